@@ -1,0 +1,73 @@
+# Set-up, demonstration, tests and checks. Two targets do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DEVELOPED := $(VENV)/.developed
+SLOW ?= not slow
+
+.PHONY: demo test check lint types pages-current wheel bench pages clean
+.DELETE_ON_ERROR:
+
+$(INSTALLED): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(DEVELOPED): $(INSTALLED) pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+# The main job on the phantom: build three datasets, train inside two of them, test inside and outside.
+DEMO_IMAGES := 1600
+DEMO_BUILD := $(BIN)/cxrshort build-dataset --images $(DEMO_IMAGES) --size 64 --replicates 1 --figures --force
+DEMO_TRAIN := $(BIN)/cxrshort train --arch resnet18 --epochs 8 --force
+
+demo: $(INSTALLED)
+	mkdir -p demo
+	cd demo && $(DEMO_BUILD) --dataset phantom-I
+	cd demo && $(DEMO_BUILD) --dataset phantom-III
+	cd demo && $(DEMO_BUILD) --dataset phantom-external
+	cd demo && $(DEMO_TRAIN) --dataset phantom-I --out runs/I
+	cd demo && $(DEMO_TRAIN) --dataset phantom-III --out runs/III
+	cd demo && $(BIN)/cxrshort evaluate runs/I runs/III --dataset phantom-I --dataset phantom-III \
+	  --dataset phantom-external --out results/demo --force
+	@echo
+	@echo "ROC curves and gaps:    demo/results/demo/roc.png  demo/results/demo/gap.png"
+	@echo "average images:         demo/datasets/phantom-I/average-images.png"
+	@echo "contact sheet:          demo/datasets/phantom-I/contact-sheet.png"
+	@echo "the gap table again:    demo/results/demo/gaps.csv"
+
+test: $(DEVELOPED)
+	$(BIN)/python -m pytest -m '$(SLOW)'
+
+check: $(DEVELOPED) lint types test pages-current wheel
+
+lint: $(DEVELOPED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(DEVELOPED)
+	$(BIN)/mypy --strict cxrshort
+
+pages: $(DEVELOPED)
+	$(BIN)/python -m cxrshort.cli.pages .
+
+pages-current: $(DEVELOPED)
+	$(BIN)/python -m cxrshort.cli.pages --check .
+
+# The wheel alone, with nothing but the command line's own dependency, must be able to show its help.
+wheel: $(DEVELOPED)
+	rm -rf build/wheel
+	$(BIN)/python -m build --quiet --wheel --outdir build/wheel .
+	$(PYTHON) -m venv --clear build/wheel/venv
+	build/wheel/venv/bin/python -m pip install --quiet typer
+	build/wheel/venv/bin/python -m pip install --quiet --no-deps build/wheel/*.whl
+	cd build/wheel && venv/bin/cxrshort --help > help.txt
+	@echo "the wheel installs and shows its help"
+
+bench: $(DEVELOPED)
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-disable-gc -s
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks

@@ -1,0 +1,1 @@
+complete --command cxrshort --no-files --arguments "(env _CXRSHORT_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) cxrshort)" --condition "env _CXRSHORT_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) cxrshort"

@@ -1,0 +1,270 @@
+"""Layer-wise relevance propagation, epsilon rule, on ReLU networks as they are (LRP-Flex).
+
+The epsilon rule R_j = a_j sum_k w_jk R_k / (z_k + eps) becomes, with R = a G at every ReLU, ordinary back-propagation
+in which the derivative of each ReLU is a / (a + eps) instead of 0 or 1 (Bach et al. 2015; Bassi et al. 2025).
+The segment between two ReLUs may be any affine map: convolution, linear layer, batch norm, average pool, sum,
+concatenation; a max pool passes relevance to its winner. A bias absorbs relevance and returns none. The last layer and
+layers without a ReLU follow LRP-0. With eps = 0 the map is gradient times input.
+
+The network is not rewritten: while it runs, calls of ReLU and batch norm are replaced (``TorchFunctionMode``), whether
+they come from modules, shared modules or functions. Each replacement knows two backward passes, one that explains and
+one that learns, so one forward pass serves the classification loss and a loss on the map, which can be differentiated
+again. Nothing is attached to the model, so nothing can be left on it.
+
+What would invalidate a map: bf16 (10 to 20 % of L1 error, so autocast is off here), a ReLU written as ``clamp`` or
+``maximum`` (it is seen as a selection, without its eps), and outputs that are no logits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from cxrshort.attribution.batch_norm import BatchNormRule
+from cxrshort.attribution.first_layer import FIRST_LAYER_RULES, Stem, no_stem
+from cxrshort.attribution.passes import Explained, Phase, chosen, exact
+from cxrshort.errors import UsageError
+from cxrshort.models.classifier import Classifier
+from cxrshort.registry import check_name
+
+_KINDS: dict[Callable[..., Any], str] = {
+    **dict.fromkeys((torch.relu, torch.relu_, Tensor.relu, Tensor.relu_, functional.relu, functional.relu_), "relu"),
+    **dict.fromkeys((functional.hardtanh, functional.relu6), "capped relu"),
+    functional.batch_norm: "batch norm",
+    functional.conv2d: "convolution",
+}
+_IN_PLACE = {torch.relu_, Tensor.relu_, functional.relu_}
+_NOT_PIECEWISE_LINEAR = {
+    "alpha_dropout",
+    "celu",
+    "elu",
+    "gelu",
+    "glu",
+    "group_norm",
+    "hardsigmoid",
+    "hardswish",
+    "instance_norm",
+    "layer_norm",
+    "leaky_relu",
+    "local_response_norm",
+    "mish",
+    "multi_head_attention_forward",
+    "prelu",
+    "rms_norm",
+    "rrelu",
+    "scaled_dot_product_attention",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "tanh",
+}
+
+
+def relevance(
+    model: nn.Module,
+    images: Tensor,
+    *,
+    outputs: Tensor | None = None,
+    epsilon: float | Tensor = 0.01,
+    bn: str = "batch-detached",
+    first_layer: str = "epsilon",
+    create_graph: bool = False,
+) -> Tensor:
+    """Return how much each pixel contributed to one logit per image, (N, C, H, W), signed.
+
+    Args:
+        model: maps images to logits (N, L); ReLU, ReLU6 and affine layers only.
+        images: (N, C, H, W), float32 or float64.
+        outputs: (N,) int64, which logit to explain in each image; None takes the highest.
+        epsilon: 0 or more, one number or one per image (N,); larger maps are smoother and smaller.
+        bn: see :class:`~cxrshort.attribution.batch_norm.BatchNormRule`; of no effect on a model in eval mode.
+        first_layer: ``"epsilon"``, or ``"box"`` for the z-B rule with pixels in [0, 1] (Montavon et al. 2017).
+        create_graph: whether a loss on the maps is to be differentiated.
+
+    Raises:
+        UsageError: the network has an operation that the rule does not cover, or an option is out of range.
+
+    Example:
+        >>> model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 2))
+        >>> relevance(model, torch.rand(5, 1, 4, 4), epsilon=0.01).shape
+        torch.Size([5, 1, 4, 4])
+    """
+    return explain(
+        model,
+        images,
+        outputs=outputs,
+        epsilon=epsilon,
+        bn=bn,
+        first_layer=first_layer,
+        create_graph=create_graph,
+    ).maps
+
+
+def explain(
+    model: nn.Module,
+    images: Tensor,
+    *,
+    outputs: Tensor | None = None,
+    epsilon: float | Tensor = 0.01,
+    bn: str = "batch-detached",
+    first_layer: str = "epsilon",
+    create_graph: bool = False,
+) -> Explained:
+    """Return the maps of :func:`relevance` and the logits of the same forward pass; arguments and errors as there."""
+    check_name(FIRST_LAYER_RULES, first_layer, kind="rule for the first layer")
+    images = images.detach().requires_grad_()
+    with exact(images), explaining(_per_image(epsilon, images), bn=bn, watch=first_layer == "box") as explainer:
+        logits: Tensor = model(images)
+        score = chosen(logits, outputs).sum()
+        if first_layer == "box":
+            maps = _box_maps(explainer, score, model=model, images=images, create_graph=create_graph)
+        else:
+            maps = images * explainer.phase.gradient(score, images, create_graph=create_graph)
+    return Explained(maps, logits) if create_graph else Explained(maps.detach(), logits.detach())
+
+
+def _box_maps(explainer: Explainer, score: Tensor, *, model: nn.Module, images: Tensor, create_graph: bool) -> Tensor:
+    stem = explainer.stem
+    if stem is None or stem.sums is None or stem.normalised is None or stem.activations is None:
+        raise no_stem()
+    normalise = model.normalise if isinstance(model, Classifier) else nn.Identity()
+    low, high = normalise(torch.zeros_like(images[:1])), normalise(torch.ones_like(images[:1]))
+    if low.shape[-2:] != images.shape[-2:]:
+        raise UsageError(f"the z-B rule needs images of the network's own size, {low.shape[-1]} pixels")
+    # Order matters: the first call may free the graph behind the activations, never the one before them.
+    gradient = explainer.phase.gradient(score, stem.activations, create_graph=create_graph)
+    slopes = explainer.phase.gradient(stem.normalised.sum(), stem.sums, create_graph=create_graph)[0, :, 0, 0]
+    maps = stem.relevance(
+        slopes,
+        stem.activations * gradient,
+        low=low,
+        high=high,
+        epsilon=explainer.epsilon.view(-1, 1, 1, 1),
+    )
+    return maps if maps.shape[1] == images.shape[1] else maps.sum(dim=1, keepdim=True)
+
+
+@contextlib.contextmanager
+def explaining(epsilon: Tensor, *, bn: str, watch: bool = False) -> Iterator[Explainer]:
+    """Replace ReLU and batch norm in every network that runs inside the block.
+
+    Args:
+        epsilon: (N,) or (), 0 or more.
+        bn: see :class:`~cxrshort.attribution.batch_norm.BatchNormRule`.
+        watch: whether to note how the network begins.
+    """
+    phase = Phase()
+    with BatchNormRule(bn, phase), Explainer(epsilon, phase, stem=Stem() if watch else None) as explainer:
+        yield explainer
+
+
+class Explainer(TorchFunctionMode):
+    """Replace ReLUs while a network runs, and go backward by the epsilon rule.
+
+    Args:
+        epsilon: (N,) or ().
+        phase: shared with the rule for batch norm.
+        stem: notes how the network begins.
+    """
+
+    def __init__(self, epsilon: Tensor, phase: Phase, *, stem: Stem | None = None) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+        self.phase = phase
+        self.stem = stem
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Run an operation of the network, or its replacement."""
+        del types
+        kwargs = dict(kwargs or {})
+        kind = _KINDS.get(func, "")
+        if kind == "relu":
+            result = self._relu(func, *args, **kwargs)
+        elif kind == "capped relu":
+            result = self._capped_relu(func, *args, **kwargs)
+        elif getattr(func, "__name__", "") in _NOT_PIECEWISE_LINEAR:
+            raise _unsuitable(func)
+        else:
+            result = func(*args, **kwargs)
+        if self.stem is not None and kind:
+            self.stem.note(kind, args, kwargs, result=result)
+        return result
+
+    def _relu(self, func: Callable[..., Any], input: Tensor, inplace: bool = False) -> Tensor:
+        # Where the stem is watched, what stands before its ReLU must survive.
+        inplace = (inplace or func in _IN_PLACE) and self.stem is None
+        result: Tensor = _Gate.apply(input, self.epsilon, self.phase, math.inf, inplace)
+        return result
+
+    def _capped_relu(
+        self,
+        func: Callable[..., Any],
+        input: Tensor,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+    ) -> Tensor:
+        del inplace
+        low, high = (0.0, 6.0) if func is functional.relu6 else (min_val, max_val)
+        if low != 0.0:
+            raise _unsuitable(func)
+        result: Tensor = _Gate.apply(input, self.epsilon, self.phase, high, False)
+        return result
+
+
+def _unsuitable(func: Callable[..., Any]) -> UsageError:
+    return UsageError(
+        f"'lrp' explains networks of ReLUs, and this one has '{func.__name__}'",
+        "choose another method, or an architecture such as densenet121 or resnet18",
+    )
+
+
+class _Gate(torch.autograd.Function):
+    """ReLU, or ReLU under a ceiling, whose derivative is a / (z + eps) while explaining."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, epsilon: Tensor, phase: Phase, ceiling: float, inplace: bool) -> Tensor:
+        ctx.phase, ctx.ceiling = phase, ceiling
+        if inplace:
+            ctx.mark_dirty(input)
+            output = input.relu_()
+        else:
+            output = input.clamp(0.0, ceiling)
+        ctx.save_for_backward(output, input if ceiling < math.inf else output, epsilon)
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        output, before, epsilon = ctx.saved_tensors
+        if not ctx.phase.explaining:
+            learnt = torch.ops.aten.hardtanh_backward(gradient, before, 0.0, ctx.ceiling)
+            return learnt, None, None, None, None
+        below = before.clamp(min=0) if ctx.ceiling < math.inf else before
+        below = below + epsilon.view(-1, *[1] * (output.dim() - 1))
+        return gradient * output / below, None, None, None, None
+
+
+def _per_image(epsilon: float | Tensor, images: Tensor) -> Tensor:
+    values = torch.as_tensor(epsilon, dtype=images.dtype, device=images.device)
+    if values.dim() > 1 or (values.dim() == 1 and len(values) != len(images)):
+        raise UsageError(f"epsilon has the shape {tuple(values.shape)}, it must be one number or one per image")
+    if not bool((values >= 0).all()):
+        raise UsageError(f"epsilon '{values.min().item():g}' must not be below 0", "try 0.01")
+    # 0 / tiny is 0, as the gate of an inactive ReLU is; its slope there, infinite, is what no ReLU hands on.
+    return values.clamp(min=torch.finfo(values.dtype).tiny)

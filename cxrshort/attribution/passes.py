@@ -1,0 +1,53 @@
+"""One forward pass, two kinds of backward pass: one that explains, and one that learns.
+
+Both use the same graph, so each operation that behaves differently while explaining asks its phase when it goes
+backward. A map made with ``create_graph`` is part of the graph that the other pass learns from.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Explained(NamedTuple):
+    """Hold the maps of a batch and the logits of the same forward pass.
+
+    Args:
+        maps: (N, C, H, W), signed.
+        logits: (N, L).
+    """
+
+    maps: Tensor
+    logits: Tensor
+
+
+class Phase:
+    """Say which backward pass runs, to the operations that share this object."""
+
+    def __init__(self) -> None:
+        self.explaining = False
+
+    def gradient(self, score: Tensor, inputs: Tensor, *, create_graph: bool) -> Tensor:
+        """Return d score / d inputs by the backward pass that explains."""
+        self.explaining = True
+        try:
+            return torch.autograd.grad(score, inputs, create_graph=create_graph)[0]
+        finally:
+            self.explaining = False
+
+
+@contextlib.contextmanager
+def exact(images: Tensor) -> Iterator[None]:
+    """Compute with gradients and in the images' own precision, whatever surrounds the block."""
+    with torch.enable_grad(), torch.autocast(images.device.type, enabled=False):
+        yield
+
+
+def chosen(logits: Tensor, outputs: Tensor | None) -> Tensor:
+    """Return one logit of each image, (N,): that of ``outputs``, or the highest."""
+    if outputs is None:
+        outputs = logits.detach().argmax(dim=1)
+    return logits.gather(1, outputs.to(logits.device)[:, None])[:, 0]

@@ -1,0 +1,62 @@
+"""``cxrshort evaluate``."""
+
+from typing import Annotated
+
+import typer
+
+from cxrshort.cli import show
+from cxrshort.cli.options import Device, DryRun, Force, Json, Out, Precision, Quiet, Threads
+
+
+def evaluate(
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="Model files or run folders.", show_default=False)
+    ],
+    dataset: Annotated[
+        list[str],
+        typer.Option(
+            "--dataset",
+            metavar="D",
+            help="A dataset folder, a manifest file, - or a name; repeatable.",
+            show_default=False,
+        ),
+    ],
+    split: Annotated[str, typer.Option("--split", metavar="S", help="test, val, train or all.")] = "test",
+    label: Annotated[
+        str | None,
+        typer.Option("--label", metavar="L", help="The label of tables and figures.", show_default="COVID-19"),
+    ] = None,
+    out: Out = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    threads: Threads = None,
+    dry_run: DryRun = False,
+    force: Force = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Evaluate models inside and outside the dataset that they were trained on, and state the gap.
+
+    Writes predictions.csv (one row per model and image), aucs.csv, means.csv, gaps.csv, roc.png, gap.png, summary.json
+    and run.json into results/evaluate (or --out). Patients seen in training are refused. For segmenters it writes
+    masks.csv (Dice and IoU of every image), overlaps.csv (their means with intervals), summary.json and run.json.
+
+    Example: cxrshort evaluate runs/phantom-I/small-cnn/erm/replicate-0 --dataset phantom-I --dataset phantom-external
+    """
+    from cxrshort.verbs.evaluate import evaluate as run
+
+    with show.progress(quiet=quiet) as report:
+        result = run(
+            models,
+            dataset=dataset,
+            split=split,
+            label=label,
+            out=out,
+            device=device,
+            precision=precision,
+            threads=threads,
+            dry_run=dry_run,
+            force=force,
+            report=report,
+        )
+    show.evaluation(result, json=json, quiet=quiet)

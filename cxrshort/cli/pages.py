@@ -1,0 +1,149 @@
+"""Manual pages and shell completions, made from the command tree so that they cannot disagree with it.
+
+``python -m cxrshort.cli.pages FOLDER`` writes ``man/`` and ``completions/`` below FOLDER; ``--check`` compares instead.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.completion import get_completion_script  # type: ignore[attr-defined]
+
+from cxrshort import __version__
+from cxrshort.cli.app import app
+from cxrshort.columns import COLUMNS, Column
+
+_SHELLS = {"bash": "cxrshort.bash", "zsh": "_cxrshort", "fish": "cxrshort.fish"}
+
+_FILES = (
+    ("dataset", "folder: manifest.csv, images.npy, excluded.csv, run.json; where known masks.npy and regions.csv"),
+    ("model", "model.safetensors, with labels, input, recipe and hashed training patients in its header"),
+    ("predictions", "predictions.csv: one row per model and image, complete in itself"),
+    ("run.json", "written last: a folder whose run.json says done is complete"),
+)
+_EXIT_CODES = (
+    (0, "done"),
+    (1, "the work failed"),
+    (2, "wrong usage"),
+    (65, "the input data is wrong"),
+    (66, "an input is missing"),
+    (73, "an output cannot be written or exists already"),
+    (75, "interrupted with a checkpoint: run again with --resume"),
+    (130, "interrupted"),
+)
+_VARIABLES = (
+    ("CXRSHORT_DATASETS", "folder in which dataset names are looked up and written; default datasets"),
+    ("CXRSHORT_DATA", "folder of the downloaded repositories; default data"),
+    ("NO_COLOR", "no colours"),
+)
+
+
+def pages() -> dict[str, str]:
+    """Return every page by its path below the repository."""
+    root: Any = typer.main.get_command(app)
+    made = {f"completions/{file}": _completion(shell) for shell, file in _SHELLS.items()}
+    made["man/cxrshort.1"] = _main_page(root)
+    for name, command in root.commands.items():
+        made[f"man/cxrshort-{name}.1"] = _command_page(name, command)
+    return made
+
+
+def _completion(shell: str) -> str:
+    script: str = get_completion_script(  # typer has no public name for it
+        prog_name="cxrshort", complete_var="_CXRSHORT_COMPLETE", shell=shell
+    )
+    return script.strip() + "\n"
+
+
+def _main_page(root: Any) -> str:
+    lines = [*_title("cxrshort"), ".SH NAME", f"cxrshort \\- {_plain(_first(root.help))}", ".SH SYNOPSIS"]
+    lines += [".B cxrshort", "COMMAND [OPTIONS]", ".SH COMMANDS"]
+    for name, command in root.commands.items():
+        lines += [".TP", f".BR cxrshort\\-{_plain(name)} (1)", _plain(_first(command.help))]
+    lines += [".SH OPTIONS", *_options(root)]
+    lines += [".SH FILES", *_terms(_FILES)]
+    lines += [".SH MANIFEST COLUMNS", *_terms((column.name, _describe(column)) for column in COLUMNS)]
+    lines += [".SH ENVIRONMENT", *_terms(_VARIABLES)]
+    lines += [".SH EXIT STATUS", *_terms((str(code), meaning) for code, meaning in _EXIT_CODES)]
+    return "\n".join(lines) + "\n"
+
+
+def _describe(column: Column) -> str:
+    values = f": {', '.join(column.values)}" if column.values else ""
+    return column.meaning + (f", in {column.unit}" if column.unit else "") + values
+
+
+def _command_page(name: str, command: Any) -> str:
+    text = command.help or ""
+    arguments = " ".join(each.metavar or each.name.upper() for each in command.params if not hasattr(each, "is_flag"))
+    lines = [*_title(f"cxrshort-{name}"), ".SH NAME", f"cxrshort\\-{_plain(name)} \\- {_plain(_first(text))}"]
+    lines += [
+        ".SH SYNOPSIS",
+        f".B cxrshort {_plain(name)}",
+        f"{_plain(arguments)} [OPTIONS]".strip(),
+        ".SH DESCRIPTION",
+    ]
+    body, _, example = text.partition("Example:")
+    for paragraph in body.strip().split("\n\n"):
+        lines += [".PP", _plain(" ".join(paragraph.split()))]
+    if options := list(_options(command)):
+        lines += [".SH OPTIONS", *options]
+    if example:
+        lines += [".SH EXAMPLE", ".EX", _plain(" ".join(example.split())), ".EE"]
+    return "\n".join([*lines, ".SH SEE ALSO", ".BR cxrshort (1)"]) + "\n"
+
+
+def _title(name: str) -> list[str]:
+    return [f'.TH "{_plain(name.upper())}" 1 "" "cxrshort {__version__}" "User Commands"']
+
+
+def _options(command: Any) -> Iterator[str]:
+    for parameter in command.params:
+        if not hasattr(parameter, "is_flag") or parameter.name in ("install_completion", "show_completion"):
+            continue
+        value = "" if parameter.is_flag else f" {parameter.metavar or parameter.name.upper()}"
+        yield from (".TP", f".B {_plain(', '.join(parameter.opts) + value)}")
+        default = parameter.show_default if isinstance(parameter.show_default, str) else parameter.default
+        shown = f" Default: {default}." if default not in (None, False, "") and parameter.show_default else ""
+        yield _plain((parameter.help or "") + (" Required." if parameter.required else shown))
+
+
+def _terms(pairs: Any) -> Iterator[str]:
+    for term, meaning in pairs:
+        yield from (".TP", f".B {_plain(term)}", _plain(meaning))
+
+
+def _first(text: str | None) -> str:
+    return (text or "").strip().split("\n\n")[0].replace("\n", " ")
+
+
+def _plain(text: str) -> str:
+    """Escape text for roff: backslashes, hyphens that must stay hyphens, and a leading dot or quote."""
+    escaped = text.replace("\\", "\\\\").replace("-", "\\-")
+    return re.sub(r"^([.'])", r"\\&\1", escaped)
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or with ``--check`` say which are not current; return the exit code."""
+    folder = Path(next(each for each in arguments if not each.startswith("--")))
+    stale = [name for name, text in pages().items() if not _is_current(folder / name, text)]
+    if "--check" in arguments:
+        if stale:
+            sys.stderr.write(f"error: {len(stale)} pages are not current, such as {stale[0]}\nhint: make pages\n")
+        return 1 if stale else 0
+    for name in stale:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(pages()[name], encoding="utf-8")
+    return 0
+
+
+def _is_current(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text(encoding="utf-8") == text
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

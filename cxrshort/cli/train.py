@@ -1,0 +1,273 @@
+"""``cxrshort train``."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from cxrshort.cli import show
+from cxrshort.cli.options import Dataset, Device, DryRun, Force, Json, Out, Precision, Quiet, Resume, Seed, Threads
+from cxrshort.errors import CxrshortError, UsageError, WorkFailedError
+from cxrshort.registry import check_name
+
+_FROM_RECIPE = "from the recipe"
+
+
+def train(
+    dataset: Dataset = "",
+    arch: Annotated[
+        str, typer.Option("--arch", metavar="A", help="An architecture; 'help' lists them.", show_default=False)
+    ] = "",
+    recipe: Annotated[
+        str, typer.Option("--recipe", metavar="R", help="standard, or a published one: degrave2021, ...")
+    ] = "standard",
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--method", metavar="M", help="erm, group-dro, irm, pgi, rrr, gain or isnet.", show_default=_FROM_RECIPE
+        ),
+    ] = None,
+    replicate: Annotated[int, typer.Option("--replicate", metavar="R", min=0, help="Which split to train on.")] = 0,
+    seed: Seed = 0,
+    epochs: Annotated[
+        int | None,
+        typer.Option("--epochs", metavar="N", help="Passes over the training fold.", show_default=_FROM_RECIPE),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", metavar="N", help="Images in one step.", show_default=_FROM_RECIPE)
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", metavar="X", help="At the start.", show_default=_FROM_RECIPE)
+    ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option("--weight-decay", metavar="X", help="Penalty on weights.", show_default=_FROM_RECIPE)
+    ] = None,
+    optimizer: Annotated[
+        str | None, typer.Option("--optimizer", metavar="O", help="sgd, adam or adamw.", show_default=_FROM_RECIPE)
+    ] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            "--schedule",
+            metavar="S",
+            help="constant, step, milestones, cosine, plateau, one-cycle.",
+            show_default=_FROM_RECIPE,
+        ),
+    ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option("--augment", metavar="G", help="none, degrave, cv19, tea or fastai.", show_default=_FROM_RECIPE),
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", metavar="W", help="none, imagenet or a file.", show_default=_FROM_RECIPE)
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option("--labels", metavar="L", help="Outputs, joined by commas, or all.", show_default=_FROM_RECIPE),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the method; repeatable.", show_default=False),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option("--group", metavar="G", help="Groups of group-dro, irm, pgi: a column or an expression."),
+    ] = None,
+    multiclass: Annotated[bool, typer.Option("--multiclass", help="The labels exclude each other.")] = False,
+    regression: Annotated[bool, typer.Option("--regression", help="The label is a number, such as a score.")] = False,
+    target: Annotated[
+        str, typer.Option("--target", metavar="T", help="labels, or masks for a segmenter such as unet.")
+    ] = "labels",
+    mask_bit: Annotated[
+        str | None,
+        typer.Option(
+            "--mask-bit",
+            metavar="BIT",
+            help="The structure that a segmenter draws or that is foreground: lungs, heart, ...",
+            show_default="lungs",
+        ),
+    ] = None,
+    segmenter: Annotated[
+        str | None,
+        typer.Option(
+            "--segmenter",
+            metavar="MODEL",
+            help="Its masks are the foreground of rrr, gain, isnet and --background.",
+            show_default="the dataset's masks",
+        ),
+    ] = None,
+    mask_threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--mask-threshold", metavar="X", help="Probability above which a pixel is foreground.", show_default="0.5"
+        ),
+    ] = None,
+    background: Annotated[
+        str | None,
+        typer.Option(
+            "--background",
+            metavar="B",
+            help="Train on the foreground alone: noise or black in the background's place; needs --segmenter.",
+            show_default="images as they are",
+        ),
+    ] = None,
+    accumulate: Annotated[
+        int | None,
+        typer.Option("--accumulate", metavar="N", help="Passes that one step is worked on in.", show_default="1"),
+    ] = None,
+    clip_norm: Annotated[
+        float | None,
+        typer.Option("--clip-norm", metavar="X", help="Largest norm of the gradient.", show_default=_FROM_RECIPE),
+    ] = None,
+    ema: Annotated[
+        float | None,
+        typer.Option(
+            "--ema", metavar="DECAY", help="Keep the moving average of the weights, such as 0.999.", show_default="none"
+        ),
+    ] = None,
+    balance: Annotated[
+        str | None,
+        typer.Option(
+            "--balance",
+            metavar="B",
+            help="Draw the classes of the selecting label (label), or the groups (group), equally often.",
+            show_default="every image once",
+        ),
+    ] = None,
+    class_weights: Annotated[
+        bool, typer.Option("--class-weights", help="Each label's positives weigh as much as its negatives.")
+    ] = False,
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile the network first (torch.compile).")] = False,
+    crop: Annotated[
+        float | None,
+        typer.Option("--crop", metavar="C", help="Side of the centre that the model sees.", show_default="1.0"),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option("--patience", metavar="N", help="Epochs to wait for a better one.", show_default="none"),
+    ] = None,
+    select_label: Annotated[
+        str | None,
+        typer.Option(
+            "--select-label",
+            metavar="L",
+            help="Its validation AUC chooses the epoch.",
+            show_default="COVID-19, else the mean",
+        ),
+    ] = None,
+    out: Out = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="Last part of the run folder.", show_default="replicate-R"),
+    ] = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    threads: Threads = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write curves for TensorBoard into the run folder.")
+    ] = False,
+    dry_run: DryRun = False,
+    force: Force = False,
+    resume: Resume = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a classifier, or a segmenter, on one replicate of a dataset.
+
+    Writes model.safetensors (the epoch with the best validation AUC), log.jsonl, training.png and run.json into
+    runs/DATASET/ARCH/METHOD/replicate-R (or --out). SIGTERM, SIGINT and SIGUSR1 save the state and exit with 75.
+
+    --arch unet --target masks trains a segmenter, whose epoch is chosen by Dice. --background noise --segmenter MODEL
+    trains on what that segmenter leaves; the file then holds both, as one model of kind pipeline.
+
+    Under torchrun several processes train one model, each on its share of every batch:
+    torchrun --nproc-per-node 2 -m cxrshort train ...
+
+    Example: cxrshort train --dataset phantom-I --arch small-cnn --epochs 3
+    """
+    if arch == "help":
+        from cxrshort.models.lookup import catalogue
+
+        return show.architectures(catalogue(), json=json)
+    if not (dataset and arch):
+        missing = "--dataset" if not dataset else "--arch"
+        raise UsageError(f"{missing} is missing", "cxrshort train --dataset phantom-I --arch densenet121")
+    from cxrshort.devices import rank
+    from cxrshort.verbs.train import train as run
+
+    overrides = {
+        "method": method,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "augment": augment,
+        "weights": weights,
+        "labels": labels,
+        "select_label": select_label,
+        "settings": ",".join(settings) if settings else None,
+        "group": group,
+        "task": _task(target, multiclass=multiclass, regression=regression),
+        "mask_bit": mask_bit,
+        "segmenter": segmenter,
+        "mask_threshold": mask_threshold,
+        "background": background,
+        "accumulate": accumulate,
+        "clip_norm": clip_norm,
+        "ema": ema,
+        "balance": balance,
+        "class_weights": class_weights or None,
+        "compile": compiled or None,
+        "crop": crop,
+        "patience": patience,
+    }
+    first = rank() == 0
+    with show.progress(quiet=quiet or not first) as report, _quiet_unless(first):
+        result = run(
+            dataset,
+            arch=arch,
+            recipe=recipe,
+            overrides=overrides,
+            replicate=replicate,
+            seed=seed,
+            out=out,
+            name=name,
+            device=device,
+            precision=precision,
+            threads=threads,
+            dry_run=dry_run,
+            force=force,
+            resume=resume,
+            tensorboard=tensorboard,
+            report=report,
+        )
+    if first:
+        show.training(result, json=json, quiet=quiet)
+
+
+@contextlib.contextmanager
+def _quiet_unless(first: bool) -> Iterator[None]:
+    """Leave it to the first process of several to say what all of them found; memory may fail in one alone."""
+    try:
+        yield
+    except WorkFailedError:
+        raise
+    except CxrshortError as error:
+        if first:
+            raise
+        raise typer.Exit(error.exit_code) from None
+
+
+def _task(target: str, *, multiclass: bool, regression: bool) -> str | None:
+    check_name(("labels", "masks"), target, kind="target")
+    kinds = [
+        name
+        for name, given in (("masks", target == "masks"), ("multiclass", multiclass), ("regression", regression))
+        if given
+    ]
+    if len(kinds) > 1:
+        raise UsageError("--target masks, --multiclass and --regression exclude each other", "give one of them")
+    return kinds[0] if kinds else None

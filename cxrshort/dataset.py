@@ -1,0 +1,258 @@
+"""A dataset as verbs see it: a checked manifest, and the pixels that its rows point to."""
+
+import json
+import os
+import tokenize
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cxrshort import manifest as manifests
+from cxrshort import registry, runs
+from cxrshort.errors import DataError, MissingInputError
+
+MANIFEST = "manifest.csv"
+IMAGES = "images.npy"
+MASKS = "masks.npy"
+REGIONS = "regions.csv"
+EXCLUDED = "excluded.csv"
+
+
+class Pixels:
+    """Cut batches from the memory maps that the rows of a manifest point to.
+
+    Args:
+        manifest: with the columns ``cache`` and ``row``.
+        file: the name of the map in each dataset folder.
+        row: the column that says which row of the map belongs to an image.
+    """
+
+    def __init__(self, manifest: pd.DataFrame, *, file: str = IMAGES, row: str = "cache_row") -> None:
+        without = manifest["image_id"][manifest["cache_row"].isna() | (manifest["cache"] == "")]
+        if len(without):
+            raise DataError(
+                f"{len(without)} images have no pixels, first '{without.iloc[0]}'", "run build-dataset again"
+            )
+        folders, self._map_of_row = np.unique(manifest["cache"].to_numpy(dtype=str), return_inverse=True)
+        self._rows = manifest[row].to_numpy(dtype=np.int64)
+        self._maps = [_open(Path(folder) / file) for folder in folders]
+        self._check(folders)
+
+    def _check(self, folders: npt.NDArray[Any]) -> None:
+        shapes = {each.shape[1:] for each in self._maps}
+        if len(shapes) > 1:
+            listed = " and ".join(sorted("x".join(map(str, shape)) for shape in shapes))
+            raise DataError(
+                f"images of different sizes in one dataset ({listed})", "build the parts with the same --size"
+            )
+        for number, folder in enumerate(folders):
+            rows = self._rows[self._map_of_row == number]
+            outside = rows[(rows < 0) | (rows >= len(self._maps[number]))]
+            if len(outside):
+                raise DataError(f"'{folder}': cache_row {outside[0]} is outside the cache", "run build-dataset again")
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Return the shape of one image: (H, W), or (3, H, W) for colour."""
+        return tuple(self._maps[0].shape[1:])
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self._rows)
+
+    def take(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Return a copy of the images at these positions of the manifest, (N, H, W) or (N, 3, H, W), uint8."""
+        positions = np.asarray(indices, dtype=np.int64)
+        if len(self._maps) == 1:
+            return np.asarray(self._maps[0][self._rows[positions]])
+        batch = np.empty((len(positions), *self.image_shape), np.uint8)
+        for number, cache in enumerate(self._maps):
+            here = self._map_of_row[positions] == number
+            batch[here] = cache[self._rows[positions[here]]]
+        return batch
+
+
+def _open(path: Path) -> npt.NDArray[np.uint8]:
+    try:
+        cache: npt.NDArray[np.uint8] = np.lib.format.open_memmap(path, mode="r")
+    except FileNotFoundError as error:
+        raise MissingInputError(
+            f"'{path}' does not exist", "run build-dataset again, or keep the folder where it was"
+        ) from error
+    except (OSError, ValueError, TypeError, EOFError, tokenize.TokenError) as error:
+        raise DataError(f"'{path}' is not a cache of images", "run build-dataset again with --force") from error
+    if cache.dtype != np.uint8 or cache.ndim not in (3, 4):
+        raise DataError(f"'{path}' is not a cache of images", "run build-dataset again with --force")
+    return cache
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Hold a manifest, its name and how its pixels were made.
+
+    Args:
+        name: ``"I"``, ``"phantom-III"``: what models and tables call it.
+        manifest: checked rows.
+        path: the file that was read; None for standard input.
+        recipe: how the pixels were made (size, fit, equalisation), as run.json has it.
+    """
+
+    name: str
+    manifest: pd.DataFrame
+    path: Path | None = None
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def pixels(self) -> Pixels:
+        """Open the images of every row."""
+        if "cache" not in self.manifest or "cache_row" not in self.manifest:
+            raise DataError(f"{self.name}: the manifest has no cached images", "build-dataset without --metadata-only")
+        return Pixels(self.manifest)
+
+    @cached_property
+    def masks(self) -> Pixels | None:
+        """Open the masks of every row; None where an image has none."""
+        if "mask_row" not in self.manifest or bool(self.manifest["mask_row"].isna().any()):
+            return None
+        return Pixels(self.manifest, file=MASKS, row="mask_row")
+
+    @property
+    def labels(self) -> list[str]:
+        """Return the label columns."""
+        return manifests.labels(self.manifest)
+
+    def fold(self, split: str, *, replicate: int) -> "Dataset":
+        """Return the rows of one fold of one replicate as a dataset of its own."""
+        chosen = manifests.select(self.manifest, split, replicate=replicate, name=self.name)
+        return replace(self, manifest=chosen.reset_index(drop=True))
+
+
+def load(name: str) -> Dataset:
+    """Read a dataset that the command line names.
+
+    Args:
+        name: a dataset folder, a manifest file, ``-`` for standard input, or a name below ``$CXRSHORT_DATASETS``.
+
+    Raises:
+        MissingInputError: it is not built yet; the hint gives the command that builds it.
+        DataError: the manifest breaks a rule, or its images were made in different ways.
+    """
+    path = None if name == "-" else locate(name)
+    table = manifests.read(manifests.standard_input() if path is None else path)
+    if path is not None:
+        table = _beside_own_images(table, path.parent)
+    record = _record(table, path)
+    fallback = path.stem if path is not None else "standard-input"
+    return Dataset(str(record.get("name", fallback)), table, path, dict(record.get("recipe", {})))
+
+
+def locate(name: str) -> Path:
+    """Return the manifest file that ``name`` stands for.
+
+    Raises:
+        MissingInputError: nothing is there, or the folder's build was interrupted.
+    """
+    candidates = [Path(name), default_folder(name)]
+    for candidate in candidates:
+        if (candidate / runs.UNFINISHED).is_file() and not (candidate / runs.DONE).is_file():
+            raise MissingInputError(f"'{candidate}' is not complete", "build-dataset with --resume goes on with it")
+        if (candidate / MANIFEST).is_file():
+            return candidate / MANIFEST
+        if candidate.is_file():
+            return candidate
+    if os.sep in name or name.endswith((".csv", ".parquet")):
+        raise MissingInputError(
+            f"'{name}' does not exist", "give a dataset folder, a manifest file, or the name of a dataset"
+        )
+    raise MissingInputError(f"'{name}' is not built yet", f"cxrshort build-dataset --dataset {name}")
+
+
+def default_folder(name: str) -> Path:
+    """Return where the dataset ``name`` is written and looked up when no folder is given."""
+    return Path(os.environ.get("CXRSHORT_DATASETS", "datasets")) / name
+
+
+def _beside_own_images(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Point the rows of a moved dataset folder at the images that lie beside the manifest."""
+    if "cache" not in table or not (folder / IMAGES).exists() or not (folder / runs.DONE).exists():
+        return table
+    home = str(_run_record(folder).get("folder", ""))
+    return table.assign(cache=table["cache"].where(table["cache"] != home, str(folder.resolve())))
+
+
+def _record(table: pd.DataFrame, path: Path | None) -> dict[str, Any]:
+    """Return what run.json says of the dataset that the rows are of.
+
+    A manifest in a dataset folder is that dataset; a subset elsewhere is the dataset whose cache all its rows share.
+    """
+    own = _run_record(path.parent) if path is not None else {}
+    if "name" in own:
+        return own
+    caches = sorted(set(table["cache"]) - {""}) if "cache" in table else []
+    records = [record for record in map(_run_record, map(Path, caches)) if record]
+    if len(caches) == 1 and records:
+        return records[0]
+    recipes = list(dict.fromkeys(json.dumps(record.get("recipe", {}), sort_keys=True) for record in records))
+    if len(recipes) > 1:
+        raise DataError(
+            f"images made in different ways in one dataset ({recipes[0]} and {recipes[1]})",
+            "build the parts with the same --size and --fit",
+        )
+    return {"recipe": records[0].get("recipe", {})} if records else {}
+
+
+def _run_record(folder: Path) -> dict[str, Any]:
+    return runs.read_json(folder / runs.DONE) if (folder / runs.DONE).is_file() else {}
+
+
+PROBES = {"sex": ("M", "F"), "view": ("AP", "PA")}
+"""Columns that a probe predicts, with the values that read 1 and 0 (DeGrave et al. 2021, Fig. 5)."""
+
+
+def targets(manifest: pd.DataFrame, label: str) -> npt.NDArray[np.float32]:
+    """Return what is to be predicted, (N,) float32, NaN where it is empty.
+
+    Args:
+        manifest: rows of a dataset.
+        label: a label column, ``"sex"`` (M = 1), ``"view"`` (AP = 1), or a column of numbers such as a score.
+
+    Raises:
+        UsageError: there is no such label.
+    """
+    if label in PROBES and label in manifest:
+        one, zero = PROBES[label]
+        return manifest[label].map({one: 1.0, zero: 0.0}).to_numpy(dtype=np.float32, na_value=np.nan)
+    if label in _numbers(manifest):
+        return pd.to_numeric(manifest[label].replace("", None)).to_numpy(dtype=np.float32, na_value=np.nan)
+    registry.check_name(manifests.labels(manifest), label, kind="label")
+    return manifest[label].to_numpy(dtype=np.float32, na_value=np.nan)
+
+
+def _numbers(manifest: pd.DataFrame) -> list[str]:
+    """Return the extra columns that hold nothing but numbers outside [0, 1], such as scores."""
+    extra = [name for name in manifests.extra_columns(manifest) if name not in manifests.labels(manifest)]
+    return [name for name in extra if _holds_numbers(manifest[name])]
+
+
+def _holds_numbers(column: "pd.Series[Any]") -> bool:
+    text = column.astype(str)
+    filled = text[text != ""]
+    return bool(len(filled)) and bool(pd.to_numeric(filled, errors="coerce").notna().all())
+
+
+def label_matrix(
+    manifest: pd.DataFrame, labels: Sequence[str], *, empty_as: float = float("nan")
+) -> npt.NDArray[np.float32]:
+    """Return the targets of several labels, (N, L) float32, with ``empty_as`` where a label is empty.
+
+    Raises:
+        UsageError: there is no such label.
+    """
+    matrix = np.stack([targets(manifest, label) for label in labels], axis=1)
+    return np.where(np.isnan(matrix), np.float32(empty_as), matrix)

@@ -1,0 +1,242 @@
+"""What a name on the command line stands for: the candidates of a cohort, of repositories, of several joined."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cxrshort import registry
+from cxrshort.columns import EXCLUDED_COLUMNS, LABELS
+from cxrshort.datasets import SOURCES
+from cxrshort.datasets.benchmarks import BENCHMARKS
+from cxrshort.datasets.catalogue import COHORTS, Cohort, Part
+from cxrshort.datasets.layout import find_repository
+from cxrshort.datasets.phantom.catalogue import DATASETS as PHANTOMS
+from cxrshort.datasets.reading import ReadOptions, Repository
+from cxrshort.errors import DataError, MissingInputError, UsageError
+from cxrshort.expressions import select
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Hold what is known of a dataset before a pixel is read.
+
+    Args:
+        rows: manifest columns without pixels, persons and splits.
+        excluded: candidates that are out already: path, patient_id, reason, detail.
+        fractions: share of test and val persons by repository.
+        notes: counted facts to show people.
+        test_patients: patients fixed to the test fold by an official list.
+        same_person: pairs of patient ids known to be one person.
+        root: what the paths are relative to.
+    """
+
+    rows: pd.DataFrame
+    excluded: pd.DataFrame
+    fractions: dict[str, tuple[float, float]]
+    notes: tuple[str, ...] = ()
+    test_patients: frozenset[str] = frozenset()
+    same_person: tuple[tuple[str, str], ...] = ()
+    root: Path | None = None
+
+
+def default_root() -> Path:
+    """Return where the raw repositories lie when ``--root`` is not given."""
+    return Path(os.environ.get("CXRSHORT_DATA", "data"))
+
+
+def source_names(dataset: str) -> list[str]:
+    """Return the repositories that a name, or names joined by commas, stand for.
+
+    Raises:
+        UsageError: a name is neither a cohort nor a repository.
+    """
+    names: list[str] = []
+    for part in map(str.strip, dataset.split(",")):
+        registry.check_name([*COHORTS, *SOURCES, *BENCHMARKS, *PHANTOMS], part, kind="dataset")
+        if part in PHANTOMS or part in BENCHMARKS:
+            kind = "phantom dataset" if part in PHANTOMS else "benchmark"
+            raise UsageError(f"'{part}' is a {kind}, which cannot be joined with others", "build it alone")
+        names += COHORTS[part].sources if part in COHORTS else (part,)
+    return list(dict.fromkeys(names))
+
+
+def parts_of(dataset: str) -> list[tuple[Part, tuple[str, ...]]]:
+    """Return what a dataset takes from each repository, and the classes that its cohort sets.
+
+    Raises:
+        UsageError: a name is neither a cohort nor a repository.
+    """
+    source_names(dataset)
+    chosen: list[tuple[Part, tuple[str, ...]]] = []
+    for name in map(str.strip, dataset.split(",")):
+        cohort = COHORTS.get(name, Cohort((Part(name),), ""))
+        chosen += [(part, cohort.classes) for part in cohort.parts if (part, cohort.classes) not in chosen]
+    readings = {(part.source, part.options) for part, _ in chosen}
+    for source in source_names(dataset):
+        if sum(each == source for each, _ in readings) > 1:
+            raise UsageError(f"'{dataset}' reads {source} in two ways", "build its parts as datasets of their own")
+    return chosen
+
+
+def gather(dataset: str, *, root: Path, options: ReadOptions, where: str = "") -> Candidates:
+    """Read the metadata of every repository of a dataset.
+
+    Args:
+        dataset: a cohort, a repository, or several joined by commas.
+        root: the folder that holds the repositories.
+        options: how repositories are read.
+        where: expression over the columns; rows that do not fulfil it are excluded.
+
+    Raises:
+        MissingInputError: the root or a repository is not there.
+        DataError: no radiograph remains; the message counts the reasons.
+    """
+    chosen = parts_of(dataset)
+    if not root.is_dir():
+        raise MissingInputError(
+            f"'{root}' does not exist", "give the folder of the downloads with --root, or set CXRSHORT_DATA"
+        )
+    by_source: dict[str, list[Candidates]] = {}
+    for part, classes in chosen:
+        found = _read_part(part, classes, root=root, options=options)
+        by_source.setdefault(part.source, []).append(found)
+    merged = replace(_merge([_union(parts) for parts in by_source.values()]), root=root.resolve())
+    if where and len(merged.rows):
+        merged = keep(merged, select(merged.rows, where), reason="outside --where", detail=where)
+    if merged.rows.empty:
+        reasons = merged.excluded["reason"].value_counts()
+        listed = ", ".join(f"{reason}: {count}" for reason, count in reasons.items())
+        raise DataError(
+            f"'{dataset}' has no radiograph that can be used ({listed})", "look at the folder given with --root"
+        )
+    return merged
+
+
+def home(source: str, root: Path) -> Path:
+    """Return the folder of a repository below ``root``."""
+    return find_repository(root, registry.load(SOURCES, source, kind="repository"))
+
+
+def _merge(parts: Sequence[Candidates]) -> Candidates:
+    rows = pd.concat([part.rows for part in parts], ignore_index=True)
+    texts = [str(name) for name in rows if name not in LABELS and not pd.api.types.is_numeric_dtype(rows[name])]
+    return Candidates(
+        rows=rows.assign(**{name: rows[name].fillna("") for name in texts}),
+        excluded=pd.concat([part.excluded for part in parts], ignore_index=True),
+        fractions={name: share for part in parts for name, share in part.fractions.items()},
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        test_patients=frozenset().union(*(part.test_patients for part in parts)),
+        same_person=tuple(dict.fromkeys(pair for part in parts for pair in part.same_person)),
+    )
+
+
+def _read_part(part: Part, classes: tuple[str, ...], *, root: Path, options: ReadOptions) -> Candidates:
+    repository: Repository = registry.load(SOURCES, part.source, kind="repository")
+    reading = repository.read(home(part.source, root), root, replace(options, **dict(part.options)))
+    found = Candidates(
+        rows=reading.rows,
+        excluded=reading.excluded[list(EXCLUDED_COLUMNS)],
+        fractions={part.source: part.fractions or (repository.test_fraction, repository.val_fraction)},
+        notes=tuple(f"{part.source}: {note}" for note in reading.notes),
+        test_patients=reading.test_patients if part.fractions is None else frozenset(),
+        same_person=reading.same_person,
+    )
+    if part.where and len(found.rows):
+        found = keep(found, select(found.rows, part.where), reason="outside the cohort", detail=part.where)
+    if part.sample:
+        chosen = sample(found.rows["image_id"], part.sample)
+        found = keep(found, chosen, reason="not sampled", detail=f"{part.sample} of {len(found.rows)}")
+    if classes:
+        exclusive = {label: np.float32(label == part.label) for label in classes}
+        found = replace(found, rows=found.rows.assign(**exclusive))
+    return found
+
+
+def _union(parts: Sequence[Candidates]) -> Candidates:
+    """Return several parts of one repository as one.
+
+    Each reading excludes what the other parts take (normal films, and films with pneumonia); every candidate is counted
+    once, where it ended.
+    """
+    rows = pd.concat([part.rows for part in parts], ignore_index=True)
+    rows = rows[~rows["image_id"].duplicated()].reset_index(drop=True)
+    excluded = parts[0].excluded
+    taken = excluded["reason"].isin(_PART_REASONS) & excluded["path"].isin(set(rows["path"]))
+    return replace(parts[0], rows=rows, excluded=excluded[~taken])
+
+
+_PART_REASONS = ("outside the cohort", "not sampled")
+
+
+def keep(candidates: Candidates, chosen: npt.NDArray[np.bool_], *, reason: str, detail: str) -> Candidates:
+    """Exclude the rows that are not chosen, all for one reason."""
+    refused = pd.DataFrame({"reason": reason, "detail": detail}, index=candidates.rows.index[~chosen])
+    kept = without(candidates, refused)
+    return replace(kept, rows=kept.rows.reset_index(drop=True))
+
+
+def sample(names: pd.Series, count: int, *, groups: pd.Series | None = None, seed: int = 0) -> npt.NDArray[np.bool_]:
+    """Choose at most ``count`` rows (of each group), by a hash of the seed and the name.
+
+    Args:
+        names: image ids.
+        count: how many rows stay.
+        groups: one value per row; None takes all rows as one group.
+        seed: chooses the draw.
+
+    Returns:
+        (N,) True where the row stays.
+    """
+    digests = [hashlib.sha256(f"{seed}/{name}".encode()).hexdigest() for name in names]
+    group = ["" for _ in names] if groups is None else groups.tolist()
+    table = pd.DataFrame({"digest": digests, "group": group}).sort_values("digest", kind="stable")
+    chosen = np.zeros(len(table), np.bool_)
+    chosen[table.groupby("group", sort=False).head(count).index.to_numpy()] = True
+    return chosen
+
+
+def keep_sample(candidates: Candidates, count: int, *, per: str | None, seed: int) -> Candidates:
+    """Keep at most ``count`` rows (of each value of the column ``per``); the others are excluded.
+
+    Raises:
+        UsageError: the number is not above 0, or there is no such column.
+    """
+    if count < 1:
+        raise UsageError(f"--sample is '{count}', it must be above 0")
+    if per is not None:
+        registry.check_name([str(name) for name in candidates.rows], per, kind="column")
+    groups = None if per is None else candidates.rows[per].astype(str)
+    chosen = sample(candidates.rows["image_id"], count, groups=groups, seed=seed)
+    return keep(candidates, chosen, reason="not sampled", detail=f"{count}" + (f" per {per}" if per else ""))
+
+
+def published(dataset: str) -> dict[str, int]:
+    """Return the images and patients that the paper counts for a cohort; empty where it does not say."""
+    images, patients = COHORTS[dataset].published if dataset in COHORTS else (0, 0)
+    return {name: count for name, count in (("images", images), ("patients", patients)) if count}
+
+
+def without(candidates: Candidates, refused: pd.DataFrame) -> Candidates:
+    """Move rows to the excluded ones.
+
+    Args:
+        candidates: what is known so far.
+        refused: indexed like ``candidates.rows``, with the columns ``reason`` and ``detail``.
+    """
+    moved = candidates.rows.loc[refused.index, ["path", "patient_id"]].join(refused)
+    return replace(
+        candidates,
+        rows=candidates.rows.drop(index=refused.index),
+        excluded=pd.concat([candidates.excluded, moved[list(EXCLUDED_COLUMNS)]], ignore_index=True),
+    )
+
+
+def label_columns(rows: pd.DataFrame) -> list[str]:
+    """Return the labels of the built-in repositories that the rows have, in their order."""
+    return [label for label in LABELS if label in rows]

@@ -1,0 +1,1 @@
+"""Synthetic frontal radiographs drawn from explicit parameters, where the truth is known."""

@@ -1,0 +1,188 @@
+"""Who is in each phantom dataset: patients, findings, and how strongly the style gives the diagnosis away."""
+
+import dataclasses
+import zlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from cxrshort.columns import COVID, LABELS
+from cxrshort.datasets.phantom.catalogue import DATASETS as DATASETS
+from cxrshort.datasets.phantom.catalogue import Cohort
+from cxrshort.datasets.phantom.hospitals import HOSPITALS, draw_style
+from cxrshort.datasets.phantom.parameters import Acquisition, Patient, Phantom
+from cxrshort.errors import UsageError
+from cxrshort.registry import check_name
+
+BLOCK = 5
+BLOCK_POSITIVES = 2
+"""Two of every five patients have COVID-19, in random order, so that small samples hold both classes."""
+
+MOST_IMAGES = 4
+MAX_IMAGES = 1_000_000
+
+PREVALENCE = {
+    "Atelectasis": 0.10,
+    "Cardiomegaly": 0.12,
+    "Consolidation": 0.06,
+    "Edema": 0.08,
+    "Effusion": 0.12,
+    "Emphysema": 0.05,
+    "Fibrosis": 0.05,
+    "Hernia": 0.03,
+    "Infiltration": 0.10,
+    "Mass": 0.05,
+    "Nodule": 0.06,
+    "Pleural_Thickening": 0.05,
+    "Pneumonia": 0.12,
+    "Pneumothorax": 0.05,
+}
+"""Share of patients with each other finding; the same with and without COVID-19, so none of them gives it away."""
+
+
+def sample(name: str, *, images: int, confounding: float | None, seed: int) -> list[Phantom]:
+    """Draw the parameters of a phantom dataset.
+
+    A larger sample of the same seed begins with the smaller one. ``phantom-deceiving`` shows the persons and findings
+    of ``phantom-I`` of the same seed and size, image by image, in the other class's style and view.
+
+    Args:
+        name: one of ``DATASETS``.
+        images: number of radiographs, 1 to 1,000,000.
+        confounding: probability that the diagnosis decides a patient's hospital (otherwise a fair coin does), 0 to 1;
+            None takes the dataset's own.
+        seed: 0 or more; the same seed draws the same dataset.
+
+    Raises:
+        UsageError: an unknown name or a number out of range.
+
+    Example:
+        >>> [phantom.site for phantom in sample("phantom-external", images=2, confounding=None, seed=0)]
+        ['site-g', 'site-g']
+    """
+    check_name(DATASETS, name, kind="phantom dataset")
+    cohort = DATASETS[name]
+    strength = cohort.confounding if confounding is None else confounding
+    _check_ranges(images, strength, seed)
+    phantoms: list[Phantom] = []
+    for phantom in _radiographs(cohort, strength, seed):
+        phantoms.append(dataclasses.replace(phantom, phantom_id=f"{name}/{len(phantoms):06d}"))
+        if len(phantoms) == images:
+            break
+    return phantoms
+
+
+def rows(phantoms: Sequence[Phantom]) -> pd.DataFrame:
+    """Return the manifest columns that the parameters decide, a row per phantom in the same order.
+
+    Args:
+        phantoms: parameters with distinct ``phantom_id``.
+    """
+    columns: dict[str, list[object]] = {
+        "image_id": [each.phantom_id for each in phantoms],
+        "repository": [each.site for each in phantoms],
+        "patient_id": [each.patient_id for each in phantoms],
+        "person_id": [each.patient_id for each in phantoms],
+        "study_id": [f"{each.patient_id}/{each.image_index}" for each in phantoms],
+        "view": [each.view for each in phantoms],
+        "sex": [each.patient.sex for each in phantoms],
+        "age_years": [each.patient.age_years for each in phantoms],
+        "manufacturer": [HOSPITALS[each.site].manufacturer for each in phantoms],
+        "modality": [HOSPITALS[each.site].modality for each in phantoms],
+    }
+    for label in LABELS:
+        columns[label] = [int(each.severity(label) > 0) for each in phantoms]
+    return pd.DataFrame(columns)
+
+
+def _check_ranges(images: int, confounding: float, seed: int) -> None:
+    if not 1 <= images <= MAX_IMAGES:
+        raise UsageError(f"'{images}' images is not from 1 to {MAX_IMAGES}", "try --images 1000")
+    if not 0 <= confounding <= 1:
+        raise UsageError(f"confounding '{confounding}' is not from 0 to 1", "try --confounding 1")
+    if seed < 0:
+        raise UsageError(f"seed '{seed}' is below 0", "try --seed 0")
+
+
+def _radiographs(cohort: Cohort, confounding: float, seed: int) -> Iterator[Phantom]:
+    population = zlib.crc32(cohort.population.encode())
+    number = 0
+    while True:
+        order = np.random.default_rng([seed, population, 0, number]).permutation(BLOCK)
+        for place in order:
+            yield from _patient_radiographs(
+                cohort,
+                positive=bool(place < BLOCK_POSITIVES),
+                confounding=confounding,
+                patient_id=f"{cohort.population}/P{number:06d}",
+                generator=np.random.default_rng([seed, population, 1, number]),
+            )
+            number += 1
+
+
+def _patient_radiographs(
+    cohort: Cohort, *, positive: bool, confounding: float, patient_id: str, generator: np.random.Generator
+) -> Iterator[Phantom]:
+    # Two streams: what the room decides must not move the draws that make the person.
+    person, room_draws = generator.spawn(2)
+    patient = _draw_patient(person, positive)
+    findings = _draw_findings(person, positive)
+    decided, coin = person.random(2)
+    in_second = positive if decided < confounding else bool(coin < 0.5)
+    site, room_number = cohort.positive if in_second != cohort.exchanged else cohort.negative
+    room = HOSPITALS[site].rooms[room_number]
+    for index in range(int(person.choice(MOST_IMAGES, p=(0.5, 0.25, 0.15, 0.1))) + 1):
+        yield Phantom(
+            phantom_id="",
+            patient_id=patient_id,
+            image_index=index,
+            patient=patient,
+            view="AP" if room_draws.random() < room.ap_share else "PA",
+            acquisition=_draw_acquisition(person),
+            site=site,
+            style=draw_style(room, room_draws),
+            findings=_jitter(person, findings),
+            seed=int(person.integers(2**32)),
+        )
+
+
+def _draw_patient(generator: np.random.Generator, positive: bool) -> Patient:
+    # Sex and age are related to COVID-19 only weakly, as in the archives of DeGrave et al. 2021.
+    return Patient(
+        sex="M" if generator.random() < (0.56 if positive else 0.52) else "F",
+        age_years=int(np.clip(generator.normal(57 if positive else 54, 16), 18, 95)),
+        habitus=float(np.clip(generator.beta(2.2, 3.0), 0, 1)),
+        lung_width=float(np.clip(generator.normal(1, 0.05), 0.87, 1.13)),
+        lung_height=float(np.clip(generator.normal(1, 0.07), 0.82, 1.18)),
+        heart_size=float(np.clip(generator.normal(1, 0.07), 0.84, 1.18)),
+        anatomy_seed=int(generator.integers(2**32)),
+    )
+
+
+def _draw_findings(generator: np.random.Generator, positive: bool) -> tuple[tuple[str, float], ...]:
+    present = {label: bool(generator.random() < PREVALENCE.get(label, 0.0)) for label in LABELS}
+    present[COVID] = positive
+    severities = {label: float(generator.beta(1.6, 1.8)) for label in LABELS}
+    return tuple((label, severities[label]) for label in LABELS if present[label])
+
+
+def _jitter(generator: np.random.Generator, findings: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
+    steps = generator.normal(0, 0.08, len(LABELS))
+    return tuple(
+        (label, float(np.clip(severity + steps[LABELS.index(label)], 0.05, 1.0))) for label, severity in findings
+    )
+
+
+def _draw_acquisition(generator: np.random.Generator) -> Acquisition:
+    return Acquisition(
+        exposure=float(generator.normal(0, 0.16)),
+        contrast=float(np.clip(generator.normal(1, 0.1), 0.75, 1.3)),
+        noise=float(generator.uniform(0.5, 1.6)),
+        rotation=float(np.clip(generator.normal(0, 0.4), -1, 1)),
+        tilt=float(np.clip(generator.normal(0, 1.4), -4, 4)),
+        shift_x=float(np.clip(generator.normal(0, 0.03), -0.09, 0.09)),
+        shift_y=float(np.clip(generator.normal(0, 0.035), -0.1, 0.1)),
+        zoom=float(np.clip(generator.normal(1.06, 0.05), 0.90, 1.20)),
+        inspiration=float(np.clip(generator.beta(4, 2.5), 0, 1)),
+    )

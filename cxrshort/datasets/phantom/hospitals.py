@@ -1,0 +1,141 @@
+"""The simulated hospitals: who made the machine, which views they take, and the style of each of their rooms."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from cxrshort.datasets.phantom.styles import Style
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Room:
+    """Give the range from which each number of a style is drawn, and how often patients are filmed AP.
+
+    Args:
+        marker_texts: the markers in use, chosen evenly.
+        marker_frame: see ``Style``.
+        ap_share: part of the radiographs taken AP, 0 to 1.
+        border_brightness: see ``Style``; the remaining arguments are (low, high) of the style's number of that name.
+    """
+
+    marker_texts: tuple[str, ...]
+    marker_frame: str
+    ap_share: float
+    border_brightness: float
+    marker_x: Range
+    marker_y: Range
+    marker_height: Range = (0.05, 0.06)
+    marker_brightness: Range = (0.85, 1.0)
+    border_left: Range = (0.0, 0.02)
+    border_right: Range = (0.0, 0.02)
+    border_top: Range = (0.0, 0.02)
+    border_bottom: Range = (0.0, 0.02)
+    shoulder_raise: Range = (-0.3, 0.3)
+    arm_spread: Range = (0.3, 0.8)
+    gain: Range = (0.9, 1.1)
+    grain: Range = (0.1, 0.4)
+
+
+@dataclass(frozen=True)
+class Hospital:
+    """Describe a hospital: the maker of its X-ray machines, the DICOM modality they write, and its rooms."""
+
+    manufacturer: str
+    modality: str
+    rooms: tuple[Room, ...]
+
+
+_UPRIGHT_LEFT = Room(
+    marker_texts=("L",),
+    marker_frame="none",
+    ap_share=0.3,
+    border_brightness=0.0,
+    marker_x=(0.88, 0.92),
+    marker_y=(0.03, 0.10),
+    shoulder_raise=(-0.8, -0.1),
+    arm_spread=(0.5, 1.0),
+)
+_PORTABLE_RIGHT = Room(
+    marker_texts=("R",),
+    marker_frame="plate",
+    ap_share=0.75,
+    border_brightness=0.0,
+    marker_x=(0.03, 0.07),
+    marker_y=(0.04, 0.12),
+    border_left=(0.0, 0.05),
+    border_right=(0.0, 0.05),
+    border_top=(0.02, 0.06),
+    border_bottom=(0.02, 0.06),
+    shoulder_raise=(0.1, 0.9),
+    arm_spread=(0.0, 0.5),
+    gain=(0.95, 1.2),
+    grain=(0.4, 0.8),
+)
+_REGION_UPRIGHT = Room(
+    marker_texts=("R",),
+    marker_frame="ring",
+    ap_share=0.4,
+    border_brightness=0.0,
+    marker_x=(0.04, 0.09),
+    marker_y=(0.05, 0.10),
+    shoulder_raise=(-0.5, 0.3),
+)
+_REGION_WARD = Room(
+    marker_texts=("R",),
+    marker_frame="ring",
+    ap_share=0.55,
+    border_brightness=0.0,
+    marker_x=(0.04, 0.09),
+    marker_y=(0.20, 0.30),
+    shoulder_raise=(-0.2, 0.7),
+    gain=(0.95, 1.15),
+)
+_SHARED_UPRIGHT = Room(
+    marker_texts=("L",),
+    marker_frame="plate",
+    ap_share=0.45,
+    border_brightness=0.0,
+    marker_x=(0.82, 0.86),
+    marker_y=(0.04, 0.10),
+)
+_SHARED_WARD = Room(
+    marker_texts=("R",),
+    marker_frame="none",
+    ap_share=0.55,
+    border_brightness=0.9,
+    marker_x=(0.05, 0.09),
+    marker_y=(0.12, 0.20),
+    border_left=(0.0, 0.03),
+    border_right=(0.0, 0.03),
+    gain=(0.85, 1.1),
+)
+
+HOSPITALS: Mapping[str, Hospital] = {
+    "site-a": Hospital("Meridian", "CR", (_UPRIGHT_LEFT,)),
+    "site-b": Hospital("Aurora", "DX", (_PORTABLE_RIGHT,)),
+    "site-c": Hospital("Helios", "CR", (_REGION_UPRIGHT,)),
+    "site-d": Hospital("Helios", "DX", (_REGION_WARD,)),
+    "site-e": Hospital("Aurora", "DX", (_SHARED_UPRIGHT,)),
+    "site-f": Hospital("Meridian", "CR", (_SHARED_WARD,)),
+    "site-g": Hospital("Solaris", "DX", (_UPRIGHT_LEFT, _PORTABLE_RIGHT)),
+}
+"""Site g is the unseen hospital: it has one room of either kind, so a style learnt at sites a and b misleads there."""
+
+_RANGES = tuple(field.name for field in fields(Style) if field.name not in {
+    "marker_text", "marker_frame", "border_brightness",
+})  # fmt: skip
+
+
+def draw_style(room: Room, generator: np.random.Generator) -> Style:
+    """Draw the style of one radiograph from the ranges of a room.
+
+    Args:
+        room: the ranges.
+        generator: source of randomness; every call draws the same number of values.
+    """
+    text = room.marker_texts[int(generator.integers(len(room.marker_texts)))]
+    numbers = {name: float(generator.uniform(*getattr(room, name))) for name in _RANGES}
+    return Style(marker_text=text, marker_frame=room.marker_frame, border_brightness=room.border_brightness, **numbers)

@@ -1,0 +1,1 @@
+"""One file per public source: its metadata as rows, no pixels."""

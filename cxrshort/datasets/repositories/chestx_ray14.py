@@ -1,0 +1,110 @@
+"""ChestX-ray14 of the NIH Clinical Center (Wang et al., CVPR 2017): 112,120 frontal films of 30,805 patients.
+
+The films pre-date COVID-19 (1992 to 2015), so that label is 0. Two editions of the label file exist: the first release
+writes ages with units (``058Y``), the one of 2020 writes numbers and has other labels for some films.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from cxrshort.columns import CHESTX_RAY14_LABELS, COVID
+from cxrshort.datasets.fields import (
+    count_words,
+    list_words,
+    read_ages,
+    read_distinct,
+    read_labels,
+    read_sexes,
+)
+from cxrshort.datasets.layout import find_file, find_optional_file, last_parts, locate_names
+from cxrshort.datasets.reading import Reading, ReadOptions, Repository, settle
+from cxrshort.datasets.tables import read_list, read_table
+
+NAME = "chestx-ray14"
+IMAGE_FOLDERS = r"images(_\d+)?"
+EDITIONS = ("Data_Entry_2017.csv", "Data_Entry_2017_v2020.csv", "Data_Entry_2017*.csv")
+TABLES = tuple(folder + edition for edition in EDITIONS for folder in ("labels/", ""))
+TEST_LISTS = ("labels/test_list.txt", "official_lists/test_list.txt", "test_list.txt")
+_COLUMNS = ("Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position")
+
+
+def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
+    """Read the label file, the official test list and the names of the image files."""
+    path = find_file(folder, *TABLES)
+    table, notes = read_table(path, _COLUMNS)
+    located = locate_names(table["Image Index"], folder, root=root, within=IMAGE_FOLDERS, options=options)
+    ages, age_notes = read_ages(table["Patient Age"], unit=options.age_unit)
+    labels, label_notes = _labels(table["Finding Labels"])
+    name = last_parts(table["Image Index"])
+    patient = pd.Series(read_distinct(table["Patient ID"], _patient), index=table.index, dtype=str)
+    view = pd.Series(read_distinct(table["View Position"], _view), index=table.index, dtype=str)
+    test, list_notes = _test_patients(folder, name, patient)
+    candidates = pd.DataFrame(
+        {
+            "image_id": name,
+            "patient_id": patient,
+            "view": view,
+            "source_view": table["View Position"],
+            "sex": read_sexes(table["Patient Gender"]),
+            "age_years": ages,
+        }
+    ).join(labels)
+    return settle(
+        candidates,
+        located,
+        repository=NAME,
+        options=options,
+        notes=[f"labels, ages and views from {path.name}", *notes, *age_notes, *label_notes, *list_notes],
+        test_patients=test,
+    )
+
+
+def _patient(text: str) -> str:
+    # The first release pads patient ids with zeros, the edition of 2020 does not.
+    return text.zfill(8) if text else ""
+
+
+def _view(text: str) -> str:
+    return text.upper() if text.upper() in ("PA", "AP") else "UNKNOWN"
+
+
+def _labels(findings: pd.Series) -> tuple[pd.DataFrame, list[str]]:
+    """Return the labels of ``Mass|Nodule``-like texts, and a note that counts unknown words."""
+    known = set(CHESTX_RAY14_LABELS)
+
+    def present(text: str) -> dict[str, float]:
+        return {word.strip(): 1.0 for word in text.split("|")}
+
+    def unknown(text: str) -> list[str]:
+        return [word for word in present(text) if word not in known and word.lower() not in ("no finding", "")]
+
+    labels = read_labels(findings, present, CHESTX_RAY14_LABELS, otherwise=0.0).assign(**{COVID: 0.0})
+    counts = count_words(findings, unknown)
+    return labels, [list_words("unknown finding strings", counts)] if counts else []
+
+
+def _test_patients(folder: Path, names: pd.Series, patients: pd.Series) -> tuple[set[str], list[str]]:
+    """Return the patients of the official test list; a patient's further images follow."""
+    path = find_optional_file(folder, *TEST_LISTS)
+    if path is None:
+        return set(), ["no official test list (test_list.txt): the test fold is drawn by patient"]
+    # Some copies list .jpg names; the name without its ending is unique.
+    stems = pd.Series([name.rpartition(".")[0] for name in names], index=names.index, dtype=str)
+    listed = stems.isin([line.rpartition(".")[0] for line in read_list(path)])
+    test = set(patients[listed])
+    followers = int((patients.isin(test) & ~listed).sum())
+    if followers:
+        return test, [f"{followers} images are not in the official test list but follow their patients into it"]
+    return test, []
+
+
+REPOSITORY = Repository(
+    name=NAME,
+    summary="NIH ChestX-ray14: 112,120 frontal films, 14 findings",
+    folders=("ChestX-ray14", "ChestXray14", "CXR14", "CXR8", "ChestX-ray8", "NIH", "nih-chest-xrays"),
+    markers=("Data_Entry_2017*.csv*", "labels/Data_Entry_2017*.csv*"),
+    read=read,
+    test_fraction=0.05,
+    val_fraction=0.05,
+)

@@ -1,0 +1,209 @@
+"""Any folder of DICOM, PNG or JPEG files, with a table of what is known about them or without one.
+
+What the table does not say is taken from the DICOM headers. What neither says stays empty: an image without a patient
+is taken for a patient of its own, and images of unknown view are kept, since whoever names a folder has chosen them.
+"""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cxrshort.columns import BY_NAME, LABELS, VIEWS
+from cxrshort.datasets.fields import list_words, read_ages, read_dates, read_distinct, read_sexes
+from cxrshort.datasets.headers import FIELDS, read_dicom_header, read_located_headers
+from cxrshort.datasets.label_maps import UNCERTAIN
+from cxrshort.datasets.layout import IMAGE_SUFFIXES, ImageIndex, index_images, last_parts, locate, posix_prefix
+from cxrshort.datasets.reading import Located, Reading, ReadOptions, Refusal, Repository, settle
+from cxrshort.datasets.tables import read_table, sniff_separator
+from cxrshort.errors import DataError, MissingInputError, UsageError
+from cxrshort.registry import check_name
+
+NAME = "folder"
+_FILE_COLUMNS = ("path", "path_or_name", "filename", "file", "image_id", "image", "Image Index")
+_TEXT_FIELDS = {
+    "patient_id": "PatientID",
+    "study_id": "StudyInstanceUID",
+    "study_date": "StudyDate",
+    "view": "ViewPosition",
+    "sex": "PatientSex",
+    "age_years": "PatientAge",
+    "manufacturer": "Manufacturer",
+    "modality": "Modality",
+}
+"""Manifest columns that a table or a DICOM header can fill."""
+
+_VIEW_WORDS = {
+    "PA": ("PA", "POSTEROANTERIOR", "POSTERO-ANTERIOR"),
+    "AP": ("AP", "ANTEROPOSTERIOR", "ANTERO-POSTERIOR", "AP ERECT", "PORTABLE"),
+    "AP_SUPINE": ("AP_SUPINE", "AP SUPINE", "SUPINE"),
+    "LATERAL": ("LATERAL", "LL", "RL", "LAT", "L"),
+}
+_VIEW_OF = {word: view for view, words in _VIEW_WORDS.items() for word in words}
+_TRUTH = {"yes": 1.0, "true": 1.0, "positive": 1.0, "pos": 1.0, "no": 0.0, "false": 0.0, "negative": 0.0, "neg": 0.0}
+
+
+def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
+    """Read a folder's files, or the table that lists them.
+
+    ``options.column_map`` pairs a manifest column or a label with the name that the table has for it, such as
+    ``("patient_id", "MRN")`` or ``("COVID-19", "pcr_result")``; columns that have the right name need no pair. ``path``
+    is the column of file names.
+
+    Raises:
+        MissingInputError: the folder has no images.
+        UsageError: a pair without a table, or a pair of a manifest column that a table cannot give.
+        DataError: the table lacks a column.
+    """
+    index = index_images(folder, relative_to=root, suffixes=(*IMAGE_SUFFIXES, ".dic"))
+    if options.table is None:
+        if options.column_map:
+            raise UsageError("--column needs a table", "give it with --table")
+        if not index.paths:
+            raise MissingInputError(f"'{folder}' has no images", "looked for DICOM, PNG and JPEG files")
+        paths = pd.Series(index.paths, dtype=str)
+        return _settle(pd.DataFrame(index=paths.index), locate(paths, paths), folder, root, options)
+    table, notes = _read_table(options.table, options)
+    located = _locate(table["path"], folder, root, options, index)
+    return _settle(table, located, folder, root, options, notes)
+
+
+def _read_table(path: Path, options: ReadOptions) -> tuple[pd.DataFrame, list[str]]:
+    """Return the table's columns under the names of the manifest."""
+    wanted = dict(options.column_map)
+    for name in wanted:
+        if name in BY_NAME and name not in (*_TEXT_FIELDS, "path"):
+            check_name([*_TEXT_FIELDS, "path"], name, kind="column that a table can give")
+    free = [name for name in (*_TEXT_FIELDS, *LABELS) if name not in wanted]
+    named = [name for name in _FILE_COLUMNS if "path" not in wanted]
+    optional = tuple(dict.fromkeys([*free, *named]))
+    table, notes = read_table(path, tuple(wanted.values()), optional=optional, separator=sniff_separator(path))
+    files = [name for name in named if (table[name] != "").any()]
+    if named and not files:
+        raise DataError(f"{path.name}: no column names the files", "say which one does with --column path=NAME")
+    wanted.setdefault("path", files[0] if files else "")
+    return pd.DataFrame(
+        {**{name: table[name] for name in free}, **{to: table[name] for to, name in wanted.items()}}
+    ), notes
+
+
+def _locate(names: pd.Series, folder: Path, root: Path, options: ReadOptions, index: ImageIndex) -> Located:
+    """Find each file by its path below the folder, else by its name."""
+    places = posix_prefix(folder, root) + names
+    if not options.require_files:
+        return locate(names, places)
+    exact = places.where(places.isin(set(index.paths)), "")
+    located = locate(names, places, found=exact.mask(exact == "", index.find(names)), index=index)
+    return replace(located, notes=(*located.notes, *index.ambiguity(last_parts(names[exact == ""]))))
+
+
+def _settle(
+    table: pd.DataFrame,
+    located: Located,
+    folder: Path,
+    root: Path,
+    options: ReadOptions,
+    notes: list[str] | None = None,
+) -> Reading:
+    headers, refusals = _headers(located, root, options)
+    known = {
+        name: _prefer(table[name] if name in table else None, headers[field]) for name, field in _TEXT_FIELDS.items()
+    }
+    ages, age_notes = read_ages(known["age_years"], unit=options.age_unit)
+    labels, label_notes = _labels(table, options)
+    image = located.paths.str.removeprefix(posix_prefix(folder, root))
+    patients, patient_notes = _patients(known["patient_id"], image)
+    views = pd.Series(read_distinct(known["view"], _view), index=image.index, dtype=str)
+    candidates = pd.DataFrame(
+        {
+            **known,
+            "image_id": image,
+            "patient_id": patients,
+            "study_date": read_dates(known["study_date"]),
+            "view": views,
+            "source_view": known["view"],
+            "sex": read_sexes(known["sex"]),
+            "age_years": ages,
+        }
+    ).join(labels)
+    unknown = int((views == "UNKNOWN").sum())
+    return settle(
+        candidates,
+        located,
+        repository=NAME,
+        options=replace(options, views=(*options.views, "UNKNOWN")),
+        refusals=refusals,
+        notes=[
+            *(notes or []),
+            *age_notes,
+            *label_notes,
+            *patient_notes,
+            *([f"{unknown} images of unknown view kept"] if unknown else []),
+        ],
+    )
+
+
+def _headers(located: Located, root: Path, options: ReadOptions) -> tuple[pd.DataFrame, list[Refusal]]:
+    """Return the headers of the DICOM files among the candidates, and a refusal of those that cannot be read."""
+    is_dicom = located.paths.str.lower().str.endswith((".dcm", ".dicom", ".dic"))
+    some = Located(located.paths[is_dicom], located.outside[is_dicom], located.missing[is_dicom])
+    headers = read_located_headers(some, read_dicom_header, root=root, options=options)
+    headers = headers.reindex(located.paths.index, columns=list(FIELDS)).fillna("").astype(str)
+    return headers, [
+        Refusal(located.missing, "missing file"),
+        Refusal(headers["error"] != "", "unreadable header", headers["error"]),
+    ]
+
+
+def _prefer(given: pd.Series | None, tagged: pd.Series) -> pd.Series:
+    return tagged if given is None else given.where(given != "", tagged)
+
+
+def _view(text: str) -> str:
+    plain = " ".join(text.upper().split())
+    return plain if plain in VIEWS else _VIEW_OF.get(plain, "UNKNOWN")
+
+
+def _patients(patients: pd.Series, images: pd.Series) -> tuple[pd.Series, list[str]]:
+    alone = int((patients == "").sum())
+    notes = [f"{alone} images without a patient: each is taken for a patient of its own"] if alone else []
+    return patients.mask(patients == "", images), notes
+
+
+def _labels(table: pd.DataFrame, options: ReadOptions) -> tuple[pd.DataFrame, list[str]]:
+    """Return the label columns of a table: numbers in [0, 1], yes or no, -1 for uncertain."""
+    check_name(UNCERTAIN, options.uncertain, kind="reading of uncertain labels")
+    labels = pd.DataFrame(index=table.index)
+    notes = []
+    for name in [column for column in table if column not in BY_NAME]:
+        values = read_distinct(table[name], lambda text: _value(text, options.uncertain))
+        labels[name] = pd.Series(values, index=table.index, dtype=np.float32)
+        unread = table[name][labels[name].isna() & ~table[name].isin(["", "-1", "-1.0"])]
+        if len(unread):
+            notes.append(list_words(f"unreadable values of {name} emptied", Counter(unread)))
+    return labels, notes
+
+
+def _value(text: str, uncertain: str) -> float:
+    if text.lower() in _TRUTH:
+        return _TRUTH[text.lower()]
+    try:
+        number = float(text)
+    except ValueError:
+        return np.nan
+    if number == -1:
+        return UNCERTAIN[uncertain]
+    return number if 0 <= number <= 1 else np.nan
+
+
+REPOSITORY = Repository(
+    name=NAME,
+    summary="any folder of DICOM, PNG or JPEG files, with --table for what is known about them",
+    folders=(),
+    markers=(),
+    read=read,
+    test_fraction=0.10,
+    val_fraction=0.10,
+)

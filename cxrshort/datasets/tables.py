@@ -1,0 +1,140 @@
+"""Read the text tables that come with radiographs, as people and programs have left them."""
+
+import csv
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO, cast
+
+import pandas as pd
+
+from cxrshort.errors import DataError
+
+_MEND = "mend the file or download it again"
+
+
+def read_table(
+    path: Path, required: Sequence[str], *, optional: Sequence[str] = (), separator: str = ","
+) -> tuple[pd.DataFrame, list[str]]:
+    """Read columns of a text table, every cell as stripped text, ``""`` where there is none.
+
+    Byte-order marks, CRLF, gzip, a comma at the end of lines and columns in another case are accepted; text that is
+    not UTF-8 is read as Latin-1 and noted.
+
+    Args:
+        path: the table; ``.gz`` is decompressed.
+        required: columns that must be there.
+        optional: columns that are all ``""`` when absent.
+        separator: what parts the cells.
+
+    Returns:
+        A table with the columns ``required`` and ``optional`` in this order, and notes.
+
+    Raises:
+        DataError: the table is empty, lacks a column, has one twice, or has a line with too many cells.
+    """
+    with _blaming(path):
+        try:
+            return _read_as(path, "utf-8-sig", required, optional, separator), []
+        except UnicodeDecodeError:
+            table = _read_as(path, "latin-1", required, optional, separator)
+            return table, [f"{path.name}: not UTF-8, read as Latin-1"]
+
+
+@contextmanager
+def _blaming(path: Path) -> Iterator[None]:
+    """Turn what a broken file raises into one sentence about it."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path.name}: not a text file", "download it again") from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path.name}: {error}", _MEND) from error
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read: {error.strerror}", "check the file's permissions") from error
+
+
+def sniff_separator(path: Path) -> str:
+    """Return the more frequent of comma, semicolon and tab in the first line of a table."""
+    with _blaming(path), _open_text(path, "latin-1") as handle:
+        line = handle.readline(100_000)
+    return max(",;\t", key=line.count)
+
+
+def read_list(path: Path) -> list[str]:
+    """Return the lines of a text file, stripped, without empty ones.
+
+    Raises:
+        DataError: the file cannot be read as text.
+    """
+    with _blaming(path), _open_text(path, "utf-8-sig") as handle:
+        return [line.strip() for line in handle if line.strip()]
+
+
+def _read_as(
+    path: Path, encoding: str, required: Sequence[str], optional: Sequence[str], separator: str
+) -> pd.DataFrame:
+    with _open_text(path, encoding) as handle:
+        lines = _cells(handle, separator, path.name)
+        header = [name.strip() for name in next(lines, (0, [""]))[1]]
+        if not any(header):
+            raise DataError(f"{path.name}: the table is empty", _MEND)
+        places = _place_columns(header, required, optional, path.name)
+        # A tuple of the wanted cells per line: tables carry whole reports in columns that nobody asks for.
+        wanted = [tuple([cells[place] for place in places.values()]) for cells in _full(lines, header, path.name)]
+    if not wanted:
+        raise DataError(f"{path.name}: the table is empty", _MEND)
+    texts = dict(zip(places, zip(*wanted, strict=True), strict=True))
+    columns = {name: [cell.strip() for cell in texts[name]] if name in texts else "" for name in (*required, *optional)}
+    return pd.DataFrame(columns, index=range(len(wanted)), dtype=str)
+
+
+def _cells(handle: TextIO, separator: str, file: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the cells of every line that is not blank."""
+    lines = csv.reader(handle, delimiter=separator, strict=True)
+    try:
+        for cells in lines:
+            if cells:
+                yield lines.line_num, cells
+    except csv.Error as error:
+        raise DataError(f"{file}: line {lines.line_num}: {error}", _MEND) from error
+
+
+def _full(lines: Iterator[tuple[int, list[str]]], header: list[str], file: str) -> Iterator[list[str]]:
+    """Yield the cells of each line, refusing one with too few or too many."""
+    width = len(header)
+    # A header may end in a comma where the lines do not.
+    least = max(place for place, name in enumerate(header, start=1) if name)
+    for number, cells in lines:
+        if len(cells) < least or (len(cells) > width and any(cells[width:])):
+            raise DataError(f"{file}: line {number} has {len(cells)} cells, the header has {width}", _MEND)
+        yield cells
+
+
+def _open_text(path: Path, encoding: str) -> TextIO:
+    if path.suffix.lower() == ".gz":
+        return cast(TextIO, gzip.open(path, "rt", encoding=encoding, newline=""))
+    return path.open(encoding=encoding, newline="")
+
+
+def _place_columns(header: list[str], required: Sequence[str], optional: Sequence[str], file: str) -> dict[str, int]:
+    """Return the position of each wanted column, by exact name or else ignoring the case."""
+    folded = [name.casefold() for name in header]
+    places = {}
+    for name in (*required, *optional):
+        exact = [place for place, each in enumerate(header) if each == name]
+        found = exact or [place for place, each in enumerate(folded) if each == name.casefold()]
+        if len(found) > 1:
+            raise DataError(f"{file}: column '{name}' stands in the header {len(found)} times", "remove one of them")
+        if found:
+            places[name] = found[0]
+        elif name in required:
+            raise DataError(f"{file}: column '{name}' is missing", f"columns found: {_shorten_list(header)}")
+    return places
+
+
+def _shorten_list(names: Sequence[str], longest: int = 12) -> str:
+    shown = ", ".join(name[:40] for name in names[:longest] if name)
+    return shown if len(names) <= longest else f"{shown}, and {len(names) - longest} more"

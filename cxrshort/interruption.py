@@ -1,0 +1,31 @@
+"""Signals that ask a run to stop: a flag, looked at between two steps, instead of an exception in the middle of one."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[Callable[[], bool]]:
+    """Yield a function that says whether SIGTERM, SIGINT or SIGUSR1 has arrived; handlers are restored afterwards.
+
+    Outside the main thread, where Python allows no handlers, the answer is always no.
+    """
+    arrived = threading.Event()
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        arrived.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield arrived.is_set
+        return
+    before = {each: signal.signal(each, remember) for each in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)}
+    try:
+        yield arrived.is_set
+    finally:
+        for number, handler in before.items():
+            # None stands for a handler that was not set from Python and cannot be set again.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

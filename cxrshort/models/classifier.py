@@ -1,0 +1,91 @@
+"""The classifier: preprocessing, network and labels in one module.
+
+It takes images in [0, 1] as a person sees them; resizing, channel replication, mean and standard deviation are inside.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cxrshort.models.architecture import IMAGENET_MEAN, IMAGENET_STD, Architecture
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """Say what a network's input is.
+
+    Args:
+        size: height and width in pixels; images of another size are resized.
+        channels: 3 where a grey image is replicated, 1 where the network takes grey.
+        mean: subtracted, per channel, in units of [0, 1].
+        std: divided by, per channel.
+        crop: side of the centre that the network sees, as a share of the image's.
+    """
+
+    size: int
+    channels: int = 3
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    crop: float = 1.0
+
+    def record(self) -> dict[str, Any]:
+        """Return the specification as JSON values."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+
+def default_spec(architecture: Architecture, dataset_size: int) -> InputSpec:
+    """Return the input of an architecture: of its own size, or else of the dataset's.
+
+    Args:
+        architecture: what the input is for.
+        dataset_size: side of the dataset's images, in pixels.
+    """
+    size = architecture.input_size or dataset_size
+    return InputSpec(size, channels=architecture.channels, mean=architecture.mean, std=architecture.std)
+
+
+class Classifier(nn.Module):
+    """Map images to logits, one per label.
+
+    Args:
+        network: takes (N, channels, size, size), normalised, and returns (N, L).
+        labels: names of the L outputs.
+        spec: what the network's input is.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, *, labels: tuple[str, ...], spec: InputSpec) -> None:
+        super().__init__()
+        self.network = network
+        self.labels = labels
+        self.spec = spec
+        self.register_buffer("mean", torch.tensor(spec.mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(spec.std).view(1, -1, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (N, L) of images (N, C, H, W) in [0, 1], C = 1 or 3."""
+        logits: Tensor = self.network(self.normalise(images))
+        return logits
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Return the network's own input, (N, channels, size, size), in channels-last memory."""
+        size = self.spec.size
+        if self.spec.crop < 1:
+            images = _centre(images, self.spec.crop)
+        if images.shape[-2:] != (size, size):
+            images = functional.interpolate(images, (size, size), mode="bilinear", antialias=True, align_corners=False)
+        if self.spec.channels == 1 and images.shape[1] == 3:
+            images = images.mean(dim=1, keepdim=True)
+        images = images.expand(-1, self.spec.channels, -1, -1)
+        return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+
+
+def _centre(images: Tensor, share: float) -> Tensor:
+    height, width = (max(1, round(side * share)) for side in images.shape[-2:])
+    top, left = (images.shape[-2] - height) // 2, (images.shape[-1] - width) // 2
+    return images[..., top : top + height, left : left + width]

@@ -1,0 +1,146 @@
+"""What is said about a model that is none of ours, behind the ``?`` of its name."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cxrshort.errors import UsageError
+from cxrshort.models.classifier import InputSpec
+from cxrshort.registry import check_name
+
+_USUAL = {"size": 224, "channels": 3}
+OUTPUTS = ("logits", "probabilities", "softmax")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Hold the options of one model, checked by the methods that read them.
+
+    Args:
+        name: the model without its options, for messages.
+        values: text of each option.
+    """
+
+    name: str
+    values: dict[str, str]
+
+    @classmethod
+    def parse(cls, text: str, *, known: Collection[str]) -> "Options":
+        """Split ``NAME?option=value&option=value``.
+
+        Raises:
+            UsageError: not of that form, an unknown option, or one given twice.
+        """
+        name, _, query = text.partition("?")
+        values: dict[str, str] = {}
+        for part in query.split("&") if query else []:
+            option, equals, value = part.partition("=")
+            if not (option and equals and value):
+                raise UsageError(
+                    f"'{part}' in '{text}' is not option=value", "join options by '&', and put the model in quotes"
+                )
+            check_name(known, option, kind=f"option of '{name}'")
+            if option in values:
+                raise UsageError(f"'{option}' is given twice in '{text}'", "give it once")
+            values[option] = value
+        return cls(name, values)
+
+    def labels(self) -> tuple[str, ...]:
+        """Return the names of the outputs.
+
+        Raises:
+            UsageError: none are given, or one is empty or given twice.
+        """
+        text = self.values.get("labels")
+        if text is None:
+            raise UsageError(f"'{self.name}' does not say what its outputs are", "add labels=NAME,NAME")
+        labels = tuple(each.strip() for each in text.split(","))
+        if not all(labels) or len(set(labels)) != len(labels):
+            raise UsageError(f"'labels={text}' has an empty or repeated name", "name each output once, in order")
+        return labels
+
+    def output(self) -> str:
+        """Return what the network returns: logits, probabilities, or logits of a softmax."""
+        value = self.values.get("output", "logits")
+        check_name(OUTPUTS, value, kind="kind of output")
+        return value
+
+    def file(self, option: str) -> Path | None:
+        """Return a path, if it was given."""
+        value = self.values.get(option)
+        return None if value is None else Path(value).expanduser()
+
+    def flag(self, option: str) -> bool:
+        """Return whether an option says yes; it says no where it is not given."""
+        value = self.values.get(option, "no")
+        if value not in {"yes", "no"}:
+            raise UsageError(f"'{option}={value}' is neither yes nor no", f"{option}=yes")
+        return value == "yes"
+
+    def spec(self, *, size: int | None = None, channels: int | None = None) -> InputSpec:
+        """Return the input of the network.
+
+        Args:
+            size: what the file itself says, in pixels; None where it says nothing.
+            channels: what the file itself says.
+
+        Raises:
+            UsageError: the size or the scale of the pixels is not given, makes no sense, or contradicts the file.
+        """
+        side = self._whole("size", stated=size)
+        if side is None:
+            raise UsageError(f"'{self.name}' does not say how large its input is", "add size=224, in pixels")
+        count = self._whole("channels", stated=channels) or 3
+        if count not in (1, 3):
+            raise UsageError(f"'channels={count}' is neither 1 nor 3", "1 for grey, 3 for grey replicated")
+        mean, std = self._statistics(count)
+        return InputSpec(side, channels=count, mean=mean, std=std)
+
+    def _whole(self, option: str, *, stated: int | None) -> int | None:
+        text = self.values.get(option)
+        if text is None:
+            return stated
+        if not (text.isascii() and text.isdigit() and 0 < int(text) <= 8192):
+            raise UsageError(
+                f"'{option}={text}' is not a whole number from 1 to 8192", f"such as {option}={_USUAL[option]}"
+            )
+        if stated is not None and int(text) != stated:
+            raise UsageError(
+                f"'{option}={text}' contradicts '{self.name}', which takes {stated}", f"leave {option} out"
+            )
+        return int(text)
+
+    def _statistics(self, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return mean and std in units of [0, 1] from those in units of the range that the network takes."""
+        if not self.values.keys() & {"range", "mean", "std"}:
+            raise UsageError(
+                f"'{self.name}' does not say how its pixels are scaled",
+                "add range=0..1, -1..1, 0..255 or -1024..1024, or mean= and std= as in training",
+            )
+        low, high = self._range()
+        means, stds = self._per_channel("mean", 0.0, channels), self._per_channel("std", 1.0, channels)
+        if min(stds) <= 0:
+            raise UsageError(f"'std={self.values['std']}' is not above 0", "give the std of training")
+        width = high - low
+        return tuple((each - low) / width for each in means), tuple(each / width for each in stds)
+
+    def _range(self) -> tuple[float, float]:
+        text = self.values.get("range", "0..1")
+        low, _, high = text.partition("..")
+        try:
+            bounds = float(low), float(high)
+        except ValueError:
+            bounds = (0.0, 0.0)
+        if not bounds[0] < bounds[1] < float("inf") or bounds[0] == float("-inf"):
+            raise UsageError(f"'range={text}' is not LOW..HIGH", "such as range=-1024..1024")
+        return bounds
+
+    def _per_channel(self, option: str, default: float, channels: int) -> Sequence[float]:
+        text = self.values.get(option, str(default))
+        try:
+            numbers = [float(each) for each in text.split(",")]
+        except ValueError:
+            numbers = []
+        if len(numbers) not in (1, channels) or not all(abs(each) < float("inf") for each in numbers):
+            raise UsageError(f"'{option}={text}' is not one number or {channels}", f"such as {option}=0.5")
+        return numbers * (channels // len(numbers))

@@ -1,0 +1,155 @@
+"""Segment, then classify: a segmenter, what takes the background's place, and a classifier, as one model.
+
+The pipeline is the network of a :class:`~cxrshort.models.classifier.Classifier` whose own normalisation does nothing,
+so it stands wherever a classifier stands, and its file is a model file like any other.
+
+The background of a scored image is one fixed field of noise, the same for every image, drawn from a fixed seed. A score
+is therefore a function of the image alone, whatever else is in the batch, and an edit of an image changes its score
+by the edit and not by a new draw. Training draws fresh noise at every step; ``training/segmentation.py`` does that.
+"""
+
+from dataclasses import replace
+from typing import Literal, cast, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cxrshort.errors import DataError, UsageError
+from cxrshort.models.checkpoint import Description
+from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.registry import check_name
+
+Background = Literal["noise", "black"]
+
+BACKGROUNDS = get_args(Background)
+_NOISE_SEED = 20210531
+"""Any number would do; it is part of what a pipeline computes and so never changes."""
+
+
+class SegmentedClassifier(nn.Module):
+    """Classify what a segmenter leaves of an image.
+
+    Args:
+        segmenter: maps images in [0, 1] to the log-odds of one mask; stays in eval mode.
+        classifier: maps images in [0, 1] to logits.
+        background: ``"noise"``, uniform in [0, 1), per pixel and channel (TEA), or ``"black"``.
+        threshold: probability above which a pixel is foreground.
+        spec: size and channels of the images that are segmented.
+    """
+
+    field: Tensor
+
+    def __init__(
+        self,
+        segmenter: nn.Module,
+        classifier: nn.Module,
+        *,
+        background: Background,
+        threshold: float,
+        spec: InputSpec,
+    ) -> None:
+        super().__init__()
+        self.segmenter = segmenter
+        self.classifier = classifier
+        self.threshold = threshold
+        shape = (1, spec.channels, spec.size, spec.size)
+        generator = torch.Generator().manual_seed(_NOISE_SEED)
+        noisy = background == "noise"
+        field = torch.rand(shape, generator=generator, device="cpu") if noisy else torch.zeros(shape)
+        self.register_buffer("field", field, persistent=False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "SegmentedClassifier":
+        """Set the mode of the classifier alone."""
+        super().train(mode)
+        self.segmenter.eval()
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (N, L) of images (N, C, H, W) in [0, 1]."""
+        logits: Tensor = self.classifier(self.segment(images))
+        return logits
+
+    def segment(self, images: Tensor) -> Tensor:
+        """Return the images with the background replaced, (N, channels of the classifier, H, W), in [0, 1].
+
+        The mask is a constant: gradients pass through the foreground and not into the segmenter.
+        """
+        masks = outline(self.segmenter, images, threshold=self.threshold)
+        return torch.where(masks, images, self.field.to(images.dtype))
+
+
+def outline(segmenter: nn.Module, images: Tensor, *, threshold: float = 0.5) -> Tensor:
+    """Return where a segmenter sees foreground, (N, 1, H, W) bool, of images (N, C, H, W) in [0, 1]; no gradient.
+
+    Masks of a network that works at another size are enlarged as probabilities, then cut at the threshold.
+    """
+    with torch.no_grad():
+        probabilities = segmenter(images).float().sigmoid()
+        if probabilities.shape[-2:] != images.shape[-2:]:
+            probabilities = functional.interpolate(
+                probabilities, images.shape[-2:], mode="bilinear", align_corners=False
+            )
+        masks: Tensor = probabilities > threshold
+        return masks
+
+
+def join(
+    segmenter: tuple[Classifier, Description],
+    classifier: tuple[Classifier, Description],
+    *,
+    background: str,
+    threshold: float,
+    size: int,
+) -> tuple[Classifier, Description]:
+    """Return one model of kind ``pipeline`` from a segmenter and a classifier trained on what it leaves.
+
+    Args:
+        segmenter: the model and its description.
+        classifier: the model and its description.
+        background: ``"noise"`` or ``"black"``.
+        threshold: probability above which a pixel is foreground.
+        size: side of the images that the classifier was trained on, in pixels.
+
+    Returns:
+        The model, and its description; the persons trained on are those of both parts.
+
+    Raises:
+        UsageError: an unknown background, or a part of another kind.
+    """
+    check_name(BACKGROUNDS, background, kind="background")
+    parts = segmenter[1], classifier[1]
+    for part, kind in zip(parts, ("segmenter", "classifier"), strict=True):
+        if part.kind != kind:
+            raise UsageError(f"a model of kind '{part.kind}' is no {kind}", "cxrshort train makes one")
+    description = replace(
+        classifier[1],
+        kind="pipeline",
+        spec=plain_spec(size, channels=classifier[1].spec.channels),
+        training_people=np.union1d(parts[0].training_people, parts[1].training_people),
+        parts=parts,
+        background=background,
+        threshold=threshold,
+    )
+    return assemble(description, segmenter[0], classifier[0]), description
+
+
+def assemble(description: Description, segmenter: nn.Module, classifier: nn.Module) -> Classifier:
+    """Put the parts of a described pipeline together."""
+    if description.background not in BACKGROUNDS:
+        raise DataError(f"a pipeline with background '{description.background}'", "use the version that wrote it")
+    network = SegmentedClassifier(
+        segmenter,
+        classifier,
+        background=cast(Background, description.background),
+        threshold=description.threshold,
+        spec=description.spec,
+    )
+    return Classifier(network, labels=description.labels, spec=description.spec)
+
+
+def plain_spec(size: int, *, channels: int) -> InputSpec:
+    """Return an input that is resized to a square and else left as it is: its parts normalise."""
+    return InputSpec(size, channels=channels, mean=(0.0,) * channels, std=(1.0,) * channels)

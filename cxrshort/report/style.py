@@ -1,0 +1,82 @@
+"""The look of all figures: colours, sizes in inches, and PNG files that are the same bytes each time.
+
+Figures are built from ``Figure`` objects, never through pyplot: no global state, no display, safe in threads.
+"""
+
+import textwrap
+from collections.abc import Iterable
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+DPI = 150
+INK = "#222222"
+FAINT = "#b8b8b8"
+SMALL, NORMAL, LARGE = 7.5, 9.0, 10.5
+
+# DeGrave et al. 2021, Fig. 1 and 6: dataset I red, II teal, III blue.
+DATASET_COLOURS = {"I": "#b43335", "II": "#107f80", "III": "#1e579a", "external": "#d98b1f"}
+# Told apart in print and by most colour-blind readers (after Okabe & Ito 2008), and unlike the four above.
+OTHER_COLOURS = ("#7a4b9c", "#4d4d4d", "#8a6d3b", "#c2649a", "#6f9e3f", "#59a5d8")
+
+
+def colours_of(datasets: Iterable[str]) -> dict[str, str]:
+    """Give each dataset its colour: the paper's for I, II, III (``phantom-I`` too), others in order of appearance."""
+    colours: dict[str, str] = {}
+    for dataset in datasets:
+        if dataset not in colours:
+            colours[dataset] = _next_colour(dataset, set(colours.values()))
+    return colours
+
+
+def _next_colour(dataset: str, used: set[str]) -> str:
+    candidates = [DATASET_COLOURS.get(dataset.removeprefix("phantom-"), ""), *OTHER_COLOURS, *DATASET_COLOURS.values()]
+    free = [colour for colour in candidates if colour and colour not in used]
+    return free[0] if free else OTHER_COLOURS[len(used) % len(OTHER_COLOURS)]
+
+
+def new_figure(width: float, height: float, *, colour: str = "white", dpi: int = DPI) -> Figure:
+    """Return an empty figure of that many inches, drawn by Agg."""
+    figure = Figure(figsize=(width, height), dpi=dpi, facecolor=colour)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def add_axes(figure: Figure, left: float, top: float, *, width: float, height: float) -> Axes:
+    """Add axes by their distance from the left and upper edges and their size, all in inches."""
+    across, down = figure.get_size_inches()
+    axes = figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(INK)
+    axes.tick_params(labelsize=SMALL, colors=INK, length=3)
+    return axes
+
+
+def write(figure: Figure, text: str, *, left: float, top: float, size: float = NORMAL, colour: str = INK) -> Text:
+    """Write text whose upper left corner is that many inches from the left and upper edges."""
+    across, down = figure.get_size_inches()
+    where = (left / across, 1 - top / down)
+    return figure.text(*where, text, size=size, color=colour, va="top", ha="left", parse_math=False)
+
+
+def wrap(text: str, characters: int, *, lines: int = 3) -> str:
+    """Break text after that many characters, at spaces or hyphens where possible; what is left over becomes "…"."""
+    pieces = [
+        piece
+        for paragraph in text.splitlines() or [""]
+        for piece in textwrap.wrap(paragraph, characters, break_long_words=True) or [""]
+    ]
+    if len(pieces) > lines:
+        pieces = [*pieces[: lines - 1], pieces[lines - 1][: characters - 1] + "…"]
+    return "\n".join(pieces)
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a PNG that holds no date and no version, and return its path."""
+    with matplotlib.rc_context({"savefig.bbox": None, "savefig.facecolor": "auto"}):
+        figure.savefig(path, format="png", dpi=figure.dpi, metadata={"Software": None})
+    return path

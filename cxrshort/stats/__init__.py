@@ -1,0 +1,1 @@
+"""Numbers on tables: intervals, comparisons and tests; never torch."""

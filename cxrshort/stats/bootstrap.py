@@ -1,0 +1,169 @@
+"""Bootstrap of AUCs by person: integer weights, one sort per sample, many resamples at once.
+
+A resample is a weight per person, how often that person was drawn; no row is ever copied. All samples given together
+share the weights, so AUCs of several models, replicates or subgroups stay paired and any function of them (difference,
+mean, macro average) can be taken resample by resample.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from cxrshort.errors import DataError
+from cxrshort.stats.midranks import (
+    CheckedRows,
+    Floats,
+    Integers,
+    Sample,
+    check_rows,
+    missing_class,
+    number_jointly,
+)
+
+# Weights held at once: 2 million float64 are 16 MB, which stays near the processor.
+BLOCK = 2_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BootstrapAucs:
+    """Resampled AUCs.
+
+    Args:
+        aucs: (draws, K) a column per sample; a row is one resample of the persons.
+        redrawn: resamples thrown away because some sample had lost a class.
+    """
+
+    aucs: Floats
+    redrawn: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankedSample:
+    """A sample sorted once: for each positive, how many sorted negatives lie below it and how many at most level."""
+
+    positives: Integers
+    negatives: Integers
+    below: Integers
+    up_to: Integers
+
+    @classmethod
+    def of(cls, rows: CheckedRows, codes: Integers) -> "RankedSample":
+        """Sort the first column of scores; ``codes`` are the columns of the weights to come."""
+        scores = rows.scores[:, 0]
+        order = np.argsort(scores[~rows.positive], kind="stable")
+        sorted_negatives = scores[~rows.positive][order]
+        return cls(
+            codes[rows.positive],
+            codes[~rows.positive][order],
+            np.searchsorted(sorted_negatives, scores[rows.positive], side="left"),
+            np.searchsorted(sorted_negatives, scores[rows.positive], side="right"),
+        )
+
+    def aucs(self, weights: Floats) -> Floats:
+        """Return the (B,) weighted AUCs for (B, persons) weights; NaN where a class has no weight."""
+        cumulative = np.zeros((len(weights), len(self.negatives) + 1))
+        np.cumsum(weights[:, self.negatives], axis=1, out=cumulative[:, 1:])
+        hits = weights[:, self.positives]
+        pairs = hits.sum(axis=1) * cumulative[:, -1]
+        won = np.einsum("bp,bp->b", hits, cumulative[:, self.below] + cumulative[:, self.up_to]) / 2
+        aucs: Floats = np.divide(won, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+        return aucs
+
+
+def weighted_aucs(targets: ArrayLike, scores: ArrayLike, *, weights: ArrayLike) -> Floats:
+    """Return the AUC under each row of weights, ties counted half.
+
+    Args:
+        targets: (N,) truth, exactly 0 or 1.
+        scores: (N,).
+        weights: (B, N), not negative.
+
+    Returns:
+        (B,) AUCs; NaN where a class has no weight.
+
+    Raises:
+        DataError: NaN scores, targets other than 0 and 1, lengths that differ.
+    """
+    rows = check_rows(targets, scores)
+    table = np.asarray(weights, dtype=np.float64)
+    if rows.left_out:
+        raise DataError(f"{rows.left_out} targets are neither 0 nor 1: weights need exact targets")
+    if table.ndim != 2 or table.shape[1] != len(rows.codes):
+        raise DataError(f"weights of shape {table.shape} for {len(rows.codes)} rows: they must be (resamples, rows)")
+    return RankedSample.of(rows, rows.codes).aucs(table)
+
+
+def bootstrap_aucs(samples: Sequence[Sample], *, draws: int, rng: np.random.Generator) -> BootstrapAucs:
+    """Resample persons, with all their images, and compute every sample's AUC in each resample.
+
+    Persons are drawn within strata: the samples they appear in, and whether they have a positive there, so a small
+    class keeps its size. A resample in which some sample has lost a class is drawn again, and counted.
+
+    Args:
+        samples: test sets that may share persons (same id, same person); without ids, every row is a person.
+        draws: resamples wanted, 2,000 or more for an interval.
+        rng: the only source of randomness.
+
+    Raises:
+        DataError: a sample without both classes, or one that loses a class in most resamples.
+
+    Example:
+        >>> sample = Sample([0, 0, 1, 1, 1], [0.1, 0.6, 0.5, 0.8, 0.9], ["a", "b", "c", "d", "e"])
+        >>> result = bootstrap_aucs([sample], draws=200, rng=np.random.default_rng(0))
+        >>> result.aucs.shape
+        (200, 1)
+    """
+    rows, codes, persons = number_jointly(samples)
+    for number, kept in enumerate(rows):
+        if reason := missing_class(kept):
+            raise DataError(f"sample {number} cannot be resampled: {reason}", "use a test set with both classes")
+    ranked = [RankedSample.of(kept, numbers) for kept, numbers in zip(rows, codes, strict=True)]
+    strata = _strata(rows, codes, persons)
+    block = max(1, BLOCK // max(persons, *(len(numbers) for numbers in codes)))
+    kept_aucs, missing, redrawn = [], draws, 0
+    while missing:
+        weights = draw_weights(strata, draws=min(block, missing), rng=rng)
+        aucs = np.stack([sample.aucs(weights) for sample in ranked], axis=1)
+        whole = ~np.isnan(aucs).any(axis=1)
+        kept_aucs.append(aucs[whole])
+        missing -= int(whole.sum())
+        redrawn += int((~whole).sum())
+        if redrawn > 10 * draws:
+            raise DataError(f"{redrawn} resamples of {draws} wanted lost a class: there are too few persons")
+    return BootstrapAucs(np.concatenate(kept_aucs), redrawn)
+
+
+def _strata(rows: list[CheckedRows], codes: list[Integers], persons: int) -> Integers:
+    marks = np.zeros((persons, 2 * len(rows)), dtype=bool)
+    for column, (kept, numbers) in enumerate(zip(rows, codes, strict=True)):
+        marks[numbers, 2 * column] = True
+        marks[numbers[kept.positive], 2 * column + 1] = True
+    return np.unique(marks, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def draw_weights(strata: Integers, *, draws: int, rng: np.random.Generator) -> Floats:
+    """Draw how often each person is in each resample; within a stratum the weights sum to its size.
+
+    Args:
+        strata: (persons,) stratum of each person.
+        draws: resamples.
+        rng: the only source of randomness.
+
+    Returns:
+        (draws, persons) whole numbers as float64, exact in sums up to 2**53.
+    """
+    weights = np.empty((draws, len(strata)))
+    for stratum in np.unique(strata):
+        members = np.flatnonzero(strata == stratum)
+        picks = rng.integers(0, len(members), size=(draws, len(members)))
+        picks += np.arange(draws)[:, None] * len(members)
+        weights[:, members] = np.bincount(picks.ravel(), minlength=picks.size).reshape(draws, len(members))
+    return weights
+
+
+def percentile_interval(values: ArrayLike, *, level: float = 0.95) -> tuple[float, float]:
+    """Return the percentile interval of resampled values (draws,)."""
+    low, high = np.quantile(np.asarray(values, dtype=np.float64), [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

@@ -1,0 +1,169 @@
+"""The folds that a classifier is trained and selected on; the test fold is never opened here."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.stats import spearmanr
+
+from cxrshort import dataset as datasets
+from cxrshort import registry
+from cxrshort.dataset import Dataset
+from cxrshort.devices import Compute
+from cxrshort.errors import DataError, UsageError
+from cxrshort.expressions import categories
+from cxrshort.models.scoring import score
+from cxrshort.prefetch import Source
+from cxrshort.stats.auc import auc
+from cxrshort.training.recipes import Recipe
+from cxrshort.training.task import MULTILABEL, Task
+
+MACRO = "mean over labels"
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Hold the training and validation folds, their targets, and what chooses the epoch.
+
+    Args:
+        train: the training fold.
+        val: the validation fold.
+        labels: names of the L outputs.
+        train_targets: (N, L) float32, NaN where a label is empty.
+        val_targets: the same for the validation fold.
+        select: position of the label whose AUC chooses the epoch; None takes the mean over labels.
+        left_out: labels that a network could not learn here.
+        task: what the outputs mean.
+        groups: (N,) codes of the training images' groups, -1 where empty; None where the run has no groups.
+    """
+
+    train: Dataset
+    val: Dataset
+    labels: tuple[str, ...]
+    train_targets: npt.NDArray[np.float32]
+    val_targets: npt.NDArray[np.float32]
+    select: int | None
+    left_out: tuple[str, ...] = ()
+    task: Task = MULTILABEL
+    groups: npt.NDArray[np.int64] | None = None
+
+    @classmethod
+    def cut(cls, data: Dataset, recipe: Recipe, *, replicate: int, explicit_label: bool) -> "Folds":
+        """Cut one replicate's folds out of a dataset.
+
+        Args:
+            data: the whole dataset.
+            recipe: says which labels, how empty ones are read and what selects.
+            replicate: the number of the split.
+            explicit_label: whether the user named the selecting label, so that it must be there.
+
+        Raises:
+            UsageError: a label that the dataset does not have.
+            DataError: the selecting label, or every label where their mean selects, has one class only.
+        """
+        train, val = data.fold("train", replicate=replicate), data.fold("val", replicate=replicate)
+        empty_as = 0.0 if recipe.empty_labels == "zero" else float("nan")
+        task = Task(recipe.task)
+        labels, left_out = _choose_labels(train, recipe, task)
+        targets = [datasets.label_matrix(fold.manifest, labels, empty_as=empty_as) for fold in (train, val)]
+        select = _choose_select(labels, recipe, explicit=explicit_label)
+        groups = group_codes(train, recipe.group) if recipe.group else None
+        folds = cls(train, val, tuple(labels), targets[0], targets[1], select, left_out, task, groups)
+        folds.check(data.name, replicate=replicate)
+        return folds
+
+    def check(self, name: str, *, replicate: int) -> None:
+        """Refuse folds in which nothing can choose the epoch: a class is missing in train or val."""
+        if self.task.name == "regression":
+            return
+        if self.select is None:
+            if not any(_has_both_classes(column) for column in self.val_targets.T):
+                where = f"'val' of 'split_{replicate}'"
+                raise DataError(
+                    f"{name}: no label has both classes in {where}, so nothing can choose the epoch",
+                    "choose another --replicate, or build a larger dataset",
+                )
+            return
+        for split, targets in (("train", self.train_targets), ("val", self.val_targets)):
+            values = targets[:, self.select]
+            if not _has_both_classes(values):
+                label = self.labels[self.select]
+                have = "no positive" if (values == 0).any() else "no negative" if (values == 1).any() else "no labelled"
+                raise DataError(
+                    f"{name}: label '{label}' has {have} image in '{split}' of 'split_{replicate}'",
+                    "choose another --select-label or --replicate",
+                )
+
+    def validate(self, model: torch.nn.Module, compute: Compute, *, pixels: Source | None = None) -> dict[str, float]:
+        """Return the validation loss, and as ``score`` what chooses the epoch: an AUC, or a rank correlation.
+
+        Args:
+            model: what learns.
+            compute: device and precision.
+            pixels: what the model is given; None takes the validation fold's images.
+        """
+        logits = score(model, self.val.pixels if pixels is None else pixels, compute=compute)
+        tensor = torch.from_numpy(logits)
+        loss = float(self.task.losses(tensor, torch.from_numpy(self.val_targets)).mean())
+        scores = self.task.scores(tensor).numpy()
+        columns = range(len(self.labels)) if self.select is None else [self.select]
+        measured = [self._measure(self.val_targets[:, each], scores[:, each]) for each in columns]
+        known = [each for each in measured if each is not None]
+        return {"val_loss": loss, "score": float(np.mean(known)) if known else float("nan")}
+
+    def _measure(self, targets: npt.NDArray[np.float32], scores: npt.NDArray[np.float32]) -> float | None:
+        if self.task.name != "regression":
+            return auc(targets, scores)
+        known = ~np.isnan(targets)
+        if known.sum() < 2 or np.ptp(targets[known]) == 0 or np.ptp(scores[known]) == 0:
+            return 0.0
+        return float(spearmanr(targets[known], scores[known]).statistic)
+
+    @property
+    def measure(self) -> str:
+        """Say in words what chooses the epoch."""
+        name = "rank correlation" if self.task.name == "regression" else "AUC"
+        return f"{name} of {MACRO}" if self.select is None else f"{name} of {self.labels[self.select]}"
+
+
+def group_codes(data: Dataset, group: str) -> npt.NDArray[np.int64]:
+    """Return the code of each image's group, (N,), -1 where it is empty; groups are numbered by name.
+
+    Args:
+        data: the training fold.
+        group: a column, or an expression.
+    """
+    values = categories(data.manifest, group)
+    names = sorted(set(values) - {""})
+    return values.map({name: code for code, name in enumerate(names)}).fillna(-1).to_numpy(dtype=np.int64)
+
+
+def _has_both_classes(targets: npt.NDArray[np.float32]) -> bool:
+    return bool((targets == 1).any() and (targets == 0).any())
+
+
+def _choose_labels(train: Dataset, recipe: Recipe, task: Task) -> tuple[list[str], tuple[str, ...]]:
+    """Return the outputs, and the labels that a network could not learn: those without both classes in training."""
+    known = train.labels
+    if recipe.labels != "all":
+        asked = [label.strip() for label in recipe.labels.split(",")]
+        for number, label in enumerate(asked):
+            datasets.targets(train.manifest, label)
+            if label in asked[:number]:
+                raise UsageError(f"--labels names '{label}' twice", "name each label once")
+        return asked, ()
+    if task.name == "regression":
+        raise UsageError("a regression needs to know which number", "--labels NAME, such as --labels brixia_score")
+    if recipe.empty_labels == "zero" or task.name == "multiclass":
+        return known, ()
+    kept = [label for label in known if (train.manifest[label] > 0.5).any() and (train.manifest[label] < 0.5).any()]
+    if not kept:
+        raise DataError(f"{train.name}: no label has both classes in the training fold", "build a dataset with both")
+    return kept, tuple(label for label in known if label not in kept)
+
+
+def _choose_select(labels: list[str], recipe: Recipe, *, explicit: bool) -> int | None:
+    if explicit:
+        registry.check_name(labels, recipe.select_label, kind="label of this model")
+    return labels.index(recipe.select_label) if recipe.select_label in labels else None

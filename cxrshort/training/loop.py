@@ -1,0 +1,292 @@
+"""The one training loop.
+
+Read it top to bottom: an epoch is steps, then validation, then a saved state. What is learned is the objective's
+business; what chooses the best epoch is the validation's. Nothing here prints. Several processes read the same loop,
+see :mod:`cxrshort.training.processes`; the first one saves and reports.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cxrshort import devices
+from cxrshort.devices import Compute
+from cxrshort.errors import ResumableError, UsageError, WorkFailedError
+from cxrshort.models.architecture import FullPrecisionLinear
+from cxrshort.training.averaging import Average
+from cxrshort.training.batches import Batch, Batches
+from cxrshort.training.processes import combine
+from cxrshort.training.recipes import Recipe
+from cxrshort.training.schedules import rate_factor
+from cxrshort.training.state import Keeper, State
+
+Objective = Callable[[nn.Module, Batch], Tensor]
+Validate = Callable[[nn.Module], Mapping[str, float]]
+Report = Callable[[Mapping[str, Any]], None]
+
+_LOOK_EVERY = 20
+"""Steps between two looks at the losses; each look waits for a GPU to finish."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """Say how a run proceeds.
+
+    Args:
+        objective: maps (model, batch) to a scalar loss; where it is a module, its buffers are part of the state.
+        recipe: epochs, optimiser, schedule.
+        compute: device and precision.
+        validate: returns measures of the model, among them ``score``, higher is better; called after every epoch.
+        keeper: where and when the state is saved.
+        report: takes one event; an event is one line of the log and one movement of the progress bar.
+    """
+
+    objective: Objective
+    recipe: Recipe
+    compute: Compute
+    validate: Validate
+    keeper: Keeper
+    report: Report
+
+
+def fit(model: nn.Module, batches: Batches, *, course: Course, state: State) -> State:
+    """Train a model until the recipe's last epoch.
+
+    Args:
+        model: on its device; left at the last epoch's weights.
+        batches: the training fold.
+        course: how the run proceeds.
+        state: where to begin; a fresh ``State`` or a loaded one.
+
+    Returns:
+        The state after the last epoch; ``best_weights`` is the model at the best score (the first of equals).
+
+    Raises:
+        ResumableError: a signal asked to stop; the state is saved.
+        WorkFailedError: the loss or a weight is no longer a number, or the device has no memory left; the last good
+            state is kept.
+    """
+    recipe = course.recipe
+    optimizer = make_optimizer(model, recipe)
+    if state.model:
+        model.load_state_dict(state.model)
+        optimizer.load_state_dict(state.optimizer)
+        _memory(course).load_state_dict(state.objective)
+    average = Average(model, decay=recipe.ema) if recipe.ema else None
+    if average and state.average:
+        average.load(state.average)
+    if recipe.compile:
+        model.compile()  # in place: the names of the weights stay
+    while state.epoch < recipe.epochs and not _has_lost_patience(state, recipe):
+        epoch, rate = state.epoch, set_rates(optimizer, recipe, state=state, steps=len(batches))
+        started = time.monotonic()
+        _train_epoch(model, batches, optimizer, course=course, state=state, average=average)
+        seconds = time.monotonic() - started
+        record = {"epoch": epoch, "loss": state.loss_sum / len(batches)}
+        with average.standing_in(model) if average else contextlib.nullcontext():
+            state.history.append(record | dict(course.validate(model)) | {"learning_rate": rate})
+            if chosen_epoch(state.history, recipe.selection) == epoch:
+                state.best_weights = _copy(model)
+        state.epoch, state.step, state.loss_sum = epoch + 1, 0, 0.0
+        _save(state, model, optimizer, course=course, average=average)
+        course.report({"event": "epoch", **state.history[-1], "seconds": round(seconds, 2)})
+    return state
+
+
+def _train_epoch(
+    model: nn.Module,
+    batches: Batches,
+    optimizer: torch.optim.Optimizer,
+    *,
+    course: Course,
+    state: State,
+    average: Average | None,
+) -> None:
+    model.train()
+    losses: list[Tensor] = []
+    looked = saved = time.monotonic()
+    for batch in batches.epoch(state.epoch, first_step=state.step):
+        set_rates(optimizer, course.recipe, state=state, steps=len(batches))
+        losses.append(take_step(model, batch, optimizer, course=course))
+        if average:
+            average.update(model, step=state.epoch * len(batches) + state.step)
+        state.step += 1
+        stop = _any(course.keeper.interrupted(), course)
+        last = state.step == len(batches)
+        if not (last or stop or len(losses) == _LOOK_EVERY):
+            continue
+        state.loss_sum += _sum_losses(losses, state=state, keeper=course.keeper)
+        now = time.monotonic()
+        rate = len(losses) * batches.batch_size / max(now - looked, 1e-9)
+        course.report(_step_event(state, steps=len(batches), epochs=course.recipe.epochs, images_per_second=rate))
+        losses, looked = [], now
+        save = _any(now - saved > course.keeper.seconds, course)
+        if stop or last or save:
+            _refuse_broken_weights(model, state, keeper=course.keeper)
+        if stop:
+            _save(state, model, optimizer, course=course, average=average)
+            raise ResumableError(
+                f"interrupted in epoch {state.epoch + 1} after step {state.step}; the state is saved",
+                "the same command with --resume goes on",
+            )
+        if save and not last:
+            _save(state, model, optimizer, course=course, average=average)
+            saved = now
+
+
+def _any(flag: bool, course: Course) -> bool:
+    """Say whether one process has a flag, so that all stop, or save, after the same step."""
+    return bool(devices.any_of(torch.tensor([flag]), course.compute))
+
+
+def _step_event(state: State, *, steps: int, epochs: int, images_per_second: float) -> dict[str, Any]:
+    return {
+        "event": "step",
+        "epoch": state.epoch,
+        "step": state.step,
+        "steps": steps,
+        "epochs": epochs,
+        "loss": state.loss_sum / state.step,
+        "images_per_second": round(images_per_second, 1),
+    }
+
+
+def take_step(model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, *, course: Course) -> Tensor:
+    """Do one optimiser step and return its loss, detached.
+
+    The batch is worked on in as many passes as the recipe accumulates; all processes together do the one step.
+
+    Raises:
+        WorkFailedError: the device has no memory left; the message proposes a batch size.
+    """
+    recipe, compute = course.recipe, course.compute
+    optimizer.zero_grad(set_to_none=True)
+    try:
+        passes = [_learn(model, part, course=course) for part in batch.split(recipe.accumulate) if len(part.indices)]
+        loss = torch.stack(passes).sum() if passes else torch.zeros((), device=compute.torch_device)
+        loss = combine(model, loss, memory=_memory(course), batch=batch, compute=compute)
+        if recipe.clip_norm > 0:
+            nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
+        optimizer.step()
+    except torch.OutOfMemoryError as error:
+        size = len(batch.indices)
+        raise WorkFailedError(
+            f"{compute.device} has no memory left for a batch of {size} images",
+            f"try --batch-size {max(1, size // 2)}",
+        ) from error
+    return loss
+
+
+def _learn(model: nn.Module, part: Batch, *, course: Course) -> Tensor:
+    """Add the gradients of a part of a step, and return its loss, weighted and detached."""
+    with course.compute.autocast():
+        loss = course.objective(model, part)
+    loss = loss * part.weight
+    loss.backward()  # type: ignore[no-untyped-call]
+    return loss.detach()
+
+
+def _sum_losses(losses: list[Tensor], *, state: State, keeper: Keeper) -> float:
+    """Return the sum of the losses since the last look.
+
+    Raises:
+        WorkFailedError: one of them is not a number.
+    """
+    values = torch.stack(losses).double().cpu()
+    finite = torch.isfinite(values)
+    if not bool(finite.all()):
+        first = state.step - len(losses) + int((~finite).int().argmax()) + 1
+        raise _diverged(f"the loss is {values[~finite][0].item()} in epoch {state.epoch + 1}, step {first}", keeper)
+    return float(values.sum())
+
+
+def _refuse_broken_weights(model: nn.Module, state: State, *, keeper: Keeper) -> None:
+    """Refuse to save or to judge weights that the last step, whose loss was still a number, has broken.
+
+    Raises:
+        WorkFailedError: a weight is not a number.
+    """
+    if not all(bool(torch.isfinite(value).all()) for value in model.state_dict().values()):
+        raise _diverged(f"a weight is no longer a number in epoch {state.epoch + 1}, step {state.step}", keeper)
+
+
+def _diverged(what: str, keeper: Keeper) -> WorkFailedError:
+    kept = f"the last good state is kept in '{keeper.path}'" if keeper.path.exists() else "nothing was saved before it"
+    return WorkFailedError(f"{what}; {kept}", "train again with a lower --learning-rate, or with --precision fp32")
+
+
+def _save(
+    state: State, model: nn.Module, optimizer: torch.optim.Optimizer, *, course: Course, average: Average | None
+) -> None:
+    state.model = model.state_dict()
+    state.optimizer = optimizer.state_dict()
+    state.objective = _memory(course).state_dict()
+    state.average = average.weights if average else {}
+    devices.first_alone(lambda: state.save(course.keeper.path), course.compute)
+
+
+def _memory(course: Course) -> nn.Module:
+    """Return what holds the objective's buffers, on the device: the objective, or nothing for a plain function."""
+    objective = course.objective
+    return objective.to(course.compute.torch_device) if isinstance(objective, nn.Module) else nn.Identity()
+
+
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def chosen_epoch(history: Sequence[Mapping[str, Any]], selection: str) -> int:
+    """Return the epoch that is kept: the first of the best scores or of the lowest losses, or the last."""
+    if selection == "last":
+        return len(history) - 1
+    values = [each["score"] if selection == "score" else -each["val_loss"] for each in history]
+    return values.index(max(values))
+
+
+def _has_lost_patience(state: State, recipe: Recipe) -> bool:
+    if not (recipe.patience and state.history):
+        return False
+    return len(state.history) - 1 - chosen_epoch(state.history, recipe.selection) >= recipe.patience
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return the recipe's optimiser over the parameters that learn, in its fused form."""
+    groups = _parameter_groups(model, recipe)
+    rate, decay = recipe.learning_rate, recipe.weight_decay
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, rate, momentum=recipe.momentum, weight_decay=decay, fused=True)
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(groups, rate, weight_decay=decay, fused=True)
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, rate, weight_decay=decay, fused=True)
+    raise UsageError(f"'{recipe.optimizer}' is not a known optimizer", "one of: sgd, adam, adamw")
+
+
+def _parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    """Return one group, or two where the last layer has a learning rate of its own."""
+    head = [
+        each for module in model.modules() if isinstance(module, FullPrecisionLinear) for each in module.parameters()
+    ]
+    own = {id(each) for each in head} if recipe.head_learning_rate else set()
+    learning = [each for each in model.parameters() if each.requires_grad]
+    groups: list[dict[str, Any]] = [
+        {"params": [each for each in learning if id(each) not in own], "peak": recipe.learning_rate}
+    ]
+    if own:
+        chosen = [each for each in learning if id(each) in own]
+        groups.append({"params": chosen, "peak": recipe.head_learning_rate, "weight_decay": recipe.head_weight_decay})
+    return [group for group in groups if group["params"]]
+
+
+def set_rates(optimizer: torch.optim.Optimizer, recipe: Recipe, *, state: State, steps: int) -> float:
+    """Set the learning rates that the schedule has at the state's position; return the first group's."""
+    progress = (state.epoch + state.step / steps) / recipe.epochs
+    factor = rate_factor(recipe, progress=progress, epoch=state.epoch, history=state.history)
+    for group in optimizer.param_groups:
+        group["lr"] = max(recipe.smallest_rate, group["peak"] * factor)
+    return float(optimizer.param_groups[0]["lr"])

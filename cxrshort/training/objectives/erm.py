@@ -1,0 +1,43 @@
+"""Empirical risk minimisation: the mean loss over the targets that are known."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from cxrshort.training.batches import Batch
+from cxrshort.training.groups import Codes
+from cxrshort.training.masks import check_masks
+from cxrshort.training.task import MULTILABEL, Task
+
+
+@dataclass(frozen=True)
+class ERMSettings:
+    """Hold nothing: empirical risk minimisation leaves no choice."""
+
+
+class ERM(nn.Module):
+    """Minimise the mean loss over all training images.
+
+    Args:
+        settings: none.
+        task: what the outputs mean.
+    """
+
+    name = "erm"
+    uses_masks = False
+    Settings = ERMSettings
+
+    def __init__(self, settings: ERMSettings | None = None, *, task: Task = MULTILABEL) -> None:
+        super().__init__()
+        self.settings = settings or ERMSettings()
+        self.task = task
+
+    def check(self, groups: Codes | None, masks: object | None) -> None:
+        """Refuse a fold that cannot be learnt from; only a segmenter needs anything, masks."""
+        del groups
+        if self.task.name == "masks":
+            check_masks(masks, method="erm of masks")
+
+    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return the loss of one batch, a scalar."""
+        return self.task.loss(model(batch.images), batch)

@@ -1,0 +1,86 @@
+"""Group DRO: minimise the loss of the group that fares worst (Sagawa et al. 2020, algorithm 1).
+
+Each group has a weight q_g, multiplied by exp(step loss_g) at every step and normalised; the loss is sum_g q_g loss_g.
+A group that a batch does not hold keeps its weight and adds nothing, so rare groups want large or balanced batches.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cxrshort.errors import UsageError
+from cxrshort.training.batches import Batch
+from cxrshort.training.groups import Codes, check_groups, group_means, of_batch
+from cxrshort.training.task import MULTILABEL, Task
+
+
+@dataclass(frozen=True)
+class GroupDROSettings:
+    """Hold the choices of group DRO.
+
+    Args:
+        step: how fast the weights follow the losses, above 0; 0.01 as published.
+        adjustment: C of the generalisation adjustment C / sqrt(n_g), 0 or more, which favours small groups.
+
+    Raises:
+        UsageError: a number out of range.
+    """
+
+    step: float = 0.01
+    adjustment: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range."""
+        if not self.step > 0:
+            raise UsageError(f"the step of group-dro is '{self.step}', it must be above 0", "try 0.01")
+        if not self.adjustment >= 0:
+            raise UsageError(f"the adjustment of group-dro is '{self.adjustment}', it must not be below 0", "try 0")
+
+
+class GroupDRO(nn.Module):
+    """Minimise the loss of the worst group.
+
+    Its state is ``weights``, (G,), the q_g. Call :meth:`check` with the training fold before anything else.
+
+    Args:
+        settings: see :class:`GroupDROSettings`.
+        task: what the outputs mean.
+    """
+
+    name = "group-dro"
+    uses_masks = False
+    Settings = GroupDROSettings
+    weights: Tensor
+    margins: Tensor
+
+    def __init__(self, settings: GroupDROSettings | None = None, *, task: Task = MULTILABEL) -> None:
+        super().__init__()
+        self.settings = settings or GroupDROSettings()
+        self.task = task
+        self.register_buffer("weights", torch.zeros(0))
+        self.register_buffer("margins", torch.zeros(0), persistent=False)
+
+    def check(self, groups: Codes | None, masks: object | None) -> None:
+        """Take the number of groups and their sizes from the training fold; the weights begin equal.
+
+        Raises:
+            UsageError: no groups, an image without one, or a single group.
+        """
+        del masks
+        sizes = np.bincount(check_groups(groups, method=self.name))
+        self.weights = torch.full((len(sizes),), 1 / len(sizes))
+        self.margins = torch.from_numpy(self.settings.adjustment / np.sqrt(np.maximum(sizes, 1))).float()
+
+    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return the loss of one batch, a scalar, and move the weights."""
+        groups = of_batch(batch.groups, method=self.name)
+        losses = self.task.losses(model(batch.images), self.task.targets(batch))
+        means = group_means(losses, groups, count=len(self.weights))
+        adjusted = means.values + self.margins * means.present
+        with torch.no_grad():
+            self.weights.mul_(torch.exp(self.settings.step * adjusted))
+            self.weights.div_(self.weights.sum())
+        # A copy, since the next step changes the weights in place.
+        return (self.weights.clone() * adjusted).sum()

@@ -1,0 +1,205 @@
+"""ISNet: no LRP relevance outside the foreground (Bassi et al. 2024; the stochastic Faster ISNet).
+
+loss = (1 - share) classification + share (background weight * LB + foreground weight * LF), on the absolute LRP map of
+one output per image, drawn by (seed, epoch, step).
+
+LB: the map over its mean inside the mask, zero there, pooled by global weighted ranked pooling (weights d^k by rank k;
+d = 0 is the maximum, d = 1 the mean) to v, then log(1 + v).
+LF: keeps S, the relevance inside the mask, between C1 and C2, so that maps cannot shrink to nothing:
+(min(S / C1, 1) - 1)^2 + (max(S / C1, C2 / C1) - C2 / C1)^2, and |S - (C1 + C2)| + 1 beyond C1 + C2.
+C1 and C2 come from ``plain_epochs`` of plain training: with mean m and standard deviation s of the total relevance in
+the last of them, C1 = max(m / 5, m - 3 s) and C2 = min(25 C1, m + 3 s).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from cxrshort.attribution import lrp
+from cxrshort.attribution.passes import Explained
+from cxrshort.errors import UsageError
+from cxrshort.training.batches import Batch
+from cxrshort.training.groups import Codes
+from cxrshort.training.masks import check_masks, foreground
+from cxrshort.training.questions import draw_outputs
+from cxrshort.training.task import MULTILABEL, Task
+
+
+@dataclass(frozen=True)
+class ISNetSettings:
+    """Hold the choices of ISNet.
+
+    Args:
+        share: of the explanation loss, P, 0 to 1; published 0.7 (0.95 and 0.99 for TEA).
+        decay: d of the ranked pooling, 0 to 1; 0.9 published (0.96 and 0.996 for TEA); larger maps want it nearer 1.
+        background: weight of LB.
+        inside: weight of LF.
+        epsilon: of LRP.
+        first_layer: ``"box"`` (published) or ``"epsilon"``, see :mod:`cxrshort.attribution.first_layer`.
+        bn: what batch norm is while explaining, see :mod:`cxrshort.attribution.batch_norm`.
+        plain_epochs: epochs of plain training at the start, from whose last one C1 and C2 come; published 5.
+        lowest: C1, given; then there are no plain epochs. 0 estimates it.
+        highest: C2, given with C1.
+        seed: chooses the outputs to explain.
+
+    Raises:
+        UsageError: a number out of range.
+    """
+
+    share: float = 0.7
+    decay: float = 0.9
+    background: float = 1.0
+    inside: float = 1.0
+    epsilon: float = 0.01
+    first_layer: str = "box"
+    bn: str = "batch-detached"
+    plain_epochs: int = 5
+    lowest: float = 0.0
+    highest: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range."""
+        for name in ("share", "decay"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"the {name} of isnet is '{getattr(self, name)}', it must be from 0 to 1", "try 0.9")
+        if not 0 <= self.lowest <= self.highest:
+            raise UsageError(f"isnet needs 0 <= C1 <= C2, not '{self.lowest}' and '{self.highest}'", "leave both out")
+        if self.lowest == 0 and not self.plain_epochs >= 1:
+            raise UsageError("isnet estimates C1 and C2 in its plain epochs, and has none", "give C1 and C2")
+
+
+class ISNet(nn.Module):
+    """Minimise the mean loss and the LRP relevance of the background; fp32 throughout.
+
+    Its state is the number, mean and sum of squared deviations of the totals of relevance seen in the last plain epoch.
+
+    Args:
+        settings: see :class:`ISNetSettings`.
+        task: labels, classes or numbers.
+
+    Raises:
+        UsageError: a task of masks.
+    """
+
+    name = "isnet"
+    uses_masks = True
+    Settings = ISNetSettings
+    totals: Tensor
+
+    def __init__(self, settings: ISNetSettings | None = None, *, task: Task = MULTILABEL) -> None:
+        super().__init__()
+        self.settings = settings or ISNetSettings()
+        self.task = task
+        self.register_buffer("totals", torch.zeros(3, dtype=torch.float64))
+        if task.name == "masks":
+            task.check_classes(self.name)
+
+    def check(self, groups: Codes | None, masks: object | None) -> None:
+        """Refuse a fold without masks.
+
+        Raises:
+            UsageError: there are none.
+        """
+        del groups
+        check_masks(masks, method=self.name)
+
+    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return the loss of one batch, a scalar."""
+        settings = self.settings
+        masks = foreground(batch.masks, batch.images, method=self.name)
+        plain = 0 if settings.lowest else settings.plain_epochs
+        if batch.epoch < plain - 1:
+            return self.task.loss(model(batch.images), batch)
+        maps, logits = self._explain(model, batch)
+        loss = self.task.loss(logits, batch)
+        if batch.epoch < plain:
+            self._observe(maps.detach().sum((1, 2, 3)))
+            return loss
+        seen = masks.flatten(1).any(1)  # an image without foreground has no place for evidence
+        lowest, highest = self.bounds()
+        outside = background_loss(maps, masks, decay=settings.decay)
+        inside = foreground_loss(maps, masks, lowest=lowest, highest=highest)
+        explained = ((settings.background * outside + settings.inside * inside) * seen).sum() / seen.sum().clamp(min=1)
+        return (1 - settings.share) * loss + settings.share * explained
+
+    def bounds(self) -> tuple[float, float]:
+        """Return C1 and C2, as given or as the plain epochs say.
+
+        Raises:
+            UsageError: they are neither given nor estimated yet.
+        """
+        if self.settings.lowest:
+            return self.settings.lowest, self.settings.highest
+        count, mean, squares = (float(each) for each in self.totals)
+        if count == 0 or mean == 0:
+            raise UsageError(
+                "isnet has seen no relevance in its plain epochs", "train from the start, or give C1 and C2"
+            )
+        deviation = (squares / count) ** 0.5
+        lowest = max(mean / 5, mean - 3 * deviation)
+        return lowest, min(25 * lowest, mean + 3 * deviation)
+
+    def _explain(self, model: nn.Module, batch: Batch) -> Explained:
+        settings = self.settings
+        maps, logits = lrp.explain(
+            model,
+            batch.images,
+            outputs=draw_outputs(self.task, batch, seed=settings.seed),
+            epsilon=settings.epsilon,
+            bn=settings.bn,
+            first_layer=settings.first_layer,
+            create_graph=True,
+        )
+        return Explained(maps.abs(), logits)
+
+    def _observe(self, totals: Tensor) -> None:
+        """Add the totals of a batch to their number, mean and sum of squared deviations (Chan et al. 1979)."""
+        values = totals.double()
+        count, mean, squares = self.totals.unbind()
+        added, shift = len(values), values.mean() - mean
+        whole = count + added
+        self.totals = torch.stack(
+            [
+                whole,
+                mean + shift * added / whole,
+                squares + ((values - values.mean()) ** 2).sum() + shift**2 * count * added / whole,
+            ]
+        )
+
+
+def background_loss(maps: Tensor, masks: Tensor, *, decay: float) -> Tensor:
+    """Return LB of each image, (N,).
+
+    Args:
+        maps: (N, C, H, W), 0 or more.
+        masks: (N, 1, H, W), 1 in the foreground.
+        decay: d, 0 to 1.
+    """
+    inside = (maps * masks).sum((1, 2, 3)) / (masks.sum((1, 2, 3)) * maps.shape[1]).clamp(min=1)
+    relative = maps / (inside + 1e-10).view(-1, 1, 1, 1) * (1 - masks)
+    return torch.log1p(ranked_pool(relative, decay=decay)).mean(1)
+
+
+def ranked_pool(maps: Tensor, *, decay: float) -> Tensor:
+    """Return the mean of each map's values weighted by d^rank, the highest first, (N, C) (Qiu 2018)."""
+    ordered = maps.flatten(2).sort(dim=2, descending=True).values
+    weights = decay ** torch.arange(ordered.shape[2], device=maps.device, dtype=maps.dtype)
+    return (ordered * weights).sum(2) / weights.sum()
+
+
+def foreground_loss(maps: Tensor, masks: Tensor, *, lowest: float, highest: float) -> Tensor:
+    """Return LF of each image, (N,).
+
+    Args:
+        maps: (N, C, H, W), 0 or more.
+        masks: (N, 1, H, W), 1 in the foreground.
+        lowest: C1, above 0.
+        highest: C2, C1 or more.
+    """
+    total = (maps * masks).sum((1, 2, 3))
+    ratio, ceiling = total / lowest, highest / lowest
+    usual = (ratio.clamp(max=1) - 1) ** 2 + (ratio.clamp(min=ceiling) - ceiling) ** 2
+    far = total > lowest + highest
+    return torch.where(far, (total - (lowest + highest)).abs() + 1, usual)

@@ -1,0 +1,99 @@
+"""One optimiser step by several processes, each on its own share of the batch.
+
+There is no wrapper around the model: every process computes the objective on its share, and the gradients, weighted by
+the share of known targets, are added up before the optimiser's step. So any objective works, those that differentiate
+twice included. What comes out is the model that one process would train on the same global batch
+
+- exactly (up to the order of sums) where the loss is a mean over known targets and batch norm is frozen or absent: erm;
+- where every image has the same number of known targets, for means over images too: rrr, gain, isnet;
+- only approximately for group-dro, irm and pgi, which compare groups within a batch: their statistics are those of
+  each process's share, averaged. Small shares see few images of a rare group.
+
+Batch norm in training mode normalises by its own process's share; its running statistics are averaged over processes
+after every step, and so is what an objective remembers (the weights of groups). Passes of ``--accumulate`` on one
+process stand in the same relation to one large pass.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from cxrshort import devices
+from cxrshort.devices import Compute
+from cxrshort.errors import UsageError
+from cxrshort.training.batches import Batch
+from cxrshort.training.recipes import Recipe
+
+
+def check_batch_size(recipe: Recipe, compute: Compute) -> None:
+    """Refuse a global batch that is smaller than the number of processes.
+
+    Raises:
+        UsageError: it is.
+    """
+    if recipe.batch_size < compute.processes:
+        raise UsageError(
+            f"--batch-size is '{recipe.batch_size}', it must be at least the {compute.processes} processes",
+            "it counts the images of all processes together",
+        )
+
+
+def combine(model: nn.Module, loss: Tensor, *, memory: nn.Module, batch: Batch, compute: Compute) -> Tensor:
+    """Add up gradients and loss over all processes, and average running statistics and the objective's memory.
+
+    Args:
+        model: with the weighted gradients of this process's share.
+        loss: of the share, weighted, a scalar.
+        memory: what holds the objective's buffers.
+        batch: the share.
+        compute: the processes.
+
+    Returns:
+        The loss of the whole step, a scalar; the same bytes in every process, as the gradients are.
+    """
+    if compute.processes == 1:
+        return loss
+    loss = loss.reshape(1)
+    images = len(batch.indices) / (batch.share.images if batch.share else len(batch.indices))
+    averaged = [*_running_statistics(model), *_floating(memory.buffers())]
+    with torch.no_grad():
+        for buffer in averaged:
+            buffer.mul_(images)
+        _add_up([*_gradients(model, compute), loss, *averaged], compute)
+    return loss[0]
+
+
+def _gradients(model: nn.Module, compute: Compute) -> list[Tensor]:
+    """Return the gradients that any process has; zeros stand where this one has none, such as for an empty share."""
+    learning = [each for each in model.parameters() if each.requires_grad]
+    found = torch.tensor([each.grad is not None for each in learning], dtype=torch.bool)
+    gradients = []
+    for parameter, wanted in zip(learning, devices.any_of(found, compute).tolist(), strict=True):
+        if not wanted:
+            continue
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        gradients.append(parameter.grad)
+    return gradients
+
+
+def _running_statistics(model: nn.Module) -> Iterator[Tensor]:
+    """Yield what the batch norms have just changed; averaging what is frozen would only add rounding."""
+    for module in model.modules():
+        if isinstance(module, _BatchNorm) and module.training:
+            yield from _floating(module.buffers())
+
+
+def _floating(buffers: Iterable[Tensor]) -> list[Tensor]:
+    return [each for each in buffers if each.is_floating_point()]
+
+
+def _add_up(tensors: Sequence[Tensor], compute: Compute) -> None:
+    """Add tensors up over all processes, in place, by one message for each type of number."""
+    for dtype in dict.fromkeys(each.dtype for each in tensors):
+        alike = [each for each in tensors if each.dtype == dtype]
+        whole = devices.add_up(torch.cat([each.reshape(-1) for each in alike]), compute)
+        for each, part in zip(alike, torch.split(whole, [each.numel() for each in alike]), strict=True):
+            each.copy_(part.view_as(each))

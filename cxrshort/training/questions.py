@@ -1,0 +1,62 @@
+"""Which output of each image an objective explains; the draw is a function of (seed, epoch, step)."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from cxrshort import devices
+from cxrshort.training.batches import Batch
+from cxrshort.training.task import Task
+
+
+class Asked(NamedTuple):
+    """Hold one question per image and its true answer.
+
+    Args:
+        questions: (N,) int64, which label; 0 for exclusive classes.
+        answers: (N,) int64, the true answer.
+        outputs: (N,) int64, the output to explain.
+        signs: (N,), -1 where the evidence against that output is asked for.
+        known: (N,), 1 where the image has a known target, else 0.
+    """
+
+    questions: Tensor
+    answers: Tensor
+    outputs: Tensor
+    signs: Tensor
+    known: Tensor
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Return the mean of (N,) values over the images with a known target."""
+        return (values * self.known).sum() / self.known.sum().clamp(min=1)
+
+    def log_probability(self, task: Task, logits: Tensor) -> Tensor:
+        """Return the log-probability of each image's true answer, (N,)."""
+        images = torch.arange(len(logits), device=logits.device)
+        return task.log_probabilities(logits)[images, self.questions, self.answers]
+
+
+def draw_questions(task: Task, batch: Batch, *, seed: int) -> Asked:
+    """Choose one known label of each image; of exclusive classes the true one."""
+    answers = task.answers(batch.targets)
+    known = answers >= 0
+    draws = torch.rand(answers.shape, generator=_generator(batch, seed)).to(answers.device)
+    questions = draws.masked_fill(~known, -1).argmax(1)
+    chosen = answers.gather(1, questions[:, None])[:, 0].clamp(min=0)
+    if task.name == "multiclass":
+        outputs, signs = chosen, torch.ones_like(draws[:, 0])
+    else:
+        outputs, signs = questions, 2.0 * chosen - 1
+    return Asked(questions, chosen, outputs, signs, known.any(1).float())
+
+
+def draw_outputs(task: Task, batch: Batch, *, seed: int) -> Tensor:
+    """Choose one output of each image, (N,) int64, each with the same probability."""
+    targets = task.targets(batch)
+    draws = torch.rand(targets.shape[:2], generator=_generator(batch, seed))
+    return draws.argmax(1).to(targets.device)
+
+
+def _generator(batch: Batch, seed: int) -> torch.Generator:
+    return devices.generator(seed, batch.epoch, batch.step)

@@ -1,0 +1,194 @@
+"""Published ways to train, as data: one TOML file each."""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from cxrshort.columns import MASK_BITS
+from cxrshort.errors import UsageError
+from cxrshort.registry import check_name
+
+OPTIMIZERS = ("sgd", "adam", "adamw")
+SCHEDULES = ("constant", "step", "milestones", "cosine", "plateau", "one-cycle")
+BALANCES = ("label", "group")
+COMPILED = ("erm", "group-dro", "irm")
+"""Methods that ask a network for its logits only; the others look inside, or differentiate it twice."""
+BACKGROUNDS = ("noise", "black")
+SELECTIONS = ("score", "loss", "last")
+EMPTY_LABELS = ("mask", "zero")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Hold every setting that shapes a training run.
+
+    Args:
+        name: the recipe that the values started from.
+        method: the objective.
+        weights: the start: ``"none"``, ``"imagenet"`` or a file.
+        epochs: passes over the training fold.
+        batch_size: images in one optimiser step, over all processes.
+        optimizer: ``"sgd"``, ``"adam"`` or ``"adamw"``.
+        learning_rate: at the start.
+        momentum: of SGD.
+        weight_decay: L2 penalty (SGD, Adam) or decoupled decay (AdamW).
+        schedule: ``"constant"``; ``"step"``: times ``step_factor`` every ``step_epochs``; ``"milestones"``: times
+            ``step_factor`` after each of ``milestones``; ``"cosine"``: to zero; ``"plateau"``: times ``step_factor``
+            after ``step_epochs`` epochs without a lower validation loss; ``"one-cycle"``: up and down within the run.
+        step_epochs: epochs between two steps of the schedule, or the patience of ``"plateau"``.
+        milestones: epochs joined by commas.
+        smallest_rate: floor of the learning rate.
+        step_factor: what each step multiplies the learning rate by.
+        head_learning_rate: of the last layer; 0 takes ``learning_rate``.
+        head_weight_decay: of the last layer, where it has a learning rate of its own.
+        patience: epochs without a better validation score before the run ends; 0 runs to the end.
+        clip_norm: largest norm of the gradient; 0 leaves it alone.
+        empty_labels: ``"mask"`` leaves empty labels out of the loss, ``"zero"`` reads them as negative.
+        augment: what changes training images.
+        labels: the outputs, comma-separated; ``"all"`` takes every label column of the dataset.
+        select_label: the label whose validation AUC chooses the epoch.
+        selection: the epoch that is kept: ``"score"`` (best validation score), ``"loss"`` (lowest validation loss) or
+            ``"last"``.
+        task: what the outputs mean: ``"multilabel"``, ``"multiclass"``, ``"regression"`` or ``"masks"``.
+        group: column or expression whose values are the groups of group-wise methods.
+        settings: of the method, ``name=value`` joined by commas.
+        crop: side of the centre that the model sees, as a share of the image's.
+        mask_bit: the structure of masks.npy that is drawn by a segmenter, or is foreground.
+        segmenter: the model whose masks take the place of the dataset's; empty takes the dataset's.
+        mask_threshold: probability above which the segmenter's pixels are foreground.
+        background: what takes the background's place: ``"noise"`` or ``"black"``; empty leaves images as they are.
+        accumulate: passes in which one optimiser step is worked on, to save memory; ``batch_size`` stays the whole.
+        ema: decay of the moving average of the weights that is validated and kept; 0 keeps the weights themselves.
+        compile: whether the network is compiled first.
+        balance: what each epoch draws with equal chances, with replacement: ``"label"``, the classes of the selecting
+            label, or ``"group"``; empty sees every image once.
+        class_weights: whether each label's positives weigh as much as its negatives in the loss.
+    """
+
+    name: str
+    method: str = "erm"
+    weights: str = "none"
+    epochs: int = 10
+    batch_size: int = 32
+    optimizer: str = "adamw"
+    learning_rate: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 1e-2
+    schedule: str = "cosine"
+    step_epochs: int = 5
+    step_factor: float = 0.1
+    milestones: str = ""
+    smallest_rate: float = 0.0
+    head_learning_rate: float = 0.0
+    head_weight_decay: float = 0.0
+    patience: int = 0
+    clip_norm: float = 0.0
+    empty_labels: str = "mask"
+    augment: str = "none"
+    labels: str = "all"
+    select_label: str = "COVID-19"
+    selection: str = "score"
+    task: str = "multilabel"
+    group: str = ""
+    settings: str = ""
+    crop: float = 1.0
+    mask_bit: str = "lungs"
+    segmenter: str = ""
+    mask_threshold: float = 0.5
+    background: str = ""
+    accumulate: int = 1
+    ema: float = 0.0
+    compile: bool = False
+    balance: str = ""
+    class_weights: bool = False
+
+    def record(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        return dataclasses.asdict(self)
+
+
+def names() -> list[str]:
+    """Return the recipes that come with the package."""
+    return sorted(file.name.removesuffix(".toml") for file in _folder().iterdir() if file.name.endswith(".toml"))
+
+
+def load(name: str, *, overrides: Mapping[str, Any] | None = None) -> Recipe:
+    """Read a recipe and put the command line's values over it.
+
+    Args:
+        name: one of :func:`names`.
+        overrides: settings by name; None leaves the recipe's value.
+
+    Raises:
+        UsageError: the recipe, or a word in a setting, is not known, or a number is out of range.
+    """
+    check_name(names(), name, kind="recipe")
+    values = tomllib.loads(_folder().joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+    values.pop("source")
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    return _checked(Recipe(name=name, **{**values, **given}))
+
+
+def _folder() -> Any:  # Traversable has moved between Python versions
+    return resources.files(__name__)
+
+
+def _checked(recipe: Recipe) -> Recipe:
+    check_name(OPTIMIZERS, recipe.optimizer, kind="optimizer")
+    check_name(SCHEDULES, recipe.schedule, kind="schedule")
+    check_name(SELECTIONS, recipe.selection, kind="way to choose the epoch")
+    check_name(EMPTY_LABELS, recipe.empty_labels, kind="way to read empty labels")
+    for name in ("epochs", "batch_size", "learning_rate", "step_epochs"):
+        if not getattr(recipe, name) > 0:  # NaN is refused too
+            raise UsageError(f"--{name.replace('_', '-')} is '{getattr(recipe, name)}', it must be above 0")
+    for name in ("momentum", "weight_decay", "clip_norm"):
+        if not getattr(recipe, name) >= 0:
+            raise UsageError(f"--{name.replace('_', '-')} is '{getattr(recipe, name)}', it must not be below 0")
+    if not 0 < recipe.crop <= 1:
+        raise UsageError(
+            f"--crop is '{recipe.crop}', it must be above 0 and at most 1", "the paper's experiment is 0.75"
+        )
+    _check_masks(recipe)
+    _check_steps(recipe)
+    return recipe
+
+
+def _check_steps(recipe: Recipe) -> None:
+    if not 1 <= recipe.accumulate <= recipe.batch_size:
+        raise UsageError(
+            f"--accumulate is '{recipe.accumulate}', it must be from 1 to the batch size {recipe.batch_size}",
+            "--batch-size counts the images of all passes together",
+        )
+    if not 0 <= recipe.ema < 1:
+        raise UsageError(f"--ema is '{recipe.ema}', it must be at least 0 and below 1", "try 0.999")
+    if recipe.compile and recipe.method not in COMPILED:
+        raise UsageError(f"'{recipe.method}' cannot be compiled", f"--compile takes: {', '.join(COMPILED)}")
+    if recipe.balance:
+        check_name(BALANCES, recipe.balance, kind="way to balance")
+    if recipe.balance == "group" and not recipe.group:
+        raise UsageError("--balance group needs groups", "--group takes a column such as view, or an expression")
+    if recipe.class_weights and recipe.task != "multilabel":
+        raise UsageError(f"--class-weights fits labels, not {recipe.task}", "leave it out")
+
+
+def _check_masks(recipe: Recipe) -> None:
+    check_name(MASK_BITS, recipe.mask_bit, kind="mask")
+    if recipe.background:
+        check_name(BACKGROUNDS, recipe.background, kind="background")
+    if not 0 < recipe.mask_threshold < 1:
+        raise UsageError(f"--mask-threshold is '{recipe.mask_threshold}', it must be between 0 and 1")
+    if recipe.background and not recipe.segmenter:
+        raise UsageError(
+            f"--background {recipe.background} needs --segmenter MODEL: new images come without masks",
+            "cxrshort train --arch unet --target masks makes a segmenter",
+        )
+    if recipe.task == "masks" and (recipe.method, recipe.crop, recipe.segmenter, recipe.labels) != (
+        "erm",
+        1,
+        "",
+        "all",
+    ):
+        raise UsageError("--target masks takes no --method, --crop, --segmenter or --labels", "leave them out")

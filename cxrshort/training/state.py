@@ -1,0 +1,80 @@
+"""What a training run must remember to go on as if it had never stopped."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cxrshort import runs
+from cxrshort.errors import DataError, UsageError
+from cxrshort.models.architecture import DAMAGED_FILE
+
+
+@dataclass
+class State:
+    """Hold the position in a run, what has been learnt and what was best so far.
+
+    Args:
+        epoch: epochs completed.
+        step: steps done in the epoch under way.
+        loss_sum: sum of the losses of those steps.
+        history: one record for each completed epoch.
+        best_weights: the model at the best validation score.
+        model: weights where the run stands.
+        optimizer: the optimiser's state there.
+        average: the moving average of the weights there, where the run keeps one.
+        objective: what the objective has learnt from the data, such as the weights of groups.
+        settings: what the run was started with; resuming with others is refused.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    model: dict[str, Tensor] = field(default_factory=dict)
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    average: dict[str, Tensor] = field(default_factory=dict)
+    objective: dict[str, Tensor] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write the state, atomically: a kill leaves the state before or this one."""
+        with runs.atomic(path) as temporary:
+            torch.save(vars(self), temporary)
+
+
+def load(path: Path, *, settings: dict[str, Any]) -> State:
+    """Read a state that was saved under the same settings.
+
+    Raises:
+        DataError: the file is damaged.
+        UsageError: a setting differs; the message names which.
+    """
+    try:
+        state = State(**torch.load(path, map_location="cpu", weights_only=True))
+    except DAMAGED_FILE as error:
+        raise DataError(f"'{path}' is damaged", "--force begins anew") from error
+    changed = sorted(name for name in settings if state.settings.get(name) != settings[name])
+    if changed:
+        listed = ", ".join(f"{name} was '{state.settings.get(name)}' and is '{settings[name]}'" for name in changed)
+        raise UsageError(f"--resume with other settings would change the model: {listed}", "--force begins anew")
+    return state
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Decide when the state is saved, and where.
+
+    Args:
+        path: the state file.
+        interrupted: says whether a signal asked the run to stop; looked at between steps.
+        seconds: wall time between two saves within an epoch.
+    """
+
+    path: Path
+    interrupted: Callable[[], bool] = lambda: False
+    seconds: float = 600.0

@@ -1,0 +1,1 @@
+"""The sequence of steps behind each command, as plain functions."""

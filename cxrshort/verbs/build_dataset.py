@@ -1,0 +1,287 @@
+"""Build a dataset: metadata, pixels, persons, splits, one folder."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cxrshort import dataset as datasets
+from cxrshort import images, registry, runs, workers
+from cxrshort import manifest as manifests
+from cxrshort.datasets import assembly, cohorts, shards
+from cxrshort.datasets.benchmarks import BENCHMARKS
+from cxrshort.datasets.cohorts import Candidates
+from cxrshort.datasets.forecast import forecast
+from cxrshort.datasets.journal import Journal
+from cxrshort.datasets.material import Material, of_benchmark, of_files, of_phantoms
+from cxrshort.datasets.phantom import cohort as phantom_cohort
+from cxrshort.datasets.phantom.catalogue import DATASETS as PHANTOMS
+from cxrshort.datasets.reading import ReadOptions
+from cxrshort.errors import UsageError
+from cxrshort.report import gallery
+
+Report = Callable[[Mapping[str, Any]], None]
+
+SIZE = 224
+PHANTOM_IMAGES = 2000
+MISSING_FILE = "missing file"
+
+
+def build_dataset(
+    dataset: str,
+    *,
+    root: Path | None = None,
+    out: Path | None = None,
+    size: int | None = None,
+    fit: str = "crop",
+    replicates: int = 5,
+    seed: int = 0,
+    jobs: int | None = None,
+    number_of_images: int | None = None,
+    confounding: float | None = None,
+    options: ReadOptions | None = None,
+    confounder_strength: float = 1.0,
+    masks: Path | None = None,
+    where: str = "",
+    sample: int | None = None,
+    per: str | None = None,
+    metadata_only: bool = False,
+    figures: bool = False,
+    shard: str | None = None,
+    merge: bool = False,
+    scheduler: str | None = None,
+    dry_run: bool = False,
+    force: bool = False,
+    resume: bool = False,
+    report: Report = lambda event: None,
+) -> dict[str, Any]:
+    """Build the dataset ``dataset`` and return the summary that run.json also holds.
+
+    Args:
+        dataset: a cohort (``I``), a repository, several joined by commas, or a phantom dataset.
+        root: folder of the raw repositories; default ``$CXRSHORT_DATA`` or ``data``.
+        out: the dataset folder; default ``datasets/NAME``.
+        size: side of the cached squares in pixels; default 224, or what a benchmark's paper uses.
+        fit: ``"crop"``, ``"pad"`` or ``"squash"``.
+        replicates: number of independent splits.
+        seed: chooses splits, samples and phantoms.
+        jobs: parallel workers; default one per processor. The bytes do not depend on it.
+        number_of_images: size of a phantom dataset.
+        confounding: of a phantom dataset, 0 to 1.
+        options: how repositories are read; default ``ReadOptions()``.
+        confounder_strength: share of the majority among a benchmark's training pictures, 0 to 1.
+        masks: folder of lung masks, besides those that come with a repository.
+        where: expression over the columns that a row must fulfil.
+        sample: keep at most so many images (of each value of ``per``), drawn by a hash.
+        per: column whose values are sampled alike.
+        metadata_only: read, check and split the metadata without touching an image.
+        figures: also draw the average images and a contact sheet.
+        shard: ``"i/n"``: make the pixels of every n-th candidate and leave the rest to other processes.
+        merge: build the dataset from the shards that were made with the same arguments.
+        scheduler: address of a Dask cluster that decodes the files, such as ``tcp://host:8786``.
+        dry_run: read the metadata, make a few images to see how long all will take, write nothing.
+        force: begin anew where a dataset exists.
+        resume: go on where a build was interrupted.
+        report: takes progress events.
+
+    Raises:
+        UsageError: an unknown name or a number out of range.
+        MissingInputError: a repository is not there.
+        DataError: no radiograph remains.
+        OutputError: the folder exists or cannot be written.
+        ResumableError: the user interrupted; what is done stays.
+    """
+    part = shards.parse(shard) if shard is not None else None
+    _check_numbers(size=size, replicates=replicates)
+    registry.check_name(images.FITS, fit, kind="fit")
+    _refuse_mismatched(
+        dataset,
+        drawn={"--images": number_of_images, "--confounding": confounding},
+        read={
+            "--metadata-only": metadata_only,
+            "--where": where,
+            "--sample": sample,
+            "--masks": masks,
+            "--scheduler": scheduler,
+        },
+    )
+    _refuse_contradictory({"--metadata-only": metadata_only, "--shard": shard, "--merge": merge})
+    folder = out or datasets.default_folder(dataset)
+    options = _completed(
+        options or ReadOptions(), folder, jobs=jobs or os.cpu_count() or 1, metadata_only=metadata_only
+    )
+    candidates, material, side = _gather(
+        dataset,
+        root=root or cohorts.default_root(),
+        size=size,
+        fit=fit,
+        seed=seed,
+        number_of_images=number_of_images,
+        confounding=confounding,
+        confounder_strength=confounder_strength,
+        options=options,
+        where=where,
+        sample=sample,
+        per=per,
+    )
+    count = len(candidates.rows)
+    if dry_run:
+        made = 0 if metadata_only else count if part is None else len(part.rows(count))
+        return _plan(dataset, candidates, material, count=made, jobs=options.jobs, folder=folder)
+    arguments = {
+        "dataset": dataset,
+        "root": root,
+        "size": side,
+        "fit": fit,
+        "replicates": replicates,
+        "seed": seed,
+        "images": number_of_images,
+        "confounding": confounding,
+        "confounder_strength": confounder_strength,
+        "masks": masks,
+        "options": dataclasses.asdict(dataclasses.replace(options, jobs=1)),
+        "where": where,
+        "sample": sample,
+        "per": per,
+        "metadata_only": metadata_only,
+        "figures": figures,
+    }
+    if resume and (complete := runs.finished(folder, arguments=arguments)):
+        return {**complete, "folder": str(folder)}
+    done = _images_done(report)
+    with workers.cluster(scheduler):
+        if part is not None:
+            run = shards.start(part, folder, arguments=arguments, force=force)
+            build = assembly.Build(run, part.material(material, count), side, fit, options.jobs)
+            return shards.make(part, build, count, report=done)
+        begun_anew = force or not (folder / runs.DONE).exists()  # otherwise refused by what follows
+        finished = shards.complete(folder, material=material, count=count) if merge and begun_anew else None
+        run = _start(folder, arguments, force=force, resume=resume, merge=merge)
+        build = assembly.Build(run, material, side, fit, options.jobs)
+        if finished is not None:
+            journal: Journal | None = shards.merge(build, finished, count, report=done)
+        else:
+            journal = None if metadata_only else assembly.fill(build, count, report=done)
+    candidates, same_films = assembly.settle(build, candidates, journal)
+    candidates, regions = assembly.annotate(build, candidates, journal, masks=masks)
+    manifest = assembly.make_manifest(build, candidates, seed=seed, replicates=replicates)
+    tables = assembly.describe(manifest, seed=seed)
+    assembly.write(build, manifest, candidates, regions=regions, tables=tables)
+    if figures and not metadata_only:
+        gallery.draw(manifest, datasets.Pixels(manifest), where=run.path)
+    summary = {
+        "dataset": dataset,
+        **assembly.summarise(manifest, candidates),
+        "published": cohorts.published(dataset),
+        "same_films": same_films,
+        **{name: each.rows for name, each in tables.items()},
+    }
+    run.finish(
+        {
+            "name": dataset,
+            "folder": str(folder.resolve()),
+            "root": str(candidates.root or ""),
+            "recipe": {"size": side, "fit": fit},
+            "labels": manifests.labels(manifest),
+            "masks": material.mask_bits or ({"lungs": 1, "text": 16} if "mask_row" in manifest else {}),
+            "summary": summary,
+        }
+    )
+    shards.discard(folder)
+    return {**summary, "folder": str(folder)}
+
+
+def _gather(
+    dataset: str,
+    *,
+    root: Path,
+    size: int | None,
+    fit: str,
+    seed: int,
+    number_of_images: int | None,
+    confounding: float | None,
+    confounder_strength: float,
+    options: ReadOptions,
+    where: str,
+    sample: int | None,
+    per: str | None,
+) -> tuple[Candidates, Material, int]:
+    """Return the candidates, what their pixels are made from, and the side of the squares."""
+    if dataset in BENCHMARKS:
+        return of_benchmark(dataset, root=root, size=size, strength=confounder_strength, seed=seed)
+    side = size or SIZE
+    if dataset in PHANTOMS:
+        count = PHANTOM_IMAGES if number_of_images is None else number_of_images
+        phantoms = phantom_cohort.sample(dataset, images=count, confounding=confounding, seed=seed)
+        return *of_phantoms(phantoms, size=side), side
+    candidates = cohorts.gather(dataset, root=root, options=options, where=where)
+    if sample is not None:
+        candidates = cohorts.keep_sample(candidates, sample, per=per, seed=seed)
+    return candidates, of_files(candidates, size=side, fit=fit), side
+
+
+def _start(folder: Path, arguments: Mapping[str, Any], *, force: bool, resume: bool, merge: bool) -> runs.Run:
+    if merge:
+        # The shards made the folder an unfinished run, or stand beside a finished one that --force is to replace.
+        replace = force and (folder / runs.DONE).exists()
+        force, resume = replace, not replace
+    elif not force:
+        shards.refuse_unmerged(folder)
+    return runs.start(folder, "build-dataset", arguments=arguments, force=force, resume=resume)
+
+
+def _completed(options: ReadOptions, folder: Path, *, jobs: int, metadata_only: bool) -> ReadOptions:
+    """Return the options with what the other arguments decide."""
+    return dataclasses.replace(
+        options,
+        jobs=jobs,
+        require_files=not metadata_only,
+        # Beside the dataset folder, so that a second build finds it.
+        header_cache=options.header_cache or folder.parent / f".{folder.name}.headers.json",
+    )
+
+
+def _images_done(report: Report) -> Callable[[int, int], None]:
+    return lambda done, count: report({"event": "images", "done": done, "of": count})
+
+
+def _check_numbers(*, size: int | None, replicates: int) -> None:
+    if size is not None and not 8 <= size <= 4096:
+        raise UsageError(f"--size is '{size}', it must be from 8 to 4096", "the papers use 224")
+    if not 1 <= replicates <= 1000:
+        raise UsageError(f"--replicates is '{replicates}', it must be from 1 to 1000", "the papers use 5")
+
+
+def _refuse_mismatched(dataset: str, *, drawn: Mapping[str, object], read: Mapping[str, object]) -> None:
+    """Refuse options that the dataset has no use for, rather than ignore them."""
+    is_phantom, is_benchmark = dataset in PHANTOMS, dataset in BENCHMARKS
+    for option, value in drawn.items():
+        if value is not None and not is_phantom:
+            raise UsageError(f"{option} is for phantom datasets", f"'{dataset}' is made of repositories")
+    for option, value in read.items():
+        if value and (is_phantom or is_benchmark):
+            raise UsageError(f"{option} is for repositories", f"'{dataset}' is drawn, not downloaded")
+
+
+def _refuse_contradictory(given: Mapping[str, object]) -> None:
+    """Refuse options of which each excludes the others."""
+    together = [option for option, value in given.items() if value]
+    if len(together) > 1:
+        raise UsageError(f"{together[0]} and {together[1]} exclude each other", "give one of them")
+
+
+def _plan(
+    dataset: str, candidates: Candidates, material: Material, *, count: int, jobs: int, folder: Path
+) -> dict[str, Any]:
+    excluded = assembly.counts(candidates.excluded["reason"])
+    return {
+        "dry_run": True,
+        "dataset": dataset,
+        "candidates": len(candidates.rows) + len(candidates.excluded),
+        "images_to_make": count,
+        "excluded": excluded,
+        "missing_files": excluded.get(MISSING_FILE, 0),
+        **(forecast(material, count, jobs=jobs, folder=folder) if count else {"disk_mib": 0.0}),
+        "notes": list(candidates.notes),
+    }

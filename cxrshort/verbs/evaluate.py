@@ -1,0 +1,237 @@
+"""Evaluate models inside and outside the dataset that they were trained on."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from cxrshort import columns, devices, registry, runs
+from cxrshort import dataset as datasets
+from cxrshort import manifest as manifests
+from cxrshort.dataset import Dataset
+from cxrshort.devices import Compute
+from cxrshort.errors import DataError, UsageError
+from cxrshort.models import checkpoint, library
+from cxrshort.models.checkpoint import Description
+from cxrshort.models.outlines import measure_outlines
+from cxrshort.models.scoring import score
+from cxrshort.report import figures
+from cxrshort.stats import predictions as tables
+from cxrshort.stats.auc import auc_interval, roc_curve
+from cxrshort.stats.overlap import summarise_overlaps
+from cxrshort.training.task import Task
+
+Report = Callable[[Mapping[str, Any]], None]
+
+PREDICTIONS = "predictions.csv"
+MASKS = "masks.csv"
+
+
+def evaluate(
+    models: Sequence[str | Path],
+    *,
+    dataset: Sequence[str],
+    split: str = "test",
+    label: str | None = None,
+    out: Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    dry_run: bool = False,
+    force: bool = False,
+    report: Report = lambda event: None,
+) -> dict[str, Any]:
+    """Score every model on every dataset and return the table of AUCs and generalization gaps.
+
+    Segmenters are measured by Dice and intersection over union instead, on the images that have a mask.
+
+    Args:
+        models: model files or run folders.
+        dataset: dataset folders, manifests, ``-`` or names.
+        split: ``"test"``, ``"val"``, ``"train"`` or ``"all"``; of the replicate that each model was trained on.
+        label: the label of the summary and the figures; default COVID-19, else the first one.
+        out: the results folder; default ``results/evaluate``.
+        device: as in :func:`cxrshort.devices.choose`.
+        precision: as in :func:`cxrshort.devices.choose`.
+        threads: CPU threads.
+        dry_run: say what would be scored, write nothing.
+        force: overwrite an earlier result.
+        report: takes one event per model and dataset.
+
+    Raises:
+        DataError: a model was trained on patients of the fold, or its images were made otherwise.
+        UsageError: a label that no model has, or segmenters among classifiers.
+    """
+    compute = devices.choose(device, precision=precision, threads=threads)
+    names = [name for each in models for name in library.expand(str(each))]
+    described = [library.describe(name) for name in names]
+    loaded = [datasets.load(each) for each in dataset]
+    segmenters = _are_segmenters(names, described)
+    chosen = _choose_label(described, label)
+    folds = [[_fold(name, what, data, split) for data in loaded] for name, what in zip(names, described, strict=True)]
+    if dry_run:
+        return {"dry_run": True, "label": chosen, "images": sum(len(fold.manifest) for each in folds for fold in each)}
+    folder = out or Path("results") / "evaluate"
+    inputs = {name: Path(name) for name in names} | {data.name: data.path for data in loaded if data.path}
+    arguments = {"models": models, "dataset": dataset, "split": split, "label": label, **compute.record()}
+    run = runs.start(folder, "evaluate", arguments=arguments, inputs=inputs, force=force, resume=None)
+    if segmenters:
+        drawn = [_outline(*each, compute=compute, report=report) for each in zip(names, folds, strict=True)]
+        summary = _summarise_masks(run, pd.concat(drawn, ignore_index=True))
+    else:
+        parts = [
+            part
+            for number, name in enumerate(names)
+            for part in _predict(name, loaded, folds[number], split=split, compute=compute, report=report)
+        ]
+        predictions = pd.concat(parts, ignore_index=True)
+        manifests.write(predictions, run.path(PREDICTIONS))
+        summary = _summarise(run, predictions, chosen)
+    runs.write_json(run.path("summary.json"), summary)
+    run.finish({"summary": summary})
+    return {**summary, "folder": str(folder)}
+
+
+def _are_segmenters(names: Sequence[str], described: Sequence[Description]) -> bool:
+    drawing = [description.kind == "segmenter" for description in described]
+    if any(drawing) and not all(drawing):
+        raise UsageError(
+            f"'{names[drawing.index(True)]}' is a segmenter and '{names[drawing.index(False)]}' is not",
+            "evaluate segmenters and classifiers apart",
+        )
+    return any(drawing)
+
+
+def _choose_label(described: Sequence[Description], label: str | None) -> str:
+    known = list(dict.fromkeys(name for each in described for name in each.labels))
+    if label is None:
+        return columns.COVID if columns.COVID in known else known[0]
+    registry.check_name(known, label, kind="label of these models")
+    return label
+
+
+def _fold(name: str, description: Description, data: Dataset, split: str) -> Dataset:
+    """Return the rows that a model is judged on: those of its own replicate, never seen in training."""
+    checkpoint.check_pixels(name, description, dataset=data.name, pixels=data.recipe)
+    fold = data.fold(split, replicate=description.replicate)
+    people = fold.manifest["person_id"]
+    seen = checkpoint.trained_on(description, people)
+    if seen:
+        raise DataError(
+            f"'{name}' was trained on {seen} of the {people.nunique()} patients of {data.name} ({split})",
+            "--split test takes the fold that training never saw",
+        )
+    return fold
+
+
+def _predict(
+    name: str, loaded: Sequence[Dataset], folds: Sequence[Dataset], *, split: str, compute: Compute, report: Report
+) -> list[pd.DataFrame]:
+    model, description = library.load(name)
+    model = model.to(compute.torch_device)
+    task = Task(str(description.recipe.get("task", "multilabel")))
+    parts = []
+    for data, fold in zip(loaded, folds, strict=True):
+        outputs = torch.from_numpy(score(model, fold.pixels, compute=compute))
+        logits = task.scores(outputs).numpy()
+        parts.append(_table(name, description, data, fold, logits=logits, split=split))
+        report({"event": "scored", "model": library.title(name), "dataset": data.name, "images": len(logits)})
+    return parts
+
+
+def _outline(name: str, folds: Sequence[Dataset], *, compute: Compute, report: Report) -> pd.DataFrame:
+    model, description = library.load(name)
+    structure = description.labels[0]
+    parts = []
+    for fold in folds:
+        measured = measure_outlines(model, fold, structure=structure, compute=compute)
+        known: dict[str, Any] = {"model": library.title(name), "dataset": fold.name, "replicate": description.replicate}
+        parts.append(measured.assign(**known, mask=structure)[[*known, "mask", *measured.columns]])
+        report({"event": "scored", "model": library.title(name), "dataset": fold.name, "images": len(measured)})
+    return pd.concat(parts, ignore_index=True)
+
+
+def _summarise_masks(run: runs.Run, measured: pd.DataFrame) -> dict[str, Any]:
+    manifests.write(measured, run.path(MASKS))
+    overlaps = summarise_overlaps(measured)
+    manifests.write(overlaps, run.path("overlaps.csv"))
+    return {"overlaps": _records(overlaps)}
+
+
+def _table(
+    name: str,
+    description: Description,
+    data: Dataset,
+    fold: Dataset,
+    *,
+    logits: npt.NDArray[np.float32],
+    split: str,
+) -> pd.DataFrame:
+    known = fold.manifest
+    table = pd.DataFrame(index=known.index)
+    table["model"] = library.title(name)
+    table["trained_on"], table["architecture"] = description.dataset, description.architecture
+    seen = f" on {description.background}" if description.kind == "pipeline" else ""
+    table["method"] = description.recipe.get("method", "") + seen
+    table["dataset"], table["replicate"] = data.name, description.replicate
+    table["role"] = tables.INTERNAL if data.name == description.dataset else tables.EXTERNAL
+    for column in tables.IMAGE_COLUMNS:
+        table[column] = known[column] if column in known else (split if column == "split" else "")
+    measured = {
+        **{tables.TARGET + each: _targets(known, each) for each in description.labels},
+        **{tables.LOGIT + each: logits[:, number] for number, each in enumerate(description.labels)},
+    }
+    return pd.concat([table, pd.DataFrame(measured, index=known.index)], axis=1)
+
+
+def _targets(manifest: pd.DataFrame, label: str) -> npt.NDArray[np.float32]:
+    """Return the truth for one label; a dataset that does not know the label has none."""
+    try:
+        return datasets.targets(manifest, label)
+    except UsageError:
+        return np.full(len(manifest), np.nan, np.float32)
+
+
+def _summarise(run: runs.Run, predictions: pd.DataFrame, label: str) -> dict[str, Any]:
+    aucs, means, gaps = (make(predictions) for make in (tables.auc_table, tables.mean_table, tables.gap_table))
+    if aucs["auc"].isna().all():
+        reasons = "; ".join(sorted(set(aucs["reason"])))
+        raise DataError(f"no label has both classes in the test fold ({reasons})", "evaluate on a dataset with both")
+    for name, table in (("aucs.csv", aucs), ("means.csv", means), ("gaps.csv", gaps)):
+        manifests.write(table, run.path(name))
+    _draw(run, predictions, label)
+    return {
+        "label": label,
+        "aucs": _records(aucs[aucs["label"] == label]),
+        "means": _records(means[means["label"] == label]),
+        "gaps": _records(gaps[gaps["label"] == label] if len(gaps) else gaps),
+        "labels_without_auc": sorted(set(aucs.loc[aucs["auc"].isna(), "label"])),
+    }
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        for row in table.astype(object).to_dict(orient="records")
+    ]
+
+
+def _draw(run: runs.Run, predictions: pd.DataFrame, label: str) -> None:
+    curves, points = [], []
+    for cell in tables.cells(predictions, label):
+        for replicate, sample in cell.samples.items():
+            interval = auc_interval(sample.targets, sample.scores, sample.clusters)
+            if interval.auc is None:
+                continue
+            fpr, tpr = roc_curve(sample.targets, sample.scores)
+            limits = interval.auc, interval.low, interval.high
+            curves.append(figures.RocCurve(cell.trained_on, cell.dataset, replicate, fpr, tpr, *limits))
+            name = cell.family if len(cell.samples) == 1 else f"{cell.family}, replicate {replicate}"
+            points.append(figures.GapPoint(name, cell.dataset, cell.role == tables.INTERNAL, *limits))
+    if curves:
+        figures.roc_panels(curves, run.path("roc.png"))
+        figures.gap_plot(points, run.path("gap.png"))

@@ -1,0 +1,50 @@
+"""The command line as tests use it: within this process for speed, in one of its own where signals and pipes matter."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner, Result
+
+import cxrshort
+from cxrshort.cli.app import app
+
+COMMAND = [sys.executable, "-m", "cxrshort"]
+
+
+def cxrshort_here(*arguments: object) -> Result:
+    """Run a command within this process; ``exit_code``, ``stdout`` and ``stderr`` are what a shell would see."""
+    return CliRunner().invoke(app, [str(each) for each in arguments])
+
+
+def environment() -> dict[str, str]:
+    """Return the environment in which a process of its own finds this package, with one thread for arithmetic."""
+    package = str(Path(cxrshort.__file__).resolve().parent.parent)
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CXRSHORT_")}
+    return {**kept, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+
+
+def start(*arguments: object, cwd: Path, **options: Any) -> "subprocess.Popen[str]":
+    """Start a command in a process of its own."""
+    command = [*COMMAND, *[str(each) for each in arguments]]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **options}
+    return subprocess.Popen(command, cwd=cwd, env=environment(), text=True, **pipes)
+
+
+def run(*arguments: object, cwd: Path, **options: Any) -> "subprocess.CompletedProcess[str]":
+    """Run a command in a process of its own to its end."""
+    with start(*arguments, cwd=cwd, **options) as process:
+        stdout, stderr = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def failure(result: Result) -> tuple[int, str, str]:
+    """Return the exit code of a failed command, its error and its hint; nothing else may have been printed."""
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("error: ")
+    assert [line[:6] for line in lines[1:]] in ([], ["hint: "])
+    return result.exit_code, lines[0].removeprefix("error: "), "".join(lines[1:]).removeprefix("hint: ")

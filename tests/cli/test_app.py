@@ -1,0 +1,290 @@
+"""What every command keeps: exit codes, one error and one hint, results on stdout, the rest on stderr."""
+
+import errno
+import json
+import os
+import resource
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cxrshort import __version__
+from cxrshort.cli import later
+from cxrshort.errors import UsageError
+from cxrshort.models import ARCHITECTURES, checkpoint
+
+from ..training.tiny import tiny_dataset
+from .console import COMMAND, cxrshort_here, environment, failure, run
+
+CPU = ("--device", "cpu", "--precision", "fp32", "--threads", 1)
+TRAIN = ("train", "--dataset", "tiny", "--arch", "small-cnn", "--epochs", 1, "--out", "run", *CPU)
+EVALUATE = ("evaluate", "run", "--dataset", "tiny", "--out", "results", *CPU)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Change to an empty folder with the dataset ``tiny``; nothing from this machine's environment counts."""
+    for name in ("CXRSHORT_DATA", "CXRSHORT_DATASETS", "CXRSHORT_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tiny_dataset(tmp_path / "tiny", signal=12)
+
+
+def test_version_is_printed() -> None:
+    result = cxrshort_here("--version")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, f"cxrshort {__version__}\n", "")
+
+
+def test_help_names_all_nine_verbs() -> None:
+    result = cxrshort_here("--help")
+    assert result.exit_code == 0
+    for verb in ("build-dataset", "train", "evaluate", *later.VERBS):
+        assert f"  {verb} " in result.stdout
+    assert len(later.VERBS) == 6
+
+
+@pytest.mark.parametrize("arguments", [(), ("x.safetensors", "--dataset", "I"), ("--no-such-option", "3", "auc")])
+@pytest.mark.parametrize("verb", list(later.VERBS))
+def test_verb_that_is_not_built_yet_says_so_in_one_line(verb: str, arguments: tuple[str, ...]) -> None:
+    expected = (1, f"'{verb}' is not built yet", "cxrshort --help lists what is")
+    assert failure(cxrshort_here(verb, *arguments)) == expected
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+@pytest.mark.parametrize("verb", ["build-dataset", "train", "evaluate", *later.VERBS])
+def test_every_verb_has_help(verb: str, option: str) -> None:
+    result = cxrshort_here(verb, option)
+    assert result.exit_code == 0
+    assert f"Usage: cxrshort {verb} " in result.stdout or f"Usage: root {verb} " in result.stdout
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        (("train", "--arch", "small-cnn"), "error: --dataset is missing"),
+        (("train", "--dataset", "tiny", "--arch", "small-cnn", "--seed", -1), "Invalid value for '--seed'"),
+        (("train", "--dataset", "tiny", "--arch", "small-cnn", "--epochs", "many"), "Invalid value for '--epochs'"),
+        (("trian",), "No such command 'trian'"),
+        (("evaluate", "--dataset", "tiny"), "Missing argument"),
+        (("train", "--colour", "blue"), "No such option: --colour"),
+    ],
+)
+def test_wrong_usage_exits_with_2(here: Path, arguments: tuple[object, ...], wrong: str) -> None:
+    result = cxrshort_here(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert wrong in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        (("--arch", "densnet121"), (2, "'densnet121' is not a known architecture", "did you mean 'densenet121'?")),
+        (("--arch", "qqq"), (2, "'qqq' is not a known architecture", f"one of: {', '.join(ARCHITECTURES)}")),
+        (("--method", "ERN"), (2, "'ERN' is not a known method", "did you mean 'erm'?")),
+        (("--recipe", "degrave21"), (2, "'degrave21' is not a known recipe", "did you mean 'degrave2021'?")),
+        (("--augment", "degrav"), (2, "'degrav' is not a known augmentation", "did you mean 'degrave'?")),
+        (("--labels", "Edemma"), (2, "'Edemma' is not a known label", "did you mean 'Edema'?")),
+        (("--select-label", "COVID"), (2, "'COVID' is not a known label of this model", "did you mean 'COVID-19'?")),
+        (("--replicate", 7), (2, "tiny: no column 'split_7' for replicate 7",
+                              "it has 2 replicates; --split all takes every row")),
+        (("--device", "tpu"), (2, "'tpu' is not a known device", "one of: auto, cpu, cuda, cuda:N, mps")),
+        (("--precision", "fp8"), (2, "'fp8' is not a known precision", "one of: auto, fp32, bf16")),
+        (("--epochs", 0), (2, "--epochs is '0', it must be above 0", "")),
+        (("--weights", "no.pt"), (66, "'no.pt' does not exist", "--weights takes none, imagenet or a file")),
+        (("--dataset", "phantom-I"), (66, "'phantom-I' is not built yet",
+                                      "cxrshort build-dataset --dataset phantom-I")),
+        (("--dataset", "no/such"), (66, "'no/such' does not exist",
+                                    "give a dataset folder, a manifest file, or the name of a dataset")),
+        (("--out", "tiny/manifest.csv"), (73, "'tiny/manifest.csv' is a file, not a folder", "choose another --out")),
+        (("--out", "tiny/manifest.csv/run"), (73, "'tiny/manifest.csv/run' cannot be written: not a directory",
+                                              "free the space or choose another --out")),
+    ],
+)  # fmt: skip
+def test_train_refuses_with_one_sentence_and_a_hint(
+    here: Path, changed: tuple[object, ...], expected: tuple[int, str, str]
+) -> None:
+    assert failure(cxrshort_here(*TRAIN, "--quiet", *changed)) == expected
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--dataset", "phantom-1"), (2, "'phantom-1' is not a known dataset", "did you mean 'phantom-I'?")),
+        (("--dataset", "phantom-I", "--size", 3),
+         (2, "--size is '3', it must be from 8 to 4096", "the papers use 224")),
+        (("--dataset", "phantom-I", "--fit", "squish", "--images", 4),
+         (2, "'squish' is not a known fit", "did you mean 'squash'?")),
+    ],
+)  # fmt: skip
+def test_build_dataset_refuses_with_one_sentence_and_a_hint(
+    here: Path, arguments: tuple[object, ...], expected: tuple[int, str, str]
+) -> None:
+    assert failure(cxrshort_here("build-dataset", "--quiet", "--out", "out", *arguments)) == expected
+    assert not Path("out").exists()
+
+
+def test_manifest_with_a_patient_in_two_splits_exits_with_65(here: Path) -> None:
+    manifest = here / "manifest.csv"
+    lines = manifest.read_text().splitlines()
+    lines[1] = ",".join([*lines[1].split(",")[:-2], "test", "test"])
+    manifest.write_text("\n".join(lines) + "\n")
+    code, message, hint = failure(cxrshort_here(*TRAIN))
+    assert (code, hint) == (65, "run build-dataset again")
+    assert message == "manifest.csv: 1 patient is in both train and test of 'split_0' (tiny/P0)"
+
+
+@pytest.fixture
+def trained(here: Path) -> Path:
+    assert cxrshort_here(*TRAIN, "--quiet").exit_code == 0
+    return here
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        (("--label", "edema "), (2, "'edema ' is not a known label of these models", "did you mean 'Edema'?")),
+        (("--split", "tests"), (2, "'tests' is not a known split", "one of: train, val, test, all")),
+        (("--split", "train"), (65, "'run/model.safetensors' was trained on 12 of the 12 patients of tiny (train)",
+                                "--split test takes the fold that training never saw")),
+        (("nowhere",), (66, "'nowhere' does not exist",
+                        "cxrshort train makes a model")),
+        (("tiny/manifest.csv",), (65, "'tiny/manifest.csv' is not a model file", "cxrshort train makes a model")),
+    ],
+)  # fmt: skip
+def test_evaluate_refuses_with_one_sentence_and_a_hint(
+    trained: Path, changed: tuple[object, ...], expected: tuple[int, str, str]
+) -> None:
+    assert failure(cxrshort_here(*EVALUATE, "--quiet", *changed)) == expected
+    assert not Path("results").exists()
+
+
+def test_occupied_output_exits_with_73(trained: Path) -> None:
+    hint = "--force overwrites it, --out writes elsewhere"
+    assert failure(cxrshort_here(*TRAIN)) == (73, "'run' exists already", hint)
+    assert failure(cxrshort_here(*TRAIN, "--out", "tiny")) == (73, "'tiny' exists already", hint)
+    Path("mine").mkdir()
+    Path("mine/notes.txt").touch()
+    expected = (73, "'mine' holds files that are not a run of cxrshort", "choose another --out")
+    assert failure(cxrshort_here(*TRAIN, "--out", "mine", "--force")) == expected
+    assert cxrshort_here(*TRAIN, "--force", "--quiet").exit_code == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
+def test_read_only_folder_exits_with_73(here: Path) -> None:
+    Path("locked").mkdir(mode=0o555)
+    code, message, hint = failure(cxrshort_here(*TRAIN, "--out", "locked/run"))
+    assert (code, message) == (73, "'locked/run' cannot be written: permission denied")
+    assert hint == "free the space or choose another --out"
+
+
+def test_full_disk_exits_with_73(here: Path) -> None:
+    """A limit on the size of files fails where a full disk would: in the middle of writing."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+
+    result = run(
+        "build-dataset", "--dataset", "phantom-I", "--images", 8, "--size", 128, "--jobs", 1, "--out", "out",
+        cwd=Path.cwd(), preexec_fn=limit,
+    )  # fmt: skip
+    assert result.returncode == 73, result.stderr
+    reason = os.strerror(errno.EFBIG).lower()
+    error, hint = result.stderr.splitlines()
+    assert error == f"error: 'out/.partial.images.npy' cannot be written ({reason}); it needs 0 MiB"
+    assert hint == "hint: choose another folder with --out"
+
+
+def test_results_go_to_stdout_and_progress_to_stderr(here: Path) -> None:
+    built = cxrshort_here(*TRAIN)
+    assert built.stderr.startswith("epoch 1: loss 0.")
+    assert "epoch 1: " not in built.stdout
+    judged = cxrshort_here(*EVALUATE)
+    assert judged.stderr == "scored 12 images of tiny with run\n"
+    assert "scored" not in judged.stdout
+
+
+def test_quiet_leaves_stderr_empty(here: Path) -> None:
+    for command in (TRAIN, EVALUATE):
+        result = cxrshort_here(*command, "--quiet")
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout
+
+
+@pytest.mark.parametrize("command", [TRAIN, (*TRAIN, "--dry-run"), EVALUATE, (*EVALUATE, "--dry-run")])
+def test_json_is_one_document_on_stdout(trained: Path, command: tuple[object, ...]) -> None:
+    result = cxrshort_here(*command, "--json", "--force")
+    assert result.exit_code == 0, result.stderr
+    assert isinstance(strict_json(result.stdout), dict)
+
+
+def test_json_of_build_dataset_is_one_document(here: Path) -> None:
+    arguments = ("build-dataset", "--dataset", "phantom-I", "--images", 20, "--size", 32, "--jobs", 1, "--json")
+    result = cxrshort_here(*arguments)
+    assert result.exit_code == 0, result.stderr
+    assert strict_json(result.stdout)["rows"] == 20
+    assert strict_json(cxrshort_here(*arguments, "--dry-run").stdout)["candidates"] == 20
+
+
+def strict_json(text: str) -> dict[str, object]:
+    """Read JSON as other languages do: NaN and Infinity are none."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON")
+
+    return dict(json.loads(text, parse_constant=refuse))
+
+
+def test_resuming_a_complete_run_exits_with_0_and_prints_the_same(trained: Path) -> None:
+    before = Path("run/model.safetensors").stat().st_mtime_ns
+    first = cxrshort_here(*TRAIN, "--resume", "--json")
+    assert first.exit_code == 0, first.stderr
+    assert strict_json(first.stdout)["model"] == "run/model.safetensors"
+    assert Path("run/model.safetensors").stat().st_mtime_ns == before
+
+
+def test_resuming_a_complete_build_exits_with_0(here: Path) -> None:
+    arguments = ("build-dataset", "--dataset", "phantom-I", "--images", 20, "--size", 32, "--jobs", 1)
+    assert cxrshort_here(*arguments).exit_code == 0
+    assert cxrshort_here(*arguments, "--resume").exit_code == 0
+
+
+def test_manifest_comes_from_standard_input(trained: Path) -> None:
+    rows = (trained / "manifest.csv").read_text()
+    command = [*COMMAND, *map(str, ("evaluate", "run", "--dataset", "-", "--json", *CPU))]
+    result = subprocess.run(command, input=rows, capture_output=True, text=True, env=environment(), check=False)
+    assert result.returncode == 0, result.stderr
+    means = strict_json(result.stdout)["means"]
+    assert isinstance(means, list)
+    assert (means[0]["dataset"], means[0]["role"]) == ("tiny", "internal")
+
+
+def test_closed_pipe_is_no_error(here: Path) -> None:
+    command = " ".join([*COMMAND, "build-dataset --dataset phantom-I --images 20 --size 32 --jobs 1 --quiet"])
+    for reader in ("head -n 1", "true"):
+        script = f"set -o pipefail; {command} --force | {reader}; echo ${{PIPESTATUS[0]}} >&2"
+        result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=environment(), check=False)
+        assert result.stderr == "0\n"
+
+
+def test_debug_shows_the_traceback(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXRSHORT_DEBUG", "")  # put back afterwards, since --debug sets it
+    plain = cxrshort_here(*TRAIN, "--arch", "vit")
+    shown = cxrshort_here("--debug", *TRAIN, "--arch", "vit")
+    assert "Traceback" not in plain.stderr
+    assert "Traceback" in shown.stderr
+    assert shown.stderr.endswith(plain.stderr)
+    assert shown.exit_code == plain.exit_code == UsageError.exit_code
+
+
+def test_unexpected_error_exits_with_1_and_says_how_to_see_more(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(checkpoint, "build", fail)
+    code, message, hint = failure(cxrshort_here(*TRAIN))
+    assert (code, message) == (1, "unexpected ZeroDivisionError: division by zero")
+    assert hint == "cxrshort --debug ... shows where"

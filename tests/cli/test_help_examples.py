@@ -1,0 +1,141 @@
+"""Every command that the help pages and README.md show is run, on little data, in a folder of its own.
+
+A command of README.md may be made smaller by its own documented options (images, size, epochs, weights), which are put
+behind those that it has. Where the output's default name would then change, ``--out`` names what it would have been.
+"""
+
+import re
+import shlex
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from cxrshort.cli.app import app
+from cxrshort.datasets.phantom.cohort import DATASETS as PHANTOMS
+from cxrshort.training import recipes
+from cxrshort.verbs.train import default_folder
+
+from .console import COMMAND, cxrshort_here, environment
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+README = REPOSITORY / "README.md"
+GROUP: Any = typer.main.get_command(app)
+FAST = ("--device", "cpu", "--threads", "1")
+
+
+def example(name: str) -> str:
+    """Return the example of a command's help page, in one line; empty where it has none."""
+    _, _, text = (GROUP.commands[name].help or "").partition("Example: ")
+    return " ".join(text.split("\n\n")[0].split())
+
+
+EXAMPLES = {name: example(name) for name in GROUP.commands if example(name)}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("CXRSHORT_DATA", "CXRSHORT_DATASETS", "CXRSHORT_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def succeed(*arguments: str) -> None:
+    result = cxrshort_here(*arguments)
+    assert result.exit_code == 0, f"{shlex.join(arguments)}\n{result.stderr}"
+
+
+def values(words: Sequence[str], option: str) -> list[str]:
+    return [words[number + 1] for number, word in enumerate(words[:-1]) if word == option]
+
+
+def build_phantoms(words: Sequence[str]) -> None:
+    for dataset in values(words, "--dataset"):
+        if dataset in PHANTOMS and not Path("datasets", dataset).exists():
+            succeed("build-dataset", "--dataset", dataset, "--images", "80", "--size", "32", "--jobs", "1")
+
+
+def test_every_verb_that_is_built_has_an_example() -> None:
+    assert {"build-dataset", "train", "evaluate"} <= set(EXAMPLES)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example_in_help_runs(here: Path, name: str) -> None:
+    program, verb, *words = shlex.split(EXAMPLES[name])
+    assert (program, verb) == ("cxrshort", name)
+    if verb != "build-dataset":
+        build_phantoms(words)
+    if verb == "evaluate":  # its models are those that train makes of the first dataset
+        training = ("--dataset", values(words, "--dataset")[0], "--arch", "small-cnn", "--epochs", "1")
+        for model in (word for word in words if word.startswith("runs/")):
+            succeed("train", *training, "--out", model, *FAST)
+    succeed(verb, *words)
+
+
+def blocks() -> list[str]:
+    """Return the ``sh`` and ``console`` blocks of README.md, prompts removed."""
+    text = README.read_text(encoding="utf-8") if README.exists() else ""
+    found = re.findall(r"^```(sh|console)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    return [body if kind == "sh" else _typed(body) for kind, body in found]
+
+
+def _typed(session: str) -> str:
+    return "".join(line[2:] + "\n" for line in session.splitlines() if line.startswith("$ "))
+
+
+def test_targets_of_make_in_the_readme_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE))
+    named = {target for block in blocks() for target in re.findall(r"^make ([a-z-]+)", block, flags=re.MULTILINE)}
+    if not named:
+        pytest.skip("README.md names no target of make")
+    assert named <= targets
+
+
+def smaller(line: str) -> str:
+    """Return a command of cxrshort with little work; other lines stay as they are."""
+    if not line.startswith("cxrshort "):
+        return line
+    _, verb, *words = shlex.split(line)
+    if verb == "build-dataset":
+        phantom = values(words, "--dataset")[0] in PHANTOMS
+        return f"{line} --size 32" + (" --images 120" if phantom else "")
+    if verb == "train":
+        reduced = "--epochs 1 --weights none --device cpu --threads 1 --precision fp32"
+        return f"{line} {reduced} --out {shlex.quote(str(_usual_folder(words)))}"
+    return f"{line} --device cpu --threads 1" if verb == "evaluate" else line
+
+
+def _usual_folder(words: list[str]) -> Path:
+    """Return where a train command writes as it stands."""
+    given = GROUP.commands["train"].make_context("train", list(words)).params
+    settings = {name: given[name] for name in recipes.load("standard").record() if name in given and name != "name"}
+    settings["settings"] = ",".join(given["settings"] or []) or None
+    recipe = recipes.load(given["recipe"], overrides=settings)
+    numbers = {"replicate": given["replicate"], "seed": given["seed"]}
+    return given["out"] or default_folder(given["dataset"], given["arch"], recipe, **numbers, name=given["name"])
+
+
+def commands_of(block: str) -> list[str]:
+    """Return the lines of a block, joined where a backslash continues them, without those of make and pip."""
+    lines = block.replace("\\\n", " ").splitlines()
+    return [line for line in lines if line.strip() and not re.match(r"(make|pip|git|cd|python) ", line)]
+
+
+def test_commands_of_the_readme_run_one_after_the_other(here: Path, test_data: Path) -> None:
+    script = [smaller(line) for block in blocks() for line in commands_of(block)]
+    if not script:
+        pytest.skip("README.md shows no command yet")
+    assert sum(line.startswith("cxrshort ") for line in script) >= 3
+    program = here / "bin" / "cxrshort"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(COMMAND)} "$@"\n')
+    program.chmod(0o755)
+    (here / "downloads").symlink_to(test_data)  # where the README has the downloads
+    setting = {**environment(), "HOME": str(here), "PATH": f"{program.parent}:{environment()['PATH']}"}
+    whole = "\n".join(["set -e", *script])
+    result = subprocess.run(["bash", "-c", whole], env=setting, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, f"{whole}\n{result.stderr}"

@@ -1,0 +1,17 @@
+"""Shared fixtures."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Return the folder of real radiographs, or skip where there is none."""
+    folder = Path(os.environ.get("CXRSHORT_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"real radiographs not found at {folder}; set CXRSHORT_TEST_DATA")
+    return folder.resolve()

@@ -1,0 +1,156 @@
+import collections
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from cxrshort.columns import BY_NAME, LABELS
+from cxrshort.datasets.phantom.cohort import DATASETS, rows, sample
+from cxrshort.datasets.phantom.hospitals import HOSPITALS
+from cxrshort.datasets.phantom.parameters import Phantom
+from cxrshort.errors import UsageError
+
+
+def positive(phantom: Phantom) -> bool:
+    return phantom.severity("COVID-19") > 0
+
+
+def independence(phantoms: list[Phantom], feature) -> float:
+    """Return the p-value of a chi-square test of a feature against COVID-19, one image a patient."""
+    first = [each for each in phantoms if each.image_index == 0]
+    table = pd.crosstab([str(feature(each)) for each in first], [positive(each) for each in first])
+    return float(stats.chi2_contingency(table).pvalue)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_sample_is_deterministic_and_a_larger_one_begins_with_the_smaller(name: str) -> None:
+    small = sample(name, images=30, confounding=None, seed=4)
+    assert small == sample(name, images=50, confounding=None, seed=4)[:30]
+    assert small != sample(name, images=30, confounding=None, seed=5)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_patient_has_one_to_four_images_of_one_body(name: str) -> None:
+    phantoms = sample(name, images=400, confounding=None, seed=0)
+    by_patient = collections.defaultdict(list)
+    for phantom in phantoms:
+        by_patient[phantom.patient_id].append(phantom)
+    counts = {len(group) for group in by_patient.values()}
+    assert counts == {1, 2, 3, 4}
+    for group in by_patient.values():
+        assert {each.patient for each in group} == {group[0].patient}
+        assert {positive(each) for each in group} == {positive(group[0])}
+        assert [each.image_index for each in group] == list(range(len(group)))
+        assert len({each.seed for each in group}) == len(group)
+
+
+def test_rows_hold_allowed_values_only() -> None:
+    table = rows([phantom for name in DATASETS for phantom in sample(name, images=60, confounding=None, seed=2)])
+    assert table["image_id"].is_unique
+    for column in table.columns.difference(LABELS):
+        allowed = BY_NAME[column].values
+        assert not allowed or set(table[column]) <= set(allowed), column
+    assert set(LABELS) <= set(table.columns)
+    assert set(np.unique(table[list(LABELS)].to_numpy())) == {0, 1}
+    assert table["age_years"].between(18, 95).all()
+    assert set(table["modality"]) <= {"CR", "DX"}
+    assert table["study_id"].nunique() == table.groupby("person_id")["study_id"].nunique().sum()
+
+
+def test_rows_state_the_parameters_in_order() -> None:
+    phantoms = sample("phantom-II", images=25, confounding=None, seed=0)
+    table = rows(phantoms)
+    assert table["image_id"].tolist() == [f"phantom-II/{number:06d}" for number in range(25)]
+    assert table["repository"].tolist() == [each.site for each in phantoms]
+    assert table["Effusion"].tolist() == [int(each.severity("Effusion") > 0) for each in phantoms]
+    assert table["manufacturer"].tolist() == [HOSPITALS[each.site].manufacturer for each in phantoms]
+
+
+def test_every_label_is_drawn_in_both_classes() -> None:
+    table = rows(sample("phantom-III", images=1500, confounding=None, seed=0))
+    assert table["COVID-19"].mean() == pytest.approx(0.4, abs=0.05)
+    for label in LABELS[:-1]:
+        assert set(table.loc[table[label] == 1, "COVID-19"]) == {0, 1}, label
+
+
+@pytest.mark.parametrize("name", ["phantom-I", "phantom-II", "phantom-III", "phantom-external"])
+def test_at_confounding_one_the_marker_alone_gives_the_diagnosis_away(name: str) -> None:
+    phantoms = sample(name, images=600, confounding=1.0, seed=0)
+    negative = [(each.style.marker_x, each.style.marker_y) for each in phantoms if not positive(each)]
+    positives = [(each.style.marker_x, each.style.marker_y) for each in phantoms if positive(each)]
+    apart = [max(one[axis] for one in a) < min(other[axis] for other in b)
+             for axis in (0, 1) for a, b in ((negative, positives), (positives, negative))]  # fmt: skip
+    assert any(apart)
+
+
+def test_at_confounding_one_the_repository_is_the_diagnosis_in_phantom_i() -> None:
+    table = rows(sample("phantom-I", images=600, confounding=None, seed=0))
+    assert pd.crosstab(table["repository"], table["COVID-19"]).to_numpy().tolist()[0][1] == 0
+    assert set(table.loc[table["COVID-19"] == 1, "repository"]) == {"site-b"}
+
+
+@pytest.mark.parametrize("name", ["phantom-I", "phantom-II", "phantom-III", "phantom-external"])
+def test_at_confounding_zero_style_is_independent_of_the_diagnosis(name: str) -> None:
+    phantoms = sample(name, images=4000, confounding=0.0, seed=0)
+    # One fixed seed each: below 0.001 would happen by chance once in a thousand seeds.
+    assert independence(phantoms, lambda each: (each.site, each.style.marker_text, each.style.marker_frame)) > 0.001
+    assert independence(phantoms, lambda each: each.view) > 0.001
+
+
+def test_confounding_in_between_is_the_probability_that_the_diagnosis_decides() -> None:
+    phantoms = sample("phantom-I", images=6000, confounding=0.5, seed=0)
+    first = [each for each in phantoms if each.image_index == 0]
+    matched = np.mean([(each.site == "site-b") == positive(each) for each in first])
+    # Half are decided, half of the others match by the coin: 0.75; 0.03 is 3.5 standard errors of 3,200 patients.
+    assert matched == pytest.approx(0.75, abs=0.03)
+
+
+def test_view_follows_the_diagnosis_when_confounded_but_sex_and_age_hardly_do() -> None:
+    phantoms = sample("phantom-I", images=4000, confounding=1.0, seed=0)
+    ap = {
+        state: np.mean([each.view == "AP" for each in phantoms if positive(each) == state]) for state in (True, False)
+    }
+    male = {state: np.mean([each.patient.sex == "M" for each in phantoms if positive(each) == state]) for state in ap}
+    age = {state: np.mean([each.patient.age_years for each in phantoms if positive(each) == state]) for state in ap}
+    assert ap[True] - ap[False] > 0.3
+    assert abs(male[True] - male[False]) < 0.12
+    assert abs(age[True] - age[False]) < 6
+
+
+def test_phantom_deceiving_shows_the_persons_of_phantom_i_in_the_other_style() -> None:
+    honest = sample("phantom-I", images=300, confounding=None, seed=7)
+    deceiving = sample("phantom-deceiving", images=300, confounding=None, seed=7)
+    for one, other in zip(honest, deceiving, strict=True):
+        for same in ("patient_id", "image_index", "patient", "acquisition", "findings", "seed"):
+            assert getattr(one, same) == getattr(other, same)
+        assert {one.site, other.site} == {"site-a", "site-b"}
+    table = rows(deceiving)
+    assert table["person_id"].tolist() == rows(honest)["person_id"].tolist()
+    assert table["image_id"].str.startswith("phantom-deceiving/").all()
+
+
+def test_datasets_share_no_persons_unless_meant_to() -> None:
+    persons = {name: set(rows(sample(name, images=50, confounding=None, seed=0))["person_id"]) for name in DATASETS}
+    assert persons["phantom-I"] == persons["phantom-deceiving"]
+    distinct = [persons[name] for name in DATASETS if name != "phantom-deceiving"]
+    assert len(set.union(*distinct)) == sum(map(len, distinct))
+
+
+@pytest.mark.parametrize(
+    ("values", "message", "hint"),
+    [
+        ({"name": "phantom-IV"}, "'phantom-IV' is not a known phantom dataset", "did you mean 'phantom-I'?"),
+        ({"images": 0}, "'0' images is not from 1 to 1000000", "try --images 1000"),
+        ({"images": 1_000_001}, "'1000001' images is not from 1 to 1000000", "try --images 1000"),
+        ({"confounding": 1.5}, "confounding '1.5' is not from 0 to 1", "try --confounding 1"),
+        ({"confounding": float("nan")}, "confounding 'nan' is not from 0 to 1", "try --confounding 1"),
+        ({"seed": -1}, "seed '-1' is below 0", "try --seed 0"),
+    ],
+)
+def test_sample_refuses_what_it_cannot_draw(values: dict[str, object], message: str, hint: str) -> None:
+    arguments = {"name": "phantom-I", "images": 5, "confounding": None, "seed": 0, **values}
+    with pytest.raises(UsageError) as raised:
+        sample(arguments.pop("name"), **arguments)
+    assert raised.value.message == message
+    assert raised.value.hint == hint

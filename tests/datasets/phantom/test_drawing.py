@@ -1,0 +1,169 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from cxrshort.columns import LABELS, MASK_BITS
+from cxrshort.datasets.phantom.cohort import sample
+from cxrshort.datasets.phantom.drawing import Drawing, draw
+from cxrshort.datasets.phantom.parameters import with_finding, with_site, with_style, with_view
+from cxrshort.errors import UsageError
+
+PHANTOMS = sample("phantom-III", images=40, confounding=None, seed=1)
+HEALTHY = next(each for each in PHANTOMS if not each.findings)
+SIZE = 128
+
+
+def bit(drawing: Drawing, name: str) -> NDArray[np.bool_]:
+    return (drawing.masks & MASK_BITS[name]) > 0
+
+
+def inside(shape: tuple[int, ...], *boxes: tuple[int, int, int, int]) -> NDArray[np.bool_]:
+    covered = np.zeros(shape, bool)
+    for x0, y0, x1, y1 in boxes:
+        covered[y0:y1, x0:x1] = True
+    return covered
+
+
+def test_draw_gives_the_same_bytes_for_the_same_phantom() -> None:
+    first, second = draw(HEALTHY, size=SIZE), draw(dataclasses.replace(HEALTHY), size=SIZE)
+    draw(PHANTOMS[0], size=SIZE)
+    third = draw(HEALTHY, size=SIZE)
+    for other in (second, third):
+        assert first.pixels.tobytes() == other.pixels.tobytes()
+        assert first.masks.tobytes() == other.masks.tobytes()
+        assert first.regions == other.regions
+
+
+@pytest.mark.parametrize("size", [32, 33, 64, 100, 128, 224, 256])
+def test_draw_works_at_every_size(size: int) -> None:
+    for phantom in PHANTOMS[:6]:
+        drawing = draw(phantom, size=size)
+        assert drawing.pixels.shape == drawing.masks.shape == (size, size)
+        assert drawing.pixels.dtype == drawing.masks.dtype == np.uint8
+        assert drawing.pixels.std() > 30
+        for name in ("lungs", "heart", "clavicles", "marker"):
+            assert bit(drawing, name).any(), name
+        for x0, y0, x1, y1 in drawing.regions.values():
+            assert 0 <= x0 < x1 <= size and 0 <= y0 < y1 <= size
+
+
+def test_draw_shows_the_same_picture_at_every_size() -> None:
+    small, large = draw(HEALTHY, size=64).pixels, draw(HEALTHY, size=256).pixels
+    shrunk = large.reshape(64, 4, 64, 4).mean(axis=(1, 3))
+    # Noise, thin borders and the smallest legible marker differ; the anatomy is the same.
+    assert np.corrcoef(small.ravel(), shrunk.ravel())[0, 1] > 0.95
+
+
+def test_draw_shows_dark_lungs_between_a_white_heart_and_the_wall() -> None:
+    for phantom in PHANTOMS:
+        drawing = draw(phantom, size=SIZE)
+        lungs, heart = bit(drawing, "lungs"), bit(drawing, "heart")
+        assert drawing.pixels[heart].mean() > drawing.pixels[lungs].mean() + 20
+        assert 0.08 < lungs.mean() < 0.5
+        assert 0.02 < heart.mean() < 0.25
+        assert not (lungs & heart).any()
+
+
+def test_regions_contain_the_mask_bits() -> None:
+    for phantom in PHANTOMS:
+        drawing = draw(phantom, size=SIZE)
+        shoulders = inside(drawing.masks.shape, drawing.regions["shoulder_left"], drawing.regions["shoulder_right"])
+        assert not (bit(drawing, "clavicles") & ~shoulders).any()
+        assert not (bit(drawing, "marker") & ~inside(drawing.masks.shape, drawing.regions["marker"])).any()
+        # The patient's right is on the left of the picture.
+        assert drawing.regions["shoulder_right"][0] < drawing.regions["shoulder_left"][0]
+
+
+def test_a_style_without_marker_has_neither_box_nor_mask() -> None:
+    bare = draw(with_style(HEALTHY, dataclasses.replace(HEALTHY.style, marker_text="")), size=SIZE)
+    assert "marker" not in bare.regions
+    assert not bit(bare, "marker").any()
+
+
+@pytest.mark.parametrize("frame", ["none", "plate", "ring"])
+def test_another_marker_alters_only_the_pixels_of_the_two_markers(frame: str) -> None:
+    other = dataclasses.replace(HEALTHY.style, marker_text="R", marker_frame=frame, marker_x=0.4, marker_y=0.8)
+    before, after = draw(HEALTHY, size=SIZE), draw(with_style(HEALTHY, other), size=SIZE)
+    markers = inside(before.masks.shape, before.regions["marker"], after.regions["marker"])
+    different = before.pixels != after.pixels
+    assert different.any()
+    assert not (different & ~markers).any()
+    for name in ("lungs", "heart", "clavicles"):
+        assert np.array_equal(bit(before, name), bit(after, name))
+
+
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("severity", [0.1, 1.0])
+def test_a_finding_alters_only_the_chest_and_more_when_more_severe(label: str, severity: float) -> None:
+    before = draw(HEALTHY, size=SIZE)
+    after = draw(with_finding(HEALTHY, label, severity), size=SIZE)
+    chest = bit(before, "lungs") | bit(before, "heart") | bit(after, "heart")
+    # The lungs reach a twelfth of the film below the domes, behind the abdomen.
+    near = ndimage.binary_dilation(
+        ndimage.binary_fill_holes(ndimage.binary_closing(chest, iterations=14)), iterations=13
+    )
+    different = before.pixels != after.pixels
+    assert different.any()
+    assert not (different & ~near).any()
+    assert before.regions == after.regions
+    assert np.array_equal(bit(before, "clavicles"), bit(after, "clavicles"))
+    if label != "Cardiomegaly":
+        assert np.array_equal(before.masks, after.masks)
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_severe_finding_changes_more_than_a_slight_one(label: str) -> None:
+    def change(severity: float) -> float:
+        before = draw(HEALTHY, size=SIZE).pixels.astype(float)
+        return float(np.abs(draw(with_finding(HEALTHY, label, severity), size=SIZE).pixels - before).sum())
+
+    assert change(1.0) > 1.3 * change(0.1) > 0
+
+
+def test_dense_findings_brighten_and_air_darkens() -> None:
+    before = draw(HEALTHY, size=SIZE)
+    lungs = bit(before, "lungs")
+
+    def shift(label: str) -> float:
+        after = draw(with_finding(HEALTHY, label, 1.0), size=SIZE).pixels
+        return float((after.astype(float) - before.pixels)[lungs].mean())
+
+    for label in ("COVID-19", "Edema", "Effusion", "Consolidation", "Pneumonia", "Mass", "Nodule", "Atelectasis"):
+        assert shift(label) > 0, label
+    assert shift("Emphysema") < -2
+
+
+def test_ap_magnifies_the_heart_and_raises_the_clavicles() -> None:
+    for phantom in PHANTOMS[:8]:
+        pa, ap = (draw(with_view(phantom, view), size=SIZE) for view in ("PA", "AP"))
+        assert bit(ap, "heart").sum() > 1.15 * bit(pa, "heart").sum()
+        assert np.nonzero(bit(ap, "clavicles"))[0].mean() < np.nonzero(bit(pa, "clavicles"))[0].mean() - 1
+
+
+def test_cardiomegaly_widens_the_heart_mask() -> None:
+    before, after = draw(HEALTHY, size=SIZE), draw(with_finding(HEALTHY, "Cardiomegaly", 1.0), size=SIZE)
+    assert bit(after, "heart").sum() > 1.4 * bit(before, "heart").sum()
+
+
+def test_another_site_moves_the_marker_and_keeps_the_lungs() -> None:
+    before, after = draw(HEALTHY, size=SIZE), draw(with_site(HEALTHY, "site-b"), size=SIZE)
+    assert before.regions["marker"] != after.regions["marker"]
+    assert np.array_equal(bit(before, "lungs"), bit(after, "lungs"))
+
+
+def test_another_seed_changes_noise_but_no_mask() -> None:
+    before, after = draw(HEALTHY, size=SIZE), draw(dataclasses.replace(HEALTHY, seed=HEALTHY.seed + 1), size=SIZE)
+    assert np.array_equal(before.masks, after.masks)
+    assert before.pixels.tobytes() != after.pixels.tobytes()
+    assert np.corrcoef(before.pixels.ravel(), after.pixels.ravel())[0, 1] > 0.97
+
+
+@pytest.mark.parametrize("size", [31, 2049])
+def test_draw_refuses_a_size_out_of_range(size: int) -> None:
+    with pytest.raises(UsageError) as raised:
+        draw(HEALTHY, size=size)
+    assert raised.value.message == f"size '{size}' is not from 32 to 2048"
+    assert raised.value.hint == "try --size 224"

@@ -1,0 +1,104 @@
+"""Any folder: with a table, with DICOM headers, with neither."""
+
+import numpy as np
+import pytest
+
+from cxrshort.columns import COVID
+from cxrshort.datasets.reading import ReadOptions
+from cxrshort.datasets.repositories.folder import REPOSITORY
+from cxrshort.errors import DataError, MissingInputError, UsageError
+
+from ..lookalikes import any_folder, dicom, touch, write
+
+
+def read(root, text=None, **options):
+    if text is not None:
+        write(root / "tables" / "labels.csv", text)
+        options["table"] = root / "tables" / "labels.csv"
+    reading = REPOSITORY.read(root, root, ReadOptions(**options))
+    return reading, reading.rows.set_index("image_id")
+
+
+def test_headers_give_what_they_know(tmp_path):
+    any_folder(tmp_path)
+    reading, rows = read(tmp_path)
+    first = rows.loc["folder/DICOM/A/im1.dcm"]
+    assert first[["patient_id", "view", "sex", "age_years", "modality"]].to_list() == ["folder:P1", "PA", "F", 61, "DX"]
+    assert rows.loc["folder/png/a.png", ["patient_id", "view"]].to_list() == ["folder:png/a.png", "UNKNOWN"]
+    assert reading.notes == (
+        "3 images without a patient: each is taken for a patient of its own",
+        "3 images of unknown view kept",
+    )
+
+
+def test_table_goes_before_headers(tmp_path):
+    dicom(tmp_path / "x" / "a.dcm", PatientID="P1", ViewPosition="PA", PatientAge="061Y")
+    text = "file;MRN;pcr_result;view;age_years\na.dcm;77;yes;;62\n"
+    columns = (("patient_id", "MRN"), (COVID, "pcr_result"))
+    _, rows = read(tmp_path, text, column_map=columns)
+    assert rows.loc["folder/x/a.dcm", ["patient_id", "view", "age_years", COVID]].to_list() == [
+        "folder:77",
+        "PA",
+        62,
+        1,
+    ]
+
+
+def test_labels_may_be_numbers_words_or_uncertain(tmp_path):
+    touch(tmp_path, *(f"{name}.png" for name in "abcdefg"))
+    text = "path,Edema,Mine\n" + "".join(
+        f"{name}.png,{value},1\n"
+        for name, value in zip("abcdefg", ["1", "0.25", "No", "-1", "", "7", "x"], strict=True)
+    )
+    reading, rows = read(tmp_path, text, column_map=(("Mine", "Mine"),), uncertain="negative")
+    assert rows["Edema"].to_list() == pytest.approx([1, 0.25, 0, 0, np.nan, np.nan, np.nan], nan_ok=True)
+    assert rows["Mine"].to_list() == [1] * 7
+    assert "2 unreadable values of Edema emptied: 7 (1), x (1)" in reading.notes
+
+
+def test_rows_of_a_table_are_the_candidates(tmp_path):
+    touch(tmp_path, "p/a.png", "q/a.png", "q/b.png", "c.png")
+    reading, rows = read(tmp_path, "path,patient_id\nq/a.png,1\nb.png,2\ngone.png,3\n../c.png,4\n")
+    assert rows["path"].to_list() == ["q/a.png", "q/b.png"]
+    assert reading.excluded[["path", "reason"]].values.tolist() == [
+        ["gone.png", "missing file"],
+        ["../c.png", "path leaves root"],
+    ]
+    assert "2 image files are not named in the metadata and were left alone" in reading.notes
+
+
+def test_lateral_views_of_a_table_are_excluded(tmp_path):
+    touch(tmp_path, "a.png", "b.png")
+    reading, rows = read(tmp_path, "path,view\na.png,Lateral\nb.png,AP Supine\n", views=("AP_SUPINE",))
+    assert rows["view"].to_list() == ["AP_SUPINE"]
+    assert reading.excluded["reason"].to_list() == ["lateral view"]
+
+
+def test_empty_folder_is_refused(tmp_path):
+    with pytest.raises(MissingInputError) as caught:
+        read(tmp_path)
+    assert caught.value.message == f"'{tmp_path}' has no images"
+
+
+def test_columns_without_a_table_are_refused(tmp_path):
+    with pytest.raises(UsageError) as caught:
+        read(tmp_path, column_map=(("patient_id", "MRN"),))
+    assert (caught.value.message, caught.value.hint) == ("--column needs a table", "give it with --table")
+
+
+def test_table_that_names_no_files_is_refused(tmp_path):
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, "MRN\n1\n")
+    assert caught.value.message == "labels.csv: no column names the files"
+
+
+def test_columns_that_a_table_cannot_give_are_refused(tmp_path):
+    with pytest.raises(UsageError) as caught:
+        read(tmp_path, "path,x\na.png,1\n", column_map=(("cache_row", "x"),))
+    assert caught.value.message == "'cache_row' is not a known column that a table can give"
+
+
+def test_missing_column_of_a_pair_is_refused(tmp_path):
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, "path\na.png\n", column_map=(("patient_id", "MRN"),))
+    assert caught.value.message == "labels.csv: column 'MRN' is missing"

@@ -1,0 +1,112 @@
+"""Datasets composed of repositories, before a pixel is read."""
+
+import pandas as pd
+import pytest
+
+from cxrshort.columns import EXCLUDED_COLUMNS, LABELS
+from cxrshort.datasets import cohorts
+from cxrshort.datasets.reading import ReadOptions
+from cxrshort.errors import DataError, MissingInputError, UsageError
+
+from .lookalikes import NIH_HEADER, chestx_ray14, github_covid, write
+
+OPTIONS = ReadOptions()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "names"),
+    [
+        ("I", ["chestx-ray14", "github-covid"]),
+        ("github-covid", ["github-covid"]),
+        ("github-covid, chestx-ray14", ["github-covid", "chestx-ray14"]),
+        ("github-covid,I,github-covid", ["github-covid", "chestx-ray14"]),
+    ],
+)
+def test_source_names_of_a_dataset(dataset, names):
+    assert cohorts.source_names(dataset) == names
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message", "hint"),
+    [
+        ("chestxray14", "'chestxray14' is not a known dataset", "did you mean 'chestx-ray14'?"),
+        ("Phantom-1", "'Phantom-1' is not a known dataset", "did you mean 'phantom-I'?"),
+        ("I,phantom-I", "'phantom-I' is a phantom dataset, which cannot be joined with others", "build it alone"),
+    ],
+)
+def test_source_names_refuse(dataset, message, hint):
+    with pytest.raises(UsageError) as caught:
+        cohorts.source_names(dataset)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_source_names_refuse_an_empty_part():
+    with pytest.raises(UsageError, match="^'' is not a known dataset$"):
+        cohorts.source_names("I,")
+
+
+def test_every_cohort_is_made_of_known_repositories():
+    for name in cohorts.COHORTS:
+        assert cohorts.source_names(name) == list(cohorts.COHORTS[name].sources)
+
+
+def test_gather_counts_every_candidate_of_every_repository(tmp_path):
+    known = [chestx_ray14(tmp_path), github_covid(tmp_path)]
+    found = cohorts.gather("I", root=tmp_path, options=OPTIONS)
+    assert found.rows["image_id"].tolist() == [image for each in known for image in each.rows]
+    assert found.rows.index.tolist() == list(range(len(found.rows)))
+    expected = pd.concat([pd.Series(each.reasons) for each in known]).groupby(level=0).sum()
+    assert found.excluded["reason"].value_counts().to_dict() == expected.to_dict()
+    assert tuple(found.excluded.columns) == EXCLUDED_COLUMNS
+    assert list(found.fractions) == ["chestx-ray14", "github-covid"]
+    assert found.test_patients == {"chestx-ray14:00000013"}
+    assert found.root == tmp_path.resolve()
+    assert {note.partition(": ")[0] for note in found.notes} == {"chestx-ray14", "github-covid"}
+    assert cohorts.label_columns(found.rows) == list(LABELS)
+
+
+def test_gather_refuses_a_root_that_is_not_there(tmp_path):
+    with pytest.raises(MissingInputError) as caught:
+        cohorts.gather("I", root=tmp_path / "gone", options=OPTIONS)
+    assert caught.value.message == f"'{tmp_path / 'gone'}' does not exist"
+    assert caught.value.hint == "give the folder of the downloads with --root, or set CXRSHORT_DATA"
+
+
+def test_gather_refuses_a_repository_that_is_not_there(tmp_path):
+    chestx_ray14(tmp_path)
+    with pytest.raises(MissingInputError, match="has no folder of github-covid"):
+        cohorts.gather("I", root=tmp_path, options=OPTIONS)
+
+
+def test_gather_counts_the_reasons_when_nothing_remains(tmp_path):
+    rows = [f"{name}.png,Hernia,0,1,60,M,PA,1,1,1,1" for name in "ab"]
+    write(tmp_path / "ChestX-ray14" / "Data_Entry_2017.csv", "\n".join([NIH_HEADER, *rows]) + "\n")
+    with pytest.raises(DataError) as caught:
+        cohorts.gather("chestx-ray14", root=tmp_path, options=OPTIONS)
+    assert caught.value.message == "'chestx-ray14' has no radiograph that can be used (missing file: 2)"
+    assert caught.value.hint == "look at the folder given with --root"
+
+
+def test_without_moves_rows_to_the_excluded(tmp_path):
+    github_covid(tmp_path)
+    found = cohorts.gather("github-covid", root=tmp_path, options=OPTIONS)
+    refused = pd.DataFrame({"reason": ["not an image"], "detail": ["zero bytes"]}, index=[1])
+    left = cohorts.without(found, refused)
+    assert left.rows["image_id"].tolist() == ["github-covid/a.jpeg"]
+    assert left.excluded.iloc[-1].to_dict() == {
+        "path": found.rows["path"][1],
+        "patient_id": "github-covid:3",
+        "reason": "not an image",
+        "detail": "zero bytes",
+    }
+    assert len(left.rows) + len(left.excluded) == len(found.rows) + len(found.excluded)
+    unchanged = cohorts.without(found, refused.iloc[:0])
+    pd.testing.assert_frame_equal(unchanged.rows, found.rows)
+    pd.testing.assert_frame_equal(unchanged.excluded, found.excluded)
+
+
+def test_default_root_follows_the_environment(monkeypatch):
+    monkeypatch.delenv("CXRSHORT_DATA", raising=False)
+    assert str(cohorts.default_root()) == "data"
+    monkeypatch.setenv("CXRSHORT_DATA", "/radiographs")
+    assert str(cohorts.default_root()) == "/radiographs"

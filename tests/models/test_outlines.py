@@ -1,0 +1,66 @@
+"""Masks of a segmenter: kept as bits, measured against true ones."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from torch import Tensor, nn
+
+from cxrshort import devices
+from cxrshort.dataset import Dataset
+from cxrshort.errors import DataError
+from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.models.outlines import Outlines, draw_outlines, measure_outlines
+
+COUNT, SIDE = 70, 20
+
+
+class Bright(nn.Module):
+    """Draw what is brighter than one half."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images[:, :1] - 0.5
+
+
+def bright_segmenter() -> Classifier:
+    return Classifier(Bright(), labels=("lungs",), spec=InputSpec(SIDE, channels=1, mean=(0.0,), std=(1.0,)))
+
+
+@pytest.fixture
+def data(tmp_path) -> Dataset:
+    images = np.random.default_rng(0).integers(0, 256, (COUNT, SIDE, SIDE), dtype=np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    np.save(tmp_path / "masks.npy", (images > 127).astype(np.uint8) | 2)
+    rows = {"image_id": [f"i{each}" for each in range(COUNT)], "person_id": "p", "cache": str(tmp_path)}
+    return Dataset("d", pd.DataFrame({**rows, "cache_row": range(COUNT), "mask_row": range(COUNT)}))
+
+
+def test_masks_come_back_as_they_were_put() -> None:
+    masks = np.random.default_rng(0).random((5, 3, 7)) < 0.5
+    outlines = Outlines((3, 7), count=6)
+    outlines.put(np.array([5, 1, 2, 3, 4]), masks)
+    np.testing.assert_array_equal(outlines.take(np.array([1, 5])), masks[[1, 0]] * np.uint8(255))
+    assert not outlines.take(np.array([0])).any()
+    assert len(outlines) == 6
+
+
+def test_outlines_are_those_of_the_segmenter_for_more_than_one_batch(data: Dataset) -> None:
+    outlines = draw_outlines(bright_segmenter(), data.pixels, compute=devices.choose("cpu", precision="fp32"))
+    picked = np.array([69, 0, 33])
+    np.testing.assert_array_equal(outlines.take(picked) > 0, data.pixels.take(picked) > 127)
+
+
+def test_perfect_segmenter_overlaps_fully_where_there_is_a_mask(data: Dataset) -> None:
+    data.manifest["mask_row"] = data.manifest["mask_row"].astype("Int64").mask(data.manifest.index < 10)
+    compute = devices.choose("cpu", precision="fp32")
+    table = measure_outlines(bright_segmenter(), data, structure="lungs", compute=compute)
+    assert table["dice"].isna().sum() == 10
+    assert (table["dice"][10:] == 1).all() and (table["iou"][10:] == 1).all()
+    heart = measure_outlines(bright_segmenter(), data, structure="heart", compute=compute)
+    assert heart["dice"][10:].between(0.5, 0.8).all()  # every pixel is heart, half of them are drawn
+
+
+def test_dataset_without_masks_is_refused(data: Dataset) -> None:
+    bare = Dataset("d", data.manifest.drop(columns="mask_row"))
+    with pytest.raises(DataError) as caught:
+        measure_outlines(bright_segmenter(), bare, structure="lungs", compute=devices.choose("cpu"))
+    assert caught.value.message == "d: no image of this fold has a mask"

@@ -1,0 +1,279 @@
+"""Run folders: whole or not at all, and never somebody else's files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cxrshort import runs
+from cxrshort.errors import DataError, MissingInputError, OutputError, UsageError
+
+
+def finished(folder, *names, verb="train", force=False):
+    run = runs.start(folder, verb, arguments={}, force=force)
+    for name in names:
+        runs.write_text(run.path(name), "text")
+    run.finish()
+    return run
+
+
+def names_in(folder):
+    return sorted(each.name for each in folder.iterdir())
+
+
+def python(code, *arguments):
+    """Run code in a process of its own."""
+    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
+
+
+def test_finish_records_how_the_run_was_made(tmp_path):
+    (tmp_path / "input.csv").write_text("abc")
+    folder = tmp_path / "a" / "b"
+    arguments = {"out": Path("x"), "sizes": (1, 2)}
+    inputs = {"manifest": tmp_path / "input.csv", "absent": tmp_path / "absent"}
+    run = runs.start(folder, "train", arguments=arguments, inputs=inputs)
+    begun = json.loads((folder / "unfinished.json").read_text())
+    assert (begun["verb"], begun["arguments"], begun["outputs"]) == ("train", {"out": "x", "sizes": [1, 2]}, [])
+    runs.write_text(run.path("model.txt"), "text")
+    runs.write_text(run.path(".state"), "text")
+    run.path("never-written.png")
+    run.log({"event": "step", "loss": float("nan")})
+    run.finish({"summary": {"auc": float("inf")}})
+    record = json.loads((folder / "run.json").read_text())
+    assert record["state"] == "done" and record["verb"] == "train" and record["summary"] == {"auc": None}
+    assert record["arguments"] == {"out": "x", "sizes": [1, 2]}
+    # SHA-256 of "abc": FIPS 180-2, appendix B.1
+    assert record["inputs"] == {"manifest": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}
+    assert record["outputs"] == ["log.jsonl", "model.txt"]
+    assert record["started"] <= record["ended"] and record["versions"]["cxrshort"] and record["machine"]["cpus"]
+    assert (folder / "log.jsonl").read_text() == '{"event": "step", "loss": null}\n'
+    assert not (folder / "unfinished.json").exists()
+
+
+def test_start_refuses_a_finished_run(tmp_path):
+    finished(tmp_path / "run")
+    for resume in (False, True):
+        with pytest.raises(OutputError) as caught:
+            runs.start(tmp_path / "run", "train", arguments={}, resume=resume)
+        assert caught.value.message == f"'{tmp_path / 'run'}' exists already"
+        assert caught.value.hint == "--force overwrites it, --out writes elsewhere"
+
+
+def test_start_refuses_an_unfinished_run_and_resumes_it(tmp_path):
+    first = runs.start(tmp_path, "train", arguments={"seed": 1})
+    runs.write_text(first.path("half.txt"), "text")
+    with pytest.raises(OutputError) as caught:
+        runs.start(tmp_path, "train", arguments={})
+    assert caught.value.message == f"'{tmp_path}' holds an unfinished run"
+    assert caught.value.hint == "--resume goes on with it, --force begins anew"
+    resumed = runs.start(tmp_path, "train", arguments={}, resume=True)
+    resumed.finish()
+    assert json.loads((tmp_path / "run.json").read_text())["outputs"] == ["half.txt"]
+
+
+def test_start_refuses_force_with_resume(tmp_path):
+    with pytest.raises(UsageError) as caught:
+        runs.start(tmp_path, "train", arguments={}, force=True, resume=True)
+    assert caught.value.message == "--force begins anew and --resume goes on"
+    assert caught.value.hint == "give one of them"
+
+
+def test_start_begins_anew_where_a_verb_that_cannot_resume_failed(tmp_path):
+    runs.start(tmp_path, "evaluate", arguments={}, resume=None).path("half.csv").write_text("1")
+    runs.start(tmp_path, "evaluate", arguments={}, resume=None)
+    assert not (tmp_path / "half.csv").exists()
+
+
+def test_start_refuses_to_resume_another_verb(tmp_path):
+    runs.start(tmp_path, "build-dataset", arguments={})
+    with pytest.raises(OutputError) as caught:
+        runs.start(tmp_path, "train", arguments={}, resume=True)
+    assert caught.value.message == f"'{tmp_path}' holds an unfinished run of 'build-dataset'"
+
+
+@pytest.mark.parametrize(("force", "resume"), [(False, False), (True, False), (False, True)])
+def test_start_refuses_a_folder_of_something_else(tmp_path, force, resume):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(OutputError) as caught:
+        runs.start(tmp_path, "train", arguments={}, force=force, resume=resume)
+    assert caught.value.message == f"'{tmp_path}' holds files that are not a run of cxrshort"
+    assert names_in(tmp_path) == ["thesis.tex"]
+
+
+def test_start_refuses_a_file(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError) as caught:
+        runs.start(tmp_path / "file", "train", arguments={})
+    assert caught.value.message == f"'{tmp_path / 'file'}' is a file, not a folder"
+
+
+def test_start_refuses_a_folder_below_a_file(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError) as caught:
+        runs.start(tmp_path / "file" / "run", "train", arguments={})
+    assert caught.value.message == f"'{tmp_path / 'file' / 'run'}' cannot be written: not a directory"
+    assert caught.value.hint == "free the space or choose another --out"
+
+
+def test_start_refuses_a_link_to_nowhere(tmp_path):
+    (tmp_path / "run").symlink_to(tmp_path / "gone")
+    with pytest.raises(OutputError) as caught:
+        runs.start(tmp_path / "run", "train", arguments={})
+    assert caught.value.message == f"'{tmp_path / 'run'}' cannot be written: file exists"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_start_refuses_a_read_only_folder(tmp_path):
+    tmp_path.chmod(0o555)
+    with pytest.raises(OutputError) as caught:
+        runs.start(tmp_path / "run", "train", arguments={})
+    assert caught.value.message == f"'{tmp_path / 'run'}' cannot be written: permission denied"
+
+
+def test_start_takes_an_empty_folder_and_one_that_a_kill_left_behind(tmp_path):
+    (tmp_path / ".unfinished.json.123.tmp").touch()
+    finished(tmp_path, "a.txt")
+    assert names_in(tmp_path) == ["a.txt", "run.json"]
+
+
+def test_force_removes_what_a_run_wrote_and_nothing_else(tmp_path):
+    run = runs.start(tmp_path, "build-dataset", arguments={})
+    runs.write_text(run.path("old.txt"), "text")
+    run.path("figures").mkdir()
+    (run.path("figures") / "a.png").touch()
+    run.path("linked").symlink_to(tmp_path.parent)
+    (tmp_path / "dropped-in-meanwhile.txt").touch()
+    run.finish()
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / ".git").mkdir()
+    foreign = [".git", "dropped-in-meanwhile.txt", "notes.txt"]
+    for _ in range(2):  # foreign files must not become outputs of the run that found them
+        finished(tmp_path, "new.txt", force=True)
+        assert names_in(tmp_path) == sorted([*foreign, "new.txt", "run.json"])
+    assert tmp_path.parent.is_dir()
+
+
+def test_force_removes_what_an_unfinished_run_wrote(tmp_path):
+    run = runs.start(tmp_path, "train", arguments={})
+    runs.write_text(run.path("half.txt"), "text")
+    runs.write_text(run.path(".state.pt"), "text")
+    run.log({"epoch": 1})
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / ".half.txt.99.tmp").touch()
+    runs.start(tmp_path, "train", arguments={}, force=True)
+    assert names_in(tmp_path) == ["notes.txt", "unfinished.json"]
+
+
+@pytest.mark.parametrize("outputs", [["..", ".", "", "/", "../neighbour"], "all", [["x"], 1], None])
+def test_force_stays_in_the_folder_whatever_run_json_says(tmp_path, outputs):
+    folder, neighbour = tmp_path / "run", tmp_path / "neighbour"
+    folder.mkdir()
+    neighbour.touch()
+    (folder / "mine.txt").touch()
+    (folder / "run.json").write_text(json.dumps({"state": "done", "outputs": outputs}))
+    finished(folder, force=True)
+    assert names_in(tmp_path) == ["neighbour", "run"] and names_in(folder) == ["mine.txt", "run.json"]
+
+
+def test_force_begins_anew_where_run_json_is_damaged(tmp_path):
+    (tmp_path / "run.json").write_text("{")
+    finished(tmp_path, force=True)
+    assert json.loads((tmp_path / "run.json").read_text())["state"] == "done"
+
+
+def test_atomic_keeps_the_old_file_and_leaves_nothing_when_the_block_fails(tmp_path):
+    path = tmp_path / "file.txt"
+    runs.write_text(path, "old")
+    with pytest.raises(KeyError), runs.atomic(path) as temporary:
+        temporary.write_text("new")
+        assert temporary.parent == tmp_path
+        raise KeyError
+    assert path.read_text() == "old"
+    assert names_in(tmp_path) == ["file.txt"]
+
+
+def test_atomic_gives_the_usual_permissions(tmp_path):
+    runs.write_text(tmp_path / "file.txt", "text")
+    (tmp_path / "usual.txt").touch()
+    assert (tmp_path / "file.txt").stat().st_mode == (tmp_path / "usual.txt").stat().st_mode
+
+
+def test_atomic_refuses_a_folder_as_target(tmp_path):
+    (tmp_path / "file.txt").mkdir()
+    with pytest.raises(OutputError) as caught:
+        runs.write_text(tmp_path / "file.txt", "text")
+    assert caught.value.message == f"'{tmp_path / 'file.txt'}' cannot be written: is a directory"
+    assert names_in(tmp_path) == ["file.txt"]
+
+
+def test_atomic_survives_a_kill_in_the_middle_of_a_write(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom cxrshort import runs\n"
+        "with runs.atomic(Path(sys.argv[1])) as temporary, temporary.open('w') as stream:\n"
+        "    stream.write('half')\n    stream.flush()\n    print('writing', flush=True)\n    sys.stdin.read()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "writing\n"
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+    assert names_in(tmp_path) == [f".file.txt.{process.pid}.tmp", "file.txt"]
+
+
+def test_writing_reports_a_full_disk(tmp_path):
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    with pytest.raises(OutputError) as caught, runs.writing(tmp_path / "x"), full.open("w") as stream:
+        stream.write("text")
+    assert caught.value.message == f"'{tmp_path / 'x'}' cannot be written: no space left on device"
+
+
+def test_atomic_keeps_the_old_file_when_the_disk_is_full(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    code = (
+        "import resource, signal, sys\nfrom pathlib import Path\nfrom cxrshort import runs\n"
+        "from cxrshort.errors import OutputError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try:\n    runs.write_text(Path(sys.argv[1]), 'x' * 5000)\n"
+        "except OutputError as error:\n    print(error.message)\n"
+    )
+    process = python(code, path)
+    assert process.communicate()[0] == f"'{path}' cannot be written: file too large\n"
+    assert path.read_text() == "old" and names_in(tmp_path) == ["file.txt"]
+
+
+def test_writing_passes_other_errors_on(tmp_path):
+    with pytest.raises(BrokenPipeError), runs.writing(tmp_path):
+        raise BrokenPipeError(32, "broken pipe")
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [(b"{", "not readable as JSON"), (b"\xff", "not readable as JSON"), (b"[" * 99_999, "not readable as JSON")]
+    + [(b"[]", "not a JSON object")],
+    ids=["cut short", "not text", "too deep", "list"],
+)
+def test_read_json_refuses_what_is_no_object(tmp_path, content, rule):
+    path = tmp_path / "run.json"
+    path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        runs.read_json(path)
+    assert caught.value.message == f"'{path}' is {rule}"
+
+
+def test_read_json_refuses_a_missing_file(tmp_path):
+    with pytest.raises(MissingInputError) as caught:
+        runs.read_json(tmp_path / "run.json")
+    assert caught.value.message == f"'{tmp_path / 'run.json'}' cannot be read: no such file or directory"

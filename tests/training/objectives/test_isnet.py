@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cxrshort.attribution import lrp
+from cxrshort.errors import UsageError
+from cxrshort.training.objectives.isnet import ISNet, ISNetSettings, background_loss, foreground_loss, ranked_pool
+from cxrshort.training.questions import draw_outputs
+from cxrshort.training.task import Task
+
+from .by_hand import batch, convolutional
+
+MAPS = torch.rand(3, 2, 5, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+MASKS = (torch.rand(3, 1, 5, 4, generator=torch.Generator().manual_seed(2)) < 0.4).double()
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3, 0.9, 1.0])
+def test_ranked_pool_equals_a_loop_over_ranks(decay: float) -> None:
+    for image, row in zip(MAPS, ranked_pool(MAPS, decay=decay), strict=True):
+        for channel, found in zip(image, row, strict=True):
+            ordered = sorted(channel.flatten().tolist(), reverse=True)
+            weights = [decay**rank for rank in range(len(ordered))]
+            expected = sum(w * v for w, v in zip(weights, ordered, strict=True)) / sum(weights)
+            assert float(found) == pytest.approx(expected, rel=1e-12)
+
+
+def test_ranked_pool_is_maximum_at_0_and_mean_at_1() -> None:
+    torch.testing.assert_close(ranked_pool(MAPS, decay=0.0), MAPS.amax((2, 3)))
+    torch.testing.assert_close(ranked_pool(MAPS, decay=1.0), MAPS.mean((2, 3)))
+
+
+def test_background_loss_equals_its_formula() -> None:
+    found = background_loss(MAPS, MASKS, decay=0.8)
+    for image, mask, value in zip(MAPS.numpy(), MASKS.numpy(), found, strict=True):
+        inside = np.broadcast_to(mask, image.shape) == 1
+        relative = np.where(inside, 0, image / (image[inside].mean() + 1e-10))
+        expected = []
+        for channel in relative:
+            ordered = np.sort(channel.ravel())[::-1]
+            weights = 0.8 ** np.arange(ordered.size)
+            pooled = (ordered * weights).sum() / weights.sum()
+            expected.append(-np.log(1 - pooled / (pooled + 1)))
+        assert float(value) == pytest.approx(np.mean(expected), rel=1e-12)
+
+
+def test_background_loss_is_zero_for_evidence_inside_and_does_not_depend_on_scale() -> None:
+    torch.testing.assert_close(background_loss(MAPS * MASKS, MASKS, decay=0.9), torch.zeros(3, dtype=torch.float64))
+    scaled = background_loss(1000 * MAPS, MASKS, decay=0.9)
+    torch.testing.assert_close(scaled, background_loss(MAPS, MASKS, decay=0.9), rtol=1e-8, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("total", "expected"),
+    [
+        (0.0, 1.0),  # (0 - 1)^2
+        (1.0, 0.25),  # (1/2 - 1)^2
+        (2.0, 0.0),
+        (5.0, 0.0),
+        (6.0, 0.0),
+        (7.0, 0.25),  # (7/2 - 6/2)^2
+        (8.0, 1.0),
+        (8.5, 1.5),  # |8.5 - 8| + 1, beyond C1 + C2
+        (100.0, 93.0),
+    ],
+)
+def test_foreground_loss_equals_its_formula(total: float, expected: float) -> None:
+    maps, masks = torch.zeros(1, 1, 2, 2), torch.tensor([[[[1.0, 1.0], [0.0, 0.0]]]])
+    maps[0, 0, 0] = total / 2
+    maps[0, 0, 1] = 55.0  # the background has no say
+    assert float(foreground_loss(maps, masks, lowest=2.0, highest=6.0)[0]) == pytest.approx(expected)
+
+
+def test_isnet_loss_is_put_together_from_its_parts() -> None:
+    model, given = convolutional(outputs=2), batch([[1.0, 0.0], [0.0, 1.0]], masked=True, size=8)
+    settings = ISNetSettings(share=0.4, background=2.0, inside=0.5, lowest=0.01, highest=0.2, decay=0.7)
+    loss = ISNet(settings)(model, given)
+    outputs = draw_outputs(Task(), given, seed=0)
+    maps = lrp.relevance(model, given.images, outputs=outputs, epsilon=0.01, first_layer="box").abs()
+    outside = background_loss(maps, given.masks, decay=0.7)
+    inside = foreground_loss(maps, given.masks, lowest=0.01, highest=0.2)
+    plain = nn.functional.binary_cross_entropy_with_logits(model(given.images), given.targets)
+    torch.testing.assert_close(loss, 0.6 * plain + 0.4 * (2.0 * outside + 0.5 * inside).mean())
+
+
+def test_plain_epochs_learn_the_labels_and_estimate_the_bounds() -> None:
+    model = convolutional(outputs=2)
+    objective = ISNet(ISNetSettings(plain_epochs=3))
+    totals: list[float] = []
+    for epoch in range(3):
+        for step, count in enumerate((4, 2, 3)):
+            given = batch([[1.0, 0.0]] * count, masked=True, size=8, epoch=epoch)._replace(step=step)
+            given = given._replace(images=given.images * (step + 1))
+            plain = nn.functional.binary_cross_entropy_with_logits(model(given.images), given.targets)
+            torch.testing.assert_close(objective(model, given), plain)
+            if epoch == 2:
+                totals += totals_of(model, given.images, draw_outputs(Task(), given, seed=0))
+    mean, deviation = np.mean(totals), np.std(totals)
+    lowest = max(mean / 5, mean - 3 * deviation)
+    assert objective.bounds() == pytest.approx((lowest, min(25 * lowest, mean + 3 * deviation)), rel=1e-5)
+
+
+def totals_of(model: nn.Module, images: Tensor, outputs: Tensor) -> list[float]:
+    maps = lrp.relevance(model, images, outputs=outputs, epsilon=0.01, first_layer="box")
+    found: list[float] = maps.abs().sum((1, 2, 3)).tolist()
+    return found
+
+
+def test_image_without_foreground_adds_no_explanation_loss() -> None:
+    model, given = convolutional(), batch([[1.0], [0.0]], masked=True, size=8)
+    settings = ISNetSettings(share=1.0, lowest=0.01, highest=0.1)
+    both = ISNet(settings)
+    empty = given.masks.clone()
+    empty[1] = 0
+    alone = given._replace(images=given.images[:1], targets=given.targets[:1], masks=given.masks[:1])
+    torch.testing.assert_close(both(model, given._replace(masks=empty)), both(model, alone))
+
+
+def test_every_output_is_explained_at_times() -> None:
+    given = batch([[1.0, 0.0, 1.0]] * 60)
+    assert set(draw_outputs(Task(), given, seed=0).tolist()) == {0, 1, 2}
+    assert not torch.equal(draw_outputs(Task(), given, seed=0), draw_outputs(Task(), given, seed=1))
+
+
+def test_isnet_refuses_what_it_cannot_learn() -> None:
+    for settings, message in (
+        ({"share": 1.5}, "the share of isnet is '1.5', it must be from 0 to 1"),
+        ({"decay": -0.1}, "the decay of isnet is '-0.1', it must be from 0 to 1"),
+        ({"lowest": 2.0, "highest": 1.0}, "isnet needs 0 <= C1 <= C2, not '2.0' and '1.0'"),
+        ({"plain_epochs": 0}, "isnet estimates C1 and C2 in its plain epochs, and has none"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            ISNetSettings(**settings)
+        assert caught.value.message == message
+    with pytest.raises(UsageError) as caught:
+        ISNet()(convolutional(), batch([[1.0], [0.0]], masked=True, size=8))
+    assert caught.value.message == "isnet has seen no relevance in its plain epochs"
+    with pytest.raises(UsageError) as caught:
+        ISNet(task=Task("masks"))
+    assert caught.value.message == "'isnet' needs labels or classes, not masks"

@@ -1,0 +1,184 @@
+"""What each way to learn does to a planted shortcut, on phantoms; minutes of training, so marked slow.
+
+The bounds are about half of what was seen when they were set, so that they fail on a broken method, not on another
+version of a convolution. At confounding 0.8, three seeds, worst-group error: ERM 0.84 to 1.00, group DRO 0.52 to
+0.70, PGI 0.66 to 0.87, IRM 0.57 to 0.78.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cxrshort.attribution import grad_cam, lrp
+from cxrshort.datasets.phantom.cohort import sample
+from cxrshort.datasets.phantom.drawing import draw
+from cxrshort.models import checkpoint
+from cxrshort.models.checkpoint import Description
+from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.prefetch import Indices
+from cxrshort.registry import load
+from cxrshort.training import OBJECTIVES
+from cxrshort.training.batches import Batches
+
+pytestmark = pytest.mark.slow
+
+SIZE, EPOCHS, RATE = 64, 10, 1e-3
+
+
+@dataclasses.dataclass(frozen=True)
+class Film:
+    """Drawn phantoms; ``site`` is 1 for the hospital of the positives."""
+
+    pixels: npt.NDArray[np.uint8]
+    masks: npt.NDArray[np.uint8]
+    sick: npt.NDArray[np.bool_]
+    site: npt.NDArray[np.int64]
+
+
+class Held:
+    """Pixels or masks held in memory."""
+
+    def __init__(self, values: npt.NDArray[np.uint8]) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, indices: Indices) -> npt.NDArray[np.uint8]:
+        return self.values[indices]
+
+
+def film(images: int, *, confounding: float, seed: int) -> Film:
+    phantoms = sample("phantom-I", images=images, confounding=confounding, seed=seed)
+    drawings = [draw(each, size=SIZE) for each in phantoms]
+    return Film(
+        np.stack([each.pixels for each in drawings]),
+        np.stack([each.masks for each in drawings]),
+        np.array([each.severity("COVID-19") > 0 for each in phantoms]),
+        np.array([int(each.site == "site-b") for each in phantoms]),
+    )
+
+
+@pytest.fixture(scope="module")
+def confounded() -> Film:
+    return film(4000, confounding=0.8, seed=100)
+
+
+@pytest.fixture(scope="module")
+def fair() -> Film:
+    return film(1500, confounding=0.0, seed=7)
+
+
+@pytest.fixture(scope="module")
+def plain(confounded: Film) -> Classifier:
+    return learn("erm", confounded)
+
+
+def learn(
+    method: str, data: Film, *, groups: npt.NDArray[np.int64] | None = None, clip: float = 0.0, **settings: Any
+) -> Classifier:
+    """Train the small network and return it in eval mode."""
+    kind = load(OBJECTIVES, method, kind="method")
+    objective = kind(kind.Settings(**settings))
+    objective.check(groups, Held(data.masks))
+    model = checkpoint.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=SIZE)), seed=0)
+    batches = Batches(
+        Held(data.pixels),
+        data.sick[:, None].astype(np.float32),
+        batch_size=64,
+        seed=0,
+        device=torch.device("cpu"),
+        groups=groups,
+        masks=Held(data.masks),
+    )
+    optimizer = torch.optim.AdamW(model.parameters(), RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS)
+    model.train()
+    for epoch in range(EPOCHS):
+        for batch in batches.epoch(epoch):
+            loss = objective(model, batch)
+            optimizer.zero_grad()
+            loss.backward()
+            if clip:
+                nn.utils.clip_grad_norm_(model.parameters(), clip)
+            optimizer.step()
+        schedule.step()
+    return model.eval()
+
+
+def images(data: Film, count: int) -> Tensor:
+    return torch.from_numpy(data.pixels[:count, None].astype(np.float32) / 255)
+
+
+def worst_group_error(model: nn.Module, data: Film) -> float:
+    """Return the highest error over hospital and diagnosis."""
+    with torch.no_grad():
+        called = (model(images(data, len(data.pixels)))[:, 0] > 0).numpy()
+    wrong = called != data.sick
+    return max(float(wrong[(data.sick == sick) & (data.site == site)].mean()) for sick in (0, 1) for site in (0, 1))
+
+
+def share_in_lungs(maps: Callable[[nn.Module, Tensor], Tensor], model: nn.Module, data: Film) -> float:
+    """Return the mean share of the absolute map that lies in the lungs, 0 to 1; 0.25 of the film is lung."""
+    found = maps(model, images(data, 200)).abs()[:, 0]
+    lungs = torch.from_numpy(data.masks[:200] & 1)
+    return float(((found * lungs).sum((1, 2)) / found.sum((1, 2)).clamp(min=1e-12)).mean())
+
+
+def relevance(model: nn.Module, given: Tensor) -> Tensor:
+    return lrp.relevance(model, given)
+
+
+def activation(model: nn.Module, given: Tensor) -> Tensor:
+    """Return Grad-CAM of what the model calls: the evidence for its answer."""
+    with torch.no_grad():
+        signs = model(given)[:, 0].sign()
+    outputs = torch.zeros(len(given), dtype=torch.int64)
+    return grad_cam.explain(model, given, outputs=outputs, signs=signs).maps.detach()
+
+
+def test_erm_fails_in_the_groups_that_contradict_the_shortcut(plain: Classifier, fair: Film) -> None:
+    assert worst_group_error(plain, fair) > 0.75
+
+
+def test_group_dro_shrinks_the_worst_groups_error(confounded: Film, plain: Classifier, fair: Film) -> None:
+    robust = learn("group-dro", confounded, groups=2 * confounded.site + confounded.sick)
+    assert worst_group_error(robust, fair) < worst_group_error(plain, fair) - 0.15
+
+
+def test_pgi_over_hospitals_shrinks_the_worst_groups_error(confounded: Film, plain: Classifier, fair: Film) -> None:
+    robust = learn("pgi", confounded, groups=confounded.site)
+    assert worst_group_error(robust, fair) < worst_group_error(plain, fair) - 0.1
+
+
+def test_irm_helps_where_groups_differ_in_the_shortcut_and_not_where_they_are_it(
+    confounded: Film, plain: Classifier, fair: Film
+) -> None:
+    agree = (confounded.site == confounded.sick).astype(np.int64)
+    robust = learn("irm", confounded, groups=agree)
+    assert worst_group_error(robust, fair) < worst_group_error(plain, fair) - 0.15
+    fooled = learn("irm", confounded, groups=confounded.site)
+    assert worst_group_error(fooled, fair) > 0.75
+
+
+def test_isnet_moves_relevance_into_the_lungs(confounded: Film, plain: Classifier, fair: Film) -> None:
+    guided = learn("isnet", confounded, clip=1.0, plain_epochs=2)
+    assert share_in_lungs(relevance, guided, fair) > share_in_lungs(relevance, plain, fair) + 0.2
+
+
+def test_rrr_moves_relevance_towards_the_lungs(confounded: Film, plain: Classifier, fair: Film) -> None:
+    guided = learn("rrr", confounded, clip=1.0)
+    assert share_in_lungs(relevance, guided, fair) > share_in_lungs(relevance, plain, fair) + 0.02
+
+
+def test_gain_moves_grad_cam_into_the_lungs_but_not_relevance(confounded: Film, plain: Classifier, fair: Film) -> None:
+    """The map that it learns from obeys; evidence from outside decides as before (spurious mapping)."""
+    guided = learn("gain", confounded, clip=1.0)
+    assert share_in_lungs(activation, guided, fair) > share_in_lungs(activation, plain, fair) + 0.12
+    assert share_in_lungs(relevance, guided, fair) < share_in_lungs(relevance, plain, fair) + 0.05

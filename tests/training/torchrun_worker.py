@@ -1,0 +1,121 @@
+"""What the tests of several processes run under torchrun: every case of ``CASES``, the weights saved by each process.
+
+Without torchrun it is one process, which works on the same global batches.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from cxrshort import dataset as datasets
+from cxrshort import devices
+from cxrshort.errors import OutputError
+from cxrshort.models import checkpoint
+from cxrshort.models.checkpoint import Description
+from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.models.scoring import score
+from cxrshort.training import recipes
+from cxrshort.training.balancing import balanced_chances
+from cxrshort.training.batches import Batches
+from cxrshort.training.loop import Course, fit
+from cxrshort.training.method import make_objective
+from cxrshort.training.state import Keeper, State
+from cxrshort.training.task import Task
+
+LABELS = ("COVID-19", "Edema")
+SGD = {"optimizer": "sgd", "learning_rate": 0.1, "epochs": 2, "batch_size": 9}
+CASES: dict[str, dict[str, Any]] = {
+    "erm": {},
+    "clipped": {"clip_norm": 0.05},
+    "accumulated": {"accumulate": 3},
+    "averaged": {"ema": 0.9},
+    "balanced": {"balance": "label"},
+    "weighted": {"class_weights": True},
+    "rrr": {"method": "rrr", "settings": "weight=10"},
+    "irm": {"method": "irm", "settings": "plain_epochs=0"},
+    "pgi": {"method": "pgi", "settings": "plain_epochs=0"},
+    "group-dro": {"method": "group-dro"},
+    "isnet": {"method": "isnet", "settings": "plain_epochs=1"},
+    "batch-norm": {},
+}
+
+
+class Lungs:
+    """Masks whose foreground is the left half."""
+
+    def take(self, indices: Any) -> Any:
+        masks = np.zeros((len(indices), 32, 32), np.uint8)
+        masks[:, :, :16] = 1
+        return masks
+
+
+def network(*, frozen: bool) -> Classifier:
+    """Return the small network; ``frozen`` keeps its batch norms in eval mode."""
+    model = checkpoint.build(Description("classifier", "small-cnn", LABELS, InputSpec(size=32)), seed=1)
+    for module in model.modules():
+        if frozen and isinstance(module, nn.BatchNorm2d):
+            module.eval()
+            module.train = lambda mode=True, module=module: module  # type: ignore[method-assign]
+    return model
+
+
+def learn(name: str, data: datasets.Dataset, compute: devices.Compute, out: Path) -> dict[str, torch.Tensor]:
+    """Train one case and return the weights, the loss of each epoch and the logits of all images."""
+    recipe = recipes.load("standard", overrides={**SGD, **CASES[name]})
+    targets = datasets.label_matrix(data.manifest, LABELS)
+    groups = (np.arange(len(targets)) // 2 % 2).astype(np.int64)
+    objective: Any = make_objective(
+        recipe.method, recipe.settings, task=Task(weights=(1.5, 3.0) if recipe.class_weights else ())
+    )
+    objective.check(groups, Lungs())
+    chances = balanced_chances(groups) if recipe.balance else None
+    batches = Batches(
+        data.pixels,
+        targets,
+        batch_size=recipe.batch_size,
+        seed=0,
+        device=compute.torch_device,
+        groups=groups,
+        masks=Lungs(),
+        chances=chances,
+        rank=compute.rank,
+        processes=compute.processes,
+    )
+    keeper = Keeper(out / f"{name}.pt")
+    model = network(frozen=name != "batch-norm")
+    course = Course(objective, recipe, compute, lambda each: {"score": 0.5}, keeper, lambda event: None)
+    state = fit(model, batches, course=course, state=State())
+    weights = {key: value.contiguous() for key, value in model.state_dict().items() if "num_batches" not in key}
+    memory = {f"objective.{key}": value for key, value in state.objective.items()}
+    average = {f"average.{key}": value for key, value in state.average.items() if "num_batches" not in key}
+    logits = torch.from_numpy(score(model, data.pixels, compute=compute))
+    losses = torch.tensor([each["loss"] for each in state.history])
+    return {**weights, **memory, **average, "logits": logits, "losses": losses}
+
+
+def refuse() -> None:
+    """Fail as a folder does that is there already."""
+    raise OutputError("'x' exists already", "--force")
+
+
+def main(folder: Path, out: Path) -> None:
+    """Train every case."""
+    data = datasets.load(str(folder))
+    compute = devices.placed(devices.choose("cpu", precision="fp32", threads=1))
+    with devices.joined(compute), devices.deterministic():
+        try:
+            devices.first_alone(refuse, compute)
+        except OutputError as error:
+            text = f"{type(error).__name__}: {error.message}; {error.hint}"
+            (out / f"error-{compute.rank}.txt").write_text(text)
+        for name in CASES:
+            save_file(learn(name, data, compute, out), out / f"{name}-{compute.rank}.safetensors")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

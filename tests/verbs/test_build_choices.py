@@ -1,0 +1,152 @@
+"""What a user can choose when a dataset is built: rows, samples, metadata alone, masks, benchmarks."""
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from cxrshort import dataset as datasets
+from cxrshort.columns import MASK_BITS
+from cxrshort.datasets.cohorts import Candidates
+from cxrshort.datasets.material import of_files
+from cxrshort.datasets.reading import ReadOptions
+from cxrshort.errors import UsageError
+from cxrshort.images import create_cache
+from cxrshort.verbs.build_dataset import build_dataset
+
+from ..datasets.benchmarks.copies import make_mnist
+
+
+@pytest.fixture(scope="module")
+def real(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build dataset I from the real radiographs, small."""
+    folder = tmp_path_factory.mktemp("real") / "I"
+    build_dataset("I", root=test_data, out=folder, size=64, replicates=2)
+    return folder
+
+
+def test_candidates_are_rows_plus_excluded(real: Path) -> None:
+    summary = json.loads((real / "run.json").read_text())["summary"]
+    excluded = pd.read_csv(real / "excluded.csv", dtype=str)
+    manifest = pd.read_csv(real / "manifest.csv")
+    assert summary["candidates"] == len(manifest) + len(excluded) == 1751
+    assert not excluded["reason"].isna().any()
+
+
+def test_films_under_two_patient_ids_are_one_person(real: Path) -> None:
+    people = pd.read_csv(real / "manifest.csv").set_index("patient_id")["person_id"]
+    for one, other in (("78", "201"), ("137", "202"), ("192", "196"), ("193", "195")):
+        ids = [f"github-covid:{each}" for each in (one, other)]
+        if all(each in people.index for each in ids):
+            assert people.loc[ids].nunique() == 1
+    assert people.nunique() < people.index.nunique()
+
+
+def test_published_masks_and_boxes_come_along(real: Path) -> None:
+    manifest = datasets.load(str(real)).manifest
+    masked = manifest[manifest["mask_row"].notna()]
+    masks = np.load(real / "masks.npy")
+    assert len(masked) == len(masks) > 200
+    assert set(masked["repository"]) == {"github-covid"}
+    lungs = (masks & MASK_BITS["lungs"]).astype(bool).mean(axis=(1, 2))
+    assert 0.1 < np.median(lungs) < 0.6
+    regions = pd.read_csv(real / "regions.csv")
+    assert set(regions["image_id"]) <= set(manifest["image_id"])
+    assert ((regions["x0"] < regions["x1"]) & (regions["x1"] <= 64)).all()
+
+
+def test_where_keeps_the_rows_that_fulfil_it(test_data: Path, tmp_path: Path) -> None:
+    where = "view == 'PA' and age_years >= 18"
+    summary = build_dataset("chestx-ray14", root=test_data, out=tmp_path / "out", size=16, where=where)
+    manifest = pd.read_csv(tmp_path / "out" / "manifest.csv")
+    assert set(manifest["view"]) == {"PA"}
+    assert manifest["age_years"].min() >= 18
+    assert summary["excluded"] == {"outside --where": 1000 - len(manifest)}
+
+
+def test_sample_draws_alike_from_each_value(test_data: Path, tmp_path: Path) -> None:
+    options = {"root": test_data, "size": 16, "sample": 20, "per": "repository"}
+    build_dataset("I", out=tmp_path / "first", **options)
+    build_dataset("I", out=tmp_path / "second", **options)
+    manifests = [pd.read_csv(tmp_path / name / "manifest.csv") for name in ("first", "second")]
+    assert manifests[0]["repository"].value_counts().to_dict() == {"chestx-ray14": 20, "github-covid": 20}
+    assert manifests[0]["image_id"].tolist() == manifests[1]["image_id"].tolist()
+
+
+def test_metadata_only_gives_the_roentmod_cohort_its_published_size(test_data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "ChestX-ray14"
+    folder.mkdir(parents=True)
+    packed = test_data / "nih" / "Data_Entry_2017_first_release.csv.gz"
+    (folder / "Data_Entry_2017.csv").write_bytes(gzip.decompress(packed.read_bytes()))
+    summary = build_dataset(
+        "roentmod-nih", root=tmp_path / "data", out=tmp_path / "out", metadata_only=True, replicates=1
+    )
+    assert (summary["rows"], summary["patients"]) == (64_628, 27_713)
+    assert summary["published"] == {"images": 64_628, "patients": 27_713}
+    assert not (tmp_path / "out" / "images.npy").exists()
+    with pytest.raises(Exception, match="the manifest has no cached images"):
+        _ = datasets.load(str(tmp_path / "out")).pixels
+
+
+def test_benchmark_brings_its_own_split_classes_and_masks(tmp_path: Path) -> None:
+    make_mnist(tmp_path / "copies")
+    summary = build_dataset("coloured-mnist", root=tmp_path / "copies", out=tmp_path / "out", confounder_strength=0.9)
+    data = datasets.load(str(tmp_path / "out"))
+    assert data.pixels.image_shape == (3, 28, 28)
+    assert (data.manifest[data.labels].sum(axis=1) == 1).all()
+    assert set(data.fold("test", replicate=0).manifest["group"]) == {"biased", "unbiased", "deceiving"}
+    assert summary["candidates"] == summary["rows"] + sum(summary["excluded"].values())
+    assert "digit" in json.loads((tmp_path / "out" / "run.json").read_text())["masks"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "options", "message"),
+    [
+        ("phantom-I", {"where": "view == 'PA'"}, "--where is for repositories"),
+        ("phantom-I", {"metadata_only": True}, "--metadata-only is for repositories"),
+        ("coloured-mnist", {"sample": 3}, "--sample is for repositories"),
+        ("I", {"confounding": 0.5}, "--confounding is for phantom datasets"),
+        ("I,roentmod-nih", {}, "'I,roentmod-nih' reads chestx-ray14 in two ways"),
+    ],
+)
+def test_options_that_a_dataset_has_no_use_for_are_refused(tmp_path, test_data, dataset, options, message) -> None:
+    with pytest.raises(UsageError) as caught:
+        build_dataset(dataset, root=test_data, out=tmp_path / "out", **options)
+    assert caught.value.message == message
+
+
+def test_folder_of_images_needs_no_code(test_data: Path, tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    names = sorted(each.name for each in (test_data / "nih" / "images").glob("*.png"))[:6]
+    table.write_text(
+        "file,MRN,pcr\n" + "".join(f"{name},P{number},{number % 2}\n" for number, name in enumerate(names))
+    )
+    columns = (("path", "file"), ("patient_id", "MRN"), ("COVID-19", "pcr"))
+    options = ReadOptions(table=table, column_map=columns, views=("PA", "AP", "UNKNOWN"))
+    summary = build_dataset("folder", root=test_data / "nih" / "images", out=tmp_path / "out", size=32, options=options)
+    manifest = pd.read_csv(tmp_path / "out" / "manifest.csv")
+    assert manifest["patient_id"].tolist() == [f"folder:P{number}" for number in range(6)]
+    assert manifest["COVID-19"].tolist() == [0, 1, 0, 1, 0, 1]
+    assert summary["candidates"] == summary["rows"] + sum(summary["excluded"].values())
+
+
+def test_window_of_a_sidecar_and_a_flip_reach_the_pixels(tmp_path: Path) -> None:
+    home = tmp_path / "in"
+    home.mkdir()
+    ramp = np.tile(np.linspace(0, 65535, 32).astype(np.uint16), (32, 1)).T
+    Image.fromarray(ramp).save(home / "film.png")
+    header = {"00281050": {"vr": "DS", "Value": [8192]}, "00281051": {"vr": "DS", "Value": [16384]}}
+    (home / "film.json").write_text(json.dumps(header))
+    rows = pd.DataFrame({"path": ["film.png"] * 3, "correction": ["", "", "flip"], "sidecar": ["", "film.json", ""]})
+    candidates = Candidates(rows, pd.DataFrame(), {}, root=home)
+    material = of_files(candidates, size=32, fit="crop")
+    cache = create_cache(tmp_path / "images.npy", (3, 32, 32))
+    material.make({"images.npy": tmp_path / "images.npy"}, [0, 1, 2], [0, 1, 2], 1, lambda done: None)
+    plain, windowed, flipped = np.array(cache, dtype=int)
+    assert windowed[-1].min() == 255 > plain[16].max()
+    assert (flipped == plain[::-1]).all()
+    assert len(set(material.plan)) == 4

@@ -1,0 +1,255 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from cxrshort import columns
+from cxrshort import dataset as datasets
+from cxrshort.errors import CxrshortError, DataError, MissingInputError, OutputError, UsageError
+from cxrshort.stats.predictions import IMAGE_COLUMNS, MODEL_COLUMNS
+from cxrshort.verbs.evaluate import evaluate
+from cxrshort.verbs.train import train
+
+from ..training.tiny import png_signature, tiny_dataset, tiny_manifest, tree, write_dataset
+
+CPU = {"device": "cpu", "precision": "fp32", "threads": 1}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the datasets ``tiny`` and ``other``, and two replicates trained on ``tiny``."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    tiny_dataset(folder / "tiny", people=60, signal=8)
+    tiny_dataset(folder / "other", name="other", people=40, seed=1, signal=8)
+    for replicate in (0, 1):
+        train(
+            str(folder / "tiny"),
+            arch="small-cnn",
+            replicate=replicate,
+            overrides={"epochs": 3},
+            out=folder / f"replicate-{replicate}",
+            **CPU,
+        )
+    return folder
+
+
+def judge(home: Path, out: Path, *, models: tuple[str, ...] = ("replicate-0", "replicate-1"), **options: object):
+    chosen = {"dataset": [str(home / "tiny"), str(home / "other")], **CPU, **options}
+    return evaluate([home / each for each in models], out=out, **chosen)  # type: ignore[arg-type]
+
+
+def fails(home: Path, out: Path, **options: object) -> CxrshortError:
+    with pytest.raises(CxrshortError) as caught:
+        judge(home, out, **options)  # type: ignore[arg-type]
+    return caught.value
+
+
+def table(out: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(out / name, keep_default_na=False, na_values={"auc": [""], "mean": [""], "gap": [""]})
+
+
+def test_results_folder_is_complete(home: Path, tmp_path: Path) -> None:
+    summary = judge(home, tmp_path / "out")
+    names = ["aucs.csv", "gap.png", "gaps.csv", "means.csv", "predictions.csv", "roc.png", "run.json", "summary.json"]
+    assert sorted(tree(tmp_path / "out")) == names
+    assert png_signature(tmp_path / "out" / "roc.png") and png_signature(tmp_path / "out" / "gap.png")
+    written = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert {**written, "folder": str(tmp_path / "out")} == summary
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["state"] == "done"
+    assert len(record["inputs"]) == 4
+
+
+def test_predictions_hold_every_image_of_each_models_own_test_fold(home: Path, tmp_path: Path) -> None:
+    judge(home, tmp_path / "out")
+    predictions = table(tmp_path / "out", "predictions.csv")
+    measured = [f"{kind}.{label}" for kind in ("target", "logit") for label in ("COVID-19", "Edema")]
+    assert list(predictions.columns) == [*MODEL_COLUMNS, *IMAGE_COLUMNS, *measured]
+    for name, role in (("tiny", "internal"), ("other", "external")):
+        manifest = datasets.load(str(home / name)).manifest.set_index("image_id")
+        for replicate in (0, 1):
+            part = predictions[(predictions["dataset"] == name) & (predictions["replicate"] == replicate)]
+            assert list(part["image_id"]) == list(manifest.index[manifest[f"split_{replicate}"] == "test"])
+            assert set(part["role"]) == {role}
+            assert set(part["split"]) == {"test"}
+            known = manifest.loc[part["image_id"]]
+            np.testing.assert_array_equal(part["target.COVID-19"], known["COVID-19"])
+            assert list(part["person_id"]) == list(known["person_id"])
+            assert list(part["sex"]) == list(known["sex"])
+            assert set(part["model"]) == {str(home / f"replicate-{replicate}")}
+    empty = datasets.load(str(home / "tiny")).manifest.set_index("image_id")["Edema"].isna()
+    tiny = predictions[predictions["dataset"] == "tiny"]
+    assert list(tiny["target.Edema"].astype(str) == "") == list(empty.loc[tiny["image_id"]])
+    assert empty.any()
+
+
+def test_aucs_follow_from_the_predictions_alone(home: Path, tmp_path: Path) -> None:
+    judge(home, tmp_path / "out")
+    predictions, aucs = table(tmp_path / "out", "predictions.csv"), table(tmp_path / "out", "aucs.csv")
+    assert len(aucs) == 8  # two labels, two datasets, two replicates
+    for _, row in aucs.iterrows():
+        here = (predictions["dataset"] == row["dataset"]) & (predictions["replicate"] == row["replicate"])
+        targets = pd.to_numeric(predictions.loc[here, f"target.{row['label']}"].replace("", None))
+        logits = predictions.loc[here, f"logit.{row['label']}"]
+        assert row["auc"] == pytest.approx(roc_auc_score(targets.dropna(), logits[targets.notna()]), rel=1e-12)
+        assert float(row["low"]) < row["auc"] < float(row["high"])
+        assert (row["positives"], row["negatives"]) == ((targets == 1).sum(), (targets == 0).sum())
+
+
+def test_means_are_over_replicates_with_their_deviation(home: Path, tmp_path: Path) -> None:
+    judge(home, tmp_path / "out")
+    aucs, means, gaps = (table(tmp_path / "out", f"{name}.csv") for name in ("aucs", "means", "gaps"))
+    assert len(means) == 4
+    for _, row in means.iterrows():
+        values = aucs["auc"][(aucs["dataset"] == row["dataset"]) & (aucs["label"] == row["label"])]
+        assert row["replicates"] == len(values) == 2
+        assert row["mean"] == pytest.approx(values.mean(), rel=1e-12)
+        assert row["deviation"] == pytest.approx(values.std(ddof=1), rel=1e-9)
+    for _, row in gaps.iterrows():
+        mean = means[means["label"] == row["label"]].set_index("dataset")["mean"]
+        assert row["gap"] == pytest.approx(mean["tiny"] - mean["other"], abs=1e-12)
+        assert float(row["low"]) < row["gap"] < float(row["high"])
+    assert list(gaps["label"]) == ["COVID-19", "Edema"]
+
+
+def test_moved_run_and_dataset_give_the_same_numbers(home: Path, tmp_path: Path) -> None:
+    first = judge(home, tmp_path / "a", models=("replicate-0",))
+    again = judge(home, tmp_path / "b", models=("replicate-0/model.safetensors",))
+    assert {**first, "folder": ""} == {**again, "folder": ""}
+
+
+@pytest.mark.parametrize(("split", "seen", "of"), [("train", 30, 30), ("val", 15, 15), ("all", 45, 60)])
+def test_patients_seen_in_training_are_refused_with_their_number(
+    home: Path, tmp_path: Path, split: str, seen: int, of: int
+) -> None:
+    error = fails(home, tmp_path / "out", models=("replicate-0",), split=split)
+    assert isinstance(error, DataError)
+    path = home / "replicate-0" / "model.safetensors"
+    assert error.message == f"'{path}' was trained on {seen} of the {of} patients of tiny ({split})"
+    assert error.hint == "--split test takes the fold that training never saw"
+    assert not (tmp_path / "out").exists()
+
+
+def test_patients_under_other_image_names_are_still_recognised(home: Path, tmp_path: Path) -> None:
+    manifest = tiny_manifest(tmp_path / "copy", name="tiny", people=60)
+    manifest = manifest.assign(image_id="copy/" + manifest["image_id"], repository="copy", split_0="test")
+    write_dataset(tmp_path / "copy", manifest, name="copy")
+    error = fails(home, tmp_path / "out", models=("replicate-0",), dataset=[str(tmp_path / "copy")])
+    assert error.message.endswith("was trained on 45 of the 60 patients of copy (test)")
+
+
+def test_external_dataset_may_be_taken_whole(home: Path, tmp_path: Path) -> None:
+    summary = judge(home, tmp_path / "out", dataset=[str(home / "other")], split="all")
+    assert [each["positives"] for each in summary["means"]] == [40]
+    assert summary["gaps"] == []
+    predictions = table(tmp_path / "out", "predictions.csv")
+    assert set(predictions["role"]) == {"external"}
+
+
+def test_label_with_one_class_has_a_reason_instead_of_an_auc(home: Path, tmp_path: Path) -> None:
+    manifest = tiny_manifest(tmp_path / "negative", name="negative", people=20).assign(**{"Edema": 0})
+    write_dataset(tmp_path / "negative", manifest, name="negative")
+    summary = judge(home, tmp_path / "out", models=("replicate-0",), dataset=[str(tmp_path / "negative")])
+    assert summary["labels_without_auc"] == ["Edema"]
+    aucs = table(tmp_path / "out", "aucs.csv").set_index("label")
+    assert np.isnan(aucs.loc["Edema", "auc"])
+    assert aucs.loc["Edema", "reason"] == "only negatives"
+    assert not np.isnan(aucs.loc["COVID-19", "auc"])
+
+
+def test_no_label_with_both_classes_is_an_error(home: Path, tmp_path: Path) -> None:
+    manifest = tiny_manifest(tmp_path / "negative", name="negative", people=20)
+    manifest = manifest.assign(**{"COVID-19": 0, "Edema": ""})
+    write_dataset(tmp_path / "negative", manifest, name="negative")
+    error = fails(home, tmp_path / "out", models=("replicate-0",), dataset=[str(tmp_path / "negative")])
+    assert isinstance(error, DataError)
+    assert error.message == "no label has both classes in the test fold (no target is 0 or 1; only negatives)"
+    assert error.hint == "evaluate on a dataset with both"
+
+
+def test_failed_evaluation_leaves_no_folder_in_the_way(home: Path, tmp_path: Path) -> None:
+    manifest = tiny_manifest(tmp_path / "negative", name="negative", people=20)
+    write_dataset(tmp_path / "negative", manifest.assign(**{"COVID-19": 0, "Edema": ""}), name="negative")
+    fails(home, tmp_path / "out", models=("replicate-0",), dataset=[str(tmp_path / "negative")])
+    judge(home, tmp_path / "out", models=("replicate-0",))
+
+
+def test_images_made_otherwise_are_refused(home: Path, tmp_path: Path) -> None:
+    tiny_dataset(tmp_path / "padded", name="padded")
+    record = json.loads((tmp_path / "padded" / "run.json").read_text())
+    record["recipe"]["fit"] = "pad"
+    (tmp_path / "padded" / "run.json").write_text(json.dumps(record))
+    error = fails(home, tmp_path / "out", models=("replicate-0",), dataset=[str(tmp_path / "padded")])
+    assert isinstance(error, DataError)
+    path = home / "replicate-0" / "model.safetensors"
+    assert error.message == f"'{path}' was trained on images made with fit 'crop', padded has 'pad'"
+    assert error.hint == "build-dataset with --fit crop"
+
+
+def test_images_of_another_size_are_scored(home: Path, tmp_path: Path) -> None:
+    tiny_dataset(tmp_path / "large", name="large", size=48)
+    summary = judge(home, tmp_path / "out", models=("replicate-0",), dataset=[str(tmp_path / "large")])
+    assert summary["means"][0]["dataset"] == "large"
+
+
+def test_one_dataset_given_twice_is_refused(home: Path, tmp_path: Path) -> None:
+    error = fails(home, tmp_path / "out", models=("replicate-0",), dataset=[str(home / "tiny"), str(home / "tiny")])
+    assert isinstance(error, DataError)
+    assert error.message == "'tiny/006' stands twice for one model and dataset"
+
+
+def test_one_model_given_twice_is_refused(home: Path, tmp_path: Path) -> None:
+    error = fails(home, tmp_path / "out", models=("replicate-0", "replicate-0/model.safetensors"))
+    assert isinstance(error, DataError)
+    assert error.message == "'tiny/006' stands twice for one model and dataset"
+
+
+def test_two_models_of_one_replicate_are_refused(home: Path, tmp_path: Path) -> None:
+    train(str(home / "tiny"), arch="small-cnn", seed=1, overrides={"epochs": 1}, out=tmp_path / "seed-1", **CPU)
+    with pytest.raises(DataError) as caught:
+        evaluate([home / "replicate-0", tmp_path / "seed-1"], dataset=[str(home / "tiny")], out=tmp_path / "out", **CPU)
+    listed = "' and '".join(sorted([str(home / "replicate-0"), str(tmp_path / "seed-1")]))
+    assert caught.value.message == f"'{listed}' are replicate 0 of the same training"
+    assert caught.value.hint == "evaluate one of them, or give them names"
+
+
+def test_unknown_label_is_refused(home: Path, tmp_path: Path) -> None:
+    error = fails(home, tmp_path / "out", label="Covid")
+    assert isinstance(error, UsageError)
+    assert error.message == "'Covid' is not a known label of these models"
+    assert error.hint == "did you mean 'COVID-19'?"
+
+
+def test_chosen_label_is_the_summarys(home: Path, tmp_path: Path) -> None:
+    summary = judge(home, tmp_path / "out", label="Edema")
+    assert {each["label"] for each in summary["means"]} == {"Edema"} != {columns.COVID}
+
+
+def test_missing_model_and_missing_replicate_are_refused(home: Path, tmp_path: Path) -> None:
+    error = fails(home, tmp_path / "out", models=("nowhere",))
+    assert isinstance(error, MissingInputError)
+    assert error.message == f"'{home / 'nowhere'}' does not exist"
+    manifest = tiny_manifest(tmp_path / "single", name="single", replicates=1)
+    write_dataset(tmp_path / "single", manifest, name="single")
+    error = fails(home, tmp_path / "out", models=("replicate-1",), dataset=[str(tmp_path / "single")])
+    assert isinstance(error, UsageError)
+    assert error.message == "single: no column 'split_1' for replicate 1"
+    assert error.hint == "it has 1 replicates; --split all takes every row"
+
+
+def test_occupied_output_is_refused_and_force_overwrites(home: Path, tmp_path: Path) -> None:
+    judge(home, tmp_path / "out", models=("replicate-0",))
+    error = fails(home, tmp_path / "out", models=("replicate-1",))
+    assert isinstance(error, OutputError)
+    assert error.message == f"'{tmp_path / 'out'}' exists already"
+    judge(home, tmp_path / "out", models=("replicate-1",), force=True)
+    assert set(table(tmp_path / "out", "predictions.csv")["replicate"]) == {1}
+
+
+def test_dry_run_counts_images_and_writes_nothing(home: Path, tmp_path: Path) -> None:
+    result = judge(home, tmp_path / "out", dry_run=True)
+    assert result == {"dry_run": True, "label": "COVID-19", "images": 2 * (30 + 20)}
+    assert not (tmp_path / "out").exists()

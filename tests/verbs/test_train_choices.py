@@ -1,0 +1,121 @@
+"""What a user can choose when a model is trained: groups, masks, probes, classes, numbers, crops, patience."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxrshort.errors import UsageError
+from cxrshort.models import checkpoint
+from cxrshort.verbs.build_dataset import build_dataset
+from cxrshort.verbs.evaluate import evaluate
+from cxrshort.verbs.train import train
+
+QUICK = {"arch": "small-cnn", "threads": 1, "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("phantoms") / "phantom-III"
+    build_dataset("phantom-III", out=folder, number_of_images=120, size=32, replicates=2, jobs=1)
+    return str(folder)
+
+
+def fails(*arguments: object, **options: object) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        train(*arguments, **options)
+    return caught.value
+
+
+@pytest.mark.parametrize("method", ["group-dro", "irm", "pgi"])
+def test_group_wise_methods_train_on_a_column_or_an_expression(phantoms: str, tmp_path: Path, method: str) -> None:
+    for number, group in enumerate(("view", "age_years >= 50")):
+        summary = train(
+            phantoms, overrides={"epochs": 1, "method": method, "group": group}, out=tmp_path / str(number), **QUICK
+        )
+        assert np.isfinite(summary["history"][0]["loss"])
+
+
+@pytest.mark.parametrize("method", ["rrr", "gain", "isnet"])
+def test_mask_methods_train_on_the_phantoms_lungs(phantoms: str, tmp_path: Path, method: str) -> None:
+    settings = "plain_epochs=1" if method == "isnet" else ""
+    overrides = {"epochs": 2, "method": method, "settings": settings}
+    summary = train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK)
+    assert np.isfinite(summary["history"][-1]["loss"])
+
+
+def test_probes_predict_sex_and_view(phantoms: str, tmp_path: Path) -> None:
+    for label in ("sex", "view"):
+        out = tmp_path / label
+        train(phantoms, overrides={"epochs": 1, "labels": label}, out=out, **QUICK)
+        result = evaluate([str(out)], dataset=[phantoms], out=tmp_path / f"results-{label}", device="cpu", threads=1)
+        assert result["label"] == label
+        predictions = pd.read_csv(tmp_path / f"results-{label}" / "predictions.csv")
+        one = {"sex": "M", "view": "AP"}[label]
+        assert (predictions[f"target.{label}"] == (predictions[label] == one)).all()
+
+
+def test_classes_that_exclude_each_other_give_the_log_odds_of_their_probabilities(
+    phantoms: str, tmp_path: Path
+) -> None:
+    overrides = {"epochs": 1, "task": "multiclass", "labels": "COVID-19,Pneumonia"}
+    train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK)
+    evaluate([str(tmp_path / "run")], dataset=[phantoms], out=tmp_path / "results", device="cpu", threads=1)
+    table = pd.read_csv(tmp_path / "results" / "predictions.csv")
+    logits = table[["logit.COVID-19", "logit.Pneumonia"]].to_numpy()
+    probabilities = 1 / (1 + np.exp(-logits))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_number_is_learnt_as_a_regression(phantoms: str, tmp_path: Path) -> None:
+    manifest = pd.read_csv(Path(phantoms) / "manifest.csv", dtype=str, keep_default_na=False)
+    manifest["score"] = [str(number % 7) for number in range(len(manifest))]
+    manifest.to_csv(tmp_path / "scored.csv", index=False)
+    overrides = {"epochs": 1, "task": "regression", "labels": "score"}
+    summary = train(str(tmp_path / "scored.csv"), overrides=overrides, out=tmp_path / "run", **QUICK)
+    assert summary["selection"]["measure"] == "rank correlation of mean over labels"
+    assert -1 <= summary["selection"]["score"] <= 1
+
+
+def test_crop_is_part_of_the_model(phantoms: str, tmp_path: Path) -> None:
+    train(phantoms, overrides={"epochs": 1, "crop": 0.75}, out=tmp_path / "run", **QUICK)
+    _, description = checkpoint.load(tmp_path / "run" / "model.safetensors")
+    assert description.spec.crop == 0.75
+
+
+def test_patience_ends_a_run_that_no_longer_improves(phantoms: str, tmp_path: Path) -> None:
+    overrides = {"epochs": 30, "patience": 1, "learning_rate": 1e-9, "schedule": "constant"}
+    summary = train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK)
+    assert len(summary["history"]) < 30
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"method": "irm"}, "'irm' needs groups"),
+        (
+            {"method": "irm", "group": "repository == 'nowhere'"},
+            "'irm' needs two groups or more, all training images are in one",
+        ),
+        ({"crop": 0.0}, "--crop is '0.0', it must be above 0 and at most 1"),
+        ({"task": "regression"}, "a regression needs to know which number"),
+    ],
+)
+def test_train_refuses(phantoms: str, tmp_path: Path, overrides: dict[str, object], message: str) -> None:
+    assert fails(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK).message == message
+
+
+def test_masks_are_asked_for_where_a_method_needs_them(phantoms: str, tmp_path: Path) -> None:
+    manifest = pd.read_csv(Path(phantoms) / "manifest.csv", dtype=str, keep_default_na=False).drop(columns="mask_row")
+    manifest.to_csv(tmp_path / "bare.csv", index=False)
+    error = fails(str(tmp_path / "bare.csv"), overrides={"method": "rrr"}, out=tmp_path / "run", **QUICK)
+    assert error.message == "'rrr' needs masks of where evidence may lie"
+
+
+def test_segmenter_without_target_masks_is_refused(phantoms: str, tmp_path: Path) -> None:
+    error = fails(phantoms, overrides={}, out=tmp_path / "run", **{**QUICK, "arch": "unet-small"})
+    assert error.message == "'unet-small' draws masks, it cannot learn labels"
+    assert error.hint == "cxrshort train --arch unet-small --target masks"

@@ -1,0 +1,200 @@
+"""Segmenters, pipelines and frozen features, from training to evaluation."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from cxrshort import dataset as datasets
+from cxrshort import devices
+from cxrshort.errors import CxrshortError, ResumableError
+from cxrshort.models import checkpoint
+from cxrshort.models.scoring import score
+from cxrshort.stats.auc import auc
+from cxrshort.verbs.build_dataset import build_dataset
+from cxrshort.verbs.evaluate import evaluate
+from cxrshort.verbs.train import train
+
+CPU: dict[str, Any] = {"threads": 1, "device": "cpu"}
+QUICK: dict[str, Any] = {"arch": "small-cnn", **CPU}
+LUNGS = {"task": "masks", "epochs": 5, "batch_size": 16, "learning_rate": 3e-3}
+
+
+@pytest.fixture(scope="module")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("phantoms") / "phantom-III"
+    build_dataset("phantom-III", out=folder, number_of_images=100, size=32, replicates=2, jobs=1)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def segmenter(phantoms: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    out = tmp_path_factory.mktemp("segmenter") / "run"
+    train(phantoms, arch="unet-small", overrides=LUNGS, out=out, **CPU)
+    return str(out)
+
+
+def without_masks(phantoms: str, folder: Path, *, rows: int | None = None) -> str:
+    """Write a manifest of the same images in which the first rows, or all, have no mask."""
+    manifest = pd.read_csv(Path(phantoms) / "manifest.csv", dtype=str, keep_default_na=False)
+    manifest.loc[manifest.index[:rows], "mask_row"] = ""
+    manifest.to_csv(folder / "bare.csv", index=False)
+    return str(folder / "bare.csv")
+
+
+def validation_auc(run: Path, dataset: str) -> float | None:
+    """Return what the saved model reaches on the fold that chose it."""
+    model, description = checkpoint.load(run / checkpoint.FILE)
+    fold = datasets.load(dataset).fold("val", replicate=0)
+    label = str(description.selection["measure"]).removeprefix("AUC of ")
+    compute = devices.choose("cpu", precision=str(description.recipe["precision"]), threads=1)
+    logits = score(model, fold.pixels, compute=compute)
+    return auc(fold.manifest[label].to_numpy(), logits[:, description.labels.index(label)])
+
+
+def fails(*arguments: Any, **options: Any) -> CxrshortError:
+    with pytest.raises(CxrshortError) as caught:
+        train(*arguments, **options)
+    return caught.value
+
+
+def test_unet_learns_the_lungs_of_60_phantoms(phantoms: str, segmenter: str, tmp_path: Path) -> None:
+    summary = json.loads((Path(segmenter) / "run.json").read_text())["summary"]
+    assert summary["images"]["train"] <= 70
+    assert summary["selection"]["measure"] == "Dice of lungs"
+    assert summary["selection"]["score"] == max(each["dice"] for each in summary["history"]) > 0.8
+    _, description = checkpoint.load(Path(segmenter) / "model.safetensors")
+    assert (description.kind, description.labels) == ("segmenter", ("lungs",))
+    result = evaluate([segmenter], dataset=[phantoms], out=tmp_path / "results", **CPU)
+    row = result["overlaps"][0]
+    assert row["dice"] > 0.8 and row["dice_low"] <= row["dice"] <= row["dice_high"] and row["iou"] < row["dice"]
+    table = pd.read_csv(tmp_path / "results" / "masks.csv")
+    assert list(table.columns) == ["model", "dataset", "replicate", "mask", "image_id", "person_id", "dice", "iou"]
+    assert table["dice"].mean() == pytest.approx(row["dice"]) and len(table) == row["images"]
+
+
+def test_images_without_masks_are_counted(phantoms: str, tmp_path: Path) -> None:
+    overrides = {**LUNGS, "epochs": 1, "mask_bit": "heart"}
+    bare = without_masks(phantoms, tmp_path, rows=30)
+    summary = train(bare, arch="unet-small", overrides=overrides, out=tmp_path / "run", **CPU)
+    left_out = summary["images_without_masks"]
+    assert 0 < sum(left_out.values()) <= 30 and summary["labels"] == ["heart"]
+    result = evaluate([str(tmp_path / "run")], dataset=[bare], out=tmp_path / "results", **CPU)
+    assert result["overlaps"][0]["without_mask"] == 30 - sum(left_out.values())
+
+
+@pytest.mark.parametrize("background", ["noise", "black"])
+def test_pipeline_is_trained_saved_and_evaluated(
+    phantoms: str, segmenter: str, tmp_path: Path, background: str
+) -> None:
+    overrides = {"epochs": 2, "background": background, "segmenter": segmenter}
+    summary = train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK)
+    model, description = checkpoint.load(tmp_path / "run" / "model.safetensors")
+    assert (description.kind, description.background) == ("pipeline", background)
+    assert description.recipe["segmenter"].startswith("sha256:")
+    drawn, _ = checkpoint.load(Path(segmenter) / "model.safetensors")
+    for name, value in drawn.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[f"network.segmenter.{name}"], value, rtol=0, atol=0)
+    assert validation_auc(tmp_path / "run", phantoms) == pytest.approx(summary["selection"]["score"])
+    evaluate([str(tmp_path / "run")], dataset=[phantoms], out=tmp_path / "results", **CPU)
+    assert set(pd.read_csv(tmp_path / "results" / "predictions.csv")["method"]) == {f"erm on {background}"}
+
+
+def test_pipeline_resumes_to_the_same_bytes(
+    phantoms: str, segmenter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overrides = {"epochs": 3, "background": "noise", "segmenter": segmenter}
+    train(phantoms, overrides=overrides, out=tmp_path / "whole", **QUICK)
+    interrupted_then_resumed(phantoms, tmp_path / "halves", overrides, **QUICK)
+    assert same_model(tmp_path / "whole", tmp_path / "halves")
+
+
+def interrupted_then_resumed(dataset: str, out: Path, overrides: dict[str, Any], **options: Any) -> None:
+    def interrupt(event: Any) -> None:
+        if event["event"] == "epoch" and event["epoch"] == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(ResumableError):
+        train(dataset, overrides=overrides, out=out, report=interrupt, **options)
+    train(dataset, overrides=overrides, out=out, resume=True, **options)
+
+
+def same_model(first: Path, second: Path) -> bool:
+    return (first / checkpoint.FILE).read_bytes() == (second / checkpoint.FILE).read_bytes()
+
+
+@pytest.mark.parametrize("method", ["rrr", "gain"])
+def test_segmenter_gives_masks_where_a_dataset_has_none(
+    phantoms: str, segmenter: str, tmp_path: Path, method: str
+) -> None:
+    overrides = {"epochs": 1, "method": method, "segmenter": segmenter}
+    summary = train(without_masks(phantoms, tmp_path), overrides=overrides, out=tmp_path / "run", **QUICK)
+    assert np.isfinite(summary["history"][0]["loss"])
+    assert checkpoint.describe(tmp_path / "run" / "model.safetensors").kind == "classifier"
+
+
+def test_frozen_features_train_an_ordinary_classifier_that_resumes(phantoms: str, tmp_path: Path) -> None:
+    overrides = {"epochs": 3, "learning_rate": 1e-2}
+    options = {"arch": "densenet121-frozen", **CPU}
+    summary = train(phantoms, overrides=overrides, out=tmp_path / "whole", **options)
+    interrupted_then_resumed(phantoms, tmp_path / "halves", overrides, **options)
+    assert same_model(tmp_path / "whole", tmp_path / "halves")
+    assert validation_auc(tmp_path / "whole", phantoms) == pytest.approx(summary["selection"]["score"])
+    assert checkpoint.describe(tmp_path / "whole" / checkpoint.FILE).kind == "classifier"
+
+
+def test_dry_run_computes_no_masks_and_writes_nothing(phantoms: str, segmenter: str, tmp_path: Path) -> None:
+    overrides = {"background": "noise", "segmenter": segmenter}
+    result = train(phantoms, overrides=overrides, out=tmp_path / "run", dry_run=True, **QUICK)
+    assert result["hours"] >= 0 and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arch", "overrides", "message"),
+    [
+        ("small-cnn", {"task": "masks"}, "'small-cnn' returns labels, it cannot learn masks"),
+        (
+            "small-cnn",
+            {"background": "noise"},
+            "--background noise needs --segmenter MODEL: new images come without masks",
+        ),
+        ("small-cnn", {"background": "white", "segmenter": "m"}, "'white' is not a known background"),
+        ("small-cnn", {"mask_threshold": 1.0}, "--mask-threshold is '1.0', it must be between 0 and 1"),
+        ("unet-small", {"task": "masks", "mask_bit": "spleen"}, "'spleen' is not a known mask"),
+        (
+            "unet-small",
+            {"task": "masks", "method": "irm"},
+            "--target masks takes no --method, --crop, --segmenter or --labels",
+        ),
+    ],
+)
+def test_train_refuses(phantoms: str, tmp_path: Path, arch: str, overrides: dict[str, Any], message: str) -> None:
+    assert fails(phantoms, arch=arch, overrides=overrides, out=tmp_path / "run", **CPU).message == message
+
+
+def test_segmenter_must_be_one_that_is_of_use_and_never_saw_the_test_fold(
+    phantoms: str, segmenter: str, tmp_path: Path
+) -> None:
+    train(phantoms, overrides={"epochs": 1}, out=tmp_path / "classifier", **QUICK)
+    other = {"background": "black", "segmenter": str(tmp_path / "classifier")}
+    error = fails(phantoms, overrides=other, out=tmp_path / "run", **QUICK)
+    assert error.message == f"'{tmp_path / 'classifier'}' is a classifier, --segmenter takes a segmenter"
+    error = fails(phantoms, overrides={"segmenter": segmenter}, out=tmp_path / "run", **QUICK)
+    assert error.message == "--segmenter has no use with --method erm"
+    other = {"background": "black", "segmenter": segmenter}
+    error = fails(phantoms, overrides=other, out=tmp_path / "run", replicate=1, **QUICK)
+    assert error.message.endswith("test patients of 'split_1'") and "was trained on" in error.message
+    assert error.hint == "train the segmenter with --replicate 1, or on another dataset"
+
+
+def test_segmenters_and_classifiers_are_evaluated_apart(phantoms: str, segmenter: str, tmp_path: Path) -> None:
+    train(phantoms, overrides={"epochs": 1}, out=tmp_path / "classifier", **QUICK)
+    with pytest.raises(CxrshortError) as caught:
+        evaluate([segmenter, str(tmp_path / "classifier")], dataset=[phantoms], out=tmp_path / "results", **CPU)
+    assert caught.value.hint == "evaluate segmenters and classifiers apart"

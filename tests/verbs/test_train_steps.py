@@ -1,0 +1,135 @@
+"""How training takes its steps: passes, averages, balance, weights, compilation, curves."""
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+
+from cxrshort.errors import UsageError
+from cxrshort.training import recipes, tracking
+from cxrshort.verbs.train import train
+
+from ..cli.console import cxrshort_here
+from ..training.tiny import tiny_dataset
+
+QUICK = {"arch": "small-cnn", "device": "cpu", "precision": "fp32", "threads": 1}
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    return str(tiny_dataset(tmp_path / "tiny"))
+
+
+def test_each_option_reaches_the_model_and_is_recorded(tiny: str, tmp_path: Path) -> None:
+    options = {
+        "plain": [],
+        "accumulate": ["--accumulate", "2"],
+        "clip_norm": ["--clip-norm", "0.01"],
+        "ema": ["--ema", "0.9"],
+        "balance": ["--balance", "label"],
+        "class_weights": ["--class-weights"],
+    }
+    common = ["train", "--dataset", tiny, "--arch", "small-cnn", "--epochs", "1", "--threads", "1", "--device", "cpu"]
+    models = {}
+    for name, words in options.items():
+        # Labels of unequal number, so that their weights are not 1.
+        done = cxrshort_here(*common, "--labels", "Edema", "--batch-size", "12", *words, "--select-label", "Edema",
+                             "--out", tmp_path / name, "--quiet")  # fmt: skip
+        assert done.exit_code == 0, done.stderr
+        models[name] = (tmp_path / name / "model.safetensors").read_bytes()
+        if name != "plain":
+            arguments = json.loads((tmp_path / name / "run.json").read_text())["arguments"]
+            assert arguments[name] != getattr(recipes.load("standard"), name)
+    assert len(set(models.values())) == len(options)
+    names = {tuple(load_file(tmp_path / name / "model.safetensors")) for name in options}
+    assert len(names) == 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message", "hint"),
+    [
+        (
+            {"accumulate": 64, "batch_size": 32},
+            "--accumulate is '64', it must be from 1 to the batch size 32",
+            "--batch-size counts the images of all passes together",
+        ),
+        (
+            {"accumulate": 0},
+            "--accumulate is '0', it must be from 1 to the batch size 32",
+            "--batch-size counts the images of all passes together",
+        ),
+        ({"ema": 1.0}, "--ema is '1.0', it must be at least 0 and below 1", "try 0.999"),
+        ({"compile": True, "method": "rrr"}, "'rrr' cannot be compiled", "--compile takes: erm, group-dro, irm"),
+        (
+            {"balance": "group"},
+            "--balance group needs groups",
+            "--group takes a column such as view, or an expression",
+        ),
+        ({"class_weights": True, "task": "regression"}, "--class-weights fits labels, not regression", "leave it out"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(overrides: dict[str, Any], message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        recipes.load("standard", overrides={"batch_size": 32, **overrides})
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_balance_by_group_changes_what_is_seen(tiny: str, tmp_path: Path) -> None:
+    for name, balance in (("plain", ""), ("balanced", "group")):
+        overrides = {"epochs": 1, "group": "view", "balance": balance}
+        train(tiny, overrides=overrides, out=tmp_path / name, **QUICK)
+    plain, balanced = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("plain", "balanced"))
+    assert plain != balanced
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+def test_compiled_network_keeps_its_names_and_learns_the_same(tiny: str, tmp_path: Path) -> None:
+    """Fused kernels round otherwise: after a few steps of SGD the weights differ by little."""
+    weights = []
+    for name, compiled in (("eager", False), ("compiled", True)):
+        overrides = {"epochs": 1, "optimizer": "sgd", "learning_rate": 0.01, "compile": compiled}
+        train(tiny, overrides=overrides, out=tmp_path / name, **QUICK)
+        weights.append(load_file(tmp_path / name / "model.safetensors"))
+    eager, compiled_weights = weights
+    assert list(eager) == list(compiled_weights)
+    assert max(float((eager[key] - compiled_weights[key]).abs().max()) for key in eager) < 1e-3
+
+
+class Recorder:
+    """Keep what a TensorBoard writer would be given."""
+
+    def __init__(self) -> None:
+        self.points: list[tuple[str, float, int]] = []
+
+    def add_scalar(self, tag: str, value: float, step: int) -> None:
+        self.points.append((tag, value, step))
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+
+def test_events_become_points_of_curves_that_count_the_steps_of_the_run() -> None:
+    writer = Recorder()
+    tracking.record({"event": "step", "epoch": 1, "step": 4, "steps": 10, "loss": 0.5}, writer, steps=10)
+    tracking.record({"event": "epoch", "epoch": 1, "loss": 0.4, "score": 0.9}, writer, steps=10)
+    assert writer.points == [("step/loss", 0.5, 14), ("epoch/loss", 0.4, 20), ("epoch/score", 0.9, 20)]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorboard") is not None, reason="tensorboard is installed")
+def test_missing_tensorboard_is_said_before_anything_is_written(tiny: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        train(tiny, overrides={"epochs": 1}, out=tmp_path / "run", tensorboard=True, **QUICK)
+    assert caught.value.message == "--tensorboard needs tensorboard, which is not installed"
+    assert caught.value.hint == "pip install tensorboard"
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorboard") is None, reason="tensorboard is not installed")
+def test_tensorboard_gets_the_events(tiny: str, tmp_path: Path) -> None:
+    train(tiny, overrides={"epochs": 1}, out=tmp_path / "run", tensorboard=True, **QUICK)
+    assert list((tmp_path / "run" / "tensorboard").glob("events.out.tfevents.*"))
