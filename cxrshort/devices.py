@@ -169,6 +169,11 @@ def joined(compute: Compute) -> Iterator[None]:
     if compute.processes == 1:
         yield
         return
+    # Imported before the group exists: its functions keep the group of that moment as a default argument. A group that
+    # is kept alive never joins its threads, and a thread that still lets go of a tensor while the interpreter shuts
+    # down aborts the process ("terminate called without an active exception", one run in 50).
+    import torch.distributed.nn  # noqa: F401  # imported for what it does to the defaults
+
     # Flags and messages travel between CPUs even where gradients travel between GPUs.
     backend = "cpu:gloo,cuda:nccl" if compute.torch_device.type == "cuda" else "gloo"
     with _lost_peers():

@@ -94,6 +94,12 @@ def test_what_the_first_process_alone_finds_is_raised_in_all(results: tuple[Path
         assert found == ["OutputError: 'x' exists already; --force"] * len(ranks)
 
 
+def test_no_thread_outlives_the_connection(results: tuple[Path, Path]) -> None:
+    """A thread of the process group that lives on aborts the process now and then, when the interpreter shuts down."""
+    for rank in (0, 1):
+        assert (results[1] / f"threads-{rank}.txt").read_text() == ""
+
+
 def test_more_processes_than_images_in_a_batch_are_refused() -> None:
     recipe = recipes.load("standard", overrides={"batch_size": 2})
     with pytest.raises(UsageError) as caught:

@@ -103,10 +103,17 @@ def refuse() -> None:
     raise OutputError("'x' exists already", "--force")
 
 
+def native_threads() -> list[str]:
+    """Return the threads of this process by number, those of libraries included; none where there is no /proc."""
+    tasks = Path("/proc/self/task")
+    return sorted(each.name for each in tasks.iterdir()) if tasks.is_dir() else []
+
+
 def main(folder: Path, out: Path) -> None:
     """Train every case."""
     data = datasets.load(str(folder))
     compute = devices.placed(devices.choose("cpu", precision="fp32", threads=1))
+    before = native_threads()
     with devices.joined(compute), devices.deterministic():
         try:
             devices.first_alone(refuse, compute)
@@ -115,6 +122,8 @@ def main(folder: Path, out: Path) -> None:
             (out / f"error-{compute.rank}.txt").write_text(text)
         for name in CASES:
             save_file(learn(name, data, compute, out), out / f"{name}-{compute.rank}.safetensors")
+    left = [each for each in native_threads() if each not in before]
+    (out / f"threads-{compute.rank}.txt").write_text(" ".join(left))
 
 
 if __name__ == "__main__":
