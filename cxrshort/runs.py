@@ -146,7 +146,7 @@ def start(
     if resume is None:
         force = force or (folder / UNFINISHED).exists() and not (folder / DONE).exists()
     with writing(folder):
-        _refuse_occupied(folder, force=force, resume=bool(resume))
+        check_free(folder, force=force, resume=bool(resume))
         folder.mkdir(parents=True, exist_ok=True)
         if force:
             _clear(folder)
@@ -177,13 +177,13 @@ def share(folder: Path, verb: str, *, arguments: Mapping[str, Any], output: str,
         OutputError: the folder holds something else, or cannot be written.
     """
     with writing(folder):
-        _refuse_occupied(folder, force=force, resume=True)
+        check_free(folder, force=force, resume=True)
         folder.mkdir(parents=True, exist_ok=True)
     if (folder / DONE).exists():
         return
     begun = _record(folder / UNFINISHED)
     if begun and output not in _outputs(begun) and not force:
-        _refuse_occupied(folder, force=False, resume=False)
+        check_free(folder, force=False, resume=False)
     if output not in _outputs(begun):
         Run(folder, verb, json_values(arguments), {}, _now(), {*_outputs(begun), output}).note()
 
@@ -205,7 +205,12 @@ def finished(folder: Path, *, arguments: Mapping[str, Any]) -> dict[str, Any] | 
     return dict(record.get("summary", {}))
 
 
-def _refuse_occupied(folder: Path, *, force: bool, resume: bool) -> None:
+def check_free(folder: Path, *, force: bool, resume: bool) -> None:
+    """Refuse a folder in which a run cannot be started, or gone on with.
+
+    Raises:
+        OutputError: it holds something else.
+    """
     if not folder.is_dir():
         if folder.exists():
             raise OutputError(f"'{folder}' is a file, not a folder", "choose another --out")

@@ -79,6 +79,10 @@ def training(result: Mapping[str, Any], *, json: bool, quiet: bool) -> None:
         return _print_json(result)
     if result.get("dry_run"):
         return _facts(result)
+    if "replicates" in result:
+        return _replicates(result)
+    if "trials" in result:
+        _trials(result)
     chosen = result["selection"]
     if any(result.get("images_without_masks", {}).values()) and not quiet:
         notes([f"images without a mask are left out: {_counts(result['images_without_masks'])}"])
@@ -87,9 +91,36 @@ def training(result: Mapping[str, Any], *, json: bool, quiet: bool) -> None:
     outputs = "masks" if "images_without_masks" in result else "labels"
     what = f"{result['architecture']} with {len(result['labels'])} {outputs}"
     _line(f"{what}, trained on {result['images']['train']} images")
-    epoch = f"epoch {chosen['epoch'] + 1} of {len(result['history'])}"
-    _line(f"{epoch} has the best validation {chosen['measure']}: {chosen['score']:.3f}")
+    if "members" in chosen:
+        kind = "mean" if result["combine"] == "mean" else "quadratic mean"
+        what = f"the {kind} of the probabilities of {len(chosen['members'])} members"
+        _line(f"{what} has a validation {chosen['measure']} of {chosen['score']:.3f}")
+    else:
+        epoch = f"epoch {chosen['epoch'] + 1} of {len(result['history'])}"
+        _line(f"{epoch} has the best validation {chosen['measure']}: {chosen['score']:.3f}")
     return _line(f"written to {result['model']}")
+
+
+def _replicates(result: Mapping[str, Any]) -> None:
+    rows = [
+        [each["replicate"], each["images"]["train"], f"{each['selection']['score']:.3f}", each["model"]]
+        for each in result["replicates"]
+    ]
+    _table(["replicate", "images", f"validation {result['measure']}", "model"], rows, right=(0, 1, 2))
+    spread = "" if result["deviation"] is None else f", SD {result['deviation']:.3f}"
+    _line(f"mean {result['mean']:.3f}{spread} over {len(rows)}")
+    _line(f"written to {result['folder']}")
+
+
+def _trials(result: Mapping[str, Any]) -> None:
+    names = result["searched"]
+    rows = [
+        [each["trial"], *[each[name] for name in names], each.get("failure") or f"{each['score']:.3f}"]
+        for each in result["trials"]
+    ]
+    measure = f"validation {result['selection']['measure']}"
+    _table(["trial", *[name.replace("_", " ") for name in names], measure], rows, right=range(len(names) + 1))
+    _line(f"trial {result['selection']['trial']} of {len(rows)} is kept")
 
 
 def architectures(rows: Sequence[Mapping[str, Any]], *, json: bool) -> None:
@@ -111,35 +142,31 @@ def evaluation(result: Mapping[str, Any], *, json: bool, quiet: bool) -> None:
     if "overlaps" in result:
         return _overlaps(result)
     _line(f"{result['label']}, AUC with 95 % interval")
+    trained = _trained(result)
     rows = [
-        [
-            each["trained_on"],
-            each["architecture"],
-            each["dataset"],
-            each["role"],
-            each["positives"],
-            each["negatives"],
-            _mean(each),
-        ]
+        [*[each[name] for name in trained], each["dataset"], each["role"], each["positives"], each["negatives"]]
+        + [_mean(each)]
         for each in result["means"]
     ]
-    _table(["trained on", "architecture", "tested on", "role", "pos.", "neg.", "AUC"], rows, right=(4, 5))
+    header = [*[name.replace("_", " ") for name in trained], "tested on", "role", "pos.", "neg.", "AUC"]
+    _table(header, rows, right=(len(header) - 3, len(header) - 2))
     if result["gaps"]:
         gaps = [
-            [
-                each["trained_on"],
-                each["architecture"],
-                f"{each['internal']} - {each['external']}",
-                _interval(each, "gap"),
-            ]
+            [*[each[name] for name in trained], f"{each['internal']} - {each['external']}", _interval(each, "gap")]
             for each in result["gaps"]
         ]
-        _table(["trained on", "architecture", "internal - external", "generalization gap"], gaps)
+        _table([*header[: len(trained)], "internal - external", "generalization gap"], gaps)
     if result["labels_without_auc"] and not quiet:
         notes(
             [f"no AUC, one class only in a test fold: {', '.join(result['labels_without_auc'])} (reasons in aucs.csv)"]
         )
     return _line(f"written to {result['folder']}")
+
+
+def _trained(result: Mapping[str, Any]) -> list[str]:
+    """Return the columns that tell models apart; how they were trained only where that differs."""
+    methods = {each["method"] for each in result["means"]}
+    return ["trained_on", "architecture", *(["method"] if len(methods) > 1 else [])]
 
 
 def _overlaps(result: Mapping[str, Any]) -> None:
@@ -241,9 +268,14 @@ def progress(*, quiet: bool) -> Iterator[Report]:
 def _log_line(event: Mapping[str, Any]) -> None:
     if event["event"] == "epoch":
         measures = f"loss {event['loss']:.4f}, validation {_measure(event)} {event['score']:.3f}"
-        sys.stderr.write(f"epoch {event['epoch'] + 1}: {measures}, {event['seconds']:.0f} s\n")
+        sys.stderr.write(f"{_run(event)}epoch {event['epoch'] + 1}: {measures}, {event['seconds']:.0f} s\n")
     elif event["event"] == "scored":
         sys.stderr.write(f"scored {event['images']} images of {event['dataset']} with {event['model']}\n")
+
+
+def _run(event: Mapping[str, Any]) -> str:
+    """Say which of several runs an event belongs to."""
+    return f"{event['run']}, " if event.get("run") else ""
 
 
 def _measure(event: Mapping[str, Any]) -> str:
@@ -275,7 +307,7 @@ class _Live:
             facts = f"{event['images_per_second']:.0f} images/s  loss {event['loss']:.3f}{self._score}"
             total = event["epochs"] * event["steps"]
             done = event["epoch"] * event["steps"] + event["step"]
-            text = f"epoch {event['epoch'] + 1}/{event['epochs']}"
+            text = f"{_run(event)}epoch {event['epoch'] + 1}/{event['epochs']}"
             self._bars.update(self._task, description=text, completed=done, total=total, facts=facts)
         elif kind == "epoch":
             self._score = f"  validation {_measure(event)} {event['score']:.3f}"

@@ -29,6 +29,31 @@ def train(
         ),
     ] = None,
     replicate: Annotated[int, typer.Option("--replicate", metavar="R", min=0, help="Which split to train on.")] = 0,
+    replicates: Annotated[
+        int | None,
+        typer.Option(
+            "--replicates", metavar="N", min=1, help="Train on the first N splits in turn.", show_default="one split"
+        ),
+    ] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--grid",
+            metavar="NAME=V,V",
+            help="Train with every value and keep the best on val; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    members: Annotated[
+        int | None,
+        typer.Option("--members", metavar="N", help="Networks that vote as one ensemble.", show_default=_FROM_RECIPE),
+    ] = None,
+    combine: Annotated[
+        str | None,
+        typer.Option(
+            "--combine", metavar="C", help="mean or quadratic mean of their probabilities.", show_default=_FROM_RECIPE
+        ),
+    ] = None,
     seed: Seed = 0,
     epochs: Annotated[
         int | None,
@@ -108,10 +133,11 @@ def train(
         typer.Option(
             "--background",
             metavar="B",
-            help="Train on the foreground alone: noise or black in the background's place; needs --segmenter.",
+            help="Train on the foreground alone: noise or black elsewhere; needs --segmenter or --masks.",
             show_default="images as they are",
         ),
     ] = None,
+    masks: Annotated[bool, typer.Option("--masks", help="With --background: the dataset's own masks.")] = False,
     accumulate: Annotated[
         int | None,
         typer.Option("--accumulate", metavar="N", help="Passes that one step is worked on in.", show_default="1"),
@@ -179,7 +205,12 @@ def train(
     runs/DATASET/ARCH/METHOD/replicate-R (or --out). SIGTERM, SIGINT and SIGUSR1 save the state and exit with 75.
 
     --arch unet --target masks trains a segmenter, whose epoch is chosen by Dice. --background noise --segmenter MODEL
-    trains on what that segmenter leaves; the file then holds both, as one model of kind pipeline.
+    trains on what that segmenter leaves; the file then holds both, as one model of kind pipeline. With --masks in place
+    of --segmenter, the dataset's masks are used, when the model is evaluated too.
+
+    --replicates 5 trains on five splits, into sibling folders; evaluate takes their parent. --grid lr=0.1,0.01 (any
+    option, or setting of the method; several --grid make all combinations) lists every trial in trials.csv. --members
+    20 trains an ensemble, from seeds that follow each other, into one model file. All three can be combined.
 
     Under torchrun several processes train one model, each on its share of every batch:
     torchrun --nproc-per-node 2 -m cxrshort train ...
@@ -215,11 +246,14 @@ def train(
         "segmenter": segmenter,
         "mask_threshold": mask_threshold,
         "background": background,
+        "masks": masks or None,
         "accumulate": accumulate,
         "clip_norm": clip_norm,
         "ema": ema,
         "balance": balance,
         "class_weights": class_weights or None,
+        "members": members,
+        "combine": combine,
         "compile": compiled or None,
         "crop": crop,
         "patience": patience,
@@ -232,6 +266,8 @@ def train(
             recipe=recipe,
             overrides=overrides,
             replicate=replicate,
+            replicates=replicates,
+            grid=grid or (),
             seed=seed,
             out=out,
             name=name,

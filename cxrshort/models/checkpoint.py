@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import nn
 
 from cxrshort import runs
 from cxrshort.errors import DataError, MissingInputError
@@ -47,7 +48,8 @@ class Description:
         members: number of networks; 1 unless it is an ensemble.
         combine: how an ensemble combines probabilities, ``"mean"`` or ``"quadratic"``.
         parts: the segmenter and the classifier of a pipeline; empty otherwise.
-        background: what a pipeline puts in the background's place, ``"noise"`` or ``"black"``; empty otherwise.
+        background: what a pipeline puts in the background's place, ``"noise"`` or ``"black"``, or what a classifier was
+            trained to find there; empty otherwise.
         threshold: probability above which a pipeline takes a pixel as foreground.
     """
 
@@ -80,6 +82,7 @@ class Description:
         }
         if self.parts:
             record["parts"] = [json.loads(part.to_json()) for part in self.parts]
+        if self.background:
             record |= {"background": self.background, "threshold": self.threshold}
         return json.dumps(record, sort_keys=True)
 
@@ -174,7 +177,7 @@ def describe(path: Path) -> Description:
 def build(description: Description, *, seed: int = 0, weights: str = "none") -> Classifier:
     """Build the classifier that a description names, initialised from the seed or from given weights."""
     from cxrshort.models.architecture import initialise
-    from cxrshort.models.ensemble import Ensemble
+    from cxrshort.models.ensemble import Ensemble, is_exclusive
     from cxrshort.models.lookup import find_architecture
     from cxrshort.models.pipeline import assemble
 
@@ -186,7 +189,9 @@ def build(description: Description, *, seed: int = 0, weights: str = "none") -> 
         initialise(architecture, len(description.labels), weights=weights, seed=seed + member)
         for member in range(description.members)
     ]
-    network = Ensemble(members, combine=description.combine) if description.kind == "ensemble" else members[0]
+    network: nn.Module = members[0]
+    if description.kind == "ensemble":
+        network = Ensemble(members, combine=description.combine, exclusive=is_exclusive(description))
     return Classifier(network, labels=description.labels, spec=description.spec)
 
 

@@ -27,16 +27,20 @@ class Ensemble(nn.Module):
         members: networks of the same outputs, (N, C, H, W) to logits (N, L).
         combine: ``"mean"``, the mean probability, or ``"quadratic"``, the square root of the mean of its square, as
             CV19-Net does (Zhang et al. 2021).
+        exclusive: whether the outputs are classes that exclude each other; logits of a softmax then come out.
     """
 
-    def __init__(self, members: Sequence[nn.Module], *, combine: Combination = "mean") -> None:
+    def __init__(self, members: Sequence[nn.Module], *, combine: Combination = "mean", exclusive: bool = False) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.combine = combine
+        self.exclusive = exclusive
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (N, L)."""
         logits = torch.stack([member(images) for member in self.members])
+        if self.exclusive:
+            return class_logits(logits, power=1 if self.combine == "mean" else 2)
         return (mean_log_odds if self.combine == "mean" else quadratic_log_odds)(logits)
 
 
@@ -63,6 +67,20 @@ def quadratic_log_odds(logits: Tensor) -> Tensor:
     log_mean = (_log_sum(2 * functional.logsigmoid(logits)) - count) / 2
     log_rest = _log_sum(functional.logsigmoid(-logits) + torch.log1p(logits.sigmoid())) - count
     return log_mean - (log_rest - torch.log1p(log_mean.exp()))
+
+
+def class_logits(logits: Tensor, *, power: int) -> Tensor:
+    """Return logits whose softmax is the mean over dimension 0 of softmax probabilities, or their mean of ``power``.
+
+    Quadratic means of classes do not add up to 1; the softmax of what is returned divides them by their sum.
+
+    Example:
+        >>> import torch
+        >>> votes = torch.tensor([[[0.0, 0.0]], [[2.0, 0.0]]])
+        >>> class_logits(votes, power=1).softmax(1).round(decimals=4)  # of 0.5 and 0.8808
+        tensor([[0.6904, 0.3096]])
+    """
+    return _log_sum(power * functional.log_softmax(logits, dim=2)) / power
 
 
 def _log_sum(logarithms: Tensor) -> Tensor:
@@ -101,8 +119,13 @@ def merge(
         selection={"members": [each.selection for each in descriptions]},
         training_people=np.unique(np.concatenate([each.training_people for each in descriptions])),
     )
-    network = Ensemble([model.network for model, _ in models], combine=combine)
+    network = Ensemble([model.network for model, _ in models], combine=combine, exclusive=is_exclusive(first))
     return Classifier(network, labels=first.labels, spec=first.spec).eval(), description
+
+
+def is_exclusive(description: Description) -> bool:
+    """Say whether a model's outputs are classes that exclude each other."""
+    return description.recipe.get("task") == "multiclass"
 
 
 def _check_same(name: str, values: Sequence[object]) -> None:

@@ -1,6 +1,9 @@
 """Where a model comes from: our own files and run folders, a folder of replicates, or a network of the user's."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
@@ -38,3 +41,50 @@ def title(name: str) -> str:
     """Return what tables call a model: its run folder, or its name."""
     path = Path(name)
     return str(path.parent) if path.name == checkpoint.FILE else name
+
+
+def methods(described: Sequence[Description]) -> list[str]:
+    """Return what tables call the way in which each model was trained, such as ``erm`` or ``erm, epochs=2``.
+
+    Models of one dataset, architecture and method that were trained alike but for the replicate share a name; where
+    settings differ, the name says those that most of them do not have, so that no two trainings pass as replicates of
+    one.
+
+    Example:
+        >>> from cxrshort.models.classifier import InputSpec
+        >>> def model(**recipe):
+        ...     return Description("classifier", "resnet18", ("COVID-19",), InputSpec(), recipe=recipe)
+        >>> methods([model(method="erm", epochs=2), model(method="erm", epochs=9), model(method="irm", epochs=9)])
+        ['erm, epochs=2', 'erm, epochs=9', 'irm']
+    """
+    families: dict[tuple[str, str, str], list[Description]] = {}
+    for each in described:
+        families.setdefault(_family(each), []).append(each)
+    return [_name(each, families[_family(each)]) for each in described]
+
+
+def _family(description: Description) -> tuple[str, str, str]:
+    seen = f" on {description.background}" if description.background else ""
+    return description.dataset, description.architecture, description.recipe.get("method", "") + seen
+
+
+def _name(description: Description, alike: Sequence[Description]) -> str:
+    own, records = _settings(description), [_settings(each) for each in alike]
+    names = dict.fromkeys(name for record in records for name in record)
+    values = {name: Counter(str(record.get(name, "")) for record in records) for name in names}
+    differing = [name for name, counts in values.items() if len(counts) > 1]
+    parts = [
+        f"{name.replace('_', '-')}={own.get(name, '')}"
+        for name in differing
+        if 2 * values[name][str(own.get(name, ""))] <= len(alike)
+    ]
+    # A seed tells models apart only where nothing else does: replicates may have seeds of their own.
+    same = [each for each, record in zip(alike, records, strict=True) if record == own]
+    if len({each.replicate for each in same}) < len({(each.replicate, each.seed) for each in same}):
+        parts.append(f"seed={description.seed}")
+    return ", ".join([_family(description)[2], *parts])
+
+
+def _settings(description: Description) -> dict[str, Any]:
+    """Return what shaped a training, without the names of it."""
+    return {name: value for name, value in description.recipe.items() if name not in ("name", "method")}

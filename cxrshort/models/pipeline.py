@@ -54,11 +54,8 @@ class SegmentedClassifier(nn.Module):
         self.segmenter = segmenter
         self.classifier = classifier
         self.threshold = threshold
-        shape = (1, spec.channels, spec.size, spec.size)
-        generator = torch.Generator().manual_seed(_NOISE_SEED)
-        noisy = background == "noise"
-        field = torch.rand(shape, generator=generator, device="cpu") if noisy else torch.zeros(shape)
-        self.register_buffer("field", field, persistent=False)
+        field = noise_field(background, channels=spec.channels, size=spec.size)
+        self.register_buffer("field", field[None], persistent=False)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "SegmentedClassifier":
@@ -79,6 +76,14 @@ class SegmentedClassifier(nn.Module):
         """
         masks = outline(self.segmenter, images, threshold=self.threshold)
         return torch.where(masks, images, self.field.to(images.dtype))
+
+
+def noise_field(background: str, *, channels: int, size: int) -> Tensor:
+    """Return what takes the background's place in every scored image, (C, size, size) in [0, 1]: noise, or black."""
+    shape = (channels, size, size)
+    if background != "noise":
+        return torch.zeros(shape)
+    return torch.rand(shape, generator=torch.Generator().manual_seed(_NOISE_SEED), device="cpu")
 
 
 def outline(segmenter: nn.Module, images: Tensor, *, threshold: float = 0.5) -> Tensor:

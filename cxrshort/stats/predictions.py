@@ -93,9 +93,7 @@ def _samples(part: pd.DataFrame, label: str) -> Iterator[tuple[int, Sample]]:
     for replicate, rows in part.groupby("replicate", sort=True):
         if rows["model"].nunique() > 1:
             listed = "' and '".join(sorted(rows["model"].unique())[:2])
-            raise DataError(
-                f"'{listed}' are replicate {replicate} of the same training", "evaluate one of them, or give them names"
-            )
+            raise DataError(f"'{listed}' are replicate {replicate} of the same training", "evaluate one of them")
         repeated = rows["image_id"][rows["image_id"].duplicated()]
         if len(repeated):
             raise DataError(

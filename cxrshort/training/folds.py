@@ -98,12 +98,16 @@ class Folds:
     def validate(self, model: torch.nn.Module, compute: Compute, *, pixels: Source | None = None) -> dict[str, float]:
         """Return the validation loss, and as ``score`` what chooses the epoch: an AUC, or a rank correlation.
 
+        Both are NaN where an output is.
+
         Args:
             model: what learns.
             compute: device and precision.
             pixels: what the model is given; None takes the validation fold's images.
         """
         logits = score(model, self.val.pixels if pixels is None else pixels, compute=compute)
+        if not np.isfinite(logits).all():  # weights that are numbers still, and too large
+            return {"val_loss": float("nan"), "score": float("nan")}
         tensor = torch.from_numpy(logits)
         loss = float(self.task.losses(tensor, torch.from_numpy(self.val_targets)).mean())
         scores = self.task.scores(tensor).numpy()

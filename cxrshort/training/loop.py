@@ -6,6 +6,7 @@ see :mod:`cxrshort.training.processes`; the first one saves and reports.
 """
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,7 +90,10 @@ def fit(model: nn.Module, batches: Batches, *, course: Course, state: State) -> 
         seconds = time.monotonic() - started
         record = {"epoch": epoch, "loss": state.loss_sum / len(batches)}
         with average.standing_in(model) if average else contextlib.nullcontext():
-            state.history.append(record | dict(course.validate(model)) | {"learning_rate": rate})
+            measured = dict(course.validate(model))
+            if not math.isfinite(measured.get("val_loss", 0.0)):
+                raise _diverged(f"the validation loss is no number after epoch {epoch + 1}", course.keeper)
+            state.history.append(record | measured | {"learning_rate": rate})
             if chosen_epoch(state.history, recipe.selection) == epoch:
                 state.best_weights = _copy(model)
         state.epoch, state.step, state.loss_sum = epoch + 1, 0, 0.0

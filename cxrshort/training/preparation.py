@@ -1,27 +1,35 @@
 """What a run needs beyond its recipe: what exactly trains, on which batches, judged how, and saved as what."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
+import numpy.typing as npt
 from torch import nn
 
 from cxrshort import registry
 from cxrshort.columns import MASK_BITS
+from cxrshort.dataset import Dataset
 from cxrshort.devices import Compute
 from cxrshort.errors import DataError, UsageError
 from cxrshort.models import checkpoint, pipeline
 from cxrshort.models.architecture import Architecture
 from cxrshort.models.checkpoint import Description
-from cxrshort.models.classifier import Classifier
-from cxrshort.models.outlines import draw_outlines
+from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.models.foreground import foreground
+from cxrshort.models.lookup import find_architecture
+from cxrshort.models.outlines import draw_outlines, load_segmenter
 from cxrshort.prefetch import Source
 from cxrshort.training import AUGMENTATIONS
+from cxrshort.training.balancing import balanced_chances, known_targets, label_codes, positive_weights
 from cxrshort.training.batches import Batches, MaskSource
 from cxrshort.training.features import compute_features, has_fixed_features, head
 from cxrshort.training.folds import Folds
 from cxrshort.training.loop import Validate
+from cxrshort.training.method import Objective
 from cxrshort.training.recipes import Recipe
 from cxrshort.training.segmentation import MaskFolds, WholeImage, without_background
+from cxrshort.training.task import Task
 
 AnyFolds = Folds | MaskFolds
 Segmenter = tuple[Classifier, Description]
@@ -85,16 +93,24 @@ class Plan:
         if has_fixed_features(self.architecture, self.recipe) and not trial:
             return self._on_features(model, folds, description)
         batches = self._batches(folds, folds.train.pixels, masks=self._masks(folds, trial=trial))
+        if self.recipe.background and self.segmenter is not None:
+            return self._in_pipeline(model, folds, batches, self.segmenter, description)
         if self.recipe.background:
-            return self._in_pipeline(model, folds, batches, description)
+            return self._on_foreground(model, folds, batches, description)
         return Lesson(model, batches, lambda each: folds.validate(each, self.compute), model, description)
 
-    def _in_pipeline(self, model: Classifier, folds: AnyFolds, batches: Batches, description: Description) -> Lesson:
-        if self.segmenter is None:
-            raise UsageError("a pipeline needs a segmenter", "--segmenter MODEL")
-        segmenter = self.segmenter[0]
+    def _on_foreground(self, model: Classifier, folds: AnyFolds, batches: Batches, description: Description) -> Lesson:
+        """Return a lesson on what the dataset's masks leave; the model is judged, and later used, with masks too."""
+        description = replace(description, background=self.recipe.background)
+        val = foreground(description, folds.val)
+        return Lesson(model, batches, lambda each: folds.validate(each, self.compute, pixels=val), model, description)
+
+    def _in_pipeline(
+        self, model: Classifier, folds: AnyFolds, batches: Batches, drawn_by: Segmenter, description: Description
+    ) -> Lesson:
+        segmenter = drawn_by[0]
         whole, joined = pipeline.join(
-            self.segmenter,
+            drawn_by,
             (model, description),
             background=self.recipe.background,
             threshold=self.recipe.mask_threshold,
@@ -142,6 +158,96 @@ class Plan:
             masks=masks,
             mask_bit=MASK_BITS[self.recipe.mask_bit],
         )
+
+
+def architecture_for(name: str, recipe: Recipe) -> Architecture:
+    """Return the architecture of a name, once it is known to fit what is learnt: labels or masks.
+
+    Raises:
+        UsageError: it does not, or there is none of that name.
+    """
+    architecture = find_architecture(name)
+    if architecture.output == "masks" and recipe.task != "masks":
+        raise UsageError(
+            f"'{name}' draws masks, it cannot learn labels", f"cxrshort train --arch {name} --target masks"
+        )
+    if recipe.task == "masks" and architecture.output != "masks":
+        raise UsageError(f"'{name}' returns labels, it cannot learn masks", "--arch unet or unet-small")
+    return architecture
+
+
+def check_size(architecture: Architecture, spec: InputSpec) -> None:
+    """Refuse images that are too small for a network.
+
+    Raises:
+        UsageError: they are.
+    """
+    if spec.size < architecture.minimum_size:
+        raise UsageError(
+            f"'{architecture.name}' needs images of {architecture.minimum_size} pixels, the dataset has {spec.size}",
+            f"build-dataset with --size {architecture.minimum_size} or more",
+        )
+
+
+def check_masks(objective: Objective, folds: AnyFolds, recipe: Recipe, segmenter: Segmenter | None) -> bool:
+    """Return whether the run needs masks; refuse it where the objective has none, or no use for a segmenter."""
+    needs_masks = objective.uses_masks or recipe.task == "masks" or bool(recipe.background)
+    if segmenter is not None and not needs_masks:
+        raise UsageError(
+            f"--segmenter has no use with --method {recipe.method}", "--background noise, or --method rrr, gain, isnet"
+        )
+    objective.check(folds.groups, (segmenter or folds.train.masks) if needs_masks else None)
+    return needs_masks
+
+
+def cut_folds(data: Dataset, recipe: Recipe, *, replicate: int, explicit_label: bool) -> AnyFolds:
+    """Cut one replicate's folds out of a dataset, for labels or for masks."""
+    if recipe.task == "masks":
+        return MaskFolds.cut(data, recipe, replicate=replicate)
+    return Folds.cut(data, recipe, replicate=replicate, explicit_label=explicit_label)
+
+
+def weighted_task(folds: AnyFolds, recipe: Recipe) -> Task:
+    """Return what the outputs mean, and how much the positives of each label weigh in the loss."""
+    weights = positive_weights(folds.train_targets) if recipe.class_weights else ()
+    return Task(recipe.task, weights)
+
+
+def share(lesson: Lesson, folds: AnyFolds, plan: Plan) -> Lesson:
+    """Return the lesson with this process's share of the batches, drawn as the recipe balances them."""
+    batches = replace(
+        lesson.batches,
+        known=known_targets(folds.train_targets, task=folds.task),
+        chances=_chances(folds, plan.recipe),
+        rank=plan.compute.rank,
+        processes=plan.compute.processes,
+    )
+    return replace(lesson, batches=batches)
+
+
+def _chances(folds: AnyFolds, recipe: Recipe) -> npt.NDArray[np.float64] | None:
+    if recipe.balance == "group" and folds.groups is not None:
+        return balanced_chances(folds.groups)
+    if recipe.balance == "label":
+        select = folds.select if isinstance(folds, Folds) else None
+        return balanced_chances(label_codes(folds.train_targets, task=folds.task, select=select))
+    return None
+
+
+def find_segmenter(data: Dataset, recipe: Recipe, *, replicate: int) -> Segmenter | None:
+    """Read the segmenter that the recipe names; None where it names none.
+
+    Raises:
+        DataError: it was trained on images made otherwise, or on patients of the test fold.
+    """
+    if not recipe.segmenter:
+        return None
+    segmenter = load_segmenter(recipe.segmenter, dataset=data.name, pixels=data.recipe)
+    if recipe.background:
+        manifest = data.manifest
+        test_people = manifest.loc[manifest[f"split_{replicate}"] == "test", "person_id"].tolist()
+        check_segmenter_people(segmenter[1], test_people, replicate=replicate)
+    return segmenter
 
 
 def check_segmenter_people(segmenter: Description, test_people: list[str], *, replicate: int) -> None:

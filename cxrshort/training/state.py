@@ -1,5 +1,7 @@
 """What a training run must remember to go on as if it had never stopped."""
 
+import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +65,46 @@ def load(path: Path, *, settings: dict[str, Any]) -> State:
         listed = ", ".join(f"{name} was '{state.settings.get(name)}' and is '{settings[name]}'" for name in changed)
         raise UsageError(f"--resume with other settings would change the model: {listed}", "--force begins anew")
     return state
+
+
+def resumed(run: runs.Run, path: Path, *, settings: dict[str, Any], resume: bool, first: bool) -> State:
+    """Return where a run stands, a fresh state for a new one; its log is brought back to there.
+
+    Args:
+        run: the run folder.
+        path: the state file.
+        settings: everything that the bytes of the model depend on.
+        resume: whether to go on from the state file, where there is one.
+        first: whether this is the process that writes.
+
+    Raises:
+        DataError: the file is damaged.
+        UsageError: a setting differs; the message names which.
+    """
+    log = run.path(runs.LOG)
+    if not (resume and path.exists()):
+        if first:
+            log.unlink(missing_ok=True)
+        return State(settings=settings)
+    state = load(path, settings=settings)
+    if first:
+        _forget_later_events(log, state)
+    return state
+
+
+def _forget_later_events(log: Path, state: State) -> None:
+    """Cut the log back to where the saved state stands; what came after it will be done, and logged, again."""
+    kept = []
+    for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else []:
+        try:
+            event = json.loads(line)
+        except ValueError:  # the line that a kill cut short
+            break
+        if event["epoch"] < state.epoch or (
+            event["epoch"] == state.epoch and event.get("step", math.inf) <= state.step
+        ):
+            kept.append(line + "\n")
+    runs.write_text(log, "".join(kept))
 
 
 @dataclass(frozen=True)

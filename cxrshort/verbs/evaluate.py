@@ -17,6 +17,7 @@ from cxrshort.devices import Compute
 from cxrshort.errors import DataError, UsageError
 from cxrshort.models import checkpoint, library
 from cxrshort.models.checkpoint import Description
+from cxrshort.models.foreground import foreground
 from cxrshort.models.outlines import measure_outlines
 from cxrshort.models.scoring import score
 from cxrshort.report import figures
@@ -83,10 +84,13 @@ def evaluate(
         drawn = [_outline(*each, compute=compute, report=report) for each in zip(names, folds, strict=True)]
         summary = _summarise_masks(run, pd.concat(drawn, ignore_index=True))
     else:
+        methods = library.methods(described)
         parts = [
             part
             for number, name in enumerate(names)
-            for part in _predict(name, loaded, folds[number], split=split, compute=compute, report=report)
+            for part in _predict(
+                name, loaded, folds[number], method=methods[number], split=split, compute=compute, report=report
+            )
         ]
         predictions = pd.concat(parts, ignore_index=True)
         manifests.write(predictions, run.path(PREDICTIONS))
@@ -129,16 +133,23 @@ def _fold(name: str, description: Description, data: Dataset, split: str) -> Dat
 
 
 def _predict(
-    name: str, loaded: Sequence[Dataset], folds: Sequence[Dataset], *, split: str, compute: Compute, report: Report
+    name: str,
+    loaded: Sequence[Dataset],
+    folds: Sequence[Dataset],
+    *,
+    method: str,
+    split: str,
+    compute: Compute,
+    report: Report,
 ) -> list[pd.DataFrame]:
     model, description = library.load(name)
     model = model.to(compute.torch_device)
     task = Task(str(description.recipe.get("task", "multilabel")))
     parts = []
     for data, fold in zip(loaded, folds, strict=True):
-        outputs = torch.from_numpy(score(model, fold.pixels, compute=compute))
+        outputs = torch.from_numpy(score(model, foreground(description, fold), compute=compute))
         logits = task.scores(outputs).numpy()
-        parts.append(_table(name, description, data, fold, logits=logits, split=split))
+        parts.append(_table(name, description, data, fold, logits=logits, method=method, split=split))
         report({"event": "scored", "model": library.title(name), "dataset": data.name, "images": len(logits)})
     return parts
 
@@ -169,14 +180,14 @@ def _table(
     fold: Dataset,
     *,
     logits: npt.NDArray[np.float32],
+    method: str,
     split: str,
 ) -> pd.DataFrame:
     known = fold.manifest
     table = pd.DataFrame(index=known.index)
     table["model"] = library.title(name)
     table["trained_on"], table["architecture"] = description.dataset, description.architecture
-    seen = f" on {description.background}" if description.kind == "pipeline" else ""
-    table["method"] = description.recipe.get("method", "") + seen
+    table["method"] = method
     table["dataset"], table["replicate"] = data.name, description.replicate
     table["role"] = tables.INTERNAL if data.name == description.dataset else tables.EXTERNAL
     for column in tables.IMAGE_COLUMNS:

@@ -2,15 +2,13 @@
 
 import dataclasses
 import json
-import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from cxrshort import dataset as datasets
@@ -19,24 +17,31 @@ from cxrshort.dataset import Dataset
 from cxrshort.devices import Compute
 from cxrshort.errors import UsageError
 from cxrshort.models import checkpoint
-from cxrshort.models.architecture import Architecture
 from cxrshort.models.checkpoint import Description
-from cxrshort.models.classifier import InputSpec, default_spec
-from cxrshort.models.lookup import find_architecture
-from cxrshort.models.outlines import load_segmenter
+from cxrshort.models.classifier import Classifier, default_spec
 from cxrshort.report import figures
 from cxrshort.report.figures import EpochPoint
-from cxrshort.training import recipes, tracking
+from cxrshort.training import recipes, several, tracking
 from cxrshort.training import state as states
-from cxrshort.training.balancing import balanced_chances, known_targets, label_codes, positive_weights
-from cxrshort.training.folds import Folds
 from cxrshort.training.forecast import forecast
 from cxrshort.training.loop import Course, chosen_epoch, fit
 from cxrshort.training.method import Objective, make_objective
-from cxrshort.training.preparation import AnyFolds, Lesson, Plan, Segmenter, check_segmenter_people
+from cxrshort.training.preparation import (
+    AnyFolds,
+    Lesson,
+    Plan,
+    architecture_for,
+    check_masks,
+    check_size,
+    cut_folds,
+    find_segmenter,
+    share,
+    weighted_task,
+)
 from cxrshort.training.processes import check_batch_size
 from cxrshort.training.recipes import Recipe
 from cxrshort.training.segmentation import MaskFolds
+from cxrshort.training.several import Request
 from cxrshort.training.state import Keeper, State
 from cxrshort.training.task import Task
 
@@ -52,6 +57,8 @@ def train(
     recipe: str = "standard",
     overrides: Mapping[str, Any] | None = None,
     replicate: int = 0,
+    replicates: int | None = None,
+    grid: Sequence[str] = (),
     seed: int = 0,
     out: Path | None = None,
     name: str | None = None,
@@ -75,8 +82,10 @@ def train(
         recipe: a published way to train.
         overrides: values over the recipe's, by the names of :class:`Recipe`; None leaves the recipe's.
         replicate: which split to train on.
+        replicates: train on each of the first so many splits, in turn, into sibling folders.
+        grid: ``NAME=VALUE,VALUE`` each: train at every combination, and keep the best on the validation fold.
         seed: of initialisation, order and augmentation.
-        out: the run folder; default ``runs/DATASET/ARCH/METHOD/replicate-R``.
+        out: the run folder; default ``runs/DATASET/ARCH/METHOD/replicate-R``. With ``replicates``, their parent.
         name: replaces the last part of the default folder.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"``, ``"mps"``.
         precision: ``"auto"``, ``"fp32"``, ``"bf16"``.
@@ -94,54 +103,145 @@ def train(
         WorkFailedError: the loss is not a number, or memory ran out.
     """
     chosen = recipes.load(recipe, overrides=overrides)
-    architecture = _find_architecture(arch, chosen)
+    architecture_for(arch, chosen)
     make_objective(chosen.method, chosen.settings, task=Task(chosen.task))  # refuses early
+    points = several.parse_grid(grid, chosen)
+    _check_series(chosen, replicate=replicate, replicates=replicates)
     compute = devices.placed(devices.choose(device, precision=precision, threads=threads))
     check_batch_size(chosen, compute)
     if tensorboard:
         tracking.check_tensorboard()
     data = datasets.load(dataset)
-    folds = _cut(data, chosen, replicate=replicate, explicit_label=bool((overrides or {}).get("select_label")))
-    spec = dataclasses.replace(default_spec(architecture, data.pixels.image_shape[-1]), crop=chosen.crop)
-    _check_size(architecture, spec)
-    segmenter = _load_segmenter(data, chosen, replicate=replicate)
-    objective = make_objective(chosen.method, chosen.settings, task=_weighted(folds, chosen))
-    needs_masks = _check_masks(objective, folds, chosen, segmenter)
-    plan = Plan(chosen, architecture, compute, seed, needs_masks, segmenter)
+
+    def request(number: int) -> Request:
+        return Request(
+            data=data,
+            arch=arch,
+            recipe=chosen,
+            replicate=number,
+            seed=seed,
+            folder=_folder(
+                data.name,
+                arch,
+                chosen,
+                replicate=number,
+                seed=seed,
+                out=out,
+                name=name,
+                grid=list(points[0]),
+                several=replicates is not None,
+            ),
+            compute=compute,
+            explicit_label=bool((overrides or {}).get("select_label")),
+            force=force,
+            resume=resume,
+            tensorboard=tensorboard,
+            report=report,
+        )
+
+    numbers = range(replicates) if replicates is not None else [replicate]
+    requests = [request(number) for number in numbers]
+    one: several.One = _train_one
+    if chosen.members > 1 or "members" in points[0]:
+        one = _members_or_one
+    if grid:
+        one = partial(several.train_grid, one=one, points=points)
+    with devices.joined(compute):
+        if dry_run:
+            count = len(requests) * sum(several.at_point(chosen, each).members for each in points)
+            return _dry_run(requests[0], runs_in_all=count)
+        if replicates is not None:
+            return several.train_replicates(requests, one=one)
+        return one(requests[0])
+
+
+def _members_or_one(request: Request) -> dict[str, Any]:
+    if request.recipe.members == 1:
+        return _train_one(request)
+    return several.train_members(request, one=_train_one, judge=_judge)
+
+
+def _judge(request: Request, model: Classifier, description: Description) -> dict[str, Any]:
+    """Return what a whole ensemble reaches on the validation fold."""
+    folds = cut_folds(request.data, request.recipe, replicate=request.replicate, explicit_label=request.explicit_label)
+    alone = dataclasses.replace(request.compute, rank=0, processes=1)
+    score = folds.validate(model.to(request.compute.torch_device), alone)["score"]
+    return {"split": "val", "measure": folds.measure, "score": score}
+
+
+def _check_series(recipe: Recipe, *, replicate: int, replicates: int | None) -> None:
+    if replicates is None:
+        return
+    if replicates < 1:
+        raise UsageError(f"--replicates is '{replicates}', it must be 1 or more", "the papers use 5")
+    if replicate:
+        raise UsageError("--replicate chooses one split and --replicates takes all", "give one of them")
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """Hold what a run is about to do, checked."""
+
+    folds: AnyFolds
+    objective: Objective
+    plan: Plan
+    description: Description
+    model: Classifier
+
+    def lesson(self, *, trial: bool = False) -> Lesson:
+        lesson = self.plan.prepare(self.model, self.folds, description=self.description, trial=trial)
+        return share(lesson, self.folds, self.plan)
+
+    def course(self, lesson: Lesson, keeper: Keeper, report: Report) -> Course:
+        return Course(self.objective, self.plan.recipe, self.plan.compute, lesson.validate, keeper, report)
+
+
+def _prepare(request: Request) -> _Prepared:
+    recipe, data, compute = request.recipe, request.data, request.compute
+    architecture = architecture_for(request.arch, recipe)
+    folds = cut_folds(data, recipe, replicate=request.replicate, explicit_label=request.explicit_label)
+    spec = dataclasses.replace(default_spec(architecture, data.pixels.image_shape[-1]), crop=recipe.crop)
+    check_size(architecture, spec)
+    segmenter = find_segmenter(data, recipe, replicate=request.replicate)
+    objective = make_objective(recipe.method, recipe.settings, task=weighted_task(folds, recipe))
+    needs_masks = check_masks(objective, folds, recipe, segmenter)
+    plan = Plan(recipe, architecture, compute, request.seed, needs_masks, segmenter)
     description = Description(
-        kind="segmenter" if chosen.task == "masks" else "classifier",
-        architecture=arch,
+        kind="segmenter" if recipe.task == "masks" else "classifier",
+        architecture=request.arch,
         labels=folds.labels,
         spec=spec,
         dataset=data.name,
-        replicate=replicate,
-        seed=seed,
-        recipe=_record(chosen, compute),
+        replicate=request.replicate,
+        seed=request.seed,
+        recipe=_record(recipe, compute),
         pixels=data.recipe,
         training_people=checkpoint.hash_people([*folds.train.manifest["person_id"], *folds.val.manifest["person_id"]]),
     )
-    settings = _settings(description, compute, data)
-    model = checkpoint.build(description, seed=seed, weights=chosen.weights)
+    model = checkpoint.build(description, seed=request.seed, weights=recipe.weights)
     model = model.to(compute.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if dry_run:
-        lesson = _shared(plan.prepare(model, folds, description=description, trial=True), folds, plan)
-        course = Course(objective, chosen, compute, lesson.validate, Keeper(Path()), report)
-        with devices.joined(compute):
-            return _dry_run(lesson, course, folds=folds, architecture=arch)
-    folder = out or default_folder(data.name, arch, chosen, replicate=replicate, seed=seed, name=name)
-    if resume and (complete := runs.finished(folder, arguments=settings)):
+    return _Prepared(folds, objective, plan, description, model)
+
+
+def _train_one(request: Request) -> dict[str, Any]:
+    data, folder, compute = request.data, request.folder, request.compute
+    prepared = _prepare(request)
+    settings = _settings(prepared.description, compute, data)
+    if request.resume and (complete := runs.finished(folder, arguments=settings)):
         return complete
     inputs = {"manifest": data.path} if data.path else {}
-    start = partial(runs.start, folder, "train", arguments=settings, inputs=inputs, force=force, resume=resume)
-    with devices.joined(compute), interruption.watched() as interrupted, devices.deterministic():
+    start = partial(
+        runs.start, folder, "train", arguments=settings, inputs=inputs, force=request.force, resume=request.resume
+    )
+    with interruption.watched() as interrupted, devices.deterministic():
         run = _start_run(start, runs.Run(folder, "train", settings, names={STATE}), compute)
-        state = _state(run, settings, resume=resume, first=compute.rank == 0)
-        lesson = _shared(plan.prepare(model, folds, description=description), folds, plan)
-        tell = _teller(run, report, tensorboard=tensorboard, state=state, steps=len(lesson.batches))
-        keeper = Keeper(run.path(STATE), interrupted)
-        course = Course(objective, chosen, compute, lesson.validate, keeper, _silent if compute.rank else tell)
+        path = run.path(STATE)
+        state = states.resumed(run, path, settings=settings, resume=request.resume, first=compute.rank == 0)
+        lesson = prepared.lesson()
+        tell = _teller(run, request.report, tensorboard=request.tensorboard, state=state, steps=len(lesson.batches))
+        course = prepared.course(lesson, Keeper(path, interrupted), _silent if compute.rank else tell)
         state = fit(lesson.learner, lesson.batches, course=course, state=state)
-    return {} if compute.rank else _finish(run, lesson, state, folds=folds)
+    return {} if compute.rank else _finish(run, lesson, state, folds=prepared.folds)
 
 
 def _start_run(start: Callable[[], runs.Run], seen: runs.Run, compute: Compute) -> runs.Run:
@@ -172,41 +272,21 @@ def _teller(run: runs.Run, report: Report, *, tensorboard: bool, state: State, s
     return tell
 
 
-def _weighted(folds: AnyFolds, recipe: Recipe) -> Task:
-    weights = positive_weights(folds.train_targets) if recipe.class_weights else ()
-    return Task(recipe.task, weights)
-
-
-def _shared(lesson: Lesson, folds: AnyFolds, plan: Plan) -> Lesson:
-    """Return the lesson with this process's share of the batches, drawn as the recipe balances them."""
-    batches = dataclasses.replace(
-        lesson.batches,
-        known=known_targets(folds.train_targets, task=folds.task),
-        chances=_chances(folds, plan.recipe),
-        rank=plan.compute.rank,
-        processes=plan.compute.processes,
-    )
-    return dataclasses.replace(lesson, batches=batches)
-
-
-def _chances(folds: AnyFolds, recipe: Recipe) -> npt.NDArray[np.float64] | None:
-    if recipe.balance == "group" and folds.groups is not None:
-        return balanced_chances(folds.groups)
-    if recipe.balance == "label":
-        select = folds.select if isinstance(folds, Folds) else None
-        return balanced_chances(label_codes(folds.train_targets, task=folds.task, select=select))
-    return None
-
-
-def _dry_run(lesson: Lesson, course: Course, *, folds: AnyFolds, architecture: str) -> dict[str, Any]:
+def _dry_run(request: Request, *, runs_in_all: int) -> dict[str, Any]:
+    prepared = _prepare(request)
+    lesson, folds = prepared.lesson(trial=True), prepared.folds
+    course = prepared.course(lesson, Keeper(Path()), request.report)
     images = {"train": len(folds.train.manifest), "val": len(folds.val.manifest)}
+    expected = forecast(lesson.learner, lesson.batches, course=course, validation_images=images["val"])
+    if runs_in_all > 1:
+        expected |= {"runs": runs_in_all, "hours_of_all_runs": round(runs_in_all * expected["hours"], 3)}
     return {
         "dry_run": True,
-        "architecture": architecture,
+        "architecture": request.arch,
         "labels": list(folds.labels),
         "images": images,
         "epochs": course.recipe.epochs,
-        **forecast(lesson.learner, lesson.batches, course=course, validation_images=images["val"]),
+        **expected,
         "free_disk_mib": round(shutil.disk_usage(Path.cwd()).free / 2**20),
     }
 
@@ -224,53 +304,6 @@ def _record(recipe: Recipe, compute: Compute) -> dict[str, Any]:
     return recipe.record() | {"precision": compute.precision, **names}
 
 
-def _find_architecture(name: str, recipe: Recipe) -> Architecture:
-    architecture = find_architecture(name)
-    if architecture.output == "masks" and recipe.task != "masks":
-        raise UsageError(
-            f"'{name}' draws masks, it cannot learn labels", f"cxrshort train --arch {name} --target masks"
-        )
-    if recipe.task == "masks" and architecture.output != "masks":
-        raise UsageError(f"'{name}' returns labels, it cannot learn masks", "--arch unet or unet-small")
-    return architecture
-
-
-def _cut(data: Dataset, recipe: Recipe, *, replicate: int, explicit_label: bool) -> AnyFolds:
-    if recipe.task == "masks":
-        return MaskFolds.cut(data, recipe, replicate=replicate)
-    return Folds.cut(data, recipe, replicate=replicate, explicit_label=explicit_label)
-
-
-def _load_segmenter(data: Dataset, recipe: Recipe, *, replicate: int) -> Segmenter | None:
-    if not recipe.segmenter:
-        return None
-    segmenter = load_segmenter(recipe.segmenter, dataset=data.name, pixels=data.recipe)
-    if recipe.background:
-        manifest = data.manifest
-        test_people = manifest.loc[manifest[f"split_{replicate}"] == "test", "person_id"].tolist()
-        check_segmenter_people(segmenter[1], test_people, replicate=replicate)
-    return segmenter
-
-
-def _check_masks(objective: Objective, folds: AnyFolds, recipe: Recipe, segmenter: Segmenter | None) -> bool:
-    """Return whether the run needs masks; refuse it where the objective has none, or no use for a segmenter."""
-    needs_masks = objective.uses_masks or recipe.task == "masks" or bool(recipe.background)
-    if segmenter is not None and not needs_masks:
-        raise UsageError(
-            f"--segmenter has no use with --method {recipe.method}", "--background noise, or --method rrr, gain, isnet"
-        )
-    objective.check(folds.groups, (segmenter or folds.train.masks) if needs_masks else None)
-    return needs_masks
-
-
-def _check_size(architecture: Architecture, spec: InputSpec) -> None:
-    if spec.size < architecture.minimum_size:
-        raise UsageError(
-            f"'{architecture.name}' needs images of {architecture.minimum_size} pixels, the dataset has {spec.size}",
-            f"build-dataset with --size {architecture.minimum_size} or more",
-        )
-
-
 def _settings(description: Description, compute: Compute, data: Dataset) -> dict[str, Any]:
     """Return everything that the bytes of the model depend on."""
     record = json.loads(description.to_json())
@@ -281,34 +314,6 @@ def _settings(description: Description, compute: Compute, data: Dataset) -> dict
     return runs.json_values(
         {**record, **recipe, **compute.record(), "processes": compute.processes, "manifest_sha256": manifest}
     )
-
-
-def _state(run: runs.Run, settings: dict[str, Any], *, resume: bool, first: bool) -> State:
-    """Return where the run stands; the first process also brings the log back to there."""
-    path = run.path(STATE)
-    if not (resume and path.exists()):
-        if first:
-            run.path(runs.LOG).unlink(missing_ok=True)
-        return State(settings=settings)
-    state = states.load(path, settings=settings)
-    if first:
-        _forget_later_events(run.path(runs.LOG), state)
-    return state
-
-
-def _forget_later_events(log: Path, state: State) -> None:
-    """Cut the log back to where the saved state stands; what came after it will be done, and logged, again."""
-    kept = []
-    for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else []:
-        try:
-            event = json.loads(line)
-        except ValueError:  # the line that a kill cut short
-            break
-        if event["epoch"] < state.epoch or (
-            event["epoch"] == state.epoch and event.get("step", math.inf) <= state.step
-        ):
-            kept.append(line + "\n")
-    runs.write_text(log, "".join(kept))
 
 
 def _finish(run: runs.Run, lesson: Lesson, state: State, *, folds: AnyFolds) -> dict[str, Any]:
@@ -340,8 +345,34 @@ def _finish(run: runs.Run, lesson: Lesson, state: State, *, folds: AnyFolds) -> 
     return summary
 
 
+def _folder(
+    dataset: str,
+    arch: str,
+    recipe: Recipe,
+    *,
+    replicate: int,
+    seed: int,
+    out: Path | None,
+    name: str | None,
+    grid: Sequence[str],
+    several: bool,
+) -> Path:
+    """Return the folder of one run, or of one of several replicates."""
+    if several and (out or name):
+        parent = out or default_folder(dataset, arch, recipe, replicate=0, seed=seed, name=name)
+        return parent / f"replicate-{replicate}"
+    return out or default_folder(dataset, arch, recipe, replicate=replicate, seed=seed, name=name, grid=grid)
+
+
 def default_folder(
-    dataset: str, arch: str, recipe: Recipe, *, replicate: int, seed: int, name: str | None = None
+    dataset: str,
+    arch: str,
+    recipe: Recipe,
+    *,
+    replicate: int,
+    seed: int,
+    name: str | None = None,
+    grid: Sequence[str] = (),
 ) -> Path:
     """Return ``runs/DATASET/ARCH/METHOD/replicate-R``, the last part naming what is off its default."""
     parent = Path("runs") / dataset / arch / recipe.method
@@ -354,4 +385,5 @@ def default_folder(
     for field, value in recipe.record().items():
         if value != getattr(usual, field) and field != "name":
             parts.append(f"{field.replace('_', '-')}={str(value).replace('/', '-').replace(',', '+')}")
+    parts += [f"grid={'+'.join(grid).replace('_', '-')}"] if grid else []
     return parent / ",".join(parts)

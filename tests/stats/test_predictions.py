@@ -79,7 +79,7 @@ def test_cells_refuse_two_models_of_one_replicate():
     with pytest.raises(DataError) as caught:
         tables.cells(table(part("I", 0), part("I", 0, model="runs/again")), "X")
     assert caught.value.message == "'runs/0' and 'runs/again' are replicate 0 of the same training"
-    assert caught.value.hint == "evaluate one of them, or give them names"
+    assert caught.value.hint == "evaluate one of them"
 
 
 def test_cells_refuse_an_image_twice():

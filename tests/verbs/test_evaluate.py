@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -208,12 +209,12 @@ def test_one_model_given_twice_is_refused(home: Path, tmp_path: Path) -> None:
 
 
 def test_two_models_of_one_replicate_are_refused(home: Path, tmp_path: Path) -> None:
-    train(str(home / "tiny"), arch="small-cnn", seed=1, overrides={"epochs": 1}, out=tmp_path / "seed-1", **CPU)
+    shutil.copytree(home / "replicate-0", tmp_path / "copy")
     with pytest.raises(DataError) as caught:
-        evaluate([home / "replicate-0", tmp_path / "seed-1"], dataset=[str(home / "tiny")], out=tmp_path / "out", **CPU)
-    listed = "' and '".join(sorted([str(home / "replicate-0"), str(tmp_path / "seed-1")]))
+        evaluate([home / "replicate-0", tmp_path / "copy"], dataset=[str(home / "tiny")], out=tmp_path / "out", **CPU)
+    listed = "' and '".join(sorted([str(home / "replicate-0"), str(tmp_path / "copy")]))
     assert caught.value.message == f"'{listed}' are replicate 0 of the same training"
-    assert caught.value.hint == "evaluate one of them, or give them names"
+    assert caught.value.hint == "evaluate one of them"
 
 
 def test_unknown_label_is_refused(home: Path, tmp_path: Path) -> None:

@@ -162,8 +162,9 @@ def test_dry_run_computes_no_masks_and_writes_nothing(phantoms: str, segmenter: 
         (
             "small-cnn",
             {"background": "noise"},
-            "--background noise needs --segmenter MODEL: new images come without masks",
+            "--background noise needs --segmenter MODEL, or --masks for the dataset's own",
         ),
+        ("small-cnn", {"masks": True}, "--masks goes with --background, and without --segmenter"),
         ("small-cnn", {"background": "white", "segmenter": "m"}, "'white' is not a known background"),
         ("small-cnn", {"mask_threshold": 1.0}, "--mask-threshold is '1.0', it must be between 0 and 1"),
         ("unet-small", {"task": "masks", "mask_bit": "spleen"}, "'spleen' is not a known mask"),

@@ -17,6 +17,7 @@ BALANCES = ("label", "group")
 COMPILED = ("erm", "group-dro", "irm")
 """Methods that ask a network for its logits only; the others look inside, or differentiate it twice."""
 BACKGROUNDS = ("noise", "black")
+COMBINATIONS = ("mean", "quadratic")
 SELECTIONS = ("score", "loss", "last")
 EMPTY_LABELS = ("mask", "zero")
 
@@ -60,12 +61,15 @@ class Recipe:
         segmenter: the model whose masks take the place of the dataset's; empty takes the dataset's.
         mask_threshold: probability above which the segmenter's pixels are foreground.
         background: what takes the background's place: ``"noise"`` or ``"black"``; empty leaves images as they are.
+        masks: whether the dataset's own masks say what the background is, where the model brings no segmenter.
         accumulate: passes in which one optimiser step is worked on, to save memory; ``batch_size`` stays the whole.
         ema: decay of the moving average of the weights that is validated and kept; 0 keeps the weights themselves.
         compile: whether the network is compiled first.
         balance: what each epoch draws with equal chances, with replacement: ``"label"``, the classes of the selecting
             label, or ``"group"``; empty sees every image once.
         class_weights: whether each label's positives weigh as much as its negatives in the loss.
+        members: how many networks, each from a seed of its own, vote as one ensemble.
+        combine: how their probabilities become one: ``"mean"`` or ``"quadratic"``, the root of the mean square.
     """
 
     name: str
@@ -99,11 +103,14 @@ class Recipe:
     segmenter: str = ""
     mask_threshold: float = 0.5
     background: str = ""
+    masks: bool = False
     accumulate: int = 1
     ema: float = 0.0
     compile: bool = False
     balance: str = ""
     class_weights: bool = False
+    members: int = 1
+    combine: str = "mean"
 
     def record(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
@@ -132,6 +139,15 @@ def load(name: str, *, overrides: Mapping[str, Any] | None = None) -> Recipe:
     return _checked(Recipe(name=name, **{**values, **given}))
 
 
+def vary(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+    """Return a recipe with other values for some settings.
+
+    Raises:
+        UsageError: a word in a setting is not known, or a number is out of range.
+    """
+    return _checked(dataclasses.replace(recipe, **values))
+
+
 def _folder() -> Any:  # Traversable has moved between Python versions
     return resources.files(__name__)
 
@@ -153,7 +169,16 @@ def _checked(recipe: Recipe) -> Recipe:
         )
     _check_masks(recipe)
     _check_steps(recipe)
+    _check_members(recipe)
     return recipe
+
+
+def _check_members(recipe: Recipe) -> None:
+    check_name(COMBINATIONS, recipe.combine, kind="way to combine")
+    if not 1 <= recipe.members <= 1000:
+        raise UsageError(f"--members is '{recipe.members}', it must be from 1 to 1000", "CV19-Net has 20")
+    if recipe.members > 1 and (recipe.background or recipe.task not in ("multilabel", "multiclass")):
+        raise UsageError("--members takes classifiers alone", "leave out --background, --regression and --target masks")
 
 
 def _check_steps(recipe: Recipe) -> None:
@@ -180,11 +205,13 @@ def _check_masks(recipe: Recipe) -> None:
         check_name(BACKGROUNDS, recipe.background, kind="background")
     if not 0 < recipe.mask_threshold < 1:
         raise UsageError(f"--mask-threshold is '{recipe.mask_threshold}', it must be between 0 and 1")
-    if recipe.background and not recipe.segmenter:
+    if recipe.background and not (recipe.segmenter or recipe.masks):
         raise UsageError(
-            f"--background {recipe.background} needs --segmenter MODEL: new images come without masks",
-            "cxrshort train --arch unet --target masks makes a segmenter",
+            f"--background {recipe.background} needs --segmenter MODEL, or --masks for the dataset's own",
+            "cxrshort train --arch unet --target masks makes a segmenter, which images without masks need",
         )
+    if recipe.masks and (recipe.segmenter or not recipe.background):
+        raise UsageError("--masks goes with --background, and without --segmenter", "leave it out")
     if recipe.task == "masks" and (recipe.method, recipe.crop, recipe.segmenter, recipe.labels) != (
         "erm",
         1,

@@ -1,0 +1,262 @@
+"""Replicates, ensembles and searches: several trainings by one command."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxrshort import dataset as datasets
+from cxrshort import devices
+from cxrshort.errors import CxrshortError, ResumableError
+from cxrshort.models import checkpoint, library
+from cxrshort.models.scoring import score
+from cxrshort.stats.auc import auc
+from cxrshort.training import several
+from cxrshort.verbs.evaluate import evaluate
+from cxrshort.verbs.train import train
+
+from ..cli.console import cxrshort_here
+from ..training.tiny import tiny_dataset, tree
+
+QUICK: dict[str, Any] = {"arch": "small-cnn", "device": "cpu", "precision": "fp32", "threads": 1}
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    return str(tiny_dataset(tmp_path / "tiny"))
+
+
+def fails(*arguments: object, **options: object) -> CxrshortError:
+    with pytest.raises(CxrshortError) as caught:
+        train(*arguments, **{**QUICK, **options})  # type: ignore[arg-type]
+    return caught.value
+
+
+def model_bytes(folder: Path) -> bytes:
+    return (folder / checkpoint.FILE).read_bytes()
+
+
+def interrupted_after_epochs(dataset: str, epochs: int, **options: Any) -> None:
+    """Train until so many epochs have ended in all, then ask it to stop."""
+    seen = []
+
+    def watch(event: Any) -> None:
+        seen.append(event["event"])
+        if event["event"] == "epoch" and seen.count("epoch") == epochs:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(ResumableError):
+        train(dataset, report=watch, **options)
+
+
+def test_replicates_are_the_runs_that_train_alone_would_make(tiny: str, tmp_path: Path) -> None:
+    told: list[Any] = []
+    result = train(tiny, replicates=2, overrides={"epochs": 1}, out=tmp_path / "both", report=told.append, **QUICK)
+    for replicate in (0, 1):
+        alone = tmp_path / f"alone-{replicate}"
+        train(tiny, replicate=replicate, overrides={"epochs": 1}, out=alone, **QUICK)
+        assert model_bytes(tmp_path / "both" / f"replicate-{replicate}") == model_bytes(alone)
+    scores = [each["selection"]["score"] for each in result["replicates"]]
+    assert (result["mean"], result["deviation"]) == (np.mean(scores), pytest.approx(np.std(scores, ddof=1)))
+    assert {each["run"] for each in told} == {"replicate 0 (1 of 2)", "replicate 1 (2 of 2)"}
+    found = evaluate([tmp_path / "both"], dataset=[tiny], out=tmp_path / "results", device="cpu", threads=1)
+    assert [each["replicates"] for each in found["means"]] == [2]
+
+
+def test_replicates_without_out_are_siblings_in_the_usual_place(tiny: str, tmp_path: Path) -> None:
+    train(tiny, replicates=2, recipe="standard", **QUICK)
+    parent = tmp_path / "runs" / "tiny" / "small-cnn" / "erm"
+    assert sorted(each.name for each in parent.iterdir()) == ["replicate-0", "replicate-1"]
+    train(tiny, replicates=1, name="again", overrides={"epochs": 1}, **QUICK)
+    assert (parent / "again" / "replicate-0" / checkpoint.FILE).exists()
+
+
+def test_replicates_go_on_where_they_were_interrupted(tiny: str, tmp_path: Path) -> None:
+    options = {"replicates": 2, "overrides": {"epochs": 2}, **QUICK}
+    train(tiny, out=tmp_path / "whole", **options)
+    interrupted_after_epochs(tiny, 3, out=tmp_path / "halves", **options)
+    assert not (tmp_path / "halves" / "replicate-1" / checkpoint.FILE).exists()
+    train(tiny, out=tmp_path / "halves", resume=True, **options)
+    for replicate in ("replicate-0", "replicate-1"):
+        assert model_bytes(tmp_path / "halves" / replicate) == model_bytes(tmp_path / "whole" / replicate)
+
+
+def test_replicates_are_refused_before_any_work_when_one_is_there(tiny: str, tmp_path: Path) -> None:
+    train(tiny, replicate=1, overrides={"epochs": 1}, out=tmp_path / "both" / "replicate-1", **QUICK)
+    error = fails(tiny, replicates=2, overrides={"epochs": 1}, out=tmp_path / "both")
+    assert error.message == f"'{tmp_path / 'both' / 'replicate-1'}' exists already"
+    assert not (tmp_path / "both" / "replicate-0").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"replicates": 0}, "--replicates is '0', it must be 1 or more"),
+        ({"replicates": 2, "replicate": 1}, "--replicate chooses one split and --replicates takes all"),
+        ({"overrides": {"members": 0}}, "--members is '0', it must be from 1 to 1000"),
+        ({"overrides": {"members": 2, "task": "regression"}}, "--members takes classifiers alone"),
+        ({"overrides": {"combine": "median"}}, "'median' is not a known way to combine"),
+        ({"grid": ["lr=0.1,fast"]}, "--grid learning-rate=fast: it must be a number"),
+    ],
+)
+def test_series_refuses(tiny: str, options: dict[str, Any], message: str) -> None:
+    assert fails(tiny, **options).message == message
+
+
+def test_grid_keeps_the_best_trial_and_lists_all(tiny: str, tmp_path: Path) -> None:
+    grid = ["lr=1e-3,1e-5", "batch-size=8,16"]
+    result = train(tiny, grid=grid, overrides={"epochs": 2}, out=tmp_path / "grid", **QUICK)
+    table = pd.read_csv(tmp_path / "grid" / several.TRIALS)
+    assert list(table.columns) == ["trial", "learning_rate", "batch_size", "measure", "score", "epoch"]
+    assert list(zip(table["learning_rate"], table["batch_size"], strict=True)) == [
+        (1e-3, 8), (1e-3, 16), (1e-5, 8), (1e-5, 16)
+    ]  # fmt: skip
+    best = int(table["score"].idxmax())
+    kept, trial = (checkpoint.load(tmp_path / "grid" / each / checkpoint.FILE) for each in (".", f"trial-{best}"))
+    assert all((value == trial[0].state_dict()[name]).all() for name, value in kept[0].state_dict().items())
+    assert kept[1].recipe == trial[1].recipe
+    assert kept[1].selection == {
+        **trial[1].selection, "trials": 4, "trial": best, "searched": ["learning_rate", "batch_size"]
+    }  # fmt: skip
+    assert result["selection"] == kept[1].selection
+    assert json.loads((tmp_path / "grid" / "run.json").read_text())["summary"] == result
+    assert library.expand(str(tmp_path / "grid")) == [str(tmp_path / "grid" / checkpoint.FILE)]
+
+
+def test_trial_that_diverges_is_listed_and_the_others_go_on(tiny: str, tmp_path: Path) -> None:
+    train(tiny, grid=["lr=1e30,1e-3"], overrides={"epochs": 1, "optimizer": "sgd"}, out=tmp_path / "grid", **QUICK)
+    table = pd.read_csv(tmp_path / "grid" / several.TRIALS)
+    assert table["failure"].str.contains("nothing was saved before it").tolist()[0] and table["score"].isna()[0]
+    assert checkpoint.describe(tmp_path / "grid" / checkpoint.FILE).selection["trial"] == 1
+    error = fails(tiny, grid=["lr=1e30"], overrides={"epochs": 1, "optimizer": "sgd"}, out=tmp_path / "all")
+    assert error.exit_code == 1 and not (tmp_path / "all" / "run.json").exists()
+
+
+def test_grid_goes_on_where_it_was_interrupted(tiny: str, tmp_path: Path) -> None:
+    options = {"grid": ["lr=1e-3,1e-4"], "overrides": {"epochs": 2}, **QUICK}
+    train(tiny, out=tmp_path / "whole", **options)
+    interrupted_after_epochs(tiny, 3, out=tmp_path / "halves", **options)
+    summary = train(tiny, out=tmp_path / "halves", resume=True, **options)
+    assert model_bytes(tmp_path / "halves") == model_bytes(tmp_path / "whole")
+    assert (tmp_path / "halves" / several.TRIALS).read_bytes() == (tmp_path / "whole" / several.TRIALS).read_bytes()
+    assert train(tiny, out=tmp_path / "halves", resume=True, **options) == summary
+
+
+@pytest.mark.parametrize("combine", ["mean", "quadratic"])
+def test_members_vote_with_their_probabilities(tiny: str, tmp_path: Path, combine: str) -> None:
+    overrides = {"epochs": 1, "members": 3, "combine": combine}
+    summary = train(tiny, overrides=overrides, seed=5, out=tmp_path / "run", **QUICK)
+    fold = datasets.load(tiny).fold("val", replicate=0)
+    compute = devices.choose("cpu", precision="fp32", threads=1)
+    model, description = checkpoint.load(tmp_path / "run" / checkpoint.FILE)
+    probabilities = []
+    for number in range(3):
+        member, known = checkpoint.load(tmp_path / "run" / f"member-{number}" / checkpoint.FILE)
+        assert (known.seed, known.recipe["members"]) == (5 + number, 1)
+        probabilities.append(1 / (1 + np.exp(-score(member, fold.pixels, compute=compute).astype(np.float64))))
+    power = 1 if combine == "mean" else 2
+    expected = np.mean(np.array(probabilities) ** power, axis=0) ** (1 / power)
+    logits = score(model, fold.pixels, compute=compute)
+    np.testing.assert_allclose(1 / (1 + np.exp(-logits)), expected, atol=1e-6)
+    assert (description.kind, description.members, description.seed) == ("ensemble", 3, 5)
+    assert (description.recipe["members"], description.recipe["combine"]) == (3, combine)
+    assert summary["selection"]["score"] == auc(fold.manifest["COVID-19"], logits[:, 0])
+    evaluate([tmp_path / "run"], dataset=[tiny], out=tmp_path / "results", device="cpu", threads=1)
+
+
+def test_members_of_exclusive_classes_average_a_softmax(tiny: str, tmp_path: Path) -> None:
+    overrides = {"epochs": 1, "members": 2, "task": "multiclass"}
+    train(tiny, overrides=overrides, out=tmp_path / "run", **QUICK)
+    fold = datasets.load(tiny).fold("val", replicate=0)
+    compute = devices.choose("cpu", precision="fp32", threads=1)
+
+    def softmax(folder: Path) -> Any:
+        values = np.exp(score(checkpoint.load(folder / checkpoint.FILE)[0], fold.pixels, compute=compute))
+        return values / values.sum(axis=1, keepdims=True)
+
+    members = [softmax(tmp_path / "run" / f"member-{number}") for number in (0, 1)]
+    np.testing.assert_allclose(softmax(tmp_path / "run"), np.mean(members, axis=0), atol=1e-6)
+
+
+def test_replicates_of_searched_ensembles(tiny: str, tmp_path: Path) -> None:
+    """All three at once: each replicate searches, and each trial is an ensemble."""
+    options = {"replicates": 2, "grid": ["lr=1e-3,1e-4"], "overrides": {"epochs": 1, "members": 2}}
+    result = train(tiny, out=tmp_path / "runs", **options, **QUICK)
+    assert len(result["replicates"]) == 2
+    for replicate in (0, 1):
+        description = checkpoint.describe(tmp_path / "runs" / f"replicate-{replicate}" / checkpoint.FILE)
+        assert (description.kind, description.replicate) == ("ensemble", replicate)
+        assert description.selection["trials"] == 2
+
+
+def test_dry_run_of_a_series_counts_all_runs(tiny: str, tmp_path: Path) -> None:
+    options = {"replicates": 2, "grid": ["members=1,3", "lr=0.1,0.2"], "overrides": {"epochs": 1}}
+    result = train(tiny, dry_run=True, out=tmp_path / "runs", **options, **QUICK)
+    assert result["runs"] == 2 * (1 + 3) * 2 and not (tmp_path / "runs").exists()
+
+
+def test_series_print_what_each_run_reached(tiny: str, tmp_path: Path) -> None:
+    common = ["train", "--dataset", tiny, "--arch", "small-cnn", "--epochs", "1", "--threads", "1", "--device", "cpu"]
+    done = cxrshort_here(*common, "--replicates", "2", "--out", tmp_path / "two")
+    assert done.exit_code == 0, done.stderr
+    assert done.stderr.startswith("replicate 0 (1 of 2), epoch 1: loss ")
+    lines = done.stdout.splitlines()
+    assert lines[0].split("  ")[0] == "replicate" and "validation AUC of COVID-19" in lines[0]
+    assert lines[-2].startswith("mean ") and lines[-2].endswith(" over 2")
+    assert lines[-1] == f"written to {tmp_path / 'two'}"
+    done = cxrshort_here(*common, "--grid", "lr=1e-3,1e-4", "--out", tmp_path / "grid", "--quiet")
+    assert done.stdout.splitlines()[0].split("   ")[:2] == ["trial", "learning rate"]
+    assert any(line.startswith("trial ") and line.endswith(" of 2 is kept") for line in done.stdout.splitlines())
+    done = cxrshort_here(*common, "--members", "2", "--out", tmp_path / "vote", "--quiet")
+    assert "the mean of the probabilities of 2 members has a validation AUC of COVID-19 of " in done.stdout
+
+
+def test_models_trained_otherwise_are_told_apart(tiny: str, tmp_path: Path) -> None:
+    """Two trainings of one method on one split are not replicates of each other."""
+    for name, rate in (("a", 1e-3), ("b", 1e-4)):
+        train(tiny, replicates=2, overrides={"epochs": 1, "learning_rate": rate}, out=tmp_path / name, **QUICK)
+    models = [tmp_path / name for name in ("a", "b")]
+    found = evaluate(models, dataset=[tiny], out=tmp_path / "results", device="cpu", threads=1)
+    assert [(each["method"], each["replicates"]) for each in found["means"]] == [
+        ("erm, learning-rate=0.001", 2),
+        ("erm, learning-rate=0.0001", 2),
+    ]
+    for seed in (0, 1):
+        train(tiny, seed=seed, overrides={"epochs": 1}, out=tmp_path / f"seed-{seed}", **QUICK)
+    models = [tmp_path / f"seed-{seed}" for seed in (0, 1)]
+    found = evaluate(models, dataset=[tiny], out=tmp_path / "seeds", device="cpu", threads=1)
+    assert [each["method"] for each in found["means"]] == ["erm, seed=0", "erm, seed=1"]
+
+
+def test_classifier_of_the_foreground_is_judged_behind_masks(tmp_path: Path) -> None:
+    from cxrshort.verbs.build_dataset import build_dataset
+
+    phantoms = tmp_path / "phantom-III"
+    build_dataset("phantom-III", out=phantoms, number_of_images=100, size=32, replicates=2, jobs=1)
+    overrides = {"epochs": 2, "background": "noise", "masks": True}
+    summary = train(str(phantoms), overrides=overrides, out=tmp_path / "run", **QUICK)
+    description = checkpoint.describe(tmp_path / "run" / checkpoint.FILE)
+    assert (description.kind, description.background) == ("classifier", "noise")
+    evaluate(
+        [tmp_path / "run"], dataset=[str(phantoms)], split="test", out=tmp_path / "results", device="cpu", threads=1
+    )
+    predictions = pd.read_csv(tmp_path / "results" / "predictions.csv")
+    assert set(predictions["method"]) == {"erm on noise"} and np.isfinite(summary["selection"]["score"])
+    # Whatever lies outside the lungs is not seen: the scores stay when it is painted over.
+    images, masks = np.load(phantoms / "images.npy"), np.load(phantoms / "masks.npy")
+    np.save(phantoms / "images.npy", np.where(masks & 1, images, np.uint8(77)))
+    evaluate([tmp_path / "run"], dataset=[str(phantoms)], out=tmp_path / "painted", device="cpu", threads=1)
+    painted = pd.read_csv(tmp_path / "painted" / "predictions.csv")
+    pd.testing.assert_frame_equal(predictions, painted)
+    manifest = pd.read_csv(phantoms / "manifest.csv", dtype=str, keep_default_na=False).drop(columns="mask_row")
+    manifest.to_csv(tmp_path / "bare.csv", index=False)
+    with pytest.raises(CxrshortError) as caught:
+        evaluate([tmp_path / "run"], dataset=[str(tmp_path / "bare.csv")], out=tmp_path / "x", device="cpu", threads=1)
+    assert caught.value.message.endswith("the model sees the foreground alone, and an image has no mask")
+    assert sorted(tree(tmp_path / "run")) == ["log.jsonl", "model.safetensors", "run.json", "training.png"]
