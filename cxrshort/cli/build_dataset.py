@@ -29,9 +29,31 @@ def build_dataset(
         int | None,
         typer.Option("--size", metavar="N", help="Side of the cached images, in pixels.", show_default="224"),
     ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe",
+            metavar="R",
+            help="From files to squares as a paper did: degrave2021 or tea2025.",
+            show_default="degrave2021",
+        ),
+    ] = None,
     fit: Annotated[
-        str, typer.Option("--fit", metavar="FIT", help="crop (shorter side, then centre), pad or squash.")
-    ] = "crop",
+        str | None,
+        typer.Option(
+            "--fit",
+            metavar="FIT",
+            help="crop (shorter side, then centre), pad or squash.",
+            show_default="from the recipe",
+        ),
+    ] = None,
+    test_fit: Annotated[
+        str | None,
+        typer.Option(
+            "--test-fit", metavar="FIT", help="Of repositories kept for testing.", show_default="from the recipe"
+        ),
+    ] = None,
+    equalise: Annotated[bool, typer.Option("--equalise", help="Flatten each histogram first.")] = False,
     replicates: Annotated[int, typer.Option("--replicates", metavar="N", help="Number of independent splits.")] = 5,
     seed: Seed = 0,
     images: Annotated[
@@ -133,7 +155,10 @@ def build_dataset(
             root=root,
             out=out,
             size=size,
+            recipe=recipe,
             fit=fit,
+            test_fit=test_fit,
+            equalise=equalise,
             replicates=replicates,
             seed=seed,
             jobs=jobs,

@@ -22,6 +22,7 @@ import pandas as pd
 from cxrshort.columns import REGION_COLUMNS
 from cxrshort.datasets.layout import find_optional_file
 from cxrshort.datasets.masks import Masks, find_masks
+from cxrshort.datasets.pixel_recipes import FIT
 from cxrshort.datasets.tables import read_table
 from cxrshort.errors import DataError
 from cxrshort.images import place
@@ -201,29 +202,27 @@ def _by_name(rows: pd.DataFrame) -> Mapping[str, str]:
     return dict(zip(names, rows["image_id"], strict=True))
 
 
-def to_cache(
-    boxes: pd.DataFrame, rows: pd.DataFrame, *, size: int, fit: str = "crop"
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def to_cache(boxes: pd.DataFrame, rows: pd.DataFrame, *, size: int) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Convert boxes to the pixels of the cache.
 
     Args:
         boxes: `BOX_COLUMNS`.
-        rows: the images that were decoded: ``image_id``, ``source_height``, ``source_width``. A box whose frame has
-            another shape than the image is of another version of it and left out.
+        rows: the images that were decoded: ``image_id``, ``source_height``, ``source_width``, ``cache_fit``. A box
+            whose frame has another shape than the image is of another version of it and left out.
         size: side of the cached squares in pixels.
-        fit: as in `cxrshort.images.place`.
 
     Returns:
         ``REGION_COLUMNS``: half-open whole pixels, grown outwards and clipped to the square; and counted notes.
     """
-    sizes = rows.drop_duplicates("image_id").set_index("image_id")[["source_height", "source_width"]]
+    images = rows.drop_duplicates("image_id").set_index("image_id")
+    sizes = images[["source_height", "source_width"]]
     known = boxes[boxes["image_id"].isin(sizes.index)]
     shapes = sizes.loc[known["image_id"]].to_numpy(dtype=np.float64)
     frames = known[["height", "width"]].to_numpy(dtype=np.float64)
     stretch = (shapes[:, 1] / shapes[:, 0]) / (frames[:, 1] / frames[:, 0])
     same = np.abs(stretch - 1) <= SHAPE_TOLERANCE
     edges = known[["x0", "y0", "x1", "y1"]].to_numpy(dtype=np.float64)[same]
-    placed = _place(edges, frames[same], size=size, fit=fit)
+    placed = _place(edges, frames[same], size=size, fits=images.loc[known["image_id"], FIT].to_numpy()[same].tolist())
     clipped = np.clip(np.column_stack([np.floor(placed[:, :2]), np.ceil(placed[:, 2:])]), 0, size).astype(np.int64)
     visible = (placed[:, :2] < size).all(axis=1) & (placed[:, 2:] > 0).all(axis=1)
     regions = known[same][visible][["image_id", "region"]].reset_index(drop=True)
@@ -242,10 +241,12 @@ def _place(
     frames: npt.NDArray[np.float64],
     *,
     size: int,
-    fit: str,
+    fits: list[str],
 ) -> npt.NDArray[np.float64]:
     """Return edges (x0, y0, x1, y1) of (N, 4) boxes in cache pixels, unrounded."""
-    placements = [place(int(height), int(width), size=size, fit=fit) for height, width in frames]
+    placements = [
+        place(int(height), int(width), size=size, fit=fit) for (height, width), fit in zip(frames, fits, strict=True)
+    ]
     scale = np.array([[each.scale_x, each.scale_y] * 2 for each in placements]).reshape(-1, 4)
     shift = np.array([[each.left, each.top] * 2 for each in placements]).reshape(-1, 4)
     placed: npt.NDArray[np.float64] = edges * scale + shift

@@ -18,13 +18,14 @@ from cxrshort.datasets.cohorts import Candidates
 from cxrshort.datasets.journal import Journal
 from cxrshort.datasets.masks import fill_masks, find_masks
 from cxrshort.datasets.material import Material
+from cxrshort.datasets.pixel_recipes import FIT
 from cxrshort.errors import DataError, ResumableError
 from cxrshort.stats.characteristics import characteristics, characteristics_header, characteristics_rows
 from cxrshort.stats.confounding import CONFOUNDING_HEADER, confounding, confounding_rows
 
 JOURNAL = ".journal.jsonl"
 PHANTOMS = "phantoms.jsonl"
-_FOR_DECODING = ("correction", "photometric", "sidecar")
+_FOR_DECODING = ("correction", "photometric", "sidecar", FIT)
 """Columns that say how a file is decoded; a manifest, whose pixels are decoded, has no use for them."""
 
 
@@ -36,14 +37,12 @@ class Build:
         run: the dataset folder.
         material: what pixels are made from.
         size: side of the cached squares in pixels.
-        fit: ``"crop"``, ``"pad"`` or ``"squash"``.
         jobs: parallel workers.
     """
 
     run: runs.Run
     material: Material
     size: int
-    fit: str
     jobs: int
 
     def partial(self, name: str) -> Path:
@@ -181,11 +180,9 @@ def annotate(
         own = find_masks(masks, rows, root=root)
         found |= own.paths
         notes += own.notes
-    row_of, refused = fill_masks(
-        build.run.path(datasets.MASKS), found, rows, size=build.size, fit=build.fit, jobs=build.jobs
-    )
+    row_of, refused = fill_masks(build.run.path(datasets.MASKS), found, rows, size=build.size, jobs=build.jobs)
     notes += [f"{count} masks left out: {reason}" for reason, count in counts(refused["reason"]).items()]
-    regions, box_notes = to_cache(pd.concat(boxes, ignore_index=True), rows, size=build.size, fit=build.fit)
+    regions, box_notes = to_cache(pd.concat(boxes, ignore_index=True), rows, size=build.size)
     if row_of.notna().any():
         rows = rows.assign(mask_row=row_of)
     return dataclasses.replace(candidates, rows=rows, notes=(*notes, *box_notes)), regions

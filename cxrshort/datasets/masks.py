@@ -19,6 +19,7 @@ from PIL import Image
 from cxrshort.bitmap import ImageError, open_file, read_bitmap
 from cxrshort.columns import MASK_BITS
 from cxrshort.datasets.layout import index_images
+from cxrshort.datasets.pixel_recipes import FIT
 from cxrshort.errors import MissingInputError, UsageError
 from cxrshort.images import create_cache, fit_image, keep_rows, open_cache
 
@@ -159,31 +160,33 @@ def _to_bits(levels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def fill_masks(
-    target: Path, masks: Mapping[str, Path], rows: pd.DataFrame, *, size: int, fit: str = "crop", jobs: int = 1
+    target: Path, masks: Mapping[str, Path], rows: pd.DataFrame, *, size: int, jobs: int = 1
 ) -> tuple[pd.Series, pd.DataFrame]:
     """Write ``masks.npy`` with a row for every image that has a mask; without one, nothing is written.
 
     Args:
         target: the file.
         masks: mask file by ``image_id``.
-        rows: decoded images: ``image_id``, ``source_height``, ``source_width``.
+        rows: decoded images: ``image_id``, ``source_height``, ``source_width``, `FIT`.
         size: side of the squares in pixels.
-        fit: as in `cxrshort.images.place`.
         jobs: masks read at the same time; the bytes do not depend on it.
 
     Returns:
         The row of each image in the file (Int64, empty where there is no mask), indexed like ``rows``; and the masks
         that were refused: image_id, path, reason, detail.
     """
-    wanted = rows.loc[rows["image_id"].isin(masks), ["image_id", "source_height", "source_width"]]
+    wanted = rows.loc[rows["image_id"].isin(masks), ["image_id", "source_height", "source_width", FIT]]
     columns = ["image_id", "path", "reason", "detail"]
     mask_row = pd.Series(pd.NA, index=rows.index, dtype="Int64")
     if wanted.empty:
         return mask_row, pd.DataFrame(columns=columns)
     partial = target.with_name(f".partial.{target.name}")
     create_cache(partial, (len(wanted), size, size))
-    files = [(masks[name], int(height), int(width)) for name, height, width in wanted.itertuples(index=False)]
-    results = _fill(partial, files, size=size, fit=fit, jobs=jobs)
+    files = [
+        (masks[name], int(height), int(width), str(fit))
+        for name, height, width, fit in wanted.itertuples(index=False, name=None)
+    ]
+    results = _fill(partial, files, size=size, jobs=jobs)
     kept = [number for number, (reason, _) in enumerate(results) if not reason]
     outcomes = zip(wanted["image_id"], files, results, strict=True)
     refused = [(name, str(file[0]), *why) for name, file, why in outcomes if why[0]]
@@ -195,14 +198,14 @@ def fill_masks(
     return mask_row, pd.DataFrame(refused, columns=columns)
 
 
-def _fill(cache: Path, files: list[tuple[Path, int, int]], *, size: int, fit: str, jobs: int) -> list[tuple[str, str]]:
+def _fill(cache: Path, files: list[tuple[Path, int, int, str]], *, size: int, jobs: int) -> list[tuple[str, str]]:
     """Read masks into the rows of a cache; return reason and detail for each, empty where it was read."""
     chunks = [range(start, min(start + _CHUNK, len(files))) for start in range(0, len(files), _CHUNK)]
 
     def read(chunk: range) -> list[tuple[str, str]]:
         rows, results = open_cache(cache, "r+"), []
         for number in chunk:
-            path, height, width = files[number]
+            path, height, width, fit = files[number]
             try:
                 rows[number] = read_mask(path, source_height=height, source_width=width, size=size, fit=fit)
                 results.append(("", ""))

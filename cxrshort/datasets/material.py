@@ -18,6 +18,7 @@ from cxrshort.datasets.phantom import cohort as phantom_cohort
 from cxrshort.datasets.phantom.drawing import LARGEST, SMALLEST
 from cxrshort.datasets.phantom.parameters import Phantom
 from cxrshort.datasets.phantom.rendering import draw_into
+from cxrshort.datasets.pixel_recipes import FIT, PixelRecipe
 from cxrshort.errors import UsageError
 
 PHANTOM_FRACTIONS = (0.25, 0.15)
@@ -66,10 +67,13 @@ def part_of(material: Material, chosen: Sequence[int], *, name: str) -> Material
     return dataclasses.replace(material, plan=[name, *material.plan], make=make)
 
 
-def of_files(candidates: Candidates, *, size: int, fit: str) -> Material:
-    """Return image files as material: decoded into grey squares."""
+def of_files(candidates: Candidates, *, size: int, recipe: PixelRecipe) -> tuple[Candidates, Material]:
+    """Return candidates that know how they are fitted, and their files as material: decoded into grey squares."""
+    candidates = dataclasses.replace(
+        candidates, rows=candidates.rows.assign(**{FIT: recipe.fits(candidates.rows, candidates.fractions)})
+    )
     root, paths = candidates.root or Path(), [str(path) for path in candidates.rows["path"]]
-    treatments = _treatments(candidates, fit=fit)
+    treatments = _treatments(candidates, equalise=recipe.equalise)
 
     def make(files: Mapping[str, Path], chosen: Sequence[int], rows: Sequence[int], jobs: int, record: Record) -> None:
         images.decode_into(
@@ -83,11 +87,11 @@ def of_files(candidates: Candidates, *, size: int, fit: str) -> Material:
         )
 
     plan = [f"{path} {treatment}" for path, treatment in zip(paths, treatments, strict=True)]
-    return Material([f"{size} {fit}", *plan], {IMAGES: (size, size)}, make, from_files=True)
+    return candidates, Material([str(size), *plan], {IMAGES: (size, size)}, make, from_files=True)
 
 
-def _treatments(candidates: Candidates, *, fit: str) -> list[images.Treatment]:
-    """Return how each file is decoded: the window or table of its sidecar, its inversion, its corrections."""
+def _treatments(candidates: Candidates, *, equalise: bool) -> list[images.Treatment]:
+    """Return how each file is decoded: its fit, the window or table of its sidecar, its inversion, its corrections."""
     rows, root = candidates.rows, candidates.root or Path()
 
     def texts(name: str) -> list[str]:
@@ -96,13 +100,14 @@ def _treatments(candidates: Candidates, *, fit: str) -> list[images.Treatment]:
     return [
         images.Treatment(
             fit=fit,
+            equalise=equalise,
             flip="flip" in actions.split(";"),
             skip_windowing="skip_windowing" in actions.split(";"),
             sidecar=root / sidecar if sidecar else None,
             photometric=photometric,
         )
-        for actions, photometric, sidecar in zip(
-            texts("correction"), texts("photometric"), texts("sidecar"), strict=True
+        for fit, actions, photometric, sidecar in zip(
+            texts(FIT), texts("correction"), texts("photometric"), texts("sidecar"), strict=True
         )
     ]
 

@@ -117,12 +117,24 @@ def check_pixels(name: str, description: Description, *, dataset: str, pixels: M
     Raises:
         DataError: a setting of the dataset differs.
     """
-    for setting, value in description.pixels.items():
-        if setting != "size" and pixels.get(setting, value) != value:
-            raise DataError(
-                f"'{name}' was trained on images made with {setting} '{value}', {dataset} has '{pixels[setting]}'",
-                f"build-dataset with --{setting} {value}",
-            )
+    names = [each for each in description.pixels if each != "size"]
+    differing = [each for each in names if pixels.get(each, description.pixels[each]) != description.pixels[each]]
+    if differing:
+        wanted, found = (
+            " and ".join(f"{each} '{made[each]}'" for each in differing) for made in (description.pixels, pixels)
+        )
+        raise DataError(
+            f"'{name}' was trained on images made with {wanted}, {dataset} has {found}",
+            f"build-dataset with {' '.join(_option(each, description.pixels[each]) for each in differing)}",
+        )
+
+
+def _option(setting: str, value: Any) -> str:
+    """Return what to give build-dataset."""
+    name = f"--{setting.replace('_', '-')}"
+    if isinstance(value, bool):
+        return name if value else f"no {name}"
+    return f"{name} {value}"
 
 
 def save(model: Classifier, path: Path, *, description: Description) -> None:

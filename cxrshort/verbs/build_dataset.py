@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cxrshort import dataset as datasets
-from cxrshort import images, registry, runs, workers
 from cxrshort import manifest as manifests
+from cxrshort import runs, workers
 from cxrshort.datasets import assembly, cohorts, shards
 from cxrshort.datasets.benchmarks import BENCHMARKS
 from cxrshort.datasets.cohorts import Candidates
@@ -17,6 +17,7 @@ from cxrshort.datasets.journal import Journal
 from cxrshort.datasets.material import Material, of_benchmark, of_files, of_phantoms
 from cxrshort.datasets.phantom import cohort as phantom_cohort
 from cxrshort.datasets.phantom.catalogue import DATASETS as PHANTOMS
+from cxrshort.datasets.pixel_recipes import PixelRecipe, pixel_recipe
 from cxrshort.datasets.reading import ReadOptions
 from cxrshort.errors import UsageError
 from cxrshort.report import gallery
@@ -34,7 +35,10 @@ def build_dataset(
     root: Path | None = None,
     out: Path | None = None,
     size: int | None = None,
-    fit: str = "crop",
+    recipe: str | None = None,
+    fit: str | None = None,
+    test_fit: str | None = None,
+    equalise: bool = False,
     replicates: int = 5,
     seed: int = 0,
     jobs: int | None = None,
@@ -63,7 +67,10 @@ def build_dataset(
         root: folder of the raw repositories; default ``$CXRSHORT_DATA`` or ``data``.
         out: the dataset folder; default ``datasets/NAME``.
         size: side of the cached squares in pixels; default 224, or what a benchmark's paper uses.
-        fit: ``"crop"``, ``"pad"`` or ``"squash"``.
+        recipe: the paper whose way from files to squares is taken, see :mod:`cxrshort.datasets.pixel_recipes`.
+        fit: over the recipe's: ``"crop"``, ``"pad"`` or ``"squash"``.
+        test_fit: the same for repositories that the cohort keeps for testing alone.
+        equalise: flatten the histogram of each picture first.
         replicates: number of independent splits.
         seed: chooses splits, samples and phantoms.
         jobs: parallel workers; default one per processor. The bytes do not depend on it.
@@ -94,7 +101,7 @@ def build_dataset(
     """
     part = shards.parse(shard) if shard is not None else None
     _check_numbers(size=size, replicates=replicates)
-    registry.check_name(images.FITS, fit, kind="fit")
+    pixels = pixel_recipe(recipe, fit=fit, test_fit=test_fit, equalise=equalise)
     _refuse_mismatched(
         dataset,
         drawn={"--images": number_of_images, "--confounding": confounding},
@@ -104,6 +111,10 @@ def build_dataset(
             "--sample": sample,
             "--masks": masks,
             "--scheduler": scheduler,
+            "--recipe": recipe,
+            "--fit": fit,
+            "--test-fit": test_fit,
+            "--equalise": equalise,
         },
     )
     _refuse_contradictory({"--metadata-only": metadata_only, "--shard": shard, "--merge": merge})
@@ -115,7 +126,7 @@ def build_dataset(
         dataset,
         root=root or cohorts.default_root(),
         size=size,
-        fit=fit,
+        pixels=pixels,
         seed=seed,
         number_of_images=number_of_images,
         confounding=confounding,
@@ -133,7 +144,7 @@ def build_dataset(
         "dataset": dataset,
         "root": root,
         "size": side,
-        "fit": fit,
+        **pixels.record(),
         "replicates": replicates,
         "seed": seed,
         "images": number_of_images,
@@ -153,12 +164,12 @@ def build_dataset(
     with workers.cluster(scheduler):
         if part is not None:
             run = shards.start(part, folder, arguments=arguments, force=force)
-            build = assembly.Build(run, part.material(material, count), side, fit, options.jobs)
+            build = assembly.Build(run, part.material(material, count), side, options.jobs)
             return shards.make(part, build, count, report=done)
         begun_anew = force or not (folder / runs.DONE).exists()  # otherwise refused by what follows
         finished = shards.complete(folder, material=material, count=count) if merge and begun_anew else None
         run = _start(folder, arguments, force=force, resume=resume, merge=merge)
-        build = assembly.Build(run, material, side, fit, options.jobs)
+        build = assembly.Build(run, material, side, options.jobs)
         if finished is not None:
             journal: Journal | None = shards.merge(build, finished, count, report=done)
         else:
@@ -182,7 +193,7 @@ def build_dataset(
             "name": dataset,
             "folder": str(folder.resolve()),
             "root": str(candidates.root or ""),
-            "recipe": {"size": side, "fit": fit},
+            "recipe": {"size": side, **pixels.record()},
             "labels": manifests.labels(manifest),
             "masks": material.mask_bits or ({"lungs": 1, "text": 16} if "mask_row" in manifest else {}),
             "summary": summary,
@@ -197,7 +208,7 @@ def _gather(
     *,
     root: Path,
     size: int | None,
-    fit: str,
+    pixels: PixelRecipe,
     seed: int,
     number_of_images: int | None,
     confounding: float | None,
@@ -218,7 +229,7 @@ def _gather(
     candidates = cohorts.gather(dataset, root=root, options=options, where=where)
     if sample is not None:
         candidates = cohorts.keep_sample(candidates, sample, per=per, seed=seed)
-    return candidates, of_files(candidates, size=side, fit=fit), side
+    return *of_files(candidates, size=side, recipe=pixels), side
 
 
 def _start(folder: Path, arguments: Mapping[str, Any], *, force: bool, resume: bool, merge: bool) -> runs.Run:

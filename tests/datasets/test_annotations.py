@@ -20,10 +20,11 @@ from cxrshort.registry import load
 ALL_VIEWS = ReadOptions(include_other_findings=True, views=("PA", "AP", "AP_SUPINE", "LATERAL", "UNKNOWN"))
 
 
-def rows_of(*names, size=(1024, 1024)):
+def rows_of(*names, size=(1024, 1024), fit="crop"):
     ids = [f"repository/{name}" for name in names]
     paths = [f"images/{name}" for name in names]
-    return pd.DataFrame({"image_id": ids, "path": paths, "source_height": size[0], "source_width": size[1]})
+    sizes = {"source_height": size[0], "source_width": size[1]}
+    return pd.DataFrame({"image_id": ids, "path": paths, **sizes, "cache_fit": fit})
 
 
 def boxes_of(*boxes, frame=(1000, 1000)):
@@ -41,7 +42,7 @@ def real_rows(test_data, name, options):
 def with_sizes(rows, root):
     decoded = [decode(root / path, size=16) for path in rows["path"]]
     heights, widths = zip(*((each.source_height, each.source_width) for each in decoded), strict=True)
-    return rows.assign(source_height=heights, source_width=widths)
+    return rows.assign(source_height=heights, source_width=widths, cache_fit="crop")
 
 
 def lung_boxes(**changes):
@@ -121,8 +122,8 @@ def test_unreadable_lung_boxes_are_refused(tmp_path):
     ],
 )
 def test_boxes_are_converted_to_cache_pixels(fit, frame, box, expected):
-    rows = rows_of("a.png", size=frame)
-    regions, _ = to_cache(boxes_of(box, frame=frame), rows, size=100, fit=fit)
+    rows = rows_of("a.png", size=frame, fit=fit)
+    regions, _ = to_cache(boxes_of(box, frame=frame), rows, size=100)
     assert list(regions.columns) == list(REGION_COLUMNS)
     assert regions.iloc[0].to_list() == ["repository/a.png", "lung_left", *expected]
 
@@ -235,7 +236,7 @@ def test_real_boxes_of_chestx_ray14_are_counted_and_converted(test_data):
         "BBox_List_2017.csv: 935 boxes of images that are not in the dataset",
     )
     # The shipped images are 256 x 256 copies; in a cache of that size the boxes are a quarter of the published ones.
-    regions, notes = to_cache(found.boxes, rows.assign(source_height=256, source_width=256), size=256)
+    regions, notes = to_cache(found.boxes, rows.assign(source_height=256, source_width=256, cache_fit="crop"), size=256)
     quarter = found.boxes[["x0", "y0", "x1", "y1"]].to_numpy() / 4
     assert notes == () and np.abs(regions.iloc[:, 2:].to_numpy() - quarter).max() < 1
     labels = rows.set_index("image_id")

@@ -159,7 +159,7 @@ def test_damaged_mask_is_refused(tmp_path):
 
 
 def test_file_of_masks_has_a_row_for_each_usable_one(tmp_path):
-    rows = rows_of(*(f"{number}.jpg" for number in range(5))).assign(source_height=2, source_width=2)
+    rows = rows_of(*(f"{number}.jpg" for number in range(5))).assign(source_height=2, source_width=2, cache_fit="crop")
     rows.index = range(10, 15)
     masks = {
         "id:1.jpg": save(tmp_path / "1.png", [[255, 0], [0, 0]]),
@@ -178,7 +178,7 @@ def test_file_of_masks_has_a_row_for_each_usable_one(tmp_path):
 
 
 def test_nothing_is_written_without_a_usable_mask(tmp_path):
-    rows = rows_of("1.jpg").assign(source_height=2, source_width=2)
+    rows = rows_of("1.jpg").assign(source_height=2, source_width=2, cache_fit="crop")
     for masks in ({}, {"id:1.jpg": tmp_path / "missing.png"}):
         mask_row, refused = fill_masks(tmp_path / "masks.npy", masks, rows, size=2)
         assert mask_row.isna().all() and len(refused) == len(masks)

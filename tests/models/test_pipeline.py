@@ -136,4 +136,4 @@ def test_model_refuses_pixels_made_otherwise() -> None:
     checkpoint.check_pixels("m", description, dataset="D", pixels={"fit": "crop", "size": 64})
     with pytest.raises(DataError) as caught:
         checkpoint.check_pixels("m", description, dataset="D", pixels={"fit": "pad"})
-    assert caught.value.message == "'m' was trained on images made with fit 'crop', D has 'pad'"
+    assert caught.value.message == "'m' was trained on images made with fit 'crop', D has fit 'pad'"

@@ -13,10 +13,13 @@ from cxrshort import dataset as datasets
 from cxrshort.columns import MASK_BITS
 from cxrshort.datasets.cohorts import Candidates
 from cxrshort.datasets.material import of_files
+from cxrshort.datasets.pixel_recipes import PixelRecipe
 from cxrshort.datasets.reading import ReadOptions
-from cxrshort.errors import UsageError
+from cxrshort.errors import CxrshortError, UsageError
 from cxrshort.images import create_cache
 from cxrshort.verbs.build_dataset import build_dataset
+from cxrshort.verbs.evaluate import evaluate
+from cxrshort.verbs.train import train
 
 from ..datasets.benchmarks.copies import make_mnist
 
@@ -141,12 +144,46 @@ def test_window_of_a_sidecar_and_a_flip_reach_the_pixels(tmp_path: Path) -> None
     Image.fromarray(ramp).save(home / "film.png")
     header = {"00281050": {"vr": "DS", "Value": [8192]}, "00281051": {"vr": "DS", "Value": [16384]}}
     (home / "film.json").write_text(json.dumps(header))
-    rows = pd.DataFrame({"path": ["film.png"] * 3, "correction": ["", "", "flip"], "sidecar": ["", "film.json", ""]})
+    rows = pd.DataFrame(
+        {"path": ["film.png"] * 3, "repository": "r", "correction": ["", "", "flip"], "sidecar": ["", "film.json", ""]}
+    )
     candidates = Candidates(rows, pd.DataFrame(), {}, root=home)
-    material = of_files(candidates, size=32, fit="crop")
+    _, material = of_files(candidates, size=32, recipe=PixelRecipe())
     cache = create_cache(tmp_path / "images.npy", (3, 32, 32))
     material.make({"images.npy": tmp_path / "images.npy"}, [0, 1, 2], [0, 1, 2], 1, lambda done: None)
     plain, windowed, flipped = np.array(cache, dtype=int)
     assert windowed[-1].min() == 255 > plain[16].max()
     assert (flipped == plain[::-1]).all()
     assert len(set(material.plan)) == 4
+
+
+def test_recipe_of_tea_equalises_and_is_recorded_and_other_images_are_refused(test_data: Path, tmp_path: Path) -> None:
+    for name, options in (("plain", {}), ("tea", {"recipe": "tea2025"})):
+        build_dataset("github-covid", root=test_data, out=tmp_path / name, size=64, **options)
+    tea, plain = (np.load(tmp_path / name / "images.npy") for name in ("tea", "plain"))
+    record = json.loads((tmp_path / "tea" / "run.json").read_text())
+    assert record["recipe"] == {"size": 64, "fit": "squash", "equalise": True, "test_fit": "pad"}
+    # A flat histogram has its mean in the middle, whatever the exposure of the film was.
+    assert tea.mean((1, 2)).std() < plain.mean((1, 2)).std() / 3
+    assert abs(tea.mean() - 127.5) < 8
+    train(
+        str(tmp_path / "tea"),
+        arch="small-cnn",
+        overrides={"epochs": 1, "labels": "view"},
+        out=tmp_path / "run",
+        device="cpu",
+    )
+    with pytest.raises(CxrshortError) as caught:
+        evaluate([tmp_path / "run"], dataset=[str(tmp_path / "plain")], out=tmp_path / "results", device="cpu")
+    assert caught.value.message.endswith(
+        "was trained on images made with equalise 'True' and fit 'squash', github-covid has equalise "
+        "'False' and fit 'crop'"
+    )
+    assert caught.value.hint == "build-dataset with --equalise --fit squash"
+
+
+@pytest.mark.parametrize("option", [{"recipe": "tea2025"}, {"fit": "pad"}, {"equalise": True}, {"test_fit": "pad"}])
+def test_what_happens_to_files_is_refused_where_there_are_none(tmp_path: Path, option: dict[str, object]) -> None:
+    with pytest.raises(UsageError) as caught:
+        build_dataset("phantom-I", out=tmp_path / "out", number_of_images=40, size=32, **option)  # type: ignore[arg-type]
+    assert caught.value.message == f"--{next(iter(option)).replace('_', '-')} is for repositories"

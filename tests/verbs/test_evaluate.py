@@ -186,7 +186,7 @@ def test_images_made_otherwise_are_refused(home: Path, tmp_path: Path) -> None:
     error = fails(home, tmp_path / "out", models=("replicate-0",), dataset=[str(tmp_path / "padded")])
     assert isinstance(error, DataError)
     path = home / "replicate-0" / "model.safetensors"
-    assert error.message == f"'{path}' was trained on images made with fit 'crop', padded has 'pad'"
+    assert error.message == f"'{path}' was trained on images made with fit 'crop', padded has fit 'pad'"
     assert error.hint == "build-dataset with --fit crop"
 
 
