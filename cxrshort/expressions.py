@@ -93,15 +93,16 @@ def select(table: pd.DataFrame, expression: str) -> Bools:
 
 
 def categories(table: pd.DataFrame, expression_or_column: str) -> pd.Series:
-    """Return the group of each row: the value of a column, or whether an expression holds.
+    """Return the group of each row: the value of a column, or of several, or whether an expression holds.
 
     Args:
         table: as for :func:`select`.
-        expression_or_column: the name of a column, with or without backticks; else an expression.
+        expression_or_column: the name of a column, with or without backticks; names joined by commas, whose
+            combinations are the groups; else an expression.
 
     Returns:
-        (N,) text: the cells of the column, ``""`` where missing and numbers as short as they are exact; for an
-        expression ``"true"`` or ``"false"``.
+        (N,) text: the cells of the column, ``""`` where missing and numbers as short as they are exact; of several
+        columns, joined by commas and ``""`` where any is missing; for an expression ``"true"`` or ``"false"``.
 
     Raises:
         UsageError: neither a column nor an expression that can be understood.
@@ -112,11 +113,17 @@ def categories(table: pd.DataFrame, expression_or_column: str) -> pd.Series:
         (['F', ''], ['17', '60.5'])
         >>> categories(table, "age_years >= 18").tolist()
         ['false', 'true']
+        >>> categories(table, "sex,age_years").tolist()
+        ['F,17', '']
     """
     wanted = expression_or_column.strip()
     names = {form: name for name in table.columns for form in (f"`{name}`", str(name))}
+    parts = [each.strip() for each in wanted.split(",")]
     if wanted in names:
         texts = _as_texts(table[names[wanted]])
+    elif all(each in names for each in parts):
+        rows = zip(*(_as_texts(table[names[each]]) for each in parts), strict=True)
+        texts = np.array([",".join(row) if all(row) else "" for row in rows], dtype=object)
     else:
         texts = np.where(select(table, expression_or_column), "true", "false").astype(object)
     return pd.Series(texts, index=table.index, name=wanted, dtype=object)

@@ -353,3 +353,13 @@ def test_precedence_without_brackets_agrees_with_python(parts):
         signs += {"and": "&", "or": "|"}[joint] * (number > 0) + "~" * negated + f"p{number}"
     answers = {f"p{number}": part[2][1] for number, part in enumerate(parts)}
     assert select(LARGE, words).tolist() == pd.DataFrame(answers).eval(signs).tolist()
+
+
+def test_several_columns_make_groups_of_their_combinations():
+    table = pd.DataFrame({"view": ["PA", "AP", "PA", ""], "COVID-19": [1.0, 0.0, None, 1.0], "a,b": list("wxyz")})
+    assert categories(table, "view, COVID-19").tolist() == ["PA,1", "AP,0", "", ""]
+    assert categories(table, "`view`,`COVID-19`").tolist() == ["PA,1", "AP,0", "", ""]
+    assert categories(table, "a,b").tolist() == list("wxyz")  # a column of that name comes first
+    assert categories(table, "view in ('PA', 'AP')").tolist() == ["true", "true", "true", "false"]
+    with pytest.raises(UsageError):
+        categories(table, "view,nothing")

@@ -97,7 +97,7 @@ def training(result: Mapping[str, Any], *, json: bool, quiet: bool) -> None:
         _line(f"{what} has a validation {chosen['measure']} of {chosen['score']:.3f}")
     else:
         epoch = f"epoch {chosen['epoch'] + 1} of {len(result['history'])}"
-        _line(f"{epoch} has the best validation {chosen['measure']}: {chosen['score']:.3f}")
+        _line(f"{epoch} is kept, with a validation {chosen['measure']} of {chosen['score']:.3f}")
     return _line(f"written to {result['model']}")
 
 

@@ -97,7 +97,9 @@ def train(
     ] = None,
     group: Annotated[
         str | None,
-        typer.Option("--group", metavar="G", help="Groups of group-dro, irm, pgi: a column or an expression."),
+        typer.Option(
+            "--group", metavar="G", help="Groups of group-dro, irm, pgi: columns joined by commas, or an expression."
+        ),
     ] = None,
     multiclass: Annotated[bool, typer.Option("--multiclass", help="The labels exclude each other.")] = False,
     regression: Annotated[bool, typer.Option("--regression", help="The label is a number, such as a score.")] = False,
@@ -182,6 +184,15 @@ def train(
             show_default="COVID-19, else the mean",
         ),
     ] = None,
+    selection: Annotated[
+        str | None,
+        typer.Option(
+            "--selection",
+            metavar="S",
+            help="The epoch that is kept: score (best on val), loss (lowest on val) or last.",
+            show_default=_FROM_RECIPE,
+        ),
+    ] = None,
     out: Out = None,
     name: Annotated[
         str | None,
@@ -239,6 +250,7 @@ def train(
         "weights": weights,
         "labels": labels,
         "select_label": select_label,
+        "selection": selection,
         "settings": ",".join(settings) if settings else None,
         "group": group,
         "task": _task(target, multiclass=multiclass, regression=regression),

@@ -44,8 +44,9 @@ PREVALENCE = {
 def sample(name: str, *, images: int, confounding: float | None, seed: int) -> list[Phantom]:
     """Draw the parameters of a phantom dataset.
 
-    A larger sample of the same seed begins with the smaller one. ``phantom-deceiving`` shows the persons and findings
-    of ``phantom-I`` of the same seed and size, image by image, in the other class's style and view.
+    A larger sample of the same seed begins with the smaller one; another seed draws other persons, under other ids.
+    ``phantom-deceiving`` shows the persons and findings of ``phantom-I`` of the same seed and size, image by image, in
+    the other class's style and view.
 
     Args:
         name: one of ``DATASETS``.
@@ -67,7 +68,7 @@ def sample(name: str, *, images: int, confounding: float | None, seed: int) -> l
     _check_ranges(images, strength, seed)
     phantoms: list[Phantom] = []
     for phantom in _radiographs(cohort, strength, seed):
-        phantoms.append(dataclasses.replace(phantom, phantom_id=f"{name}/{len(phantoms):06d}"))
+        phantoms.append(dataclasses.replace(phantom, phantom_id=f"{_tagged(name, seed)}/{len(phantoms):06d}"))
         if len(phantoms) == images:
             break
     return phantoms
@@ -96,6 +97,11 @@ def rows(phantoms: Sequence[Phantom]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def _tagged(name: str, seed: int) -> str:
+    """Return a name that tells the persons and films of one seed from those of another."""
+    return f"{name}@{seed}" if seed else name
+
+
 def _check_ranges(images: int, confounding: float, seed: int) -> None:
     if not 1 <= images <= MAX_IMAGES:
         raise UsageError(f"'{images}' images is not from 1 to {MAX_IMAGES}", "try --images 1000")
@@ -115,7 +121,7 @@ def _radiographs(cohort: Cohort, confounding: float, seed: int) -> Iterator[Phan
                 cohort,
                 positive=bool(place < BLOCK_POSITIVES),
                 confounding=confounding,
-                patient_id=f"{cohort.population}/P{number:06d}",
+                patient_id=f"{_tagged(cohort.population, seed)}/P{number:06d}",
                 generator=np.random.default_rng([seed, population, 1, number]),
             )
             number += 1

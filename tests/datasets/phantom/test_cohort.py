@@ -127,7 +127,14 @@ def test_phantom_deceiving_shows_the_persons_of_phantom_i_in_the_other_style() -
         assert {one.site, other.site} == {"site-a", "site-b"}
     table = rows(deceiving)
     assert table["person_id"].tolist() == rows(honest)["person_id"].tolist()
-    assert table["image_id"].str.startswith("phantom-deceiving/").all()
+    assert table["image_id"].str.startswith("phantom-deceiving@7/").all()
+
+
+def test_another_seed_draws_other_persons_under_other_ids() -> None:
+    tables = [rows(sample("phantom-I", images=50, confounding=None, seed=seed)) for seed in (0, 1, 10)]
+    for column in ("image_id", "person_id"):
+        known = [set(table[column]) for table in tables]
+        assert not (known[0] & known[1] or known[0] & known[2] or known[1] & known[2])
 
 
 def test_datasets_share_no_persons_unless_meant_to() -> None:
