@@ -39,7 +39,7 @@ GROUPWISE = {
     "irm, agrees with the shortcut or not": ("irm", AGREE),
 }
 MASKED = {"erm": "", "rrr": "", "gain": "", "isnet": "plain_epochs=2"}
-CPU: dict[str, Any] = {"device": "cpu", "force": True}
+CPU: dict[str, Any] = {"device": "cpu", "threads": 1, "force": True}
 COVID = "COVID-19"
 
 
@@ -97,10 +97,10 @@ def draw(home: Path, name: str, *, images: int, seed: int, confounding: float | 
 
 def gaps(home: Path, seed: int) -> Iterator[tuple[str, str, float]]:
     """Train inside phantom-I and inside phantom-III, and test inside and outside."""
-    external = draw(home, "phantom-external", images=1600, seed=1000 + seed)
-    deceiving = draw(home, "phantom-deceiving", images=1600, seed=seed)
+    external = draw(home, "phantom-external", images=1500, seed=1000 + seed)
+    deceiving = draw(home, "phantom-deceiving", images=4000, seed=seed)
     for name in ("phantom-I", "phantom-III"):
-        data = draw(home, name, images=1600, seed=seed)
+        data = draw(home, name, images=4000, seed=seed)
         model = learn(data, home / "model", seed=seed)
         inside = label_auc(predictions(model, data, split="test"))
         outside = label_auc(predictions(model, external))
