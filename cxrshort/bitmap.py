@@ -33,6 +33,7 @@ _TABLE_ROWS = 1 << 20  # pixels looked up at a time
 _BITS_STORED = "00280101"
 _PHOTOMETRIC = "00280004"
 _WINDOW_CENTER = "00281050"
+_VOI_FUNCTION = "00281056"
 _WINDOW_WIDTH = "00281051"
 _RESCALE_INTERCEPT = "00281052"
 _RESCALE_SLOPE = "00281053"
@@ -278,7 +279,19 @@ def _windowed(values: NDArray[np.float64], header: dict[str, Any], bits: float) 
     center, width = _number(header, _WINDOW_CENTER, math.nan), _number(header, _WINDOW_WIDTH, math.nan)
     if not (math.isfinite(center) and math.isfinite(width) and width > 0):
         raise ImageError("invalid window", f"center {center:g}, width {width:g}")
-    return (rescaled - (center - width / 2)) / width
+    return _through_window(rescaled, center, width, str(_first(header, _VOI_FUNCTION)).strip().upper())
+
+
+def _through_window(values: NDArray[np.float64], center: float, width: float, function: str) -> NDArray[np.float64]:
+    """Apply a window (PS3.3 C.11.2.1.2 and C.11.2.1.3): linear unless the header says another function."""
+    if function == "SIGMOID":
+        shown: NDArray[np.float64] = 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -700, 700)))
+        return shown
+    if function == "LINEAR_EXACT":
+        return (values - center) / width + 0.5
+    if width <= 1:  # the standard has no narrower ones
+        return np.where(values > center - 0.5, 1.0, 0.0)
+    return (values - (center - 0.5)) / (width - 1) + 0.5
 
 
 def _through_table(values: NDArray[np.float64], table: dict[str, Any], bits: float) -> NDArray[np.float64]:

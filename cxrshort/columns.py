@@ -59,6 +59,8 @@ COLUMNS = (
     Column("cache_row", "integer", "row of images.npy in that folder"),
     Column("source_height", "integer", "height of the original", unit="pixels"),
     Column("source_width", "integer", "width of the original", unit="pixels"),
+    Column("pixel_height_mm", "number", "height of a pixel of the original", unit="mm"),
+    Column("pixel_width_mm", "number", "width of a pixel of the original", unit="mm"),
     Column("repository", "text", "public source that the image comes from", required=True),
     Column("patient_id", "text", "patient as the source gives it, prefixed by the repository", required=True),
     Column("person_id", "text", "patients joined where one person is known to stand behind them", required=True),

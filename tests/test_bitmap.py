@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from pydicom import Dataset
+from pydicom.pixels.processing import apply_windowing
 
 from cxrshort import bitmap
 from cxrshort.bitmap import ImageError, Treatment, look_up
@@ -20,6 +22,7 @@ TAGS = {
     "bits": "00280101",
     "center": "00281050",
     "width": "00281051",
+    "function": "00281056",
     "intercept": "00281052",
     "slope": "00281053",
 }
@@ -56,10 +59,14 @@ def refusal(folder: Path, **treatment) -> tuple[str, str]:
 
 
 def window(values: np.ndarray, center: float, width: float) -> np.ndarray:
-    """The formula of DeGrave et al. 2021, without its truncations, pixel by pixel."""
+    """The pseudo-code of PS3.3 C.11.2.1.2.1, pixel by pixel."""
 
     def level(value: float) -> int:
-        return round(255 * min(1.0, max(0.0, (value - (center - width / 2)) / width)))
+        if value <= center - 0.5 - (width - 1) / 2:
+            return 0
+        if value > center - 0.5 + (width - 1) / 2:
+            return 255
+        return round(255 * ((value - (center - 0.5)) / (width - 1) + 0.5))
 
     return np.vectorize(level)(values)
 
@@ -71,10 +78,23 @@ def table(values: np.ndarray, entries: list[int], *, first: int, white: int) -> 
 
 
 def test_window_of_the_sidecar_is_applied(tmp_path):
-    for center, width in [(2048, 4096), (1000, 501), (1000.5, 333.3), (3000, 0.5)]:
+    for center, width in [(2048, 4096), (1000, 501), (1000.5, 333.3), (3000, 1)]:
         np.testing.assert_array_equal(
             shown(tmp_path, sidecar=header(tmp_path, center=center, width=width)), window(STORED, center, width)
         )
+
+
+@pytest.mark.parametrize("width", [1, 2, 800.5])
+def test_functions_of_the_window_are_those_of_pydicom(tmp_path, width):
+    """PS3.3 C.11.2.1.3, against pydicom's own implementation."""
+    for function in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
+        film = Dataset()
+        film.WindowCenter, film.WindowWidth, film.VOILUTFunction = 1000, width, function
+        film.BitsStored, film.PixelRepresentation, film.PhotometricInterpretation = 12, 0, "MONOCHROME2"
+        with np.errstate(over="ignore"):
+            expected = apply_windowing(STORED, film) / 4095 * 255
+        found = shown(tmp_path, sidecar=header(tmp_path, center=1000, width=width, function=function))
+        assert np.abs(found - expected).max() <= 0.5 + 1e-6
 
 
 def test_first_window_and_numbers_in_text_are_read(tmp_path):

@@ -70,17 +70,42 @@ def build_dataset(
     ] = 1.0,
     masks: Annotated[
         Path | None,
-        typer.Option("--masks", metavar="DIR", help="Lung masks named IMAGE_mask.png.", show_default=False),
+        typer.Option("--masks", metavar="DIR", help="Lung masks of your own.", show_default=False),
+    ] = None,
+    mask_pattern: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mask-pattern",
+            metavar="NAME",
+            help="How they are named after the image, {stem} without its ending; repeatable.",
+            show_default="{stem}_mask.png, ...",
+        ),
     ] = None,
     include_other_findings: Annotated[
         bool, typer.Option("--include-other-findings", help="Keep GitHub-COVID images without COVID-19.")
     ] = False,
     covid_labels: Annotated[
-        str, typer.Option("--covid-labels", metavar="C", help="BIMCV: molecular (a test) or radiologic (the report).")
+        str, typer.Option("--covid-labels", metavar="C", help="BIMCV: molecular (a test), radiologic or certain.")
     ] = "molecular",
     views: Annotated[
         str, typer.Option("--views", metavar="V", help="Projections to keep, joined by commas.")
     ] = "PA,AP",
+    uncertain: Annotated[
+        str,
+        typer.Option("--uncertain", metavar="U", help="Labels that a report leaves open: empty, negative or positive."),
+    ] = "empty",
+    labeler: Annotated[
+        str, typer.Option("--labeler", metavar="L", help="MIMIC-CXR: chexpert or negbio reads the reports.")
+    ] = "chexpert",
+    age_unit: Annotated[
+        str, typer.Option("--age-unit", metavar="U", help="convert reads 011M as 0.9 years; drop reads 11.")
+    ] = "convert",
+    require_windowing: Annotated[
+        bool, typer.Option("--require-windowing", help="BIMCV: leave out images without window or table.")
+    ] = False,
+    require_report: Annotated[
+        bool, typer.Option("--require-report", help="BIMCV: leave out images without a report.")
+    ] = False,
     where: Annotated[
         str, typer.Option("--where", metavar="EXPR", help="Keep rows such as: view == 'PA' and age_years >= 18.")
     ] = "",
@@ -145,6 +170,11 @@ def build_dataset(
         include_other_findings=include_other_findings,
         covid_labels=covid_labels,
         views=tuple(view.strip() for view in views.split(",")),
+        uncertain=uncertain,
+        labeler=labeler,
+        age_unit=age_unit,
+        require_windowing=require_windowing,
+        require_report=require_report,
         table=table,
         column_map=tuple(_pair(text) for text in column or []),
         corrections=corrections,
@@ -166,6 +196,7 @@ def build_dataset(
             confounding=confounding,
             confounder_strength=confounder_strength,
             masks=masks,
+            mask_patterns=tuple(mask_pattern or ()),
             options=options,
             where=where,
             sample=sample,

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 Report = Callable[[Mapping[str, Any]], None]
 
+_WORST = 12
+"""Measurements of confounding that are printed; nobody reads a hundred."""
+
 _PIPED_WIDTH = 200
 """Columns when nobody watches: wide enough that no table is cut."""
 
@@ -50,7 +53,9 @@ def _described(result: Mapping[str, Any]) -> None:
     # An empty label shows as a dash; how many are empty stands in characteristics.csv.
     _table(header, [row for row in rows if not row[0].endswith(" not labelled")], right=range(1, len(header)))
     header, *rows = result["confounding"]
-    _table(header, rows, right=(4,))
+    _table(header, rows[:_WORST], right=(4,))
+    if len(rows) > _WORST:
+        _line(f"the worst {_WORST} of {len(rows)} measurements; all are in confounding.csv")
 
 
 def shard(result: Mapping[str, Any], *, json: bool) -> None:

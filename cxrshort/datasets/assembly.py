@@ -1,7 +1,7 @@
 """From candidates to a dataset folder: pixels, persons, splits, files."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,17 @@ from cxrshort.datasets import cohorts
 from cxrshort.datasets.annotations import annotations_for, to_cache
 from cxrshort.datasets.cohorts import Candidates
 from cxrshort.datasets.journal import Journal
-from cxrshort.datasets.masks import fill_masks, find_masks
+from cxrshort.datasets.masks import PATTERNS, fill_masks, find_masks
 from cxrshort.datasets.material import Material
 from cxrshort.datasets.pixel_recipes import FIT
 from cxrshort.errors import DataError, ResumableError
 from cxrshort.stats.characteristics import characteristics, characteristics_header, characteristics_rows
-from cxrshort.stats.confounding import CONFOUNDING_HEADER, confounding, confounding_rows
+from cxrshort.stats.confounding import COLUMNS, CONFOUNDING_HEADER, confounding, confounding_rows
 
 JOURNAL = ".journal.jsonl"
 PHANTOMS = "phantoms.jsonl"
+PLANTED = ("confounder",)
+"""Columns in which a benchmark says what shortcut it planted."""
 _FOR_DECODING = ("correction", "photometric", "sidecar", FIT)
 """Columns that say how a file is decoded; a manifest, whose pixels are decoded, has no use for them."""
 
@@ -129,6 +131,10 @@ def _without_refused(candidates: Candidates, results: pd.DataFrame) -> Candidate
     if len(refused) == len(results):
         listed = ", ".join(f"{reason}: {count}" for reason, count in counts(refused["reason"]).items())
         raise DataError(f"not one image could be decoded ({listed})", "look at the folder given with --root")
+    spacing = results["pixel_spacing_mm"]
+    if spacing.notna().any():  # DICOM files alone say so
+        for place, name in enumerate(("pixel_height_mm", "pixel_width_mm")):
+            sizes[name] = spacing.map(lambda pair, place=place: pair[place] if isinstance(pair, list | tuple) else None)
     candidates = dataclasses.replace(candidates, rows=candidates.rows.assign(**sizes))
     return cohorts.without(candidates, refused)
 
@@ -147,7 +153,12 @@ def _join_people(build: Build, candidates: Candidates) -> tuple[Candidates, list
 
 
 def annotate(
-    build: Build, candidates: Candidates, journal: Journal | None, *, masks: Path | None
+    build: Build,
+    candidates: Candidates,
+    journal: Journal | None,
+    *,
+    masks: Path | None,
+    patterns: Sequence[str] = (),
 ) -> tuple[Candidates, pd.DataFrame]:
     """Write masks.npy from the mask files that are published or given, and return the boxes of regions.
 
@@ -159,6 +170,7 @@ def annotate(
         candidates: decoded images.
         journal: what is known of the pixels; None where no image was touched.
         masks: folder of the user's own masks; None takes the published ones alone.
+        patterns: how the user's masks are named; the usual names where empty.
 
     Returns:
         The candidates with ``mask_row``, and a table of boxes with the columns of regions.csv.
@@ -177,7 +189,7 @@ def annotate(
         boxes.append(known.boxes)
         notes += [f"{repository}: {note}" for note in known.notes]
     if masks is not None:
-        own = find_masks(masks, rows, root=root)
+        own = find_masks(masks, rows, root=root, patterns=patterns or PATTERNS)
         found |= own.paths
         notes += own.notes
     row_of, refused = fill_masks(build.run.path(datasets.MASKS), found, rows, size=build.size, jobs=build.jobs)
@@ -249,7 +261,10 @@ def describe(manifest: pd.DataFrame, *, seed: int) -> dict[str, Described]:
         return {}
     label = columns.COVID if columns.COVID in known else known[0]
     table = characteristics(manifest, label, labels=known)
-    found = confounding(manifest, [label], rng=np.random.default_rng(seed))
+    # Only these can be predicted; of a dataset in which no label has both classes, one row says so.
+    measurable = [each for each in known if {0.0, 1.0} <= set(manifest[each].dropna().unique())] or [label]
+    names = [*COLUMNS, *(each for each in PLANTED if each in manifest)]
+    found = confounding(manifest, measurable, columns=names, rng=np.random.default_rng(seed))
     return {
         "characteristics": Described(table, [characteristics_header(table), *characteristics_rows(table)]),
         "confounding": Described(found, [list(CONFOUNDING_HEADER), *confounding_rows(found)]),

@@ -23,6 +23,8 @@ class Part:
         fractions: shares of test and val persons; None takes the repository's own.
         label: the class that all its rows are, among the cohort's ``classes``.
         sample: at most so many rows, drawn by a hash of their names; 0 takes all.
+        one_per_patient: whether each patient gives one image at most, drawn likewise.
+        published: images and patients that the paper counts; 0 where it does not say.
     """
 
     source: str
@@ -31,6 +33,8 @@ class Part:
     fractions: tuple[float, float] | None = None
     label: str = ""
     sample: int = 0
+    one_per_patient: bool = False
+    published: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -92,8 +96,8 @@ COHORTS = {
         published=(94_067, 44_642),
     ),
     "roentmod-chexpert": Cohort(
-        (Part("chexpert", _UNCERTAIN_IS_NEGATIVE, _ADULTS),),
-        "RoentMod: adult frontal films of CheXpert",
+        (Part("chexpert", (*_UNCERTAIN_IS_NEGATIVE, ("views", ("PA",))), _ADULTS),),
+        "RoentMod: adult PA films of CheXpert",
         published=(29_453, 20_574),
     ),
     "roentmod-padchest": Cohort(
@@ -103,7 +107,9 @@ COHORTS = {
     ),
     "tea-xray": Cohort(
         (
-            Part("brixia", (), f"not age_years < 18 and {COVID} == 1", _TEA_VALIDATION, COVID),
+            Part(
+                "brixia", (), f"not age_years < 18 and {COVID} == 1", _TEA_VALIDATION, COVID, published=(_TEA_IMAGES, 0)
+            ),
             Part(
                 "chexpert",
                 _UNCERTAIN_IS_NEGATIVE,
@@ -111,6 +117,8 @@ COHORTS = {
                 _TEA_VALIDATION,
                 "Normal",
                 _TEA_IMAGES,
+                one_per_patient=True,
+                published=(_TEA_IMAGES, _TEA_IMAGES),
             ),
             Part(
                 "chexpert",
@@ -119,17 +127,27 @@ COHORTS = {
                 _TEA_VALIDATION,
                 "Pneumonia",
                 _TEA_IMAGES,
+                published=(_TEA_IMAGES, 3_899),
             ),
             Part(
                 "bimcv+",
-                (("covid_labels", "radiologic"), ("require_windowing", True), ("require_report", True)),
+                (("covid_labels", "certain"), ("require_windowing", True), ("require_report", True)),
                 f"not age_years < 18 and {COVID} == 1",
                 _TEST_ONLY,
                 COVID,
+                published=(1_515, 1_145),
             ),
-            Part("chestx-ray14", (), f"{_ADULTS} and Pneumonia == 1", _TEST_ONLY, "Pneumonia"),
-            Part("montgomery", (), "not age_years < 18 and Tuberculosis == 0", _TEST_ONLY, "Normal"),
-            Part("shenzhen", (), "not age_years < 18 and Tuberculosis == 0", _TEST_ONLY, "Normal"),
+            # No reading of the complete files gives this count: v2020 has 1,319 adult films of 938 patients.
+            Part(
+                "chestx-ray14",
+                (),
+                f"{_ADULTS} and Pneumonia == 1",
+                _TEST_ONLY,
+                "Pneumonia",
+                published=(1_295, 941),
+            ),
+            Part("montgomery", (), "not age_years < 18 and Tuberculosis == 0", _TEST_ONLY, "Normal", published=(80, 0)),
+            Part("shenzhen", (), "not age_years < 18 and Tuberculosis == 0", _TEST_ONLY, "Normal", published=(326, 0)),
         ),
         "TEA: Brixia + CheXpert for training, four unseen repositories as the test fold",
         classes=_TEA_CLASSES,

@@ -15,11 +15,15 @@ from cxrshort.columns import EXCLUDED_COLUMNS, LABELS
 from cxrshort.datasets import SOURCES
 from cxrshort.datasets.benchmarks import BENCHMARKS
 from cxrshort.datasets.catalogue import COHORTS, Cohort, Part
+from cxrshort.datasets.corrections import unmatched_corrections
 from cxrshort.datasets.layout import find_repository
 from cxrshort.datasets.phantom.catalogue import DATASETS as PHANTOMS
 from cxrshort.datasets.reading import ReadOptions, Repository
 from cxrshort.errors import DataError, MissingInputError, UsageError
 from cxrshort.expressions import select
+
+OUTSIDE, NOT_SAMPLED = "outside the cohort", "not sampled"
+"""Why a row that a repository offers is not in the dataset."""
 
 
 @dataclass(frozen=True)
@@ -107,15 +111,25 @@ def gather(dataset: str, *, root: Path, options: ReadOptions, where: str = "") -
         found = _read_part(part, classes, root=root, options=options)
         by_source.setdefault(part.source, []).append(found)
     merged = replace(_merge([_union(parts) for parts in by_source.values()]), root=root.resolve())
+    unmatched = unmatched_corrections(_named(merged), repositories=list(by_source), more=options.corrections)
+    merged = replace(merged, notes=(*merged.notes, *unmatched))
     if where and len(merged.rows):
         merged = keep(merged, select(merged.rows, where), reason="outside --where", detail=where)
     if merged.rows.empty:
         reasons = merged.excluded["reason"].value_counts()
         listed = ", ".join(f"{reason}: {count}" for reason, count in reasons.items())
+        told = "; ".join(merged.notes) if OUTSIDE in reasons else ""  # why its rows say nothing of age, for one
         raise DataError(
-            f"'{dataset}' has no radiograph that can be used ({listed})", "look at the folder given with --root"
+            f"'{dataset}' has no radiograph that can be used ({listed})",
+            "look at the folder given with --root" + (f"; {told}" if told else ""),
         )
     return merged
+
+
+def _named(candidates: Candidates) -> list[str]:
+    """Return everything that a correction may call a candidate."""
+    names = [candidates.rows["image_id"], candidates.rows["path"], candidates.excluded["path"]]
+    return [str(name) for each in names for name in each]
 
 
 def home(source: str, root: Path) -> Path:
@@ -138,7 +152,10 @@ def _merge(parts: Sequence[Candidates]) -> Candidates:
 
 def _read_part(part: Part, classes: tuple[str, ...], *, root: Path, options: ReadOptions) -> Candidates:
     repository: Repository = registry.load(SOURCES, part.source, kind="repository")
-    reading = repository.read(home(part.source, root), root, replace(options, **dict(part.options)))
+    cache = options.header_cache
+    cache = cache.with_name(f"{cache.name}.{part.source}.json") if cache else None
+    options = replace(options, header_cache=cache, **dict(part.options))
+    reading = repository.read(home(part.source, root), root, options)
     found = Candidates(
         rows=reading.rows,
         excluded=reading.excluded[list(EXCLUDED_COLUMNS)],
@@ -148,10 +165,19 @@ def _read_part(part: Part, classes: tuple[str, ...], *, root: Path, options: Rea
         same_person=reading.same_person,
     )
     if part.where and len(found.rows):
-        found = keep(found, select(found.rows, part.where), reason="outside the cohort", detail=part.where)
+        found = keep(found, select(found.rows, part.where), reason=OUTSIDE, detail=part.where)
+    if part.one_per_patient and len(found.rows):
+        chosen = sample(found.rows["image_id"], 1, groups=found.rows["patient_id"])
+        found = keep(found, chosen, reason=NOT_SAMPLED, detail="one image per patient")
     if part.sample:
         chosen = sample(found.rows["image_id"], part.sample)
-        found = keep(found, chosen, reason="not sampled", detail=f"{part.sample} of {len(found.rows)}")
+        found = keep(found, chosen, reason=NOT_SAMPLED, detail=f"{part.sample} of {len(found.rows)}")
+    if part.published[0]:
+        images, patients = part.published
+        stated = f"{images:,} images" + (f" of {patients:,} patients" if patients else "")
+        here = f"{len(found.rows):,} of {found.rows['patient_id'].nunique():,}"
+        kind = f" {part.label}" if part.label else ""
+        found = replace(found, notes=(*found.notes, f"{part.source}{kind}: the paper counts {stated}, here are {here}"))
     if classes:
         exclusive = {label: np.float32(label == part.label) for label in classes}
         found = replace(found, rows=found.rows.assign(**exclusive))
@@ -167,11 +193,16 @@ def _union(parts: Sequence[Candidates]) -> Candidates:
     rows = pd.concat([part.rows for part in parts], ignore_index=True)
     rows = rows[~rows["image_id"].duplicated()].reset_index(drop=True)
     excluded = parts[0].excluded
-    taken = excluded["reason"].isin(_PART_REASONS) & excluded["path"].isin(set(rows["path"]))
-    return replace(parts[0], rows=rows, excluded=excluded[~taken])
-
-
-_PART_REASONS = ("outside the cohort", "not sampled")
+    taken = excluded["reason"].isin((OUTSIDE, NOT_SAMPLED)) & excluded["path"].isin(set(rows["path"]))
+    left = excluded[~taken].copy()
+    for part in parts[1:]:
+        # What one part takes and does not sample is not outside the cohort, whatever another part says.
+        passed = part.excluded[part.excluded["reason"] == NOT_SAMPLED].drop_duplicates("path").set_index("path")
+        better = (left["reason"] == OUTSIDE) & left["path"].isin(passed.index)
+        left.loc[better, "detail"] = left.loc[better, "path"].map(passed["detail"])
+        left.loc[better, "reason"] = NOT_SAMPLED
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    return replace(parts[0], rows=rows, excluded=left, notes=notes)
 
 
 def keep(candidates: Candidates, chosen: npt.NDArray[np.bool_], *, reason: str, detail: str) -> Candidates:
@@ -213,7 +244,7 @@ def keep_sample(candidates: Candidates, count: int, *, per: str | None, seed: in
         registry.check_name([str(name) for name in candidates.rows], per, kind="column")
     groups = None if per is None else candidates.rows[per].astype(str)
     chosen = sample(candidates.rows["image_id"], count, groups=groups, seed=seed)
-    return keep(candidates, chosen, reason="not sampled", detail=f"{count}" + (f" per {per}" if per else ""))
+    return keep(candidates, chosen, reason=NOT_SAMPLED, detail=f"{count}" + (f" per {per}" if per else ""))
 
 
 def published(dataset: str) -> dict[str, int]:

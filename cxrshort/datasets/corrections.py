@@ -4,7 +4,7 @@ A correction is a line of a CSV file: ``path_or_name, action, reason``. Each rep
 reader; users add their own. Matching is by base name, since downloads are unpacked under many folder names.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +27,10 @@ class Corrected:
         candidates: with corrected ``view``; where an action concerns pixels, the column ``correction`` names it
             (``flip`` or ``skip_windowing``, joined by ``;``) for whoever decodes the file.
         dropped: for each candidate why it is dropped, ``""`` where it is not.
-        notes: corrections that match nothing.
     """
 
     candidates: pd.DataFrame
     dropped: pd.Series
-    notes: tuple[str, ...] = ()
 
 
 def correct(candidates: pd.DataFrame, *, repository: str, more: Path | None = None) -> Corrected:
@@ -46,14 +44,12 @@ def correct(candidates: pd.DataFrame, *, repository: str, more: Path | None = No
     Raises:
         DataError: a file has an unknown action.
     """
-    own = _FOLDER / f"{repository}.csv"
-    files = [path for path in (own if own.is_file() else None, more) if path]
+    files = _files([repository], more)
     dropped = pd.Series("", index=candidates.index, dtype=str)
     if not files:
         return Corrected(candidates, dropped)
     corrections = pd.concat([_read(path) for path in files], ignore_index=True)
     names = pd.Series(_base_names(candidates["image_id"]), index=candidates.index, dtype=str)
-    matched = corrections["name"].isin(set(names))
     per_action = {action: table for action, table in corrections.groupby("action", sort=False)}
     for action, table in per_action.items():
         reasons = dict(zip(table["name"], table["reason"], strict=True))
@@ -62,8 +58,27 @@ def correct(candidates: pd.DataFrame, *, repository: str, more: Path | None = No
             dropped = dropped.mask(hit, names.map(reasons).astype(str).replace("", "no reason given"))
         else:
             candidates = _apply(candidates, hit, str(action))
-    unmatched = corrections[~matched]
-    return Corrected(candidates, dropped, _note(unmatched))
+    return Corrected(candidates, dropped)
+
+
+def unmatched_corrections(names: Iterable[str], *, repositories: Sequence[str], more: Path | None) -> tuple[str, ...]:
+    """Return a note on the corrections that match no image of a dataset, whatever repository it is from.
+
+    Args:
+        names: image ids and paths of all candidates.
+        repositories: whose own corrections were applied.
+        more: the user's file.
+    """
+    files = _files(repositories, more)
+    if not files:
+        return ()
+    corrections = pd.concat([_read(path) for path in files], ignore_index=True).drop_duplicates("path_or_name")
+    return _note(corrections[~corrections["name"].isin(set(_base_names(names)))])
+
+
+def _files(repositories: Sequence[str], more: Path | None) -> list[Path]:
+    own = [_FOLDER / f"{repository}.csv" for repository in repositories]
+    return [*(path for path in own if path.is_file()), *([more] if more else [])]
 
 
 def _base_names(paths: Iterable[str]) -> list[str]:

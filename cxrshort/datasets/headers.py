@@ -30,6 +30,7 @@ DICOM_FIELDS = {
     "SeriesDescription": "0008103E",
     "PhotometricInterpretation": "00280004",
     "WindowCenter": "00281050",
+    "WindowWidth": "00281051",
 }
 """The attributes that readers use, by keyword; each is a column of what `read_headers` returns."""
 
@@ -100,8 +101,11 @@ def _stamp(path: Path) -> str:
 def _load(cache: Path, stamps: dict[str, str]) -> dict[str, Header]:
     try:
         stored = json.loads(cache.read_text(encoding="utf-8"))
-        return {path: header for path, (stamp, header) in stored.items() if stamp and stamp == stamps.get(path)}
-    except (OSError, ValueError, TypeError, AttributeError):
+        if stored["fields"] != list(FIELDS):  # of a version that read others
+            return {}
+        headers = stored["headers"].items()
+        return {path: header for path, (stamp, header) in headers if stamp and stamp == stamps.get(path)}
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
         # A cache that is absent or damaged costs time, nothing else.
         return {}
 
@@ -110,7 +114,7 @@ def _save(cache: Path, headers: dict[str, tuple[str, Header]]) -> None:
     temporary = cache.with_name(cache.name + ".partial")
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(headers), encoding="utf-8")
+        temporary.write_text(json.dumps({"fields": FIELDS, "headers": headers}), encoding="utf-8")
         temporary.replace(cache)
     except OSError:
         temporary.unlink(missing_ok=True)

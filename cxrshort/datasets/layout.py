@@ -6,7 +6,7 @@ found does not depend on the order in which a disk lists its folders.
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,12 +28,14 @@ class ImageIndex:
         paths: every image file, in order.
         repeated: names that stand in several folders; ``by_name`` has the one with the shortest path, then the first.
         unreadable: folders that could not be listed.
+        others: number of files that are no images by their name.
     """
 
     by_name: dict[str, str]
     paths: tuple[str, ...]
     repeated: frozenset[str]
     unreadable: tuple[str, ...]
+    others: int = 0
 
     def find(self, names: pd.Series, *, parts: int = 1) -> pd.Series:
         """Return the path of each file name, ``""`` where there is none.
@@ -68,7 +70,14 @@ class ImageIndex:
         return [f"{count} file names stand in several folders: one of each is used"] if count else []
 
 
-def index_images(folder: Path, *, relative_to: Path, within: str = "", suffixes: Sequence[str] = ()) -> ImageIndex:
+def index_images(
+    folder: Path,
+    *,
+    relative_to: Path,
+    within: str = "",
+    suffixes: Sequence[str] = (),
+    also: Callable[[Path], bool] = lambda path: False,
+) -> ImageIndex:
     r"""Walk a folder once and list its image files.
 
     Links to folders are followed, real folders first and each folder once, so a loop of links ends.
@@ -78,11 +87,12 @@ def index_images(folder: Path, *, relative_to: Path, within: str = "", suffixes:
         relative_to: what the paths in the answer are relative to: ``folder`` or a folder above it.
         within: pattern for direct subfolders, such as ``images(_\d+)?``; when some match, only these are walked.
         suffixes: accepted endings in lower case; the image formats when empty.
+        also: asked of every file with another ending.
     """
     accepted = tuple(suffixes) or IMAGE_SUFFIXES
     names, unreadable = _walk(folder, within)
     prefix = posix_prefix(folder, relative_to)
-    paths = sorted(prefix + name for name in names if name.lower().endswith(accepted))
+    paths = sorted(prefix + name for name in names if name.lower().endswith(accepted) or also(folder / name))
     by_name: dict[str, str] = {}
     repeated = set()
     for path in sorted(paths, key=lambda path: (path.count("/"), path.split("/"))):
@@ -91,7 +101,7 @@ def index_images(folder: Path, *, relative_to: Path, within: str = "", suffixes:
             repeated.add(name)
         by_name.setdefault(name, path)
     unlisted = sorted(prefix + name for name in unreadable)
-    return ImageIndex(by_name, tuple(paths), frozenset(repeated), tuple(unlisted))
+    return ImageIndex(by_name, tuple(paths), frozenset(repeated), tuple(unlisted), others=len(names) - len(paths))
 
 
 def locate_names(

@@ -36,6 +36,12 @@ VIEW_REASONS = {
     "LATERAL": "lateral view",
     "UNKNOWN": "unknown view",
 }
+COVID_LABELS = ("molecular", "radiologic", "certain")
+"""Who says that a patient of BIMCV has COVID-19, see `ReadOptions`."""
+
+AGE_UNITS = ("convert", "drop")
+LABELERS = ("chexpert", "negbio")
+
 LONGEST_TEXT = 1000
 """Characters of a cell that excluded.csv repeats; a broken file can hold cells of many megabytes."""
 
@@ -46,7 +52,8 @@ class ReadOptions:
 
     Args:
         include_other_findings: keep the images of GitHub-COVID that do not show COVID-19.
-        covid_labels: ``"molecular"`` (a positive test decides) or ``"radiologic"`` (the report decides); for BIMCV.
+        covid_labels: ``"molecular"`` (a positive test decides), ``"radiologic"`` (the report decides, uncertain ones
+            and viral pneumonia included) or ``"certain"`` (the report says so without doubt); for BIMCV.
         views: projections that are kept.
         jobs: processes that read many small files.
         corrections: table of per-image corrections, added to those of the repository.
@@ -207,7 +214,7 @@ def settle(
     return Reading(
         rows=_complete(candidates[accepted].drop(columns="source_view", errors="ignore")).reset_index(drop=True),
         excluded=_shorten(excluded)[list(EXCLUDED_COLUMNS)].reset_index(drop=True),
-        notes=(*notes, *corrected.notes, *located.notes),
+        notes=(*notes, *located.notes),
         test_patients=frozenset(f"{repository}:{each}" for each in test_patients),
         same_person=(*same_person, *_sharing_a_file(located.paths[~located.outside & (patient != "")], patient)),
     )

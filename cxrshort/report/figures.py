@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -237,19 +238,19 @@ def average_images(averages: Mapping[str, ArrayLike], path: Path, *, counts: Map
     As DeGrave et al. 2021, Fig. 4: what all images of one source share (markers, borders, posture) becomes visible.
 
     Args:
-        averages: caption to (H, W) mean in [0, 1]; the keys give the order.
+        averages: caption to (H, W), or (3, H, W) in colour, mean in [0, 1]; the keys give the order.
         path: the PNG.
         counts: caption to number of images averaged.
 
     Raises:
-        DataError: no average, or one that is not (H, W) in [0, 1].
+        DataError: no average, or one that is not (H, W) or (3, H, W) in [0, 1].
     """
-    pictures = {name: np.asarray(average, dtype=np.float64) for name, average in averages.items()}
+    pictures = {name: _colour_last(np.asarray(average, dtype=np.float64)) for name, average in averages.items()}
     if not pictures:
         raise DataError("no average image to draw: the dataset is empty", "build a dataset first")
     for name, picture in pictures.items():
-        if picture.ndim != 2 or not (picture.min() >= 0 and picture.max() <= 1):
-            raise DataError(f'average image "{name}" of shape {picture.shape} must be (H, W) in [0, 1]')
+        if not (_is_picture(picture) and picture.min() >= 0 and picture.max() <= 1):
+            raise DataError(f'average image "{name}" of shape {picture.shape} must be (H, W) or (3, H, W) in [0, 1]')
     darkest = min(float(picture.min()) for picture in pictures.values())
     brightest = max(float(picture.max()) for picture in pictures.values())
     columns, side, gutter = min(4, len(pictures)), 2.0, 0.15
@@ -266,23 +267,34 @@ def average_images(averages: Mapping[str, ArrayLike], path: Path, *, counts: Map
     return save(figure, path)
 
 
+def _colour_last(picture: NDArray[Any]) -> NDArray[Any]:
+    """Return (H, W) as it is, and (3, H, W) as (H, W, 3)."""
+    return np.moveaxis(picture, 0, -1) if picture.ndim == 3 and len(picture) == 3 else picture
+
+
+def _is_picture(picture: NDArray[Any]) -> bool:
+    return picture.ndim == 2 or (picture.ndim == 3 and picture.shape[-1] == 3)
+
+
 def contact_sheet(images: ArrayLike, captions: Sequence[str], path: Path, *, columns: int = 6) -> Path:
     """Lay radiographs side by side on black, each pixel shown at a whole multiple of its size, captions below.
 
     Args:
-        images: (N, H, W) uint8.
+        images: (N, H, W) uint8, or (N, 3, H, W) in colour.
         captions: one per image; a line break starts a new line, three lines at most.
         path: the PNG.
         columns: images in a row.
 
     Raises:
-        DataError: no image, not (N, H, W) uint8, or not one caption each.
+        DataError: no image, not (N, H, W) or (N, 3, H, W) uint8, or not one caption each.
     """
-    pixels = np.asarray(images)
-    if pixels.ndim != 3 or pixels.dtype != np.uint8 or not len(pixels) or len(pixels) != len(captions):
+    given = np.asarray(images)
+    pixels = np.stack([_colour_last(each) for each in given]) if len(given) else given
+    right = len(pixels) and _is_picture(pixels[0]) and pixels.dtype == np.uint8
+    if not right or len(pixels) != len(captions):
         raise DataError(
-            f"images of shape {pixels.shape} and type {pixels.dtype} with {len(captions)} captions: "
-            "a contact sheet needs (N, H, W) uint8 and as many captions"
+            f"images of shape {given.shape} and type {given.dtype} with {len(captions)} captions: "
+            "a contact sheet needs (N, H, W) or (N, 3, H, W) uint8 and as many captions"
         )
     zoom = max(1, math.ceil(200 / pixels.shape[2]))
     height, width = zoom * pixels.shape[1], zoom * pixels.shape[2]
@@ -290,13 +302,15 @@ def contact_sheet(images: ArrayLike, captions: Sequence[str], path: Path, *, col
     texts = [wrap(caption, int(width / 8.6), lines=3) for caption in captions]
     caption_height = 12 + 21 * max(text.count("\n") + 1 for text in texts)
     rows, gutter = math.ceil(len(pixels) / columns), 10
-    sheet = np.zeros((gutter + rows * (height + caption_height), gutter + columns * (width + gutter)), dtype=np.uint8)
+    size = gutter + rows * (height + caption_height), gutter + columns * (width + gutter)
+    sheet = np.zeros((*size, 3), dtype=np.uint8)
     figure = new_figure(sheet.shape[1] / DPI, sheet.shape[0] / DPI, colour="black")
     for number, text in enumerate(texts):
         x, y = gutter + number % columns * (width + gutter), gutter + number // columns * (height + caption_height)
-        sheet[y : y + height, x : x + width] = np.kron(pixels[number], np.ones((zoom, zoom), dtype=np.uint8))
+        colours = pixels[number] if pixels.ndim == 4 else pixels[number][:, :, None]
+        sheet[y : y + height, x : x + width] = colours.repeat(zoom, axis=0).repeat(zoom, axis=1)
         write(figure, text, left=x / DPI, top=(y + height + 6) / DPI, size=SMALL, colour="#dddddd")
-    figure.figimage(np.repeat(sheet[:, :, None], 3, axis=2))
+    figure.figimage(sheet)
     return save(figure, path)
 
 

@@ -2,24 +2,27 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from cxrshort import columns, registry, runs, workers
 from cxrshort import dataset as datasets
 from cxrshort import manifest as manifests
-from cxrshort import runs, workers
 from cxrshort.datasets import assembly, cohorts, shards
 from cxrshort.datasets.benchmarks import BENCHMARKS
 from cxrshort.datasets.cohorts import Candidates
 from cxrshort.datasets.forecast import forecast
 from cxrshort.datasets.journal import Journal
+from cxrshort.datasets.label_maps import UNCERTAIN
 from cxrshort.datasets.material import Material, of_benchmark, of_files, of_phantoms
 from cxrshort.datasets.phantom import cohort as phantom_cohort
 from cxrshort.datasets.phantom.catalogue import DATASETS as PHANTOMS
 from cxrshort.datasets.pixel_recipes import PixelRecipe, pixel_recipe
-from cxrshort.datasets.reading import ReadOptions
-from cxrshort.errors import UsageError
+from cxrshort.datasets.reading import AGE_UNITS, COVID_LABELS, LABELERS, ReadOptions
+from cxrshort.errors import MissingInputError, UsageError
 from cxrshort.report import gallery
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -47,6 +50,7 @@ def build_dataset(
     options: ReadOptions | None = None,
     confounder_strength: float = 1.0,
     masks: Path | None = None,
+    mask_patterns: Sequence[str] = (),
     where: str = "",
     sample: int | None = None,
     per: str | None = None,
@@ -79,6 +83,7 @@ def build_dataset(
         options: how repositories are read; default ``ReadOptions()``.
         confounder_strength: share of the majority among a benchmark's training pictures, 0 to 1.
         masks: folder of lung masks, besides those that come with a repository.
+        mask_patterns: how these masks are named, with ``{stem}`` for the image's name without its ending.
         where: expression over the columns that a row must fulfil.
         sample: keep at most so many images (of each value of ``per``), drawn by a hash.
         per: column whose values are sampled alike.
@@ -100,7 +105,7 @@ def build_dataset(
         ResumableError: the user interrupted; what is done stays.
     """
     part = shards.parse(shard) if shard is not None else None
-    _check_numbers(size=size, replicates=replicates)
+    _check_numbers(size=size, replicates=replicates, sample=sample, per=per)
     pixels = pixel_recipe(recipe, fit=fit, test_fit=test_fit, equalise=equalise)
     _refuse_mismatched(
         dataset,
@@ -118,9 +123,12 @@ def build_dataset(
         },
     )
     _refuse_contradictory({"--metadata-only": metadata_only, "--shard": shard, "--merge": merge})
+    _refuse_contradictory({"--metadata-only": metadata_only, "--masks": masks})
+    options = options or ReadOptions()
+    _check_reading(dataset, options, masks=masks)
     folder = out or datasets.default_folder(dataset)
     options = _completed(
-        options or ReadOptions(), folder, jobs=jobs or os.cpu_count() or 1, metadata_only=metadata_only
+        options, folder, jobs=jobs or os.cpu_count() or 1, metadata_only=metadata_only, dry_run=dry_run
     )
     candidates, material, side = _gather(
         dataset,
@@ -151,6 +159,7 @@ def build_dataset(
         "confounding": confounding,
         "confounder_strength": confounder_strength,
         "masks": masks,
+        "mask_patterns": mask_patterns,
         "options": dataclasses.asdict(dataclasses.replace(options, jobs=1)),
         "where": where,
         "sample": sample,
@@ -175,27 +184,31 @@ def build_dataset(
         else:
             journal = None if metadata_only else assembly.fill(build, count, report=done)
     candidates, same_films = assembly.settle(build, candidates, journal)
-    candidates, regions = assembly.annotate(build, candidates, journal, masks=masks)
+    candidates, regions = assembly.annotate(build, candidates, journal, masks=masks, patterns=mask_patterns)
     manifest = assembly.make_manifest(build, candidates, seed=seed, replicates=replicates)
     tables = assembly.describe(manifest, seed=seed)
     assembly.write(build, manifest, candidates, regions=regions, tables=tables)
     if figures and not metadata_only:
         gallery.draw(manifest, datasets.Pixels(manifest), where=run.path)
-    summary = {
-        "dataset": dataset,
-        **assembly.summarise(manifest, candidates),
-        "published": cohorts.published(dataset),
-        "same_films": same_films,
-        **{name: each.rows for name, each in tables.items()},
-    }
-    run.finish(
+    found = {"same_films": same_films, **{name: each.rows for name, each in tables.items()}}
+    summary = {"dataset": dataset, **assembly.summarise(manifest, candidates), **found}
+    return _finish(build, manifest, summary, recipe={"size": side, **pixels.record()}, root=candidates.root)
+
+
+def _finish(
+    build: assembly.Build, manifest: pd.DataFrame, summary: dict[str, Any], *, recipe: dict[str, Any], root: Path | None
+) -> dict[str, Any]:
+    """Write run.json, remove the shards, and return what was made."""
+    folder, name = build.run.folder, str(summary["dataset"])
+    summary = {**summary, "published": cohorts.published(name)}
+    build.run.finish(
         {
-            "name": dataset,
+            "name": name,
             "folder": str(folder.resolve()),
-            "root": str(candidates.root or ""),
-            "recipe": {"size": side, **pixels.record()},
+            "root": str(root or ""),
+            "recipe": recipe,
             "labels": manifests.labels(manifest),
-            "masks": material.mask_bits or ({"lungs": 1, "text": 16} if "mask_row" in manifest else {}),
+            "masks": build.material.mask_bits or ({"lungs": 1, "text": 16} if "mask_row" in manifest else {}),
             "summary": summary,
         }
     )
@@ -242,14 +255,31 @@ def _start(folder: Path, arguments: Mapping[str, Any], *, force: bool, resume: b
     return runs.start(folder, "build-dataset", arguments=arguments, force=force, resume=resume)
 
 
-def _completed(options: ReadOptions, folder: Path, *, jobs: int, metadata_only: bool) -> ReadOptions:
+def _check_reading(dataset: str, options: ReadOptions, *, masks: Path | None) -> None:
+    """Refuse words that no reader knows, files that are not there, and a table for what has tables of its own."""
+    for view in options.views:
+        registry.check_name(columns.VIEWS, view, kind="view")
+    registry.check_name(COVID_LABELS, options.covid_labels, kind="kind of COVID-19 label")
+    registry.check_name(UNCERTAIN, options.uncertain, kind="reading of uncertain labels")
+    registry.check_name(LABELERS, options.labeler, kind="labeler")
+    registry.check_name(AGE_UNITS, options.age_unit, kind="reading of ages")
+    if "folder" not in map(str.strip, dataset.split(",")):
+        for option, value in (("--table", options.table), ("--column", options.column_map)):
+            if value:
+                raise UsageError(f"{option} is for --dataset folder", f"'{dataset}' comes with its own tables")
+    for option, path in (("--masks", masks), ("--table", options.table), ("--corrections", options.corrections)):
+        if path is not None and not path.exists():
+            raise MissingInputError(f"'{path}' does not exist", f"{option} takes what is there")
+
+
+def _completed(options: ReadOptions, folder: Path, *, jobs: int, metadata_only: bool, dry_run: bool) -> ReadOptions:
     """Return the options with what the other arguments decide."""
     return dataclasses.replace(
         options,
         jobs=jobs,
         require_files=not metadata_only,
-        # Beside the dataset folder, so that a second build finds it.
-        header_cache=options.header_cache or folder.parent / f".{folder.name}.headers.json",
+        # Beside the dataset folder, so that a second build finds it; a dry run writes nothing.
+        header_cache=None if dry_run else options.header_cache or folder.parent / f".{folder.name}.headers",
     )
 
 
@@ -257,7 +287,9 @@ def _images_done(report: Report) -> Callable[[int, int], None]:
     return lambda done, count: report({"event": "images", "done": done, "of": count})
 
 
-def _check_numbers(*, size: int | None, replicates: int) -> None:
+def _check_numbers(*, size: int | None, replicates: int, sample: int | None, per: str | None) -> None:
+    if per is not None and sample is None:
+        raise UsageError("--per needs --sample", "such as --sample 500 --per repository")
     if size is not None and not 8 <= size <= 4096:
         raise UsageError(f"--size is '{size}', it must be from 8 to 4096", "the papers use 224")
     if not 1 <= replicates <= 1000:

@@ -1,14 +1,17 @@
 """Datasets composed of repositories, before a pixel is read."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
 from cxrshort.columns import EXCLUDED_COLUMNS, LABELS
 from cxrshort.datasets import cohorts
-from cxrshort.datasets.reading import ReadOptions
+from cxrshort.datasets.reading import Reading, ReadOptions
+from cxrshort.datasets.repositories.chexpert import REPOSITORY as CHEXPERT
 from cxrshort.errors import DataError, MissingInputError, UsageError
 
-from .lookalikes import NIH_HEADER, chestx_ray14, github_covid, write
+from .lookalikes import NIH_HEADER, bimcv_negative, bimcv_positive, chestx_ray14, github_covid, write
 
 OPTIONS = ReadOptions()
 
@@ -110,3 +113,57 @@ def test_default_root_follows_the_environment(monkeypatch):
     assert str(cohorts.default_root()) == "data"
     monkeypatch.setenv("CXRSHORT_DATA", "/radiographs")
     assert str(cohorts.default_root()) == "/radiographs"
+
+
+def test_second_reading_of_two_collections_opens_nothing(tmp_path, monkeypatch):
+    from cxrshort.datasets import headers
+
+    bimcv_positive(tmp_path)
+    bimcv_negative(tmp_path)
+    opened = []
+    monkeypatch.setattr(
+        headers, "_read_all", lambda paths, read, jobs: opened.append(len(paths)) or [read(each) for each in paths]
+    )
+    options = replace(OPTIONS, header_cache=tmp_path / ".headers")
+    for _ in range(2):
+        cohorts.gather("III", root=tmp_path, options=options)
+    assert len(opened) == 4 and min(opened[:2]) > 5
+    assert opened[2:] == [1, 1]  # the header that each look-alike lacks is looked for again
+
+
+def test_tea_takes_one_normal_film_of_each_patient_and_says_what_was_not_sampled(tmp_path, monkeypatch):
+    rows = pd.DataFrame(
+        {
+            "image_id": [f"chexpert/{number}" for number in range(8)],
+            "path": [f"{number}.jpg" for number in range(8)],
+            "patient_id": ["chexpert:a", "chexpert:a", "chexpert:b", "chexpert:b", "chexpert:c"] + ["chexpert:d"] * 3,
+            "age_years": 50.0,
+            "No Finding": [1.0] * 4 + [0.0] * 4,
+            "Pneumonia": [0.0] * 4 + [1.0] * 4,
+        }
+    )
+    reading = Reading(rows, pd.DataFrame(columns=list(EXCLUDED_COLUMNS)))
+    repository = replace(CHEXPERT, read=lambda folder, root, options: reading, folders=())
+    monkeypatch.setattr(cohorts.registry, "load", lambda table, name, kind: repository)
+    parts = [part for part in cohorts.COHORTS["tea-xray"].parts if part.source == "chexpert"]
+    small = [replace(part, sample=2) for part in parts]
+    monkeypatch.setitem(cohorts.COHORTS, "tea-xray", replace(cohorts.COHORTS["tea-xray"], parts=tuple(small)))
+    found = cohorts.gather("tea-xray", root=tmp_path, options=OPTIONS)
+    normal = found.rows[found.rows["Normal"] == 1]
+    assert len(normal) == normal["patient_id"].nunique() == 2
+    assert len(found.rows) == 4 and len(found.excluded) == 4
+    assert set(found.excluded["reason"]) == {"not sampled"}
+    assert "chexpert Normal: the paper counts 4,644 images of 4,644 patients, here are 2 of 2" in found.notes
+
+
+def test_roentmod_takes_the_projections_that_its_paper_says():
+    views = {name: dict(cohorts.COHORTS[name].parts[0].options).get("views") for name in cohorts.COHORTS}
+    assert views["roentmod-nih"] == views["roentmod-chexpert"] == ("PA",)
+
+
+def test_correction_that_another_repository_has_is_no_false_alarm(tmp_path):
+    chestx_ray14(tmp_path)
+    github_covid(tmp_path)
+    write(tmp_path / "more.csv", "path_or_name,action,reason\n00000001_000.png,flip,x\nnowhere.png,drop,x\n")
+    found = cohorts.gather("I", root=tmp_path, options=replace(OPTIONS, corrections=tmp_path / "more.csv"))
+    assert [note for note in found.notes if "corrections" in note] == ["1 corrections match no image: nowhere.png"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from cxrshort.datasets.corrections import correct
+from cxrshort.datasets.corrections import correct, unmatched_corrections
 from cxrshort.datasets.layout import find_repository
 from cxrshort.datasets.reading import ReadOptions
 from cxrshort.datasets.repositories.chestx_ray14 import REPOSITORY
@@ -38,8 +38,12 @@ def test_correct_passes_on_what_concerns_pixels(tmp_path):
 
 def test_correct_reports_what_matches_nothing(tmp_path):
     result = corrected(tmp_path, "".join(f"{name}.png,drop,\n" for name in "bvwxy"))
-    assert result.notes == ("4 corrections match no image: v.png, w.png, x.png, ...",)
     assert list(result.dropped) == ["", "no reason given", ""]
+    names = ["place/a.png", "b.png", "other/c.png"]
+    notes = unmatched_corrections(names, repositories=["zoo", "circus"], more=tmp_path / "more.csv")
+    assert notes == ("4 corrections match no image: v.png, w.png, x.png, ...",)
+    assert unmatched_corrections([f"{name}.png" for name in "bvwxy"], repositories=[], more=tmp_path / "more.csv") == ()
+    assert unmatched_corrections(names, repositories=["zoo"], more=None) == ()
 
 
 def test_correct_refuses_an_unknown_action(tmp_path):
@@ -53,10 +57,13 @@ def test_correct_refuses_an_unknown_action(tmp_path):
 
 @pytest.mark.parametrize("repository", ["bimcv+", "bimcv-"])
 def test_published_corrections_of_bimcv_are_complete(repository):
-    result = correct(CANDIDATES, repository=repository)
-    assert result.notes[0].startswith(
-        "12 corrections match no image: sub-S03169_ses-E07193_run-1_bp-chest_vp-ap_dx.png"
-    )
+    notes = unmatched_corrections(["a.png"], repositories=[repository], more=None)
+    assert notes[0].startswith("12 corrections match no image: sub-S03169_ses-E07193_run-1_bp-chest_vp-ap_dx.png")
+
+
+def test_corrections_of_two_collections_that_hold_the_same_lines_are_counted_once():
+    notes = unmatched_corrections(["a.png"], repositories=["bimcv+", "bimcv-"], more=None)
+    assert notes[0].startswith("12 corrections match no image")
 
 
 def test_corrections_reach_the_rows_and_the_ledger(tmp_path):

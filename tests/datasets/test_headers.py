@@ -105,6 +105,16 @@ def test_read_headers_reads_only_what_changed(tmp_path):
     assert manufacturers() == ["a", "longer", ""]
 
 
+def test_headers_kept_by_a_version_that_read_others_are_read_again(tmp_path):
+    sidecar(tmp_path / "a.json", t00080070="a")
+    cache = tmp_path / "headers.json"
+    read_headers(["a.json"], read_json_header, root=tmp_path, cache=cache)
+    cache.write_text(cache.read_text().replace("WindowWidth", "WindowBreadth"))
+    seen = []
+    read_headers(["a.json"], lambda path: seen.append(path) or read_json_header(path), root=tmp_path, cache=cache)
+    assert len(seen) == 1
+
+
 def test_read_headers_is_the_same_for_any_number_of_jobs(tmp_path):
     for number in range(450):
         sidecar(tmp_path / f"{number}.json", t00080070=str(number))

@@ -161,12 +161,12 @@ def test_wrap_breaks_and_shortens():
         (lambda path: average_images({}, path, counts={}), "no average image to draw: the dataset is empty"),
         (
             lambda path: average_images({"I": np.full((2, 2), 3)}, path, counts={"I": 1}),
-            'average image "I" of shape (2, 2) must be (H, W) in [0, 1]',
+            'average image "I" of shape (2, 2) must be (H, W) or (3, H, W) in [0, 1]',
         ),
         (
             lambda path: contact_sheet(np.zeros((1, 2, 2)), ["a"], path),
             "images of shape (1, 2, 2) and type float64 with 1 captions: "
-            "a contact sheet needs (N, H, W) uint8 and as many captions",
+            "a contact sheet needs (N, H, W) or (N, 3, H, W) uint8 and as many captions",
         ),
     ],
 )

@@ -21,7 +21,9 @@ from cxrshort.verbs.build_dataset import build_dataset
 from cxrshort.verbs.evaluate import evaluate
 from cxrshort.verbs.train import train
 
+from ..corpus import film
 from ..datasets.benchmarks.copies import make_mnist
+from ..datasets.lookalikes import any_folder as folder
 
 
 @pytest.fixture(scope="module")
@@ -187,3 +189,53 @@ def test_what_happens_to_files_is_refused_where_there_are_none(tmp_path: Path, o
     with pytest.raises(UsageError) as caught:
         build_dataset("phantom-I", out=tmp_path / "out", number_of_images=40, size=32, **option)  # type: ignore[arg-type]
     assert caught.value.message == f"--{next(iter(option)).replace('_', '-')} is for repositories"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"options": ReadOptions(views=("PA", "FOO"))}, "'FOO' is not a known view"),
+        ({"options": ReadOptions(covid_labels="foo")}, "'foo' is not a known kind of COVID-19 label"),
+        ({"options": ReadOptions(table=Path("t.csv"))}, "--table is for --dataset folder"),
+        ({"options": ReadOptions(column_map=(("a", "b"),))}, "--column is for --dataset folder"),
+        ({"options": ReadOptions(corrections=Path("/nowhere.csv"))}, "'/nowhere.csv' does not exist"),
+        ({"masks": Path("/nowhere")}, "'/nowhere' does not exist"),
+        ({"masks": Path("/"), "metadata_only": True}, "--metadata-only and --masks exclude each other"),
+        ({"per": "view"}, "--per needs --sample"),
+    ],
+)
+def test_what_would_be_ignored_or_found_too_late_is_refused(
+    test_data: Path, tmp_path: Path, options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(CxrshortError) as caught:
+        build_dataset("github-covid", root=test_data, out=tmp_path / "out", **options)  # type: ignore[arg-type]
+    assert caught.value.message == message
+    assert not (tmp_path / "out").exists()
+
+
+def test_dry_run_writes_nothing_at_all(tmp_path: Path) -> None:
+    folder(tmp_path / "root")
+    before = sorted(tmp_path.rglob("*"))
+    build_dataset("folder", root=tmp_path / "root", out=tmp_path / "deep" / "out", dry_run=True)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_pixel_spacing_of_dicom_files_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "a.dcm").write_bytes(film(PixelSpacing=[0.2, 0.3], PatientID="P1"))
+    (tmp_path / "root" / "b.dcm").write_bytes(film(PatientID="P2"))
+    build_dataset("folder", root=tmp_path / "root", out=tmp_path / "out", size=16, replicates=1)
+    manifest = datasets.load(str(tmp_path / "out")).manifest
+    assert manifest["pixel_height_mm"].tolist() == pytest.approx([0.2, np.nan], nan_ok=True)
+    assert manifest["pixel_width_mm"].tolist() == pytest.approx([0.3, np.nan], nan_ok=True)
+
+
+def test_every_label_is_looked_at_for_confounding_and_the_planted_column_of_a_benchmark_too(tmp_path: Path) -> None:
+    make_mnist(tmp_path / "copies")
+    build_dataset("coloured-mnist", root=tmp_path / "copies", out=tmp_path / "mnist", figures=True, jobs=1)
+    found = pd.read_csv(tmp_path / "mnist" / "confounding.csv")
+    assert found["label"].nunique() == 10 and "confounder" in set(found["column"])
+    assert {"average-images.png", "contact-sheet.png"} <= {each.name for each in (tmp_path / "mnist").iterdir()}
+    build_dataset("phantom-II", out=tmp_path / "phantom", number_of_images=150, size=32, jobs=1)
+    labels = pd.read_csv(tmp_path / "phantom" / "confounding.csv")["label"]
+    assert labels.nunique() > 5

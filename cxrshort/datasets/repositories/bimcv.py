@@ -22,9 +22,10 @@ from cxrshort.datasets.layout import (
     posix_prefix,
 )
 from cxrshort.datasets.projections import read_description
-from cxrshort.datasets.reading import Located, Reading, ReadOptions, Refusal, Repository, settle
+from cxrshort.datasets.reading import COVID_LABELS, Located, Reading, ReadOptions, Refusal, Repository, settle
 from cxrshort.datasets.tables import read_list, read_table
-from cxrshort.errors import MissingInputError, UsageError
+from cxrshort.errors import MissingInputError
+from cxrshort.registry import check_name
 
 _SESSION = r"^(?P<stem>(?P<subject>sub-[^/]+)/(?P<session>ses-[^/]+)/mod-rx/[^/]+)[.](?P<suffix>png|json)$"
 _COVID_WORDS = ("covid 19", "covid 19 uncertain")
@@ -36,10 +37,9 @@ def read(folder: Path, root: Path, options: ReadOptions, *, positive: bool) -> R
 
     Raises:
         MissingInputError: ``participants.tsv``, the label table or every image is missing.
-        UsageError: ``covid_labels`` is neither ``molecular`` nor ``radiologic``.
+        UsageError: ``covid_labels`` is none of ``COVID_LABELS``.
     """
-    if options.covid_labels not in ("molecular", "radiologic"):
-        raise UsageError(f"'{options.covid_labels}' is not a known kind of label", "one of: molecular, radiologic")
+    check_name(COVID_LABELS, options.covid_labels, kind="kind of COVID-19 label")
     base = find_file(folder, "participants.tsv", "*/participants.tsv").parent
     images, notes = _find_images(base, root)
     headers = read_headers(
@@ -128,8 +128,12 @@ def _labels(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the labels; molecular ones are the collection's, radiologic ones the report's."""
     molecular = covid_labels == "molecular"
-    viral = {"Pneumonia": ("viral pneumonia",)} if molecular else {}
-    covid_words = _COVID_WORDS if molecular else (*_COVID_WORDS, "viral pneumonia")
+    viral = {} if covid_labels == "radiologic" else {"Pneumonia": ("viral pneumonia",)}
+    covid_words = {
+        "molecular": _COVID_WORDS,
+        "radiologic": (*_COVID_WORDS, "viral pneumonia"),
+        "certain": _COVID_WORDS[:1],
+    }[covid_labels]
     labels, notes = label_findings(reports, index, more={COVID: covid_words, **viral})
     if not molecular:
         return labels, notes
@@ -170,7 +174,8 @@ def _refuse(headers: pd.DataFrame, reports: list[Words], options: ReadOptions) -
         silent = pd.Series([words is None for words in reports], index=headers.index)
         refusals.append(Refusal(silent, "no report"))
     if options.require_windowing:
-        plain = (headers["WindowCenter"] == "") & (headers["VOILUT"] == "")
+        windowed = (headers["WindowCenter"] != "") & (headers["WindowWidth"] != "")
+        plain = ~windowed & (headers["VOILUT"] == "")
         refusals.append(Refusal(plain, "no windowing information"))
     return refusals
 

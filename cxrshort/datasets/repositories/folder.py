@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cxrshort.bitmap import ImageError, open_file
 from cxrshort.columns import BY_NAME, LABELS, VIEWS
 from cxrshort.datasets.fields import list_words, read_ages, read_dates, read_distinct, read_sexes
 from cxrshort.datasets.headers import FIELDS, read_dicom_header, read_located_headers
 from cxrshort.datasets.label_maps import UNCERTAIN
 from cxrshort.datasets.layout import IMAGE_SUFFIXES, ImageIndex, index_images, last_parts, locate, posix_prefix
+from cxrshort.datasets.projections import read_description
 from cxrshort.datasets.reading import Located, Reading, ReadOptions, Refusal, Repository, settle
 from cxrshort.datasets.tables import read_table, sniff_separator
 from cxrshort.errors import DataError, MissingInputError, UsageError
@@ -57,17 +59,33 @@ def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
         UsageError: a pair without a table, or a pair of a manifest column that a table cannot give.
         DataError: the table lacks a column.
     """
-    index = index_images(folder, relative_to=root, suffixes=(*IMAGE_SUFFIXES, ".dic"))
+    index = index_images(folder, relative_to=root, suffixes=(*IMAGE_SUFFIXES, ".dic"), also=_is_dicom)
+    others = [f"{index.others} files that are neither DICOM, PNG nor JPEG were left alone"] if index.others else []
     if options.table is None:
         if options.column_map:
             raise UsageError("--column needs a table", "give it with --table")
         if not index.paths:
             raise MissingInputError(f"'{folder}' has no images", "looked for DICOM, PNG and JPEG files")
         paths = pd.Series(index.paths, dtype=str)
-        return _settle(pd.DataFrame(index=paths.index), locate(paths, paths), folder, root, options)
+        # Without a table the headers are the metadata, and all that says who is whose patient.
+        options = replace(options, require_files=True)
+        return _settle(pd.DataFrame(index=paths.index), locate(paths, paths), folder, root, options, others)
     table, notes = _read_table(options.table, options)
     located = _locate(table["path"], folder, root, options, index)
-    return _settle(table, located, folder, root, options, notes)
+    return _settle(table, located, folder, root, options, [*notes, *others])
+
+
+def _is_dicom(path: Path) -> bool:
+    """Say whether a file without an image's ending, as scanners name them, is a DICOM image; a DICOMDIR is none."""
+    from cxrshort.dicom import looks_like_dicom
+
+    if path.name.upper() == "DICOMDIR":
+        return False
+    try:
+        with open_file(path) as file:
+            return looks_like_dicom(file.read(132))
+    except (ImageError, OSError):
+        return False
 
 
 def _read_table(path: Path, options: ReadOptions) -> tuple[pd.DataFrame, list[str]]:
@@ -112,6 +130,9 @@ def _settle(
         name: _prefer(table[name] if name in table else None, headers[field]) for name, field in _TEXT_FIELDS.items()
     }
     ages, age_notes = read_ages(known["age_years"], unit=options.age_unit)
+    ages = ages.where(ages.notna(), _ages_at_study(headers))
+    described = headers["SeriesDescription"].map(lambda text: read_description(text) or "")
+    known["view"] = known["view"].where(known["view"] != "", described)
     labels, label_notes = _labels(table, options)
     image = located.paths.str.removeprefix(posix_prefix(folder, root))
     patients, patient_notes = _patients(known["patient_id"], image)
@@ -147,7 +168,7 @@ def _settle(
 
 def _headers(located: Located, root: Path, options: ReadOptions) -> tuple[pd.DataFrame, list[Refusal]]:
     """Return the headers of the DICOM files among the candidates, and a refusal of those that cannot be read."""
-    is_dicom = located.paths.str.lower().str.endswith((".dcm", ".dicom", ".dic"))
+    is_dicom = ~located.paths.str.lower().str.endswith((".png", ".jpg", ".jpeg"))
     some = Located(located.paths[is_dicom], located.outside[is_dicom], located.missing[is_dicom])
     headers = read_located_headers(some, read_dicom_header, root=root, options=options)
     headers = headers.reindex(located.paths.index, columns=list(FIELDS)).fillna("").astype(str)
@@ -155,6 +176,15 @@ def _headers(located: Located, root: Path, options: ReadOptions) -> tuple[pd.Dat
         Refusal(located.missing, "missing file"),
         Refusal(headers["error"] != "", "unreadable header", headers["error"]),
     ]
+
+
+def _ages_at_study(headers: pd.DataFrame) -> pd.Series:
+    """Return the years from birth to the study, NaN where a header lacks either date."""
+    born, seen = (
+        pd.to_datetime(headers[name], format="%Y%m%d", errors="coerce") for name in ("PatientBirthDate", "StudyDate")
+    )
+    years: pd.Series = (seen - born).dt.days // 365.25
+    return years.where(years.between(0, 120))
 
 
 def _prefer(given: pd.Series | None, tagged: pd.Series) -> pd.Series:

@@ -1,11 +1,12 @@
 """BIMCV: broken headers, projections, molecular and radiologic labels, people in both collections."""
 
+import pandas as pd
 import pytest
 
 from cxrshort.columns import CHESTX_RAY14_LABELS, COVID
 from cxrshort.datasets.layout import find_repository
 from cxrshort.datasets.reading import ReadOptions
-from cxrshort.datasets.repositories.bimcv import NEGATIVE, POSITIVE
+from cxrshort.datasets.repositories.bimcv import NEGATIVE, POSITIVE, _labels, _refuse
 from cxrshort.errors import MissingInputError, UsageError
 
 from ..lookalikes import bimcv_negative, bimcv_positive
@@ -45,14 +46,13 @@ def test_projection_comes_from_the_description_not_from_the_file_name(tmp_path):
 
 def test_notes_count_what_is_unknown(tmp_path):
     reading = read(POSITIVE, tmp_path)
-    assert reading.notes[:-1] == (
+    assert reading.notes == (
         "1 other files below the subjects were left alone",
         "1 participants with radiographs have no images here",
         "6 images without a report: their findings are empty",
         "1 unknown finding strings: unheard of (1)",
         "1 unknown series descriptions: SOMETHING NEW (1)",
     )
-    assert reading.notes[-1].startswith("12 corrections match no image")
 
 
 def test_molecular_labels_of_the_positive_collection(tmp_path):
@@ -68,6 +68,21 @@ def test_radiologic_labels_of_the_positive_collection(tmp_path):
     reading = read(POSITIVE, tmp_path, covid_labels="radiologic")
     assert labels_of(reading, POSITIVE, THIRD) == {COVID}
     assert reading.rows.set_index("image_id")[COVID].isna().to_list() == [False, False, False, True]
+
+
+def test_certain_labels_are_those_that_a_report_states_without_doubt(tmp_path):
+    reports = {"radiologic": ["covid 19", "covid 19 uncertain", "viral pneumonia"], "certain": ["covid 19"]}
+    for kind, words in reports.items():
+        for word in ("covid 19", "covid 19 uncertain", "viral pneumonia", "normal"):
+            labels, _ = _labels([(word,)], pd.RangeIndex(1), positive=True, covid_labels=kind)
+            assert (labels[COVID][0] == 1) == (word in words)
+
+
+def test_window_without_a_width_is_no_window():
+    names = ["WindowCenter", "WindowWidth", "VOILUT", "error"]
+    headers = pd.DataFrame([["5", "9", "", ""], ["5", "", "", ""], ["", "", "yes", ""]], columns=names)
+    refusals = _refuse(headers, [(), (), ()], ReadOptions(require_windowing=True))
+    assert refusals[-1].where.tolist() == [False, True, False]
 
 
 def test_negative_collection_is_negative_whatever_reports_say(tmp_path):
@@ -117,7 +132,7 @@ def test_header_names_where_pixels_need_it(tmp_path):
 def test_unknown_kind_of_label_is_refused(tmp_path):
     with pytest.raises(UsageError) as caught:
         read(POSITIVE, tmp_path, covid_labels="pcr")
-    assert caught.value.message == "'pcr' is not a known kind of label"
+    assert caught.value.message == "'pcr' is not a known kind of COVID-19 label"
 
 
 def test_collection_without_images_is_refused(tmp_path):

@@ -26,9 +26,44 @@ def test_headers_give_what_they_know(tmp_path):
     assert first[["patient_id", "view", "sex", "age_years", "modality"]].to_list() == ["folder:P1", "PA", "F", 61, "DX"]
     assert rows.loc["folder/png/a.png", ["patient_id", "view"]].to_list() == ["folder:png/a.png", "UNKNOWN"]
     assert reading.notes == (
+        "2 files that are neither DICOM, PNG nor JPEG were left alone",
         "3 images without a patient: each is taken for a patient of its own",
         "3 images of unknown view kept",
     )
+
+
+def test_dicom_files_are_found_by_content_where_their_names_say_nothing(tmp_path):
+    dicom(tmp_path / "A" / "a.dcm", PatientID="P1", ViewPosition="PA")
+    for number, name in enumerate(("IM000001", "1.2.840.113", "film.ima", "DICOMDIR"), 2):
+        dicom(tmp_path / "A" / "x.dcm", PatientID=f"P{number}", ViewPosition="AP")
+        (tmp_path / "A" / "x.dcm").rename(tmp_path / "A" / name)
+    touch(tmp_path, "A/readme.txt", "A/IM9")
+    reading, rows = read(tmp_path)
+    assert rows["patient_id"].to_dict() == {
+        "folder/A/1.2.840.113": "folder:P3",
+        "folder/A/IM000001": "folder:P2",
+        "folder/A/a.dcm": "folder:P1",
+        "folder/A/film.ima": "folder:P4",
+    }
+    assert "3 files that are neither DICOM, PNG nor JPEG were left alone" in reading.notes
+    _, rows = read(tmp_path, "path,MRN\nIM000001,77\n", column_map=(("patient_id", "MRN"),))
+    assert rows["patient_id"].to_dict() == {"folder/A/IM000001": "folder:77"}
+
+
+def test_metadata_alone_still_knows_who_is_whose_patient(tmp_path):
+    for name in "abc":
+        dicom(tmp_path / f"{name}.dcm", PatientID="P1")
+    _, rows = read(tmp_path, require_files=False)
+    assert rows["patient_id"].tolist() == ["folder:P1"] * 3
+
+
+def test_age_comes_from_the_birth_date_and_view_from_the_series_where_tags_are_silent(tmp_path):
+    dicom(tmp_path / "a.dcm", PatientBirthDate="19600701", StudyDate="20200630", SeriesDescription="TORAX PA")
+    dicom(tmp_path / "b.dcm", PatientBirthDate="19600701", StudyDate="20200630", PatientAge="044Y", ViewPosition="AP")
+    dicom(tmp_path / "c.dcm", PatientBirthDate="20300701", StudyDate="20200630", SeriesDescription="unheard of")
+    _, rows = read(tmp_path)
+    assert rows["age_years"].tolist() == pytest.approx([59, 44, np.nan], nan_ok=True)
+    assert rows["view"].tolist() == ["PA", "AP", "UNKNOWN"]
 
 
 def test_table_goes_before_headers(tmp_path):
