@@ -57,13 +57,17 @@ pages-current: $(DEVELOPED)
 	$(BIN)/python -m cxrshort.cli.pages --check .
 
 # The wheel alone, with nothing but the command line's own dependency, must be able to show its help.
-wheel: $(DEVELOPED)
+WHEEL := build/wheel/.checked
+wheel: $(WHEEL)
+
+$(WHEEL): $(DEVELOPED) pyproject.toml $(shell find cxrshort -type f -not -path '*/__pycache__/*')
 	rm -rf build/wheel
 	$(BIN)/python -m build --quiet --wheel --outdir build/wheel .
 	$(PYTHON) -m venv --clear build/wheel/venv
 	build/wheel/venv/bin/python -m pip install --quiet typer
 	build/wheel/venv/bin/python -m pip install --quiet --no-deps build/wheel/*.whl
 	cd build/wheel && venv/bin/cxrshort --help > help.txt
+	touch $@
 	@echo "the wheel installs and shows its help"
 
 bench: $(DEVELOPED)

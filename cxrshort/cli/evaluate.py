@@ -39,7 +39,11 @@ def evaluate(
 
     Writes predictions.csv (one row per model and image), aucs.csv, means.csv, gaps.csv, roc.png, gap.png, summary.json
     and run.json into results/evaluate (or --out). Patients seen in training are refused. For segmenters it writes
-    masks.csv (Dice and IoU of every image), overlaps.csv (their means with intervals), summary.json and run.json.
+    masks.csv (Dice and IoU of every image), overlaps.csv (their means with intervals), summary.json and run.json; for
+    regressions predictions.csv and correlations.csv (rank correlations with intervals).
+
+    A MODEL may be none of ours: py:package.module:factory?weights=FILE.safetensors&labels=COVID-19&size=224&range=0..1,
+    a .onnx file with the same options behind its name, or txrv:all.
 
     Example: cxrshort evaluate runs/phantom-I/small-cnn/erm/replicate-0 --dataset phantom-I --dataset phantom-external
     """

@@ -7,12 +7,12 @@ import typer
 from cxrshort.errors import WorkFailedError
 
 VERBS = {
-    "explain": "Show where a model looks: attribution maps and the share of each region. (not built yet)",
-    "cyclegan": "Learn what distinguishes two groups of images: train, transform, audit. (not built yet)",
-    "swap-test": "Swap markers and shoulders between images and measure the change. (not built yet)",
-    "roentmod": "Edit radiographs with a diffusion model as a stress test. (not built yet)",
-    "tea-distill": "Train a student by a teacher's explanations alone. (not built yet)",
-    "stats": "Compare, test and report predictions. (not built yet)",
+    "explain": "(not built yet) Show where a model looks: attribution maps and the share of each region.",
+    "cyclegan": "(not built yet) Learn what distinguishes two groups of images: train, transform, audit.",
+    "swap-test": "(not built yet) Swap markers and shoulders between images and measure the change.",
+    "roentmod": "(not built yet) Edit radiographs with a diffusion model as a stress test.",
+    "tea-distill": "(not built yet) Train a student by a teacher's explanations alone.",
+    "stats": "(not built yet) Compare, test and report predictions.",
 }
 ANY_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
 

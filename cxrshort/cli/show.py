@@ -146,6 +146,8 @@ def evaluation(result: Mapping[str, Any], *, json: bool, quiet: bool) -> None:
         return _facts(result)
     if "overlaps" in result:
         return _overlaps(result)
+    if "correlations" in result:
+        return _correlations(result)
     _line(f"{result['label']}, AUC with 95 % interval")
     trained = _trained(result)
     rows = [
@@ -185,6 +187,15 @@ def _overlaps(result: Mapping[str, Any]) -> None:
     return _line(f"written to {result['folder']}")
 
 
+def _correlations(result: Mapping[str, Any]) -> None:
+    _line("Spearman's rank correlation, with 95 % interval")
+    names = ("trained_on", "architecture", "method", "dataset", "role", "replicate", "label", "images")
+    rows = [[*[each[name] for name in names], _interval(each, "value")] for each in result["correlations"]]
+    header = [name.replace("_", " ") for name in names]
+    _table([*header[:3], "tested on", *header[4:], "correlation"], rows, right=(5, 7))
+    return _line(f"written to {result['folder']}")
+
+
 def _overlap(row: Mapping[str, Any], name: str) -> str:
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     limits = "no interval: one person" if low is None else f"[{low:.3f}, {high:.3f}]"
@@ -195,7 +206,8 @@ def _mean(row: Mapping[str, Any]) -> str:
     if row["mean"] is None:
         return f"none: {row['reason']}"
     spread = "" if row["deviation"] is None else f", SD {row['deviation']:.3f} over {row['replicates']}"
-    return _interval(row, "mean") + spread + (f" ({row['reason']})" if row["reason"] else "")
+    told = f" ({row['reason']})" if row["reason"] and row["low"] is not None else ""  # else the interval says it
+    return _interval(row, "mean") + spread + told
 
 
 def _interval(row: Mapping[str, Any], name: str) -> str:

@@ -80,6 +80,27 @@ def train(
             show_default=_FROM_RECIPE,
         ),
     ] = None,
+    step_epochs: Annotated[
+        int | None,
+        typer.Option("--step-epochs", metavar="N", help="Of step and plateau.", show_default=_FROM_RECIPE),
+    ] = None,
+    step_factor: Annotated[
+        float | None,
+        typer.Option("--step-factor", metavar="X", help="What a step multiplies by.", show_default=_FROM_RECIPE),
+    ] = None,
+    milestones: Annotated[
+        str | None,
+        typer.Option("--milestones", metavar="E,E", help="Epochs of milestones.", show_default=_FROM_RECIPE),
+    ] = None,
+    momentum: Annotated[
+        float | None, typer.Option("--momentum", metavar="X", help="Of sgd.", show_default=_FROM_RECIPE)
+    ] = None,
+    empty_labels: Annotated[
+        str | None,
+        typer.Option(
+            "--empty-labels", metavar="E", help="mask leaves them out, zero is negative.", show_default=_FROM_RECIPE
+        ),
+    ] = None,
     augment: Annotated[
         str | None,
         typer.Option("--augment", metavar="G", help="none, degrave, cv19, tea or fastai.", show_default=_FROM_RECIPE),
@@ -246,6 +267,11 @@ def train(
         "weight_decay": weight_decay,
         "optimizer": optimizer,
         "schedule": schedule,
+        "step_epochs": step_epochs,
+        "step_factor": step_factor,
+        "milestones": milestones,
+        "momentum": momentum,
+        "empty_labels": empty_labels,
         "augment": augment,
         "weights": weights,
         "labels": labels,

@@ -156,10 +156,12 @@ def _read_part(part: Part, classes: tuple[str, ...], *, root: Path, options: Rea
     cache = cache.with_name(f"{cache.name}.{part.source}.json") if cache else None
     options = replace(options, header_cache=cache, **dict(part.options))
     reading = repository.read(home(part.source, root), root, options)
+    # An official list is the whole test fold: nobody else is drawn into it.
+    test_fraction = 0.0 if reading.test_patients else repository.test_fraction
     found = Candidates(
         rows=reading.rows,
         excluded=reading.excluded[list(EXCLUDED_COLUMNS)],
-        fractions={part.source: part.fractions or (repository.test_fraction, repository.val_fraction)},
+        fractions={part.source: part.fractions or (test_fraction, repository.val_fraction)},
         notes=tuple(f"{part.source}: {note}" for note in reading.notes),
         test_patients=reading.test_patients if part.fractions is None else frozenset(),
         same_person=reading.same_person,

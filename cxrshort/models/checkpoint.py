@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from torch import nn
 
 from cxrshort import runs
@@ -140,8 +140,10 @@ def _option(setting: str, value: Any) -> str:
 def save(model: Classifier, path: Path, *, description: Description) -> None:
     """Write the model, atomically; equal models give equal bytes."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    # In memory first: the library's own writer turns a full disk into an error of another kind.
+    content = serialise(tensors, metadata={_KEY: description.to_json()})
     with runs.atomic(path) as temporary:
-        save_file(tensors, temporary, metadata={_KEY: description.to_json()})
+        temporary.write_bytes(content)
 
 
 def locate(name: str | Path) -> Path:

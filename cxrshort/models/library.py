@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cxrshort import runs
+from cxrshort.errors import MissingInputError
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
@@ -22,6 +24,13 @@ def expand(name: str) -> list[str]:
     folder = Path(name)
     if folder.is_dir() and not (folder / checkpoint.FILE).exists():
         below = sorted(each.parent for each in folder.glob(f"*/{checkpoint.FILE}"))
+        begun = sorted(
+            each.parent for each in folder.glob(f"*/{runs.UNFINISHED}") if not (each.parent / runs.DONE).exists()
+        )
+        if below and begun:
+            raise MissingInputError(
+                f"'{begun[0]}' is not complete", "cxrshort train with --resume goes on with it; or name the models"
+            )
         if below:
             return [str(checkpoint.locate(each)) for each in below]
     return [str(checkpoint.locate(name))]

@@ -190,7 +190,11 @@ def _mean_of_side(singles: list[AucInterval], variance: float, freedom: float) -
     low, high = min(lows), max(highs)  # of one replicate its own; of several, where no variance can be estimated
     if len(aucs) > 1 and variance > 0 and 0 < mean < 1:
         quantile = float(t.ppf(0.5 + singles[0].level / 2, freedom))
+        bounds = float(np.mean(lows)), float(np.mean(highs))
         low, high = logit_limits(mean, math.sqrt(variance), quantile)
+        if any(value in (0.0, 1.0) for value in known):
+            # At 0 or 1 the estimated variance is 0, whatever the number of images; the exact bound is not.
+            low, high = min(low, bounds[0]), max(high, bounds[1])
     return MeanAuc(mean, deviation, low, high, aucs, reason)
 
 

@@ -116,7 +116,9 @@ def auc_table(predictions: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame
         for cell in cells(predictions, label):
             for replicate, sample in cell.samples.items():
                 interval = auc_interval(sample.targets, sample.scores, sample.clusters, level=level)
-                rows.append({**_key(cell), "replicate": replicate, **asdict(interval)})
+                found = asdict(interval)
+                found["interval_method"] = found.pop("method")
+                rows.append({**_key(cell), "replicate": replicate, **found})
     return pd.DataFrame(rows)
 
 

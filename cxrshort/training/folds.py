@@ -1,5 +1,6 @@
 """The folds that a classifier is trained and selected on; the test fold is never opened here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,7 +67,7 @@ class Folds:
         empty_as = 0.0 if recipe.empty_labels == "zero" else float("nan")
         task = Task(recipe.task)
         labels, left_out = _choose_labels(train, recipe, task)
-        targets = [datasets.label_matrix(fold.manifest, labels, empty_as=empty_as) for fold in (train, val)]
+        targets = [_read_targets(fold, labels, empty_as=empty_as) for fold in (train, val)]
         select = _choose_select(labels, recipe, explicit=explicit_label)
         groups = group_codes(train, recipe.group) if recipe.group else None
         folds = cls(train, val, tuple(labels), targets[0], targets[1], select, left_out, task, groups)
@@ -77,6 +78,8 @@ class Folds:
         """Refuse folds in which nothing can choose the epoch: a class is missing in train or val."""
         if self.task.name == "regression":
             return
+        if self.task.name == "multiclass":
+            self._check_classes(name)
         if self.select is None:
             if not any(_has_both_classes(column) for column in self.val_targets.T):
                 where = f"'val' of 'split_{replicate}'"
@@ -94,6 +97,16 @@ class Folds:
                     f"{name}: label '{label}' has {have} image in '{split}' of 'split_{replicate}'",
                     "choose another --select-label or --replicate",
                 )
+
+    def _check_classes(self, name: str) -> None:
+        if len(self.labels) < 2:
+            raise UsageError(f"--multiclass needs two classes or more, not '{self.labels[0]}' alone", "--labels A,B,C")
+        several = int((np.nan_to_num(self.train_targets).sum(axis=1) > 1 + 1e-6).sum())
+        if several:
+            raise DataError(
+                f"{name}: {several} of {len(self.train_targets)} training images are of several of the classes",
+                "--labels A,B,C names classes that exclude each other",
+            )
 
     def validate(self, model: torch.nn.Module, compute: Compute, *, pixels: Source | None = None) -> dict[str, float]:
         """Return the validation loss, and as ``score`` what chooses the epoch: an AUC, or a rank correlation.
@@ -129,6 +142,14 @@ class Folds:
         """Say in words what chooses the epoch."""
         name = "rank correlation" if self.task.name == "regression" else "AUC"
         return f"{name} of {MACRO}" if self.select is None else f"{name} of {self.labels[self.select]}"
+
+
+def _read_targets(fold: Dataset, labels: Sequence[str], *, empty_as: float) -> npt.NDArray[np.float32]:
+    """Return targets (N, L) in which empty diseases read ``empty_as``; an unknown sex or view stays unknown."""
+    matrix = datasets.label_matrix(fold.manifest, labels)
+    diseases = np.isin(labels, fold.labels)
+    matrix[:, diseases] = np.where(np.isnan(matrix[:, diseases]), np.float32(empty_as), matrix[:, diseases])
+    return matrix
 
 
 def group_codes(data: Dataset, group: str) -> npt.NDArray[np.int64]:

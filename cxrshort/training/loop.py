@@ -81,6 +81,12 @@ def fit(model: nn.Module, batches: Batches, *, course: Course, state: State) -> 
     average = Average(model, decay=recipe.ema) if recipe.ema else None
     if average and state.average:
         average.load(state.average)
+    warm_up = int(getattr(course.objective, "warm_up", 0))
+    if warm_up >= recipe.epochs:
+        raise UsageError(
+            f"--epochs is '{recipe.epochs}', and the first {warm_up} of '{recipe.method}' are plain training",
+            f"--epochs {warm_up + 1} or more, or --set plain_epochs=N",
+        )
     if recipe.compile:
         model.compile()  # in place: the names of the weights stay
     while state.epoch < recipe.epochs and not _has_lost_patience(state, recipe):
@@ -93,7 +99,8 @@ def fit(model: nn.Module, batches: Batches, *, course: Course, state: State) -> 
             measured = dict(course.validate(model))
             if not math.isfinite(measured.get("val_loss", 0.0)):
                 raise _diverged(f"the validation loss is no number after epoch {epoch + 1}", course.keeper)
-            state.history.append(record | measured | {"learning_rate": rate})
+            warming = {"warm_up": True} if epoch < warm_up else {}
+            state.history.append(record | measured | {"learning_rate": rate} | warming)
             if chosen_epoch(state.history, recipe.selection) == epoch:
                 state.best_weights = _copy(model)
         state.epoch, state.step, state.loss_sum = epoch + 1, 0, 0.0
@@ -177,13 +184,20 @@ def take_step(model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, 
         if recipe.clip_norm > 0:
             nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
         optimizer.step()
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not _is_out_of_memory(error):
+            raise
         size = len(batch.indices)
         raise WorkFailedError(
             f"{compute.device} has no memory left for a batch of {size} images",
             f"try --batch-size {max(1, size // 2)}",
         ) from error
     return loss
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Say whether memory ran out: accelerators have an error of their own, the CPU's allocator has a sentence."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator: can't allocate memory" in str(error)
 
 
 def _learn(model: nn.Module, part: Batch, *, course: Course) -> Tensor:
@@ -215,13 +229,16 @@ def _refuse_broken_weights(model: nn.Module, state: State, *, keeper: Keeper) ->
     Raises:
         WorkFailedError: a weight is not a number.
     """
-    if not all(bool(torch.isfinite(value).all()) for value in model.state_dict().values()):
+    # A sum is not a number where a part of it is not, and needs no memory: AlexNet has 57 million weights.
+    if not all(bool(torch.isfinite(value.sum())) for value in model.state_dict().values()):
         raise _diverged(f"a weight is no longer a number in epoch {state.epoch + 1}, step {state.step}", keeper)
 
 
 def _diverged(what: str, keeper: Keeper) -> WorkFailedError:
     kept = f"the last good state is kept in '{keeper.path}'" if keeper.path.exists() else "nothing was saved before it"
-    return WorkFailedError(f"{what}; {kept}", "train again with a lower --learning-rate, or with --precision fp32")
+    return WorkFailedError(
+        f"{what}; {kept}", "train again with --force and a lower --learning-rate, or with --precision fp32"
+    )
 
 
 def _save(
@@ -245,11 +262,18 @@ def _copy(model: nn.Module) -> dict[str, Tensor]:
 
 
 def chosen_epoch(history: Sequence[Mapping[str, Any]], selection: str) -> int:
-    """Return the epoch that is kept: the first of the best scores or of the lowest losses, or the last."""
+    """Return the epoch that is kept: the first of the best scores or of the lowest losses, or the last.
+
+    Epochs in which the objective was still plain training (``warm_up``) count only where there are no others.
+    """
     if selection == "last":
         return len(history) - 1
-    values = [each["score"] if selection == "score" else -each["val_loss"] for each in history]
-    return values.index(max(values))
+    full = [number for number, each in enumerate(history) if not each.get("warm_up")]
+    values = {
+        number: history[number]["score"] if selection == "score" else -history[number]["val_loss"]
+        for number in full or range(len(history))
+    }
+    return max(values, key=lambda number: (values[number], -number))
 
 
 def _has_lost_patience(state: State, recipe: Recipe) -> bool:

@@ -5,7 +5,7 @@ from torch.nn import functional
 
 from cxrshort.errors import UsageError
 
-_HINT = "build a dataset with masks.npy (the phantom has one), or give --masks FILE or --segmenter MODEL"
+_HINT = "build-dataset with --masks DIR gives every image one (the phantom has them), or give --segmenter MODEL"
 
 
 def check_masks(masks: object | None, *, method: str) -> None:

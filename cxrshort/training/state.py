@@ -1,5 +1,6 @@
 """What a training run must remember to go on as if it had never stopped."""
 
+import io
 import json
 import math
 from collections.abc import Callable
@@ -45,8 +46,11 @@ class State:
 
     def save(self, path: Path) -> None:
         """Write the state, atomically: a kill leaves the state before or this one."""
+        # In memory first: torch's own writer turns a full disk into an internal error.
+        buffer = io.BytesIO()
+        torch.save(vars(self), buffer)
         with runs.atomic(path) as temporary:
-            torch.save(vars(self), temporary)
+            temporary.write_bytes(buffer.getbuffer())
 
 
 def load(path: Path, *, settings: dict[str, Any]) -> State:

@@ -1,6 +1,7 @@
 """Evaluate models inside and outside the dataset that they were trained on."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,14 @@ from cxrshort.report import figures
 from cxrshort.stats import predictions as tables
 from cxrshort.stats.auc import auc_interval, roc_curve
 from cxrshort.stats.overlap import summarise_overlaps
+from cxrshort.stats.rank_correlation import rank_correlation
 from cxrshort.training.task import Task
 
 Report = Callable[[Mapping[str, Any]], None]
 
 PREDICTIONS = "predictions.csv"
 MASKS = "masks.csv"
+CORRELATIONS = "correlations.csv"
 
 
 def evaluate(
@@ -48,7 +51,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score every model on every dataset and return the table of AUCs and generalization gaps.
 
-    Segmenters are measured by Dice and intersection over union instead, on the images that have a mask.
+    Segmenters are measured by Dice and intersection over union instead, on the images that have a mask; regressions by
+    the rank correlation of their numbers.
 
     Args:
         models: model files or run folders.
@@ -72,6 +76,7 @@ def evaluate(
     described = [library.describe(name) for name in names]
     loaded = [datasets.load(each) for each in dataset]
     segmenters = _are_segmenters(names, described)
+    _refuse_mixed_tasks(names, described)
     chosen = _choose_label(described, label)
     folds = [[_fold(name, what, data, split) for data in loaded] for name, what in zip(names, described, strict=True)]
     if dry_run:
@@ -94,7 +99,8 @@ def evaluate(
         ]
         predictions = pd.concat(parts, ignore_index=True)
         manifests.write(predictions, run.path(PREDICTIONS))
-        summary = _summarise(run, predictions, chosen)
+        numbers = described[0].recipe.get("task") == "regression"
+        summary = _summarise_numbers(run, predictions) if numbers else _summarise(run, predictions, chosen)
     runs.write_json(run.path("summary.json"), summary)
     run.finish({"summary": summary})
     return {**summary, "folder": str(folder)}
@@ -108,6 +114,31 @@ def _are_segmenters(names: Sequence[str], described: Sequence[Description]) -> b
             "evaluate segmenters and classifiers apart",
         )
     return any(drawing)
+
+
+def _refuse_mixed_tasks(names: Sequence[str], described: Sequence[Description]) -> None:
+    regressions = [description.recipe.get("task") == "regression" for description in described]
+    if any(regressions) and not all(regressions):
+        raise UsageError(
+            f"'{names[regressions.index(True)]}' predicts a number and '{names[regressions.index(False)]}' does not",
+            "evaluate regressions and classifiers apart",
+        )
+
+
+def _summarise_numbers(run: runs.Run, predictions: pd.DataFrame) -> dict[str, Any]:
+    """Return the rank correlation of each model's numbers on each dataset, with the difference inside - outside."""
+    rows = []
+    for label in tables.labels(predictions):
+        keys = ["trained_on", "architecture", "method", "dataset", "role", "replicate"]
+        for key, part in predictions.groupby(keys, sort=False):
+            found = rank_correlation(
+                part[tables.TARGET + label], part[tables.LOGIT + label], part["person_id"], rng=np.random.default_rng(0)
+            )
+            rows.append({**dict(zip(keys, key, strict=True)), "label": label, **asdict(found)})
+    manifests.write(pd.DataFrame(rows), run.path(CORRELATIONS))
+    if all(row["value"] is None for row in rows):
+        raise DataError(f"no rank correlation ({rows[0]['reason']})", "evaluate on a dataset that knows the number")
+    return {"correlations": rows}
 
 
 def _choose_label(described: Sequence[Description], label: str | None) -> str:

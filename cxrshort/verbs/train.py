@@ -1,6 +1,7 @@
 """Train a classifier or a segmenter on one replicate of a dataset."""
 
 import dataclasses
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -48,6 +49,8 @@ from cxrshort.training.task import Task
 Report = Callable[[Mapping[str, Any]], None]
 
 STATE = ".state.pt"
+_LONGEST_NAME = 160
+"""Characters of a run folder's name; the rest stands in its run.json."""
 
 
 def train(
@@ -386,4 +389,7 @@ def default_folder(
         if value != getattr(usual, field) and field != "name":
             parts.append(f"{field.replace('_', '-')}={str(value).replace('/', '-').replace(',', '+')}")
     parts += [f"grid={'+'.join(grid).replace('_', '-')}"] if grid else []
-    return parent / ",".join(parts)
+    last = ",".join(parts)
+    if len(last) > _LONGEST_NAME:  # file systems take 255 bytes
+        last = f"{last[:_LONGEST_NAME]}...{hashlib.sha256(last.encode()).hexdigest()[:8]}"
+    return parent / last

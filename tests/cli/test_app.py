@@ -198,6 +198,17 @@ def test_full_disk_exits_with_73(here: Path) -> None:
     assert hint == "hint: choose another folder with --out"
 
 
+def test_disk_that_fills_up_during_training_exits_with_73_and_loses_nothing(here: Path) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+
+    result = run(*TRAIN, "--out", "full", cwd=Path.cwd(), preexec_fn=limit)
+    assert result.returncode == 73, result.stderr
+    error = result.stderr.splitlines()[-2]
+    assert error == f"error: 'full/.state.pt' cannot be written: {os.strerror(errno.EFBIG).lower()}"
+    assert run(*TRAIN, "--out", "full", "--resume", cwd=Path.cwd()).returncode == 0
+
+
 def test_results_go_to_stdout_and_progress_to_stderr(here: Path) -> None:
     built = cxrshort_here(*TRAIN)
     assert built.stderr.startswith("epoch 1: loss 0.")

@@ -167,3 +167,13 @@ def test_correction_that_another_repository_has_is_no_false_alarm(tmp_path):
     write(tmp_path / "more.csv", "path_or_name,action,reason\n00000001_000.png,flip,x\nnowhere.png,drop,x\n")
     found = cohorts.gather("I", root=tmp_path, options=replace(OPTIONS, corrections=tmp_path / "more.csv"))
     assert [note for note in found.notes if "corrections" in note] == ["1 corrections match no image: nowhere.png"]
+
+
+def test_official_test_list_is_the_whole_test_fold(tmp_path):
+    chestx_ray14(tmp_path)
+    github_covid(tmp_path)
+    fractions = cohorts.gather("I", root=tmp_path, options=OPTIONS).fractions
+    assert fractions == {"chestx-ray14": (0.0, 0.05), "github-covid": (0.10, 0.10)}
+    for each in (tmp_path / "ChestX-ray14").rglob("*test_list*"):
+        each.unlink()
+    assert cohorts.gather("chestx-ray14", root=tmp_path, options=OPTIONS).fractions["chestx-ray14"] == (0.05, 0.05)

@@ -154,7 +154,7 @@ def test_loss_that_is_no_number_stops_with_the_step_and_the_last_good_state_kept
     assert isinstance(error, WorkFailedError)
     kept = tmp_path / "state.pt"
     assert error.message == f"the loss is {shown} in epoch 2, step 3; the last good state is kept in '{kept}'"
-    assert error.hint == "train again with a lower --learning-rate, or with --precision fp32"
+    assert error.hint == "train again with --force and a lower --learning-rate, or with --precision fp32"
     state = states.load(kept, settings={})
     assert (state.epoch, state.step) == (1, 0)
     assert all(torch.isfinite(each).all() for each in state.model.values())
@@ -191,7 +191,7 @@ def test_weights_that_blow_up_after_the_last_look_are_not_saved(batches: Batches
     error = stopped(whole, plan)
     assert isinstance(error, WorkFailedError)
     assert error.message == "a weight is no longer a number in epoch 1, step 1; nothing was saved before it"
-    assert error.hint == "train again with a lower --learning-rate, or with --precision fp32"
+    assert error.hint == "train again with --force and a lower --learning-rate, or with --precision fp32"
 
 
 @pytest.mark.parametrize(("look", "epoch", "step"), [(1, 1, 1), (6, 1, 6), (9, 2, 3)])

@@ -6,9 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 
-from cxrshort.errors import UsageError
+from cxrshort import dataset as datasets
+from cxrshort.errors import CxrshortError, UsageError
 from cxrshort.models import checkpoint
+from cxrshort.training import recipes
+from cxrshort.training.folds import Folds
 from cxrshort.verbs.build_dataset import build_dataset
 from cxrshort.verbs.evaluate import evaluate
 from cxrshort.verbs.train import train
@@ -33,7 +37,15 @@ def fails(*arguments: object, **options: object) -> UsageError:
 def test_group_wise_methods_train_on_a_column_or_an_expression(phantoms: str, tmp_path: Path, method: str) -> None:
     for number, group in enumerate(("view", "age_years >= 50")):
         summary = train(
-            phantoms, overrides={"epochs": 1, "method": method, "group": group}, out=tmp_path / str(number), **QUICK
+            phantoms,
+            overrides={
+                "epochs": 1,
+                "method": method,
+                "group": group,
+                "settings": "" if method == "group-dro" else "plain_epochs=0",
+            },
+            out=tmp_path / str(number),
+            **QUICK,
         )
         assert np.isfinite(summary["history"][0]["loss"])
 
@@ -61,12 +73,51 @@ def test_classes_that_exclude_each_other_give_the_log_odds_of_their_probabilitie
     phantoms: str, tmp_path: Path
 ) -> None:
     overrides = {"epochs": 1, "task": "multiclass", "labels": "COVID-19,Pneumonia"}
-    train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK)
-    evaluate([str(tmp_path / "run")], dataset=[phantoms], out=tmp_path / "results", device="cpu", threads=1)
+    with pytest.raises(CxrshortError) as caught:
+        train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK)
+    assert caught.value.message.endswith(" training images are of several of the classes")
+    manifest = pd.read_csv(Path(phantoms) / "manifest.csv", dtype=str, keep_default_na=False)
+    manifest[(manifest["COVID-19"] == "0") | (manifest["Pneumonia"] == "0")].to_csv(tmp_path / "x.csv", index=False)
+    exclusive = str(tmp_path / "x.csv")
+    train(exclusive, overrides=overrides, out=tmp_path / "run", **QUICK)
+    evaluate([str(tmp_path / "run")], dataset=[exclusive], out=tmp_path / "results", device="cpu", threads=1)
     table = pd.read_csv(tmp_path / "results" / "predictions.csv")
     logits = table[["logit.COVID-19", "logit.Pneumonia"]].to_numpy()
     probabilities = 1 / (1 + np.exp(-logits))
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_one_class_alone_is_no_choice(phantoms: str, tmp_path: Path) -> None:
+    error = fails(phantoms, overrides={"task": "multiclass", "labels": "sex"}, out=tmp_path / "run", **QUICK)
+    assert error.message == "--multiclass needs two classes or more, not 'sex' alone"
+
+
+def test_model_of_the_plain_epochs_is_never_kept(phantoms: str, tmp_path: Path) -> None:
+    overrides = {"epochs": 3, "method": "irm", "group": "view", "settings": "plain_epochs=2"}
+    summary = train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK)
+    assert [each.get("warm_up", False) for each in summary["history"]] == [True, True, False]
+    assert summary["selection"]["epoch"] == 2
+    error = fails(phantoms, overrides={"epochs": 5, "method": "isnet"}, out=tmp_path / "other", **QUICK)
+    assert error.message == "--epochs is '5', and the first 5 of 'isnet' are plain training"
+    assert error.hint == "--epochs 6 or more, or --set plain_epochs=N"
+
+
+def test_unknown_sex_or_view_is_not_the_other_one_where_empty_diseases_are_negative(
+    phantoms: str, tmp_path: Path
+) -> None:
+    manifest = pd.read_csv(Path(phantoms) / "manifest.csv", dtype=str, keep_default_na=False)
+    manifest.loc[manifest.index[::2], ["sex", "Edema"]] = ""
+    manifest.to_csv(tmp_path / "x.csv", index=False)
+    recipe = recipes.load("standard", overrides={"labels": "sex,Edema", "empty_labels": "zero"})
+    folds = Folds.cut(datasets.load(str(tmp_path / "x.csv")), recipe, replicate=0, explicit_label=False)
+    empty = (folds.train.manifest["sex"] == "").to_numpy()
+    assert empty.any() and np.isnan(folds.train_targets[empty, 0]).all()
+    assert not np.isnan(folds.train_targets[:, 1]).any()
+
+
+def test_isnet_with_a_crop_is_refused(phantoms: str, tmp_path: Path) -> None:
+    error = fails(phantoms, overrides={"method": "isnet", "crop": 0.75}, out=tmp_path / "run", **QUICK)
+    assert error.message == "--method isnet needs the whole image, since its maps and masks must lie alike"
 
 
 def test_number_is_learnt_as_a_regression(phantoms: str, tmp_path: Path) -> None:
@@ -77,6 +128,17 @@ def test_number_is_learnt_as_a_regression(phantoms: str, tmp_path: Path) -> None
     summary = train(str(tmp_path / "scored.csv"), overrides=overrides, out=tmp_path / "run", **QUICK)
     assert summary["selection"]["measure"] == "rank correlation of mean over labels"
     assert -1 <= summary["selection"]["score"] <= 1
+    result = evaluate([str(tmp_path / "run")], dataset=[str(tmp_path / "scored.csv")], out=tmp_path / "results",
+                      device="cpu", threads=1)  # fmt: skip
+    row = result["correlations"][0]
+    table = pd.read_csv(tmp_path / "results" / "predictions.csv")
+    assert row["value"] == pytest.approx(spearmanr(table["target.score"], table["logit.score"]).statistic)
+    assert row["low"] <= row["value"] <= row["high"] and row["images"] == len(table)
+    assert not (tmp_path / "results" / "aucs.csv").exists()
+    train(phantoms, overrides={"epochs": 1}, out=tmp_path / "classifier", **QUICK)
+    with pytest.raises(UsageError) as caught:
+        evaluate([tmp_path / "run", tmp_path / "classifier"], dataset=[phantoms], out=tmp_path / "x", device="cpu")
+    assert caught.value.hint == "evaluate regressions and classifiers apart"
 
 
 def test_crop_is_part_of_the_model(phantoms: str, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from cxrshort.verbs.evaluate import evaluate
 from cxrshort.verbs.train import train
 
 from ..cli.console import cxrshort_here
-from ..training.tiny import tiny_dataset, tree
+from ..training.tiny import tiny_dataset, tiny_manifest, tree, write_dataset
 
 QUICK: dict[str, Any] = {"arch": "small-cnn", "device": "cpu", "precision": "fp32", "threads": 1}
 
@@ -170,8 +170,11 @@ def test_members_vote_with_their_probabilities(tiny: str, tmp_path: Path, combin
     evaluate([tmp_path / "run"], dataset=[tiny], out=tmp_path / "results", device="cpu", threads=1)
 
 
-def test_members_of_exclusive_classes_average_a_softmax(tiny: str, tmp_path: Path) -> None:
-    overrides = {"epochs": 1, "members": 2, "task": "multiclass"}
+def test_members_of_exclusive_classes_average_a_softmax(tmp_path: Path) -> None:
+    table = tiny_manifest(tmp_path / "classes")
+    table = table.assign(Normal=1 - table["COVID-19"])
+    tiny = str(write_dataset(tmp_path / "classes", table))
+    overrides = {"epochs": 1, "members": 2, "task": "multiclass", "labels": "COVID-19,Normal"}
     train(tiny, overrides=overrides, out=tmp_path / "run", **QUICK)
     fold = datasets.load(tiny).fold("val", replicate=0)
     compute = devices.choose("cpu", precision="fp32", threads=1)
@@ -215,6 +218,22 @@ def test_series_print_what_each_run_reached(tiny: str, tmp_path: Path) -> None:
     assert any(line.startswith("trial ") and line.endswith(" of 2 is kept") for line in done.stdout.splitlines())
     done = cxrshort_here(*common, "--members", "2", "--out", tmp_path / "vote", "--quiet")
     assert "the mean of the probabilities of 2 members has a validation AUC of COVID-19 of " in done.stdout
+
+
+def test_parent_with_an_unfinished_replicate_is_not_evaluated_without_it(tiny: str, tmp_path: Path) -> None:
+    options = {"replicates": 2, "overrides": {"epochs": 2}, **QUICK}
+    interrupted_after_epochs(tiny, 3, out=tmp_path / "halves", **options)
+    with pytest.raises(CxrshortError) as caught:
+        evaluate([tmp_path / "halves"], dataset=[tiny], out=tmp_path / "results", device="cpu", threads=1)
+    assert caught.value.message == f"'{tmp_path / 'halves' / 'replicate-1'}' is not complete"
+
+
+def test_name_of_a_run_is_never_too_long_for_a_file_system(tiny: str, tmp_path: Path) -> None:
+    group = " or ".join(f"age_years == {number % 12 + 40}" for number in range(24))
+    overrides = {"epochs": 1, "method": "group-dro", "group": group}
+    first = Path(train(tiny, overrides=overrides, **QUICK)["model"]).parent
+    second = Path(train(tiny, overrides={**overrides, "group": f"{group} or sex == 'M'"}, **QUICK)["model"]).parent
+    assert first != second and max(len(first.name), len(second.name)) < 200
 
 
 def test_models_trained_otherwise_are_told_apart(tiny: str, tmp_path: Path) -> None:

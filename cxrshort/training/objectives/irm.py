@@ -60,6 +60,11 @@ class IRM(nn.Module):
         self.task = task
         self.count = 0
 
+    @property
+    def warm_up(self) -> int:
+        """Return the epochs at the start that are plain training, or nearly: no model of them is kept."""
+        return self.settings.plain_epochs
+
     def check(self, groups: Codes | None, masks: object | None) -> None:
         """Take the number of groups from the training fold.
 

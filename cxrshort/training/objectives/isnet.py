@@ -96,6 +96,11 @@ class ISNet(nn.Module):
         if task.name == "masks":
             task.check_classes(self.name)
 
+    @property
+    def warm_up(self) -> int:
+        """Return the epochs at the start that are plain training, or nearly: no model of them is kept."""
+        return 0 if self.settings.lowest else self.settings.plain_epochs
+
     def check(self, groups: Codes | None, masks: object | None) -> None:
         """Refuse a fold without masks.
 
@@ -109,7 +114,7 @@ class ISNet(nn.Module):
         """Return the loss of one batch, a scalar."""
         settings = self.settings
         masks = foreground(batch.masks, batch.images, method=self.name)
-        plain = 0 if settings.lowest else settings.plain_epochs
+        plain = self.warm_up
         if batch.epoch < plain - 1:
             return self.task.loss(model(batch.images), batch)
         maps, logits = self._explain(model, batch)

@@ -191,6 +191,8 @@ def _check_steps(recipe: Recipe) -> None:
         raise UsageError(f"--ema is '{recipe.ema}', it must be at least 0 and below 1", "try 0.999")
     if recipe.compile and recipe.method not in COMPILED:
         raise UsageError(f"'{recipe.method}' cannot be compiled", f"--compile takes: {', '.join(COMPILED)}")
+    if recipe.method == "isnet" and recipe.crop != 1:
+        raise UsageError("--method isnet needs the whole image, since its maps and masks must lie alike", "no --crop")
     if recipe.balance:
         check_name(BALANCES, recipe.balance, kind="way to balance")
     if recipe.balance == "group" and not recipe.group:
