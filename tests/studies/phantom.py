@@ -59,7 +59,8 @@ def predictions(model: Path, data: Path, *, split: str = "all") -> pd.DataFrame:
 
 def label_auc(table: pd.DataFrame, label: str = COVID) -> float:
     """Return the AUC of one label."""
-    return float(auc(table[f"target.{label}"].to_numpy(), table[f"logit.{label}"].to_numpy()) or np.nan)
+    found = auc(table[f"target.{label}"].to_numpy(), table[f"logit.{label}"].to_numpy())
+    return np.nan if found is None else float(found)
 
 
 def worst_group_error(table: pd.DataFrame) -> float:
