@@ -49,21 +49,30 @@ def make_objective(name: str, settings: str, *, task: Task) -> Objective:
         if not sign:
             raise UsageError(f"--set '{text}' is not of the form name=value", "such as --set weight=10")
         registry.check_name(fields, key, kind=f"setting of {name}")
-        given[key] = _parse(value, fields[key], key=key)
+        given[key] = parse_value(value, like=fields[key], said=f"--set {key}={value}")
     objective: Objective = kind(kind.Settings(**given), task=task)
     return objective
 
 
-def _parse(text: str, default: object, *, key: str) -> object:
-    """Read a value as the type that its default has."""
-    if isinstance(default, bool):
+def parse_value(text: str, *, like: object, said: str) -> Any:
+    """Read a value as the type that its default has.
+
+    Args:
+        text: the value.
+        like: the default.
+        said: what the user wrote, for messages.
+
+    Raises:
+        UsageError: it is of another type.
+    """
+    if isinstance(like, bool):
         if text.lower() in ("true", "false"):
             return text.lower() == "true"
-        raise UsageError(f"--set {key}={text}: it must be true or false")
-    if isinstance(default, int | float):
+        raise UsageError(f"{said}: it must be true or false")
+    if isinstance(like, int | float):
         try:
-            return type(default)(text)
+            return type(like)(text)
         except ValueError as error:
-            kind = "a whole number" if isinstance(default, int) else "a number"
-            raise UsageError(f"--set {key}={text}: it must be {kind}") from error
+            kind = "a whole number" if isinstance(like, int) else "a number"
+            raise UsageError(f"{said}: it must be {kind}") from error
     return text

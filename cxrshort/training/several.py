@@ -24,7 +24,7 @@ from cxrshort.models import checkpoint, ensemble
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
 from cxrshort.training import OBJECTIVES, recipes
-from cxrshort.training.method import make_objective
+from cxrshort.training.method import make_objective, parse_value
 from cxrshort.training.recipes import Recipe
 from cxrshort.training.task import Task
 
@@ -303,7 +303,8 @@ def _axis(text: str, recipe: Recipe) -> tuple[str, list[Any]]:
     name = _ALIASES.get(given.strip(), given.strip()).replace("-", "_")
     fields = {each.name: each.default for each in dataclasses.fields(Recipe) if each.name not in _FIXED}
     if name in fields:
-        values = [_read(name, word, like=fields[name]) for word in words]
+        option = f"--grid {name.replace('_', '-')}"
+        values = [parse_value(word, like=fields[name], said=f"{option}={word}") for word in words]
     else:
         kind = registry.load(OBJECTIVES, recipe.method, kind="method")
         settings = [each.name for each in dataclasses.fields(kind.Settings)]
@@ -312,21 +313,6 @@ def _axis(text: str, recipe: Recipe) -> tuple[str, list[Any]]:
     if len(set(values)) < len(values):
         raise UsageError(f"--grid '{text}' has a value twice", "give each value once")
     return name, values
-
-
-def _read(name: str, word: str, *, like: object) -> Any:
-    """Return a value as the type that the recipe's default has."""
-    if isinstance(like, bool):
-        if word.lower() in ("true", "false"):
-            return word.lower() == "true"
-        raise UsageError(f"--grid {name.replace('_', '-')}={word}: it must be true or false")
-    if isinstance(like, int | float):
-        try:
-            return type(like)(word)
-        except ValueError as error:
-            kind = "a whole number" if isinstance(like, int) else "a number"
-            raise UsageError(f"--grid {name.replace('_', '-')}={word}: it must be {kind}") from error
-    return word
 
 
 def at_point(recipe: Recipe, point: Mapping[str, Any]) -> Recipe:

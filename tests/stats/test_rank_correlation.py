@@ -26,7 +26,7 @@ def test_interval_holds_the_truth_about_as_often_as_it_says() -> None:
         person = draw.multivariate_normal([0, 0], [[1, 0.6], [0.6, 1]], 60).repeat(2, axis=0)
         found = rank_correlation(person[:, 0], person[:, 1], np.arange(60).repeat(2), rng=np.random.default_rng(number))
         inside += found.low <= truth <= found.high
-    assert inside >= 51  # 95 % of 60 are 57; fewer than 51 would come in one run of 300
+    assert inside >= 51  # 95 % of 60 are 57; at a true 95 %, fewer than 51 have a chance below 1 in 1,000
 
 
 @pytest.mark.parametrize(
