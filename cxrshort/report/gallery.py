@@ -1,13 +1,13 @@
 """The pictures of a dataset: what its repositories look like on average, and some of its images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cxrshort.columns import LABELS
+from cxrshort import manifest as manifests
 from cxrshort.dataset import Pixels
 from cxrshort.report import figures
 
@@ -29,7 +29,8 @@ def draw(manifest: pd.DataFrame, pixels: Pixels, *, where: Callable[[str], Path]
     averages = {name: average(pixels, rows) for name, rows in groups.items()}
     figures.average_images(averages, where(AVERAGES), counts={name: len(rows) for name, rows in groups.items()})
     chosen = np.linspace(0, len(manifest) - 1, min(_SHEET_IMAGES, len(manifest))).astype(np.int64)
-    captions = [_caption(manifest.iloc[row]) for row in chosen]
+    known = manifests.labels(manifest)
+    captions = [_caption(manifest.iloc[row], known) for row in chosen]
     figures.contact_sheet(pixels.take(chosen), captions, where(SHEET))
 
 
@@ -41,6 +42,6 @@ def average(pixels: Pixels, rows: "np.ndarray[Any, np.dtype[np.int64]]") -> "np.
     return total / len(rows) / 255
 
 
-def _caption(row: "pd.Series[Any]") -> str:
-    present = [label for label in LABELS if label in row and row[label] == 1]
+def _caption(row: "pd.Series[Any]", labels: Sequence[str]) -> str:
+    present = [label for label in labels if row[label] == 1]
     return f"{row['repository']} {row['view']}\n{', '.join(present) or 'no finding'}"
