@@ -166,7 +166,7 @@ def check(manifest: pd.DataFrame, name: str = "manifest.csv") -> pd.DataFrame:
     _check_values(manifest, name)
     if "path" in manifest:
         path = manifest["path"].dropna()
-        _refuse(path[[leaves_root(each) for each in path]], name, "path ", " leaves the root")
+        _refuse(path[[leaves_root(each) for each in path.tolist()]], name, "path ", " leaves the root")
     for column in split_columns(manifest):
         _check_split(manifest, column, name)
     return manifest

@@ -216,29 +216,25 @@ def make_manifest(build: Build, candidates: Candidates, *, seed: int, replicates
     known = [column.name for column in columns.COLUMNS if column.name in rows]
     labels = list(build.material.labels) or cohorts.label_columns(rows)
     others = [name for name in rows if name not in {*known, *labels, *_FOR_DECODING, "split"}]
-    splits = {
-        f"{columns.SPLIT_PREFIX}{replicate}": _split(candidates, seed=seed, replicate=replicate)
-        for replicate in range(replicates)
-    }
+    splits = _splits(candidates, seed=seed, replicates=replicates)
     rows = rows.astype(dict.fromkeys(labels, np.float32))
     ordered = rows[[*known, *labels, *others]].assign(**splits).reset_index(drop=True)
     return manifests.check(ordered, str(build.run.path(datasets.MANIFEST)))
 
 
-def _split(candidates: Candidates, *, seed: int, replicate: int) -> Any:
-    """Return the fold of each row: the benchmark's own where it fixes one, else drawn by person."""
-    rows = candidates.rows
+def _splits(candidates: Candidates, *, seed: int, replicates: int) -> dict[str, Any]:
+    """Return the split columns: the benchmark's own where it fixes one, else drawn by person."""
+    rows, names = candidates.rows, [f"{columns.SPLIT_PREFIX}{replicate}" for replicate in range(replicates)]
     if "split" in rows:
-        return rows["split"].to_numpy()
-    fixed = frozenset(rows.loc[rows["patient_id"].isin(candidates.test_patients), "person_id"])
-    return manifests.split_by_person(
-        rows["person_id"].tolist(),
-        rows["repository"].tolist(),
-        fractions=candidates.fractions,
-        fixed_test=fixed,
-        seed=seed,
-        replicate=replicate,
-    )
+        return dict.fromkeys(names, rows["split"].to_numpy())
+    people, sources = rows["person_id"].tolist(), rows["repository"].tolist()
+    fixed = frozenset(rows.loc[rows["patient_id"].isin(candidates.test_patients), "person_id"].tolist())
+    return {
+        name: manifests.split_by_person(
+            people, sources, fractions=candidates.fractions, fixed_test=fixed, seed=seed, replicate=replicate
+        )
+        for replicate, name in enumerate(names)
+    }
 
 
 @dataclass(frozen=True)

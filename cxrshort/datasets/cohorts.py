@@ -129,7 +129,7 @@ def gather(dataset: str, *, root: Path, options: ReadOptions, where: str = "") -
 def _named(candidates: Candidates) -> list[str]:
     """Return everything that a correction may call a candidate."""
     names = [candidates.rows["image_id"], candidates.rows["path"], candidates.excluded["path"]]
-    return [str(name) for each in names for name in each]
+    return [str(name) for each in names for name in each.tolist()]
 
 
 def home(source: str, root: Path) -> Path:

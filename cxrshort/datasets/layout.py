@@ -137,7 +137,7 @@ def locate(
         found: where they are, ``""`` where they are not; None when nobody looked.
         index: the files that ``found`` comes from.
     """
-    outside = pd.Series([leaves_folder(name) for name in names], index=names.index, dtype=bool)
+    outside = pd.Series([leaves_folder(name) for name in names.tolist()], index=names.index, dtype=bool)
     if found is None:
         return Located(places.mask(outside, names), outside, pd.Series(False, index=names.index))
     found = found.mask(outside, "")
@@ -159,8 +159,8 @@ def leaves_folder(path: str) -> bool:
 def last_parts(paths: pd.Series, parts: int = 1) -> pd.Series:
     """Return the last parts of each path, by default its file name."""
     if parts == 1:
-        return pd.Series([path.rpartition("/")[2] for path in paths], index=paths.index, dtype=str)
-    return pd.Series(["/".join(path.split("/")[-parts:]) for path in paths], index=paths.index, dtype=str)
+        return pd.Series([path.rpartition("/")[2] for path in paths.tolist()], index=paths.index, dtype=str)
+    return pd.Series(["/".join(path.split("/")[-parts:]) for path in paths.tolist()], index=paths.index, dtype=str)
 
 
 def posix_prefix(folder: Path, root: Path) -> str:

@@ -72,7 +72,7 @@ def of_files(candidates: Candidates, *, size: int, recipe: PixelRecipe) -> tuple
     candidates = dataclasses.replace(
         candidates, rows=candidates.rows.assign(**{FIT: recipe.fits(candidates.rows, candidates.fractions)})
     )
-    root, paths = candidates.root or Path(), [str(path) for path in candidates.rows["path"]]
+    root, paths = candidates.root or Path(), candidates.rows["path"].astype(str).tolist()
     treatments = _treatments(candidates, equalise=recipe.equalise)
 
     def make(files: Mapping[str, Path], chosen: Sequence[int], rows: Sequence[int], jobs: int, record: Record) -> None:

@@ -32,7 +32,7 @@ from scipy.stats.contingency import association
 
 from cxrshort.errors import DataError
 from cxrshort.stats.auc import auc_interval, check_level, logit_limits
-from cxrshort.stats.midranks import CheckedRows, Integers, Sample, check_rows, why_no_variance
+from cxrshort.stats.midranks import CheckedRows, Integers, Sample, check_rows, count_distinct, why_no_variance
 
 CRAMERS_V, AUC = "Cramer's V", "AUC"
 POWER = 0.8
@@ -281,7 +281,7 @@ def _pool_rare(groups: Integers, persons: Integers) -> Integers:
     sizes = np.bincount(pd.unique(groups * people + persons) // people)
     largest = np.argsort(-sizes, kind="stable")
     kept = largest[: MOST_CATEGORIES - 1]
-    kept = kept[sizes[kept] >= min(FEWEST_PERSONS, len(np.unique(persons)) / 4)]
+    kept = kept[sizes[kept] >= min(FEWEST_PERSONS, count_distinct(persons) / 4)]
     numbers = np.full(len(sizes), len(kept))
     numbers[kept] = np.arange(len(kept))
     pooled: Integers = numbers[groups]
@@ -293,5 +293,6 @@ def _one_group(rows: CheckedRows, groups: Integers) -> str:
 
 
 def _one_value(values: NDArray[Any], noun: str) -> str:
-    distinct = len(np.unique(values))
-    return "" if distinct > 1 else f"only one {noun}" if distinct else f"no {noun} is known"
+    if not values.size:
+        return f"no {noun} is known"
+    return "" if values.min() < values.max() else f"only one {noun}"

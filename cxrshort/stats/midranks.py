@@ -63,7 +63,7 @@ class CheckedRows:
     @property
     def persons_by_class(self) -> tuple[int, int]:
         """Return the persons with a positive row and the persons with a negative row."""
-        return len(np.unique(self.codes[self.positive])), len(np.unique(self.codes[~self.positive]))
+        return count_distinct(self.codes[self.positive]), count_distinct(self.codes[~self.positive])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,8 +106,19 @@ def check_rows(targets: ArrayLike, scores: ArrayLike, clusters: ArrayLike | None
         raise DataError(f"{missing} of {len(table)} scores are NaN: a score must be a number", "score the images again")
     keep = is_exact(truth)
     codes = np.arange(len(truth)) if clusters is None else number_persons(clusters, len(truth))
-    kept_codes = np.unique(codes[keep], return_inverse=True)[1].astype(np.int64)
+    present = np.bincount(codes[keep]) > 0
+    kept_codes = (np.cumsum(present) - 1)[codes[keep]]
     return CheckedRows(truth[keep] == 1, table[keep], kept_codes, clusters is not None, int((~keep).sum()))
+
+
+def count_distinct(codes: Integers) -> int:
+    """Return how many different codes there are; they are small, so that counting beats sorting.
+
+    Example:
+        >>> count_distinct(np.array([4, 0, 4]))
+        2
+    """
+    return int(np.count_nonzero(np.bincount(codes)))
 
 
 def is_exact(targets: ArrayLike) -> Bools:

@@ -90,7 +90,7 @@ def _test_patients(folder: Path, names: pd.Series, patients: pd.Series) -> tuple
     if path is None:
         return set(), ["no official test list (test_list.txt): the test fold is drawn by patient"]
     # Some copies list .jpg names; the name without its ending is unique.
-    stems = pd.Series([name.rpartition(".")[0] for name in names], index=names.index, dtype=str)
+    stems = pd.Series([name.rpartition(".")[0] for name in names.tolist()], index=names.index, dtype=str)
     listed = stems.isin([line.rpartition(".")[0] for line in read_list(path)])
     test = set(patients[listed])
     followers = int((patients.isin(test) & ~listed).sum())
