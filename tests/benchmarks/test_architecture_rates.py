@@ -1,8 +1,8 @@
 """Rates of every architecture, as ratios measured in one run:
 ``pytest --benchmark-only tests/benchmarks/test_architecture_rates.py``.
 
-Each architecture takes the size that it was published with, or 224 px, and 15 labels. What is compared runs in turns,
-and the ratio is that of the medians. At the end stands one table of all.
+Each architecture takes the size that it was published with, or 224 px, and 15 labels, or masks. What is compared runs
+in turns, for some seconds each, and the ratio is that of the medians. At the end stands one table of all.
 """
 
 import statistics
@@ -31,13 +31,12 @@ from cxrshort.training.batches import Batches
 from cxrshort.training.loop import Course, fit, make_optimizer
 from cxrshort.training.objectives.erm import ERM
 from cxrshort.training.state import Keeper, State
-from cxrshort.training.task import masked_bce
+from cxrshort.training.task import Task
 
-STEPS, BATCH, SIZE, LABELS, TURNS = 3, 16, 224, 15, 3
+BATCH, SIZE, LABELS, TURNS = 16, 224, 15, 3
+SECONDS, FEWEST_STEPS, MOST_STEPS = 4.0, 3, 60
 RECIPE = recipes.load("degrave2021", overrides={"weights": "none", "epochs": 1})
-NAMES = [
-    name for name in ARCHITECTURES if find_architecture(name).output == "labels" and not find_architecture(name).frozen
-]
+NAMES = [name for name in ARCHITECTURES if not find_architecture(name).frozen]
 COLUMNS = ("fit / bare", "bf16 / fp32", "score / forward")
 
 
@@ -51,37 +50,56 @@ def table() -> Iterator[dict[str, list[float]]]:
 
 
 def model(name: str) -> Classifier:
-    spec = default_spec(find_architecture(name), SIZE)
-    labels = tuple(f"label {number}" for number in range(LABELS))
-    return checkpoint.build(checkpoint.Description("classifier", name, labels, spec))
+    architecture = find_architecture(name)
+    kind, outputs = ("segmenter", 1) if architecture.output == "masks" else ("classifier", LABELS)
+    labels = tuple(f"output {number}" for number in range(outputs))
+    return checkpoint.build(checkpoint.Description(kind, name, labels, default_spec(architecture, SIZE)))
 
 
-def fold(folder: Path, size: int, count: int) -> Pixels:
-    cache = create_cache(folder / datasets.IMAGES, (count, size, size))
-    cache[:] = np.random.default_rng(0).integers(0, 256, cache.shape, dtype=np.uint8)
-    return Pixels(pd.DataFrame({"image_id": "", "cache": str(folder), "cache_row": range(count)}))
+def fold(folder: Path, size: int, count: int) -> None:
+    """Write random images, and masks of which half the pixels are foreground."""
+    generator = np.random.default_rng(0)
+    for file in (datasets.IMAGES, datasets.MASKS):
+        create_cache(folder / file, (count, size, size))[:] = generator.integers(0, 256, (count, size, size), np.uint8)
 
 
-def through_fit(learner: nn.Module, batches: Batches, compute: Compute, folder: Path) -> float:
+def rows(folder: Path, count: int) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"image_id": "", "cache": str(folder), "cache_row": range(count), "mask_row": range(count)},
+    )
+
+
+def through_fit(learner: nn.Module, batches: Batches, task: Task, compute: Compute, folder: Path) -> float:
+    """Return the seconds of one epoch as the loop reports them."""
     events: list[dict[str, float]] = []
     keeper = Keeper(folder / "state")
-    course = Course(ERM(), RECIPE, compute, lambda _: {"score": 0.5}, keeper, lambda each: events.append(dict(each)))
+    objective = ERM(task=task)
+    course = Course(
+        objective, RECIPE, compute, lambda _: {"score": 0.5}, keeper, lambda each: events.append(dict(each))
+    )
     fit(learner, batches, course=course, state=State())
     return events[-1]["seconds"]
 
 
-def bare_steps(learner: nn.Module, images: torch.Tensor, compute: Compute) -> float:
-    targets = torch.randint(0, 2, (len(images), LABELS)).float()
+def bare_steps(learner: nn.Module, given: tuple[torch.Tensor, torch.Tensor], compute: Compute, *, steps: int) -> float:
+    """Return the seconds of as many steps of the network alone, on tensors that are ready."""
+    images, targets = given
     optimizer = make_optimizer(learner, RECIPE)
     learner.train()
     start = time.perf_counter()
-    for _ in range(STEPS):
+    for _ in range(steps):
         with compute.autocast():
-            loss = masked_bce(learner(images), targets)
+            loss = nn.functional.binary_cross_entropy_with_logits(learner(images).float(), targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
     return time.perf_counter() - start
+
+
+def enough_steps(learner: nn.Module, given: tuple[torch.Tensor, torch.Tensor], compute: Compute) -> int:
+    """Return how many steps take some seconds, so that what happens once an epoch weighs as little as in real ones."""
+    bare_steps(learner, given, compute, steps=1)
+    return int(np.clip(SECONDS / bare_steps(learner, given, compute, steps=1), FEWEST_STEPS, MOST_STEPS))
 
 
 def forward(learner: nn.Module, images: torch.Tensor, compute: Compute) -> float:
@@ -110,26 +128,34 @@ def medians(*works: Callable[[], float]) -> list[float]:
 def test_rates(benchmark, capsys, tmp_path, table, name):
     compute = devices.choose("cpu")
     fp32 = devices.choose("cpu", precision="fp32")
-    size = find_architecture(name).input_size or SIZE
-    pixels = fold(tmp_path, size, max(STEPS * BATCH, SCORING_BATCH))
-    rows = np.arange(STEPS * BATCH)
-    train = Pixels(pd.DataFrame({"image_id": "", "cache": str(tmp_path), "cache_row": rows}))
-    targets = np.random.default_rng(1).integers(0, 2, (len(rows), LABELS)).astype(np.float32)
-    batches = Batches(train, targets, batch_size=BATCH, seed=0, device=torch.device("cpu"))
+    architecture = find_architecture(name)
+    size, draws = architecture.input_size or SIZE, architecture.output == "masks"
     ours, bare = (model(name).to(memory_format=torch.channels_last) for _ in range(2))
     usual = model(name)
-    step, many = torch.rand(BATCH, 1, size, size), torch.rand(SCORING_BATCH, 1, size, size)
+    many = torch.rand(SCORING_BATCH, 1, size, size)
+    with torch.no_grad():
+        targets = torch.randint(0, 2, bare(many[:BATCH]).shape).float()
+    given = (many[:BATCH], targets)
+    steps = enough_steps(bare, given, compute)
+    count = steps * BATCH
+    fold(tmp_path, size, max(count, SCORING_BATCH))
+    labels = np.zeros((count, 0 if draws else LABELS), np.float32)
+    train = rows(tmp_path, count)
+    masks = Pixels(train, file=datasets.MASKS, row="mask_row") if draws else None
+    batches = Batches(Pixels(train), labels, batch_size=BATCH, seed=0, device=torch.device("cpu"), masks=masks)
+    task = Task("masks" if draws else "multilabel")
+    pixels = Pixels(rows(tmp_path, SCORING_BATCH))
     seconds = medians(
-        lambda: through_fit(ours, batches, compute, tmp_path),
-        lambda: bare_steps(bare, step, compute),
-        lambda: bare_steps(usual, step, fp32),
+        lambda: through_fit(ours, batches, task, compute, tmp_path),
+        lambda: bare_steps(bare, given, compute, steps=steps),
+        lambda: bare_steps(usual, given, fp32, steps=steps),
         lambda: scored(ours, pixels, compute),
         lambda: forward(bare, many, compute),
     )
-    benchmark.pedantic(lambda: forward(bare, step, compute), rounds=1)
+    benchmark.pedantic(lambda: forward(bare, given[0], compute), rounds=1)
     ratios = [seconds[1] / seconds[0], seconds[2] / seconds[1], seconds[4] / seconds[3]]
     benchmark.extra_info.update(zip(COLUMNS, (round(each, 3) for each in ratios), strict=True))
     table[name] = ratios
     with capsys.disabled():
         facts = ", ".join(f"{what} {ratio:.2f}" for what, ratio in zip(COLUMNS, ratios, strict=True))
-        sys.stderr.write(f"\n{name}: {facts}; {BATCH * STEPS / seconds[0]:.1f} images/s\n")
+        sys.stderr.write(f"\n{name}: {facts}; {count / seconds[0]:.1f} images/s\n")

@@ -7,6 +7,7 @@ version of a convolution. At confounding 0.8, three seeds, worst-group error: ER
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ from cxrshort.registry import load
 from cxrshort.stats.auc import auc
 from cxrshort.training import OBJECTIVES
 from cxrshort.training.batches import Batches
+from cxrshort.verbs.build_dataset import build_dataset
+from cxrshort.verbs.evaluate import evaluate
+from cxrshort.verbs.train import train
 
 pytestmark = pytest.mark.slow
 
@@ -57,8 +61,8 @@ class Held:
         return self.values[indices]
 
 
-def film(images: int, *, confounding: float, seed: int) -> Film:
-    phantoms = sample("phantom-I", images=images, confounding=confounding, seed=seed)
+def film(images: int, *, confounding: float | None, seed: int, name: str = "phantom-I") -> Film:
+    phantoms = sample(name, images=images, confounding=confounding, seed=seed)
     drawings = [draw(each, size=SIZE) for each in phantoms]
     return Film(
         np.stack([each.pixels for each in drawings]),
@@ -163,13 +167,35 @@ def activation(model: nn.Module, given: Tensor) -> Tensor:
 
 
 def test_erm_is_perfect_where_hospitals_decide_and_useless_where_they_do_not(fair: Film) -> None:
-    """Five seeds of the study: AUC inside 1.000, outside 0.51; and inside as outside where nothing is confounded."""
+    """Five seeds of the study: AUC inside 1.000, outside 0.5, styles exchanged 0; and no gap where all is fair."""
     fooled = learn("erm", film(3000, confounding=1.0, seed=100))
     assert auc_of(fooled, film(800, confounding=1.0, seed=101)) > 0.98
     assert auc_of(fooled, fair) < 0.65
-    honest = learn("erm", film(4000, confounding=0.0, seed=102))
-    inside = auc_of(honest, film(1500, confounding=0.0, seed=103))
-    assert inside > 0.58 and abs(inside - auc_of(honest, fair)) < 0.06
+    assert 0.35 < auc_of(fooled, film(1000, confounding=None, seed=101, name="phantom-external")) < 0.65
+    assert auc_of(fooled, film(800, confounding=None, seed=101, name="phantom-deceiving")) < 0.1
+    honest = learn("erm", film(4000, confounding=None, seed=102, name="phantom-III"))
+    inside = auc_of(honest, film(1500, confounding=None, seed=103, name="phantom-III"))
+    outside = auc_of(honest, film(1500, confounding=None, seed=103, name="phantom-external"))
+    assert inside > 0.7 and abs(inside - outside) < 0.1
+
+
+def test_the_findings_are_learnable_but_not_trivial(tmp_path: Path) -> None:
+    """DenseNet-121 on unconfounded phantoms, as a user trains it; one run of 10 epochs on 3,871 images gave 0.87."""
+    for folder, seed in (("data", 0), ("new", 1)):
+        build_dataset(
+            "phantom-III",
+            out=tmp_path / folder,
+            number_of_images=5000 if folder == "data" else 1500,
+            size=SIZE,
+            replicates=1,
+            seed=seed,
+        )
+    overrides = {"epochs": 6, "labels": "COVID-19"}
+    train(str(tmp_path / "data"), arch="densenet121", overrides=overrides, out=tmp_path / "run", device="cpu")
+    found = evaluate(
+        [tmp_path / "run"], dataset=[str(tmp_path / "new")], split="all", out=tmp_path / "results", device="cpu"
+    )
+    assert 0.8 <= found["aucs"][0]["auc"] <= 0.97
 
 
 @pytest.mark.parametrize("target", ["male", "ap"])

@@ -113,6 +113,33 @@ _SHARED_WARD = Room(
     gain=(0.85, 1.1),
 )
 
+_UNSEEN_UPRIGHT = Room(
+    marker_texts=("L",),
+    marker_frame="ring",
+    ap_share=0.4,
+    border_brightness=0.0,
+    marker_x=(0.78, 0.86),
+    marker_y=(0.02, 0.06),
+    marker_height=(0.04, 0.05),
+    border_left=(0.01, 0.04),
+    border_right=(0.01, 0.04),
+    shoulder_raise=(-0.6, 0.4),
+    gain=(0.85, 1.05),
+)
+_UNSEEN_WARD = Room(
+    marker_texts=("R",),
+    marker_frame="none",
+    ap_share=0.6,
+    border_brightness=0.6,
+    marker_x=(0.08, 0.16),
+    marker_y=(0.02, 0.08),
+    border_top=(0.0, 0.04),
+    border_bottom=(0.0, 0.04),
+    shoulder_raise=(-0.3, 0.7),
+    gain=(0.9, 1.15),
+    grain=(0.2, 0.6),
+)
+
 HOSPITALS: Mapping[str, Hospital] = {
     "site-a": Hospital("Meridian", "CR", (_UPRIGHT_LEFT,)),
     "site-b": Hospital("Aurora", "DX", (_PORTABLE_RIGHT,)),
@@ -120,9 +147,9 @@ HOSPITALS: Mapping[str, Hospital] = {
     "site-d": Hospital("Helios", "DX", (_REGION_WARD,)),
     "site-e": Hospital("Aurora", "DX", (_SHARED_UPRIGHT,)),
     "site-f": Hospital("Meridian", "CR", (_SHARED_WARD,)),
-    "site-g": Hospital("Solaris", "DX", (_UPRIGHT_LEFT, _PORTABLE_RIGHT)),
+    "site-g": Hospital("Solaris", "DX", (_UNSEEN_UPRIGHT, _UNSEEN_WARD)),
 }
-"""Site g is the unseen hospital: it has one room of either kind, so a style learnt at sites a and b misleads there."""
+"""Site g is the unseen hospital: its two rooms look like no room of the others, and see both classes equally often."""
 
 _RANGES = tuple(field.name for field in fields(Style) if field.name not in {
     "marker_text", "marker_frame", "border_brightness",

@@ -33,3 +33,13 @@ def test_every_dataset_names_rooms_that_exist() -> None:
     for cohort in DATASETS.values():
         for site, room in (cohort.negative, cohort.positive):
             assert room < len(HOSPITALS[site].rooms)
+
+
+def test_the_unseen_hospital_has_rooms_of_its_own() -> None:
+    def looks(hospital: str) -> set[tuple[object, ...]]:
+        rooms = HOSPITALS[hospital].rooms
+        return {(room.marker_texts, room.marker_frame, room.border_brightness) for room in rooms}
+
+    others = set().union(*(looks(name) for name in HOSPITALS if name != "site-g"))
+    assert len(looks("site-g")) == 2
+    assert not looks("site-g") & others
