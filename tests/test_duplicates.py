@@ -134,3 +134,8 @@ def test_join_people_agrees_with_scipy():
 
 def test_join_people_joins_patients_that_have_no_row():
     assert join_people(["B", "C", "D"], [("B", "A"), ("A", "C")]) == ["A", "A", "D"]
+
+
+def test_flat_pictures_are_no_films_however_equal():
+    flat = np.full((64, 64), 7, np.uint8)
+    assert pairs([flat, flat, film(1, 64), film(1, 64)]) == [(2, 3)]

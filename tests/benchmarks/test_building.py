@@ -1,7 +1,7 @@
 """Rates of build-dataset, as ratios measured in one run: ``pytest --benchmark-only tests/benchmarks/test_building.py``.
 
 The whole verb is timed, metadata, duplicates, splits and tables included. The originals (1024 px PNG of ChestX-ray14)
-are copied until there are 480 files. Each benchmark prints its ratio and keeps it in ``extra_info``.
+are copied until there are 480 files, all copies of one film under one patient. Each benchmark prints its ratio and keeps it in ``extra_info``.
 """
 
 import gzip
@@ -28,7 +28,7 @@ TABLE = "Data_Entry_2017.csv"
 
 @pytest.fixture(scope="module")
 def repository(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Return a root with a ChestX-ray14 whose films are copies of the originals, a patient for each."""
+    """Return a root with a ChestX-ray14 whose films are copies of the originals."""
     originals = sorted((test_data / "nih" / "images_full").glob("*.png"))
     if not originals:
         pytest.skip("no originals among the real radiographs")
@@ -38,7 +38,7 @@ def repository(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     known = pd.read_csv(test_data / "nih" / TABLE)
     rows = known.iloc[np.arange(FILES) % len(known)].copy()
     rows["Image Index"] = [f"{number:08d}_000.png" for number in range(FILES)]
-    rows["Patient ID"] = range(FILES)
+    rows["Patient ID"] = np.arange(FILES) % len(originals)
     rows.to_csv(folder / TABLE, index=False)
     for number, name in enumerate(rows["Image Index"]):
         shutil.copyfile(originals[number % len(originals)], folder / "images" / name)
