@@ -21,7 +21,8 @@ from cxrshort.errors import ResumableError, UsageError, WorkFailedError
 from cxrshort.models.architecture import FullPrecisionLinear
 from cxrshort.training.averaging import Average
 from cxrshort.training.batches import Batch, Batches
-from cxrshort.training.processes import combine
+from cxrshort.training.comparison import Comparing, learn_from_whole
+from cxrshort.training.processes import combine, known_divisor
 from cxrshort.training.recipes import Recipe
 from cxrshort.training.schedules import rate_factor
 from cxrshort.training.state import Keeper, State
@@ -39,7 +40,8 @@ class Course:
     """Say how a run proceeds.
 
     Args:
-        objective: maps (model, batch) to a scalar loss; where it is a module, its buffers are part of the state.
+        objective: maps (model, batch) to what the batch adds to the loss of its step, a scalar; where it is a module,
+            its buffers are part of the state.
         recipe: epochs, optimiser, schedule.
         compute: device and precision.
         validate: returns measures of the model, among them ``score``, higher is better; called after every epoch.
@@ -178,9 +180,12 @@ def take_step(model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, 
     recipe, compute = course.recipe, course.compute
     optimizer.zero_grad(set_to_none=True)
     try:
-        passes = [_learn(model, part, course=course) for part in batch.split(recipe.accumulate) if len(part.indices)]
-        loss = torch.stack(passes).sum() if passes else torch.zeros((), device=compute.torch_device)
-        loss = combine(model, loss, memory=_memory(course), batch=batch, compute=compute)
+        if isinstance(course.objective, Comparing):
+            loss = learn_from_whole(course.objective, model, batch, passes=recipe.accumulate, compute=compute)
+            loss = combine(model, loss, batch=batch, compute=compute)
+        else:
+            sums = [(each, each.clone()) for each in _memory(course).buffers()]
+            loss = combine(model, _learn(model, batch, course=course), batch=batch, compute=compute, sums=sums)
         if recipe.clip_norm > 0:
             nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
         optimizer.step()
@@ -200,13 +205,17 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator: can't allocate memory" in str(error)
 
 
-def _learn(model: nn.Module, part: Batch, *, course: Course) -> Tensor:
-    """Add the gradients of a part of a step, and return its loss, weighted and detached."""
-    with course.compute.autocast():
-        loss = course.objective(model, part)
-    loss = loss * part.weight
-    loss.backward()  # type: ignore[no-untyped-call]
-    return loss.detach()
+def _learn(model: nn.Module, batch: Batch, *, course: Course) -> Tensor:
+    """Add the gradients of this process's share of a step, in passes, and return what it adds to the loss, detached."""
+    compute, losses = course.compute, [torch.zeros((), device=course.compute.torch_device)]
+    batch = known_divisor(course.objective, batch, compute)
+    for part in batch.split(course.recipe.accumulate):
+        if len(part.indices):
+            with compute.autocast():
+                loss = course.objective(model, part)
+            loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
+    return torch.stack(losses).sum()
 
 
 def _sum_losses(losses: list[Tensor], *, state: State, keeper: Keeper) -> float:
