@@ -141,7 +141,7 @@ def train(
         typer.Option(
             "--segmenter",
             metavar="MODEL",
-            help="Its masks are the foreground of rrr, gain, isnet and --background.",
+            help="Its masks are the foreground of rrr, gain, isnet and --background; for the former py:... too.",
             show_default="the dataset's masks",
         ),
     ] = None,

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from cxrshort import registry
+from cxrshort import registry, runs
 from cxrshort.columns import MASK_BITS
 from cxrshort.dataset import Dataset
 from cxrshort.devices import Compute
@@ -16,6 +16,7 @@ from cxrshort.models import checkpoint, pipeline
 from cxrshort.models.architecture import Architecture
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.models.external import is_external, name_by_content
 from cxrshort.models.foreground import foreground
 from cxrshort.models.lookup import find_architecture
 from cxrshort.models.outlines import draw_outlines, load_segmenter
@@ -238,16 +239,31 @@ def find_segmenter(data: Dataset, recipe: Recipe, *, replicate: int) -> Segmente
     """Read the segmenter that the recipe names; None where it names none.
 
     Raises:
+        UsageError: it is code of the user's, which no model file can hold.
         DataError: it was trained on images made otherwise, or on patients of the test fold.
     """
     if not recipe.segmenter:
         return None
+    if recipe.background and is_external(recipe.segmenter):
+        raise UsageError(
+            f"--background {recipe.background} keeps the segmenter in the model file, and '{recipe.segmenter}' is code",
+            "train a segmenter by --target masks; --method rrr, gain and isnet take any",
+        )
     segmenter = load_segmenter(recipe.segmenter, dataset=data.name, pixels=data.recipe)
     if recipe.background:
         manifest = data.manifest
         test_people = manifest.loc[manifest[f"split_{replicate}"] == "test", "person_id"].tolist()
         check_segmenter_people(segmenter[1], test_people, replicate=replicate)
     return segmenter
+
+
+def name_segmenter(recipe: Recipe) -> str:
+    """Return a name for the recipe's segmenter that does not depend on where its file lies; empty where it has none."""
+    if not recipe.segmenter:
+        return ""
+    if is_external(recipe.segmenter):
+        return name_by_content(recipe.segmenter)
+    return f"sha256:{runs.sha256(checkpoint.locate(recipe.segmenter))}"
 
 
 def check_segmenter_people(segmenter: Description, test_people: list[str], *, replicate: int) -> None:

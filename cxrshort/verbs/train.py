@@ -36,6 +36,7 @@ from cxrshort.training.preparation import (
     check_size,
     cut_folds,
     find_segmenter,
+    name_segmenter,
     share,
     weighted_task,
 )
@@ -302,8 +303,7 @@ def _name_weights(weights: str) -> str:
 
 def _record(recipe: Recipe, compute: Compute) -> dict[str, Any]:
     """Return the recipe as a model file keeps it: files by their content."""
-    segmenter = str(checkpoint.locate(recipe.segmenter)) if recipe.segmenter else ""
-    names = {"weights": _name_weights(recipe.weights), "segmenter": _name_weights(segmenter)}
+    names = {"weights": _name_weights(recipe.weights), "segmenter": name_segmenter(recipe)}
     return recipe.record() | {"precision": compute.precision, **names}
 
 
