@@ -123,7 +123,9 @@ def train(
         ),
     ] = None,
     multiclass: Annotated[bool, typer.Option("--multiclass", help="The labels exclude each other.")] = False,
-    regression: Annotated[bool, typer.Option("--regression", help="The label is a number, such as a score.")] = False,
+    regression: Annotated[
+        bool, typer.Option("--regression", help="The label is a number, such as age_years or a score.")
+    ] = False,
     target: Annotated[
         str, typer.Option("--target", metavar="T", help="labels, or masks for a segmenter such as unet.")
     ] = "labels",
