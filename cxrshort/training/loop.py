@@ -83,12 +83,7 @@ def fit(model: nn.Module, batches: Batches, *, course: Course, state: State) -> 
     average = Average(model, decay=recipe.ema) if recipe.ema else None
     if average and state.average:
         average.load(state.average)
-    warm_up = int(getattr(course.objective, "warm_up", 0))
-    if warm_up >= recipe.epochs:
-        raise UsageError(
-            f"--epochs is '{recipe.epochs}', and the first {warm_up} of '{recipe.method}' are plain training",
-            f"--epochs {warm_up + 1} or more, or --set plain_epochs=N",
-        )
+    warm_up = plain_epochs(course.objective, recipe)
     if recipe.compile:
         model.compile()  # in place: the names of the weights stay
     while state.epoch < recipe.epochs and not _has_lost_patience(state, recipe):
@@ -109,6 +104,21 @@ def fit(model: nn.Module, batches: Batches, *, course: Course, state: State) -> 
         _save(state, model, optimizer, course=course, average=average)
         course.report({"event": "epoch", **state.history[-1], "seconds": round(seconds, 2)})
     return state
+
+
+def plain_epochs(objective: object, recipe: Recipe) -> int:
+    """Return how many epochs at the start are plain training, or nearly.
+
+    Raises:
+        UsageError: all of them are.
+    """
+    warm_up = int(getattr(objective, "warm_up", 0))
+    if warm_up >= recipe.epochs:
+        raise UsageError(
+            f"--epochs is '{recipe.epochs}', and the first {warm_up} of '{recipe.method}' are plain training",
+            f"--epochs {warm_up + 1} or more, or --set plain_epochs=N",
+        )
+    return warm_up
 
 
 def _train_epoch(
