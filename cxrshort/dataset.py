@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cxrshort import columns, registry, runs
 from cxrshort import manifest as manifests
-from cxrshort import registry, runs
 from cxrshort.errors import DataError, MissingInputError
 
 MANIFEST = "manifest.csv"
@@ -220,7 +220,8 @@ def targets(manifest: pd.DataFrame, label: str) -> npt.NDArray[np.float32]:
 
     Args:
         manifest: rows of a dataset.
-        label: a label column, ``"sex"`` (M = 1), ``"view"`` (AP = 1), or a column of numbers such as a score.
+        label: a label column, ``"sex"`` (M = 1), ``"view"`` (AP = 1), or a column of numbers such as ``"age_years"``
+            or a score.
 
     Raises:
         UsageError: there is no such label.
@@ -235,9 +236,10 @@ def targets(manifest: pd.DataFrame, label: str) -> npt.NDArray[np.float32]:
 
 
 def _numbers(manifest: pd.DataFrame) -> list[str]:
-    """Return the extra columns that hold nothing but numbers outside [0, 1], such as scores."""
+    """Return the columns of numbers: known ones such as an age, and extra ones outside [0, 1], such as scores."""
+    known = [column.name for column in columns.COLUMNS if column.kind == "number" and column.name in manifest]
     extra = [name for name in manifests.extra_columns(manifest) if name not in manifests.labels(manifest)]
-    return [name for name in extra if _holds_numbers(manifest[name])]
+    return [name for name in (*known, *extra) if _holds_numbers(manifest[name])]
 
 
 def _holds_numbers(column: "pd.Series[Any]") -> bool:

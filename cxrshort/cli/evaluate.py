@@ -26,6 +26,39 @@ def evaluate(
         str | None,
         typer.Option("--label", metavar="L", help="The label of tables and figures.", show_default="COVID-19"),
     ] = None,
+    model_labels: Annotated[
+        str | None,
+        typer.Option(
+            "--model-labels", metavar="A,B", help="Outputs, in order, of models not ours.", show_default=False
+        ),
+    ] = None,
+    model_size: Annotated[
+        int | None, typer.Option("--model-size", metavar="N", min=1, help="Their input, in pixels.", show_default=False)
+    ] = None,
+    model_range: Annotated[
+        str | None,
+        typer.Option(
+            "--model-range", metavar="LOW..HIGH", help="What their pixels span, such as 0..255.", show_default=False
+        ),
+    ] = None,
+    model_mean: Annotated[
+        str | None,
+        typer.Option(
+            "--model-mean", metavar="M", help="Subtracted from them: one number or three.", show_default=False
+        ),
+    ] = None,
+    model_std: Annotated[
+        str | None,
+        typer.Option("--model-std", metavar="S", help="Then divided by: one number or three.", show_default=False),
+    ] = None,
+    model_channels: Annotated[
+        int | None,
+        typer.Option("--model-channels", metavar="N", help="1 for grey, 3 for grey replicated.", show_default="3"),
+    ] = None,
+    model_output: Annotated[
+        str | None,
+        typer.Option("--model-output", metavar="KIND", help="logits, probabilities or softmax.", show_default="logits"),
+    ] = None,
     out: Out = None,
     device: Device = "auto",
     precision: Precision = "auto",
@@ -43,18 +76,29 @@ def evaluate(
     regressions predictions.csv and correlations.csv (rank correlations with intervals).
 
     A MODEL may be none of ours: py:package.module:factory?weights=FILE.safetensors&labels=COVID-19&size=224&range=0..1,
-    a .onnx file with the same options behind its name, or txrv:all.
+    a .onnx file with the same options behind its name, or txrv:all. --model-labels and the like say the same of all
+    such models that do not say it themselves.
 
     Example: cxrshort evaluate runs/phantom-I/small-cnn/erm/replicate-0 --dataset phantom-I --dataset phantom-external
     """
     from cxrshort.verbs.evaluate import evaluate as run
 
+    said = {
+        "labels": model_labels,
+        "size": model_size,
+        "range": model_range,
+        "mean": model_mean,
+        "std": model_std,
+        "channels": model_channels,
+        "output": model_output,
+    }
     with show.progress(quiet=quiet) as report:
         result = run(
             models,
             dataset=dataset,
             split=split,
             label=label,
+            model_options={name: str(value) for name, value in said.items() if value is not None},
             out=out,
             device=device,
             precision=precision,

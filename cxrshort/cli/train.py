@@ -123,7 +123,9 @@ def train(
         ),
     ] = None,
     multiclass: Annotated[bool, typer.Option("--multiclass", help="The labels exclude each other.")] = False,
-    regression: Annotated[bool, typer.Option("--regression", help="The label is a number, such as a score.")] = False,
+    regression: Annotated[
+        bool, typer.Option("--regression", help="The label is a number, such as age_years or a score.")
+    ] = False,
     target: Annotated[
         str, typer.Option("--target", metavar="T", help="labels, or masks for a segmenter such as unet.")
     ] = "labels",
@@ -141,7 +143,7 @@ def train(
         typer.Option(
             "--segmenter",
             metavar="MODEL",
-            help="Its masks are the foreground of rrr, gain, isnet and --background.",
+            help="Its masks are the foreground of rrr, gain, isnet and --background; for the former py:... too.",
             show_default="the dataset's masks",
         ),
     ] = None,

@@ -50,6 +50,7 @@ class Architecture:
         frozen: only the head trains; what enters it is a fixed function of the image.
         tail: the layers that depend on the number of outputs, or that ImageNet weights lack, where it is not the head
             alone.
+        usual_size: the side, in pixels, of the images that it was published with, also where it takes others.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Architecture:
     output: Literal["labels", "masks"] = "labels"
     frozen: bool = False
     tail: str = ""
+    usual_size: int = 224
 
 
 class FullPrecisionLinear(nn.Linear):

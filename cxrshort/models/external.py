@@ -13,7 +13,7 @@ span before ``mean`` is subtracted and ``std`` divided by, both in units of that
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.external_options import Options
 from cxrshort.registry import check_name
 
-_INPUT = ("labels", "size", "mean", "std", "range", "channels", "output")
+INPUT = ("labels", "size", "mean", "std", "range", "channels", "output")
+"""What is said about a network that does not say it itself."""
 _CLOSEST = 1e-7
 """What a probability stays away from 0 and 1, since fp32 cannot tell closer ones from 1."""
 
@@ -41,6 +42,84 @@ def is_external(text: str) -> bool:
         (True, False)
     """
     return text.startswith(("py:", "txrv:")) or text.partition("?")[0].endswith(".onnx")
+
+
+def describe_all(names: Sequence[str], options: Mapping[str, str]) -> list[str]:
+    """Return models' names in which those of others say what they do not say themselves.
+
+    Args:
+        names: of models; ours, and torchxrayvision's, describe themselves.
+        options: value of each option of ``INPUT``.
+
+    Raises:
+        UsageError: no model needs them.
+
+    Example:
+        >>> describe_all(["runs/a", "b.onnx?labels=A"], {"labels": "B", "range": "0..1"})
+        ['runs/a', 'b.onnx?labels=A&range=0..1']
+    """
+    silent = [is_external(name) and not name.startswith("txrv:") for name in names]
+    if options and not any(silent):
+        raise UsageError(
+            f"--model-{next(iter(options))} describes a model that is not ours, and none is given",
+            "py:package.module:factory or FILE.onnx is one",
+        )
+    known = (*INPUT, "weights")
+    return [
+        Options.parse(name, known=known).with_defaults(options) if options and each else name
+        for name, each in zip(names, silent, strict=True)
+    ]
+
+
+def files_of(text: str) -> list[Path]:
+    """Return the files that an external model is read from: weights, or the ONNX file.
+
+    Example:
+        >>> [str(each) for each in files_of("py:net:make?weights=a.safetensors&size=224")]
+        ['a.safetensors']
+    """
+    options = Options.parse(text, known=(*INPUT, "weights", "download"))
+    weights = options.file("weights")
+    own = [Path(options.name).expanduser()] if options.name.endswith(".onnx") else []
+    return own if weights is None else [*own, weights]
+
+
+def name_by_content(text: str) -> str:
+    """Return an external model's name in which a file stands by its sha256, wherever it lies."""
+    options = Options.parse(text, known=(*INPUT, "weights", "download"))
+    weights = options.file("weights")
+    if weights is None:
+        return text
+    content = {**options.values, "weights": f"sha256:{runs.sha256(weights)}"}
+    return Options(options.name, content).with_defaults({})
+
+
+def load_external_segmenter(text: str) -> tuple[Classifier, Description]:
+    """Return the segmenter that ``py:package.module:factory?size=224&range=0..1`` stands for, as :func:`load_external`.
+
+    The network returns one map of log-odds (``output=probabilities``: of probabilities), (N, 1, H, W), of any size.
+
+    Raises:
+        UsageError: another kind of model, or one that says too little or too much.
+        MissingInputError: a file or a Python module is not there.
+        DataError: a file, or what the network returns, is not what it is said to be.
+    """
+    if not text.startswith("py:"):
+        raise UsageError(f"'{text}' cannot be a segmenter", "a run of --target masks, or py:package.module:factory")
+    options = Options.parse(text, known=("weights", *(each for each in INPUT if each != "labels")))
+    spec, network, weights = options.spec(), _make(options.name), options.file("weights")
+    if weights is not None:
+        _load_weights(network, weights, name=options.name)
+    outputs, output = _try(network.eval(), spec, name=options.name), options.output()
+    one_map = isinstance(outputs, Tensor) and outputs.dim() == 4 and tuple(outputs.shape[:2]) == (2, 1)
+    if not one_map or not outputs.is_floating_point():
+        raise DataError(
+            f"'{options.name}' returns {_shape(outputs)} for 2 images, not (2, 1, height, width)",
+            "a segmenter returns one map of log-odds",
+        )
+    _check_output(output, outputs, count=1, name=options.name)
+    description = Description("segmenter", options.name, ("mask",), spec, recipe=_recipe(weights))
+    return Classifier(_Foreign(network, output=output), labels=("mask",), spec=spec).eval(), description
 
 
 def load_external(text: str) -> tuple[Classifier, Description]:
@@ -78,7 +157,7 @@ def _load_txrv(text: str) -> tuple[Classifier, Description]:
 
 
 def _load_python(text: str) -> tuple[Classifier, Description]:
-    options = Options.parse(text, known=("weights", *_INPUT))
+    options = Options.parse(text, known=("weights", *INPUT))
     spec, labels = options.spec(), options.labels()
     network = _make(options.name)
     weights = options.file("weights")
@@ -90,7 +169,7 @@ def _load_python(text: str) -> tuple[Classifier, Description]:
 def _load_onnx(text: str) -> tuple[Classifier, Description]:
     from cxrshort.models.onnx_network import OnnxNetwork
 
-    options = Options.parse(text, known=_INPUT)
+    options = Options.parse(text, known=INPUT)
     labels = options.labels()
     path = Path(options.name).expanduser()
     network = OnnxNetwork(path)
@@ -156,18 +235,30 @@ def _describe(
     outputs = _try(network.eval(), spec, name=options.name)
     shape = (2, len(labels))
     if not isinstance(outputs, Tensor) or outputs.shape != shape or not outputs.is_floating_point():
-        returned = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
         raise DataError(
-            f"'{options.name}' returns {returned} for 2 images, not {shape}", "labels= names every output, in order"
+            f"'{options.name}' returns {_shape(outputs)} for 2 images, not {shape}",
+            "labels= names every output, in order",
         )
     output = options.output()
-    if output == "softmax" and len(labels) < 2:
-        raise UsageError(f"'{options.name}' has one output, and a softmax of one is always 1", "output=logits")
-    if output == "probabilities" and not bool(((outputs >= 0) & (outputs <= 1)).all()):
-        raise DataError(f"'{options.name}' returns numbers outside [0, 1], which are no probabilities", "output=logits")
-    recipe = {"weights": f"sha256:{runs.sha256(file)}"} if file else {}
-    description = Description("classifier", options.name, labels, spec, recipe=recipe)
+    _check_output(output, outputs, count=len(labels), name=options.name)
+    description = Description("classifier", options.name, labels, spec, recipe=_recipe(file))
     return Classifier(_Foreign(network, output=output), labels=labels, spec=spec).eval(), description
+
+
+def _shape(outputs: Any) -> Any:
+    return tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+
+
+def _recipe(file: Path | None) -> dict[str, str]:
+    return {"weights": f"sha256:{runs.sha256(file)}"} if file else {}
+
+
+def _check_output(output: str, outputs: Tensor, *, count: int, name: str) -> None:
+    """Refuse outputs that cannot be what they are said to be."""
+    if output == "softmax" and count < 2:
+        raise UsageError(f"'{name}' has one output, and a softmax of one is always 1", "output=logits")
+    if output == "probabilities" and not bool(((outputs >= 0) & (outputs <= 1)).all()):
+        raise DataError(f"'{name}' returns numbers outside [0, 1], which are no probabilities", "output=logits")
 
 
 def _try(network: nn.Module, spec: InputSpec, *, name: str) -> Any:

@@ -1,6 +1,6 @@
 """What is said about a model that is none of ours, behind the ``?`` of its name."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,15 @@ class Options:
                 raise UsageError(f"'{option}' is given twice in '{text}'", "give it once")
             values[option] = value
         return cls(name, values)
+
+    def with_defaults(self, defaults: Mapping[str, str]) -> str:
+        """Return ``NAME?option=value&...`` with options that it does not have itself.
+
+        Example:
+            >>> Options("a.onnx", {"labels": "A"}).with_defaults({"labels": "B", "range": "0..1"})
+            'a.onnx?labels=A&range=0..1'
+        """
+        return "?".join([self.name, "&".join(f"{key}={value}" for key, value in {**defaults, **self.values}.items())])
 
     def labels(self) -> tuple[str, ...]:
         """Return the names of the outputs.

@@ -36,6 +36,7 @@ def find(name: str) -> Architecture:
         input_size=size,
         mean=tuple(stated.mean),
         std=tuple(stated.std),
+        usual_size=stated.input_size[-1],
     )
 
 

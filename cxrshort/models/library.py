@@ -10,7 +10,7 @@ from cxrshort.errors import MissingInputError
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
-from cxrshort.models.external import is_external, load_external
+from cxrshort.models.external import files_of, is_external, load_external
 
 
 def expand(name: str) -> list[str]:
@@ -44,6 +44,11 @@ def describe(name: str) -> Description:
 def load(name: str) -> tuple[Classifier, Description]:
     """Return a model in eval mode on the CPU, and its description."""
     return load_external(name) if is_external(name) else checkpoint.load(Path(name))
+
+
+def files(name: str) -> dict[str, Path]:
+    """Return the files that a model is read from, by the name that a run's record gives them."""
+    return {str(each): each for each in files_of(name)} if is_external(name) else {name: Path(name)}
 
 
 def title(name: str) -> str:

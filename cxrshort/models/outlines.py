@@ -16,6 +16,7 @@ from cxrshort.errors import DataError, UsageError
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
+from cxrshort.models.external import is_external, load_external_segmenter
 from cxrshort.models.pipeline import outline
 from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.prefetch import Indices, Source, prefetched
@@ -55,7 +56,7 @@ def load_segmenter(name: str, *, dataset: str, pixels: Mapping[str, Any]) -> tup
     """Read a trained segmenter for the images of a dataset.
 
     Args:
-        name: a run folder or a model file.
+        name: a run folder, a model file, or ``py:package.module:factory?...``.
         dataset: name of the dataset.
         pixels: how its images were made.
 
@@ -64,6 +65,8 @@ def load_segmenter(name: str, *, dataset: str, pixels: Mapping[str, Any]) -> tup
         UsageError: it is another kind of model.
         DataError: it was trained on images made otherwise.
     """
+    if is_external(name):
+        return load_external_segmenter(name)
     path = checkpoint.locate(name)
     kind = checkpoint.describe(path).kind
     if kind != "segmenter":

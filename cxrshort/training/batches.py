@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,7 @@ class Batch(NamedTuple):
         step: of the epoch, counted from 0.
         known: (N,) number of known targets of each image; None counts every image once.
         share: which part of the step this is; None is the whole.
+        divisor: () number of the step's images over which the objective takes its means; None counts this batch's.
     """
 
     images: Tensor
@@ -56,6 +57,7 @@ class Batch(NamedTuple):
     step: int = 0
     known: Indices | None = None
     share: Share | None = None
+    divisor: Tensor | None = None
 
     @property
     def weight(self) -> float:
@@ -85,6 +87,20 @@ class Batch(NamedTuple):
             known=None if self.known is None else self.known[rows],
             share=share,
         )
+
+
+@runtime_checkable
+class Averaging(Protocol):
+    """What an objective offers whose loss has means over images, besides the mean over known targets."""
+
+    def divisor(self, batch: Batch) -> Tensor:
+        """Return over how many of a batch's images its means go, a scalar; the model is not asked."""
+
+
+def divided_by(objective: Averaging, batch: Batch) -> Tensor:
+    """Return what a sum over a batch's images is divided by, so that the parts of a step add up to its mean."""
+    count = objective.divisor(batch) if batch.divisor is None else batch.divisor
+    return count.clamp(min=1)
 
 
 def cut(images: int, parts: int) -> list[int]:

@@ -1,5 +1,7 @@
 """Fixed deep features, computed once: an epoch of logistic regression on them costs milliseconds."""
 
+import time
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -36,6 +38,10 @@ class Features:
         """Return a copy of the features of these images, (N, D)."""
         return self._values[indices]
 
+    def repeated(self, count: int) -> "Features":
+        """Return features of so many images, the same ones over and over: a stand-in where only time matters."""
+        return Features(np.resize(self._values, (count, *self.image_shape)))
+
 
 def has_fixed_features(architecture: Architecture, recipe: Recipe) -> bool:
     """Say whether what enters the head is the same in every epoch, and the loss asks for nothing else.
@@ -51,20 +57,30 @@ def head(model: Classifier, architecture: Architecture) -> nn.Module:
     return model.network.get_submodule(architecture.head)
 
 
-def compute_features(model: Classifier, pixels: Source, *, compute: Compute) -> Features:
+def compute_features(model: Classifier, pixels: Source, *, compute: Compute, limit: int | None = None) -> Features:
     """Return the deep features of all images, in order, computed in batches of a fixed size.
 
     Args:
         model: on its device; its network offers ``embed``, normalised images to (N, D).
         pixels: the images.
         compute: device and precision; the features are as precise as those of a scored image.
+        limit: the number of images, from the first; None takes all.
     """
     was_training = model.training
     model.eval()
     parts = []
-    chunks = np.array_split(np.arange(len(pixels)), max(1, -(-len(pixels) // SCORING_BATCH)))
+    count = len(pixels) if limit is None else min(limit, len(pixels))
+    chunks = np.array_split(np.arange(count), max(1, -(-count // SCORING_BATCH)))
     with torch.inference_mode(), compute.autocast():
         for _, images in prefetched(pixels, chunks, device=compute.torch_device):
             parts.append(model.network.embed(model.normalise(images)).float().cpu().numpy())  # type: ignore[operator]
     model.train(was_training)
     return Features(np.concatenate(parts))
+
+
+def time_features(model: Classifier, pixels: Source, *, compute: Compute) -> tuple[Features, float]:
+    """Return the features of some images, and the seconds that an image takes."""
+    compute_features(model, pixels, compute=compute, limit=2)  # warms caches up
+    started = time.monotonic()
+    features = compute_features(model, pixels, compute=compute, limit=SCORING_BATCH)
+    return features, (time.monotonic() - started) / len(features)

@@ -75,9 +75,10 @@ class Folds:
         return folds
 
     def check(self, name: str, *, replicate: int) -> None:
-        """Refuse folds in which nothing can choose the epoch: a class is missing in train or val."""
+        """Refuse numbers as labels, and folds in which nothing can choose the epoch: a class is missing there."""
         if self.task.name == "regression":
             return
+        self._check_range()
         if self.task.name == "multiclass":
             self._check_classes(name)
         if self.select is None:
@@ -96,6 +97,14 @@ class Folds:
                 raise DataError(
                     f"{name}: label '{label}' has {have} image in '{split}' of 'split_{replicate}'",
                     "choose another --select-label or --replicate",
+                )
+
+    def _check_range(self) -> None:
+        for label, column in zip(self.labels, self.train_targets.T, strict=True):
+            if np.nanmin(column, initial=0.0) < 0 or np.nanmax(column, initial=1.0) > 1:
+                raise UsageError(
+                    f"'{label}' holds numbers beyond 0 to 1, which are no labels",
+                    f"--labels {label} --regression learns the number",
                 )
 
     def _check_classes(self, name: str) -> None:

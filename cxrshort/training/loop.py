@@ -21,7 +21,8 @@ from cxrshort.errors import ResumableError, UsageError, WorkFailedError
 from cxrshort.models.architecture import FullPrecisionLinear
 from cxrshort.training.averaging import Average
 from cxrshort.training.batches import Batch, Batches
-from cxrshort.training.processes import combine
+from cxrshort.training.comparison import Comparing, learn_from_whole
+from cxrshort.training.processes import combine, known_divisor
 from cxrshort.training.recipes import Recipe
 from cxrshort.training.schedules import rate_factor
 from cxrshort.training.state import Keeper, State
@@ -39,7 +40,8 @@ class Course:
     """Say how a run proceeds.
 
     Args:
-        objective: maps (model, batch) to a scalar loss; where it is a module, its buffers are part of the state.
+        objective: maps (model, batch) to what the batch adds to the loss of its step, a scalar; where it is a module,
+            its buffers are part of the state.
         recipe: epochs, optimiser, schedule.
         compute: device and precision.
         validate: returns measures of the model, among them ``score``, higher is better; called after every epoch.
@@ -81,12 +83,7 @@ def fit(model: nn.Module, batches: Batches, *, course: Course, state: State) -> 
     average = Average(model, decay=recipe.ema) if recipe.ema else None
     if average and state.average:
         average.load(state.average)
-    warm_up = int(getattr(course.objective, "warm_up", 0))
-    if warm_up >= recipe.epochs:
-        raise UsageError(
-            f"--epochs is '{recipe.epochs}', and the first {warm_up} of '{recipe.method}' are plain training",
-            f"--epochs {warm_up + 1} or more, or --set plain_epochs=N",
-        )
+    warm_up = plain_epochs(course.objective, recipe)
     if recipe.compile:
         model.compile()  # in place: the names of the weights stay
     while state.epoch < recipe.epochs and not _has_lost_patience(state, recipe):
@@ -107,6 +104,21 @@ def fit(model: nn.Module, batches: Batches, *, course: Course, state: State) -> 
         _save(state, model, optimizer, course=course, average=average)
         course.report({"event": "epoch", **state.history[-1], "seconds": round(seconds, 2)})
     return state
+
+
+def plain_epochs(objective: object, recipe: Recipe) -> int:
+    """Return how many epochs at the start are plain training, or nearly.
+
+    Raises:
+        UsageError: all of them are.
+    """
+    warm_up = int(getattr(objective, "warm_up", 0))
+    if warm_up >= recipe.epochs:
+        raise UsageError(
+            f"--epochs is '{recipe.epochs}', and the first {warm_up} of '{recipe.method}' are plain training",
+            f"--epochs {warm_up + 1} or more, or --set plain_epochs=N",
+        )
+    return warm_up
 
 
 def _train_epoch(
@@ -178,9 +190,12 @@ def take_step(model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, 
     recipe, compute = course.recipe, course.compute
     optimizer.zero_grad(set_to_none=True)
     try:
-        passes = [_learn(model, part, course=course) for part in batch.split(recipe.accumulate) if len(part.indices)]
-        loss = torch.stack(passes).sum() if passes else torch.zeros((), device=compute.torch_device)
-        loss = combine(model, loss, memory=_memory(course), batch=batch, compute=compute)
+        if isinstance(course.objective, Comparing):
+            loss = learn_from_whole(course.objective, model, batch, passes=recipe.accumulate, compute=compute)
+            loss = combine(model, loss, batch=batch, compute=compute)
+        else:
+            sums = [(each, each.clone()) for each in _memory(course).buffers()]
+            loss = combine(model, _learn(model, batch, course=course), batch=batch, compute=compute, sums=sums)
         if recipe.clip_norm > 0:
             nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
         optimizer.step()
@@ -200,13 +215,17 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator: can't allocate memory" in str(error)
 
 
-def _learn(model: nn.Module, part: Batch, *, course: Course) -> Tensor:
-    """Add the gradients of a part of a step, and return its loss, weighted and detached."""
-    with course.compute.autocast():
-        loss = course.objective(model, part)
-    loss = loss * part.weight
-    loss.backward()  # type: ignore[no-untyped-call]
-    return loss.detach()
+def _learn(model: nn.Module, batch: Batch, *, course: Course) -> Tensor:
+    """Add the gradients of this process's share of a step, in passes, and return what it adds to the loss, detached."""
+    compute, losses = course.compute, [torch.zeros((), device=course.compute.torch_device)]
+    batch = known_divisor(course.objective, batch, compute)
+    for part in batch.split(course.recipe.accumulate):
+        if len(part.indices):
+            with compute.autocast():
+                loss = course.objective(model, part)
+            loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
+    return torch.stack(losses).sum()
 
 
 def _sum_losses(losses: list[Tensor], *, state: State, keeper: Keeper) -> float:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from cxrshort import registry
+from cxrshort import registry, runs
 from cxrshort.columns import MASK_BITS
 from cxrshort.dataset import Dataset
 from cxrshort.devices import Compute
@@ -16,6 +17,7 @@ from cxrshort.models import checkpoint, pipeline
 from cxrshort.models.architecture import Architecture
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.models.external import is_external, name_by_content
 from cxrshort.models.foreground import foreground
 from cxrshort.models.lookup import find_architecture
 from cxrshort.models.outlines import draw_outlines, load_segmenter
@@ -23,7 +25,7 @@ from cxrshort.prefetch import Source
 from cxrshort.training import AUGMENTATIONS
 from cxrshort.training.balancing import balanced_chances, known_targets, label_codes, positive_weights
 from cxrshort.training.batches import Batches, MaskSource
-from cxrshort.training.features import compute_features, has_fixed_features, head
+from cxrshort.training.features import compute_features, has_fixed_features, head, time_features
 from cxrshort.training.folds import Folds
 from cxrshort.training.loop import Validate
 from cxrshort.training.method import Objective
@@ -45,6 +47,7 @@ class Lesson:
         validate: judges the learner's present state.
         whole: the model that is saved; it shares the learner's parameters.
         description: of the whole.
+        seconds_before: what a trial expects of that which is computed once, before the first epoch.
     """
 
     learner: nn.Module
@@ -52,6 +55,7 @@ class Lesson:
     validate: Validate
     whole: Classifier
     description: Description
+    seconds_before: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -88,10 +92,10 @@ class Plan:
             model: on its device.
             folds: what it is trained and validated on.
             description: of the model.
-            trial: only time and memory matter: nothing is computed beforehand.
+            trial: only time and memory matter: of what is computed once, a few images are timed.
         """
-        if has_fixed_features(self.architecture, self.recipe) and not trial:
-            return self._on_features(model, folds, description)
+        if has_fixed_features(self.architecture, self.recipe):
+            return self._on_features(model, folds, description, trial=trial)
         batches = self._batches(folds, folds.train.pixels, masks=self._masks(folds, trial=trial))
         if self.recipe.background and self.segmenter is not None:
             return self._in_pipeline(model, folds, batches, self.segmenter, description)
@@ -124,11 +128,19 @@ class Plan:
 
         return Lesson(model, batches, validate, whole.to(self.compute.torch_device), joined)
 
-    def _on_features(self, model: Classifier, folds: AnyFolds, description: Description) -> Lesson:
-        train, val = (compute_features(model, fold.pixels, compute=self.compute) for fold in (folds.train, folds.val))
+    def _on_features(self, model: Classifier, folds: AnyFolds, description: Description, *, trial: bool) -> Lesson:
+        sources, seconds = [fold.pixels for fold in (folds.train, folds.val)], 0.0
+        if trial:
+            features, each = time_features(model, sources[0], compute=self.compute)
+            train, val = (features.repeated(len(source)) for source in sources)
+            seconds = each * sum(len(source) for source in sources)
+        else:
+            train, val = (compute_features(model, source, compute=self.compute) for source in sources)
         batches = self._batches(folds, train, masks=None)
         learner = head(model, self.architecture)
-        return Lesson(learner, batches, lambda each: folds.validate(each, self.compute, pixels=val), model, description)
+        return Lesson(
+            learner, batches, lambda each: folds.validate(each, self.compute, pixels=val), model, description, seconds
+        )
 
     def _masks(self, folds: AnyFolds, *, trial: bool) -> MaskSource | None:
         if not self.needs_masks:
@@ -238,16 +250,37 @@ def find_segmenter(data: Dataset, recipe: Recipe, *, replicate: int) -> Segmente
     """Read the segmenter that the recipe names; None where it names none.
 
     Raises:
+        UsageError: it is code of the user's, which no model file can hold.
         DataError: it was trained on images made otherwise, or on patients of the test fold.
     """
     if not recipe.segmenter:
         return None
+    if recipe.background and is_external(recipe.segmenter):
+        raise UsageError(
+            f"--background {recipe.background} keeps the segmenter in the model file, and '{recipe.segmenter}' is code",
+            "train a segmenter by --target masks; --method rrr, gain and isnet take any",
+        )
     segmenter = load_segmenter(recipe.segmenter, dataset=data.name, pixels=data.recipe)
     if recipe.background:
         manifest = data.manifest
         test_people = manifest.loc[manifest[f"split_{replicate}"] == "test", "person_id"].tolist()
         check_segmenter_people(segmenter[1], test_people, replicate=replicate)
     return segmenter
+
+
+def name_weights(weights: str) -> str:
+    """Return a name for the first weights that does not depend on where their file lies."""
+    path = Path(weights)
+    return f"sha256:{runs.sha256(path)}" if path.is_file() else weights
+
+
+def name_segmenter(recipe: Recipe) -> str:
+    """Return a name for the recipe's segmenter that does not depend on where its file lies; empty where it has none."""
+    if not recipe.segmenter:
+        return ""
+    if is_external(recipe.segmenter):
+        return name_by_content(recipe.segmenter)
+    return f"sha256:{runs.sha256(checkpoint.locate(recipe.segmenter))}"
 
 
 def check_segmenter_people(segmenter: Description, test_people: list[str], *, replicate: int) -> None:

@@ -1,17 +1,15 @@
 """One optimiser step by several processes, each on its own share of the batch.
 
-There is no wrapper around the model: every process computes the objective on its share, and the gradients, weighted by
-the share of known targets, are added up before the optimiser's step. So any objective works, those that differentiate
-twice included. What comes out is the model that one process would train on the same global batch
+There is no wrapper around the model: every process computes what its share adds to the loss of the step, and gradients
+are added up once, before the optimiser's step, however many passes ``--accumulate`` takes. So any objective works,
+those that differentiate twice included. What comes out is the model that one process would train on the same global
+batch, up to the order of sums, for every method:
 
-- exactly (up to the order of sums) where the loss is a mean over known targets and batch norm is frozen or absent: erm;
-- where every image has the same number of known targets, for means over images too: rrr, gain, isnet;
-- only approximately for group-dro, irm and pgi, which compare groups within a batch: their statistics are those of
-  each process's share, averaged. Small shares see few images of a rare group.
+- a mean over known targets or over images is divided by the number in the whole step (erm, rrr, gain, isnet);
+- groups are compared in the whole step (group-dro, irm, pgi), see :mod:`cxrshort.training.comparison`.
 
-Batch norm in training mode normalises by its own process's share; its running statistics are averaged over processes
-after every step, and so is what an objective remembers (the weights of groups). Passes of ``--accumulate`` on one
-process stand in the same relation to one large pass.
+Batch norm is the exception: in training mode it normalises by its own process's share; its running statistics are
+averaged over processes after every step. Passes on one process stand in the same relation to one large pass.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +21,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from cxrshort import devices
 from cxrshort.devices import Compute
 from cxrshort.errors import UsageError
-from cxrshort.training.batches import Batch
+from cxrshort.training.batches import Averaging, Batch
 from cxrshort.training.recipes import Recipe
 
 
@@ -40,15 +38,24 @@ def check_batch_size(recipe: Recipe, compute: Compute) -> None:
         )
 
 
-def combine(model: nn.Module, loss: Tensor, *, memory: nn.Module, batch: Batch, compute: Compute) -> Tensor:
-    """Add up gradients and loss over all processes, and average running statistics and the objective's memory.
+def known_divisor(objective: object, batch: Batch, compute: Compute) -> Batch:
+    """Return a share that knows over how many images of the whole step the objective takes its means, if it does."""
+    if not isinstance(objective, Averaging):
+        return batch
+    return batch._replace(divisor=devices.add_up(objective.divisor(batch), compute))
+
+
+def combine(
+    model: nn.Module, loss: Tensor, *, batch: Batch, compute: Compute, sums: Sequence[tuple[Tensor, Tensor]] = ()
+) -> Tensor:
+    """Add up gradients and loss over all processes, and average running statistics.
 
     Args:
-        model: with the weighted gradients of this process's share.
-        loss: of the share, weighted, a scalar.
-        memory: what holds the objective's buffers.
+        model: with the gradients of this process's share.
+        loss: what the share adds to the loss of the step, a scalar.
         batch: the share.
         compute: the processes.
+        sums: each buffer in which the objective adds up what it sees, and a copy from before the step.
 
     Returns:
         The loss of the whole step, a scalar; the same bytes in every process, as the gradients are.
@@ -57,11 +64,15 @@ def combine(model: nn.Module, loss: Tensor, *, memory: nn.Module, batch: Batch, 
         return loss
     loss = loss.reshape(1)
     images = len(batch.indices) / (batch.share.images if batch.share else len(batch.indices))
-    averaged = [*_running_statistics(model), *_floating(memory.buffers())]
+    averaged = list(_running_statistics(model))
     with torch.no_grad():
         for buffer in averaged:
             buffer.mul_(images)
-        _add_up([*_gradients(model, compute), loss, *averaged], compute)
+        for buffer, before in sums:
+            buffer.sub_(before)
+        _add_up([*_gradients(model, compute), loss, *averaged, *(buffer for buffer, _ in sums)], compute)
+        for buffer, before in sums:
+            buffer.add_(before)
     return loss[0]
 
 

@@ -27,10 +27,6 @@ class Asked(NamedTuple):
     signs: Tensor
     known: Tensor
 
-    def mean(self, values: Tensor) -> Tensor:
-        """Return the mean of (N,) values over the images with a known target."""
-        return (values * self.known).sum() / self.known.sum().clamp(min=1)
-
     def log_probability(self, task: Task, logits: Tensor) -> Tensor:
         """Return the log-probability of each image's true answer, (N,)."""
         images = torch.arange(len(logits), device=logits.device)
@@ -41,7 +37,7 @@ def draw_questions(task: Task, batch: Batch, *, seed: int) -> Asked:
     """Choose one known label of each image; of exclusive classes the true one."""
     answers = task.answers(batch.targets)
     known = answers >= 0
-    draws = torch.rand(answers.shape, generator=_generator(batch, seed)).to(answers.device)
+    draws = _draws(batch, answers.shape[1], seed=seed).to(answers.device)
     questions = draws.masked_fill(~known, -1).argmax(1)
     chosen = answers.gather(1, questions[:, None])[:, 0].clamp(min=0)
     if task.name == "multiclass":
@@ -54,9 +50,12 @@ def draw_questions(task: Task, batch: Batch, *, seed: int) -> Asked:
 def draw_outputs(task: Task, batch: Batch, *, seed: int) -> Tensor:
     """Choose one output of each image, (N,) int64, each with the same probability."""
     targets = task.targets(batch)
-    draws = torch.rand(targets.shape[:2], generator=_generator(batch, seed))
+    draws = _draws(batch, targets.shape[1], seed=seed)
     return draws.argmax(1).to(targets.device)
 
 
-def _generator(batch: Batch, seed: int) -> torch.Generator:
-    return devices.generator(seed, batch.epoch, batch.step)
+def _draws(batch: Batch, count: int, *, seed: int) -> Tensor:
+    """Return so many draws for each image, (N, count): those it has in the step, whatever part of it the batch is."""
+    first, images = (batch.share.first, batch.share.images) if batch.share else (0, len(batch.images))
+    draws = torch.rand((images, count), generator=devices.generator(seed, batch.epoch, batch.step))
+    return draws[first : first + len(batch.images)]

@@ -58,8 +58,8 @@ class Task:
         check_name(TASKS, self.name, kind="task")
 
     def loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Return the mean loss over the known targets of a batch, a scalar."""
-        return self.losses(logits, self.targets(batch)).mean()
+        """Return the mean loss over the known targets of a batch, times its weight in its step; a scalar."""
+        return self.losses(logits, self.targets(batch)).mean() * batch.weight
 
     def per_image_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the mean loss over the known targets of each image, (N,)."""

@@ -18,6 +18,7 @@ from cxrshort.devices import Compute
 from cxrshort.errors import DataError, UsageError
 from cxrshort.models import checkpoint, library
 from cxrshort.models.checkpoint import Description
+from cxrshort.models.external import describe_all
 from cxrshort.models.foreground import foreground
 from cxrshort.models.outlines import measure_outlines
 from cxrshort.models.scoring import score
@@ -41,6 +42,7 @@ def evaluate(
     dataset: Sequence[str],
     split: str = "test",
     label: str | None = None,
+    model_options: Mapping[str, str] | None = None,
     out: Path | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -59,6 +61,8 @@ def evaluate(
         dataset: dataset folders, manifests, ``-`` or names.
         split: ``"test"``, ``"val"``, ``"train"`` or ``"all"``; of the replicate that each model was trained on.
         label: the label of the summary and the figures; default COVID-19, else the first one.
+        model_options: what models that are none of ours do not say themselves, by the options of
+            :mod:`cxrshort.models.external`, such as ``labels`` and ``range``.
         out: the results folder; default ``results/evaluate``.
         device: as in :func:`cxrshort.devices.choose`.
         precision: as in :func:`cxrshort.devices.choose`.
@@ -72,7 +76,8 @@ def evaluate(
         UsageError: a label that no model has, or segmenters among classifiers.
     """
     compute = devices.choose(device, precision=precision, threads=threads)
-    names = [name for each in models for name in library.expand(str(each))]
+    given = describe_all([str(each) for each in models], model_options or {})
+    names = [name for each in given for name in library.expand(each)]
     described = [library.describe(name) for name in names]
     loaded = [datasets.load(each) for each in dataset]
     segmenters = _are_segmenters(names, described)
@@ -82,8 +87,9 @@ def evaluate(
     if dry_run:
         return {"dry_run": True, "label": chosen, "images": sum(len(fold.manifest) for each in folds for fold in each)}
     folder = out or Path("results") / "evaluate"
-    inputs = {name: Path(name) for name in names} | {data.name: data.path for data in loaded if data.path}
-    arguments = {"models": models, "dataset": dataset, "split": split, "label": label, **compute.record()}
+    read = {title: path for name in names for title, path in library.files(name).items()}
+    inputs = read | {data.name: data.path for data in loaded if data.path}
+    arguments = {"models": given, "dataset": dataset, "split": split, "label": label, **compute.record()}
     run = runs.start(folder, "evaluate", arguments=arguments, inputs=inputs, force=force, resume=None)
     if segmenters:
         drawn = [_outline(*each, compute=compute, report=report) for each in zip(names, folds, strict=True)]

@@ -36,11 +36,14 @@ from cxrshort.training.preparation import (
     check_size,
     cut_folds,
     find_segmenter,
+    name_segmenter,
+    name_weights,
     share,
     weighted_task,
 )
 from cxrshort.training.processes import check_batch_size
 from cxrshort.training.recipes import Recipe
+from cxrshort.training.rehearsal import rehearse
 from cxrshort.training.segmentation import MaskFolds
 from cxrshort.training.several import Request
 from cxrshort.training.state import Keeper, State
@@ -223,6 +226,7 @@ def _prepare(request: Request) -> _Prepared:
     )
     model = checkpoint.build(description, seed=request.seed, weights=recipe.weights)
     model = model.to(compute.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    rehearse(model, objective, plan, shape=data.pixels.image_shape)
     return _Prepared(folds, objective, plan, description, model)
 
 
@@ -280,7 +284,13 @@ def _dry_run(request: Request, *, runs_in_all: int) -> dict[str, Any]:
     lesson, folds = prepared.lesson(trial=True), prepared.folds
     course = prepared.course(lesson, Keeper(Path()), request.report)
     images = {"train": len(folds.train.manifest), "val": len(folds.val.manifest)}
-    expected = forecast(lesson.learner, lesson.batches, course=course, validation_images=images["val"])
+    expected = forecast(
+        lesson.learner,
+        lesson.batches,
+        course=course,
+        validation_images=images["val"],
+        seconds_before=lesson.seconds_before,
+    )
     if runs_in_all > 1:
         expected |= {"runs": runs_in_all, "hours_of_all_runs": round(runs_in_all * expected["hours"], 3)}
     return {
@@ -294,16 +304,9 @@ def _dry_run(request: Request, *, runs_in_all: int) -> dict[str, Any]:
     }
 
 
-def _name_weights(weights: str) -> str:
-    """Return a name for the first weights that does not depend on where their file lies."""
-    path = Path(weights)
-    return f"sha256:{runs.sha256(path)}" if path.is_file() else weights
-
-
 def _record(recipe: Recipe, compute: Compute) -> dict[str, Any]:
     """Return the recipe as a model file keeps it: files by their content."""
-    segmenter = str(checkpoint.locate(recipe.segmenter)) if recipe.segmenter else ""
-    names = {"weights": _name_weights(recipe.weights), "segmenter": _name_weights(segmenter)}
+    names = {"weights": name_weights(recipe.weights), "segmenter": name_segmenter(recipe)}
     return recipe.record() | {"precision": compute.precision, **names}
 
 

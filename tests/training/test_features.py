@@ -14,7 +14,7 @@ from cxrshort.models.classifier import InputSpec
 from cxrshort.models.lookup import find_architecture
 from cxrshort.models.scoring import score
 from cxrshort.training import recipes
-from cxrshort.training.features import Features, compute_features, has_fixed_features, head
+from cxrshort.training.features import Features, compute_features, has_fixed_features, head, time_features
 
 from .tiny import tiny_dataset
 
@@ -61,3 +61,14 @@ def test_features_are_taken_as_copies() -> None:
     np.testing.assert_array_equal(taken, [[4, 5], [0, 1]])
     taken[:] = 0
     assert features.take(np.array([2]))[0, 1] == 5
+
+
+def test_trial_computes_some_features_and_repeats_them(tmp_path: Path) -> None:
+    data = datasets.load(str(tiny_dataset(tmp_path, people=36)))
+    model = checkpoint.build(Description("classifier", "densenet121-frozen", ("a",), InputSpec(32)))
+    features, seconds = time_features(model, data.pixels, compute=devices.choose("cpu", precision="fp32", threads=1))
+    assert (len(features), features.image_shape) == (64, (1024,))
+    assert seconds > 0
+    stand_in = features.repeated(130)
+    assert len(stand_in) == 130
+    np.testing.assert_array_equal(stand_in.take(np.array([1, 65, 129])), features.take(np.array([1, 1, 1])))

@@ -1,6 +1,7 @@
 """Real processes under torchrun, on the CPU."""
 
 import contextlib
+import json
 import signal
 import socket
 import subprocess
@@ -49,20 +50,33 @@ def largest_difference(first: Path, second: Path) -> float:
     return max(float((left[name] - right[name]).abs().max()) for name in left)
 
 
-@pytest.mark.parametrize("name", ["erm", "clipped", "accumulated", "averaged", "balanced", "weighted"])
+@pytest.mark.parametrize("name", [name for name in CASES if name != "batch-norm"])
 def test_two_processes_train_the_model_of_one(results: tuple[Path, Path], name: str) -> None:
-    """Twelve steps of SGD on labels with gaps; the last batch of three images leaves the second process none.
+    """Twelve steps of SGD on labels and masks with gaps; a last batch of three leaves the second process none.
 
-    Weights, losses and logits differ by the order of fp32 sums only.
+    Weights, losses, logits and what the objective remembers differ by the order of fp32 sums only.
     """
     one, two = results
     assert largest_difference(one / f"{name}-0.safetensors", two / f"{name}-0.safetensors") < 1e-5
 
 
-def test_passes_of_one_step_change_nothing_but_rounding(results: tuple[Path, Path]) -> None:
+PASSES = [("erm", "accumulated"), *((name, f"{name} in passes") for name in ("isnet", "irm", "pgi", "group-dro"))]
+
+
+@pytest.mark.parametrize(("name", "in_passes"), PASSES)
+def test_passes_of_one_step_change_nothing_but_rounding(results: tuple[Path, Path], name: str, in_passes: str) -> None:
     one, _ = results
-    difference = largest_difference(one / "erm-0.safetensors", one / "accumulated-0.safetensors")
+    difference = largest_difference(one / f"{name}-0.safetensors", one / f"{in_passes}-0.safetensors")
     assert 0 < difference < 1e-5
+
+
+@pytest.mark.parametrize(("name", "in_passes"), PASSES)
+def test_gradients_travel_once_a_step_however_many_passes(
+    results: tuple[Path, Path], name: str, in_passes: str
+) -> None:
+    """Two epochs of six steps; the small network has more than 1000 weights, everything else sent has fewer numbers."""
+    messages = json.loads((results[1] / "messages-1.json").read_text())
+    assert messages[name] == messages[in_passes] == 12
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -74,12 +88,15 @@ def test_all_processes_hold_the_same_bytes(results: tuple[Path, Path], name: str
     assert all(bool(torch.isfinite(value).all()) for value in first.values())
 
 
-@pytest.mark.parametrize("name", ["rrr", "irm", "pgi", "group-dro", "isnet"])
-def test_other_methods_train_under_two_processes(results: tuple[Path, Path], name: str) -> None:
-    """Their statistics are those of the shares, so the loss is near that of one process, not equal."""
-    one, two = (load_file(each / f"{name}-0.safetensors")["losses"] for each in results)
-    assert not torch.equal(two, load_file(results[1] / "erm-0.safetensors")["losses"])
-    torch.testing.assert_close(one, two, rtol=0.25, atol=0.05)
+@pytest.mark.parametrize("name", ["rrr", "gain", "irm", "pgi", "group-dro", "isnet"])
+def test_other_methods_learn_something_of_their_own(results: tuple[Path, Path], name: str) -> None:
+    losses = [load_file(results[1] / f"{each}-0.safetensors")["losses"] for each in (name, "erm")]
+    assert float((losses[0] - losses[1]).abs().max()) > 1e-3
+
+
+def test_weights_of_groups_move(results: tuple[Path, Path]) -> None:
+    weights = load_file(results[1] / "group-dro-0.safetensors")["objective.weights"]
+    assert float((weights - 0.5).abs().max()) > 1e-3
 
 
 def test_running_statistics_are_averaged_over_processes(results: tuple[Path, Path]) -> None:

@@ -1,13 +1,16 @@
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import save_file
 from sklearn.metrics import roc_auc_score
 
-from cxrshort import columns
+from cxrshort import columns, runs
 from cxrshort import dataset as datasets
 from cxrshort.errors import CxrshortError, DataError, MissingInputError, OutputError, UsageError
 from cxrshort.stats.predictions import IMAGE_COLUMNS, MODEL_COLUMNS
@@ -254,3 +257,41 @@ def test_dry_run_counts_images_and_writes_nothing(home: Path, tmp_path: Path) ->
     result = judge(home, tmp_path / "out", dry_run=True)
     assert result == {"dry_run": True, "label": "COVID-19", "images": 2 * (30 + 20)}
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return a network of the user's, with its weights, in the present folder."""
+    module = f"foreign_{abs(hash(str(tmp_path)))}"
+    body = "from torch import nn\n\ndef make():\n    return nn.Sequential(nn.Flatten(), nn.Linear(768, 2))\n"
+    (tmp_path / f"{module}.py").write_text(body)
+    weights = {"1.weight": torch.linspace(-1, 1, 1536).view(2, 768), "1.bias": torch.zeros(2)}
+    save_file(weights, tmp_path / "w.safetensors")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    return f"py:{module}:make?weights=w.safetensors"
+
+
+def test_options_describe_models_that_are_not_ours_as_their_names_do(home: Path, tmp_path: Path, foreign: str) -> None:
+    data = {"dataset": [str(home / "other")], "split": "all", **CPU}
+    said = {"labels": "COVID-19,Edema", "size": "16", "range": "0..1"}
+    first = evaluate([foreign], out=tmp_path / "a", model_options=said, **data)
+    name = foreign.replace("?", "?labels=COVID-19,Edema&size=16&range=0..1&")
+    second = evaluate([name], out=tmp_path / "b", **data)
+    assert {**first, "folder": ""} == {**second, "folder": ""}
+    texts = [(tmp_path / each / "predictions.csv").read_bytes() for each in "ab"]
+    assert texts[0] == texts[1]
+    inputs = json.loads((tmp_path / "a" / "run.json").read_text())["inputs"]
+    assert inputs["w.safetensors"] == runs.sha256(tmp_path / "w.safetensors")
+    # What a name says itself goes before what is said of all.
+    own = evaluate([f"{foreign}&labels=A,COVID-19"], out=tmp_path / "c", model_options=said, **data)
+    assert own["labels_without_auc"] == ["A"]
+
+
+def test_options_without_a_model_that_needs_them_are_refused(home: Path, tmp_path: Path) -> None:
+    for models in (["replicate-0"], ["txrv:all"]):
+        with pytest.raises(UsageError) as caught:
+            evaluate(models, dataset=[str(home / "tiny")], out=tmp_path / "out", model_options={"labels": "A"}, **CPU)
+        assert caught.value.message == "--model-labels describes a model that is not ours, and none is given"
+        assert caught.value.hint == "py:package.module:factory or FILE.onnx is one"

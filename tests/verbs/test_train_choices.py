@@ -120,11 +120,12 @@ def test_isnet_with_a_crop_is_refused(phantoms: str, tmp_path: Path) -> None:
     assert error.message == "--method isnet needs the whole image, since its maps and masks must lie alike"
 
 
-def test_number_is_learnt_as_a_regression(phantoms: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("label", ["score", "age_years"])
+def test_number_is_learnt_as_a_regression(phantoms: str, tmp_path: Path, label: str) -> None:
     manifest = pd.read_csv(Path(phantoms) / "manifest.csv", dtype=str, keep_default_na=False)
     manifest["score"] = [str(number % 7) for number in range(len(manifest))]
     manifest.to_csv(tmp_path / "scored.csv", index=False)
-    overrides = {"epochs": 1, "task": "regression", "labels": "score"}
+    overrides = {"epochs": 1, "task": "regression", "labels": label}
     summary = train(str(tmp_path / "scored.csv"), overrides=overrides, out=tmp_path / "run", **QUICK)
     assert summary["selection"]["measure"] == "rank correlation of mean over labels"
     assert -1 <= summary["selection"]["score"] <= 1
@@ -132,13 +133,20 @@ def test_number_is_learnt_as_a_regression(phantoms: str, tmp_path: Path) -> None
                       device="cpu", threads=1)  # fmt: skip
     row = result["correlations"][0]
     table = pd.read_csv(tmp_path / "results" / "predictions.csv")
-    assert row["value"] == pytest.approx(spearmanr(table["target.score"], table["logit.score"]).statistic)
+    assert row["value"] == pytest.approx(spearmanr(table[f"target.{label}"], table[f"logit.{label}"]).statistic)
     assert row["low"] <= row["value"] <= row["high"] and row["images"] == len(table)
     assert not (tmp_path / "results" / "aucs.csv").exists()
     train(phantoms, overrides={"epochs": 1}, out=tmp_path / "classifier", **QUICK)
     with pytest.raises(UsageError) as caught:
         evaluate([tmp_path / "run", tmp_path / "classifier"], dataset=[phantoms], out=tmp_path / "x", device="cpu")
     assert caught.value.hint == "evaluate regressions and classifiers apart"
+
+
+def test_number_is_no_label(phantoms: str, tmp_path: Path) -> None:
+    error = fails(phantoms, overrides={"labels": "COVID-19,age_years"}, out=tmp_path / "run", **QUICK)
+    assert error.message == "'age_years' holds numbers beyond 0 to 1, which are no labels"
+    assert error.hint == "--labels age_years --regression learns the number"
+    assert not (tmp_path / "run").exists()
 
 
 def test_crop_is_part_of_the_model(phantoms: str, tmp_path: Path) -> None:

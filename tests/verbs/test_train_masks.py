@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from cxrshort import dataset as datasets
 from cxrshort import devices
 from cxrshort.errors import CxrshortError, ResumableError
 from cxrshort.models import checkpoint
+from cxrshort.models.outlines import draw_outlines, load_segmenter
 from cxrshort.models.scoring import score
 from cxrshort.stats.auc import auc
 from cxrshort.verbs.build_dataset import build_dataset
@@ -147,6 +149,73 @@ def test_frozen_features_train_an_ordinary_classifier_that_resumes(phantoms: str
     assert same_model(tmp_path / "whole", tmp_path / "halves")
     assert validation_auc(tmp_path / "whole", phantoms) == pytest.approx(summary["selection"]["score"])
     assert checkpoint.describe(tmp_path / "whole" / checkpoint.FILE).kind == "classifier"
+
+
+SEGMENTERS = """
+import torch
+from torch import nn
+
+class Left(nn.Module):
+    def __init__(self, last=1):
+        super().__init__()
+        self.last = last
+
+    def forward(self, images):
+        maps = torch.full((len(images), self.last, *images.shape[-2:]), -5.0)
+        maps[..., : images.shape[-1] // 2] = 5.0
+        return maps
+
+def left():
+    return Left()
+
+def two():
+    return Left(2)
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "segmenters_of_mine.py").write_text(SEGMENTERS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.delitem(sys.modules, "segmenters_of_mine", raising=False)
+    return "py:segmenters_of_mine"
+
+
+def test_segmenter_of_the_users_own_draws_the_foreground(phantoms: str, module: str, tmp_path: Path) -> None:
+    name = f"{module}:left?size=32&range=0..1"
+    drawn, description = load_segmenter(name, dataset="phantom-III", pixels={})
+    assert description.kind == "segmenter"
+    masks = draw_outlines(drawn, datasets.load(phantoms).pixels, compute=devices.choose("cpu", threads=1)).take([0, 1])
+    assert masks[:, :, :16].all() and not masks[:, :, 16:].any()
+    train(phantoms, overrides={"epochs": 1, "method": "rrr", "segmenter": name}, out=tmp_path / "run", **QUICK)
+    assert checkpoint.describe(tmp_path / "run" / checkpoint.FILE).recipe["segmenter"] == name
+
+
+@pytest.mark.parametrize(
+    ("segmenter", "overrides", "message"),
+    [
+        (
+            "two",
+            {"method": "rrr"},
+            "'py:segmenters_of_mine:two' returns (2, 2, 32, 32) for 2 images, not (2, 1, height, ",
+        ),
+        (
+            "left",
+            {"background": "noise"},
+            "--background noise keeps the segmenter in the model file, and 'py:segmenters_",
+        ),
+    ],
+)
+def test_segmenters_that_cannot_be_used_are_refused(
+    phantoms: str, module: str, tmp_path: Path, segmenter: str, overrides: dict[str, str], message: str
+) -> None:
+    overrides |= {"segmenter": f"{module}:{segmenter}?size=32&range=0..1"}
+    with pytest.raises(CxrshortError) as caught:
+        train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK)
+    assert caught.value.message.startswith(message)
+    assert not (tmp_path / "run").exists()
 
 
 def test_dry_run_computes_no_masks_and_writes_nothing(phantoms: str, segmenter: str, tmp_path: Path) -> None:

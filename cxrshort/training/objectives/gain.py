@@ -17,7 +17,7 @@ from cxrshort.attribution import grad_cam
 from cxrshort.attribution.batch_norm import BatchNormRule
 from cxrshort.attribution.passes import Phase, exact
 from cxrshort.errors import UsageError
-from cxrshort.training.batches import Batch
+from cxrshort.training.batches import Batch, divided_by
 from cxrshort.training.groups import Codes
 from cxrshort.training.masks import check_masks, foreground
 from cxrshort.training.questions import draw_questions
@@ -83,6 +83,10 @@ class GAIN(nn.Module):
         del groups
         check_masks(masks, method=self.name)
 
+    def divisor(self, batch: Batch) -> Tensor:
+        """Return over how many images maps are averaged: those with a known target."""
+        return (self.task.answers(batch.targets) >= 0).any(1).sum()
+
     def forward(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the loss of one batch, a scalar."""
         masks = foreground(batch.masks, batch.images, method=self.name)
@@ -92,11 +96,12 @@ class GAIN(nn.Module):
         )
         loss = self.task.loss(logits, batch)
         distances = ((maps - masks) ** 2).mean((1, 2, 3))
-        loss = loss + self.settings.supervision * asked.mean(distances)
+        divisor = divided_by(self, batch)
+        loss = loss + self.settings.supervision * (distances * asked.known).sum() / divisor
         if self.settings.mining == 0:
             return loss
         hidden = batch.images * (1 - torch.sigmoid(_SLOPE * (maps - _THRESHOLD)))
         # Running statistics: images with holes must not enter those that the model is used with.
         with exact(hidden), BatchNormRule("eval", Phase()):
             left = asked.log_probability(self.task, model(hidden)).exp()
-        return loss + self.settings.mining * asked.mean(left)
+        return loss + self.settings.mining * (left * asked.known).sum() / divisor

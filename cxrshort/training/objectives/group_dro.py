@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from cxrshort.errors import UsageError
 from cxrshort.training.batches import Batch
-from cxrshort.training.groups import Codes, check_groups, group_means, of_batch
-from cxrshort.training.task import MULTILABEL, Task
+from cxrshort.training.comparison import compare
+from cxrshort.training.groups import Codes, check_groups, group_means
+from cxrshort.training.task import MULTILABEL, Task, full_precision
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class GroupDRO(nn.Module):
 
     name = "group-dro"
     uses_masks = False
+    views = 1
     Settings = GroupDROSettings
     weights: Tensor
     margins: Tensor
@@ -75,9 +77,16 @@ class GroupDRO(nn.Module):
 
     def forward(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the loss of one batch, a scalar, and move the weights."""
-        groups = of_batch(batch.groups, method=self.name)
-        losses = self.task.losses(model(batch.images), self.task.targets(batch))
-        means = group_means(losses, groups, count=len(self.weights))
+        return compare(self, model, batch)
+
+    def look(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return the logits of each image as its one view, (N, 1, *T)."""
+        return full_precision(model(batch.images))[:, None]
+
+    def compare(self, looks: Tensor, targets: Tensor, groups: Tensor, *, epoch: int) -> Tensor:
+        """Return the loss of a whole step, a scalar, and move the weights, once."""
+        del epoch
+        means = group_means(self.task.losses(looks[:, 0], targets), groups, count=len(self.weights))
         adjusted = means.values + self.margins * means.present
         with torch.no_grad():
             self.weights.mul_(torch.exp(self.settings.step * adjusted))

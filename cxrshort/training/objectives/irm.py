@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from cxrshort.errors import UsageError
 from cxrshort.training.batches import Batch
-from cxrshort.training.groups import Codes, check_groups, group_means, halves, of_batch
+from cxrshort.training.comparison import compare
+from cxrshort.training.groups import Codes, check_groups, group_means, halves
 from cxrshort.training.task import MULTILABEL, Task, full_precision
 
 
@@ -51,6 +52,7 @@ class IRM(nn.Module):
 
     name = "irm"
     uses_masks = False
+    views = 1
     Settings = IRMSettings
     groups: Tensor
 
@@ -76,10 +78,17 @@ class IRM(nn.Module):
 
     def forward(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the loss of one batch, a scalar."""
-        groups = of_batch(batch.groups, method=self.name)
-        logits, targets = model(batch.images), self.task.targets(batch)
+        return compare(self, model, batch)
+
+    def look(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return the logits of each image as its one view, (N, 1, *T)."""
+        return full_precision(model(batch.images))[:, None]
+
+    def compare(self, looks: Tensor, targets: Tensor, groups: Tensor, *, epoch: int) -> Tensor:
+        """Return the loss of a whole step, a scalar."""
+        logits = looks[:, 0]
         risk = group_means(self.task.losses(logits, targets), groups, count=self.count).mean()
-        weight = self.settings.weight if batch.epoch >= self.settings.plain_epochs else min(1.0, self.settings.weight)
+        weight = self.settings.weight if epoch >= self.settings.plain_epochs else min(1.0, self.settings.weight)
         total = risk + weight * self._penalty(logits, targets, groups)
         return total / max(1.0, weight)
 
@@ -87,7 +96,6 @@ class IRM(nn.Module):
         """Return the mean over groups of the product of the slopes of their two halves."""
         parts = 2 * groups + halves(groups, count=self.count)
         # One w per half gives all slopes by one derivative.
-        logits = full_precision(logits)
         scale = torch.ones(2 * self.count, dtype=logits.dtype, device=logits.device, requires_grad=True)
         scaled = logits * scale[parts].view(-1, *[1] * (logits.dim() - 1))
         means = group_means(self.task.losses(scaled, targets), parts, count=2 * self.count)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from cxrshort.attribution import lrp
 from cxrshort.attribution.passes import Explained
 from cxrshort.errors import UsageError
-from cxrshort.training.batches import Batch
+from cxrshort.training.batches import Batch, divided_by
 from cxrshort.training.groups import Codes
 from cxrshort.training.masks import check_masks, foreground
 from cxrshort.training.questions import draw_outputs
@@ -73,7 +73,8 @@ class ISNetSettings:
 class ISNet(nn.Module):
     """Minimise the mean loss and the LRP relevance of the background; fp32 throughout.
 
-    Its state is the number, mean and sum of squared deviations of the totals of relevance seen in the last plain epoch.
+    Its state is the number, sum and sum of squares of the totals of relevance seen in the last plain epoch: sums, which
+    several processes can add up.
 
     Args:
         settings: see :class:`ISNetSettings`.
@@ -110,6 +111,10 @@ class ISNet(nn.Module):
         del groups
         check_masks(masks, method=self.name)
 
+    def divisor(self, batch: Batch) -> Tensor:
+        """Return over how many images maps are averaged: one without foreground has no place for evidence."""
+        return foreground(batch.masks, batch.images, method=self.name).flatten(1).any(1).sum()
+
     def forward(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the loss of one batch, a scalar."""
         settings = self.settings
@@ -122,11 +127,12 @@ class ISNet(nn.Module):
         if batch.epoch < plain:
             self._observe(maps.detach().sum((1, 2, 3)))
             return loss
-        seen = masks.flatten(1).any(1)  # an image without foreground has no place for evidence
+        seen = masks.flatten(1).any(1)
         lowest, highest = self.bounds()
         outside = background_loss(maps, masks, decay=settings.decay)
         inside = foreground_loss(maps, masks, lowest=lowest, highest=highest)
-        explained = ((settings.background * outside + settings.inside * inside) * seen).sum() / seen.sum().clamp(min=1)
+        penalties = (settings.background * outside + settings.inside * inside) * seen
+        explained = penalties.sum() / divided_by(self, batch)
         return (1 - settings.share) * loss + settings.share * explained
 
     def bounds(self) -> tuple[float, float]:
@@ -137,12 +143,13 @@ class ISNet(nn.Module):
         """
         if self.settings.lowest:
             return self.settings.lowest, self.settings.highest
-        count, mean, squares = (float(each) for each in self.totals)
-        if count == 0 or mean == 0:
+        count, total, squares = (float(each) for each in self.totals)
+        if total == 0:
             raise UsageError(
                 "isnet has seen no relevance in its plain epochs", "train from the start, or give C1 and C2"
             )
-        deviation = (squares / count) ** 0.5
+        mean = total / count
+        deviation = max(0.0, squares / count - mean**2) ** 0.5
         lowest = max(mean / 5, mean - 3 * deviation)
         return lowest, min(25 * lowest, mean + 3 * deviation)
 
@@ -160,18 +167,9 @@ class ISNet(nn.Module):
         return Explained(maps.abs(), logits)
 
     def _observe(self, totals: Tensor) -> None:
-        """Add the totals of a batch to their number, mean and sum of squared deviations (Chan et al. 1979)."""
+        """Add the totals of a batch; in fp64, whose 53 bits leave a variance exact enough."""
         values = totals.double()
-        count, mean, squares = self.totals.unbind()
-        added, shift = len(values), values.mean() - mean
-        whole = count + added
-        self.totals = torch.stack(
-            [
-                whole,
-                mean + shift * added / whole,
-                squares + ((values - values.mean()) ** 2).sum() + shift**2 * count * added / whole,
-            ]
-        )
+        self.totals += torch.stack([values.new_tensor(len(values)), values.sum(), (values**2).sum()])
 
 
 def background_loss(maps: Tensor, masks: Tensor, *, decay: float) -> Tensor:

@@ -18,8 +18,9 @@ from torch.overrides import TorchFunctionMode
 
 from cxrshort.errors import UsageError
 from cxrshort.training.batches import Batch
-from cxrshort.training.groups import Codes, check_groups, group_means, of_batch
-from cxrshort.training.task import MULTILABEL, Task
+from cxrshort.training.comparison import compare
+from cxrshort.training.groups import Codes, check_groups, group_means
+from cxrshort.training.task import MULTILABEL, Task, full_precision
 
 _SMALLEST = 1e-12
 
@@ -67,6 +68,7 @@ class PGI(nn.Module):
 
     name = "pgi"
     uses_masks = False
+    views = 2
     Settings = PGISettings
 
     def __init__(self, settings: PGISettings | None = None, *, task: Task = MULTILABEL) -> None:
@@ -92,15 +94,22 @@ class PGI(nn.Module):
 
     def forward(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the loss of one batch, a scalar."""
-        groups = of_batch(batch.groups, method=self.name)
+        return compare(self, model, batch)
+
+    def look(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return the logits of each image, (N, 2, L): once for the loss, once in a graph that ends at the features."""
         with _LastLinear() as head:
             logits = model(batch.images)
-        risk = group_means(self.task.losses(logits, batch.targets), groups, count=self.count).mean()
-        weight = self.settings.at(batch.epoch)
+        return torch.stack([full_precision(logits), full_precision(head.again(logits))], 1)
+
+    def compare(self, looks: Tensor, targets: Tensor, groups: Tensor, *, epoch: int) -> Tensor:
+        """Return the loss of a whole step, a scalar."""
+        risk = group_means(self.task.losses(looks[:, 0], targets), groups, count=self.count).mean()
+        weight = self.settings.at(epoch)
         if weight == 0:
             return risk
-        probabilities = self.task.log_probabilities(head.again(logits)).exp()
-        return risk + weight * self._penalty(probabilities, self.task.answers(batch.targets), groups)
+        probabilities = self.task.log_probabilities(looks[:, 1]).exp()
+        return risk + weight * self._penalty(probabilities, self.task.answers(targets), groups)
 
     def _penalty(self, probabilities: Tensor, answers: Tensor, groups: Tensor) -> Tensor:
         """Return the divergence between groups, summed over classes, averaged over questions and pairs of groups."""

@@ -10,11 +10,12 @@ by one normalised channel, and their squares 178 times, so published weights are
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from cxrshort.attribution import gradient
 from cxrshort.errors import UsageError
-from cxrshort.training.batches import Batch
+from cxrshort.training.batches import Batch, divided_by
 from cxrshort.training.groups import Codes
 from cxrshort.training.masks import check_masks, foreground
 from cxrshort.training.task import MULTILABEL, Task
@@ -72,13 +73,17 @@ class RRR(nn.Module):
         del groups
         check_masks(masks, method=self.name)
 
+    def divisor(self, batch: Batch) -> Tensor:
+        """Return over how many images the penalty is a mean: all of them."""
+        return torch.tensor(len(batch.images), device=batch.images.device)
+
     def forward(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the loss of one batch, a scalar."""
         background = 1 - foreground(batch.masks, batch.images, method=self.name)
         gradients, logits = gradient.explain(
             model, batch.images, score=self._score, bn=self.settings.bn, create_graph=True
         )
-        penalty = (background * gradients**2).sum((1, 2, 3)).mean()
+        penalty = (background * gradients**2).sum((1, 2, 3)).sum() / divided_by(self, batch)
         return self.task.loss(logits, batch) + self.settings.weight * penalty
 
     def _score(self, logits: Tensor) -> Tensor:

@@ -1,0 +1,80 @@
+"""One step on two images before anything is written: what a network cannot do is known at once, not after epochs."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from cxrshort import devices
+from cxrshort.devices import Compute
+from cxrshort.errors import UsageError
+from cxrshort.models.architecture import Architecture
+from cxrshort.models.classifier import Classifier
+from cxrshort.training.batches import Batch
+from cxrshort.training.loop import plain_epochs
+from cxrshort.training.method import Objective
+from cxrshort.training.preparation import Plan
+
+_STRANGERS = (RuntimeError, AssertionError, ValueError, IndexError, TypeError)
+"""What networks of others raise on images that are too small for them."""
+
+
+def rehearse(model: Classifier, objective: Objective, plan: Plan, *, shape: tuple[int, ...]) -> None:
+    """Do one step as after all plain epochs, and leave model and objective as they were.
+
+    Our own networks take whatever :func:`~cxrshort.training.preparation.check_size` admits, and learn by erm.
+
+    Args:
+        model: on its device.
+        objective: what it is to learn.
+        plan: of the training.
+        shape: of the dataset's images, (H, W) or (C, H, W).
+
+    Raises:
+        UsageError: every epoch would be plain training, the network cannot take images of this size, or the method
+            cannot look into it.
+    """
+    plain, architecture, compute = plain_epochs(objective, plan.recipe), plan.architecture, plan.compute
+    if plan.recipe.method == "erm" and ":" not in architecture.name:
+        return
+    batch, trial = _two_images(shape, len(model.labels), compute), copy.deepcopy(objective)
+    if isinstance(trial, nn.Module):
+        trial.to(compute.torch_device)
+    kept = {name: value.clone() for name, value in model.named_buffers()}
+    was_training = model.training
+    model.train()
+    device = compute.torch_device
+    try:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []), compute.autocast():
+            losses = [trial(model, batch._replace(epoch=epoch)) for epoch in (max(0, plain - 1), plain + 1)]
+        losses[-1].backward()  # type: ignore[no-untyped-call]
+    except torch.OutOfMemoryError:
+        raise
+    except _STRANGERS as error:
+        raise _unfit(architecture, shape[-1], error) from error
+    finally:
+        model.train(was_training)
+        model.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            for name, value in model.named_buffers():
+                value.copy_(kept[name])
+
+
+def _two_images(shape: tuple[int, ...], outputs: int, compute: Compute) -> Batch:
+    """Return noise in two groups, with one true label each and foreground in the middle."""
+    channels, (height, width) = shape[0] if len(shape) == 3 else 1, shape[-2:]
+    images = torch.rand((2, channels, height, width), generator=devices.generator(0))
+    targets, masks = torch.zeros(2, outputs), torch.zeros(2, 1, height, width)
+    targets[0, 0] = targets[1, -1] = 1
+    masks[..., height // 4 : -(height // 4), width // 4 : -(width // 4)] = 1
+    groups = torch.tensor([0, 1])
+    there: list[Tensor] = [each.to(compute.torch_device) for each in (images, targets, groups, masks)]
+    return Batch(there[0], there[1], torch.arange(2).numpy(), there[2], there[3])
+
+
+def _unfit(architecture: Architecture, size: int, error: Exception) -> UsageError:
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return UsageError(
+        f"'{architecture.name}' cannot learn from images of {size} pixels: {said}",
+        f"build-dataset with --size {architecture.usual_size}, which it was published with, or choose another --arch",
+    )
