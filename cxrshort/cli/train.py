@@ -95,6 +95,12 @@ def train(
     momentum: Annotated[
         float | None, typer.Option("--momentum", metavar="X", help="Of sgd.", show_default=_FROM_RECIPE)
     ] = None,
+    beta2: Annotated[
+        float | None,
+        typer.Option(
+            "--beta2", metavar="X", help="Of adam and adamw: memory of squared gradients.", show_default=_FROM_RECIPE
+        ),
+    ] = None,
     empty_labels: Annotated[
         str | None,
         typer.Option(
@@ -122,7 +128,21 @@ def train(
             "--group", metavar="G", help="Groups of group-dro, irm, pgi: columns joined by commas, or an expression."
         ),
     ] = None,
-    multiclass: Annotated[bool, typer.Option("--multiclass", help="The labels exclude each other.")] = False,
+    multiclass: Annotated[
+        bool | None,
+        typer.Option(
+            "--multiclass/--multilabel", help="The labels exclude each other, or do not.", show_default=_FROM_RECIPE
+        ),
+    ] = None,
+    rest_class: Annotated[
+        str | None,
+        typer.Option(
+            "--rest-class",
+            metavar="NAME",
+            help="With --multiclass: one more class, of the images that are of none of --labels.",
+            show_default=_FROM_RECIPE,
+        ),
+    ] = None,
     regression: Annotated[
         bool, typer.Option("--regression", help="The label is a number, such as age_years or a score.")
     ] = False,
@@ -189,6 +209,15 @@ def train(
     class_weights: Annotated[
         bool, typer.Option("--class-weights", help="Each label's positives weigh as much as its negatives.")
     ] = False,
+    label_weights: Annotated[
+        str | None,
+        typer.Option(
+            "--label-weights",
+            metavar="LABEL=X,...",
+            help="What the positives of a label, or the images of a class, weigh.",
+            show_default=_FROM_RECIPE,
+        ),
+    ] = None,
     compiled: Annotated[bool, typer.Option("--compile", help="Compile the network first (torch.compile).")] = False,
     crop: Annotated[
         float | None,
@@ -273,6 +302,7 @@ def train(
         "step_factor": step_factor,
         "milestones": milestones,
         "momentum": momentum,
+        "beta2": beta2,
         "empty_labels": empty_labels,
         "augment": augment,
         "weights": weights,
@@ -282,6 +312,7 @@ def train(
         "settings": ",".join(settings) if settings else None,
         "group": group,
         "task": _task(target, multiclass=multiclass, regression=regression),
+        "rest_class": rest_class,
         "mask_bit": mask_bit,
         "segmenter": segmenter,
         "mask_threshold": mask_threshold,
@@ -292,6 +323,7 @@ def train(
         "ema": ema,
         "balance": balance,
         "class_weights": class_weights or None,
+        "label_weights": label_weights,
         "members": members,
         "combine": combine,
         "compile": compiled or None,
@@ -337,13 +369,20 @@ def _quiet_unless(first: bool) -> Iterator[None]:
         raise typer.Exit(error.exit_code) from None
 
 
-def _task(target: str, *, multiclass: bool, regression: bool) -> str | None:
+def _task(target: str, *, multiclass: bool | None, regression: bool) -> str | None:
     check_name(("labels", "masks"), target, kind="target")
     kinds = [
         name
-        for name, given in (("masks", target == "masks"), ("multiclass", multiclass), ("regression", regression))
+        for name, given in (
+            ("masks", target == "masks"),
+            ("multiclass", multiclass),
+            ("multilabel", multiclass is False),
+            ("regression", regression),
+        )
         if given
     ]
     if len(kinds) > 1:
-        raise UsageError("--target masks, --multiclass and --regression exclude each other", "give one of them")
+        raise UsageError(
+            "--target masks, --multiclass, --multilabel and --regression exclude each other", "give one of them"
+        )
     return kinds[0] if kinds else None

@@ -17,7 +17,6 @@ import numpy.typing as npt
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
-from torch import nn
 
 from cxrshort import runs
 from cxrshort.errors import DataError, MissingInputError
@@ -203,10 +202,11 @@ def build(description: Description, *, seed: int = 0, weights: str = "none") -> 
         initialise(architecture, len(description.labels), weights=weights, seed=seed + member)
         for member in range(description.members)
     ]
-    network: nn.Module = members[0]
     if description.kind == "ensemble":
-        network = Ensemble(members, combine=description.combine, exclusive=is_exclusive(description))
-    return Classifier(network, labels=description.labels, spec=description.spec)
+        voting = Ensemble(members, combine=description.combine, exclusive=is_exclusive(description))
+        return Classifier(voting, labels=description.labels, spec=description.spec)
+    head = architecture.tail or architecture.head
+    return Classifier(members[0], labels=description.labels, spec=description.spec, head=head)
 
 
 def load(path: Path) -> tuple[Classifier, Description]:

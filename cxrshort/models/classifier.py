@@ -54,16 +54,19 @@ class Classifier(nn.Module):
         network: takes (N, channels, size, size), normalised, and returns (N, L).
         labels: names of the L outputs.
         spec: what the network's input is.
+        head: the part of the network that a task brings with it, and that may learn at a rate of its own; empty where
+            it is not known.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, *, labels: tuple[str, ...], spec: InputSpec) -> None:
+    def __init__(self, network: nn.Module, *, labels: tuple[str, ...], spec: InputSpec, head: str = "") -> None:
         super().__init__()
         self.network = network
         self.labels = labels
         self.spec = spec
+        self.head = head
         self.register_buffer("mean", torch.tensor(spec.mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(spec.std).view(1, -1, 1, 1), persistent=False)
 

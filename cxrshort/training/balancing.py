@@ -1,5 +1,6 @@
 """What evens out a training fold: how often images are drawn, and how much positives weigh."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from cxrshort.errors import UsageError
 from cxrshort.prefetch import Indices
+from cxrshort.registry import check_name
 from cxrshort.training.task import Task
 
 
@@ -66,6 +68,29 @@ def positive_weights(targets: npt.NDArray[np.float32]) -> tuple[float, ...]:
         positives, negatives = float(np.nansum(column)), float(np.nansum(1 - column))
         weights.append(negatives / positives if positives > 0 and negatives > 0 else 1.0)
     return tuple(weights)
+
+
+def given_weights(text: str, labels: Sequence[str]) -> tuple[float, ...]:
+    """Return the weight of each label, (L,), from ``LABEL=X`` joined by commas; 1 for those that are not named.
+
+    Raises:
+        UsageError: a label that the model does not have, or a weight that is not above 0.
+
+    Example:
+        >>> given_weights("COVID-19=25", ["Pneumonia", "COVID-19"])
+        (1.0, 25.0)
+    """
+    weights = dict.fromkeys(labels, 1.0)
+    for part in text.split(","):
+        label, _, value = (each.strip() for each in part.rpartition("="))
+        check_name(labels, label, kind="label of this model")
+        try:
+            weights[label] = float(value)
+        except ValueError:
+            weights[label] = math.nan
+        if not 0 < weights[label] < math.inf:
+            raise UsageError(f"the weight of '{label}' is '{value}', it must be a number above 0", "COVID-19=25")
+    return tuple(weights.values())
 
 
 def known_targets(targets: npt.NDArray[np.float32], *, task: Task) -> Indices:

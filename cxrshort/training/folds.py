@@ -68,6 +68,8 @@ class Folds:
         task = Task(recipe.task)
         labels, left_out = _choose_labels(train, recipe, task)
         targets = [_read_targets(fold, labels, empty_as=empty_as) for fold in (train, val)]
+        if recipe.rest_class:
+            labels, targets = _with_rest(labels, targets, name=recipe.rest_class)
         select = _choose_select(labels, recipe, explicit=explicit_label)
         groups = group_codes(train, recipe.group) if recipe.group else None
         folds = cls(train, val, tuple(labels), targets[0], targets[1], select, left_out, task, groups)
@@ -159,6 +161,15 @@ def _read_targets(fold: Dataset, labels: Sequence[str], *, empty_as: float) -> n
     diseases = np.isin(labels, fold.labels)
     matrix[:, diseases] = np.where(np.isnan(matrix[:, diseases]), np.float32(empty_as), matrix[:, diseases])
     return matrix
+
+
+def _with_rest(
+    labels: list[str], targets: list[npt.NDArray[np.float32]], *, name: str
+) -> tuple[list[str], list[npt.NDArray[np.float32]]]:
+    """Return the exclusive classes with one more, of the images that are of none of them; unknown where one is."""
+    if name in labels:
+        raise UsageError(f"--rest-class is '{name}', which is one of --labels", "give it a name of its own")
+    return [*labels, name], [np.c_[each, np.clip(1 - each.sum(axis=1), 0, None)] for each in targets]
 
 
 def group_codes(data: Dataset, group: str) -> npt.NDArray[np.int64]:

@@ -19,6 +19,7 @@ from cxrshort import devices
 from cxrshort.devices import Compute
 from cxrshort.errors import ResumableError, UsageError, WorkFailedError
 from cxrshort.models.architecture import FullPrecisionLinear
+from cxrshort.models.classifier import Classifier
 from cxrshort.training.averaging import Average
 from cxrshort.training.batches import Batch, Batches
 from cxrshort.training.comparison import Comparing, learn_from_whole
@@ -304,22 +305,19 @@ def _has_lost_patience(state: State, recipe: Recipe) -> bool:
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """Return the recipe's optimiser over the parameters that learn, in its fused form."""
     groups = _parameter_groups(model, recipe)
-    rate, decay = recipe.learning_rate, recipe.weight_decay
+    rate, decay, betas = recipe.learning_rate, recipe.weight_decay, (0.9, recipe.beta2)
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(groups, rate, momentum=recipe.momentum, weight_decay=decay, fused=True)
     if recipe.optimizer == "adam":
-        return torch.optim.Adam(groups, rate, weight_decay=decay, fused=True)
+        return torch.optim.Adam(groups, rate, betas=betas, weight_decay=decay, fused=True)
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, rate, weight_decay=decay, fused=True)
+        return torch.optim.AdamW(groups, rate, betas=betas, weight_decay=decay, fused=True)
     raise UsageError(f"'{recipe.optimizer}' is not a known optimizer", "one of: sgd, adam, adamw")
 
 
 def _parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """Return one group, or two where the last layer has a learning rate of its own."""
-    head = [
-        each for module in model.modules() if isinstance(module, FullPrecisionLinear) for each in module.parameters()
-    ]
-    own = {id(each) for each in head} if recipe.head_learning_rate else set()
+    """Return one group, or two where the head has a learning rate of its own."""
+    own = {id(each) for each in _head_parameters(model)} if recipe.head_learning_rate else set()
     learning = [each for each in model.parameters() if each.requires_grad]
     groups: list[dict[str, Any]] = [
         {"params": [each for each in learning if id(each) not in own], "peak": recipe.learning_rate}
@@ -328,6 +326,13 @@ def _parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
         chosen = [each for each in learning if id(each) in own]
         groups.append({"params": chosen, "peak": recipe.head_learning_rate, "weight_decay": recipe.head_weight_decay})
     return [group for group in groups if group["params"]]
+
+
+def _head_parameters(model: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters of the layers that are new to the task: the head, else the last layer."""
+    if isinstance(model, Classifier) and model.head:
+        return list(model.network.get_submodule(model.head).parameters())
+    return [each for part in model.modules() if isinstance(part, FullPrecisionLinear) for each in part.parameters()]
 
 
 def set_rates(optimizer: torch.optim.Optimizer, recipe: Recipe, *, state: State, steps: int) -> float:

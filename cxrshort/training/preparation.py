@@ -23,7 +23,7 @@ from cxrshort.models.lookup import find_architecture
 from cxrshort.models.outlines import draw_outlines, load_segmenter
 from cxrshort.prefetch import Source
 from cxrshort.training import AUGMENTATIONS
-from cxrshort.training.balancing import balanced_chances, known_targets, label_codes, positive_weights
+from cxrshort.training.balancing import balanced_chances, given_weights, known_targets, label_codes, positive_weights
 from cxrshort.training.batches import Batches, MaskSource
 from cxrshort.training.features import compute_features, has_fixed_features, head, time_features
 from cxrshort.training.folds import Folds
@@ -222,6 +222,8 @@ def cut_folds(data: Dataset, recipe: Recipe, *, replicate: int, explicit_label: 
 def weighted_task(folds: AnyFolds, recipe: Recipe) -> Task:
     """Return what the outputs mean, and how much the positives of each label weigh in the loss."""
     weights = positive_weights(folds.train_targets) if recipe.class_weights else ()
+    if recipe.label_weights:
+        weights = given_weights(recipe.label_weights, folds.labels)
     return Task(recipe.task, weights)
 
 

@@ -43,7 +43,7 @@ class Task:
             ``"multiclass"``: the outputs are the logits of exclusive classes; targets (N, L), shares that add up to 1.
             ``"regression"``: the outputs are numbers; targets (N, L).
             ``"masks"``: the outputs are the log-odds of pixels, (N, 1, H, W); so are the targets, in [0, 1].
-        weights: (L,) of the positives of each label, of a multilabel loss; empty weighs them as the negatives. The mean
+        weights: (L,) of the positives of each label, or of the images of each class; empty weighs all alike. The mean
             still divides by the number of known targets.
 
     Raises:
@@ -71,7 +71,8 @@ class Task:
         filled = targets.nan_to_num(0.0)
         if self.name == "multiclass":
             known = (filled > 0).any(1, keepdim=True)
-            values = -(filled * functional.log_softmax(logits, 1)).sum(1, keepdim=True)
+            weighted = filled * logits.new_tensor(self.weights) if self.weights else filled
+            values = -(weighted * functional.log_softmax(logits, 1)).sum(1, keepdim=True)
             return Losses(values, known)
         known = ~torch.isnan(targets)
         if self.name == "regression":

@@ -1,7 +1,8 @@
 """Rates of build-dataset, as ratios measured in one run: ``pytest --benchmark-only tests/benchmarks/test_building.py``.
 
 The whole verb is timed, metadata, duplicates, splits and tables included. The originals (1024 px PNG of ChestX-ray14)
-are copied until there are 480 files, all copies of one film under one patient. Each benchmark prints its ratio and keeps it in ``extra_info``.
+are copied until there are 480 files, all copies of one film under one patient. Each benchmark prints its ratio and
+keeps it in ``extra_info``.
 """
 
 import gzip

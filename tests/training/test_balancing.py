@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional
 
 from cxrshort.errors import UsageError
-from cxrshort.training.balancing import balanced_chances, known_targets, label_codes, positive_weights
+from cxrshort.training.balancing import balanced_chances, given_weights, known_targets, label_codes, positive_weights
 from cxrshort.training.batches import Batches
 from cxrshort.training.task import Task
 
@@ -87,3 +87,28 @@ def test_known_targets_are_counted_as_the_mean_loss_does(task: str, expected: li
     if task != "masks":
         counted = Task(task).losses(torch.zeros(3, 2), torch.from_numpy(targets)).known.sum(1)
         assert counted.tolist() == expected
+
+
+def test_weighted_classes_are_those_of_the_formula() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(4, 3, dtype=torch.float64)
+    targets = torch.tensor([[1, 0, 0], [0, 0, 1], [0.25, 0.75, 0], [NAN, NAN, NAN]], dtype=torch.float64)
+    got = Task("multiclass", weights=(25.0, 1.0, 2.0)).losses(logits, targets).mean()
+    logs = functional.log_softmax(logits, 1)
+    expected = -(25 * logs[0, 0] + 2 * logs[1, 2] + 0.25 * 25 * logs[2, 0] + 0.75 * logs[2, 1]) / 3
+    torch.testing.assert_close(got, expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Edem=2", "'Edem' is not a known label of this model"),
+        ("COVID-19", "'' is not a known label of this model"),
+        ("Edema=0", "the weight of 'Edema' is '0', it must be a number above 0"),
+        ("Edema=many", "the weight of 'Edema' is 'many', it must be a number above 0"),
+    ],
+)
+def test_weights_that_make_no_sense_are_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        given_weights(text, ["Edema", "COVID-19"])
+    assert caught.value.message == message

@@ -106,6 +106,20 @@ def test_selecting_label_needs_both_classes_in_both_folds(tmp_path: Path, split:
     assert error.hint == "choose another --select-label or --replicate"
 
 
+def test_the_class_for_the_rest_holds_what_is_of_no_class_and_nothing_unknown(tmp_path: Path) -> None:
+    data = load(tmp_path / "tiny")
+    first = data.manifest["COVID-19"].astype(float)
+    second = (1 - first).where(data.manifest.index % 3 > 0, 0.0).where(data.manifest.index % 5 > 0)
+    data = load(tmp_path / "three", {"Mass": second})
+    folds = cut(data, task="multiclass", labels="COVID-19,Mass", rest_class="Others")
+    assert folds.labels == ("COVID-19", "Mass", "Others")
+    covid, mass, rest = folds.train_targets.T
+    assert (rest == 1).any() and (mass == 1).any()
+    np.testing.assert_array_equal(rest, np.where(np.isnan(mass), np.nan, (covid == 0) & (mass == 0)))
+    error = refused(data, task="multiclass", labels="COVID-19,Mass", rest_class="Mass")
+    assert error.message == "--rest-class is 'Mass', which is one of --labels"
+
+
 def test_mean_over_labels_needs_one_label_with_both_classes_in_val(tmp_path: Path) -> None:
     manifest = tiny_manifest(tmp_path)
     edema = manifest["Edema"].where(manifest["split_0"] != "val", "1")

@@ -64,6 +64,17 @@ def test_make_optimizer_takes_the_recipes_numbers_and_only_what_learns(name: str
     assert [each.shape for each in group["params"]] == [(1, 2), (1,)]
 
 
+def test_the_whole_head_learns_at_its_own_rate_and_adam_forgets_as_told() -> None:
+    description = Description("classifier", "cv19-net", ("Edema",), InputSpec(size=224))
+    model = checkpoint.build(description)
+    optimizer = make_optimizer(model, recipes.load("cv19-net", overrides={"beta2": 0.99}))
+    backbone, head = optimizer.param_groups
+    expected = {id(each) for each in model.network.get_submodule("classifier").parameters()}
+    assert len(expected) == 4 and {id(each) for each in head["params"]} == expected
+    assert (head["peak"], head["weight_decay"], backbone["peak"]) == (1e-4, 1e-2, 6e-5)
+    assert backbone["betas"] == head["betas"] == (0.9, 0.99)
+
+
 def test_fit_takes_the_steps_of_a_loop_written_out_by_hand(batches: Batches, tmp_path: Path) -> None:
     settings = {"epochs": 2, "optimizer": "sgd", "learning_rate": 0.1, "schedule": "step", "step_epochs": 1}
     model = build()

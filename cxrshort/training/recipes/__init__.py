@@ -35,6 +35,7 @@ class Recipe:
         optimizer: ``"sgd"``, ``"adam"`` or ``"adamw"``.
         learning_rate: at the start.
         momentum: of SGD.
+        beta2: decay of Adam's and AdamW's mean of squared gradients; that of the gradients is 0.9.
         weight_decay: L2 penalty (SGD, Adam) or decoupled decay (AdamW).
         schedule: ``"constant"``; ``"step"``: times ``step_factor`` every ``step_epochs``; ``"milestones"``: times
             ``step_factor`` after each of ``milestones``; ``"cosine"``: to zero; ``"plateau"``: times ``step_factor``
@@ -43,8 +44,8 @@ class Recipe:
         milestones: epochs joined by commas.
         smallest_rate: floor of the learning rate.
         step_factor: what each step multiplies the learning rate by.
-        head_learning_rate: of the last layer; 0 takes ``learning_rate``.
-        head_weight_decay: of the last layer, where it has a learning rate of its own.
+        head_learning_rate: of the head, the layers that are new to the task; 0 takes ``learning_rate``.
+        head_weight_decay: of the head, where it has a learning rate of its own.
         patience: epochs without a better validation score before the run ends; 0 runs to the end.
         clip_norm: largest norm of the gradient; 0 leaves it alone.
         empty_labels: ``"mask"`` leaves empty labels out of the loss, ``"zero"`` reads them as negative.
@@ -53,6 +54,8 @@ class Recipe:
         select_label: the label whose validation AUC chooses the epoch.
         selection: the epoch that is kept: ``"score"`` (best validation score), ``"loss"`` (lowest validation loss) or
             ``"last"``.
+        rest_class: name of one more exclusive class, that of the images which are of none of ``labels``; empty leaves
+            such images out of the loss.
         task: what the outputs mean: ``"multilabel"``, ``"multiclass"``, ``"regression"`` or ``"masks"``.
         group: column or expression whose values are the groups of group-wise methods.
         settings: of the method, ``name=value`` joined by commas.
@@ -68,6 +71,8 @@ class Recipe:
         balance: what each epoch draws with equal chances, with replacement: ``"label"``, the classes of the selecting
             label, or ``"group"``; empty sees every image once.
         class_weights: whether each label's positives weigh as much as its negatives in the loss.
+        label_weights: what the positives of a label, or the images of a class, weigh in the loss, ``LABEL=X`` joined by
+            commas; the others weigh 1.
         members: how many networks, each from a seed of its own, vote as one ensemble.
         combine: how their probabilities become one: ``"mean"`` or ``"quadratic"``, the root of the mean square.
     """
@@ -80,6 +85,7 @@ class Recipe:
     optimizer: str = "adamw"
     learning_rate: float = 1e-3
     momentum: float = 0.9
+    beta2: float = 0.999
     weight_decay: float = 1e-2
     schedule: str = "cosine"
     step_epochs: int = 5
@@ -95,6 +101,7 @@ class Recipe:
     labels: str = "all"
     select_label: str = "COVID-19"
     selection: str = "score"
+    rest_class: str = ""
     task: str = "multilabel"
     group: str = ""
     settings: str = ""
@@ -109,6 +116,7 @@ class Recipe:
     compile: bool = False
     balance: str = ""
     class_weights: bool = False
+    label_weights: str = ""
     members: int = 1
     combine: str = "mean"
 
@@ -127,7 +135,8 @@ def load(name: str, *, overrides: Mapping[str, Any] | None = None) -> Recipe:
 
     Args:
         name: one of :func:`names`.
-        overrides: settings by name; None leaves the recipe's value.
+        overrides: settings by name; None leaves the recipe's value. Other labels, or another task, leave out the
+            recipe's class for the rest.
 
     Raises:
         UsageError: the recipe, or a word in a setting, is not known, or a number is out of range.
@@ -136,6 +145,8 @@ def load(name: str, *, overrides: Mapping[str, Any] | None = None) -> Recipe:
     values = tomllib.loads(_folder().joinpath(f"{name}.toml").read_text(encoding="utf-8"))
     values.pop("source")
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    if given.keys() & {"labels", "task"}:
+        values.pop("rest_class", None)
     return _checked(Recipe(name=name, **{**values, **given}))
 
 
@@ -163,6 +174,8 @@ def _checked(recipe: Recipe) -> Recipe:
     for name in ("momentum", "weight_decay", "clip_norm"):
         if not getattr(recipe, name) >= 0:
             raise UsageError(f"--{name.replace('_', '-')} is '{getattr(recipe, name)}', it must not be below 0")
+    if not 0 < recipe.beta2 < 1:
+        raise UsageError(f"--beta2 is '{recipe.beta2}', it must be between 0 and 1", "the usual one is 0.999")
     if not 0 < recipe.crop <= 1:
         raise UsageError(
             f"--crop is '{recipe.crop}', it must be above 0 and at most 1", "the paper's experiment is 0.75"
@@ -197,8 +210,18 @@ def _check_steps(recipe: Recipe) -> None:
         check_name(BALANCES, recipe.balance, kind="way to balance")
     if recipe.balance == "group" and not recipe.group:
         raise UsageError("--balance group needs groups", "--group takes a column such as view, or an expression")
+    _check_classes(recipe)
+
+
+def _check_classes(recipe: Recipe) -> None:
     if recipe.class_weights and recipe.task != "multilabel":
         raise UsageError(f"--class-weights fits labels, not {recipe.task}", "leave it out")
+    if recipe.label_weights and recipe.task not in ("multilabel", "multiclass"):
+        raise UsageError(f"--label-weights fits labels or classes, not {recipe.task}", "leave it out")
+    if recipe.label_weights and recipe.class_weights:
+        raise UsageError("--class-weights and --label-weights exclude each other", "give one of them")
+    if recipe.rest_class and (recipe.task != "multiclass" or recipe.labels == "all"):
+        raise UsageError("--rest-class needs --multiclass and --labels", "such as --labels COVID-19,Pneumonia")
 
 
 def _check_masks(recipe: Recipe) -> None:

@@ -36,6 +36,86 @@ def test_degrave2021_says_what_the_paper_says() -> None:
     )
 
 
+STATED = {
+    "darkcovidnet": {  # fastai v1 notebooks of Ozturk et al. 2020
+        "epochs": 100,
+        "batch_size": 32,
+        "optimizer": "adamw",
+        "learning_rate": 3e-3,
+        "beta2": 0.99,
+        "weight_decay": 0.01,
+        "schedule": "one-cycle",
+        "selection": "last",
+        "augment": "fastai",
+    },
+    "covid-net": {  # Wang et al. 2020 as quoted; the classes of DeGrave et al. 2021
+        "task": "multiclass",
+        "labels": "COVID-19,Pneumonia",
+        "rest_class": "No pneumonia",
+        "epochs": 22,
+        "batch_size": 8,
+        "optimizer": "adam",
+        "learning_rate": 2e-5,
+        "schedule": "plateau",
+        "step_factor": 0.7,
+        "step_epochs": 5,
+        "balance": "label",
+        "label_weights": "COVID-19=25",
+    },
+    "cv19-net": {  # the public code of Zhang et al. 2021
+        "members": 20,
+        "combine": "quadratic",
+        "epochs": 100,
+        "batch_size": 150,
+        "optimizer": "adam",
+        "learning_rate": 6e-5,
+        "weight_decay": 1e-5,
+        "head_learning_rate": 1e-4,
+        "head_weight_decay": 1e-2,
+        "schedule": "plateau",
+        "step_factor": 0.5,
+        "step_epochs": 3,
+        "smallest_rate": 1e-5,
+        "patience": 10,
+        "selection": "loss",
+        "augment": "cv19",
+    },
+    "roentmod": {  # Methods of RoentMod 2025
+        "weights": "imagenet",
+        "epochs": 100,
+        "batch_size": 32,
+        "learning_rate": 1e-4,
+        "patience": 50,
+    },
+    "tea2025": {  # Bassi et al. 2025, X-ray classifiers
+        "task": "multiclass",
+        "epochs": 200,
+        "batch_size": 16,
+        "optimizer": "sgd",
+        "learning_rate": 0.01,
+        "momentum": 0.99,
+        "weight_decay": 1e-3,
+        "milestones": "10,40,160",
+        "clip_norm": 1.0,
+        "augment": "tea",
+    },
+}
+
+
+@pytest.mark.parametrize("name", list(STATED))
+def test_recipe_says_what_its_source_states(name: str) -> None:
+    recipe = recipes.load(name).record()
+    assert {key: recipe[key] for key in STATED[name]} == STATED[name]
+
+
+def test_other_labels_or_another_task_leave_out_the_class_for_the_rest() -> None:
+    assert recipes.load("covid-net").rest_class == "No pneumonia"
+    assert recipes.load("covid-net", overrides={"labels": "Normal,Pneumonia,COVID-19"}).rest_class == ""
+    assert recipes.load("covid-net", overrides={"task": "multilabel", "labels": "all"}).rest_class == ""
+    kept = recipes.load("covid-net", overrides={"labels": "COVID-19,Edema", "rest_class": "Others"})
+    assert (kept.labels, kept.rest_class) == ("COVID-19,Edema", "Others")
+
+
 def test_a_given_value_overrides_one_setting_and_none_leaves_the_recipes() -> None:
     recipe = recipes.load("degrave2021", overrides={"epochs": 3, "learning_rate": None})
     assert recipe == Recipe(**{**recipes.load("degrave2021").record(), "epochs": 3})
@@ -54,6 +134,22 @@ def test_a_given_value_overrides_one_setting_and_none_leaves_the_recipes() -> No
         ({"step_epochs": 0}, "--step-epochs is '0', it must be above 0", ""),
         ({"weight_decay": -0.1}, "--weight-decay is '-0.1', it must not be below 0", ""),
         ({"momentum": -0.1}, "--momentum is '-0.1', it must not be below 0", ""),
+        ({"beta2": 1.0}, "--beta2 is '1.0', it must be between 0 and 1", "the usual one is 0.999"),
+        (
+            {"label_weights": "COVID-19=2", "class_weights": True},
+            "--class-weights and --label-weights exclude each other",
+            "give one of them",
+        ),
+        (
+            {"label_weights": "age_years=2", "task": "regression"},
+            "--label-weights fits labels or classes, not regression",
+            "leave it out",
+        ),
+        (
+            {"rest_class": "Others"},
+            "--rest-class needs --multiclass and --labels",
+            "such as --labels COVID-19,Pneumonia",
+        ),
         ({"clip_norm": float("nan")}, "--clip-norm is 'nan', it must not be below 0", ""),
     ],
 )
