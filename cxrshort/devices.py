@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, distributed
@@ -229,13 +230,13 @@ def first_alone(action: Callable[[], None], compute: Compute) -> None:
             failure = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
     if compute.processes == 1:
         return
-    failure = _told_by_first(failure)
+    failure = told_by_first(failure)
     if failure["kind"]:
         kind: type[CxrshortError] = getattr(errors, failure["kind"])
         raise kind(failure["message"], failure["hint"])
 
 
-def _told_by_first(words: dict[str, str]) -> dict[str, str]:
+def told_by_first(words: dict[str, Any]) -> dict[str, Any]:
     """Return the first process's words in all of them; as JSON, since torch's own way is pickle."""
     text = torch.frombuffer(bytearray(json.dumps(words).encode()), dtype=torch.uint8)
     length = torch.tensor([len(text)])
@@ -243,7 +244,7 @@ def _told_by_first(words: dict[str, str]) -> dict[str, str]:
         distributed.broadcast(length, 0)
         told = text if distributed.get_rank() == 0 else torch.empty(int(length), dtype=torch.uint8)
         distributed.broadcast(told, 0)
-    heard: dict[str, str] = json.loads(bytes(told.tolist()))
+    heard: dict[str, Any] = json.loads(bytes(told.tolist()))
     return heard
 
 

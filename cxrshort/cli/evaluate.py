@@ -6,6 +6,7 @@ import typer
 
 from cxrshort.cli import show
 from cxrshort.cli.options import Device, DryRun, Force, Json, Out, Precision, Quiet, Threads
+from cxrshort.cli.processes import quiet_unless
 
 
 def evaluate(
@@ -79,8 +80,11 @@ def evaluate(
     a .onnx file with the same options behind its name, or txrv:all. --model-labels and the like say the same of all
     such models that do not say it themselves.
 
+    Under torchrun several processes score a share of the images each; the first one writes and prints.
+
     Example: cxrshort evaluate runs/phantom-I/small-cnn/erm/replicate-0 --dataset phantom-I --dataset phantom-external
     """
+    from cxrshort.devices import rank
     from cxrshort.verbs.evaluate import evaluate as run
 
     said = {
@@ -92,7 +96,8 @@ def evaluate(
         "channels": model_channels,
         "output": model_output,
     }
-    with show.progress(quiet=quiet) as report:
+    first = rank() == 0
+    with show.progress(quiet=quiet or not first) as report, quiet_unless(first):
         result = run(
             models,
             dataset=dataset,
@@ -107,4 +112,5 @@ def evaluate(
             force=force,
             report=report,
         )
-    show.evaluation(result, json=json, quiet=quiet)
+    if first:
+        show.evaluation(result, json=json, quiet=quiet)

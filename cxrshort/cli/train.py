@@ -1,14 +1,13 @@
 """``cxrshort train``."""
 
-import contextlib
-from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
 from cxrshort.cli import show
 from cxrshort.cli.options import Dataset, Device, DryRun, Force, Json, Out, Precision, Quiet, Resume, Seed, Threads
-from cxrshort.errors import CxrshortError, UsageError, WorkFailedError
+from cxrshort.cli.processes import quiet_unless
+from cxrshort.errors import UsageError
 from cxrshort.registry import check_name
 
 _FROM_RECIPE = "from the recipe"
@@ -331,7 +330,7 @@ def train(
         "patience": patience,
     }
     first = rank() == 0
-    with show.progress(quiet=quiet or not first) as report, _quiet_unless(first):
+    with show.progress(quiet=quiet or not first) as report, quiet_unless(first):
         result = run(
             dataset,
             arch=arch,
@@ -354,19 +353,6 @@ def train(
         )
     if first:
         show.training(result, json=json, quiet=quiet)
-
-
-@contextlib.contextmanager
-def _quiet_unless(first: bool) -> Iterator[None]:
-    """Leave it to the first process of several to say what all of them found; memory may fail in one alone."""
-    try:
-        yield
-    except WorkFailedError:
-        raise
-    except CxrshortError as error:
-        if first:
-            raise
-        raise typer.Exit(error.exit_code) from None
 
 
 def _task(target: str, *, multiclass: bool | None, regression: bool) -> str | None:

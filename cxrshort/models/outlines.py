@@ -1,6 +1,6 @@
 """What a trained segmenter draws: masks of many images, computed once and kept as single bits."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.external import is_external, load_external_segmenter
 from cxrshort.models.pipeline import outline
-from cxrshort.models.scoring import SCORING_BATCH
+from cxrshort.models.scoring import in_shares
 from cxrshort.prefetch import Indices, Source, prefetched
 from cxrshort.stats.overlap import dice_and_iou
 
@@ -30,20 +30,16 @@ class Outlines:
 
     Args:
         shape: (H, W) of the masks.
-        count: number of images; all masks are empty at first.
+        packed: (N, H W / 8) uint8, the masks as :func:`numpy.packbits` writes each.
     """
 
-    def __init__(self, shape: tuple[int, int], *, count: int) -> None:
+    def __init__(self, shape: tuple[int, int], *, packed: npt.NDArray[np.uint8]) -> None:
         self._shape = shape
-        self._packed = np.zeros((count, -(-shape[0] * shape[1] // 8)), np.uint8)
+        self._packed = packed
 
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self._packed)
-
-    def put(self, indices: Indices, masks: npt.NDArray[np.bool_]) -> None:
-        """Keep masks (N, H, W)."""
-        self._packed[indices] = np.packbits(masks.reshape(len(masks), -1), axis=1)
 
     def take(self, indices: Indices) -> npt.NDArray[np.uint8]:
         """Return bit fields (N, H, W), uint8, in which foreground has every bit set."""
@@ -77,13 +73,12 @@ def load_segmenter(name: str, *, dataset: str, pixels: Mapping[str, Any]) -> tup
 
 
 def each_outline(
-    segmenter: Classifier, pixels: Source, *, compute: Compute, threshold: float = 0.5
+    segmenter: Classifier, pixels: Source, chunks: Sequence[Indices], *, compute: Compute, threshold: float = 0.5
 ) -> Iterator[tuple[Indices, npt.NDArray[np.bool_]]]:
-    """Yield (indices, masks (N, H, W)) of all images in order, in batches of a fixed size."""
+    """Yield (indices, masks (N, H, W)) of each chunk."""
     segmenter = segmenter.to(compute.torch_device)
     was_training = segmenter.training
     segmenter.eval()
-    chunks = np.array_split(np.arange(len(pixels)), max(1, -(-len(pixels) // SCORING_BATCH)))
     with torch.inference_mode(), compute.autocast():
         for indices, images in prefetched(pixels, chunks, device=compute.torch_device):
             yield indices, outline(segmenter, images, threshold=threshold)[:, 0].cpu().numpy()
@@ -98,7 +93,7 @@ def has_mask(data: Dataset) -> npt.NDArray[np.bool_]:
 
 
 def measure_outlines(segmenter: Classifier, data: Dataset, *, structure: str, compute: Compute) -> pd.DataFrame:
-    """Return how well a segmenter draws the masks of a dataset.
+    """Return how well a segmenter draws the masks of a dataset; several processes measure a share each.
 
     Args:
         segmenter: the model.
@@ -116,21 +111,27 @@ def measure_outlines(segmenter: Classifier, data: Dataset, *, structure: str, co
     masked = replace(data, manifest=data.manifest[known].reset_index(drop=True))
     if not known.any() or masked.masks is None:
         raise DataError(f"{data.name}: no image of this fold has a mask", "give a dataset with masks.npy")
-    measures = np.full((2, len(known)), np.nan)
-    measures[:, known] = np.concatenate(
-        [
-            np.stack(dice_and_iou(drawn, (masked.masks.take(indices) & MASK_BITS[structure]) > 0))
-            for indices, drawn in each_outline(segmenter, masked.pixels, compute=compute)
-        ],
-        axis=1,
-    )
-    return data.manifest[["image_id", "person_id"]].assign(dice=measures[0], iou=measures[1])
+    truth = masked.masks
+
+    def work(chunks: Sequence[Indices]) -> Iterator[tuple[Indices, npt.NDArray[np.float64]]]:
+        for indices, drawn in each_outline(segmenter, masked.pixels, chunks, compute=compute):
+            yield indices, np.stack(dice_and_iou(drawn, (truth.take(indices) & MASK_BITS[structure]) > 0), axis=1)
+
+    measures = np.full((len(known), 2), np.nan)
+    measures[known] = in_shares(work, len(masked.pixels), compute=compute)
+    return data.manifest[["image_id", "person_id"]].assign(dice=measures[:, 0], iou=measures[:, 1])
 
 
 def draw_outlines(segmenter: Classifier, pixels: Source, *, compute: Compute, threshold: float = 0.5) -> Outlines:
-    """Return a segmenter's masks of all images, computed once."""
+    """Return a segmenter's masks of all images, computed once; several processes draw a share each."""
+
+    def work(chunks: Sequence[Indices]) -> Iterator[tuple[Indices, npt.NDArray[np.uint8]]]:
+        for indices, masks in each_outline(segmenter, pixels, chunks, compute=compute, threshold=threshold):
+            yield indices, _packed(masks)
+
     height, width = pixels.image_shape[-2:]
-    outlines = Outlines((height, width), count=len(pixels))
-    for indices, masks in each_outline(segmenter, pixels, compute=compute, threshold=threshold):
-        outlines.put(indices, masks)
-    return outlines
+    return Outlines((height, width), packed=in_shares(work, len(pixels), compute=compute))
+
+
+def _packed(masks: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    return np.packbits(masks.reshape(len(masks), -1), axis=1)

@@ -1,9 +1,16 @@
-"""Scoring: logits of many images, in large batches, without gradients."""
+"""Scoring: logits of many images, in large batches, without gradients.
+
+The last bit of a logit depends on the batch that its image is in. Batches are therefore cut from all images, and
+several processes do whole ones: what they find has the bytes of what one process finds.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from cxrshort import devices
 from cxrshort.devices import Compute
@@ -21,25 +28,49 @@ def score(
     Several processes score a share each, and all return the logits of all images. The model's train/eval mode is
     restored afterwards.
     """
-    count = len(pixels)
-    if count < compute.processes:  # too few to share
-        return _score_rows(model, pixels, np.arange(count), compute=compute, batch_size=batch_size).numpy()
-    rows = np.array_split(np.arange(count), compute.processes)[compute.rank]
-    own = _score_rows(model, pixels, rows, compute=compute, batch_size=batch_size)
-    if compute.processes == 1:
-        return own.numpy()
-    logits = torch.zeros(count, *own.shape[1:])
-    logits[torch.from_numpy(rows)] = own
-    return devices.add_up(logits, compute).numpy()
 
+    def work(chunks: Sequence[Indices]) -> Iterator[tuple[Indices, npt.NDArray[np.float32]]]:
+        with torch.inference_mode(), compute.autocast():
+            for indices, images in prefetched(pixels, chunks, device=compute.torch_device):
+                yield indices, model(images).float().cpu().numpy()
 
-def _score_rows(model: nn.Module, pixels: Source, rows: Indices, *, compute: Compute, batch_size: int) -> Tensor:
     was_training = model.training
     model.eval()
-    parts: list[Tensor] = []
-    chunks = np.array_split(rows, max(1, -(-len(rows) // batch_size)))
-    with torch.inference_mode(), compute.autocast():
-        for _, images in prefetched(pixels, chunks, device=compute.torch_device):
-            parts.append(model(images).float().cpu())
+    logits: npt.NDArray[np.float32] = in_shares(work, len(pixels), compute=compute, batch_size=batch_size)
     model.train(was_training)
-    return torch.cat(parts)
+    return logits
+
+
+def in_shares(
+    work: Callable[[Sequence[Indices]], Iterable[tuple[Indices, npt.NDArray[Any]]]],
+    count: int,
+    *,
+    compute: Compute,
+    batch_size: int = SCORING_BATCH,
+) -> npt.NDArray[Any]:
+    """Let every process do its share of the batches of a scan over images, and return all values in all processes.
+
+    Args:
+        work: takes batches of indices and yields, for each, its indices and their values, (n, ...).
+        count: number of images, N.
+        compute: the processes.
+        batch_size: images in a batch at most; batches are the same for any number of processes.
+
+    Returns:
+        The values of all images in order, (N, ...), the same bytes in every process.
+    """
+    chunks = np.array_split(np.arange(count), max(1, -(-count // batch_size)))
+    own = np.array_split(np.arange(len(chunks)), compute.processes)[compute.rank]
+    made: npt.NDArray[Any] | None = None
+    for indices, values in work([chunks[each] for each in own]):
+        if made is None:
+            made = np.zeros((count, *values.shape[1:]), values.dtype)
+        made[indices] = values
+    if compute.processes > 1:
+        # The first process has a batch whenever any has one.
+        known = {} if made is None else {"shape": made.shape, "dtype": made.dtype.str}
+        told = devices.told_by_first(known)
+        made = np.zeros(told["shape"], told["dtype"]) if made is None else made
+        # As bytes, of which all but one process have zeros: exact for every type of number, -0.0 included.
+        devices.add_up(torch.from_numpy(made.reshape(-1).view(np.uint8)), compute)
+    return np.zeros(0) if made is None else made

@@ -1,16 +1,17 @@
 """Fixed deep features, computed once: an epoch of logistic regression on them costs milliseconds."""
 
 import time
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cxrshort.devices import Compute
 from cxrshort.models.architecture import Architecture
 from cxrshort.models.classifier import Classifier
-from cxrshort.models.scoring import SCORING_BATCH
+from cxrshort.models.scoring import SCORING_BATCH, in_shares
 from cxrshort.prefetch import Indices, Source, prefetched
 from cxrshort.training.recipes import Recipe
 
@@ -58,7 +59,7 @@ def head(model: Classifier, architecture: Architecture) -> nn.Module:
 
 
 def compute_features(model: Classifier, pixels: Source, *, compute: Compute, limit: int | None = None) -> Features:
-    """Return the deep features of all images, in order, computed in batches of a fixed size.
+    """Return the deep features of all images, in order; several processes compute a share each, in the same batches.
 
     Args:
         model: on its device; its network offers ``embed``, normalised images to (N, D).
@@ -66,16 +67,19 @@ def compute_features(model: Classifier, pixels: Source, *, compute: Compute, lim
         compute: device and precision; the features are as precise as those of a scored image.
         limit: the number of images, from the first; None takes all.
     """
+    embed: Callable[[Tensor], Tensor] = model.network.embed  # type: ignore[assignment]
+
+    def work(chunks: Sequence[Indices]) -> Iterator[tuple[Indices, npt.NDArray[np.float32]]]:
+        with torch.inference_mode(), compute.autocast():
+            for indices, images in prefetched(pixels, chunks, device=compute.torch_device):
+                yield indices, embed(model.normalise(images)).float().cpu().numpy()
+
     was_training = model.training
     model.eval()
-    parts = []
     count = len(pixels) if limit is None else min(limit, len(pixels))
-    chunks = np.array_split(np.arange(count), max(1, -(-count // SCORING_BATCH)))
-    with torch.inference_mode(), compute.autocast():
-        for _, images in prefetched(pixels, chunks, device=compute.torch_device):
-            parts.append(model.network.embed(model.normalise(images)).float().cpu().numpy())  # type: ignore[operator]
+    values = in_shares(work, count, compute=compute)
     model.train(was_training)
-    return Features(np.concatenate(parts))
+    return Features(values)
 
 
 def time_features(model: Classifier, pixels: Source, *, compute: Compute) -> tuple[Features, float]:

@@ -52,7 +52,7 @@ def _rate(model: nn.Module, batches: Batches, optimizer: torch.optim.Optimizer, 
         if number == 2:  # the first steps warm caches up
             images, started = 0, time.monotonic()
         float(take_step(model, batch._replace(epoch=epoch), optimizer, course=course))
-        images += len(batch.indices)
+        images += batch.share.images if batch.share else len(batch.indices)
         if number == _TRIAL_STEPS:
             break
     return images / (time.monotonic() - started)

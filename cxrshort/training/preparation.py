@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from cxrshort import registry, runs
 from cxrshort.columns import MASK_BITS
@@ -94,6 +95,8 @@ class Plan:
             description: of the model.
             trial: only time and memory matter: of what is computed once, a few images are timed.
         """
+        if self.recipe.task == "regression" and self.recipe.weights in ("none", "imagenet"):
+            start_at_means(head(model, self.architecture), folds.train_targets)
         if has_fixed_features(self.architecture, self.recipe):
             return self._on_features(model, folds, description, trial=trial)
         batches = self._batches(folds, folds.train.pixels, masks=self._masks(folds, trial=trial))
@@ -170,6 +173,20 @@ class Plan:
             masks=masks,
             mask_bit=MASK_BITS[self.recipe.mask_bit],
         )
+
+
+def start_at_means(last: nn.Module, targets: npt.NDArray[np.float32]) -> None:
+    """Let a new last layer begin at the mean of each number: a network that begins at 0 learns nothing else for long.
+
+    Args:
+        last: the last linear layer.
+        targets: (N, L) of the training fold, NaN where empty.
+    """
+    known = ~np.isnan(targets)
+    means = np.where(known, targets, 0).sum(axis=0, dtype=np.float64) / np.maximum(known.sum(axis=0), 1)
+    if isinstance(bias := getattr(last, "bias", None), Tensor):
+        with torch.no_grad():
+            bias.copy_(torch.from_numpy(means))
 
 
 def architecture_for(name: str, recipe: Recipe) -> Architecture:

@@ -1,5 +1,6 @@
 """Masks as what is learned, and masks as what remains of a training image."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ from cxrshort.dataset import Dataset
 from cxrshort.devices import Compute
 from cxrshort.errors import DataError
 from cxrshort.models.outlines import has_mask
-from cxrshort.models.scoring import SCORING_BATCH
+from cxrshort.models.scoring import in_shares
 from cxrshort.prefetch import Indices, Source, prefetched
 from cxrshort.stats.overlap import dice_and_iou
 from cxrshort.training.augmentation import Augmentation
@@ -98,21 +99,22 @@ class MaskFolds:
         masks = self.val.masks
         if masks is None:
             raise DataError(f"{self.val.name}: a validation image has no mask", "build the dataset again")
+        known = masks
+
+        def work(chunks: Sequence[Indices]) -> Iterator[tuple[Indices, npt.NDArray[np.float64]]]:
+            with torch.inference_mode(), compute.autocast():
+                for indices, images in prefetched(source, chunks, device=compute.torch_device):
+                    truth = (known.take(indices) & MASK_BITS[self.structure]) > 0
+                    logits = model(images).float().cpu()
+                    loss = self.task.per_image_loss(logits, torch.from_numpy(truth)[:, None].float()).numpy()
+                    yield indices, np.stack([loss, *dice_and_iou(logits[:, 0].numpy() > 0, truth)], axis=1)
+
         was_training = model.training
         model.eval()
-        losses, dices, ious = [], [], []
-        chunks = np.array_split(np.arange(len(source)), -(-len(source) // SCORING_BATCH))
-        with torch.inference_mode(), compute.autocast():
-            for indices, images in prefetched(source, chunks, device=compute.torch_device):
-                truth = (masks.take(indices) & MASK_BITS[self.structure]) > 0
-                logits = model(images).float().cpu()
-                losses.append(self.task.per_image_loss(logits, torch.from_numpy(truth)[:, None].float()).numpy())
-                dice, iou = dice_and_iou(logits[:, 0].numpy() > 0, truth)
-                dices.append(dice)
-                ious.append(iou)
+        measures = in_shares(work, len(source), compute=compute)
         model.train(was_training)
-        loss, dice_mean, iou_mean = (float(np.concatenate(each).mean()) for each in (losses, dices, ious))
-        return {"val_loss": loss, "score": dice_mean, "dice": dice_mean, "iou": iou_mean}
+        loss, dice, iou = (float(each) for each in measures.mean(axis=0))
+        return {"val_loss": loss, "score": dice, "dice": dice, "iou": iou}
 
 
 def _holds(masks: MaskSource, count: int, *, bit: int) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,9 @@ def evaluate(
     Segmenters are measured by Dice and intersection over union instead, on the images that have a mask; regressions by
     the rank correlation of their numbers.
 
+    Under ``torchrun`` several processes score a share of each fold; the first one writes, reports and returns the
+    result, the others return nothing.
+
     Args:
         models: model files or run folders.
         dataset: dataset folders, manifests, ``-`` or names.
@@ -75,7 +79,7 @@ def evaluate(
         DataError: a model was trained on patients of the fold, or its images were made otherwise.
         UsageError: a label that no model has, or segmenters among classifiers.
     """
-    compute = devices.choose(device, precision=precision, threads=threads)
+    compute = devices.placed(devices.choose(device, precision=precision, threads=threads))
     given = describe_all([str(each) for each in models], model_options or {})
     names = [name for each in given for name in library.expand(each)]
     described = [library.describe(name) for name in names]
@@ -90,26 +94,48 @@ def evaluate(
     read = {title: path for name in names for title, path in library.files(name).items()}
     inputs = read | {data.name: data.path for data in loaded if data.path}
     arguments = {"models": given, "dataset": dataset, "split": split, "label": label, **compute.record()}
-    run = runs.start(folder, "evaluate", arguments=arguments, inputs=inputs, force=force, resume=None)
+    start = partial(runs.start, folder, "evaluate", arguments=arguments, inputs=inputs, force=force, resume=None)
+    begun: list[runs.Run] = []
+    with devices.joined(compute):
+        devices.first_alone(lambda: begun.append(start()), compute)
+        judge = partial(_judge_one, split=split, compute=compute, report=_silent if compute.rank else report)
+        methods: list[str | None] = [None] * len(names) if segmenters else [*library.methods(described)]
+        parts = [judge(*each, loaded) for each in zip(names, methods, folds, strict=True)]
+    if not begun:
+        return {}
+    run, found = begun[0], pd.concat(parts, ignore_index=True)
     if segmenters:
-        drawn = [_outline(*each, compute=compute, report=report) for each in zip(names, folds, strict=True)]
-        summary = _summarise_masks(run, pd.concat(drawn, ignore_index=True))
+        summary = _summarise_masks(run, found)
     else:
-        methods = library.methods(described)
-        parts = [
-            part
-            for number, name in enumerate(names)
-            for part in _predict(
-                name, loaded, folds[number], method=methods[number], split=split, compute=compute, report=report
-            )
-        ]
-        predictions = pd.concat(parts, ignore_index=True)
-        manifests.write(predictions, run.path(PREDICTIONS))
+        manifests.write(found, run.path(PREDICTIONS))
         numbers = described[0].recipe.get("task") == "regression"
-        summary = _summarise_numbers(run, predictions) if numbers else _summarise(run, predictions, chosen)
+        summary = _summarise_numbers(run, found) if numbers else _summarise(run, found, chosen)
     runs.write_json(run.path("summary.json"), summary)
     run.finish({"summary": summary})
     return {**summary, "folder": str(folder)}
+
+
+def _silent(event: Mapping[str, Any]) -> None:
+    """Say nothing: the first of several processes speaks for all."""
+    del event
+
+
+def _judge_one(
+    name: str,
+    method: str | None,
+    folds: Sequence[Dataset],
+    loaded: Sequence[Dataset],
+    *,
+    split: str,
+    compute: Compute,
+    report: Report,
+) -> pd.DataFrame:
+    """Return the predictions of one model on its folds, or how well it draws their masks where it has no method."""
+    if method is None:
+        return _outline(name, folds, compute=compute, report=report)
+    return pd.concat(
+        _predict(name, loaded, folds, method=method, split=split, compute=compute, report=report), ignore_index=True
+    )
 
 
 def _are_segmenters(names: Sequence[str], described: Sequence[Description]) -> bool:

@@ -111,6 +111,14 @@ def test_what_the_first_process_alone_finds_is_raised_in_all(results: tuple[Path
         assert found == ["OutputError: 'x' exists already; --force"] * len(ranks)
 
 
+def test_shares_of_a_scan_have_the_bytes_of_one_process(results: tuple[Path, Path]) -> None:
+    """Also where the second process has nothing to do."""
+    one, two = results
+    expected = (one / "scan-0").read_bytes()
+    assert len(load_file(one / "scan-0")["numbers 34"]) == 34
+    assert [(two / f"scan-{rank}").read_bytes() for rank in (0, 1)] == [expected] * 2
+
+
 def test_no_thread_outlives_the_connection(results: tuple[Path, Path]) -> None:
     """A thread of the process group that lives on aborts the process now and then, when the interpreter shuts down."""
     for rank in (0, 1):

@@ -5,12 +5,13 @@ Without torchrun it is one process, which works on the same global batches.
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file
 from torch import nn
 
@@ -20,7 +21,7 @@ from cxrshort.errors import OutputError
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
-from cxrshort.models.scoring import score
+from cxrshort.models.scoring import in_shares, score
 from cxrshort.training import recipes
 from cxrshort.training.balancing import balanced_chances
 from cxrshort.training.batches import Batches
@@ -106,6 +107,25 @@ def learn(name: str, data: datasets.Dataset, compute: devices.Compute, out: Path
     return {**weights, **memory, **average, "logits": logits, "losses": losses}
 
 
+def scan(out: Path, compute: devices.Compute) -> None:
+    """Write what shares of a scan are put together to: numbers of two kinds, signs of zero, no number; few batches."""
+
+    def numbers(chunks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+        for each in chunks:
+            yield each, np.stack([each + 0.1, each * -0.0, np.where(each % 2, np.nan, each)], axis=1).astype(np.float32)
+
+    def flags(chunks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+        for each in chunks:
+            yield each, each % 3 == 0
+
+    found = {
+        f"{work.__name__} {count}": in_shares(work, count, compute=compute, batch_size=10)
+        for work in (numbers, flags)
+        for count in (1, 10, 34)
+    }
+    save_arrays({name: values.view(np.uint8) for name, values in found.items()}, out / f"scan-{compute.rank}")
+
+
 def refuse() -> None:
     """Fail as a folder does that is there already."""
     raise OutputError("'x' exists already", "--force")
@@ -144,6 +164,7 @@ def main(folder: Path, out: Path) -> None:
         for name in CASES:
             counts.append(0)
             save_file(learn(name, data, compute, out), out / f"{name}-{compute.rank}.safetensors")
+        scan(out, compute)
     (out / f"messages-{compute.rank}.json").write_text(json.dumps(dict(zip(CASES, counts, strict=True))))
     left = [each for each in native_threads() if each not in before]
     (out / f"threads-{compute.rank}.txt").write_text(" ".join(left))
