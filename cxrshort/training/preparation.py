@@ -225,6 +225,10 @@ def check_masks(objective: Objective, folds: AnyFolds, recipe: Recipe, segmenter
         raise UsageError(
             f"--segmenter has no use with --method {recipe.method}", "--background noise, or --method rrr, gain, isnet"
         )
+    if recipe.mask_file and not needs_masks:
+        raise UsageError(
+            f"--mask-file has no use with --method {recipe.method}", "--target masks, or --method rrr, gain, isnet"
+        )
     objective.check(folds.groups, (segmenter or folds.train.masks) if needs_masks else None)
     return needs_masks
 
