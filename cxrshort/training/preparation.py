@@ -29,6 +29,7 @@ from cxrshort.training.batches import Batches, MaskSource
 from cxrshort.training.features import compute_features, has_fixed_features, head, time_features
 from cxrshort.training.folds import Folds
 from cxrshort.training.loop import Validate
+from cxrshort.training.masks import check_masks as check_fold
 from cxrshort.training.method import Objective
 from cxrshort.training.recipes import Recipe
 from cxrshort.training.segmentation import MaskFolds, WholeImage, without_background
@@ -229,6 +230,9 @@ def check_masks(objective: Objective, folds: AnyFolds, recipe: Recipe, segmenter
         raise UsageError(
             f"--mask-file has no use with --method {recipe.method}", "--target masks, or --method rrr, gain, isnet"
         )
+    if recipe.background and segmenter is None:
+        for fold in (folds.train, folds.val):
+            check_fold(fold.masks, method=f"--background {recipe.background}")
     objective.check(folds.groups, (segmenter or folds.train.masks) if needs_masks else None)
     return needs_masks
 

@@ -178,11 +178,33 @@ def test_train_refuses(phantoms: str, tmp_path: Path, overrides: dict[str, objec
     assert fails(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK).message == message
 
 
-def test_masks_are_asked_for_where_a_method_needs_them(phantoms: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["irm", "group-dro", "pgi"])
+def test_column_of_one_value_is_no_group(phantoms: str, tmp_path: Path, method: str) -> None:
+    manifest = pd.read_csv(Path(phantoms) / "manifest.csv", dtype=str, keep_default_na=False)
+    manifest.assign(view="PA").to_csv(tmp_path / "one.csv", index=False)
+    overrides = {"method": method, "group": "view"}
+    error = fails(str(tmp_path / "one.csv"), overrides=overrides, out=tmp_path / "run", **QUICK)
+    assert error.message == f"'{method}' needs two groups or more, all training images are in one"
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"method": "rrr"}, "'rrr' needs masks of where evidence may lie"),
+        ({"method": "gain"}, "'gain' needs masks of where evidence may lie"),
+        ({"method": "isnet"}, "'isnet' needs masks of where evidence may lie"),
+        ({"background": "noise", "masks": True}, "'--background noise' needs masks of where evidence may lie"),
+    ],
+)
+def test_masks_are_asked_for_where_they_are_needed(
+    phantoms: str, tmp_path: Path, overrides: dict[str, object], message: str
+) -> None:
     manifest = pd.read_csv(Path(phantoms) / "manifest.csv", dtype=str, keep_default_na=False).drop(columns="mask_row")
     manifest.to_csv(tmp_path / "bare.csv", index=False)
-    error = fails(str(tmp_path / "bare.csv"), overrides={"method": "rrr"}, out=tmp_path / "run", **QUICK)
-    assert error.message == "'rrr' needs masks of where evidence may lie"
+    error = fails(str(tmp_path / "bare.csv"), overrides=overrides, out=tmp_path / "run", **QUICK)
+    assert error.message == message
+    assert not (tmp_path / "run").exists()
 
 
 def test_segmenter_without_target_masks_is_refused(phantoms: str, tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ def test_unet_learns_the_lungs_of_60_phantoms(phantoms: str, segmenter: str, tmp
     assert (description.kind, description.labels) == ("segmenter", ("lungs",))
     result = evaluate([segmenter], dataset=[phantoms], out=tmp_path / "results", **CPU)
     row = result["overlaps"][0]
+    assert all(0 < each["iou"] < each["dice"] for each in summary["history"])
     assert row["dice"] > 0.8 and row["dice_low"] <= row["dice"] <= row["dice_high"] and row["iou"] < row["dice"]
     table = pd.read_csv(tmp_path / "results" / "masks.csv")
     assert list(table.columns) == ["model", "dataset", "replicate", "mask", "image_id", "person_id", "dice", "iou"]
