@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cxrshort import dataset as datasets
-from cxrshort import devices
+from cxrshort import devices, runs
 from cxrshort.errors import CxrshortError, OutputError, UsageError, WorkFailedError
 from cxrshort.models import checkpoint
 from cxrshort.models.scoring import score
@@ -308,3 +308,42 @@ def test_resuming_with_another_seed_is_refused_by_name(tiny: Path, tmp_path: Pat
     assert isinstance(error, OutputError)
     assert error.message == f"'{tmp_path / 'run'}' holds an unfinished run"
     assert error.hint == "--resume goes on with it, --force begins anew"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "options", "said"),
+    [
+        ({"settings": "step=0.2"}, {}, "settings was 'step=0.1' and is 'step=0.2'"),
+        ({"learning_rate": 0.5}, {}, "learning_rate was '0.001' and is '0.5'"),
+        ({}, {"precision": "bf16"}, "precision was 'fp32' and is 'bf16'"),
+        ({}, {"threads": 2}, "threads was '1' and is '2'"),
+    ],
+)
+def test_resuming_with_another_option_names_it(
+    tiny: Path, tmp_path: Path, overrides: dict[str, object], options: dict[str, object], said: str
+) -> None:
+    begun = {"epochs": 2, "method": "group-dro", "group": "view", "settings": "step=0.1"}
+    begin(tiny, tmp_path / "run", begun)
+    error = fails(str(tiny), overrides={**begun, **overrides}, out=tmp_path / "run", resume=True, **options)
+    assert error.message == f"--resume with other settings would change the model: {said}"
+
+
+def test_resuming_on_a_changed_manifest_names_it(tiny: Path, tmp_path: Path) -> None:
+    begin(tiny, tmp_path / "run", {"epochs": 2})
+    before = runs.sha256(tiny / "manifest.csv")
+    text = (tiny / "manifest.csv").read_text()
+    (tiny / "manifest.csv").write_text(text.replace(",AP,", ",PA,", 1))
+    error = fails(str(tiny), overrides={"epochs": 2}, out=tmp_path / "run", resume=True)
+    after = runs.sha256(tiny / "manifest.csv")
+    assert error.message == (
+        f"--resume with other settings would change the model: manifest_sha256 was '{before}' and is '{after}'"
+    )
+
+
+def begin(dataset: Path, out: Path, overrides: dict[str, object]) -> None:
+    """Begin a run that a signal stops after its first look."""
+
+    def stop_at_once(event: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert fails(str(dataset), overrides=overrides, out=out, report=stop_at_once).exit_code == 75
