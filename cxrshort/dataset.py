@@ -22,9 +22,6 @@ IMAGES = "images.npy"
 MASKS = "masks.npy"
 REGIONS = "regions.csv"
 EXCLUDED = "excluded.csv"
-_CHUNK = 256
-"""Masks read at a time."""
-_MASK_FILE = "--mask-file takes an .npy of bool or uint8 with a mask for every row of images.npy"
 
 
 class Pixels:
@@ -95,66 +92,6 @@ def _open(path: Path) -> npt.NDArray[np.uint8]:
     return cache
 
 
-class MaskFile:
-    """Cut masks from a file that has one for every row of a dataset's images; what is not 0 is foreground.
-
-    Args:
-        path: an .npy file, bool or uint8, (rows of images.npy, H, W); it is mapped, never unpickled.
-        manifest: with the column ``cache_row``, which is the row of the file too.
-
-    Raises:
-        MissingInputError: there is no such file.
-        DataError: it holds something else.
-    """
-
-    def __init__(self, path: Path, manifest: pd.DataFrame) -> None:
-        self._path = path
-        self._rows = manifest["cache_row"].to_numpy(dtype=np.int64)
-        try:
-            # The format's own mapper refuses pickled objects, and any other kind of file.
-            self._masks: npt.NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
-        except FileNotFoundError as error:
-            raise MissingInputError(f"'{path}' does not exist", _MASK_FILE) from error
-        except (OSError, ValueError, TypeError, EOFError, tokenize.TokenError) as error:
-            raise DataError(f"'{path}' is not an .npy file of masks", _MASK_FILE) from error
-        if self._masks.dtype not in (np.bool_, np.uint8):
-            raise DataError(f"'{path}' holds {self._masks.dtype}, masks are bool or uint8", _MASK_FILE)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Return the shape of the whole file."""
-        return tuple(self._masks.shape)
-
-    @property
-    def image_shape(self) -> tuple[int, ...]:
-        """Return the shape of one mask, (H, W)."""
-        return self.shape[1:]
-
-    def __len__(self) -> int:
-        """Return the number of images."""
-        return len(self._rows)
-
-    def take(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-        """Return bit fields (N, H, W), uint8, of these images; foreground has every bit set."""
-        chosen = self._masks[self._rows[np.asarray(indices, dtype=np.int64)]]
-        return np.where(chosen != 0, np.uint8(255), np.uint8(0))
-
-    def check_content(self) -> None:
-        """Refuse masks that say nothing; nearly always the first chunk shows that they do.
-
-        Raises:
-            DataError: no pixel of any image is marked, or every pixel of all.
-        """
-        some, every = False, True
-        for start in range(0, len(self), _CHUNK):
-            chunk = self.take(range(start, min(start + _CHUNK, len(self))))
-            some, every = some or bool(chunk.any()), every and bool(chunk.all())
-            if some and not every:
-                return
-        how = "every" if some else "no"
-        raise DataError(f"'{self._path}': {how} pixel of these images is marked", "foreground is not 0, background is")
-
-
 @dataclass(frozen=True)
 class Dataset:
     """Hold a manifest, its name and how its pixels were made.
@@ -164,14 +101,12 @@ class Dataset:
         manifest: checked rows.
         path: the file that was read; None for standard input.
         recipe: how the pixels were made (size, fit, equalisation), as run.json has it.
-        mask_file: whose masks take the place of the dataset's own, see :func:`with_mask_file`.
     """
 
     name: str
     manifest: pd.DataFrame
     path: Path | None = None
     recipe: dict[str, Any] = field(default_factory=dict)
-    mask_file: Path | None = None
 
     @cached_property
     def pixels(self) -> Pixels:
@@ -181,20 +116,11 @@ class Dataset:
         return Pixels(self.manifest)
 
     @cached_property
-    def masks(self) -> Pixels | MaskFile | None:
+    def masks(self) -> Pixels | None:
         """Open the masks of every row; None where an image has none."""
-        if self.mask_file is not None:
-            return MaskFile(self.mask_file, self.manifest)
         if "mask_row" not in self.manifest or bool(self.manifest["mask_row"].isna().any()):
             return None
         return Pixels(self.manifest, file=MASKS, row="mask_row")
-
-    @property
-    def has_mask(self) -> npt.NDArray[np.bool_]:
-        """Return whether each row has a mask, (N,)."""
-        if self.mask_file is not None or "mask_row" not in self.manifest:
-            return np.full(len(self.manifest), self.mask_file is not None)
-        return self.manifest["mask_row"].notna().to_numpy(dtype=bool)
 
     @property
     def labels(self) -> list[str]:
@@ -224,35 +150,6 @@ def load(name: str) -> Dataset:
     record = _record(table, path)
     fallback = path.stem if path is not None else "standard-input"
     return Dataset(str(record.get("name", fallback)), table, path, dict(record.get("recipe", {})))
-
-
-def with_mask_file(data: Dataset, name: str) -> Dataset:
-    """Return a dataset whose masks are those of a file; as it is where the name is empty.
-
-    Args:
-        data: images of one cache; a subset of its rows takes their masks, by ``cache_row``.
-        name: see :class:`MaskFile`.
-
-    Raises:
-        MissingInputError: there is no such file.
-        DataError: it does not belong to these images, or says nothing of them.
-    """
-    if not name:
-        return data
-    shape = data.pixels.image_shape[-2:]
-    caches = sorted(set(data.manifest["cache"]))
-    if len(caches) > 1:
-        raise DataError(
-            f"{data.name}: --mask-file belongs to the images of one dataset, these are of {len(caches)}",
-            "build each with --masks DIR",
-        )
-    masks = MaskFile(Path(name), data.manifest)
-    needed = (len(_open(Path(caches[0]) / IMAGES)), *shape)
-    if masks.shape != needed:
-        has, needs = ("x".join(map(str, each)) for each in (masks.shape, needed))
-        raise DataError(f"'{name}' has the shape {has}, the images of {data.name} need {needs}", _MASK_FILE)
-    masks.check_content()
-    return replace(data, mask_file=Path(name))
 
 
 def locate(name: str) -> Path:

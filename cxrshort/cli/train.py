@@ -166,15 +166,6 @@ def train(
             show_default="the dataset's masks",
         ),
     ] = None,
-    mask_file: Annotated[
-        str | None,
-        typer.Option(
-            "--mask-file",
-            metavar="FILE",
-            help="Masks of rrr, gain, isnet and --target masks: an .npy with one for every row of images.npy.",
-            show_default="the dataset's masks",
-        ),
-    ] = None,
     mask_threshold: Annotated[
         float | None,
         typer.Option(
@@ -323,7 +314,6 @@ def train(
         "rest_class": rest_class,
         "mask_bit": mask_bit,
         "segmenter": segmenter,
-        "mask_file": mask_file,
         "mask_threshold": mask_threshold,
         "background": background,
         "masks": masks or None,

@@ -85,6 +85,13 @@ def each_outline(
     segmenter.train(was_training)
 
 
+def has_mask(data: Dataset) -> npt.NDArray[np.bool_]:
+    """Return whether each row of a dataset has a mask, (N,)."""
+    if "mask_row" not in data.manifest:
+        return np.zeros(len(data.manifest), bool)
+    return data.manifest["mask_row"].notna().to_numpy(dtype=bool)
+
+
 def measure_outlines(segmenter: Classifier, data: Dataset, *, structure: str, compute: Compute) -> pd.DataFrame:
     """Return how well a segmenter draws the masks of a dataset; several processes measure a share each.
 
@@ -100,7 +107,7 @@ def measure_outlines(segmenter: Classifier, data: Dataset, *, structure: str, co
     Raises:
         DataError: no image has a mask.
     """
-    known = data.has_mask
+    known = has_mask(data)
     masked = replace(data, manifest=data.manifest[known].reset_index(drop=True))
     if not known.any() or masked.masks is None:
         raise DataError(f"{data.name}: no image of this fold has a mask", "give a dataset with masks.npy")

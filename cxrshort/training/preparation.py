@@ -226,10 +226,6 @@ def check_masks(objective: Objective, folds: AnyFolds, recipe: Recipe, segmenter
         raise UsageError(
             f"--segmenter has no use with --method {recipe.method}", "--background noise, or --method rrr, gain, isnet"
         )
-    if recipe.mask_file and not needs_masks:
-        raise UsageError(
-            f"--mask-file has no use with --method {recipe.method}", "--target masks, or --method rrr, gain, isnet"
-        )
     if recipe.background and segmenter is None:
         for fold in (folds.train, folds.val):
             check_fold(fold.masks, method=f"--background {recipe.background}")

@@ -13,6 +13,7 @@ from cxrshort.columns import MASK_BITS
 from cxrshort.dataset import Dataset
 from cxrshort.devices import Compute
 from cxrshort.errors import DataError
+from cxrshort.models.outlines import has_mask
 from cxrshort.models.scoring import in_shares
 from cxrshort.prefetch import Indices, Source, prefetched
 from cxrshort.stats.overlap import dice_and_iou
@@ -55,14 +56,14 @@ class MaskFolds:
         folds, without = {}, {}
         for split in ("train", "val"):
             whole = data.fold(split, replicate=replicate)
-            masked = whole.has_mask
+            masked = has_mask(whole)
             folds[split] = replace(whole, manifest=whole.manifest[masked].reset_index(drop=True))
             without[split] = int((~masked).sum())
             masks = folds[split].masks
             if masks is None or not len(masks):
                 raise DataError(
                     f"{data.name}: no image in '{split}' of 'split_{replicate}' has a mask",
-                    "build a dataset with masks.npy (the phantom has one), or give --mask-file FILE",
+                    "build a dataset with masks.npy; the phantom has one",
                 )
             if not _holds(masks, len(masks), bit=MASK_BITS[recipe.mask_bit]):
                 raise DataError(

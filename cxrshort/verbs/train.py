@@ -203,8 +203,7 @@ class _Prepared:
 
 
 def _prepare(request: Request) -> _Prepared:
-    recipe, compute = request.recipe, request.compute
-    data = datasets.with_mask_file(request.data, recipe.mask_file)
+    recipe, data, compute = request.recipe, request.data, request.compute
     architecture = architecture_for(request.arch, recipe)
     folds = cut_folds(data, recipe, replicate=request.replicate, explicit_label=request.explicit_label)
     spec = dataclasses.replace(default_spec(architecture, data.pixels.image_shape[-1]), crop=recipe.crop)
@@ -238,7 +237,6 @@ def _train_one(request: Request) -> dict[str, Any]:
     if request.resume and (complete := runs.finished(folder, arguments=settings)):
         return complete
     inputs = {"manifest": data.path} if data.path else {}
-    inputs |= {"masks": Path(request.recipe.mask_file)} if request.recipe.mask_file else {}
     start = partial(
         runs.start, folder, "train", arguments=settings, inputs=inputs, force=request.force, resume=request.resume
     )
@@ -308,11 +306,7 @@ def _dry_run(request: Request, *, runs_in_all: int) -> dict[str, Any]:
 
 def _record(recipe: Recipe, compute: Compute) -> dict[str, Any]:
     """Return the recipe as a model file keeps it: files by their content."""
-    names = {
-        "weights": name_weights(recipe.weights),
-        "segmenter": name_segmenter(recipe),
-        "mask_file": name_weights(recipe.mask_file),
-    }
+    names = {"weights": name_weights(recipe.weights), "segmenter": name_segmenter(recipe)}
     return recipe.record() | {"precision": compute.precision, **names}
 
 

@@ -62,7 +62,6 @@ class Recipe:
         crop: side of the centre that the model sees, as a share of the image's.
         mask_bit: the structure of masks.npy that is drawn by a segmenter, or is foreground.
         segmenter: the model whose masks take the place of the dataset's; empty takes the dataset's.
-        mask_file: an .npy file whose masks take the place of the dataset's; empty takes the dataset's.
         mask_threshold: probability above which the segmenter's pixels are foreground.
         background: what takes the background's place: ``"noise"`` or ``"black"``; empty leaves images as they are.
         masks: whether the dataset's own masks say what the background is, where the model brings no segmenter.
@@ -109,7 +108,6 @@ class Recipe:
     crop: float = 1.0
     mask_bit: str = "lungs"
     segmenter: str = ""
-    mask_file: str = ""
     mask_threshold: float = 0.5
     background: str = ""
     masks: bool = False
@@ -236,13 +234,6 @@ def _check_masks(recipe: Recipe) -> None:
         raise UsageError(
             f"--background {recipe.background} needs --segmenter MODEL, or --masks for the dataset's own",
             "cxrshort train --arch unet --target masks makes a segmenter, which images without masks need",
-        )
-    if recipe.mask_file and recipe.segmenter:
-        raise UsageError("--mask-file and --segmenter both say what the masks are", "give one of them")
-    if recipe.mask_file and recipe.background:
-        raise UsageError(
-            f"--background {recipe.background} takes no --mask-file, since evaluate needs the masks too",
-            "build-dataset with --masks DIR, then --background with --masks",
         )
     if recipe.masks and (recipe.segmenter or not recipe.background):
         raise UsageError("--masks goes with --background, and without --segmenter", "leave it out")
