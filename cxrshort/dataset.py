@@ -16,6 +16,7 @@ import pandas as pd
 from cxrshort import columns, registry, runs
 from cxrshort import manifest as manifests
 from cxrshort.errors import DataError, MissingInputError
+from cxrshort.mask_file import MaskFile
 
 MANIFEST = "manifest.csv"
 IMAGES = "images.npy"
@@ -62,6 +63,20 @@ class Pixels:
         """Return the shape of one image: (H, W), or (3, H, W) for colour."""
         return tuple(self._maps[0].shape[1:])
 
+    @property
+    def cache_shape(self) -> tuple[int, ...]:
+        """Return the shape of the cache that all rows lie in, without colours: (R, H, W).
+
+        Raises:
+            DataError: the rows lie in several.
+        """
+        if len(self._maps) > 1:
+            raise DataError(
+                f"the rows lie in {len(self._maps)} caches, and a mask file is of one", "build them as one dataset"
+            )
+        whole = self._maps[0].shape
+        return (whole[0], *whole[-2:])
+
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self._rows)
@@ -101,12 +116,14 @@ class Dataset:
         manifest: checked rows.
         path: the file that was read; None for standard input.
         recipe: how the pixels were made (size, fit, equalisation), as run.json has it.
+        mask_file: takes the place of the dataset's own masks; see :meth:`with_mask_file`.
     """
 
     name: str
     manifest: pd.DataFrame
     path: Path | None = None
     recipe: dict[str, Any] = field(default_factory=dict)
+    mask_file: Path | None = None
 
     @cached_property
     def pixels(self) -> Pixels:
@@ -116,8 +133,11 @@ class Dataset:
         return Pixels(self.manifest)
 
     @cached_property
-    def masks(self) -> Pixels | None:
+    def masks(self) -> Pixels | MaskFile | None:
         """Open the masks of every row; None where an image has none."""
+        if self.mask_file is not None:
+            shape = self.pixels.cache_shape
+            return MaskFile(self.mask_file, self.manifest["cache_row"].to_numpy(dtype=np.int64), shape=shape)
         if "mask_row" not in self.manifest or bool(self.manifest["mask_row"].isna().any()):
             return None
         return Pixels(self.manifest, file=MASKS, row="mask_row")
@@ -126,6 +146,16 @@ class Dataset:
     def labels(self) -> list[str]:
         """Return the label columns."""
         return manifests.labels(self.manifest)
+
+    def with_mask_file(self, path: Path) -> "Dataset":
+        """Return the dataset with the masks of a file in place of its own, one for each row of its cache.
+
+        Raises:
+            MissingInputError: there is no such file.
+            DataError: it does not fit the cache, or there are several caches.
+        """
+        _ = replace(self, mask_file=path).masks  # refuses early
+        return replace(self, manifest=self.manifest.assign(mask_row=self.manifest["cache_row"]), mask_file=path)
 
     def fold(self, split: str, *, replicate: int) -> "Dataset":
         """Return the rows of one fold of one replicate as a dataset of its own."""

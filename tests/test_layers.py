@@ -9,7 +9,19 @@ PACKAGE = Path(__file__).resolve().parent.parent / "cxrshort"
 LAYERS = (
     {"errors"},
     {"registry", "columns"},
-    {"manifest", "dataset", "prefetch", "images", "dicom", "bitmap", "duplicates", "interruption", "runs", "devices"}
+    {
+        "manifest",
+        "dataset",
+        "mask_file",
+        "prefetch",
+        "images",
+        "dicom",
+        "bitmap",
+        "duplicates",
+        "interruption",
+        "runs",
+        "devices",
+    }
     | {"stats", "expressions", "workers"},
     {"datasets", "models", "attribution", "training", "generative", "report"},
     {"verbs"},

@@ -166,6 +166,15 @@ def train(
             show_default="the dataset's masks",
         ),
     ] = None,
+    mask_file: Annotated[
+        str | None,
+        typer.Option(
+            "--mask-file",
+            metavar="FILE.npy",
+            help="Masks of rrr, gain, isnet or a segmenter's training: a mask, bool, for each row of images.npy.",
+            show_default="the dataset's masks",
+        ),
+    ] = None,
     mask_threshold: Annotated[
         float | None,
         typer.Option(
@@ -270,6 +279,9 @@ def train(
     trains on what that segmenter leaves; the file then holds both, as one model of kind pipeline. With --masks in place
     of --segmenter, the dataset's masks are used, when the model is evaluated too.
 
+    --mask-file brings masks of yours: an array (rows of images.npy, height, width) of bool, or of 0 and 1 or 255, whose
+    row cache_row of the manifest is an image's. For --background, train a segmenter on them.
+
     --replicates 5 trains on five splits, into sibling folders; evaluate takes their parent. --grid lr=0.1,0.01 (any
     option, or setting of the method; several --grid make all combinations) lists every trial in trials.csv. --members
     20 trains an ensemble, from seeds that follow each other, into one model file. All three can be combined.
@@ -314,6 +326,7 @@ def train(
         "rest_class": rest_class,
         "mask_bit": mask_bit,
         "segmenter": segmenter,
+        "mask_file": mask_file,
         "mask_threshold": mask_threshold,
         "background": background,
         "masks": masks or None,

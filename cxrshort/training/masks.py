@@ -5,7 +5,10 @@ from torch.nn import functional
 
 from cxrshort.errors import UsageError
 
-_HINT = "build-dataset with --masks DIR gives every image one (the phantom has them), or give --segmenter MODEL"
+_HINT = (
+    "build-dataset with --masks DIR gives every image one (the phantom has them); "
+    "or give --segmenter MODEL or --mask-file FILE"
+)
 
 
 def check_masks(masks: object | None, *, method: str) -> None:

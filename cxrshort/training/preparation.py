@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from cxrshort.columns import MASK_BITS
 from cxrshort.dataset import Dataset
 from cxrshort.devices import Compute
 from cxrshort.errors import DataError, UsageError
+from cxrshort.mask_file import MaskFile, Tally
 from cxrshort.models import checkpoint, pipeline
 from cxrshort.models.architecture import Architecture
 from cxrshort.models.checkpoint import Description
@@ -220,8 +222,17 @@ def check_size(architecture: Architecture, spec: InputSpec) -> None:
 
 
 def check_masks(objective: Objective, folds: AnyFolds, recipe: Recipe, segmenter: Segmenter | None) -> bool:
-    """Return whether the run needs masks; refuse it where the objective has none, or no use for a segmenter."""
+    """Return whether the run needs masks; refuse it where the objective has none, or no use for those that are given.
+
+    Raises:
+        UsageError: it does.
+        DataError: the masks of a file say nothing, or are no masks.
+    """
     needs_masks = objective.uses_masks or recipe.task == "masks" or bool(recipe.background)
+    if recipe.mask_file and not needs_masks:
+        raise UsageError(
+            f"--mask-file has no use with --method {recipe.method}", "--method rrr, gain, isnet, or --target masks"
+        )
     if segmenter is not None and not needs_masks:
         raise UsageError(
             f"--segmenter has no use with --method {recipe.method}", "--background noise, or --method rrr, gain, isnet"
@@ -230,7 +241,24 @@ def check_masks(objective: Objective, folds: AnyFolds, recipe: Recipe, segmenter
         for fold in (folds.train, folds.val):
             check_fold(fold.masks, method=f"--background {recipe.background}")
     objective.check(folds.groups, (segmenter or folds.train.masks) if needs_masks else None)
+    count_masks(folds)
     return needs_masks
+
+
+def count_masks(folds: AnyFolds) -> Tally | None:
+    """Return how many training masks of a file there are, and how many say nothing; None without a file."""
+    masks = folds.train.masks if folds.train.mask_file else None
+    return masks.tally if isinstance(masks, MaskFile) else None
+
+
+def attach_masks(data: Dataset, recipe: Recipe) -> Dataset:
+    """Return a dataset with the masks of the file that the recipe names, or as it is.
+
+    Raises:
+        MissingInputError: there is no such file.
+        DataError: its array does not fit the dataset.
+    """
+    return data.with_mask_file(Path(recipe.mask_file)) if recipe.mask_file else data
 
 
 def cut_folds(data: Dataset, recipe: Recipe, *, replicate: int, explicit_label: bool) -> AnyFolds:
@@ -291,14 +319,26 @@ def find_segmenter(data: Dataset, recipe: Recipe, *, replicate: int) -> Segmente
     return segmenter
 
 
-def name_weights(weights: str) -> str:
-    """Return a name for the first weights that does not depend on where their file lies."""
-    path = Path(weights)
-    return f"sha256:{runs.sha256(path)}" if path.is_file() else weights
+def identify(recipe: Recipe) -> dict[str, Any]:
+    """Return the recipe as JSON values that name files by their content, wherever they lie.
+
+    Weights and masks that are not there keep the name that was given.
+    """
+    names = {"segmenter": _name_segmenter(recipe)}
+    for name in ("weights", "mask_file"):
+        path = Path(getattr(recipe, name))
+        if path.is_file():
+            names[name] = f"sha256:{runs.sha256(path)}"
+    return recipe.record() | names
 
 
-def name_segmenter(recipe: Recipe) -> str:
-    """Return a name for the recipe's segmenter that does not depend on where its file lies; empty where it has none."""
+def input_files(data: Dataset, recipe: Recipe) -> dict[str, Path]:
+    """Return the files whose hashes run.json keeps, by what they are."""
+    files = {"manifest": data.path, "mask_file": Path(recipe.mask_file) if recipe.mask_file else None}
+    return {name: path for name, path in files.items() if path is not None}
+
+
+def _name_segmenter(recipe: Recipe) -> str:
     if not recipe.segmenter:
         return ""
     if is_external(recipe.segmenter):

@@ -13,6 +13,7 @@ from cxrshort.columns import MASK_BITS
 from cxrshort.dataset import Dataset
 from cxrshort.devices import Compute
 from cxrshort.errors import DataError
+from cxrshort.mask_file import MaskFile
 from cxrshort.models.outlines import has_mask
 from cxrshort.models.scoring import in_shares
 from cxrshort.prefetch import Indices, Source, prefetched
@@ -65,7 +66,9 @@ class MaskFolds:
                     f"{data.name}: no image in '{split}' of 'split_{replicate}' has a mask",
                     "build a dataset with masks.npy; the phantom has one",
                 )
-            if not _holds(masks, len(masks), bit=MASK_BITS[recipe.mask_bit]):
+            if isinstance(masks, MaskFile):
+                _ = masks.tally  # a file has one structure, named by --mask-bit; its own check says more
+            elif not _holds(masks, len(masks), bit=MASK_BITS[recipe.mask_bit]):
                 raise DataError(
                     f"{data.name}: no mask in '{split}' of 'split_{replicate}' shows '{recipe.mask_bit}'",
                     "choose another --mask-bit",

@@ -25,6 +25,7 @@ from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
 from cxrshort.training import OBJECTIVES, recipes
 from cxrshort.training.method import make_objective, parse_value
+from cxrshort.training.preparation import identify, input_files
 from cxrshort.training.recipes import Recipe
 from cxrshort.training.task import Task
 
@@ -232,7 +233,7 @@ def _complete(request: Request, arguments: Mapping[str, Any]) -> dict[str, Any] 
 
 def _open(request: Request, arguments: Mapping[str, Any]) -> runs.Run:
     """Return the run folder that holds a series, started by the first process alone."""
-    inputs = {"manifest": request.data.path} if request.data.path else {}
+    inputs = input_files(request.data, request.recipe)
     started: list[runs.Run] = []
 
     def start() -> None:
@@ -260,7 +261,7 @@ def _arguments(request: Request, several: object) -> dict[str, Any]:
             "replicate": request.replicate,
             "seed": request.seed,
             "several": several,
-            **request.recipe.record(),
+            **identify(request.recipe),
             **request.compute.record(),
             "manifest_sha256": runs.sha256(request.data.path) if request.data.path else "",
         }

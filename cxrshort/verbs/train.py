@@ -32,12 +32,14 @@ from cxrshort.training.preparation import (
     Lesson,
     Plan,
     architecture_for,
+    attach_masks,
     check_masks,
     check_size,
+    count_masks,
     cut_folds,
     find_segmenter,
-    name_segmenter,
-    name_weights,
+    identify,
+    input_files,
     share,
     weighted_task,
 )
@@ -203,7 +205,8 @@ class _Prepared:
 
 
 def _prepare(request: Request) -> _Prepared:
-    recipe, data, compute = request.recipe, request.data, request.compute
+    recipe, compute = request.recipe, request.compute
+    data = attach_masks(request.data, recipe)
     architecture = architecture_for(request.arch, recipe)
     folds = cut_folds(data, recipe, replicate=request.replicate, explicit_label=request.explicit_label)
     spec = dataclasses.replace(default_spec(architecture, data.pixels.image_shape[-1]), crop=recipe.crop)
@@ -220,7 +223,7 @@ def _prepare(request: Request) -> _Prepared:
         dataset=data.name,
         replicate=request.replicate,
         seed=request.seed,
-        recipe=_record(recipe, compute),
+        recipe={**identify(recipe), "precision": compute.precision},
         pixels=data.recipe,
         training_people=checkpoint.hash_people([*folds.train.manifest["person_id"], *folds.val.manifest["person_id"]]),
     )
@@ -236,7 +239,7 @@ def _train_one(request: Request) -> dict[str, Any]:
     settings = _settings(prepared.description, compute, data)
     if request.resume and (complete := runs.finished(folder, arguments=settings)):
         return complete
-    inputs = {"manifest": data.path} if data.path else {}
+    inputs = input_files(data, request.recipe)
     start = partial(
         runs.start, folder, "train", arguments=settings, inputs=inputs, force=request.force, resume=request.resume
     )
@@ -304,12 +307,6 @@ def _dry_run(request: Request, *, runs_in_all: int) -> dict[str, Any]:
     }
 
 
-def _record(recipe: Recipe, compute: Compute) -> dict[str, Any]:
-    """Return the recipe as a model file keeps it: files by their content."""
-    names = {"weights": name_weights(recipe.weights), "segmenter": name_segmenter(recipe)}
-    return recipe.record() | {"precision": compute.precision, **names}
-
-
 def _settings(description: Description, compute: Compute, data: Dataset) -> dict[str, Any]:
     """Return everything that the bytes of the model depend on."""
     record = json.loads(description.to_json())
@@ -334,6 +331,7 @@ def _finish(run: runs.Run, lesson: Lesson, state: State, *, folds: AnyFolds) -> 
         for each in state.history
     ]
     figures.training_curve(points, run.path("training.png"))
+    masks = count_masks(folds)
     summary = {
         "model": str(run.path(checkpoint.FILE)),
         "dataset": description.dataset,
@@ -342,6 +340,7 @@ def _finish(run: runs.Run, lesson: Lesson, state: State, *, folds: AnyFolds) -> 
         "labels": list(folds.labels),
         "labels_left_out": list(folds.left_out),
         **({"images_without_masks": folds.without_masks} if isinstance(folds, MaskFolds) else {}),
+        **({"training_masks": masks._asdict()} if masks else {}),
         "images": {"train": len(folds.train.manifest), "val": len(folds.val.manifest)},
         "selection": selection,
         "history": state.history,

@@ -26,7 +26,9 @@ def test_mask_methods_refuse_a_fold_or_a_batch_without_masks(name: str) -> None:
     with pytest.raises(UsageError) as caught:
         objective.check(None, None)
     assert caught.value.message == f"'{name}' needs masks of where evidence may lie"
-    expected = "build-dataset with --masks DIR gives every image one (the phantom has them), or give --segmenter MODEL"
-    assert caught.value.hint == expected
+    assert caught.value.hint == (
+        "build-dataset with --masks DIR gives every image one (the phantom has them); "
+        "or give --segmenter MODEL or --mask-file FILE"
+    )
     with pytest.raises(UsageError, match="needs masks"):
         objective(torch.nn.Identity(), Batch(torch.zeros(2, 1, 4, 4), torch.zeros(2, 1), np.arange(2)))

@@ -62,6 +62,7 @@ class Recipe:
         crop: side of the centre that the model sees, as a share of the image's.
         mask_bit: the structure of masks.npy that is drawn by a segmenter, or is foreground.
         segmenter: the model whose masks take the place of the dataset's; empty takes the dataset's.
+        mask_file: a .npy file whose masks take the place of the dataset's; empty takes the dataset's.
         mask_threshold: probability above which the segmenter's pixels are foreground.
         background: what takes the background's place: ``"noise"`` or ``"black"``; empty leaves images as they are.
         masks: whether the dataset's own masks say what the background is, where the model brings no segmenter.
@@ -108,6 +109,7 @@ class Recipe:
     crop: float = 1.0
     mask_bit: str = "lungs"
     segmenter: str = ""
+    mask_file: str = ""
     mask_threshold: float = 0.5
     background: str = ""
     masks: bool = False
@@ -230,6 +232,13 @@ def _check_masks(recipe: Recipe) -> None:
         check_name(BACKGROUNDS, recipe.background, kind="background")
     if not 0 < recipe.mask_threshold < 1:
         raise UsageError(f"--mask-threshold is '{recipe.mask_threshold}', it must be between 0 and 1")
+    if recipe.mask_file and recipe.segmenter:
+        raise UsageError("--mask-file and --segmenter both say what is foreground", "give one of them")
+    if recipe.mask_file and recipe.background:
+        raise UsageError(
+            "--background does not take --mask-file, whose masks nobody would have when the model is used",
+            "train a segmenter: --arch unet --target masks --mask-file FILE, then --background with --segmenter",
+        )
     if recipe.background and not (recipe.segmenter or recipe.masks):
         raise UsageError(
             f"--background {recipe.background} needs --segmenter MODEL, or --masks for the dataset's own",
