@@ -280,6 +280,17 @@ def generator(*counters: int, device: str | torch.device = "cpu") -> torch.Gener
     return torch.Generator(device).manual_seed(state & (2**63 - 1))
 
 
+@contextlib.contextmanager
+def seeded(*counters: int, device: torch.device) -> Iterator[None]:
+    """Make what a network draws on its own, as dropout does, a function of the counters while the block runs.
+
+    Such draws come from torch's global generators, which are as before afterwards.
+    """
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(generator(*counters).initial_seed())
+        yield
+
+
 _MASK64 = 2**64 - 1
 
 

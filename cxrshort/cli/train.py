@@ -24,7 +24,10 @@ def train(
     method: Annotated[
         str | None,
         typer.Option(
-            "--method", metavar="M", help="erm, group-dro, irm, pgi, rrr, gain or isnet.", show_default=_FROM_RECIPE
+            "--method",
+            metavar="M",
+            help="erm, group-dro, irm, pgi, rrr, gain, isnet or multitask.",
+            show_default=_FROM_RECIPE,
         ),
     ] = None,
     replicate: Annotated[int, typer.Option("--replicate", metavar="R", min=0, help="Which split to train on.")] = 0,
@@ -162,7 +165,7 @@ def train(
         typer.Option(
             "--segmenter",
             metavar="MODEL",
-            help="Its masks are the foreground of rrr, gain, isnet and --background; for the former py:... too.",
+            help="Its masks are those of rrr, gain, isnet, multitask and --background; but for the last, py:... too.",
             show_default="the dataset's masks",
         ),
     ] = None,
@@ -281,6 +284,9 @@ def train(
 
     --mask-file brings masks of yours: an array (rows of images.npy, height, width) of bool, or of 0 and 1 or 255, whose
     row cache_row of the manifest is an image's. For --background, train a segmenter on them.
+
+    --arch multitask-unet --method multitask learns labels and masks at once; --set segmentation=0.5 weighs the masks'
+    loss, whose Dice on the validation fold is mask_dice in log.jsonl. The labels choose the epoch.
 
     --replicates 5 trains on five splits, into sibling folders; evaluate takes their parent. --grid lr=0.1,0.01 (any
     option, or setting of the method; several --grid make all combinations) lists every trial in trials.csv. --members

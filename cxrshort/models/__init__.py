@@ -26,6 +26,9 @@ ARCHITECTURES = {
     "multitask-unet": Entry(
         "cxrshort.models.unet:MULTITASK_UNET", "classifier at the bottleneck of a U-Net (Bassi et al. 2024)"
     ),
+    "multitask-unet-small": Entry(
+        "cxrshort.models.unet:MULTITASK_UNET_SMALL", "the same with a quarter of the channels, for quick work"
+    ),
     "unet": Entry("cxrshort.models.unet:UNET", "segmenter (Ronneberger et al. 2015)"),
     "unet-small": Entry("cxrshort.models.unet:UNET_SMALL", "segmenter with a quarter of the channels, for quick work"),
     "small-cnn": Entry("cxrshort.models.small_cnn:SMALL_CNN", "four convolutions, for quick work"),

@@ -51,6 +51,8 @@ class Architecture:
         tail: the layers that depend on the number of outputs, or that ImageNet weights lack, where it is not the head
             alone.
         usual_size: the side, in pixels, of the images that it was published with, also where it takes others.
+        with_masks: the network outlines too: its method ``with_masks`` returns logits (N, L) and logits of masks
+            (N, 1, H, W).
     """
 
     name: str
@@ -66,6 +68,7 @@ class Architecture:
     frozen: bool = False
     tail: str = ""
     usual_size: int = 224
+    with_masks: bool = False
 
 
 class FullPrecisionLinear(nn.Linear):

@@ -75,13 +75,34 @@ class Classifier(nn.Module):
         logits: Tensor = self.network(self.normalise(images))
         return logits
 
-    def normalise(self, images: Tensor) -> Tensor:
-        """Return the network's own input, (N, channels, size, size), in channels-last memory."""
+    def with_masks(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits (N, L) and logits of masks (N, 1, size, size), which lie on what :meth:`frame` leaves.
+
+        Only networks of an architecture with ``with_masks`` draw any.
+
+        Args:
+            images: (N, C, H, W) in [0, 1], C = 1 or 3.
+        """
+        network: Any = self.network
+        logits, masks = network.with_masks(self.normalise(images))
+        return logits, masks
+
+    def frame(self, images: Tensor) -> Tensor:
+        """Return what the network sees of images, or of masks that lie on them: the centre, at its size.
+
+        Args:
+            images: (N, C, H, W).
+        """
         size = self.spec.size
         if self.spec.crop < 1:
             images = _centre(images, self.spec.crop)
         if images.shape[-2:] != (size, size):
             images = functional.interpolate(images, (size, size), mode="bilinear", antialias=True, align_corners=False)
+        return images
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Return the network's own input, (N, channels, size, size), in channels-last memory."""
+        images = self.frame(images)
         if self.spec.channels == 1 and images.shape[1] == 3:
             images = images.mean(dim=1, keepdim=True)
         images = images.expand(-1, self.spec.channels, -1, -1)

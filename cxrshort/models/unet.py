@@ -71,21 +71,23 @@ class MultitaskUNet(nn.Module):
     Args:
         outputs: number of logits.
         masks: number of masks.
+        width: channels of the U-Net's first level.
+        hidden: width of both hidden layers of the head.
     """
 
-    def __init__(self, outputs: int, *, masks: int = 1) -> None:
+    def __init__(self, outputs: int, *, masks: int = 1, width: int = 64, hidden: int = _HIDDEN) -> None:
         super().__init__()
-        self.unet = UNet(masks)
+        self.unet = UNet(masks, width=width)
         self.classifier = nn.Sequential(
             AveragePool(_CELLS),
             nn.Flatten(),
-            nn.Linear(self.unet.bottleneck * _CELLS**2, _HIDDEN),
+            nn.Linear(self.unet.bottleneck * _CELLS**2, hidden),
             nn.ReLU(inplace=True),
             nn.Dropout(0.5),
-            nn.Linear(_HIDDEN, _HIDDEN),
+            nn.Linear(hidden, hidden),
             nn.ReLU(inplace=True),
             nn.Dropout(0.5),
-            nn.Linear(_HIDDEN, outputs),
+            nn.Linear(hidden, outputs),
         )
 
     def forward(self, images: Tensor) -> Tensor:
@@ -108,4 +110,7 @@ def _block(before: int, after: int) -> nn.Sequential:
 
 UNET = Architecture("unet", UNet, "head", output="masks")
 UNET_SMALL = Architecture("unet-small", partial(UNet, width=16), "head", output="masks")
-MULTITASK_UNET = Architecture("multitask-unet", MultitaskUNet, "classifier.8", input_size=224)
+MULTITASK_UNET = Architecture("multitask-unet", MultitaskUNet, "classifier.8", input_size=224, with_masks=True)
+MULTITASK_UNET_SMALL = Architecture(
+    "multitask-unet-small", partial(MultitaskUNet, width=16, hidden=128), "classifier.8", with_masks=True
+)

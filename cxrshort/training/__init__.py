@@ -14,6 +14,9 @@ OBJECTIVES = {
     ),
     "gain": Entry("cxrshort.training.objectives.gain:GAIN", "guided attention: Grad-CAM inside masks"),
     "isnet": Entry("cxrshort.training.objectives.isnet:ISNet", "implicit segmentation: no LRP relevance outside masks"),
+    "multitask": Entry(
+        "cxrshort.training.objectives.multitask:Multitask", "labels and masks at once, by an architecture that draws"
+    ),
 }
 AUGMENTATIONS = {
     "none": Entry("cxrshort.training.augmentation:unchanged", "images as they are"),

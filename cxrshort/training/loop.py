@@ -9,6 +9,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,9 @@ from cxrshort.training.state import Keeper, State
 Objective = Callable[[nn.Module, Batch], Tensor]
 Validate = Callable[[nn.Module], Mapping[str, float]]
 Report = Callable[[Mapping[str, Any]], None]
+
+_DRAWS = 1
+"""The last counter of the network's own draws, so that they are unrelated to the augmentation's."""
 
 _LOOK_EVERY = 20
 """Steps between two looks at the losses; each look waits for a GPU to finish."""
@@ -136,7 +140,8 @@ def _train_epoch(
     looked = saved = time.monotonic()
     for batch in batches.epoch(state.epoch, first_step=state.step):
         set_rates(optimizer, course.recipe, state=state, steps=len(batches))
-        losses.append(take_step(model, batch, optimizer, course=course))
+        with _own_draws(batch, batches.seed, course):
+            losses.append(take_step(model, batch, optimizer, course=course))
         if average:
             average.update(model, step=state.epoch * len(batches) + state.step)
         state.step += 1
@@ -161,6 +166,12 @@ def _train_epoch(
         if save and not last:
             _save(state, model, optimizer, course=course, average=average)
             saved = now
+
+
+def _own_draws(batch: Batch, seed: int, course: Course) -> AbstractContextManager[None]:
+    """Make what the network draws, as dropout does, a function of (seed, epoch, step), and of the share of the step."""
+    first = batch.share.first if batch.share else 0
+    return devices.seeded(seed, batch.epoch, batch.step, first, _DRAWS, device=course.compute.torch_device)
 
 
 def _any(flag: bool, course: Course) -> bool:

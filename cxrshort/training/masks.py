@@ -1,5 +1,7 @@
 """Masks of where evidence may lie: what background-minimising objectives need of a batch."""
 
+from typing import cast
+
 from torch import Tensor
 from torch.nn import functional
 
@@ -18,7 +20,17 @@ def check_masks(masks: object | None, *, method: str) -> None:
         UsageError: there are none.
     """
     if masks is None:
-        raise _no_masks(method)
+        raise UsageError(f"'{method}' needs masks of where evidence may lie", _HINT)
+
+
+def given_masks(masks: Tensor | None, *, method: str) -> Tensor:
+    """Return the masks of a batch.
+
+    Raises:
+        UsageError: the batch has none.
+    """
+    check_masks(masks, method=method)
+    return cast(Tensor, masks)
 
 
 def foreground(masks: Tensor | None, maps: Tensor, *, method: str) -> Tensor:
@@ -29,12 +41,7 @@ def foreground(masks: Tensor | None, maps: Tensor, *, method: str) -> Tensor:
     Raises:
         UsageError: the batch has no masks.
     """
-    if masks is None:
-        raise _no_masks(method)
+    masks = given_masks(masks, method=method)
     if masks.shape[-2:] == maps.shape[-2:]:
         return masks
     return functional.adaptive_max_pool2d(masks, maps.shape[-2:])
-
-
-def _no_masks(method: str) -> UsageError:
-    return UsageError(f"'{method}' needs masks of where evidence may lie", _HINT)

@@ -25,7 +25,7 @@ from cxrshort.models.foreground import foreground
 from cxrshort.models.lookup import find_architecture
 from cxrshort.models.outlines import draw_outlines, load_segmenter
 from cxrshort.prefetch import Source
-from cxrshort.training import AUGMENTATIONS
+from cxrshort.training import AUGMENTATIONS, OBJECTIVES
 from cxrshort.training.balancing import balanced_chances, given_weights, known_targets, label_codes, positive_weights
 from cxrshort.training.batches import Batches, MaskSource
 from cxrshort.training.features import compute_features, has_fixed_features, head, time_features
@@ -34,7 +34,7 @@ from cxrshort.training.loop import Validate
 from cxrshort.training.masks import check_masks as check_fold
 from cxrshort.training.method import Objective
 from cxrshort.training.recipes import Recipe
-from cxrshort.training.segmentation import MaskFolds, WholeImage, without_background
+from cxrshort.training.segmentation import MaskFolds, WholeImage, measure_drawn, without_background
 from cxrshort.training.task import Task
 
 AnyFolds = Folds | MaskFolds
@@ -102,12 +102,34 @@ class Plan:
             start_at_means(head(model, self.architecture), folds.train_targets)
         if has_fixed_features(self.architecture, self.recipe):
             return self._on_features(model, folds, description, trial=trial)
-        batches = self._batches(folds, folds.train.pixels, masks=self._masks(folds, trial=trial))
+        batches = self._batches(folds, folds.train.pixels, masks=self._masks(folds.train, trial=trial))
+        if self.architecture.with_masks:
+            return self._with_masks(model, folds, batches, description, masks=self._masks(folds.val, trial=trial))
         if self.recipe.background and self.segmenter is not None:
             return self._in_pipeline(model, folds, batches, self.segmenter, description)
         if self.recipe.background:
             return self._on_foreground(model, folds, batches, description)
         return Lesson(model, batches, lambda each: folds.validate(each, self.compute), model, description)
+
+    def _with_masks(
+        self,
+        model: Classifier,
+        folds: AnyFolds,
+        batches: Batches,
+        description: Description,
+        *,
+        masks: MaskSource | None,
+    ) -> Lesson:
+        """Return a lesson on labels and masks: the labels choose the epoch, the Dice of the masks stands beside."""
+        pixels, bit = folds.val.pixels, MASK_BITS[self.recipe.mask_bit]
+
+        def validate(learner: nn.Module) -> Mapping[str, float]:
+            measured = folds.validate(learner, self.compute)
+            if masks is None:
+                return measured
+            return {**measured, "mask_dice": measure_drawn(learner, pixels, masks, bit=bit, compute=self.compute)}
+
+        return Lesson(model, batches, validate, model, description)
 
     def _on_foreground(self, model: Classifier, folds: AnyFolds, batches: Batches, description: Description) -> Lesson:
         """Return a lesson on what the dataset's masks leave; the model is judged, and later used, with masks too."""
@@ -148,12 +170,12 @@ class Plan:
             learner, batches, lambda each: folds.validate(each, self.compute, pixels=val), model, description, seconds
         )
 
-    def _masks(self, folds: AnyFolds, *, trial: bool) -> MaskSource | None:
+    def _masks(self, fold: Dataset, *, trial: bool) -> MaskSource | None:
         if not self.needs_masks:
             return None
         if self.segmenter is None:
-            return folds.train.masks
-        pixels = folds.train.pixels
+            return fold.masks
+        pixels = fold.pixels
         if trial:
             height, width = pixels.image_shape[-2:]
             return WholeImage((height, width))
@@ -193,7 +215,7 @@ def start_at_means(last: nn.Module, targets: npt.NDArray[np.float32]) -> None:
 
 
 def architecture_for(name: str, recipe: Recipe) -> Architecture:
-    """Return the architecture of a name, once it is known to fit what is learnt: labels or masks.
+    """Return the architecture of a name, once it is known to fit what is learnt: labels, masks or both.
 
     Raises:
         UsageError: it does not, or there is none of that name.
@@ -205,6 +227,16 @@ def architecture_for(name: str, recipe: Recipe) -> Architecture:
         )
     if recipe.task == "masks" and architecture.output != "masks":
         raise UsageError(f"'{name}' returns labels, it cannot learn masks", "--arch unet or unet-small")
+    both = getattr(registry.load(OBJECTIVES, recipe.method, kind="method"), "draws_masks", False)
+    if both and not architecture.with_masks:
+        raise UsageError(
+            f"'{name}' draws no masks, and '{recipe.method}' learns them beside the labels",
+            "--arch multitask-unet or multitask-unet-small",
+        )
+    if architecture.with_masks and not both:
+        raise UsageError(
+            f"'{name}' draws masks beside its labels, and '{recipe.method}' does not teach it to", "--method multitask"
+        )
     return architecture
 
 
@@ -235,12 +267,15 @@ def check_masks(objective: Objective, folds: AnyFolds, recipe: Recipe, segmenter
         )
     if segmenter is not None and not needs_masks:
         raise UsageError(
-            f"--segmenter has no use with --method {recipe.method}", "--background noise, or --method rrr, gain, isnet"
+            f"--segmenter has no use with --method {recipe.method}",
+            "--background noise, or --method rrr, gain, isnet, multitask",
         )
     if recipe.background and segmenter is None:
         for fold in (folds.train, folds.val):
             check_fold(fold.masks, method=f"--background {recipe.background}")
-    objective.check(folds.groups, (segmenter or folds.train.masks) if needs_masks else None)
+    learnt = getattr(objective, "draws_masks", False)
+    for fold in (folds.train, folds.val) if learnt else (folds.train,):
+        objective.check(folds.groups, (segmenter or fold.masks) if needs_masks else None)
     count_masks(folds)
     return needs_masks
 
@@ -309,7 +344,7 @@ def find_segmenter(data: Dataset, recipe: Recipe, *, replicate: int) -> Segmente
     if recipe.background and is_external(recipe.segmenter):
         raise UsageError(
             f"--background {recipe.background} keeps the segmenter in the model file, and '{recipe.segmenter}' is code",
-            "train a segmenter by --target masks; --method rrr, gain and isnet take any",
+            "train a segmenter by --target masks; --method rrr, gain, isnet and multitask take any",
         )
     segmenter = load_segmenter(recipe.segmenter, dataset=data.name, pixels=data.recipe)
     if recipe.background:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from cxrshort.dataset import Dataset
 from cxrshort.devices import Compute
 from cxrshort.errors import DataError
 from cxrshort.mask_file import MaskFile
+from cxrshort.models.classifier import Classifier
 from cxrshort.models.outlines import has_mask
 from cxrshort.models.scoring import in_shares
 from cxrshort.prefetch import Indices, Source, prefetched
@@ -118,6 +119,34 @@ class MaskFolds:
         model.train(was_training)
         loss, dice, iou = (float(each) for each in measures.mean(axis=0))
         return {"val_loss": loss, "score": dice, "dice": dice, "iou": iou}
+
+
+def measure_drawn(model: nn.Module, pixels: Source, masks: MaskSource, *, bit: int, compute: Compute) -> float:
+    """Return the mean Dice, over images, of the masks that a classifier draws beside its logits.
+
+    Both masks are compared at the size that the network sees.
+
+    Args:
+        model: a classifier whose network draws, see :meth:`Classifier.with_masks`; its train/eval mode is restored.
+        pixels: the images.
+        masks: their bit fields.
+        bit: which bits of the field are foreground.
+        compute: device and precision.
+    """
+    classifier, was_training = cast(Classifier, model), model.training
+
+    def work(chunks: Sequence[Indices]) -> Iterator[tuple[Indices, npt.NDArray[np.float64]]]:
+        with torch.inference_mode(), compute.autocast():
+            for indices, images in prefetched(pixels, chunks, device=compute.torch_device):
+                chosen = torch.from_numpy((masks.take(indices) & bit) > 0)[:, None]
+                truth = classifier.frame(chosen.to(images.device, torch.float32))[:, 0] > 0.5
+                drawn = classifier.with_masks(images)[1][:, 0] > 0
+                yield indices, dice_and_iou(drawn.cpu().numpy(), truth.cpu().numpy())[0]
+
+    model.eval()
+    dices = in_shares(work, len(pixels), compute=compute)
+    model.train(was_training)
+    return float(dices.mean())
 
 
 def _holds(masks: MaskSource, count: int, *, bit: int) -> bool:

@@ -230,6 +230,11 @@ def _check_masks(recipe: Recipe) -> None:
     check_name(MASK_BITS, recipe.mask_bit, kind="mask")
     if recipe.background:
         check_name(BACKGROUNDS, recipe.background, kind="background")
+    if recipe.background and recipe.method == "multitask":
+        raise UsageError(
+            f"--method multitask learns to outline whole images, not what --background {recipe.background} leaves",
+            "leave out --background",
+        )
     if not 0 < recipe.mask_threshold < 1:
         raise UsageError(f"--mask-threshold is '{recipe.mask_threshold}', it must be between 0 and 1")
     if recipe.mask_file and recipe.segmenter:
