@@ -10,7 +10,7 @@ LAYERS = (
     {"errors"},
     {"registry", "columns"},
     {"manifest", "dataset", "prefetch", "images", "dicom", "bitmap", "duplicates", "interruption", "runs", "devices"}
-    | {"stats", "expressions", "workers"},
+    | {"stats", "expressions", "forecasts", "workers"},
     {"datasets", "models", "attribution", "training", "generative", "report"},
     {"verbs"},
     {"cli"},

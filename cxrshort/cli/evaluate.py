@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from cxrshort.cli import show
-from cxrshort.cli.options import Device, DryRun, Force, Json, Out, Precision, Quiet, Threads
+from cxrshort.cli.options import Device, DryRun, Force, Json, Out, Precision, Quiet, Threads, Verbose, check_loudness
+from cxrshort.cli.progress import progress
 
 
 def evaluate(
@@ -34,22 +35,24 @@ def evaluate(
     force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Evaluate models inside and outside the dataset that they were trained on, and state the gap.
 
     Writes predictions.csv (one row per model and image), aucs.csv, means.csv, gaps.csv, roc.png, gap.png, summary.json
-    and run.json into results/evaluate (or --out). Patients seen in training are refused. For segmenters it writes
-    masks.csv (Dice and IoU of every image), overlaps.csv (their means with intervals), summary.json and run.json; for
-    regressions predictions.csv and correlations.csv (rank correlations with intervals).
+    and run.json into results/MODELS/DATASETS (or --out). Patients seen in training are refused. For segmenters it
+    writes masks.csv (Dice and IoU of every image), overlaps.csv (their means with intervals), summary.json and
+    run.json; for regressions predictions.csv and correlations.csv (rank correlations with intervals).
 
     A MODEL may be none of ours: py:package.module:factory?weights=FILE.safetensors&labels=COVID-19&size=224&range=0..1,
     a .onnx file with the same options behind its name, or txrv:all.
 
     Example: cxrshort evaluate runs/phantom-I/small-cnn/erm/replicate-0 --dataset phantom-I --dataset phantom-external
     """
+    check_loudness(quiet=quiet, verbose=verbose)
     from cxrshort.verbs.evaluate import evaluate as run
 
-    with show.progress(quiet=quiet) as report:
+    with progress(quiet=quiet) as report:
         result = run(
             models,
             dataset=dataset,
@@ -63,4 +66,4 @@ def evaluate(
             force=force,
             report=report,
         )
-    show.evaluation(result, json=json, quiet=quiet)
+    show.evaluation(result, json=json, quiet=quiet, verbose=verbose)

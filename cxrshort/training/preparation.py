@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from cxrshort.models.foreground import foreground
 from cxrshort.models.lookup import find_architecture
 from cxrshort.models.outlines import draw_outlines, load_segmenter
 from cxrshort.prefetch import Source
-from cxrshort.training import AUGMENTATIONS
+from cxrshort.training import AUGMENTATIONS, recipes
 from cxrshort.training.balancing import balanced_chances, known_targets, label_codes, positive_weights
 from cxrshort.training.batches import Batches, MaskSource
 from cxrshort.training.features import compute_features, has_fixed_features, head
@@ -189,6 +190,20 @@ def check_size(architecture: Architecture, spec: InputSpec) -> None:
         )
 
 
+def check_batch_fits(recipe: Recipe, folds: AnyFolds) -> None:
+    """Refuse a batch size of the user's own that the training fold cannot fill; a recipe's is made smaller.
+
+    Raises:
+        UsageError: with the number of images.
+    """
+    images = len(folds.train.manifest)
+    if recipe.batch_size > images and recipe.batch_size != recipes.load(recipe.name).batch_size:
+        raise UsageError(
+            f"--batch-size is '{recipe.batch_size}', and the training fold has {images} images",
+            f"--batch-size {images} takes all of them at once",
+        )
+
+
 def check_masks(objective: Objective, folds: AnyFolds, recipe: Recipe, segmenter: Segmenter | None) -> bool:
     """Return whether the run needs masks; refuse it where the objective has none, or no use for a segmenter."""
     needs_masks = objective.uses_masks or recipe.task == "masks" or bool(recipe.background)
@@ -205,6 +220,13 @@ def cut_folds(data: Dataset, recipe: Recipe, *, replicate: int, explicit_label: 
     if recipe.task == "masks":
         return MaskFolds.cut(data, recipe, replicate=replicate)
     return Folds.cut(data, recipe, replicate=replicate, explicit_label=explicit_label)
+
+
+def left_aside(folds: AnyFolds) -> dict[str, Any]:
+    """Return what a user must know about images that taught nothing, or labels that nobody gave."""
+    if isinstance(folds, MaskFolds):
+        return {"images_without_masks": folds.without_masks}
+    return {"empty_labels_read_as_0": folds.read_as_zero}
 
 
 def weighted_task(folds: AnyFolds, recipe: Recipe) -> Task:
