@@ -115,6 +115,44 @@ def _cpu_flags() -> set[str]:
     return set(next((line for line in lines if line.startswith("flags")), "").split())
 
 
+def gpu_memory(compute: Compute) -> dict[str, int]:
+    """Return ``gpu_memory_mib``, the most that this process has held on its GPU so far; nothing where it has none."""
+    if compute.torch_device.type != "cuda":
+        return {}
+    return {"gpu_memory_mib": round(torch.cuda.max_memory_allocated(compute.torch_device) / 2**20)}
+
+
+@contextlib.contextmanager
+def enough_memory(compute: Compute, *, images: int, hint: str = "") -> Iterator[None]:
+    """Turn the allocators' ways to say that memory ran out into one clear error.
+
+    Args:
+        compute: where the work is done.
+        images: number of images that are worked on at once.
+        hint: what would help; by default what helps a batch that no option makes smaller.
+
+    Raises:
+        WorkFailedError: memory ran out.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        elsewhere = "build the dataset with a smaller --size" if compute.device == "cpu" else "--device cpu"
+        raise WorkFailedError(
+            f"{compute.device} has no memory left for a batch of {images} images",
+            hint or f"free the memory that other programs use, or {elsewhere}",
+        ) from error
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Say whether memory ran out: accelerators have an error of their own, the CPU's allocator has a sentence."""
+    return isinstance(
+        error, torch.OutOfMemoryError | MemoryError
+    ) or "DefaultCPUAllocator: can't allocate memory" in str(error)
+
+
 def rank() -> int:
     """Return the number of this process among those that ``torchrun`` started; 0 in a plain process."""
     return _environment()[0]

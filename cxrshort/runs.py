@@ -227,6 +227,18 @@ def check_free(folder: Path, *, force: bool, resume: bool) -> None:
         raise OutputError(f"'{folder}' holds files that are not a run of cxrshort", "choose another --out")
 
 
+def shorten(name: str, *, longest: int = 160) -> str:
+    """Return a name that a file system takes: what is cut off an overlong one still tells it from others.
+
+    Example:
+        >>> shorten("replicate-0"), shorten("replicate-0", longest=3)
+        ('replicate-0', 'rep...c6bef3be')
+    """
+    if len(name) <= longest:  # file systems take 255 bytes
+        return name
+    return f"{name[:longest]}...{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
 def _clear(folder: Path) -> None:
     """Remove what an earlier run wrote, and nothing else that may lie in the folder."""
     if (folder / DONE).exists():

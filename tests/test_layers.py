@@ -22,7 +22,7 @@ LAYERS = (
         "runs",
         "devices",
     }
-    | {"stats", "expressions", "workers"},
+    | {"stats", "expressions", "forecasts", "workers"},
     {"datasets", "models", "attribution", "training", "generative", "report"},
     {"verbs"},
     {"cli"},

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from cxrshort.cli import show
-from cxrshort.cli.options import DryRun, Force, Jobs, Json, Out, Quiet, Resume, Seed
+from cxrshort.cli.options import DryRun, Force, Jobs, Json, Out, Quiet, Resume, Seed, Verbose, check_loudness
+from cxrshort.cli.progress import progress
 from cxrshort.errors import UsageError
 
 
@@ -19,7 +20,7 @@ def build_dataset(
             help="A cohort, a repository, several joined by commas, or a phantom; 'help' lists them.",
             show_default=False,
         ),
-    ],
+    ] = "",
     root: Annotated[
         Path | None,
         typer.Option("--root", metavar="DIR", help="Folder of the downloads.", show_default="$CXRSHORT_DATA or data"),
@@ -34,7 +35,7 @@ def build_dataset(
         typer.Option(
             "--recipe",
             metavar="R",
-            help="From files to squares as a paper did: degrave2021 or tea2025.",
+            help="From files to squares as a paper did: degrave2021 or tea2025; 'help' describes them.",
             show_default="degrave2021",
         ),
     ] = None,
@@ -66,8 +67,14 @@ def build_dataset(
         ),
     ] = None,
     confounder_strength: Annotated[
-        float, typer.Option("--confounder-strength", metavar="S", help="Benchmarks: share of the majority, 0 to 1.")
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            "--confounder-strength",
+            metavar="S",
+            help="Benchmarks: share of the majority, 0 to 1.",
+            show_default="1.0",
+        ),
+    ] = None,
     masks: Annotated[
         Path | None,
         typer.Option("--masks", metavar="DIR", help="Lung masks of your own.", show_default=False),
@@ -148,6 +155,7 @@ def build_dataset(
     resume: Resume = False,
     json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Build a dataset from downloaded repositories, or draw a phantom one.
 
@@ -159,10 +167,17 @@ def build_dataset(
 
     Example: cxrshort build-dataset --dataset phantom-I --images 1000 --size 64
     """
+    check_loudness(quiet=quiet, verbose=verbose)
     if dataset == "help":
         from cxrshort.datasets.catalogue import sections
 
         return show.catalogue(sections(), json=json)
+    if recipe == "help":
+        from cxrshort.datasets.pixel_recipes import catalogue
+
+        return show.catalogue({"pixel recipes": catalogue()}, json=json)
+    if not dataset:
+        raise UsageError("--dataset is missing", "cxrshort build-dataset --dataset help lists the names")
     from cxrshort.datasets.reading import ReadOptions
     from cxrshort.verbs.build_dataset import build_dataset as run
 
@@ -179,7 +194,7 @@ def build_dataset(
         column_map=tuple(_pair(text) for text in column or []),
         corrections=corrections,
     )
-    with show.progress(quiet=quiet) as report:
+    with progress(quiet=quiet) as report:
         result = run(
             dataset,
             root=root,
@@ -213,7 +228,7 @@ def build_dataset(
         )
     if "shard" in result:
         return show.shard(result, json=json)
-    return show.dataset(result, json=json, quiet=quiet)
+    return show.dataset(result, json=json, quiet=quiet, verbose=verbose)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from cxrshort.cli import show
-from cxrshort.cli.options import Device, DryRun, Force, Json, Out, Precision, Quiet, Threads
+from cxrshort.cli.options import Device, DryRun, Force, Json, Out, Precision, Quiet, Threads, Verbose, check_loudness
 from cxrshort.cli.processes import quiet_unless
+from cxrshort.cli.progress import progress
 
 
 def evaluate(
@@ -68,13 +69,14 @@ def evaluate(
     force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Evaluate models inside and outside the dataset that they were trained on, and state the gap.
 
     Writes predictions.csv (one row per model and image), aucs.csv, means.csv, gaps.csv, roc.png, gap.png, summary.json
-    and run.json into results/evaluate (or --out). Patients seen in training are refused. For segmenters it writes
-    masks.csv (Dice and IoU of every image), overlaps.csv (their means with intervals), summary.json and run.json; for
-    regressions predictions.csv and correlations.csv (rank correlations with intervals).
+    and run.json into results/MODELS/DATASETS (or --out). Patients seen in training are refused. For segmenters it
+    writes masks.csv (Dice and IoU of every image), overlaps.csv (their means with intervals), summary.json and
+    run.json; for regressions predictions.csv and correlations.csv (rank correlations with intervals).
 
     A MODEL may be none of ours: py:package.module:factory?weights=FILE.safetensors&labels=COVID-19&size=224&range=0..1,
     a .onnx file with the same options behind its name, or txrv:all. --model-labels and the like say the same of all
@@ -84,6 +86,7 @@ def evaluate(
 
     Example: cxrshort evaluate runs/phantom-I/small-cnn/erm/replicate-0 --dataset phantom-I --dataset phantom-external
     """
+    check_loudness(quiet=quiet, verbose=verbose)
     from cxrshort.devices import rank
     from cxrshort.verbs.evaluate import evaluate as run
 
@@ -97,7 +100,7 @@ def evaluate(
         "output": model_output,
     }
     first = rank() == 0
-    with show.progress(quiet=quiet or not first) as report, quiet_unless(first):
+    with progress(quiet=quiet or not first) as report, quiet_unless(first):
         result = run(
             models,
             dataset=dataset,
@@ -113,4 +116,4 @@ def evaluate(
             report=report,
         )
     if first:
-        show.evaluation(result, json=json, quiet=quiet)
+        show.evaluation(result, json=json, quiet=quiet, verbose=verbose)

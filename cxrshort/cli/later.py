@@ -22,6 +22,6 @@ def make(name: str) -> Callable[[typer.Context], None]:
 
     def command(context: typer.Context) -> None:
         del context
-        raise WorkFailedError(f"'{name}' is not built yet", "cxrshort --help lists what is")
+        raise WorkFailedError(f"'{name}' is not built yet")
 
     return command

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from cxrshort.errors import UsageError
+
 Dataset = Annotated[
     str,
     typer.Option("--dataset", metavar="D", help="A dataset folder, a manifest file, - or a name.", show_default=False),
@@ -21,7 +23,18 @@ Jobs = Annotated[
     typer.Option("--jobs", metavar="N", min=1, help="Parallel workers for images.", show_default="all cores"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no notes.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="The short result alone: no progress, no notes.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Whole tables: every label, measurement, epoch and reason.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an earlier output.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and what it takes; write nothing.")]
+
+
+def check_loudness(*, quiet: bool, verbose: bool) -> None:
+    """Refuse ``--quiet`` together with ``--verbose``.
+
+    Raises:
+        UsageError: both are given.
+    """
+    if quiet and verbose:
+        raise UsageError("--quiet and --verbose exclude each other", "give one of them")

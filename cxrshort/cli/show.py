@@ -1,109 +1,167 @@
-"""Everything that cxrshort prints: results on stdout, progress and notes on stderr."""
+"""What each command prints: its result on stdout, notes on stderr."""
 
-import contextlib
-import json as json_text
+import csv
+import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import textwrap
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress
-
-Report = Callable[[Mapping[str, Any]], None]
+from cxrshort.cli.plans import plan
+from cxrshort.cli.tables import Columns, counts, document, line, notes, table
 
 _WORST = 12
 """Measurements of confounding that are printed; nobody reads a hundred."""
 
-_PIPED_WIDTH = 200
-"""Columns when nobody watches: wide enough that no table is cut."""
+_INTERVAL = 22
+"""Characters of a number with its interval, such as -0.123 [-0.456, 0.789]."""
 
 
-def dataset(result: Mapping[str, Any], *, json: bool, quiet: bool) -> None:
-    """Print what build-dataset made: repositories, exclusions, the accounting sum, splits."""
+def dataset(result: Mapping[str, Any], *, json: bool, quiet: bool, verbose: bool = False) -> None:
+    """Print what build-dataset made: tables that describe it, then the block that nobody should overlook."""
     if json:
-        return _print_json(result)
+        return document(result)
     if result.get("dry_run"):
-        return _facts(result)
-    if "characteristics" in result:
-        _described(result)
-    if result["excluded"]:
-        _table(
-            ["excluded because", "images"],
-            [[reason, count] for reason, count in result["excluded"].items()],
-            right=(1,),
-        )
-    if result["published"]:
-        here = f"{result['rows']:,} images of {result['patients']:,} patients"
-        _line(f"the paper counts {_thousands(result['published'])}; this dataset has {here}")
-    excluded = sum(result["excluded"].values())
-    _line(f"candidates {result['candidates']} = rows {result['rows']} + excluded {excluded}")
-    first = next(iter(result["splits"].items()))
-    _line(f"{len(result['splits'])} splits by person; {first[0]}: {_counts(first[1])}")
-    if result["patients"] != result["people"]:
-        joined = f"{len(result['same_films'])} pairs of images show one film"
-        _line(f"{result['patients']} patient ids are {result['people']} persons: {joined}")
+        plan(result)
+        return None if quiet else notes(result["notes"])
+    if "characteristics" in result and not quiet:
+        _characteristics(result["characteristics"], whole=verbose)
+        _confounding(result["confounding"], whole=verbose)
     if not quiet:
         notes(result["notes"])
-    return _line(f"written to {result['folder']}")
+    excluded = sum(result["excluded"].values())
+    line(f"candidates {result['candidates']} = rows {result['rows']} + excluded {excluded}")
+    first = next(iter(result["splits"].items()))
+    line(f"{len(result['splits'])} splits by person; {first[0]}: {counts(first[1])}")
+    if result["patients"] != result["people"]:
+        joined = f"{len(result['same_films'])} pairs of images show one film"
+        line(f"{result['patients']} patient ids are {result['people']} persons: {joined}")
+    if result["published"]:
+        here = f"{result['rows']:,} images of {result['patients']:,} patients"
+        line(f"the paper counts {_thousands(result['published'])}; this dataset has {here}")
+    if result["excluded"]:
+        _excluded(result, whole=verbose)
+    return line(f"written to {result['folder']}")
 
 
-def _described(result: Mapping[str, Any]) -> None:
-    header, *rows = result["characteristics"]
+def _characteristics(rows: Sequence[Sequence[str]], *, whole: bool) -> None:
+    header, *body = rows
     # An empty label shows as a dash; how many are empty stands in characteristics.csv.
-    _table(header, [row for row in rows if not row[0].endswith(" not labelled")], right=range(1, len(header)))
-    header, *rows = result["confounding"]
-    _table(header, rows[:_WORST], right=(4,))
-    if len(rows) > _WORST:
-        _line(f"the worst {_WORST} of {len(rows)} measurements; all are in confounding.csv")
+    shown = [row for row in body if whole or not row[0].endswith(" not labelled")]
+    table(header, shown, Columns(right=range(1, len(header))))
+
+
+def _confounding(rows: Sequence[Sequence[str]], *, whole: bool) -> None:
+    header, *body = rows
+    if whole:
+        return table(header, body, Columns(right=(4,), least={3: _INTERVAL - 2}))
+    shown, cautious = [], False
+    for label, by, measure, value, _, verdict in body[:_WORST]:
+        known, sign, _ = verdict.partition(" (only ")
+        cautious = cautious or bool(sign)
+        name = "V" if measure.startswith("Cramer") else measure
+        shown.append([label, by, f"{name} {value}", known + (" *" if sign else "")])
+    table(["label", "predicted by", "Cramer's V or AUC", "verdict"], shown, Columns(least={2: _INTERVAL + 2}))
+    if cautious:
+        line("* on few persons of one class; confounding.csv has their number")
+    if len(body) > _WORST:
+        line(f"the worst {_WORST} of {len(body)} measurements; all are in confounding.csv, and shown by --verbose")
+    return line("")
+
+
+def _excluded(result: Mapping[str, Any], *, whole: bool) -> None:
+    if not whole:
+        rows: list[list[Any]] = [[reason, count] for reason, count in result["excluded"].items()]
+        return table(["excluded because", "images"], rows, Columns(right=(1,)))
+    found = Counter((each["reason"], each["detail"]) for each in _read(Path(result["folder"]) / "excluded.csv"))
+    listed = [[*what, count] for what, count in sorted(found.items(), key=lambda each: (-each[1], each[0]))]
+    return table(["excluded because", "detail", "images"], listed, Columns(right=(2,)))
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 def shard(result: Mapping[str, Any], *, json: bool) -> None:
     """Print what one shard of a build made, in one line."""
     if json:
-        return _print_json(result)
-    refused = f", refused {_counts(result['refused'])}" if result["refused"] else ""
-    return _line(f"shard {result['shard']}: {result['images']} images{refused}, in {result['folder']}")
+        return document(result)
+    refused = f", refused {counts(result['refused'])}" if result["refused"] else ""
+    return line(f"shard {result['shard']}: {result['images']} images{refused}, in {result['folder']}")
 
 
 def catalogue(sections: Mapping[str, Mapping[str, str]], *, json: bool) -> None:
     """Print names and their one-line summaries, by section."""
     if json:
-        return _print_json(sections)
+        return document(sections)
     width = max(len(name) for names in sections.values() for name in names)
+    across = max(shutil.get_terminal_size().columns, 80) if sys.stdout.isatty() else 100
     blocks = [
-        "\n".join([section, *(f"  {name:<{width}}  {summary}" for name, summary in names.items())])
+        "\n".join([section, *(_entry(f"  {name:<{width}}  ", summary, across) for name, summary in names.items())])
         for section, names in sections.items()
     ]
-    return _line("\n\n".join(blocks))
+    return line("\n\n".join(blocks))
 
 
-def training(result: Mapping[str, Any], *, json: bool, quiet: bool) -> None:
+def _entry(name: str, summary: str, across: int) -> str:
+    return textwrap.fill(summary, across, initial_indent=name, subsequent_indent=" " * len(name))
+
+
+def training(result: Mapping[str, Any], *, json: bool, quiet: bool, verbose: bool = False) -> None:
     """Print what train reached."""
     if json:
-        return _print_json(result)
+        return document(result)
+    if not quiet:
+        notes(_training_notes(result))
     if result.get("dry_run"):
-        return _facts(result)
+        return plan(result)
     if "replicates" in result:
         return _replicates(result)
     if "trials" in result:
         _trials(result)
+    if verbose and result["history"]:
+        _history(result["history"])
     chosen = result["selection"]
-    if any(result.get("images_without_masks", {}).values()) and not quiet:
-        notes([f"images without a mask are left out: {_counts(result['images_without_masks'])}"])
-    if result["labels_left_out"] and not quiet:
-        notes([f"labels without both classes in training are no outputs: {', '.join(result['labels_left_out'])}"])
     outputs = "masks" if "images_without_masks" in result else "labels"
     what = f"{result['architecture']} with {len(result['labels'])} {outputs}"
-    _line(f"{what}, trained on {result['images']['train']} images")
+    line(f"{what}, trained on {result['images']['train']} images")
     if "members" in chosen:
         kind = "mean" if result["combine"] == "mean" else "quadratic mean"
         what = f"the {kind} of the probabilities of {len(chosen['members'])} members"
-        _line(f"{what} has a validation {chosen['measure']} of {chosen['score']:.3f}")
+        line(f"{what} has a validation {chosen['measure']} of {chosen['score']:.3f}")
     else:
         epoch = f"epoch {chosen['epoch'] + 1} of {len(result['history'])}"
-        _line(f"{epoch} is kept, with a validation {chosen['measure']} of {chosen['score']:.3f}")
-    return _line(f"written to {result['model']}")
+        line(f"{epoch} is kept, with a validation {chosen['measure']} of {chosen['score']:.3f}")
+    return line(f"written to {result['model']}")
+
+
+def _training_notes(result: Mapping[str, Any]) -> list[str]:
+    found = []
+    for each in result.get("replicates", [result]):
+        of = f"replicate {each['replicate']}: " if "replicates" in result else ""
+        if any(each.get("images_without_masks", {}).values()):
+            found.append(f"{of}images without a mask are left out: {counts(each['images_without_masks'])}")
+        if empty := each.get("empty_labels_read_as_0", 0):
+            found.append(
+                f"{of}{empty:,} empty labels of the training fold are read as 0; --empty-labels mask leaves them out"
+            )
+        if each.get("labels_left_out"):
+            found.append(
+                f"{of}labels without both classes in training are no outputs: {', '.join(each['labels_left_out'])}"
+            )
+    return found
+
+
+def _history(history: Sequence[Mapping[str, Any]]) -> None:
+    rows = [
+        [each["epoch"] + 1, f"{each['learning_rate']:.3g}"]
+        + [f"{each[name]:.4f}" if name in each else "" for name in ("loss", "val_loss", "score")]
+        for each in history
+    ]
+    table(["epoch", "learning rate", "loss", "validation loss", "validation score"], rows, Columns(right=range(5)))
 
 
 def _replicates(result: Mapping[str, Any]) -> None:
@@ -111,10 +169,10 @@ def _replicates(result: Mapping[str, Any]) -> None:
         [each["replicate"], each["images"]["train"], f"{each['selection']['score']:.3f}", each["model"]]
         for each in result["replicates"]
     ]
-    _table(["replicate", "images", f"validation {result['measure']}", "model"], rows, right=(0, 1, 2))
+    table(["replicate", "images", f"validation {result['measure']}", "model"], rows, Columns(right=(0, 1, 2)))
     spread = "" if result["deviation"] is None else f", SD {result['deviation']:.3f}"
-    _line(f"mean {result['mean']:.3f}{spread} over {len(rows)}")
-    _line(f"written to {result['folder']}")
+    line(f"mean {result['mean']:.3f}{spread} over {len(rows)}")
+    line(f"written to {result['folder']}")
 
 
 def _trials(result: Mapping[str, Any]) -> None:
@@ -124,76 +182,105 @@ def _trials(result: Mapping[str, Any]) -> None:
         for each in result["trials"]
     ]
     measure = f"validation {result['selection']['measure']}"
-    _table(["trial", *[name.replace("_", " ") for name in names], measure], rows, right=range(len(names) + 1))
-    _line(f"trial {result['selection']['trial']} of {len(rows)} is kept")
+    header = ["trial", *[name.replace("_", " ") for name in names], measure]
+    table(header, rows, Columns(right=range(len(names) + 1)))
+    line(f"trial {result['selection']['trial']} of {len(rows)} is kept")
 
 
 def architectures(rows: Sequence[Mapping[str, Any]], *, json: bool) -> None:
     """Print the architectures with their parameters and input sizes."""
     if json:
-        return _print_json({"architectures": list(rows)})
+        return document({"architectures": list(rows)})
     header = ["architecture", "parameters", "input, pixels", ""]
-    return _table(
-        header, [[row[key] for key in ("name", "parameters", "input", "summary")] for row in rows], right=(1,)
-    )
+    cells = [[row[key] for key in ("name", "parameters", "input", "summary")] for row in rows]
+    return table(header, cells, Columns(right=(1,)))
 
 
-def evaluation(result: Mapping[str, Any], *, json: bool, quiet: bool) -> None:
+def evaluation(result: Mapping[str, Any], *, json: bool, quiet: bool, verbose: bool = False) -> None:
     """Print AUCs with intervals, and the generalization gap."""
     if json:
-        return _print_json(result)
+        return document(result)
     if result.get("dry_run"):
-        return _facts(result)
+        return plan(result)
+    if not quiet:
+        notes(_evaluation_notes(result))
     if "overlaps" in result:
         return _overlaps(result)
     if "correlations" in result:
         return _correlations(result)
-    _line(f"{result['label']}, AUC with 95 % interval")
-    trained = _trained(result)
-    rows = [
-        [*[each[name] for name in trained], each["dataset"], each["role"], each["positives"], each["negatives"]]
-        + [_mean(each)]
-        for each in result["means"]
-    ]
+    labels = {result["label"]: (result["means"], result["gaps"])}
+    if verbose:
+        folder = Path(result["folder"])
+        means, gaps = (_by_label(folder / name) for name in ("means.csv", "gaps.csv"))
+        labels |= {label: (rows, gaps.get(label, [])) for label, rows in means.items()}
+    for label, (means_of_one, gaps_of_one) in labels.items():
+        _aucs(label, means_of_one, gaps_of_one)
+    return line(f"written to {result['folder']}")
+
+
+def _evaluation_notes(result: Mapping[str, Any]) -> list[str]:
+    found = list(result.get("notes", []))
+    if without := result.get("labels_without_auc"):
+        found.append(f"no AUC, one class only in a test fold: {', '.join(without)} (reasons in aucs.csv)")
+    return found
+
+
+def _by_label(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of a table that evaluate wrote, by label."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    numbers = ("mean", "deviation", "gap", "low", "high")
+    for row in _read(path) if path.stat().st_size > 1 else []:
+        values: dict[str, Any] = {
+            **row,
+            **{name: float(row[name]) if row[name] else None for name in numbers if name in row},
+        }
+        found.setdefault(row["label"], []).append(values)
+    return found
+
+
+def _aucs(label: str, means: Sequence[Mapping[str, Any]], gaps: Sequence[Mapping[str, Any]]) -> None:
+    line(f"{label}, AUC with 95 % interval")
+    trained = _trained(means)
+    own = len(trained)
     header = [*[name.replace("_", " ") for name in trained], "tested on", "role", "pos.", "neg.", "AUC"]
-    _table(header, rows, right=(len(header) - 3, len(header) - 2))
-    if result["gaps"]:
-        gaps = [
+    names = [*trained, "dataset", "role", "positives", "negatives"]
+    rows = [[*[each[name] for name in names], _mean(each)] for each in means]
+    table(header, rows, Columns(right=(own + 2, own + 3), least={own + 4: _INTERVAL}, same=range(own)))
+    if gaps:
+        differences = [
             [*[each[name] for name in trained], f"{each['internal']} - {each['external']}", _interval(each, "gap")]
-            for each in result["gaps"]
+            for each in gaps
         ]
-        _table([*header[: len(trained)], "internal - external", "generalization gap"], gaps)
-    if result["labels_without_auc"] and not quiet:
-        notes(
-            [f"no AUC, one class only in a test fold: {', '.join(result['labels_without_auc'])} (reasons in aucs.csv)"]
-        )
-    return _line(f"written to {result['folder']}")
+        look = Columns(least={own + 1: _INTERVAL}, same=range(own))
+        table([*header[:own], "internal - external", "generalization gap"], differences, look)
 
 
-def _trained(result: Mapping[str, Any]) -> list[str]:
+def _trained(means: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the columns that tell models apart; how they were trained only where that differs."""
-    methods = {each["method"] for each in result["means"]}
+    methods = {each["method"] for each in means}
     return ["trained_on", "architecture", *(["method"] if len(methods) > 1 else [])]
 
 
 def _overlaps(result: Mapping[str, Any]) -> None:
-    _line("mean over images, with 95 % interval")
+    line("mean over images, with 95 % interval")
     rows = [
         [each["model"], each["mask"], each["dataset"], each["images"], each["without_mask"]]
         + [_overlap(each, name) for name in ("dice", "iou")]
         for each in result["overlaps"]
     ]
-    _table(["model", "mask", "tested on", "images", "without mask", "Dice", "IoU"], rows, right=(3, 4))
-    return _line(f"written to {result['folder']}")
+    header = ["model", "mask", "tested on", "images", "without mask", "Dice", "IoU"]
+    table(header, rows, Columns(right=(3, 4), least={5: _INTERVAL, 6: _INTERVAL}, same=(0, 1)))
+    return line(f"written to {result['folder']}")
 
 
 def _correlations(result: Mapping[str, Any]) -> None:
-    _line("Spearman's rank correlation, with 95 % interval")
+    line("Spearman's rank correlation, with 95 % interval")
     names = ("trained_on", "architecture", "method", "dataset", "role", "replicate", "label", "images")
     rows = [[*[each[name] for name in names], _interval(each, "value")] for each in result["correlations"]]
     header = [name.replace("_", " ") for name in names]
-    _table([*header[:3], "tested on", *header[4:], "correlation"], rows, right=(5, 7))
-    return _line(f"written to {result['folder']}")
+    look = Columns(right=(5, 7), least={8: _INTERVAL}, same=(0, 1, 2, 5, 6))
+    table([*header[:3], "tested on", *header[4:], "correlation"], rows, look)
+    return line(f"written to {result['folder']}")
 
 
 def _overlap(row: Mapping[str, Any], name: str) -> str:
@@ -218,115 +305,5 @@ def _interval(row: Mapping[str, Any], name: str) -> str:
     return f"{row[name]:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
 
 
-def notes(lines: Sequence[str]) -> None:
-    """Print notes on stderr."""
-    for line in lines:
-        sys.stderr.write(f"note: {line}\n")
-
-
-def _thousands(counts: Mapping[str, int]) -> str:
-    return " of ".join(f"{count:,} {name}" for name, count in counts.items())
-
-
-def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counts.items())
-
-
-def _facts(result: Mapping[str, Any]) -> None:
-    for name, value in result.items():
-        if isinstance(value, Mapping):
-            value = _counts(value)
-        elif isinstance(value, list):
-            value = ", ".join(map(str, value))
-        _line(f"{name.replace('_', ' ')}: {value}")
-
-
-def _print_json(result: Mapping[str, Any]) -> None:
-    sys.stdout.write(json_text.dumps(result, indent=2) + "\n")
-
-
-def _line(text: str) -> None:
-    sys.stdout.write(text + "\n")
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    return Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[int] = ()) -> None:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for number, name in enumerate(header):
-        table.add_column(name, justify="right" if number in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row])
-    console = _console()
-    with console.capture() as text:  # printed by rich itself, a closed pipe (| head) would end in exit code 1
-        console.print(table)
-    _line(text.get())
-
-
-@contextlib.contextmanager
-def progress(*, quiet: bool) -> Iterator[Report]:
-    """Yield a function that shows events: a live bar on a terminal, a line per epoch elsewhere."""
-    if quiet:
-        yield lambda event: None
-    elif sys.stderr.isatty():
-        with _bars() as bars:
-            yield _Live(bars)
-    else:
-        yield _log_line
-
-
-def _log_line(event: Mapping[str, Any]) -> None:
-    if event["event"] == "epoch":
-        measures = f"loss {event['loss']:.4f}, validation {_measure(event)} {event['score']:.3f}"
-        sys.stderr.write(f"{_run(event)}epoch {event['epoch'] + 1}: {measures}, {event['seconds']:.0f} s\n")
-    elif event["event"] == "scored":
-        sys.stderr.write(f"scored {event['images']} images of {event['dataset']} with {event['model']}\n")
-
-
-def _run(event: Mapping[str, Any]) -> str:
-    """Say which of several runs an event belongs to."""
-    return f"{event['run']}, " if event.get("run") else ""
-
-
-def _measure(event: Mapping[str, Any]) -> str:
-    return "Dice" if "dice" in event else "AUC"
-
-
-def _bars() -> "Progress":
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[facts]}"), TimeRemainingColumn()
-    return Progress(*columns, console=Console(stderr=True), transient=True)
-
-
-class _Live:
-    """Turn events into the movement of one bar."""
-
-    def __init__(self, bars: "Progress") -> None:
-        self._bars = bars
-        self._task = bars.add_task("", total=None, facts="")
-        self._score = ""
-
-    def __call__(self, event: Mapping[str, Any]) -> None:
-        """Show one event."""
-        kind = event["event"]
-        if kind == "images":
-            self._bars.update(self._task, description="images", completed=event["done"], total=event["of"])
-        elif kind == "step":
-            facts = f"{event['images_per_second']:.0f} images/s  loss {event['loss']:.3f}{self._score}"
-            total = event["epochs"] * event["steps"]
-            done = event["epoch"] * event["steps"] + event["step"]
-            text = f"{_run(event)}epoch {event['epoch'] + 1}/{event['epochs']}"
-            self._bars.update(self._task, description=text, completed=done, total=total, facts=facts)
-        elif kind == "epoch":
-            self._score = f"  validation {_measure(event)} {event['score']:.3f}"
-        else:
-            self._bars.update(self._task, description=f"scored {event['dataset']}")
+def _thousands(published: Mapping[str, int]) -> str:
+    return " of ".join(f"{count:,} {name}" for name, count in published.items())

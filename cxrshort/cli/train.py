@@ -5,8 +5,23 @@ from typing import Annotated
 import typer
 
 from cxrshort.cli import show
-from cxrshort.cli.options import Dataset, Device, DryRun, Force, Json, Out, Precision, Quiet, Resume, Seed, Threads
+from cxrshort.cli.options import (
+    Dataset,
+    Device,
+    DryRun,
+    Force,
+    Json,
+    Out,
+    Precision,
+    Quiet,
+    Resume,
+    Seed,
+    Threads,
+    Verbose,
+    check_loudness,
+)
 from cxrshort.cli.processes import quiet_unless
+from cxrshort.cli.progress import progress
 from cxrshort.errors import UsageError
 from cxrshort.registry import check_name
 
@@ -19,14 +34,14 @@ def train(
         str, typer.Option("--arch", metavar="A", help="An architecture; 'help' lists them.", show_default=False)
     ] = "",
     recipe: Annotated[
-        str, typer.Option("--recipe", metavar="R", help="standard, or a published one: degrave2021, ...")
+        str, typer.Option("--recipe", metavar="R", help="standard, or a published one; 'help' lists them.")
     ] = "standard",
     method: Annotated[
         str | None,
         typer.Option(
             "--method",
             metavar="M",
-            help="erm, group-dro, irm, pgi, rrr, gain, isnet or multitask.",
+            help="erm, group-dro, irm, pgi, rrr, gain, isnet or multitask; 'help' describes them.",
             show_default=_FROM_RECIPE,
         ),
     ] = None,
@@ -272,11 +287,16 @@ def train(
     resume: Resume = False,
     json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Train a classifier, or a segmenter, on one replicate of a dataset.
 
     Writes model.safetensors (the epoch with the best validation AUC), log.jsonl, training.png and run.json into
     runs/DATASET/ARCH/METHOD/replicate-R (or --out). SIGTERM, SIGINT and SIGUSR1 save the state and exit with 75.
+
+    Besides the names that --arch help lists, A may be timm:NAME, any network of timm, such as timm:convnext_tiny (pip
+    install 'cxrshort[timm]'), or txrv:NAME, a published classifier of torchxrayvision, such as txrv:all. Networks of
+    your own code (py:package.module:factory) and ONNX files (model.onnx) are not trained; evaluate takes them.
 
     --arch unet --target masks trains a segmenter, whose epoch is chosen by Dice. --background noise --segmenter MODEL
     trains on what that segmenter leaves; the file then holds both, as one model of kind pipeline. With --masks in place
@@ -297,10 +317,19 @@ def train(
 
     Example: cxrshort train --dataset phantom-I --arch small-cnn --epochs 3
     """
+    check_loudness(quiet=quiet, verbose=verbose)
     if arch == "help":
         from cxrshort.models.lookup import catalogue
 
         return show.architectures(catalogue(), json=json)
+    if recipe == "help":
+        from cxrshort.training import recipes
+
+        return show.catalogue({"recipes": recipes.catalogue()}, json=json)
+    if method == "help":
+        from cxrshort.training import OBJECTIVES
+
+        return show.catalogue({"methods": {each: entry.summary for each, entry in OBJECTIVES.items()}}, json=json)
     if not (dataset and arch):
         missing = "--dataset" if not dataset else "--arch"
         raise UsageError(f"{missing} is missing", "cxrshort train --dataset phantom-I --arch densenet121")
@@ -349,7 +378,7 @@ def train(
         "patience": patience,
     }
     first = rank() == 0
-    with show.progress(quiet=quiet or not first) as report, quiet_unless(first):
+    with progress(quiet=quiet or not first) as report, quiet_unless(first):
         result = run(
             dataset,
             arch=arch,
@@ -371,7 +400,7 @@ def train(
             report=report,
         )
     if first:
-        show.training(result, json=json, quiet=quiet)
+        show.training(result, json=json, quiet=quiet, verbose=verbose)
 
 
 def _task(target: str, *, multiclass: bool | None, regression: bool) -> str | None:

@@ -1,6 +1,5 @@
 """What a build will take: images/s from a short trial, minutes, disk."""
 
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -8,33 +7,31 @@ from typing import Any
 
 import numpy as np
 
-from cxrshort import images
+from cxrshort import forecasts, images
 from cxrshort.datasets.material import Material
 
 _TRIAL_IMAGES = 32
 
 
-def forecast(material: Material, count: int, *, jobs: int, folder: Path) -> dict[str, Any]:
+def forecast(material: Material, count: int, *, jobs: int) -> dict[str, Any]:
     """Make a few images that lie evenly among the candidates, and say what all of them take.
 
     Args:
         material: what pixels are made from.
         count: number of images to make.
         jobs: workers that will share the work; each is taken to be as fast as the one of the trial.
-        folder: the dataset folder, for the room on its disk.
 
     Returns:
-        ``images_per_second``, ``jobs``, ``minutes``, ``disk_mib`` and ``disk_free_mib``.
+        ``images_per_second``, ``jobs``, ``minutes``, ``disk_mib`` and ``memory_mib``, what one worker holds.
     """
     rate = jobs * _images_per_second(material, count)
     row = sum(int(np.prod(shape)) for shape in material.caches.values())
-    home = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
     return {
         "images_per_second": round(rate, 1),
         "jobs": jobs,
         "minutes": round(count / rate / 60, 2),
         "disk_mib": round(count * row / 2**20, 1),
-        "disk_free_mib": round(shutil.disk_usage(home).free / 2**20),
+        "memory_mib": forecasts.peak_memory_mib(),
     }
 
 

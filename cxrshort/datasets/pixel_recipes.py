@@ -51,6 +51,17 @@ RECIPES = {
 }
 
 
+SUMMARIES = {
+    "degrave2021": "DeGrave et al. 2021: the shorter side to N pixels, then the centre",
+    "tea2025": "Bassi et al. 2025 (TEA): equalised, squashed to squares; repositories for testing alone padded",
+}
+
+
+def catalogue() -> dict[str, str]:
+    """Return every pixel recipe with its one-line summary."""
+    return {name: SUMMARIES[name] for name in RECIPES}
+
+
 def pixel_recipe(
     name: str | None, *, fit: str | None = None, test_fit: str | None = None, equalise: bool = False
 ) -> PixelRecipe:

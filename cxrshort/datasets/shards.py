@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxrshort import images, runs
+from cxrshort import forecasts, images, runs
 from cxrshort.datasets import assembly
 from cxrshort.datasets.assembly import Build
 from cxrshort.datasets.journal import Journal, read_journal
@@ -198,6 +198,18 @@ def refuse_unmerged(folder: Path) -> None:
     """
     if (folder / SHARDS).exists() and not (folder / runs.DONE).exists():
         raise OutputError(f"'{folder}' holds shards", "--merge builds the dataset from them, --force begins anew")
+
+
+def foresee(folder: Path, *, force: bool, resume: bool, part: bool, merge: bool) -> dict[str, str]:
+    """Return what a build would do with the dataset folder, for a dry run, see :func:`cxrshort.forecasts.foresee`."""
+    if part or merge:  # goes on with what other shards have begun, and never with what is finished
+        resume = not (folder / runs.DONE).exists()
+    elif not force:
+        try:
+            refuse_unmerged(folder)
+        except OutputError as error:
+            return {"folder": str(folder), "fate": "refused", "reason": error.message, "hint": error.hint}
+    return forecasts.foresee(folder, force=force, resume=resume)
 
 
 def discard(folder: Path) -> None:

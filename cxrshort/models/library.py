@@ -1,5 +1,7 @@
 """Where a model comes from: our own files and run folders, a folder of replicates, or a network of the user's."""
 
+import os
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +13,11 @@ from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.external import files_of, is_external, load_external
+
+_LISTED = 3
+"""Models that a message names."""
+_DEEPEST = 6
+"""Folders below the given one that are looked into: runs/DATASET/ARCH/METHOD/replicate-R has four."""
 
 
 def expand(name: str) -> list[str]:
@@ -33,7 +40,26 @@ def expand(name: str) -> list[str]:
             )
         if below:
             return [str(checkpoint.locate(each)) for each in below]
+        if deeper := _models_below(folder):
+            listed = ", ".join(f"'{each}'" for each in deeper[:_LISTED]) + (", ..." if len(deeper) > _LISTED else "")
+            lie = f"{len(deeper)} lie deeper" if len(deeper) > 1 else "1 lies deeper"
+            raise MissingInputError(
+                f"'{folder}' holds no model; {lie}: {listed}",
+                f"name them, or the folder right above: cxrshort evaluate {shlex.quote(str(deeper[0].parent))} ...",
+            )
     return [str(checkpoint.locate(name))]
+
+
+def _models_below(folder: Path) -> list[Path]:
+    """Return the run folders with a model below a folder, in order, without the parts that runs are made of."""
+    found = []
+    for home, folders, files in os.walk(folder):
+        deep = len(Path(home).relative_to(folder).parts)
+        if checkpoint.FILE in files:
+            found.append(Path(home))
+        if checkpoint.FILE in files or deep == _DEEPEST:  # members and trials belong to the run above them
+            folders.clear()
+    return sorted(found)
 
 
 def describe(name: str) -> Description:

@@ -33,6 +33,7 @@ from cxrshort.report.style import (
 )
 
 LINE = 0.145  # inches from one small line of text to the next
+CHARACTER = 0.058  # inches that a small digit takes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,10 +204,12 @@ def gap_plot(points: Sequence[GapPoint], path: Path) -> Path:
     labels = [f"{wrap(row.dataset, 26, lines=2)} ({'internal' if row.internal else 'external'})" for row in rows]
     step, title, left, width = 0.34, 0.36, 2.6, 3.3
     height = 0.12 + title * len(models) + step * len(rows)
-    figure = new_figure(left + width + 1.55, height + 0.55)
+    areas = [_interval_text(row.auc, row.low, row.high) for row in rows]
+    right = max(1.55, 0.3 + CHARACTER * max(map(len, areas)))  # an AUC near 0 or 1 has many digits
+    figure = new_figure(left + width + right, height + 0.55)
     axes = add_axes(figure, left, 0.05, width=width, height=height)
     y = 0.06
-    for number, (row, label) in enumerate(zip(rows, labels, strict=True)):
+    for number, (row, label, area) in enumerate(zip(rows, labels, areas, strict=True)):
         if number == 0 or rows[number - 1].model != row.model:
             heading = write(figure, wrap(row.model, 80, lines=1), left=0.15, top=y + 0.12)
             heading.set(fontweight="bold", backgroundcolor="white")
@@ -214,7 +217,6 @@ def gap_plot(points: Sequence[GapPoint], path: Path) -> Path:
         middle = y + step / 2
         _draw_point(axes, row, middle - 0.05, colours[row.dataset])
         write(figure, label, left=0.3, top=middle, size=SMALL).set_verticalalignment("center")
-        area = _interval_text(row.auc, row.low, row.high)
         write(figure, area, left=left + width + 0.15, top=middle, size=SMALL).set_verticalalignment("center")
         y += step
     lowest = min(0.5, *(point.auc if point.low is None else point.low for point in points))

@@ -223,8 +223,10 @@ def check_level(level: float) -> None:
 
 
 def _no_spread(rows: CheckedRows, value: float) -> str:
-    if value in (0.0, 1.0):
+    if value == 1.0:
         return "perfect separation"
+    if value == 0.0:
+        return "reversed: every positive below every negative"
     return "all scores are equal" if np.ptp(rankdata(rows.scores[:, 0])) == 0 else ""
 
 

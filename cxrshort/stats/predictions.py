@@ -149,6 +149,26 @@ def gap_table(predictions: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
+def why_no_gap(predictions: pd.DataFrame) -> list[str]:
+    """Say for each family of models that was tested on one side alone which side is missing, and how to get it."""
+    notes = []
+    for (trained_on, architecture, method), part in predictions.groupby(FAMILY, sort=False):
+        roles = set(part["role"])
+        if roles == {INTERNAL, EXTERNAL}:
+            continue
+        name = "/".join(filter(None, map(str, (trained_on, architecture, method))))
+        if EXTERNAL not in roles:
+            missing = (
+                f"{name} was tested on its own dataset alone; --dataset NAME of another hospital gives the outside"
+            )
+        elif trained_on:
+            missing = f"{name} was tested outside alone; --dataset {trained_on} gives the inside"
+        else:
+            missing = f"{name} does not say what it was trained on, so that no dataset is its inside"
+        notes.append(f"no generalization gap: {missing}")
+    return notes
+
+
 def _family(cell: Cell) -> tuple[str, str, str]:
     return cell.trained_on, cell.architecture, cell.method
 

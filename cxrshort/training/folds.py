@@ -33,10 +33,11 @@ class Folds:
         labels: names of the L outputs.
         train_targets: (N, L) float32, NaN where a label is empty.
         val_targets: the same for the validation fold.
-        select: position of the label whose AUC chooses the epoch; None takes the mean over labels.
+        select: position of the label whose AUC chooses the epoch; None takes the mean over several labels.
         left_out: labels that a network could not learn here.
         task: what the outputs mean.
         groups: (N,) codes of the training images' groups, -1 where empty; None where the run has no groups.
+        read_as_zero: number of empty labels in the training fold that count as negative.
     """
 
     train: Dataset
@@ -48,6 +49,7 @@ class Folds:
     left_out: tuple[str, ...] = ()
     task: Task = MULTILABEL
     groups: npt.NDArray[np.int64] | None = None
+    read_as_zero: int = 0
 
     @classmethod
     def cut(cls, data: Dataset, recipe: Recipe, *, replicate: int, explicit_label: bool) -> "Folds":
@@ -72,7 +74,8 @@ class Folds:
             labels, targets = _with_rest(labels, targets, name=recipe.rest_class)
         select = _choose_select(labels, recipe, explicit=explicit_label)
         groups = group_codes(train, recipe.group) if recipe.group else None
-        folds = cls(train, val, tuple(labels), targets[0], targets[1], select, left_out, task, groups)
+        read = _count_empty(train, labels) if recipe.empty_labels == "zero" else 0
+        folds = cls(train, val, tuple(labels), targets[0], targets[1], select, left_out, task, groups, read)
         folds.check(data.name, replicate=replicate)
         return folds
 
@@ -172,6 +175,11 @@ def _with_rest(
     return [*labels, name], [np.c_[each, np.clip(1 - each.sum(axis=1), 0, None)] for each in targets]
 
 
+def _count_empty(fold: Dataset, labels: Sequence[str]) -> int:
+    diseases = [label for label in labels if label in fold.labels]
+    return int(np.isnan(datasets.label_matrix(fold.manifest, diseases)).sum()) if diseases else 0
+
+
 def group_codes(data: Dataset, group: str) -> npt.NDArray[np.int64]:
     """Return the code of each image's group, (N,), -1 where it is empty; groups are numbered by name.
 
@@ -211,4 +219,6 @@ def _choose_labels(train: Dataset, recipe: Recipe, task: Task) -> tuple[list[str
 def _choose_select(labels: list[str], recipe: Recipe, *, explicit: bool) -> int | None:
     if explicit:
         registry.check_name(labels, recipe.select_label, kind="label of this model")
+    if len(labels) == 1:
+        return 0
     return labels.index(recipe.select_label) if recipe.select_label in labels else None

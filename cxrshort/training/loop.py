@@ -21,6 +21,7 @@ from cxrshort.devices import Compute
 from cxrshort.errors import ResumableError, UsageError, WorkFailedError
 from cxrshort.models.architecture import FullPrecisionLinear
 from cxrshort.models.classifier import Classifier
+from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.training.averaging import Average
 from cxrshort.training.batches import Batch, Batches
 from cxrshort.training.comparison import Comparing, learn_from_whole
@@ -98,7 +99,8 @@ def fit(model: nn.Module, batches: Batches, *, course: Course, state: State) -> 
         seconds = time.monotonic() - started
         record = {"epoch": epoch, "loss": state.loss_sum / len(batches)}
         with average.standing_in(model) if average else contextlib.nullcontext():
-            measured = dict(course.validate(model))
+            with devices.enough_memory(course.compute, images=SCORING_BATCH):
+                measured = dict(course.validate(model))
             if not math.isfinite(measured.get("val_loss", 0.0)):
                 raise _diverged(f"the validation loss is no number after epoch {epoch + 1}", course.keeper)
             warming = {"warm_up": True} if epoch < warm_up else {}
@@ -201,7 +203,8 @@ def take_step(model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, 
     """
     recipe, compute = course.recipe, course.compute
     optimizer.zero_grad(set_to_none=True)
-    try:
+    size = len(batch.indices)
+    with devices.enough_memory(compute, images=size, hint=f"try --batch-size {max(1, size // 2)}"):
         if isinstance(course.objective, Comparing):
             loss = learn_from_whole(course.objective, model, batch, passes=recipe.accumulate, compute=compute)
             loss = combine(model, loss, batch=batch, compute=compute)
@@ -211,20 +214,7 @@ def take_step(model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, 
         if recipe.clip_norm > 0:
             nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
         optimizer.step()
-    except RuntimeError as error:
-        if not _is_out_of_memory(error):
-            raise
-        size = len(batch.indices)
-        raise WorkFailedError(
-            f"{compute.device} has no memory left for a batch of {size} images",
-            f"try --batch-size {max(1, size // 2)}",
-        ) from error
     return loss
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Say whether memory ran out: accelerators have an error of their own, the CPU's allocator has a sentence."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator: can't allocate memory" in str(error)
 
 
 def _learn(model: nn.Module, batch: Batch, *, course: Course) -> Tensor:

@@ -43,6 +43,8 @@ def make_objective(name: str, settings: str, *, task: Task) -> Objective:
     """
     kind = registry.load(OBJECTIVES, name, kind="method")
     fields = {field.name: field.default for field in dataclasses.fields(kind.Settings)} if settings else {}
+    if settings and not fields:
+        raise UsageError(f"'{name}' has no settings", "leave --set out")
     given: dict[str, Any] = {}
     for text in filter(None, (each.strip() for each in settings.split(","))):
         key, sign, value = text.partition("=")

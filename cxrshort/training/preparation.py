@@ -25,7 +25,7 @@ from cxrshort.models.foreground import foreground
 from cxrshort.models.lookup import find_architecture
 from cxrshort.models.outlines import draw_outlines, load_segmenter
 from cxrshort.prefetch import Source
-from cxrshort.training import AUGMENTATIONS, OBJECTIVES
+from cxrshort.training import AUGMENTATIONS, OBJECTIVES, recipes
 from cxrshort.training.balancing import balanced_chances, given_weights, known_targets, label_codes, positive_weights
 from cxrshort.training.batches import Batches, MaskSource
 from cxrshort.training.features import compute_features, has_fixed_features, head, time_features
@@ -253,6 +253,20 @@ def check_size(architecture: Architecture, spec: InputSpec) -> None:
         )
 
 
+def check_batch_fits(recipe: Recipe, folds: AnyFolds) -> None:
+    """Refuse a batch size of the user's own that the training fold cannot fill; a recipe's is made smaller.
+
+    Raises:
+        UsageError: with the number of images.
+    """
+    images = len(folds.train.manifest)
+    if recipe.batch_size > images and recipe.batch_size != recipes.load(recipe.name).batch_size:
+        raise UsageError(
+            f"--batch-size is '{recipe.batch_size}', and the training fold has {images} images",
+            f"--batch-size {images} takes all of them at once",
+        )
+
+
 def check_masks(objective: Objective, folds: AnyFolds, recipe: Recipe, segmenter: Segmenter | None) -> bool:
     """Return whether the run needs masks; refuse it where the objective has none, or no use for those that are given.
 
@@ -301,6 +315,13 @@ def cut_folds(data: Dataset, recipe: Recipe, *, replicate: int, explicit_label: 
     if recipe.task == "masks":
         return MaskFolds.cut(data, recipe, replicate=replicate)
     return Folds.cut(data, recipe, replicate=replicate, explicit_label=explicit_label)
+
+
+def left_aside(folds: AnyFolds) -> dict[str, Any]:
+    """Return what a user must know about images that taught nothing, or labels that nobody gave."""
+    if isinstance(folds, MaskFolds):
+        return {"images_without_masks": folds.without_masks}
+    return {"empty_labels_read_as_0": folds.read_as_zero}
 
 
 def weighted_task(folds: AnyFolds, recipe: Recipe) -> Task:

@@ -252,6 +252,14 @@ def _open(request: Request, arguments: Mapping[str, Any]) -> runs.Run:
     return started[0] if started else runs.Run(request.folder, "train", dict(arguments))
 
 
+def inputs(request: Request) -> list[str]:
+    """Return the files and folders that a run reads."""
+    recipe = request.recipe
+    start = recipe.weights if recipe.weights != "none" else ""
+    own = str(request.data.path) if request.data.path else "standard input"
+    return [own, *filter(None, [start, recipe.segmenter])]
+
+
 def _arguments(request: Request, several: object) -> dict[str, Any]:
     """Return what the series depends on, as JSON values."""
     return runs.json_values(

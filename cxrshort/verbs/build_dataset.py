@@ -8,21 +8,20 @@ from typing import Any
 
 import pandas as pd
 
-from cxrshort import columns, registry, runs, workers
 from cxrshort import dataset as datasets
+from cxrshort import forecasts, runs, workers
 from cxrshort import manifest as manifests
 from cxrshort.datasets import assembly, cohorts, shards
 from cxrshort.datasets.benchmarks import BENCHMARKS
+from cxrshort.datasets.choices import Given, check_numbers, check_options
 from cxrshort.datasets.cohorts import Candidates
 from cxrshort.datasets.forecast import forecast
 from cxrshort.datasets.journal import Journal
-from cxrshort.datasets.label_maps import UNCERTAIN
 from cxrshort.datasets.material import Material, of_benchmark, of_files, of_phantoms
 from cxrshort.datasets.phantom import cohort as phantom_cohort
 from cxrshort.datasets.phantom.catalogue import DATASETS as PHANTOMS
 from cxrshort.datasets.pixel_recipes import PixelRecipe, pixel_recipe
-from cxrshort.datasets.reading import AGE_UNITS, COVID_LABELS, LABELERS, ReadOptions
-from cxrshort.errors import MissingInputError, UsageError
+from cxrshort.datasets.reading import ReadOptions
 from cxrshort.report import gallery
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -48,7 +47,7 @@ def build_dataset(
     number_of_images: int | None = None,
     confounding: float | None = None,
     options: ReadOptions | None = None,
-    confounder_strength: float = 1.0,
+    confounder_strength: float | None = None,
     masks: Path | None = None,
     mask_patterns: Sequence[str] = (),
     where: str = "",
@@ -78,10 +77,10 @@ def build_dataset(
         replicates: number of independent splits.
         seed: chooses splits, samples and phantoms.
         jobs: parallel workers; default one per processor. The bytes do not depend on it.
-        number_of_images: size of a phantom dataset.
-        confounding: of a phantom dataset, 0 to 1.
+        number_of_images: size of a phantom dataset; default 2000.
+        confounding: of a phantom dataset, 0 to 1; default the dataset's own.
         options: how repositories are read; default ``ReadOptions()``.
-        confounder_strength: share of the majority among a benchmark's training pictures, 0 to 1.
+        confounder_strength: share of the majority among a benchmark's training pictures, 0 to 1; default 1.
         masks: folder of lung masks, besides those that come with a repository.
         mask_patterns: how these masks are named, with ``{stem}`` for the image's name without its ending.
         where: expression over the columns that a row must fulfil.
@@ -105,27 +104,30 @@ def build_dataset(
         ResumableError: the user interrupted; what is done stays.
     """
     part = shards.parse(shard) if shard is not None else None
-    _check_numbers(size=size, replicates=replicates, sample=sample, per=per)
+    check_numbers(size=size, replicates=replicates, sample=sample, per=per)
     pixels = pixel_recipe(recipe, fit=fit, test_fit=test_fit, equalise=equalise)
-    _refuse_mismatched(
-        dataset,
-        drawn={"--images": number_of_images, "--confounding": confounding},
-        read={
+    options = options or ReadOptions()
+    given = Given(
+        phantom={"--images": number_of_images, "--confounding": confounding},
+        benchmark={"--confounder-strength": confounder_strength},
+        files={
             "--metadata-only": metadata_only,
             "--where": where,
             "--sample": sample,
             "--masks": masks,
+            "--mask-pattern": tuple(mask_patterns),
             "--scheduler": scheduler,
             "--recipe": recipe,
             "--fit": fit,
             "--test-fit": test_fit,
             "--equalise": equalise,
         },
+        downloads={"--root": root},
+        pixels={"--shard": shard, "--merge": merge, "--masks": masks, "--figures": figures},
     )
-    _refuse_contradictory({"--metadata-only": metadata_only, "--shard": shard, "--merge": merge})
-    _refuse_contradictory({"--metadata-only": metadata_only, "--masks": masks})
-    options = options or ReadOptions()
-    _check_reading(dataset, options, masks=masks)
+    check_options(dataset, given, options)
+    number_of_images, confounding = _phantom_numbers(dataset, number_of_images, confounding)
+    strength = 1.0 if confounder_strength is None else confounder_strength
     folder = out or datasets.default_folder(dataset)
     options = _completed(
         options, folder, jobs=jobs or os.cpu_count() or 1, metadata_only=metadata_only, dry_run=dry_run
@@ -138,7 +140,7 @@ def build_dataset(
         seed=seed,
         number_of_images=number_of_images,
         confounding=confounding,
-        confounder_strength=confounder_strength,
+        confounder_strength=strength,
         options=options,
         where=where,
         sample=sample,
@@ -147,7 +149,8 @@ def build_dataset(
     count = len(candidates.rows)
     if dry_run:
         made = 0 if metadata_only else count if part is None else len(part.rows(count))
-        return _plan(dataset, candidates, material, count=made, jobs=options.jobs, folder=folder)
+        plan = _plan(dataset, candidates, material, count=made, jobs=options.jobs, folder=folder)
+        return {**plan, "outputs": [shards.foresee(folder, force=force, resume=resume, part=bool(part), merge=merge)]}
     arguments = {
         "dataset": dataset,
         "root": root,
@@ -157,7 +160,7 @@ def build_dataset(
         "seed": seed,
         "images": number_of_images,
         "confounding": confounding,
-        "confounder_strength": confounder_strength,
+        "confounder_strength": strength,
         "masks": masks,
         "mask_patterns": mask_patterns,
         "options": dataclasses.asdict(dataclasses.replace(options, jobs=1)),
@@ -193,6 +196,16 @@ def build_dataset(
     found = {"same_films": same_films, **{name: each.rows for name, each in tables.items()}}
     summary = {"dataset": dataset, **assembly.summarise(manifest, candidates), **found}
     return _finish(build, manifest, summary, recipe={"size": side, **pixels.record()}, root=candidates.root)
+
+
+def _phantom_numbers(dataset: str, images: int | None, confounding: float | None) -> tuple[int | None, float | None]:
+    """Return the size and confounding that a phantom dataset is drawn with, so that run.json can say them."""
+    if dataset not in PHANTOMS:
+        return images, confounding
+    return (
+        PHANTOM_IMAGES if images is None else images,
+        PHANTOMS[dataset].confounding if confounding is None else confounding,
+    )
 
 
 def _finish(
@@ -236,8 +249,7 @@ def _gather(
         return of_benchmark(dataset, root=root, size=size, strength=confounder_strength, seed=seed)
     side = size or SIZE
     if dataset in PHANTOMS:
-        count = PHANTOM_IMAGES if number_of_images is None else number_of_images
-        phantoms = phantom_cohort.sample(dataset, images=count, confounding=confounding, seed=seed)
+        phantoms = phantom_cohort.sample(dataset, images=number_of_images or 0, confounding=confounding, seed=seed)
         return *of_phantoms(phantoms, size=side), side
     candidates = cohorts.gather(dataset, root=root, options=options, where=where)
     if sample is not None:
@@ -255,23 +267,6 @@ def _start(folder: Path, arguments: Mapping[str, Any], *, force: bool, resume: b
     return runs.start(folder, "build-dataset", arguments=arguments, force=force, resume=resume)
 
 
-def _check_reading(dataset: str, options: ReadOptions, *, masks: Path | None) -> None:
-    """Refuse words that no reader knows, files that are not there, and a table for what has tables of its own."""
-    for view in options.views:
-        registry.check_name(columns.VIEWS, view, kind="view")
-    registry.check_name(COVID_LABELS, options.covid_labels, kind="kind of COVID-19 label")
-    registry.check_name(UNCERTAIN, options.uncertain, kind="reading of uncertain labels")
-    registry.check_name(LABELERS, options.labeler, kind="labeler")
-    registry.check_name(AGE_UNITS, options.age_unit, kind="reading of ages")
-    if "folder" not in map(str.strip, dataset.split(",")):
-        for option, value in (("--table", options.table), ("--column", options.column_map)):
-            if value:
-                raise UsageError(f"{option} is for --dataset folder", f"'{dataset}' comes with its own tables")
-    for option, path in (("--masks", masks), ("--table", options.table), ("--corrections", options.corrections)):
-        if path is not None and not path.exists():
-            raise MissingInputError(f"'{path}' does not exist", f"{option} takes what is there")
-
-
 def _completed(options: ReadOptions, folder: Path, *, jobs: int, metadata_only: bool, dry_run: bool) -> ReadOptions:
     """Return the options with what the other arguments decide."""
     return dataclasses.replace(
@@ -287,33 +282,6 @@ def _images_done(report: Report) -> Callable[[int, int], None]:
     return lambda done, count: report({"event": "images", "done": done, "of": count})
 
 
-def _check_numbers(*, size: int | None, replicates: int, sample: int | None, per: str | None) -> None:
-    if per is not None and sample is None:
-        raise UsageError("--per needs --sample", "such as --sample 500 --per repository")
-    if size is not None and not 8 <= size <= 4096:
-        raise UsageError(f"--size is '{size}', it must be from 8 to 4096", "the papers use 224")
-    if not 1 <= replicates <= 1000:
-        raise UsageError(f"--replicates is '{replicates}', it must be from 1 to 1000", "the papers use 5")
-
-
-def _refuse_mismatched(dataset: str, *, drawn: Mapping[str, object], read: Mapping[str, object]) -> None:
-    """Refuse options that the dataset has no use for, rather than ignore them."""
-    is_phantom, is_benchmark = dataset in PHANTOMS, dataset in BENCHMARKS
-    for option, value in drawn.items():
-        if value is not None and not is_phantom:
-            raise UsageError(f"{option} is for phantom datasets", f"'{dataset}' is made of repositories")
-    for option, value in read.items():
-        if value and (is_phantom or is_benchmark):
-            raise UsageError(f"{option} is for repositories", f"'{dataset}' is drawn, not downloaded")
-
-
-def _refuse_contradictory(given: Mapping[str, object]) -> None:
-    """Refuse options of which each excludes the others."""
-    together = [option for option, value in given.items() if value]
-    if len(together) > 1:
-        raise UsageError(f"{together[0]} and {together[1]} exclude each other", "give one of them")
-
-
 def _plan(
     dataset: str, candidates: Candidates, material: Material, *, count: int, jobs: int, folder: Path
 ) -> dict[str, Any]:
@@ -321,10 +289,24 @@ def _plan(
     return {
         "dry_run": True,
         "dataset": dataset,
+        "reads": _reads(dataset, candidates, material),
         "candidates": len(candidates.rows) + len(candidates.excluded),
+        "rows": len(candidates.rows),
         "images_to_make": count,
         "excluded": excluded,
         "missing_files": excluded.get(MISSING_FILE, 0),
-        **(forecast(material, count, jobs=jobs, folder=folder) if count else {"disk_mib": 0.0}),
+        "disk_mib": 0.0,
+        "disk_free_mib": forecasts.free_disk_mib(folder),
+        **(forecast(material, count, jobs=jobs) if count else {}),
         "notes": list(candidates.notes),
+        "size": material.caches[datasets.IMAGES][-1],
     }
+
+
+def _reads(dataset: str, candidates: Candidates, material: Material) -> list[str]:
+    """Return the folders that pixels come from; phantoms come from none."""
+    root = candidates.root
+    if root is None:
+        return []
+    sources = cohorts.source_names(dataset) if material.from_files else []
+    return [str(cohorts.home(source, root)) for source in sources] or [str(root)]

@@ -1,7 +1,9 @@
 """Evaluate models inside and outside the dataset that they were trained on."""
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from cxrshort import columns, devices, registry, runs
+from cxrshort import columns, devices, forecasts, registry, runs
 from cxrshort import dataset as datasets
 from cxrshort import manifest as manifests
 from cxrshort.dataset import Dataset
@@ -20,9 +22,10 @@ from cxrshort.errors import DataError, UsageError
 from cxrshort.models import checkpoint, library
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.external import describe_all
+from cxrshort.models.forecast import forecast
 from cxrshort.models.foreground import foreground
 from cxrshort.models.outlines import measure_outlines
-from cxrshort.models.scoring import score
+from cxrshort.models.scoring import SCORING_BATCH, score
 from cxrshort.report import figures
 from cxrshort.stats import predictions as tables
 from cxrshort.stats.auc import auc_interval, roc_curve
@@ -67,7 +70,7 @@ def evaluate(
         label: the label of the summary and the figures; default COVID-19, else the first one.
         model_options: what models that are none of ours do not say themselves, by the options of
             :mod:`cxrshort.models.external`, such as ``labels`` and ``range``.
-        out: the results folder; default ``results/evaluate``.
+        out: the results folder; default :func:`default_folder`.
         device: as in :func:`cxrshort.devices.choose`.
         precision: as in :func:`cxrshort.devices.choose`.
         threads: CPU threads.
@@ -88,15 +91,16 @@ def evaluate(
     _refuse_mixed_tasks(names, described)
     chosen = _choose_label(described, label)
     folds = [[_fold(name, what, data, split) for data in loaded] for name, what in zip(names, described, strict=True)]
+    folder = out or default_folder(models, dataset, loaded, split=split, label=label)
     if dry_run:
-        return {"dry_run": True, "label": chosen, "images": sum(len(fold.manifest) for each in folds for fold in each)}
-    folder = out or Path("results") / "evaluate"
+        plan = _plan(names, described, loaded, folds, compute=compute, split=split)
+        return {**plan, "label": chosen, "outputs": [forecasts.foresee(folder, force=force, resume=None)]}
     read = {title: path for name in names for title, path in library.files(name).items()}
     inputs = read | {data.name: data.path for data in loaded if data.path}
     arguments = {"models": given, "dataset": dataset, "split": split, "label": label, **compute.record()}
     start = partial(runs.start, folder, "evaluate", arguments=arguments, inputs=inputs, force=force, resume=None)
     begun: list[runs.Run] = []
-    with devices.joined(compute):
+    with devices.joined(compute), devices.enough_memory(compute, images=SCORING_BATCH):
         devices.first_alone(lambda: begun.append(start()), compute)
         judge = partial(_judge_one, split=split, compute=compute, report=_silent if compute.rank else report)
         methods: list[str | None] = [None] * len(names) if segmenters else [*library.methods(described)]
@@ -110,6 +114,7 @@ def evaluate(
         manifests.write(found, run.path(PREDICTIONS))
         numbers = described[0].recipe.get("task") == "regression"
         summary = _summarise_numbers(run, found) if numbers else _summarise(run, found, chosen)
+        summary["notes"] = tables.why_no_gap(found)
     runs.write_json(run.path("summary.json"), summary)
     run.finish({"summary": summary})
     return {**summary, "folder": str(folder)}
@@ -136,6 +141,69 @@ def _judge_one(
     return pd.concat(
         _predict(name, loaded, folds, method=method, split=split, compute=compute, report=report), ignore_index=True
     )
+
+
+def default_folder(
+    models: Sequence[str | Path], given: Sequence[str], loaded: Sequence[Dataset], *, split: str, label: str | None
+) -> Path:
+    """Return ``results/MODELS/DATASETS``; what is off its default stands behind the datasets.
+
+    Example:
+        >>> data = [Dataset("phantom-I", pd.DataFrame()), Dataset("phantom-external", pd.DataFrame())]
+        >>> names = ["phantom-I", "phantom-external"]
+        >>> str(default_folder(["runs/phantom-I/resnet18/erm"], names, data, split="val", label=None))
+        'results/phantom-I-resnet18-erm/phantom-I+phantom-external,split=val'
+    """
+    tested = "+".join(_dataset_part(name, data) for name, data in zip(given, loaded, strict=True))
+    tested += (f",split={split}" if split != "test" else "") + (f",label={label}" if label else "")
+    return Path("results") / runs.shorten("+".join(map(_model_part, models))) / runs.shorten(_as_name(tested))
+
+
+def _model_part(model: str | Path) -> str:
+    """Return what a folder calls a model: its run folder without the ``runs`` before it, in one word."""
+    parts = list(Path(library.title(str(model))).parts)
+    return _as_name("-".join(parts[1:] if len(parts) > 1 and parts[0] == "runs" else parts))
+
+
+def _dataset_part(given: str, data: Dataset) -> str:
+    """Return what a folder calls a dataset: its name, or that of a table of some of its rows."""
+    if data.path is None:
+        rows = hashlib.sha256("\n".join(data.manifest["image_id"]).encode()).hexdigest()
+        return f"{data.name}-{rows[:8]}"  # standard input has no name that tells one subset from another
+    return data.name if data.path.name == datasets.MANIFEST else data.path.stem
+
+
+def _as_name(text: str) -> str:
+    return re.sub(r"[^\w.,=+-]+", "-", text).strip("-.") or "here"
+
+
+def _plan(
+    names: Sequence[str],
+    described: Sequence[Description],
+    loaded: Sequence[Dataset],
+    folds: Sequence[Sequence[Dataset]],
+    *,
+    compute: Compute,
+    split: str,
+) -> dict[str, Any]:
+    """Return what an evaluation would read and what it would take."""
+    by_dataset = [sum(len(own[each].manifest) for own in folds) for each in range(len(loaded))]
+    largest = max(range(len(loaded)), key=lambda each: by_dataset[each])
+    zeros = np.zeros((len(folds[0][largest].manifest.head(100)), len(described[0].labels)), np.float32)
+    few = replace(folds[0][largest], manifest=folds[0][largest].manifest.head(100))
+    sample = _table(names[0], described[0], loaded[largest], few, logits=zeros, method="erm", split=split)
+    row = len(sample.to_csv(index=False)) / max(1, len(sample))
+    return {
+        "dry_run": True,
+        "reads": [*names, *(str(each.path) if each.path else "standard input" for each in loaded)],
+        "images": sum(by_dataset),
+        "by_dataset": dict(zip([each.name for each in loaded], by_dataset, strict=True)),
+        "device": compute.device,
+        "threads": compute.threads,
+        "disk_mib": round(row * sum(by_dataset) / 2**20, 2),
+        "disk_free_mib": forecasts.free_disk_mib(Path("results")),
+        **forecast(names, folds, compute=compute),
+    }
 
 
 def _are_segmenters(names: Sequence[str], described: Sequence[Description]) -> bool:

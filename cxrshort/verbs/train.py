@@ -1,9 +1,7 @@
 """Train a classifier or a segmenter on one replicate of a dataset."""
 
 import dataclasses
-import hashlib
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,13 +11,14 @@ from typing import Any
 import torch
 
 from cxrshort import dataset as datasets
-from cxrshort import devices, interruption, runs
+from cxrshort import devices, forecasts, interruption, runs
 from cxrshort.dataset import Dataset
 from cxrshort.devices import Compute
 from cxrshort.errors import UsageError
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, default_spec
+from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.report import figures
 from cxrshort.report.figures import EpochPoint
 from cxrshort.training import recipes, several, tracking
@@ -33,6 +32,7 @@ from cxrshort.training.preparation import (
     Plan,
     architecture_for,
     attach_masks,
+    check_batch_fits,
     check_masks,
     check_size,
     count_masks,
@@ -40,13 +40,13 @@ from cxrshort.training.preparation import (
     find_segmenter,
     identify,
     input_files,
+    left_aside,
     share,
     weighted_task,
 )
 from cxrshort.training.processes import check_batch_size
 from cxrshort.training.recipes import Recipe
 from cxrshort.training.rehearsal import rehearse
-from cxrshort.training.segmentation import MaskFolds
 from cxrshort.training.several import Request
 from cxrshort.training.state import Keeper, State
 from cxrshort.training.task import Task
@@ -54,8 +54,6 @@ from cxrshort.training.task import Task
 Report = Callable[[Mapping[str, Any]], None]
 
 STATE = ".state.pt"
-_LONGEST_NAME = 160
-"""Characters of a run folder's name; the rest stands in its run.json."""
 
 
 def train(
@@ -157,7 +155,7 @@ def train(
     with devices.joined(compute):
         if dry_run:
             count = len(requests) * sum(several.at_point(chosen, each).members for each in points)
-            return _dry_run(requests[0], runs_in_all=count)
+            return _dry_run(requests, runs_in_all=count)
         if replicates is not None:
             return several.train_replicates(requests, one=one)
         return one(requests[0])
@@ -209,6 +207,7 @@ def _prepare(request: Request) -> _Prepared:
     data = attach_masks(request.data, recipe)
     architecture = architecture_for(request.arch, recipe)
     folds = cut_folds(data, recipe, replicate=request.replicate, explicit_label=request.explicit_label)
+    check_batch_fits(recipe, folds)
     spec = dataclasses.replace(default_spec(architecture, data.pixels.image_shape[-1]), crop=recipe.crop)
     check_size(architecture, spec)
     segmenter = find_segmenter(data, recipe, replicate=request.replicate)
@@ -247,7 +246,8 @@ def _train_one(request: Request) -> dict[str, Any]:
         run = _start_run(start, runs.Run(folder, "train", settings, names={STATE}), compute)
         path = run.path(STATE)
         state = states.resumed(run, path, settings=settings, resume=request.resume, first=compute.rank == 0)
-        lesson = prepared.lesson()
+        with devices.enough_memory(compute, images=SCORING_BATCH):  # features and outlines are scored beforehand
+            lesson = prepared.lesson()
         tell = _teller(run, request.report, tensorboard=request.tensorboard, state=state, steps=len(lesson.batches))
         course = prepared.course(lesson, Keeper(path, interrupted), _silent if compute.rank else tell)
         state = fit(lesson.learner, lesson.batches, course=course, state=state)
@@ -282,7 +282,8 @@ def _teller(run: runs.Run, report: Report, *, tensorboard: bool, state: State, s
     return tell
 
 
-def _dry_run(request: Request, *, runs_in_all: int) -> dict[str, Any]:
+def _dry_run(requests: Sequence[Request], *, runs_in_all: int) -> dict[str, Any]:
+    request = requests[0]
     prepared = _prepare(request)
     lesson, folds = prepared.lesson(trial=True), prepared.folds
     course = prepared.course(lesson, Keeper(Path()), request.report)
@@ -298,12 +299,19 @@ def _dry_run(request: Request, *, runs_in_all: int) -> dict[str, Any]:
         expected |= {"runs": runs_in_all, "hours_of_all_runs": round(runs_in_all * expected["hours"], 3)}
     return {
         "dry_run": True,
+        "reads": several.inputs(request),
+        "outputs": [forecasts.foresee(each.folder, force=each.force, resume=each.resume) for each in requests],
         "architecture": request.arch,
         "labels": list(folds.labels),
         "images": images,
         "epochs": course.recipe.epochs,
+        **left_aside(folds),
+        "device": request.compute.device,
+        "threads": request.compute.threads,
         **expected,
-        "free_disk_mib": round(shutil.disk_usage(Path.cwd()).free / 2**20),
+        "memory_mib": forecasts.peak_memory_mib(),
+        **devices.gpu_memory(request.compute),
+        "disk_free_mib": forecasts.free_disk_mib(request.folder),
     }
 
 
@@ -339,7 +347,7 @@ def _finish(run: runs.Run, lesson: Lesson, state: State, *, folds: AnyFolds) -> 
         "replicate": description.replicate,
         "labels": list(folds.labels),
         "labels_left_out": list(folds.left_out),
-        **({"images_without_masks": folds.without_masks} if isinstance(folds, MaskFolds) else {}),
+        **left_aside(folds),
         **({"training_masks": masks._asdict()} if masks else {}),
         "images": {"train": len(folds.train.manifest), "val": len(folds.val.manifest)},
         "selection": selection,
@@ -392,6 +400,4 @@ def default_folder(
             parts.append(f"{field.replace('_', '-')}={str(value).replace('/', '-').replace(',', '+')}")
     parts += [f"grid={'+'.join(grid).replace('_', '-')}"] if grid else []
     last = ",".join(parts)
-    if len(last) > _LONGEST_NAME:  # file systems take 255 bytes
-        last = f"{last[:_LONGEST_NAME]}...{hashlib.sha256(last.encode()).hexdigest()[:8]}"
-    return parent / last
+    return parent / runs.shorten(last)

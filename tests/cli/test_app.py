@@ -47,8 +47,8 @@ def test_help_names_all_nine_verbs() -> None:
 @pytest.mark.parametrize("arguments", [(), ("x.safetensors", "--dataset", "I"), ("--no-such-option", "3", "auc")])
 @pytest.mark.parametrize("verb", list(later.VERBS))
 def test_verb_that_is_not_built_yet_says_so_in_one_line(verb: str, arguments: tuple[str, ...]) -> None:
-    expected = (1, f"'{verb}' is not built yet", "cxrshort --help lists what is")
-    assert failure(cxrshort_here(verb, *arguments)) == expected
+    result = cxrshort_here(verb, *arguments)
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"error: '{verb}' is not built yet\n")
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
@@ -214,8 +214,30 @@ def test_results_go_to_stdout_and_progress_to_stderr(here: Path) -> None:
     assert built.stderr.startswith("epoch 1: loss 0.")
     assert "epoch 1: " not in built.stdout
     judged = cxrshort_here(*EVALUATE)
-    assert judged.stderr == "scored 12 images of tiny with run\n"
+    assert judged.stderr == (
+        "scored 12 images of tiny with run\n"
+        "note: no generalization gap: tiny/small-cnn/erm was tested on its own dataset alone; "
+        "--dataset NAME of another hospital gives the outside\n"
+    )
     assert "scored" not in judged.stdout
+
+
+@pytest.mark.parametrize("verb", ["build-dataset", "train", "evaluate"])
+def test_quiet_and_verbose_exclude_each_other(here: Path, verb: str) -> None:
+    words = {"build-dataset": ("--dataset", "phantom-I"), "train": TRAIN[1:], "evaluate": EVALUATE[1:]}[verb]
+    expected = (2, "--quiet and --verbose exclude each other", "give one of them")
+    assert failure(cxrshort_here(verb, *words, "--quiet", "--verbose")) == expected
+
+
+def test_folder_far_above_the_models_is_answered_with_the_one_right_above(here: Path) -> None:
+    for number in range(5):
+        assert cxrshort_here(*TRAIN, "--quiet", "--out", f"runs/tiny/small-cnn/erm/r-{number}").exit_code == 0
+    Path("runs/tiny/small-cnn/erm/r-0/member-0").mkdir()
+    Path("runs/tiny/small-cnn/erm/r-0/member-0/model.safetensors").touch()
+    first = "', '".join(f"runs/tiny/small-cnn/erm/r-{number}" for number in range(3))
+    hint = "name them, or the folder right above: cxrshort evaluate runs/tiny/small-cnn/erm ..."
+    expected = (66, f"'runs/tiny' holds no model; 5 lie deeper: '{first}', ...", hint)
+    assert failure(cxrshort_here("evaluate", "runs/tiny", "--dataset", "tiny", *CPU)) == expected
 
 
 def test_quiet_leaves_stderr_empty(here: Path) -> None:

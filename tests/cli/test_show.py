@@ -28,34 +28,54 @@ def printed(*arguments: object) -> str:
 
 
 def test_build_dataset_prints_repositories_and_the_accounting_sum(here: Path) -> None:
-    text = printed("build-dataset", "--dataset", "phantom-I", "--images", 60, "--size", 32, "--jobs", 1, "--quiet")
-    lines = text.splitlines()
-    assert lines[0] == f"{'site-a, negative':>40}   {'site-b, positive':>16}   {'total':>11}"
+    command = ("build-dataset", "--dataset", "phantom-I", "--images", 60, "--size", 32, "--jobs", 1)
+    lines = printed(*command).splitlines()
+    assert lines[0] == f"{'site-a, negative':>49}   {'site-b, positive':>16}   {'total':>11}"
     assert set(lines[1]) == {"─"}
     assert lines[2:5] == [
-        f"{'images':<19}{33:>21}{27:>19}{60:>14}",
-        f"{'patients':<19}{18:>21}{12:>19}{30:>14}",
-        f"{'persons':<19}{18:>21}{12:>19}{30:>14}",
+        f"{'images':<28}{33:>21}{27:>19}{60:>14}",
+        f"{'patients':<28}{18:>21}{12:>19}{30:>14}",
+        f"{'persons':<28}{18:>21}{12:>19}{30:>14}",
     ]
-    assert lines[5] == f"{'view PA':<19}{'24 (72.7 %)':>21}{'5 (18.5 %)':>19}{'29 (48.3 %)':>14}"
+    assert lines[5] == f"{'view PA':<28}{'24 (72.7 %)':>21}{'5 (18.5 %)':>19}{'29 (48.3 %)':>14}"
+    assert [line for line in lines if line.startswith("age, years: median [quartiles] ")]  # no mark-up of rich's
     assert not [line for line in lines if "not labelled" in line]
     worst = [line for line in lines if line.endswith("worst-case confounded")]
     assert [line.split()[1] for line in worst] == ["repository", "repository"]
     assert lines[-3] == "candidates 60 = rows 60 + excluded 0"
     assert re.fullmatch(r"5 splits by person; split_0: train \d+, test \d+, val \d+", lines[-2])
     assert lines[-1] == "written to datasets/phantom-I"
+    assert printed(*command, "--quiet", "--force").splitlines() == lines[-3:]
+    verbose = printed(*command, "--verbose", "--force").splitlines()
+    assert [line for line in verbose if "not labelled" in line]
+    with Path("datasets/phantom-I/confounding.csv").open() as stream:
+        measured = sum(1 for _ in stream) - 1
+    assert f"the worst 12 of {measured} measurements; all are in confounding.csv, and shown by --verbose" in lines
+    start = next(number for number, line in enumerate(verbose) if line.startswith("label "))
+    assert len(verbose[start + 2 : verbose.index("", start)]) == measured
+
+
+def test_cautions_of_confounding_become_a_footnote(here: Path) -> None:
+    lines = printed("build-dataset", "--dataset", "phantom-I", "--images", 60, "--size", 32, "--jobs", 1).splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("label "))
+    assert lines[start].split("  ")[0] == "label" and "Cramer's V or AUC" in lines[start]
+    assert not [line for line in lines if "(only" in line]
+    assert [line for line in lines if line.endswith(" *")]
+    assert "* on few persons of one class; confounding.csv has their number" in lines
 
 
 def test_build_dataset_prints_why_images_were_left_out(test_data: Path, here: Path) -> None:
     command = ("build-dataset", "--dataset", "github-covid", "--root", test_data, "--size", 16, "--jobs", 1)
-    lines = printed(*command, "--quiet").splitlines()
+    lines = printed(*command).splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("excluded because "))
     assert lines[start].split() == ["excluded", "because", "images"]
     end = lines.index("", start)
     counts = [int(line.rsplit(maxsplit=1)[1].replace(",", "")) for line in lines[start + 2 : end]]
     assert counts == sorted(counts, reverse=True)
-    candidates, rows, excluded = map(int, re.findall(r"\d+", lines[end + 1]))
-    assert lines[end + 1] == f"candidates {candidates} = rows {rows} + excluded {excluded}"
+    assert lines[end + 1 :] == ["written to datasets/github-covid"]
+    total = next(line for line in lines[:start] if line.startswith("candidates "))
+    candidates, rows, excluded = map(int, re.findall(r"\d+", total))
+    assert total == f"candidates {candidates} = rows {rows} + excluded {excluded}"
     assert candidates == rows + excluded
     assert excluded == sum(counts)
 
@@ -79,9 +99,59 @@ def test_train_writes_below_runs_where_no_folder_is_named(here: Path) -> None:
 def test_train_dry_run_prints_its_forecast(here: Path) -> None:
     tiny_dataset(here / "tiny")
     text = printed("train", "--dataset", "tiny", "--arch", "small-cnn", "--dry-run", *CPU)
-    names = [line.partition(":")[0] for line in text.splitlines()]
-    assert {"architecture", "labels", "images", "epochs", "parameters", "images per second", "hours"} <= set(names)
-    assert "images: train 24, val 12\n" in text
+    facts = dict(re.split(r" {2,}", line, maxsplit=1) for line in text.splitlines() if "  " in line)
+    assert list(facts) == [
+        "would read", "would write", "architecture", "labels", "images", "epochs", "disk", "memory", "time"
+    ]  # fmt: skip
+    assert facts["would read"] == "tiny/manifest.csv"
+    assert facts["would write"] == "runs/tiny/small-cnn/erm/replicate-0"
+    assert re.fullmatch(r"small-cnn, [\d,]+ parameters", facts["architecture"])
+    assert (facts["labels"], facts["images"], facts["epochs"]) == ("COVID-19, Edema", "train 24, val 12", "10")
+    assert re.fullmatch(r"[\d.]+ MiB of [\d.,]+ [MG]iB free", facts["disk"])
+    assert re.fullmatch(r"less than a minute, at [\d,]+ images/s on cpu", facts["time"])
+    assert text.endswith("\nnothing was written\n")
+    assert not Path("runs").exists()
+
+
+def test_dry_run_says_that_an_occupied_folder_would_be_refused(here: Path) -> None:
+    tiny_dataset(here / "tiny")
+    command = ("train", "--dataset", "tiny", "--arch", "small-cnn", "--epochs", 1, "--out", "run", *CPU)
+    printed(*command)
+    refused = "as it stands, the run would be refused: 'run' exists already; "
+    text = printed(*command, "--dry-run")
+    assert "would write    run (exists; this run would be refused)\n" in text
+    assert text.splitlines()[-1] == refused + "--force overwrites it, --out writes elsewhere"
+    text = printed(*command, "--dry-run", "--force")
+    assert "would write    run (exists; --force begins it anew)\n" in text
+    assert text.splitlines()[-1] == "nothing was written"
+    assert "would write    run (complete already; --resume would" in printed(*command, "--dry-run", "--resume")
+
+
+def test_evaluate_dry_run_prints_what_it_would_take(here: Path) -> None:
+    tiny_dataset(here / "tiny")
+    tiny_dataset(here / "other", name="other", seed=1)
+    printed("train", "--dataset", "tiny", "--arch", "small-cnn", "--epochs", 1, "--out", "run", *CPU)
+    lines = printed("evaluate", "run", "--dataset", "tiny", "--dataset", "other", "--dry-run", *CPU).splitlines()
+    assert lines[:6] == [
+        "would read        run/model.safetensors",
+        "                  tiny/manifest.csv",
+        "                  other/manifest.csv",
+        "would write       results/run/tiny+other",
+        "label             COVID-19",
+        "images to score   24 (tiny 12, other 12)",
+    ]
+    assert [line.split()[0] for line in lines[6:9]] == ["disk", "memory", "time"]
+    assert not Path("results").exists()
+
+
+def test_build_dry_run_prints_what_it_would_take(test_data: Path, here: Path) -> None:
+    command = ("build-dataset", "--dataset", "I", "--root", test_data, "--size", 16, "--jobs", 2, "--dry-run")
+    lines = printed(*command, "--quiet").splitlines()
+    assert lines[0].startswith("would read ") and lines[2].split() == ["would", "write", "datasets/I"]
+    total = next(line for line in lines if line.startswith("candidates "))
+    candidates, rows, excluded = (int(each.replace(",", "")) for each in re.findall(r"[\d,]+", total))
+    assert candidates == rows + excluded
+    assert re.search(r"^memory +\d+ MiB for each of 2 workers$", "\n".join(lines), flags=re.MULTILINE)
 
 
 def test_evaluate_prints_aucs_with_intervals_and_the_gap(here: Path) -> None:
@@ -114,5 +184,7 @@ def test_labels_without_auc_are_a_note_on_stderr(here: Path) -> None:
     manifest.write_text("".join(",".join(line) + "\n" for line in lines))
     loud = [each for each in CPU if each != "--quiet"]
     result = cxrshort_here("evaluate", "run", "--dataset", "tiny", "--out", "results", *loud)
+    gap = "note: no generalization gap: tiny/small-cnn/erm was tested on its own dataset alone; "
+    gap += "--dataset NAME of another hospital gives the outside\n"
     note = "note: no AUC, one class only in a test fold: Edema (reasons in aucs.csv)\n"
-    assert result.stderr == "scored 12 images of tiny with run\n" + note
+    assert result.stderr == "scored 12 images of tiny with run\n" + gap + note

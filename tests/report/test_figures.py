@@ -134,6 +134,14 @@ def test_average_images_share_one_grey_scale(tmp_path):
     assert (shown[100, 100], shown[100, 450]) == (0, 255)
 
 
+def test_gap_plot_has_room_for_every_digit_of_an_auc_near_zero(tmp_path):
+    path = gap_plot([GapPoint("m", "external", False, 0.0000093, 0.0000011, 0.0000213)], tmp_path / "gap.png")
+    with Image.open(path) as image:
+        shown = np.asarray(image.convert("L"))
+    assert (shown[:, -15:] == 255).all()
+    assert (shown[:, 1000:-15] < 128).any()
+
+
 @pytest.mark.parametrize("epochs", [1, 2, 30])
 def test_training_curve_has_a_fixed_size(tmp_path, epochs):
     path = training_curve([EpochPoint(epoch, 1 / epoch) for epoch in range(1, epochs + 1)], tmp_path / "t.png")

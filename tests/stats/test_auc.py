@@ -140,6 +140,7 @@ def test_auc_interval_bounds_perfect_separation_exactly():
     assert result.low == pytest.approx(0.05 ** (1 / 20))  # Clopper-Pearson, one-sided, 20 of 20 disjoint pairs
     mirrored = auc_interval([1] * 40 + [0] * 20, range(60))
     assert (mirrored.auc, mirrored.low) == (0, 0)
+    assert mirrored.reason == "reversed: every positive below every negative"
     assert mirrored.high == pytest.approx(1 - 0.05 ** (1 / 20))
 
 

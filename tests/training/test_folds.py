@@ -63,7 +63,11 @@ def test_label_without_both_classes_in_training_is_no_output(tmp_path: Path) -> 
 
 
 def test_empty_read_as_zero_keeps_every_label(tmp_path: Path) -> None:
-    folds = cut(load(tmp_path / "tiny", {"Mass": 0}), recipe="degrave2021")
+    data = load(tmp_path / "tiny", {"Mass": 0})
+    folds = cut(data, recipe="degrave2021")
+    empty = data.fold("train", replicate=0).manifest["Edema"].isna()
+    assert folds.read_as_zero == empty.sum() > 0
+    assert cut(data).read_as_zero == 0
     assert folds.labels == ("COVID-19", "Edema", "Mass")
     assert folds.left_out == ()
 
@@ -71,7 +75,7 @@ def test_empty_read_as_zero_keeps_every_label(tmp_path: Path) -> None:
 def test_labels_may_be_chosen_and_stand_in_the_given_order(tmp_path: Path) -> None:
     data = load(tmp_path / "tiny")
     assert cut(data, labels="Edema, COVID-19").labels == ("Edema", "COVID-19")
-    assert cut(data, labels="Edema").measure == "AUC of mean over labels"
+    assert cut(data, labels="Edema").measure == "AUC of Edema"
 
 
 @pytest.mark.parametrize(
@@ -123,10 +127,13 @@ def test_the_class_for_the_rest_holds_what_is_of_no_class_and_nothing_unknown(tm
 def test_mean_over_labels_needs_one_label_with_both_classes_in_val(tmp_path: Path) -> None:
     manifest = tiny_manifest(tmp_path)
     edema = manifest["Edema"].where(manifest["split_0"] != "val", "1")
-    error = refused(load(tmp_path / "tiny", {"Edema": edema}), labels="Edema")
+    data = load(tmp_path / "tiny", {"Edema": edema, "Mass": edema})
+    error = refused(data, labels="Edema,Mass")
     assert isinstance(error, DataError)
     assert error.message == "tiny: no label has both classes in 'val' of 'split_0', so nothing can choose the epoch"
     assert error.hint == "choose another --replicate, or build a larger dataset"
+    error = refused(data, labels="Edema")
+    assert error.message == "tiny: label 'Edema' has no negative image in 'val' of 'split_0'"
 
 
 def test_no_label_to_learn_is_refused(tmp_path: Path) -> None:

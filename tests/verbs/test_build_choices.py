@@ -108,6 +108,20 @@ def test_benchmark_brings_its_own_split_classes_and_masks(tmp_path: Path) -> Non
     assert "digit" in json.loads((tmp_path / "out" / "run.json").read_text())["masks"]
 
 
+OTHERWISE_READ = {
+    "include_other_findings": True,
+    "covid_labels": "certain",
+    "views": ("PA",),
+    "uncertain": "negative",
+    "labeler": "negbio",
+    "age_unit": "drop",
+    "require_windowing": True,
+    "require_report": True,
+    "table": Path("t.csv"),
+    "corrections": Path("c.csv"),
+}
+
+
 @pytest.mark.parametrize(
     ("dataset", "options", "message"),
     [
@@ -115,13 +129,46 @@ def test_benchmark_brings_its_own_split_classes_and_masks(tmp_path: Path) -> Non
         ("phantom-I", {"metadata_only": True}, "--metadata-only is for repositories"),
         ("coloured-mnist", {"sample": 3}, "--sample is for repositories"),
         ("I", {"confounding": 0.5}, "--confounding is for phantom datasets"),
+        ("phantom-I", {"root": Path("data")}, "--root is for repositories and benchmarks"),
+        ("phantom-I", {"confounder_strength": 1.0}, "--confounder-strength is for benchmarks"),
+        ("chestx-ray14", {"confounder_strength": 0.5}, "--confounder-strength is for benchmarks"),
+        ("phantom-I", {"mask_patterns": ("{stem}.png",)}, "--mask-pattern is for repositories"),
+        ("chestx-ray14", {"mask_patterns": ("{stem}.png",)}, "--mask-pattern needs --masks"),
+        ("chestx-ray14", {"metadata_only": True, "figures": True}, "--metadata-only and --figures exclude each other"),
+        ("coloured-mnist", {"number_of_images": 9}, "--images is for phantom datasets"),
+        *[
+            (dataset, {"options": ReadOptions(**{name: value})}, f"--{name.replace('_', '-')} is for repositories")
+            for dataset in ("phantom-I", "coloured-mnist")
+            for name, value in OTHERWISE_READ.items()
+        ],
+        ("I", {"options": ReadOptions(labeler="negbio")}, "--labeler is for mimic-cxr"),
+        ("I", {"options": ReadOptions(require_report=True)}, "--require-report is for bimcv+, bimcv-"),
+        (
+            "chestx-ray14",
+            {"options": ReadOptions(uncertain="negative")},
+            "--uncertain is for chexpert, mimic-cxr, folder",
+        ),
         ("I,roentmod-nih", {}, "'I,roentmod-nih' reads chestx-ray14 in two ways"),
     ],
 )
 def test_options_that_a_dataset_has_no_use_for_are_refused(tmp_path, test_data, dataset, options, message) -> None:
     with pytest.raises(UsageError) as caught:
-        build_dataset(dataset, root=test_data, out=tmp_path / "out", **options)
+        build_dataset(
+            dataset, **{"root": test_data if "phantom" not in dataset else None, **options}, out=tmp_path / "out"
+        )
     assert caught.value.message == message
+    assert not (tmp_path / "out").exists()
+
+
+def test_numbers_that_a_phantom_was_drawn_with_stand_in_its_record(tmp_path: Path) -> None:
+    recorded = []
+    for name, options in (("usual", {}), ("named", {"confounding": 1.0})):
+        build_dataset("phantom-I", out=tmp_path / name, number_of_images=12, size=32, jobs=1, **options)
+        recorded.append(json.loads((tmp_path / name / "run.json").read_text())["arguments"])
+    assert {**recorded[0], "options": ""} == {**recorded[1], "options": ""}
+    assert (recorded[0]["confounding"], recorded[0]["images"]) == (1.0, 12)
+    manifests = [(tmp_path / name / "manifest.csv").read_text() for name in ("usual", "named")]
+    assert manifests[0].replace("/usual", "/named") == manifests[1]
 
 
 def test_folder_of_images_needs_no_code(test_data: Path, tmp_path: Path) -> None:

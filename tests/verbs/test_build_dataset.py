@@ -139,7 +139,9 @@ def test_missing_root_is_refused_before_anything_is_written(tmp_path: Path) -> N
 
 def test_dry_run_forecasts_and_writes_nothing(tmp_path: Path) -> None:
     plan = build_dataset("phantom-I", out=tmp_path / "out", number_of_images=40, size=64, jobs=2, dry_run=True)
-    measured = {name: plan.pop(name) for name in ("images_per_second", "minutes", "disk_free_mib")}
+    measured = {
+        name: plan.pop(name) for name in ("images_per_second", "minutes", "disk_free_mib", "memory_mib", "outputs")
+    }
     assert plan == {
         "dry_run": True,
         "dataset": "phantom-I",
@@ -147,11 +149,15 @@ def test_dry_run_forecasts_and_writes_nothing(tmp_path: Path) -> None:
         "images_to_make": 40,
         "excluded": {},
         "missing_files": 0,
+        "reads": [],
+        "rows": 40,
+        "size": 64,
         "jobs": 2,
         "disk_mib": 0.3,  # pixels and masks
         "notes": [],
     }
     assert measured["images_per_second"] > 0
     assert measured["minutes"] == pytest.approx(40 / measured["images_per_second"] / 60, abs=0.01)
-    assert measured["disk_free_mib"] > 0
+    assert measured["disk_free_mib"] > 0 and measured["memory_mib"] > 0
+    assert measured["outputs"] == [{"folder": str(tmp_path / "out"), "fate": "new", "reason": "", "hint": ""}]
     assert not (tmp_path / "out").exists()

@@ -14,7 +14,7 @@ from cxrshort import columns, runs
 from cxrshort import dataset as datasets
 from cxrshort.errors import CxrshortError, DataError, MissingInputError, OutputError, UsageError
 from cxrshort.stats.predictions import IMAGE_COLUMNS, MODEL_COLUMNS
-from cxrshort.verbs.evaluate import evaluate
+from cxrshort.verbs.evaluate import default_folder, evaluate
 from cxrshort.verbs.train import train
 
 from ..training.tiny import png_signature, tiny_dataset, tiny_manifest, tree, write_dataset
@@ -244,6 +244,43 @@ def test_missing_model_and_missing_replicate_are_refused(home: Path, tmp_path: P
     assert error.hint == "it has 1 replicates; --split all takes every row"
 
 
+def test_one_side_alone_gives_a_note_that_names_the_other(home: Path, tmp_path: Path) -> None:
+    notes = {
+        ("tiny",): "tiny/small-cnn/erm was tested on its own dataset alone; "
+        "--dataset NAME of another hospital gives the outside",
+        ("other",): "tiny/small-cnn/erm was tested outside alone; --dataset tiny gives the inside",
+        ("tiny", "other"): "",
+    }
+    for names, note in notes.items():
+        summary = judge(home, tmp_path / "-".join(names), dataset=[str(home / name) for name in names])
+        assert summary["notes"] == ([f"no generalization gap: {note}"] if note else [])
+
+
+def test_default_folder_tells_evaluations_apart(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+    (tmp_path / "some.csv").write_bytes((home / "other" / "manifest.csv").read_bytes())
+    chosen = [
+        (["replicate-0"], ["tiny"], {}, "replicate-0/tiny"),
+        (["./replicate-0/model.safetensors"], ["tiny", "other"], {}, "replicate-0/tiny+other"),
+        (["replicate-0", "replicate-1"], ["other"], {}, "replicate-0+replicate-1/other"),
+        (["replicate-0"], ["other"], {"split": "val"}, "replicate-0/other,split=val"),
+        (["replicate-0"], ["other"], {"label": "Edema"}, "replicate-0/other,label=Edema"),
+        (["replicate-0"], [str(tmp_path / "some.csv")], {}, "replicate-0/some"),
+    ]
+    for models, names, options, expected in chosen:
+        plan = evaluate(models, dataset=names, dry_run=True, **options, **CPU)
+        assert plan["outputs"][0]["folder"] == f"results/{expected}"
+    assert not (home / "results").exists()
+
+
+def test_default_folder_of_many_models_is_short_and_unique(home: Path) -> None:
+    loaded = [datasets.load(str(home / "tiny"))]
+    names = [[f"runs/tiny/small-cnn/erm/replicate-{each}" for each in range(count)] for count in (20, 21)]
+    folders = [default_folder(each, ["tiny"], loaded, split="test", label=None) for each in names]
+    assert folders[0] != folders[1]
+    assert all(len(each.parts) == 3 and len(each.parts[1]) < 180 for each in folders)
+
+
 def test_occupied_output_is_refused_and_force_overwrites(home: Path, tmp_path: Path) -> None:
     judge(home, tmp_path / "out", models=("replicate-0",))
     error = fails(home, tmp_path / "out", models=("replicate-1",))
@@ -255,7 +292,16 @@ def test_occupied_output_is_refused_and_force_overwrites(home: Path, tmp_path: P
 
 def test_dry_run_counts_images_and_writes_nothing(home: Path, tmp_path: Path) -> None:
     result = judge(home, tmp_path / "out", dry_run=True)
-    assert result == {"dry_run": True, "label": "COVID-19", "images": 2 * (30 + 20)}
+    assert (result["dry_run"], result["label"], result["images"]) == (True, "COVID-19", 2 * (30 + 20))
+    assert result["by_dataset"] == {"tiny": 2 * 30, "other": 2 * 20}
+    models = [str(home / f"replicate-{number}" / "model.safetensors") for number in (0, 1)]
+    assert result["reads"] == [*models, *(str(home / name / "manifest.csv") for name in ("tiny", "other"))]
+    assert result["outputs"] == [{"folder": str(tmp_path / "out"), "fate": "new", "reason": "", "hint": ""}]
+    assert result["images_per_second"] > 0 and result["memory_mib"] > 0
+    assert result["hours"] == pytest.approx(100 / result["images_per_second"] / 3600, abs=0.001)
+    judge(home, tmp_path / "full")
+    written = (tmp_path / "full" / "predictions.csv").stat().st_size / 2**20
+    assert result["disk_mib"] == pytest.approx(written, abs=0.3 * written + 0.01)
     assert not (tmp_path / "out").exists()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
+from cxrshort import dataset as datasets
 from cxrshort.errors import UsageError
 from cxrshort.training import recipes, tracking
 from cxrshort.verbs.train import train
@@ -69,6 +70,18 @@ def test_each_option_reaches_the_model_and_is_recorded(tiny: str, tmp_path: Path
             "--balance group needs groups",
             "--group takes a column such as view, or an expression",
         ),
+        ({"group": "view"}, "--group has no use with --method erm", "--method group-dro, irm, pgi, or --balance group"),
+        (
+            {"group": "view", "method": "rrr", "balance": "label"},
+            "--group has no use with --method rrr",
+            "--method group-dro, irm, pgi, or --balance group",
+        ),
+        ({"patience": 0}, "--patience is '0', it must be 1 or more", "leave it out to train to the last epoch"),
+        (
+            {"patience": -3},
+            "--patience is '-3', it must be 1 or more",
+            "leave it out to train to the last epoch",
+        ),
         ({"class_weights": True, "task": "regression"}, "--class-weights fits labels, not regression", "leave it out"),
     ],
 )
@@ -78,9 +91,35 @@ def test_settings_that_make_no_sense_are_refused(overrides: dict[str, Any], mess
     assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
+def test_settings_of_a_method_that_has_none_are_refused(tiny: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        train(tiny, overrides={"settings": "x=1"}, out=tmp_path / "run", **QUICK)
+    assert (caught.value.message, caught.value.hint) == ("'erm' has no settings", "leave --set out")
+
+
+def test_batch_size_that_the_training_fold_cannot_fill_is_refused(tiny: str, tmp_path: Path) -> None:
+    images = len(datasets.load(tiny).fold("train", replicate=0).manifest)
+    with pytest.raises(UsageError) as caught:
+        train(tiny, overrides={"batch_size": images + 1}, out=tmp_path / "run", **QUICK)
+    assert caught.value.message == f"--batch-size is '{images + 1}', and the training fold has {images} images"
+    assert caught.value.hint == f"--batch-size {images} takes all of them at once"
+    assert not (tmp_path / "run").exists()
+    train(tiny, overrides={"batch_size": images, "epochs": 1}, out=tmp_path / "run", **QUICK)
+
+
+def test_only_label_is_the_one_that_is_balanced_and_that_chooses(tiny: str, tmp_path: Path) -> None:
+    models = []
+    for name, balance in (("plain", {}), ("balanced", {"balance": "label"})):
+        overrides = {"epochs": 1, "labels": "view", **balance}
+        summary = train(tiny, overrides=overrides, out=tmp_path / name, **QUICK)
+        assert summary["selection"]["measure"] == "AUC of view"
+        models.append((tmp_path / name / "model.safetensors").read_bytes())
+    assert models[0] != models[1]
+
+
 def test_balance_by_group_changes_what_is_seen(tiny: str, tmp_path: Path) -> None:
-    for name, balance in (("plain", ""), ("balanced", "group")):
-        overrides = {"epochs": 1, "group": "view", "balance": balance}
+    for name, balance in (("plain", {}), ("balanced", {"group": "view", "balance": "group"})):
+        overrides = {"epochs": 1, **balance}
         train(tiny, overrides=overrides, out=tmp_path / name, **QUICK)
     plain, balanced = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("plain", "balanced"))
     assert plain != balanced

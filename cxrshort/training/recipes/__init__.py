@@ -14,6 +14,8 @@ from cxrshort.registry import check_name
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("constant", "step", "milestones", "cosine", "plateau", "one-cycle")
 BALANCES = ("label", "group")
+GROUPED = ("group-dro", "irm", "pgi")
+"""Methods that learn from groups."""
 COMPILED = ("erm", "group-dro", "irm")
 """Methods that ask a network for its logits only; the others look inside, or differentiate it twice."""
 BACKGROUNDS = ("noise", "black")
@@ -132,6 +134,15 @@ def names() -> list[str]:
     return sorted(file.name.removesuffix(".toml") for file in _folder().iterdir() if file.name.endswith(".toml"))
 
 
+def catalogue() -> dict[str, str]:
+    """Return where each recipe comes from, in one line."""
+    return {name: str(_read(name)["source"]) for name in names()}
+
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads(_folder().joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+
+
 def load(name: str, *, overrides: Mapping[str, Any] | None = None) -> Recipe:
     """Read a recipe and put the command line's values over it.
 
@@ -144,11 +155,16 @@ def load(name: str, *, overrides: Mapping[str, Any] | None = None) -> Recipe:
         UsageError: the recipe, or a word in a setting, is not known, or a number is out of range.
     """
     check_name(names(), name, kind="recipe")
-    values = tomllib.loads(_folder().joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+    values = _read(name)
     values.pop("source")
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     if given.keys() & {"labels", "task"}:
         values.pop("rest_class", None)
+    if given.get("patience", 1) < 1:  # 0 is how a recipe says that it waits for nothing
+        raise UsageError(
+            f"--patience is '{given['patience']}', it must be 1 or more",
+            "leave it out to train to the last epoch",
+        )
     return _checked(Recipe(name=name, **{**values, **given}))
 
 
@@ -173,7 +189,7 @@ def _checked(recipe: Recipe) -> Recipe:
     for name in ("epochs", "batch_size", "learning_rate", "step_epochs"):
         if not getattr(recipe, name) > 0:  # NaN is refused too
             raise UsageError(f"--{name.replace('_', '-')} is '{getattr(recipe, name)}', it must be above 0")
-    for name in ("momentum", "weight_decay", "clip_norm"):
+    for name in ("momentum", "weight_decay", "clip_norm", "patience"):
         if not getattr(recipe, name) >= 0:
             raise UsageError(f"--{name.replace('_', '-')} is '{getattr(recipe, name)}', it must not be below 0")
     if not 0 < recipe.beta2 < 1:
@@ -210,6 +226,10 @@ def _check_steps(recipe: Recipe) -> None:
         raise UsageError("--method isnet needs the whole image, since its maps and masks must lie alike", "no --crop")
     if recipe.balance:
         check_name(BALANCES, recipe.balance, kind="way to balance")
+    if recipe.group and recipe.method not in GROUPED and recipe.balance != "group":
+        raise UsageError(
+            f"--group has no use with --method {recipe.method}", f"--method {', '.join(GROUPED)}, or --balance group"
+        )
     if recipe.balance == "group" and not recipe.group:
         raise UsageError("--balance group needs groups", "--group takes a column such as view, or an expression")
     _check_classes(recipe)

@@ -1,0 +1,73 @@
+"""Progress on stderr: a live bar on a terminal, a line per epoch elsewhere."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+Report = Callable[[Mapping[str, Any]], None]
+
+
+@contextlib.contextmanager
+def progress(*, quiet: bool) -> Iterator[Report]:
+    """Yield a function that shows events: a live bar on a terminal, a line per epoch elsewhere."""
+    if quiet:
+        yield lambda event: None
+    elif sys.stderr.isatty():
+        with _bars() as bars:
+            yield _Live(bars)
+    else:
+        yield _log_line
+
+
+def _log_line(event: Mapping[str, Any]) -> None:
+    if event["event"] == "epoch":
+        measures = f"loss {event['loss']:.4f}, validation {_measure(event)} {event['score']:.3f}"
+        sys.stderr.write(f"{_run(event)}epoch {event['epoch'] + 1}: {measures}, {event['seconds']:.0f} s\n")
+    elif event["event"] == "scored":
+        sys.stderr.write(f"scored {event['images']} images of {event['dataset']} with {event['model']}\n")
+
+
+def _run(event: Mapping[str, Any]) -> str:
+    """Say which of several runs an event belongs to."""
+    return f"{event['run']}, " if event.get("run") else ""
+
+
+def _measure(event: Mapping[str, Any]) -> str:
+    return "Dice" if "dice" in event else "AUC"
+
+
+def _bars() -> "Progress":
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[facts]}"), TimeRemainingColumn()
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+class _Live:
+    """Turn events into the movement of one bar."""
+
+    def __init__(self, bars: "Progress") -> None:
+        self._bars = bars
+        self._task = bars.add_task("", total=None, facts="")
+        self._score = ""
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        """Show one event."""
+        kind = event["event"]
+        if kind == "images":
+            self._bars.update(self._task, description="images", completed=event["done"], total=event["of"])
+        elif kind == "step":
+            facts = f"{event['images_per_second']:.0f} images/s  loss {event['loss']:.3f}{self._score}"
+            total = event["epochs"] * event["steps"]
+            done = event["epoch"] * event["steps"] + event["step"]
+            text = f"{_run(event)}epoch {event['epoch'] + 1}/{event['epochs']}"
+            self._bars.update(self._task, description=text, completed=done, total=total, facts=facts)
+        elif kind == "epoch":
+            self._score = f"  validation {_measure(event)} {event['score']:.3f}"
+        else:
+            self._bars.update(self._task, description=f"scored {event['dataset']}")

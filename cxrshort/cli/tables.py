@@ -1,0 +1,101 @@
+"""Lines, tables and JSON on stdout, notes on stderr."""
+
+import json as json_text
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_PIPED_WIDTH = 200
+"""Columns when nobody watches: wide enough that no table is cut."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Say how the columns of a table look.
+
+    Args:
+        right: those that are aligned right.
+        least: widths below which a column is never made smaller, so that no number is broken over lines.
+        same: those that give way to a line above, where the table is wider than the terminal and they say the same in
+            every row.
+    """
+
+    right: Sequence[int] = ()
+    least: Mapping[int, int] = field(default_factory=dict)
+    same: Sequence[int] = ()
+
+
+def line(text: str) -> None:
+    """Print one line on stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def notes(lines: Sequence[str]) -> None:
+    """Print notes on stderr."""
+    for each in lines:
+        sys.stderr.write(f"note: {each}\n")
+
+
+def document(result: Mapping[str, Any]) -> None:
+    """Print one JSON document on stdout."""
+    line(json_text.dumps(result, indent=2))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]], columns: Columns | None = None) -> None:
+    """Print a table as wide as it needs, or as the terminal is."""
+    cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    look, console = columns or Columns(), _console()
+    chosen = list(range(len(header)))
+    if console.measure(_rich(header, cells, chosen, look)).maximum > console.width:
+        same = [each for each in look.same if len({row[each] for row in cells}) == 1]
+        if same:
+            line(", ".join(f"{header[each]} {cells[0][each]}" for each in same))
+        chosen = [each for each in chosen if each not in same]
+    with console.capture() as text:  # printed by rich itself, a closed pipe (| head) would end in exit code 1
+        console.print(_rich(header, cells, chosen, look))
+    # The last column is as wide as its longest cell: what only fills it up is nothing to print.
+    line("\n".join(each.rstrip() for each in text.get().split("\n")))
+
+
+def pairs(rows: Sequence[tuple[str, str]]) -> None:
+    """Print names and what is to be said of them, the second column broken to fit the terminal."""
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 3))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, text in rows:
+        grid.add_row(name, text)
+    console = _console()
+    with console.capture() as shown:
+        console.print(grid)
+    line("\n".join(each.rstrip() for each in shown.get().rstrip("\n").split("\n")))
+
+
+def counts(of: Mapping[str, int]) -> str:
+    """Return counts as words: ``train 24, val 12``."""
+    return ", ".join(f"{name} {count:,}" for name, count in of.items())
+
+
+def _rich(header: Sequence[str], cells: Sequence[Sequence[str]], chosen: Sequence[int], columns: Columns) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    result = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for each in chosen:
+        justify: Any = "right" if each in columns.right else "left"
+        result.add_column(header[each], justify=justify, overflow="fold", min_width=columns.least.get(each))
+    for row in cells:
+        result.add_row(*[row[each] for each in chosen])
+    return result
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False, markup=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)

@@ -1,0 +1,48 @@
+"""What scoring many images would take, from a short trial."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from cxrshort import devices, forecasts
+from cxrshort.dataset import Dataset
+from cxrshort.devices import Compute
+from cxrshort.models import library
+from cxrshort.models.foreground import foreground
+from cxrshort.models.scoring import SCORING_BATCH, score
+
+_MODELS = 3
+"""Models that are tried; the others are taken to be as fast as these are on average."""
+
+
+def forecast(names: Sequence[str], folds: Sequence[Sequence[Dataset]], *, compute: Compute) -> dict[str, Any]:
+    """Let the first models score one batch each, and say what all models take on all of their folds.
+
+    Args:
+        names: the models.
+        folds: of each model, the folds that it would score.
+        compute: device and precision.
+
+    Returns:
+        ``images_per_second``, ``hours``, ``memory_mib``, and ``gpu_memory_mib`` where there is one.
+    """
+    images, seconds = 0, 0.0
+    for name, own in list(zip(names, folds, strict=True))[:_MODELS]:
+        model, description = library.load(name)
+        model = model.to(compute.torch_device)
+        fold = max(own, key=lambda each: len(each.manifest))
+        few = replace(fold, manifest=fold.manifest.head(SCORING_BATCH))
+        pixels = foreground(description, few)
+        score(model, pixels, compute=compute)  # the first batch warms caches up
+        begun = time.perf_counter()
+        score(model, pixels, compute=compute)
+        seconds += time.perf_counter() - begun
+        images += len(few.manifest)
+    rate, count = images / seconds, sum(len(fold.manifest) for own in folds for fold in own)
+    return {
+        "images_per_second": round(rate, 1),
+        "hours": round(count / rate / 3600, 3),
+        "memory_mib": forecasts.peak_memory_mib(),
+        **devices.gpu_memory(compute),
+    }
