@@ -1,4 +1,4 @@
-"""``cxrshort train``."""
+"""``cxrshort train``: long, since every setting of a recipe is an option with its line of help."""
 
 from typing import Annotated
 

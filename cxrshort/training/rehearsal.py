@@ -22,7 +22,7 @@ _STRANGERS = (RuntimeError, AssertionError, ValueError, IndexError, TypeError)
 def rehearse(model: Classifier, objective: Objective, plan: Plan, *, shape: tuple[int, ...]) -> None:
     """Do one step as after all plain epochs, and leave model and objective as they were.
 
-    Our own networks take whatever :func:`~cxrshort.training.preparation.check_size` admits, and learn by erm.
+    Our own networks take whatever :func:`~cxrshort.training.checks.check_size` admits, and learn by erm.
 
     Args:
         model: on its device.

@@ -102,7 +102,7 @@ def evaluate(
     begun: list[runs.Run] = []
     with devices.joined(compute), devices.enough_memory(compute, images=SCORING_BATCH):
         devices.first_alone(lambda: begun.append(start()), compute)
-        judge = partial(_judge_one, split=split, compute=compute, report=_silent if compute.rank else report)
+        judge = partial(_judge_one, split=split, compute=compute, report=runs.silent if compute.rank else report)
         methods: list[str | None] = [None] * len(names) if segmenters else [*library.methods(described)]
         parts = [judge(*each, loaded) for each in zip(names, methods, folds, strict=True)]
     if not begun:
@@ -118,11 +118,6 @@ def evaluate(
     runs.write_json(run.path("summary.json"), summary)
     run.finish({"summary": summary})
     return {**summary, "folder": str(folder)}
-
-
-def _silent(event: Mapping[str, Any]) -> None:
-    """Say nothing: the first of several processes speaks for all."""
-    del event
 
 
 def _judge_one(

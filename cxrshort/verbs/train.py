@@ -23,19 +23,14 @@ from cxrshort.report import figures
 from cxrshort.report.figures import EpochPoint
 from cxrshort.training import recipes, several, tracking
 from cxrshort.training import state as states
+from cxrshort.training.checks import AnyFolds, architecture_for, check_batch_fits, check_masks, check_size, count_masks
 from cxrshort.training.forecast import forecast
 from cxrshort.training.loop import Course, chosen_epoch, fit
 from cxrshort.training.method import Objective, make_objective
 from cxrshort.training.preparation import (
-    AnyFolds,
     Lesson,
     Plan,
-    architecture_for,
     attach_masks,
-    check_batch_fits,
-    check_masks,
-    check_size,
-    count_masks,
     cut_folds,
     find_segmenter,
     identify,
@@ -249,7 +244,7 @@ def _train_one(request: Request) -> dict[str, Any]:
         with devices.enough_memory(compute, images=SCORING_BATCH):  # features and outlines are scored beforehand
             lesson = prepared.lesson()
         tell = _teller(run, request.report, tensorboard=request.tensorboard, state=state, steps=len(lesson.batches))
-        course = prepared.course(lesson, Keeper(path, interrupted), _silent if compute.rank else tell)
+        course = prepared.course(lesson, Keeper(path, interrupted), runs.silent if compute.rank else tell)
         state = fit(lesson.learner, lesson.batches, course=course, state=state)
     return {} if compute.rank else _finish(run, lesson, state, folds=prepared.folds)
 
@@ -259,11 +254,6 @@ def _start_run(start: Callable[[], runs.Run], seen: runs.Run, compute: Compute) 
     started = []
     devices.first_alone(lambda: started.append(start()), compute)
     return started[0] if started else seen
-
-
-def _silent(event: Mapping[str, Any]) -> None:
-    """Say nothing: the first of several processes speaks for all."""
-    del event
 
 
 def _teller(run: runs.Run, report: Report, *, tensorboard: bool, state: State, steps: int) -> Report:

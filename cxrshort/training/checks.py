@@ -1,0 +1,119 @@
+"""What is refused before a run is started: what does not fit together, or the dataset cannot give."""
+
+from cxrshort import registry
+from cxrshort.errors import DataError, UsageError
+from cxrshort.mask_file import MaskFile, Tally
+from cxrshort.models import checkpoint
+from cxrshort.models.architecture import Architecture
+from cxrshort.models.checkpoint import Description
+from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.models.lookup import find_architecture
+from cxrshort.training import OBJECTIVES, recipes
+from cxrshort.training.folds import Folds
+from cxrshort.training.masks import check_masks as check_fold
+from cxrshort.training.method import Objective
+from cxrshort.training.recipes import Recipe
+from cxrshort.training.segmentation import MaskFolds
+
+AnyFolds = Folds | MaskFolds
+Segmenter = tuple[Classifier, Description]
+
+
+def architecture_for(name: str, recipe: Recipe) -> Architecture:
+    """Return the architecture of a name, once it is known to fit what is learnt: labels, masks or both.
+
+    Raises:
+        UsageError: it does not, or there is none of that name.
+    """
+    architecture = find_architecture(name)
+    if architecture.output == "masks" and recipe.task != "masks":
+        raise UsageError(
+            f"'{name}' draws masks, it cannot learn labels", f"cxrshort train --arch {name} --target masks"
+        )
+    if recipe.task == "masks" and architecture.output != "masks":
+        raise UsageError(f"'{name}' returns labels, it cannot learn masks", "--arch unet or unet-small")
+    both = getattr(registry.load(OBJECTIVES, recipe.method, kind="method"), "draws_masks", False)
+    if both and not architecture.with_masks:
+        raise UsageError(
+            f"'{name}' draws no masks, and '{recipe.method}' learns them beside the labels",
+            "--arch multitask-unet or multitask-unet-small",
+        )
+    if architecture.with_masks and not both:
+        raise UsageError(
+            f"'{name}' draws masks beside its labels, and '{recipe.method}' does not teach it to", "--method multitask"
+        )
+    return architecture
+
+
+def check_size(architecture: Architecture, spec: InputSpec) -> None:
+    """Refuse images that are too small for a network.
+
+    Raises:
+        UsageError: they are.
+    """
+    if spec.size < architecture.minimum_size:
+        raise UsageError(
+            f"'{architecture.name}' needs images of {architecture.minimum_size} pixels, the dataset has {spec.size}",
+            f"build-dataset with --size {architecture.minimum_size} or more",
+        )
+
+
+def check_batch_fits(recipe: Recipe, folds: AnyFolds) -> None:
+    """Refuse a batch size of the user's own that the training fold cannot fill; a recipe's is made smaller.
+
+    Raises:
+        UsageError: with the number of images.
+    """
+    images = len(folds.train.manifest)
+    if recipe.batch_size > images and recipe.batch_size != recipes.load(recipe.name).batch_size:
+        raise UsageError(
+            f"--batch-size is '{recipe.batch_size}', and the training fold has {images} images",
+            f"--batch-size {images} takes all of them at once",
+        )
+
+
+def check_masks(objective: Objective, folds: AnyFolds, recipe: Recipe, segmenter: Segmenter | None) -> bool:
+    """Return whether the run needs masks; refuse it where the objective has none, or no use for those that are given.
+
+    Raises:
+        UsageError: it does.
+        DataError: the masks of a file say nothing, or are no masks.
+    """
+    needs_masks = objective.uses_masks or recipe.task == "masks" or bool(recipe.background)
+    if recipe.mask_file and not needs_masks:
+        raise UsageError(
+            f"--mask-file has no use with --method {recipe.method}", "--method rrr, gain, isnet, or --target masks"
+        )
+    if segmenter is not None and not needs_masks:
+        raise UsageError(
+            f"--segmenter has no use with --method {recipe.method}",
+            "--background noise, or --method rrr, gain, isnet, multitask",
+        )
+    if recipe.background and segmenter is None:
+        for fold in (folds.train, folds.val):
+            check_fold(fold.masks, method=f"--background {recipe.background}")
+    learnt = getattr(objective, "draws_masks", False)
+    for fold in (folds.train, folds.val) if learnt else (folds.train,):
+        objective.check(folds.groups, (segmenter or fold.masks) if needs_masks else None)
+    count_masks(folds)
+    return needs_masks
+
+
+def count_masks(folds: AnyFolds) -> Tally | None:
+    """Return how many training masks of a file there are, and how many say nothing; None without a file."""
+    masks = folds.train.masks if folds.train.mask_file else None
+    return masks.tally if isinstance(masks, MaskFile) else None
+
+
+def check_segmenter_people(segmenter: Description, test_people: list[str], *, replicate: int) -> None:
+    """Refuse a segmenter that saw patients of the test fold, since the pipeline could never be tested there.
+
+    Raises:
+        DataError: it was trained on some of them.
+    """
+    seen = checkpoint.trained_on(segmenter, test_people)
+    if seen:
+        raise DataError(
+            f"the segmenter was trained on {seen} of the {len(set(test_people))} test patients of 'split_{replicate}'",
+            f"train the segmenter with --replicate {replicate}, or on another dataset",
+        )
