@@ -8,9 +8,9 @@ from cxrshort.models.architecture import Architecture
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.lookup import find_architecture
+from cxrshort.models.outlines import has_mask
 from cxrshort.training import OBJECTIVES, recipes
 from cxrshort.training.folds import Folds
-from cxrshort.training.masks import check_masks as check_fold
 from cxrshort.training.method import Objective
 from cxrshort.training.recipes import Recipe
 from cxrshort.training.segmentation import MaskFolds
@@ -77,7 +77,7 @@ def check_masks(objective: Objective, folds: AnyFolds, recipe: Recipe, segmenter
 
     Raises:
         UsageError: it does.
-        DataError: the masks of a file say nothing, or are no masks.
+        DataError: an image has no mask; or the masks of a file say nothing, or are no masks.
     """
     needs_masks = objective.uses_masks or recipe.task == "masks" or bool(recipe.background)
     if recipe.mask_file and not needs_masks:
@@ -89,14 +89,25 @@ def check_masks(objective: Objective, folds: AnyFolds, recipe: Recipe, segmenter
             f"--segmenter has no use with --method {recipe.method}",
             "--background noise, or --method rrr, gain, isnet, multitask",
         )
-    if recipe.background and segmenter is None:
-        for fold in (folds.train, folds.val):
-            check_fold(fold.masks, method=f"--background {recipe.background}")
     learnt = getattr(objective, "draws_masks", False)
+    if needs_masks and segmenter is None:
+        _check_every_mask(folds, recipe, judged=learnt or bool(recipe.background))
     for fold in (folds.train, folds.val) if learnt else (folds.train,):
         objective.check(folds.groups, (segmenter or fold.masks) if needs_masks else None)
     count_masks(folds)
     return needs_masks
+
+
+def _check_every_mask(folds: AnyFolds, recipe: Recipe, *, judged: bool) -> None:
+    """Refuse folds in which some images have a mask and some have none, that of validation where it is judged so."""
+    for split, fold in {"train": folds.train, **({"val": folds.val} if judged else {})}.items():
+        missing = fold.manifest["image_id"][~has_mask(fold)]
+        if len(missing) and (recipe.background or len(missing) < len(fold.manifest)):
+            raise DataError(
+                f"{fold.name}: {len(missing)} of the {len(fold.manifest)} images in '{split}' have no mask, "
+                f"first '{missing.iloc[0]}'",
+                "leave those rows out of the manifest, or give --segmenter MODEL",
+            )
 
 
 def count_masks(folds: AnyFolds) -> Tally | None:

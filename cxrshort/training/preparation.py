@@ -1,5 +1,6 @@
 """What a run needs beyond its recipe: what exactly trains, on which batches, judged how, and saved as what."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -294,6 +295,13 @@ def identify(recipe: Recipe) -> dict[str, Any]:
         if path.is_file():
             names[name] = f"sha256:{runs.sha256(path)}"
     return recipe.record() | names
+
+
+def hash_manifest(data: Dataset) -> str:
+    """Return the SHA-256 of a manifest's file, or of its rows where they came through standard input."""
+    if data.path is not None:
+        return runs.sha256(data.path)
+    return hashlib.sha256(data.manifest.to_csv(index=False).encode()).hexdigest()
 
 
 def input_files(data: Dataset, recipe: Recipe) -> dict[str, Path]:

@@ -25,7 +25,7 @@ from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
 from cxrshort.training import OBJECTIVES, recipes
 from cxrshort.training.method import make_objective, parse_value
-from cxrshort.training.preparation import identify, input_files
+from cxrshort.training.preparation import hash_manifest, identify, input_files
 from cxrshort.training.recipes import Recipe
 from cxrshort.training.task import Task
 
@@ -271,7 +271,7 @@ def _arguments(request: Request, several: object) -> dict[str, Any]:
             "several": several,
             **identify(request.recipe),
             **request.compute.record(),
-            "manifest_sha256": runs.sha256(request.data.path) if request.data.path else "",
+            "manifest_sha256": hash_manifest(request.data),
         }
     )
 

@@ -25,7 +25,7 @@ from cxrshort.training import recipes, several, tracking
 from cxrshort.training import state as states
 from cxrshort.training.checks import AnyFolds, architecture_for, check_batch_fits, check_masks, check_size, count_masks
 from cxrshort.training.forecast import forecast
-from cxrshort.training.loop import Course, chosen_epoch, fit
+from cxrshort.training.loop import Course, chosen_epoch, fit, plain_epochs
 from cxrshort.training.method import Objective, make_objective
 from cxrshort.training.preparation import (
     Lesson,
@@ -33,6 +33,7 @@ from cxrshort.training.preparation import (
     attach_masks,
     cut_folds,
     find_segmenter,
+    hash_manifest,
     identify,
     input_files,
     left_aside,
@@ -207,6 +208,7 @@ def _prepare(request: Request) -> _Prepared:
     check_size(architecture, spec)
     segmenter = find_segmenter(data, recipe, replicate=request.replicate)
     objective = make_objective(recipe.method, recipe.settings, task=weighted_task(folds, recipe))
+    plain_epochs(objective, recipe)  # refuses too few
     needs_masks = check_masks(objective, folds, recipe, segmenter)
     plan = Plan(recipe, architecture, compute, request.seed, needs_masks, segmenter)
     description = Description(
@@ -311,9 +313,8 @@ def _settings(description: Description, compute: Compute, data: Dataset) -> dict
     recipe = record.pop("recipe")
     for name in ("training_people", "selection", "format"):
         record.pop(name)
-    manifest = runs.sha256(data.path) if data.path else ""
     return runs.json_values(
-        {**record, **recipe, **compute.record(), "processes": compute.processes, "manifest_sha256": manifest}
+        {**record, **recipe, **compute.record(), "processes": compute.processes, "manifest_sha256": hash_manifest(data)}
     )
 
 
