@@ -1,8 +1,8 @@
 """Masks as what is learned, and masks as what remains of a training image."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -90,6 +90,10 @@ class MaskFolds:
     def train_targets(self) -> npt.NDArray[np.float32]:
         """Return targets without a column: what is learned are the masks."""
         return np.zeros((len(self.train.manifest), 0), np.float32)
+
+    def measured(self, kept: Mapping[str, Any]) -> dict[str, Any]:
+        """Return how well a segmenter draws at the epoch that is kept, of which :meth:`validate` found ``kept``."""
+        return {"dice": kept["dice"], "iou": kept["iou"], "images": len(self.val.manifest)}
 
     def validate(self, model: nn.Module, compute: Compute, *, pixels: Source | None = None) -> dict[str, float]:
         """Return the loss, the mean Dice and the mean IoU over the validation images; Dice chooses the epoch.

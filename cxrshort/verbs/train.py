@@ -43,6 +43,7 @@ from cxrshort.training.preparation import (
 from cxrshort.training.processes import check_batch_size
 from cxrshort.training.recipes import Recipe
 from cxrshort.training.rehearsal import rehearse
+from cxrshort.training.segmentation import MaskFolds
 from cxrshort.training.several import Request
 from cxrshort.training.state import Keeper, State
 from cxrshort.training.task import Task
@@ -339,6 +340,7 @@ def _finish(run: runs.Run, lesson: Lesson, state: State, *, folds: AnyFolds) -> 
         "labels": list(folds.labels),
         "labels_left_out": list(folds.left_out),
         **left_aside(folds),
+        **({"validation": folds.measured(best)} if isinstance(folds, MaskFolds) else {}),
         **({"training_masks": masks._asdict()} if masks else {}),
         "images": {"train": len(folds.train.manifest), "val": len(folds.val.manifest)},
         "selection": selection,

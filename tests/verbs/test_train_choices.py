@@ -194,7 +194,6 @@ def test_column_of_one_value_is_no_group(phantoms: str, tmp_path: Path, method: 
         ({"method": "rrr"}, "'rrr' needs masks of where evidence may lie"),
         ({"method": "gain"}, "'gain' needs masks of where evidence may lie"),
         ({"method": "isnet"}, "'isnet' needs masks of where evidence may lie"),
-        ({"background": "noise", "masks": True}, "'--background noise' needs masks of where evidence may lie"),
     ],
 )
 def test_masks_are_asked_for_where_they_are_needed(

@@ -82,6 +82,43 @@ def test_unet_learns_the_lungs_of_60_phantoms(phantoms: str, segmenter: str, tmp
     assert table["dice"].mean() == pytest.approx(row["dice"]) and len(table) == row["images"]
 
 
+def overlaps_by_hand(run: str, dataset: str, split: str) -> pd.DataFrame:
+    """Return Dice and IoU of each image of a fold, counted pixel by pixel as sets."""
+    model, _ = checkpoint.load(Path(run) / checkpoint.FILE)
+    fold = datasets.load(dataset).fold(split, replicate=0)
+    assert fold.masks is not None
+    rows = []
+    for number, image_id in enumerate(fold.manifest["image_id"]):
+        pixels = torch.from_numpy(fold.pixels.take([number]) / np.float32(255))[:, None]
+        with torch.inference_mode():
+            drawn = {tuple(each) for each in np.argwhere(model(pixels)[0, 0].sigmoid().numpy() > 0.5)}
+        truth = {tuple(each) for each in np.argwhere(fold.masks.take([number])[0] % 2 == 1)}
+        both, either = len(drawn & truth), len(drawn | truth)
+        rows.append((image_id, 2 * both / (len(drawn) + len(truth)), both / either))
+    return pd.DataFrame(rows, columns=["image_id", "dice", "iou"])
+
+
+def test_dice_and_iou_are_those_of_the_validation_and_the_test_fold(
+    phantoms: str, segmenter: str, tmp_path: Path
+) -> None:
+    summary = json.loads((Path(segmenter) / "run.json").read_text())["summary"]
+    expected = overlaps_by_hand(segmenter, phantoms, "val")
+    kept = summary["history"][summary["selection"]["epoch"]]
+    for name in ("dice", "iou"):
+        # bf16 may move a pixel whose probability is one half.
+        assert summary["validation"][name] == kept[name] == pytest.approx(expected[name].mean(), abs=5e-3)
+    assert summary["validation"]["images"] == len(expected)
+    row = evaluate([segmenter], dataset=[phantoms], out=tmp_path / "results", **CPU)["overlaps"][0]
+    expected = overlaps_by_hand(segmenter, phantoms, "test")
+    table, means = (pd.read_csv(tmp_path / "results" / name) for name in ("masks.csv", "overlaps.csv"))
+    assert table["image_id"].tolist() == expected["image_id"].tolist()
+    for name in ("dice", "iou"):
+        np.testing.assert_allclose(table[name], expected[name], atol=2e-2)
+        assert row[name] == pytest.approx(expected[name].mean(), abs=5e-3)
+        assert row[f"{name}_low"] <= row[name] <= row[f"{name}_high"]
+        assert means[name].tolist() == pytest.approx([row[name]])
+
+
 def test_images_without_masks_are_counted(phantoms: str, tmp_path: Path) -> None:
     overrides = {**LUNGS, "epochs": 1, "mask_bit": "heart"}
     bare = without_masks(phantoms, tmp_path, rows=30)
