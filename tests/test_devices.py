@@ -120,5 +120,18 @@ def test_generators_of_neighbours_are_unrelated():
     assert correlation.abs().max() < 0.19
 
 
+def test_global_draws_are_a_function_of_the_counters_and_leave_no_trace():
+    cpu = torch.device("cpu")
+    torch.manual_seed(5)
+    untouched = torch.rand(3)
+    torch.manual_seed(5)
+    drawn = []
+    for counters in ((0, 1), (0, 2), (0, 1)):
+        with devices.seeded(*counters, device=cpu):
+            drawn.append(torch.nn.functional.dropout(torch.ones(64)))
+    assert torch.equal(drawn[0], drawn[2]) and not torch.equal(drawn[0], drawn[1])
+    assert torch.equal(torch.rand(3), untouched)
+
+
 def test_generator_takes_any_whole_number():
     assert len({tuple(draw(each).tolist()) for each in (-1, 0, 1, 2**31, 2**40, 2**63)}) == 6

@@ -1,9 +1,10 @@
 import pytest
 import torch
 
-from cxrshort.models.classifier import default_spec
-from cxrshort.models.lookup import count_parameters
-from cxrshort.models.unet import MULTITASK_UNET, UNET, UNET_SMALL, MultitaskUNet, UNet
+from cxrshort.models import ARCHITECTURES
+from cxrshort.models.classifier import Classifier, default_spec
+from cxrshort.models.lookup import count_parameters, find_architecture
+from cxrshort.models.unet import MULTITASK_UNET, MULTITASK_UNET_SMALL, UNET, UNET_SMALL, MultitaskUNet, UNet
 
 
 def expected_parameters(width: int, masks: int) -> int:
@@ -52,6 +53,30 @@ def test_multitask_unet_has_the_published_head():
     assert count_parameters(MULTITASK_UNET, 3) == expected_parameters(64, 1) + head
     assert MULTITASK_UNET.output == "labels"
     assert default_spec(MULTITASK_UNET, 64).size == 224
+
+
+def test_small_multitask_unet_has_a_quarter_of_the_channels():
+    head = 49 * 256 * 128 + 128 + 128 * 128 + 128 + 129 * 3
+    assert count_parameters(MULTITASK_UNET_SMALL, 3) == expected_parameters(16, 1) + head
+    assert default_spec(MULTITASK_UNET_SMALL, 64).size == 64
+
+
+def test_only_multitask_networks_draw_beside_their_labels():
+    names = [name for name in ARCHITECTURES if find_architecture(name).with_masks]
+    assert names == ["multitask-unet", "multitask-unet-small"]
+    for name in names:
+        with torch.device("meta"):
+            network = find_architecture(name).build(3).eval()
+            logits, masks = network.with_masks(torch.empty(2, 3, 40, 56))
+        assert (logits.shape, masks.shape) == ((2, 3), (2, 1, 40, 56))
+
+
+def test_logits_do_not_depend_on_whether_masks_are_drawn():
+    model = Classifier(MULTITASK_UNET_SMALL.build(3), labels=("A", "B", "C"), spec=default_spec(UNET_SMALL, 32)).eval()
+    images = torch.rand(2, 1, 48, 48, generator=torch.Generator().manual_seed(0))
+    logits, masks = model.with_masks(images)
+    assert torch.equal(logits, model(images))
+    assert masks.shape == model.frame(images).shape == (2, 1, 32, 32)
 
 
 def test_multitask_unet_returns_logits_and_masks_of_one_encoder():

@@ -8,7 +8,7 @@ from cxrshort.training import OBJECTIVES
 from cxrshort.training.batches import Batch
 from cxrshort.training.masks import foreground
 
-MASK_METHODS = ["rrr", "gain", "isnet"]
+MASK_METHODS = ["rrr", "gain", "isnet", "multitask"]
 
 
 def test_smaller_mask_keeps_every_cell_that_touches_the_foreground() -> None:

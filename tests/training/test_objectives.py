@@ -33,11 +33,16 @@ SHORT = {"isnet": {"plain_epochs": 1}}
 
 
 @pytest.fixture(params=list(OBJECTIVES))
-def make(request: pytest.FixtureRequest, folds: Folds) -> Callable[[], Any]:
-    kind = load(OBJECTIVES, request.param, kind="method")
+def method(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def make(method: str, folds: Folds) -> Callable[[], Any]:
+    kind = load(OBJECTIVES, method, kind="method")
 
     def build_objective() -> Any:
-        objective = kind(kind.Settings(**SHORT.get(request.param, {})))
+        objective = kind(kind.Settings(**SHORT.get(method, {})))
         objective.check(groups(folds), Corner())
         return objective
 
@@ -50,8 +55,14 @@ def folds(tmp_path: Path) -> Folds:
     return Folds.cut(data, recipes.load("standard"), replicate=0, explicit_label=False)
 
 
-def build(folds: Folds) -> Classifier:
-    return checkpoint.build(Description("classifier", "small-cnn", folds.labels, InputSpec(size=16)), seed=1)
+def build(folds: Folds, method: str, *, dropout: bool = True) -> Classifier:
+    """Return a small network that the method can teach; without dropout, two looks at one batch see the same."""
+    name = "multitask-unet-small" if method == "multitask" else "small-cnn"
+    model = checkpoint.build(Description("classifier", name, folds.labels, InputSpec(size=16)), seed=1)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout) and not dropout:
+            module.p = 0.0
+    return model
 
 
 def groups(folds: Folds) -> npt.NDArray[np.int64]:
@@ -84,8 +95,10 @@ def first(folds: Folds) -> Batch:
 
 
 @pytest.mark.parametrize("epoch", [0, 6])
-def test_objective_gives_a_finite_loss_with_a_gradient(make: Callable[[], Any], folds: Folds, epoch: int) -> None:
-    model, objective = build(folds), make()
+def test_objective_gives_a_finite_loss_with_a_gradient(
+    make: Callable[[], Any], method: str, folds: Folds, epoch: int
+) -> None:
+    model, objective = build(folds, method), make()
     objective(model, first(folds))
     loss = objective(model, first(folds)._replace(epoch=epoch))
     assert loss.shape == ()
@@ -96,8 +109,8 @@ def test_objective_gives_a_finite_loss_with_a_gradient(make: Callable[[], Any], 
 
 
 @pytest.mark.parametrize("epoch", [0, 6])
-def test_two_steps_on_one_batch_lower_the_loss(make: Callable[[], Any], folds: Folds, epoch: int) -> None:
-    model, batch, objective = build(folds), first(folds), make()
+def test_two_steps_on_one_batch_lower_the_loss(make: Callable[[], Any], method: str, folds: Folds, epoch: int) -> None:
+    model, batch, objective = build(folds, method, dropout=False), first(folds), make()
     objective(model, batch)
     batch = batch._replace(epoch=epoch)
     optimizer = torch.optim.SGD(model.parameters(), 1.0)
@@ -113,10 +126,12 @@ def test_two_steps_on_one_batch_lower_the_loss(make: Callable[[], Any], folds: F
     assert losses[2] < losses[1] < losses[0]
 
 
-def test_objective_learns_in_bf16_as_in_fp32_but_for_rounding(make: Callable[[], Any], folds: Folds) -> None:
+def test_objective_learns_in_bf16_as_in_fp32_but_for_rounding(
+    make: Callable[[], Any], method: str, folds: Folds
+) -> None:
     losses = []
     for enabled in (False, True):
-        model, objective = build(folds), make()
+        model, objective = build(folds, method, dropout=False), make()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
             objective(model, first(folds))
             losses.append(objective(model, first(folds)._replace(epoch=6)))
@@ -125,10 +140,10 @@ def test_objective_learns_in_bf16_as_in_fp32_but_for_rounding(make: Callable[[],
     torch.testing.assert_close(losses[1], losses[0], rtol=0.05, atol=0.02)
 
 
-def test_objective_leaves_the_model_as_plain_training_would(make: Callable[[], Any], folds: Folds) -> None:
+def test_objective_leaves_the_model_as_plain_training_would(make: Callable[[], Any], method: str, folds: Folds) -> None:
     """One forward pass counts once in the running statistics, however the objective looks at the model."""
-    plain, model, batch = build(folds).train(), build(folds).train(), first(folds)
-    plain(batch.images)
+    plain, model, batch = build(folds, method).train(), build(folds, method).train(), first(folds)
+    (plain.with_masks if method == "multitask" else plain)(batch.images)
     make()(model, batch)
     for name, value in plain.state_dict().items():
         if not name.endswith("num_batches_tracked"):
@@ -138,11 +153,11 @@ def test_objective_leaves_the_model_as_plain_training_would(make: Callable[[], A
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 4, 5, 7])
 def test_objective_resumes_to_the_same_numbers(
-    make: Callable[[], Any], folds: Folds, tmp_path: Path, stop_after: int
+    make: Callable[[], Any], method: str, folds: Folds, tmp_path: Path, stop_after: int
 ) -> None:
-    """Interrupt after any step, at an epoch's edge too; what follows must not differ in a bit."""
+    """Interrupt after any step, at an epoch's edge too; what follows must not differ in a bit, dropout included."""
     recipe = recipes.load("standard", overrides={"epochs": 3})
-    whole = build(folds)
+    whole = build(folds, method)
     course = Course(make(), recipe, FP32, lambda each: folds.validate(each, FP32), Keeper(tmp_path / "a"), _ignore)
     unbroken = fit(whole, batches(folds), course=course, state=State())
 
@@ -150,9 +165,9 @@ def test_objective_resumes_to_the_same_numbers(
     keeper = Keeper(tmp_path / "b", interrupted=lambda: next(looks) == stop_after)
     course = Course(make(), recipe, FP32, lambda each: folds.validate(each, FP32), keeper, _ignore)
     with pytest.raises(Exception, match="the state is saved"):
-        fit(build(folds), batches(folds), course=course, state=State())
+        fit(build(folds, method), batches(folds), course=course, state=State())
     course = Course(make(), recipe, FP32, lambda each: folds.validate(each, FP32), Keeper(tmp_path / "b"), _ignore)
-    resumed = fit(build(folds), batches(folds), course=course, state=states.load(tmp_path / "b", settings={}))
+    resumed = fit(build(folds, method), batches(folds), course=course, state=states.load(tmp_path / "b", settings={}))
 
     assert resumed.history == unbroken.history
     assert resumed.objective.keys() == unbroken.objective.keys()

@@ -60,7 +60,10 @@ def test_two_processes_train_the_model_of_one(results: tuple[Path, Path], name: 
     assert largest_difference(one / f"{name}-0.safetensors", two / f"{name}-0.safetensors") < 1e-5
 
 
-PASSES = [("erm", "accumulated"), *((name, f"{name} in passes") for name in ("isnet", "irm", "pgi", "group-dro"))]
+PASSES = [
+    ("erm", "accumulated"),
+    *((name, f"{name} in passes") for name in ("isnet", "irm", "pgi", "group-dro", "multitask")),
+]
 
 
 @pytest.mark.parametrize(("name", "in_passes"), PASSES)

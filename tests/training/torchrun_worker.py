@@ -44,6 +44,8 @@ CASES: dict[str, dict[str, Any]] = {
     # Clipped: its slopes are so steep that six free steps make 1e-4 of a difference of 1e-7.
     "isnet": {"method": "isnet", "settings": "plain_epochs=1", "clip_norm": 0.05},
     "isnet in passes": {"method": "isnet", "settings": "plain_epochs=1", "clip_norm": 0.05, "accumulate": 3},
+    "multitask": {"method": "multitask"},
+    "multitask in passes": {"method": "multitask", "accumulate": 3},
     "irm": {"method": "irm", "settings": "plain_epochs=0"},
     "irm in passes": {"method": "irm", "settings": "plain_epochs=0", "accumulate": 3},
     "pgi": {"method": "pgi", "settings": "plain_epochs=0"},
@@ -63,10 +65,16 @@ class Lungs:
         return masks
 
 
-def network(*, frozen: bool) -> Classifier:
-    """Return the small network; ``frozen`` keeps its batch norms in eval mode."""
-    model = checkpoint.build(Description("classifier", "small-cnn", LABELS, InputSpec(size=32)), seed=1)
+def network(*, frozen: bool, draws: bool) -> Classifier:
+    """Return the small network, one that draws masks or not; ``frozen`` keeps its batch norms in eval mode.
+
+    Every process drops its own features, so that only networks without dropout can be compared.
+    """
+    name = "multitask-unet-small" if draws else "small-cnn"
+    model = checkpoint.build(Description("classifier", name, LABELS, InputSpec(size=32)), seed=1)
     for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
         if frozen and isinstance(module, nn.BatchNorm2d):
             module.eval()
             module.train = lambda mode=True, module=module: module  # type: ignore[method-assign]
@@ -96,7 +104,7 @@ def learn(name: str, data: datasets.Dataset, compute: devices.Compute, out: Path
         processes=compute.processes,
     )
     keeper = Keeper(out / f"{name}.pt")
-    model = network(frozen=name != "batch-norm")
+    model = network(frozen=name != "batch-norm", draws=recipe.method == "multitask")
     course = Course(objective, recipe, compute, lambda each: {"score": 0.5}, keeper, lambda event: None)
     state = fit(model, batches, course=course, state=State())
     weights = {key: value.contiguous() for key, value in model.state_dict().items() if "num_batches" not in key}

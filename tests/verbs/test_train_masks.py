@@ -14,6 +14,7 @@ import torch
 
 from cxrshort import dataset as datasets
 from cxrshort import devices
+from cxrshort.columns import MASK_BITS
 from cxrshort.errors import CxrshortError, ResumableError
 from cxrshort.models import checkpoint
 from cxrshort.models.outlines import draw_outlines, load_segmenter
@@ -177,6 +178,90 @@ def test_segmenter_gives_masks_where_a_dataset_has_none(
     summary = train(without_masks(phantoms, tmp_path), overrides=overrides, out=tmp_path / "run", **QUICK)
     assert np.isfinite(summary["history"][0]["loss"])
     assert checkpoint.describe(tmp_path / "run" / "model.safetensors").kind == "classifier"
+
+
+DRAWS: dict[str, Any] = {"arch": "multitask-unet-small", **CPU}
+BOTH = {"method": "multitask", "epochs": 4, "batch_size": 16, "learning_rate": 3e-3}
+
+
+def test_one_network_learns_labels_and_lungs_and_resumes(phantoms: str, tmp_path: Path) -> None:
+    summary = train(phantoms, overrides=BOTH, out=tmp_path / "whole", **DRAWS)
+    dices = [each["mask_dice"] for each in summary["history"]]
+    assert dices[-1] > max(0.6, dices[0])
+    assert summary["selection"]["measure"] == "AUC of COVID-19"
+    assert validation_auc(tmp_path / "whole", phantoms) == pytest.approx(summary["selection"]["score"])
+    interrupted_then_resumed(phantoms, tmp_path / "halves", BOTH, **DRAWS)
+    assert same_model(tmp_path / "whole", tmp_path / "halves")
+    evaluate([str(tmp_path / "whole")], dataset=[phantoms], out=tmp_path / "results", **CPU)
+    assert set(pd.read_csv(tmp_path / "results" / "predictions.csv")["method"]) == {"multitask"}
+
+
+def test_dice_beside_the_labels_is_that_of_the_kept_network(phantoms: str, tmp_path: Path) -> None:
+    overrides = {**BOTH, "epochs": 1, "crop": 0.5, "mask_bit": "heart"}
+    summary = train(phantoms, overrides=overrides, out=tmp_path / "run", precision="fp32", **DRAWS)
+    model, _ = checkpoint.load(tmp_path / "run" / checkpoint.FILE)
+    fold = datasets.load(phantoms).fold("val", replicate=0)
+    rows = np.arange(len(fold.manifest))
+    assert fold.masks is not None
+    hearts = torch.from_numpy((fold.masks.take(rows) & MASK_BITS["heart"]) > 0)[:, 8:24, 8:24]
+    hearts = torch.nn.functional.interpolate(
+        hearts[:, None].float(), (32, 32), mode="bilinear", antialias=True, align_corners=False
+    )
+    images = torch.from_numpy(fold.pixels.take(rows))[:, None].float() / 255
+    with torch.inference_mode():
+        drawn = model.with_masks(images)[1] > 0
+    truth = hearts > 0.5
+    dice = 2 * (drawn & truth).sum((1, 2, 3)) / (drawn.sum((1, 2, 3)) + truth.sum((1, 2, 3)))
+    assert summary["history"][0]["mask_dice"] == pytest.approx(float(dice.nan_to_num(1.0).mean()), abs=1e-3)
+
+
+def test_segmenter_draws_what_the_network_learns_to_draw(phantoms: str, segmenter: str, tmp_path: Path) -> None:
+    overrides = {**BOTH, "epochs": 1, "segmenter": segmenter}
+    summary = train(without_masks(phantoms, tmp_path), overrides=overrides, out=tmp_path / "run", **DRAWS)
+    assert 0 <= summary["history"][0]["mask_dice"] <= 1
+    expected = train(phantoms, overrides=overrides, dry_run=True, **DRAWS)
+    assert expected["images"] == summary["images"]
+
+
+@pytest.mark.parametrize(
+    ("arch", "overrides", "message", "hint"),
+    [
+        (
+            "small-cnn",
+            {"method": "multitask"},
+            "'small-cnn' draws no masks, and 'multitask' learns them beside the labels",
+            "--arch multitask-unet or multitask-unet-small",
+        ),
+        (
+            "multitask-unet",
+            {},
+            "'multitask-unet' draws masks beside its labels, and 'erm' does not teach it to",
+            "--method multitask",
+        ),
+        (
+            "multitask-unet-small",
+            {"method": "multitask", "background": "black", "masks": True},
+            "--method multitask learns to outline whole images, not what --background black leaves",
+            "leave out --background",
+        ),
+    ],
+)
+def test_labels_and_masks_at_once_need_a_network_that_draws(
+    phantoms: str, tmp_path: Path, arch: str, overrides: dict[str, Any], message: str, hint: str
+) -> None:
+    error = fails(phantoms, arch=arch, overrides=overrides, out=tmp_path / "run", **CPU)
+    assert (error.message, error.hint) == (message, hint)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("fold", ["train", "val"])
+def test_labels_and_masks_at_once_need_masks_in_both_folds(phantoms: str, tmp_path: Path, fold: str) -> None:
+    manifest = pd.read_csv(Path(phantoms) / "manifest.csv", dtype=str, keep_default_na=False)
+    manifest.loc[manifest.index[manifest["split_0"] == fold][:1], "mask_row"] = ""
+    manifest.to_csv(tmp_path / "bare.csv", index=False)
+    error = fails(str(tmp_path / "bare.csv"), overrides=BOTH, out=tmp_path / "run", **DRAWS)
+    assert error.message == "'multitask' needs masks of where evidence may lie"
+    assert not (tmp_path / "run").exists()
 
 
 def test_frozen_features_train_an_ordinary_classifier_that_resumes(phantoms: str, tmp_path: Path) -> None:
