@@ -9,7 +9,8 @@ from sklearn.metrics import roc_auc_score
 
 from cxrshort import columns
 from cxrshort import dataset as datasets
-from cxrshort.errors import CxrshortError, DataError, MissingInputError, OutputError, UsageError
+from cxrshort.errors import CxrshortError, DataError, MissingInputError, OutputError, UsageError, WorkFailedError
+from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.stats.predictions import IMAGE_COLUMNS, MODEL_COLUMNS
 from cxrshort.verbs.evaluate import default_folder, evaluate
 from cxrshort.verbs.train import train
@@ -239,6 +240,27 @@ def test_missing_model_and_missing_replicate_are_refused(home: Path, tmp_path: P
     assert isinstance(error, UsageError)
     assert error.message == "single: no column 'split_1' for replicate 1"
     assert error.hint == "it has 1 replicates; --split all takes every row"
+
+
+HUNGRY = """
+import torch
+
+class Hungry(torch.nn.Module):
+    def forward(self, images):
+        return torch.empty(10**16, len(images)) if len(images) > 2 else images.mean((1, 2, 3))[:, None]
+"""
+
+
+def test_out_of_memory_in_scoring_is_said_in_one_line(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hungry_network.py").write_text(HUNGRY)
+    monkeypatch.syspath_prepend(tmp_path)
+    model = "py:hungry_network:Hungry?labels=COVID-19&size=32&range=0..1"
+    with pytest.raises(WorkFailedError) as caught:
+        evaluate([model], dataset=[str(home / "other")], out=tmp_path / "out", **CPU)
+    assert caught.value.message == f"cpu has no memory left for a batch of {SCORING_BATCH} images"
+    assert caught.value.hint == "free the memory that other programs use, or build the dataset with a smaller --size"
 
 
 def test_one_side_alone_gives_a_note_that_names_the_other(home: Path, tmp_path: Path) -> None:
