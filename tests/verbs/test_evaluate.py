@@ -1,3 +1,4 @@
+import doctest
 import json
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from cxrshort import dataset as datasets
 from cxrshort.errors import CxrshortError, DataError, MissingInputError, OutputError, UsageError, WorkFailedError
 from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.stats.predictions import IMAGE_COLUMNS, MODEL_COLUMNS
+from cxrshort.verbs import evaluate as evaluation
 from cxrshort.verbs.evaluate import default_folder, evaluate
 from cxrshort.verbs.train import train
 
@@ -292,10 +294,14 @@ def test_default_folder_tells_evaluations_apart(home: Path, tmp_path: Path, monk
     assert not (home / "results").exists()
 
 
+def test_example_of_the_default_folder_is_right() -> None:
+    assert doctest.testmod(evaluation) == (0, 2)
+
+
 def test_default_folder_of_many_models_is_short_and_unique(home: Path) -> None:
     loaded = [datasets.load(str(home / "tiny"))]
     names = [[f"runs/tiny/small-cnn/erm/replicate-{each}" for each in range(count)] for count in (20, 21)]
-    folders = [default_folder(each, ["tiny"], loaded, split="test", label=None) for each in names]
+    folders = [default_folder(each, loaded, split="test", label=None) for each in names]
     assert folders[0] != folders[1]
     assert all(len(each.parts) == 3 and len(each.parts[1]) < 180 for each in folders)
 
