@@ -27,6 +27,7 @@ from cxrshort.images import (
     place,
 )
 
+from .nobody import powerless_folder
 from .test_dicom import dicom, write
 
 RAMP = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (64, 1))
@@ -225,11 +226,11 @@ def test_symlink_loop_is_refused(tmp_path):
     assert refusal(tmp_path / "a.png")[0] == "unreadable"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_forbidden_file_is_refused(tmp_path):
-    path = save(tmp_path / "a.png", RAMP)
-    path.chmod(0)
-    assert refusal(path) == ("unreadable", "permission denied")
+def test_forbidden_file_is_refused():
+    with powerless_folder() as folder:
+        path = save(folder / "a.png", RAMP)
+        path.chmod(0)
+        assert refusal(path) == ("unreadable", "permission denied")
 
 
 def test_empty_file_is_refused(tmp_path):

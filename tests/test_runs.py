@@ -1,7 +1,6 @@
 """Run folders: whole or not at all, and never somebody else's files."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,6 +10,8 @@ import pytest
 
 from cxrshort import runs
 from cxrshort.errors import DataError, MissingInputError, OutputError, UsageError
+
+from .nobody import powerless_folder
 
 
 def finished(folder, *names, verb="train", force=False):
@@ -126,12 +127,13 @@ def test_start_refuses_a_link_to_nowhere(tmp_path):
     assert caught.value.message == f"'{tmp_path / 'run'}' cannot be written: file exists"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_start_refuses_a_read_only_folder(tmp_path):
-    tmp_path.chmod(0o555)
-    with pytest.raises(OutputError) as caught:
-        runs.start(tmp_path / "run", "train", arguments={})
-    assert caught.value.message == f"'{tmp_path / 'run'}' cannot be written: permission denied"
+def test_start_refuses_a_read_only_folder():
+    with powerless_folder() as folder:
+        folder.chmod(0o555)
+        with pytest.raises(OutputError) as caught:
+            runs.start(folder / "run", "train", arguments={})
+        folder.chmod(0o755)
+    assert caught.value.message == f"'{folder / 'run'}' cannot be written: permission denied"
 
 
 def test_start_takes_an_empty_folder_and_one_that_a_kill_left_behind(tmp_path):

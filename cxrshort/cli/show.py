@@ -67,7 +67,7 @@ def _confounding(rows: Sequence[Sequence[str]], *, whole: bool) -> None:
     if cautious:
         line("* on few persons of one class; confounding.csv has their number")
     if len(body) > _WORST:
-        line(f"the worst {_WORST} of {len(body)} measurements; all are in confounding.csv, and shown by --verbose")
+        line(f"the worst {_WORST} of {len(body)}; all are in confounding.csv, and --verbose prints them")
     return line("")
 
 

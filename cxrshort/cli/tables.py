@@ -3,7 +3,7 @@
 import json as json_text
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 _PIPED_WIDTH = 200
 """Columns when nobody watches: wide enough that no table is cut."""
+
+_READABLE = 4
+"""Columns below which a folded name cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,17 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], columns: Columns
     cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
     look, console = columns or Columns(), _console()
     chosen = list(range(len(header)))
-    if console.measure(_rich(header, cells, chosen, look)).maximum > console.width:
+    shown = _rich(header, cells, chosen, look)
+    if _width(shown) > console.width:
         same = [each for each in look.same if len({row[each] for row in cells}) == 1]
         if same:
             line(", ".join(f"{header[each]} {cells[0][each]}" for each in same))
         chosen = [each for each in chosen if each not in same]
+        shown = _rich(header, cells, chosen, look)
+    if _width(shown, least=True) > console.width:  # then rich would cut what it may not break
+        shown = _rich(header, cells, chosen, replace(look, least={}))
     with console.capture() as text:  # printed by rich itself, a closed pipe (| head) would end in exit code 1
-        console.print(_rich(header, cells, chosen, look))
+        console.print(shown)
     # The last column is as wide as its longest cell: what only fills it up is nothing to print.
     line("\n".join(each.rstrip() for each in text.get().split("\n")))
 
@@ -80,6 +87,17 @@ def pairs(rows: Sequence[tuple[str, str]]) -> None:
 def counts(of: Mapping[str, int]) -> str:
     """Return counts as words: ``train 24, val 12``."""
     return ", ".join(f"{name} {count:,}" for name, count in of.items())
+
+
+def _width(shown: "Table", *, least: bool = False) -> int:
+    """Return the columns of a terminal in which a table needs no break, or at least fits."""
+    from rich.console import Console
+
+    # A folded word may be broken anywhere: names of some length still read well.
+    if least:
+        gaps = 3 * len(shown.columns)
+        return gaps + sum(max(column.min_width or 0, _READABLE) for column in shown.columns)
+    return int(Console(width=10_000).measure(shown).maximum)
 
 
 def _rich(header: Sequence[str], cells: Sequence[Sequence[str]], chosen: Sequence[int], columns: Columns) -> "Table":

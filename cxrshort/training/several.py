@@ -257,7 +257,7 @@ def inputs(request: Request) -> list[str]:
     recipe = request.recipe
     start = recipe.weights if recipe.weights != "none" else ""
     own = str(request.data.path) if request.data.path else "standard input"
-    return [own, *filter(None, [start, recipe.segmenter])]
+    return [own, *filter(None, [start, recipe.segmenter, recipe.mask_file])]
 
 
 def _arguments(request: Request, several: object) -> dict[str, Any]:

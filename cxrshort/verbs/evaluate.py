@@ -91,7 +91,7 @@ def evaluate(
     _refuse_mixed_tasks(names, described)
     chosen = _choose_label(described, label)
     folds = [[_fold(name, what, data, split) for data in loaded] for name, what in zip(names, described, strict=True)]
-    folder = out or default_folder(models, dataset, loaded, split=split, label=label)
+    folder = out or default_folder(models, loaded, split=split, label=label)
     if dry_run:
         plan = _plan(names, described, loaded, folds, compute=compute, split=split)
         return {**plan, "label": chosen, "outputs": [forecasts.foresee(folder, force=force, resume=None)]}
@@ -138,18 +138,15 @@ def _judge_one(
     )
 
 
-def default_folder(
-    models: Sequence[str | Path], given: Sequence[str], loaded: Sequence[Dataset], *, split: str, label: str | None
-) -> Path:
+def default_folder(models: Sequence[str | Path], loaded: Sequence[Dataset], *, split: str, label: str | None) -> Path:
     """Return ``results/MODELS/DATASETS``; what is off its default stands behind the datasets.
 
     Example:
-        >>> data = [Dataset("phantom-I", pd.DataFrame()), Dataset("phantom-external", pd.DataFrame())]
-        >>> names = ["phantom-I", "phantom-external"]
-        >>> str(default_folder(["runs/phantom-I/resnet18/erm"], names, data, split="val", label=None))
-        'results/phantom-I-resnet18-erm/phantom-I+phantom-external,split=val'
+        >>> data = [Dataset(name, pd.DataFrame(), Path(name, "manifest.csv")) for name in ("I", "III")]
+        >>> str(default_folder(["runs/I/resnet18/erm"], data, split="val", label=None))
+        'results/I-resnet18-erm/I+III,split=val'
     """
-    tested = "+".join(_dataset_part(name, data) for name, data in zip(given, loaded, strict=True))
+    tested = "+".join(map(_dataset_part, loaded))
     tested += (f",split={split}" if split != "test" else "") + (f",label={label}" if label else "")
     return Path("results") / runs.shorten("+".join(map(_model_part, models))) / runs.shorten(_as_name(tested))
 
@@ -160,7 +157,7 @@ def _model_part(model: str | Path) -> str:
     return _as_name("-".join(parts[1:] if len(parts) > 1 and parts[0] == "runs" else parts))
 
 
-def _dataset_part(given: str, data: Dataset) -> str:
+def _dataset_part(data: Dataset) -> str:
     """Return what a folder calls a dataset: its name, or that of a table of some of its rows."""
     if data.path is None:
         rows = hashlib.sha256("\n".join(data.manifest["image_id"]).encode()).hexdigest()

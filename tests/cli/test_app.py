@@ -14,6 +14,7 @@ from cxrshort.cli import later
 from cxrshort.errors import UsageError
 from cxrshort.models import ARCHITECTURES, checkpoint
 
+from ..nobody import powerless_folder
 from ..training.tiny import tiny_dataset
 from .console import COMMAND, cxrshort_here, environment, failure, run
 
@@ -173,10 +174,12 @@ def test_occupied_output_exits_with_73(trained: Path) -> None:
     assert cxrshort_here(*TRAIN, "--force", "--quiet").exit_code == 0
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
-def test_read_only_folder_exits_with_73(here: Path) -> None:
-    Path("locked").mkdir(mode=0o555)
-    code, message, hint = failure(cxrshort_here(*TRAIN, "--out", "locked/run"))
+def test_read_only_folder_exits_with_73(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with powerless_folder() as folder:  # what training imports is there, since it has trained once
+        tiny_dataset(folder / "tiny", signal=12)
+        (folder / "locked").mkdir(mode=0o555)
+        monkeypatch.chdir(folder)
+        code, message, hint = failure(cxrshort_here(*TRAIN, "--out", "locked/run"))
     assert (code, message) == (73, "'locked/run' cannot be written: permission denied")
     assert hint == "free the space or choose another --out"
 

@@ -5,6 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from cxrshort.datasets.pixel_recipes import RECIPES
+from cxrshort.training import OBJECTIVES, recipes
+
 from ..test_imports import HEAVY
 from .console import cxrshort_here, failure
 
@@ -64,3 +69,27 @@ def test_unknown_name_is_answered_with_the_nearest_one(tmp_path: Path) -> None:
     for typed, meant in (("watrbirds", "waterbirds"), ("padchst", "padchest"), ("phantom-i", "phantom-I")):
         code, message, hint = failure(cxrshort_here("build-dataset", "--dataset", typed, "--root", tmp_path))
         assert (code, message, hint) == (2, f"'{typed}' is not a known dataset", f"did you mean '{meant}'?")
+
+
+@pytest.mark.parametrize(
+    ("command", "section", "names"),
+    [
+        (("train", "--recipe", "help"), "recipes", recipes.names()),
+        (("train", "--method", "help"), "methods", list(OBJECTIVES)),
+        (("build-dataset", "--recipe", "help"), "pixel recipes", list(RECIPES)),
+    ],
+)
+def test_help_in_place_of_a_name_lists_the_names(command: tuple[str, ...], section: str, names: list[str]) -> None:
+    result = cxrshort_here(*command)
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[0] == section
+    assert [line.split()[0] for line in lines[1:] if line[2] != " "] == names
+    assert max(map(len, lines)) <= 100
+    listed = json.loads(cxrshort_here(*command, "--json").stdout)
+    assert list(listed[section]) == names and all(listed[section].values())
+
+
+def test_missing_dataset_is_said_with_the_way_to_the_names() -> None:
+    hint = "cxrshort build-dataset --dataset help lists the names"
+    assert failure(cxrshort_here("build-dataset")) == (2, "--dataset is missing", hint)

@@ -50,7 +50,7 @@ def test_build_dataset_prints_repositories_and_the_accounting_sum(here: Path) ->
     assert [line for line in verbose if "not labelled" in line]
     with Path("datasets/phantom-I/confounding.csv").open() as stream:
         measured = sum(1 for _ in stream) - 1
-    assert f"the worst 12 of {measured} measurements; all are in confounding.csv, and shown by --verbose" in lines
+    assert f"the worst 12 of {measured}; all are in confounding.csv, and --verbose prints them" in lines
     start = next(number for number, line in enumerate(verbose) if line.startswith("label "))
     assert len(verbose[start + 2 : verbose.index("", start)]) == measured
 

@@ -1,7 +1,5 @@
 """Finding repositories, tables and images."""
 
-import os
-
 import pandas as pd
 import pytest
 
@@ -16,6 +14,7 @@ from cxrshort.datasets.layout import (
 from cxrshort.datasets.reading import Reading, ReadOptions, Repository
 from cxrshort.errors import MissingInputError
 
+from ..nobody import powerless_folder
 from .lookalikes import touch
 
 EMPTY = Reading(pd.DataFrame(), pd.DataFrame())
@@ -63,14 +62,14 @@ def test_index_images_follows_a_link_to_another_disk(tmp_path):
     assert index.paths == ("images/a.png",)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser reads every folder")
-def test_index_images_reports_folders_that_cannot_be_listed(tmp_path):
-    touch(tmp_path, "closed/a.png")
-    (tmp_path / "closed").chmod(0)
-    try:
-        index = index_images(tmp_path, relative_to=tmp_path)
-    finally:
-        (tmp_path / "closed").chmod(0o755)
+def test_index_images_reports_folders_that_cannot_be_listed():
+    with powerless_folder() as folder:
+        touch(folder, "closed/a.png")
+        (folder / "closed").chmod(0)
+        try:
+            index = index_images(folder, relative_to=folder)
+        finally:
+            (folder / "closed").chmod(0o755)
     assert index.notes([]) == ["1 folders cannot be listed: closed"]
 
 

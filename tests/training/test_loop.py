@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from cxrshort.errors import CxrshortError, ResumableError, WorkFailedError
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.training import recipes
 from cxrshort.training import state as states
 from cxrshort.training.batches import Batch, Batches
@@ -193,6 +195,17 @@ def test_out_of_memory_proposes_half_the_batch(batches: Batches, tmp_path: Path)
     assert isinstance(error, WorkFailedError)
     assert error.message == "cpu has no memory left for a batch of 8 images"
     assert error.hint == "try --batch-size 4"
+
+
+def test_out_of_memory_in_validation_is_said_with_the_batch_of_scoring(batches: Batches, tmp_path: Path) -> None:
+    def hungry(model: nn.Module) -> dict[str, float]:
+        del model
+        return {"score": float(torch.empty(10**16).sum())}
+
+    error = stopped(batches, replace(course(tmp_path), validate=hungry))
+    assert isinstance(error, WorkFailedError)
+    assert error.message == f"cpu has no memory left for a batch of {SCORING_BATCH} images"
+    assert error.hint == "free the memory that other programs use, or build the dataset with a smaller --size"
 
 
 def test_weights_that_blow_up_after_the_last_look_are_not_saved(batches: Batches, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import doctest
 import json
 import shutil
 import sys
@@ -12,8 +13,10 @@ from sklearn.metrics import roc_auc_score
 
 from cxrshort import columns, runs
 from cxrshort import dataset as datasets
-from cxrshort.errors import CxrshortError, DataError, MissingInputError, OutputError, UsageError
+from cxrshort.errors import CxrshortError, DataError, MissingInputError, OutputError, UsageError, WorkFailedError
+from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.stats.predictions import IMAGE_COLUMNS, MODEL_COLUMNS
+from cxrshort.verbs import evaluate as evaluation
 from cxrshort.verbs.evaluate import default_folder, evaluate
 from cxrshort.verbs.train import train
 
@@ -244,6 +247,27 @@ def test_missing_model_and_missing_replicate_are_refused(home: Path, tmp_path: P
     assert error.hint == "it has 1 replicates; --split all takes every row"
 
 
+HUNGRY = """
+import torch
+
+class Hungry(torch.nn.Module):
+    def forward(self, images):
+        return torch.empty(10**16, len(images)) if len(images) > 2 else images.mean((1, 2, 3))[:, None]
+"""
+
+
+def test_out_of_memory_in_scoring_is_said_in_one_line(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hungry_network.py").write_text(HUNGRY)
+    monkeypatch.syspath_prepend(tmp_path)
+    model = "py:hungry_network:Hungry?labels=COVID-19&size=32&range=0..1"
+    with pytest.raises(WorkFailedError) as caught:
+        evaluate([model], dataset=[str(home / "other")], out=tmp_path / "out", **CPU)
+    assert caught.value.message == f"cpu has no memory left for a batch of {SCORING_BATCH} images"
+    assert caught.value.hint == "free the memory that other programs use, or build the dataset with a smaller --size"
+
+
 def test_one_side_alone_gives_a_note_that_names_the_other(home: Path, tmp_path: Path) -> None:
     notes = {
         ("tiny",): "tiny/small-cnn/erm was tested on its own dataset alone; "
@@ -273,10 +297,14 @@ def test_default_folder_tells_evaluations_apart(home: Path, tmp_path: Path, monk
     assert not (home / "results").exists()
 
 
+def test_example_of_the_default_folder_is_right() -> None:
+    assert doctest.testmod(evaluation) == (0, 2)
+
+
 def test_default_folder_of_many_models_is_short_and_unique(home: Path) -> None:
     loaded = [datasets.load(str(home / "tiny"))]
     names = [[f"runs/tiny/small-cnn/erm/replicate-{each}" for each in range(count)] for count in (20, 21)]
-    folders = [default_folder(each, ["tiny"], loaded, split="test", label=None) for each in names]
+    folders = [default_folder(each, loaded, split="test", label=None) for each in names]
     assert folders[0] != folders[1]
     assert all(len(each.parts) == 3 and len(each.parts[1]) < 180 for each in folders)
 

@@ -1,0 +1,63 @@
+"""What a person sees at a terminal: a live bar while training, and tables that fit."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ..training.tiny import tiny_dataset
+from .console import run
+from .terminal import plain, watch
+
+CPU = ("--device", "cpu", "--precision", "fp32", "--threads", 1)
+TRAIN = ("train", "--dataset", "tiny", "--arch", "small-cnn", "--epochs", 15, "--out", "run", *CPU)
+BAR = r"epoch \d+/15 .*\d+ images/s  loss \d+\.\d{3}  validation AUC \d\.\d{3} +(-|\d+):(--|\d\d):(--|\d\d)"
+COLOUR = r"\x1b\[[0-9;]*(3[0-8]|9[0-7])[0-9;]*m"
+
+
+def test_bar_of_training_shows_speed_loss_auc_and_time_left(tmp_path: Path) -> None:
+    tiny_dataset(tmp_path / "tiny")
+    written = watch(*TRAIN, cwd=tmp_path)
+    assert re.search(BAR, plain(written))
+    assert re.search(r" \d+:\d\d:\d\d", plain(written))  # the time left is known at some time
+    assert re.search(COLOUR, written)
+    assert "epoch 1: loss" not in written
+    assert "\x1b[2K" in written.rpartition("images/s")[2]  # the bar is wiped out before the result stands there
+    assert plain(written).rstrip("\n").endswith("written to run/model.safetensors")
+
+
+def test_bar_has_no_colour_where_none_is_wanted(tmp_path: Path) -> None:
+    tiny_dataset(tmp_path / "tiny")
+    written = watch(*TRAIN, cwd=tmp_path, settings={"NO_COLOR": "1"})
+    assert re.search(BAR, plain(written))
+    assert not re.search(COLOUR, written)
+
+
+def test_bar_vanishes_where_stderr_is_no_terminal(tmp_path: Path) -> None:
+    tiny_dataset(tmp_path / "tiny")
+    done = run(*TRAIN, "--epochs", 2, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "\x1b" not in done.stderr + done.stdout
+    lines = [r"epoch [12]: loss \d\.\d{4}, validation AUC \d\.\d{3}, \d+ s"] * 2
+    assert re.fullmatch("\n".join([*lines, ""]), done.stderr)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_tables_fit_the_terminal_and_break_no_number(tmp_path: Path, columns: int) -> None:
+    build = ("build-dataset", "--images", 120, "--size", 32, "--jobs", 1)
+    shown = []
+    for name in ("phantom-I", "phantom-external"):
+        shown.append(plain(watch(*build, "--dataset", name, cwd=tmp_path, columns=columns)))
+    train = ("train", "--dataset", "phantom-I", "--arch", "small-cnn", "--epochs", 1, "--out", "run", *CPU)
+    watch(*train, cwd=tmp_path, columns=columns)
+    datasets = ("--dataset", "phantom-I", "--dataset", "phantom-external", "--label", "COVID-19")
+    shown.append(plain(watch("evaluate", "run", *datasets, *CPU, cwd=tmp_path, columns=columns)))
+    for text in shown:
+        rows = [line for line in text.splitlines() if "━" not in line and not line.startswith("note: ")]
+        assert max(map(len, rows)) <= columns
+        assert text.count("[0.") + text.count("[-0.") + text.count("[1.") == len(
+            re.findall(r"-?[01]\.\d{3} \[-?[01]\.\d{3}, -?[01]\.\d{3}\]", text)
+        )
+    assert "COVID-19        repository     AUC 1.000 [" in shown[0]
+    models = "" if columns == 80 else "phantom-I +small-cnn +"  # columns that say the same give way
+    assert re.search(rf"^{models}phantom-external +external +\d+ +\d+ +[01]\.\d{{3}} \[", shown[2], flags=re.MULTILINE)
