@@ -125,8 +125,8 @@ def training(result: Mapping[str, Any], *, json: bool, quiet: bool, verbose: boo
     if verbose and result["history"]:
         _history(result["history"])
     chosen = result["selection"]
-    outputs = "masks" if "images_without_masks" in result else "labels"
-    what = f"{result['architecture']} with {len(result['labels'])} {outputs}"
+    output = "mask" if "images_without_masks" in result else "label"
+    what = f"{result['architecture']} with {len(result['labels'])} {output}{'s' if len(result['labels']) > 1 else ''}"
     line(f"{what}, trained on {result['images']['train']} images")
     if "members" in chosen:
         kind = "mean" if result["combine"] == "mean" else "quadratic mean"

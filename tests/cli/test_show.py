@@ -188,3 +188,29 @@ def test_labels_without_auc_are_a_note_on_stderr(here: Path) -> None:
     gap += "--dataset NAME of another hospital gives the outside\n"
     note = "note: no AUC, one class only in a test fold: Edema (reasons in aucs.csv)\n"
     assert result.stderr == "scored 12 images of tiny with run\n" + gap + note
+
+
+def test_verbose_evaluation_and_training_print_every_label_and_epoch(here: Path) -> None:
+    tiny_dataset(here / "tiny", signal=10)
+    tiny_dataset(here / "other", name="other", seed=1, signal=10)
+    loud = [each for each in CPU if each != "--quiet"]
+    train = ("train", "--dataset", "tiny", "--arch", "small-cnn", "--epochs", 2, "--out", "run", *loud)
+    lines = printed(*train, "--verbose").splitlines()
+    assert lines[0].split("  ")[0] == "epoch"
+    assert [line.split()[0] for line in lines[2:4]] == ["1", "2"]
+    evaluate = ("evaluate", "run", "--dataset", "tiny", "--dataset", "other", "--out", "results", *loud)
+    usual = printed(*evaluate).splitlines()
+    whole = printed(*evaluate, "--verbose", "--force").splitlines()
+    assert whole[: len(usual) - 1] == usual[:-1] and whole[-1] == usual[-1] == "written to results"
+    titles = [line for line in whole if line.endswith(", AUC with 95 % interval")]
+    assert titles == ["COVID-19, AUC with 95 % interval", "Edema, AUC with 95 % interval"]
+
+
+def test_verbose_build_prints_the_detail_of_every_exclusion(test_data: Path, here: Path) -> None:
+    command = ("build-dataset", "--dataset", "github-covid", "--root", test_data, "--size", 16, "--jobs", 1)
+    lines = printed(*command, "--verbose").splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("excluded because "))
+    counts = [int(line.rsplit(maxsplit=1)[1].replace(",", "")) for line in lines[start + 2 : lines.index("", start)]]
+    total = next(line for line in lines[:start] if line.startswith("candidates "))
+    assert lines[start].split() == ["excluded", "because", "detail", "images"]
+    assert f"excluded {sum(counts)}" in total and len(counts) > 5
