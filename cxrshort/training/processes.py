@@ -5,7 +5,7 @@ are added up once, before the optimiser's step, however many passes ``--accumula
 those that differentiate twice included. What comes out is the model that one process would train on the same global
 batch, up to the order of sums, for every method:
 
-- a mean over known targets or over images is divided by the number in the whole step (erm, rrr, gain, isnet, multitask);
+- a mean over known targets or over images is divided by the number in the whole step (erm, and what learns from masks);
 - groups are compared in the whole step (group-dro, irm, pgi), see :mod:`cxrshort.training.comparison`.
 
 Batch norm is the exception: in training mode it normalises by its own process's share; its running statistics are
