@@ -127,7 +127,7 @@ def test_number_is_learnt_as_a_regression(phantoms: str, tmp_path: Path, label: 
     manifest.to_csv(tmp_path / "scored.csv", index=False)
     overrides = {"epochs": 1, "task": "regression", "labels": label}
     summary = train(str(tmp_path / "scored.csv"), overrides=overrides, out=tmp_path / "run", **QUICK)
-    assert summary["selection"]["measure"] == "rank correlation of score"
+    assert summary["selection"]["measure"] == f"rank correlation of {label}"
     assert -1 <= summary["selection"]["score"] <= 1
     result = evaluate([str(tmp_path / "run")], dataset=[str(tmp_path / "scored.csv")], out=tmp_path / "results",
                       device="cpu", threads=1)  # fmt: skip

@@ -260,7 +260,8 @@ def test_labels_and_masks_at_once_need_masks_in_both_folds(phantoms: str, tmp_pa
     manifest.loc[manifest.index[manifest["split_0"] == fold][:1], "mask_row"] = ""
     manifest.to_csv(tmp_path / "bare.csv", index=False)
     error = fails(str(tmp_path / "bare.csv"), overrides=BOTH, out=tmp_path / "run", **DRAWS)
-    assert error.message == "'multitask' needs masks of where evidence may lie"
+    count, first = len(manifest[manifest["split_0"] == fold]), manifest["image_id"][manifest["split_0"] == fold].iloc[0]
+    assert error.message == f"phantom-III: 1 of the {count} images in '{fold}' have no mask, first '{first}'"
     assert not (tmp_path / "run").exists()
 
 
