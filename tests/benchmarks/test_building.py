@@ -1,7 +1,7 @@
 """Rates of build-dataset, as ratios measured in one run: ``pytest --benchmark-only tests/benchmarks/test_building.py``.
 
 The whole verb is timed, metadata, duplicates, splits and tables included. The originals (1024 px PNG of ChestX-ray14)
-are copied until there are 480 files, all copies of one film under one patient. Each benchmark prints its ratio and
+are copied until there are 960 files, all copies of one film under one patient. Each benchmark prints its ratio and
 keeps it in ``extra_info``.
 """
 
@@ -22,7 +22,7 @@ from cxrshort.datasets.phantom.cohort import sample
 from cxrshort.datasets.phantom.drawing import draw
 from cxrshort.verbs.build_dataset import build_dataset
 
-FILES, SIZE, TURNS = 480, 224, 3
+FILES, SIZE, TURNS = 960, 224, 3
 PHANTOMS, PHANTOM_SIZE = 900, 128
 TABLE = "Data_Entry_2017.csv"
 
