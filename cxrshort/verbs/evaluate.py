@@ -181,8 +181,8 @@ def _plan(
     """Return what an evaluation would read and what it would take."""
     by_dataset = [sum(len(own[each].manifest) for own in folds) for each in range(len(loaded))]
     largest = max(range(len(loaded)), key=lambda each: by_dataset[each])
-    zeros = np.zeros((len(folds[0][largest].manifest.head(100)), len(described[0].labels)), np.float32)
     few = replace(folds[0][largest], manifest=folds[0][largest].manifest.head(100))
+    zeros = np.zeros((len(few.manifest), len(described[0].labels)), np.float32)
     sample = _table(names[0], described[0], loaded[largest], few, logits=zeros, method="erm", split=split)
     row = len(sample.to_csv(index=False)) / max(1, len(sample))
     return {

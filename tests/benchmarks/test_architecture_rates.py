@@ -5,10 +5,9 @@ Each architecture takes the size that it was published with, or 224 px, and 15 l
 in turns, for some seconds each, and the ratio is that of the medians. At the end stands one table of all.
 """
 
-import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,9 @@ from cxrshort.training.objectives.erm import ERM
 from cxrshort.training.state import Keeper, State
 from cxrshort.training.task import Task
 
-BATCH, SIZE, LABELS, TURNS = 16, 224, 15, 3
+from .turns import in_turns
+
+BATCH, SIZE, LABELS = 16, 224, 15
 SECONDS, FEWEST_STEPS, MOST_STEPS = 4.0, 3, 60
 RECIPE = recipes.load("degrave2021", overrides={"weights": "none", "epochs": 1})
 NAMES = [name for name in ARCHITECTURES if not find_architecture(name).frozen]
@@ -116,14 +117,6 @@ def scored(learner: nn.Module, pixels: Pixels, compute: Compute) -> float:
     return time.perf_counter() - start
 
 
-def medians(*works: Callable[[], float]) -> list[float]:
-    """Return the median seconds of each, done in turns after one warm-up."""
-    for work in works:
-        work()
-    times = [[work() for work in works] for _ in range(TURNS)]
-    return [statistics.median(each) for each in zip(*times, strict=True)]
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_rates(benchmark, capsys, tmp_path, table, name):
     compute = devices.choose("cpu")
@@ -145,7 +138,7 @@ def test_rates(benchmark, capsys, tmp_path, table, name):
     batches = Batches(Pixels(train), labels, batch_size=BATCH, seed=0, device=torch.device("cpu"), masks=masks)
     task = Task("masks" if draws else "multilabel")
     pixels = Pixels(rows(tmp_path, SCORING_BATCH))
-    seconds = medians(
+    seconds = in_turns(
         lambda: through_fit(ours, batches, task, compute, tmp_path),
         lambda: bare_steps(bare, given, compute, steps=steps),
         lambda: bare_steps(usual, given, fp32, steps=steps),

@@ -7,7 +7,6 @@ keeps it in ``extra_info``.
 
 import gzip
 import shutil
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +21,9 @@ from cxrshort.datasets.phantom.cohort import sample
 from cxrshort.datasets.phantom.drawing import draw
 from cxrshort.verbs.build_dataset import build_dataset
 
-FILES, SIZE, TURNS = 960, 224, 3
+from .turns import in_turns
+
+FILES, SIZE = 960, 224
 PHANTOMS, PHANTOM_SIZE = 900, 128
 TABLE = "Data_Entry_2017.csv"
 
@@ -52,14 +53,6 @@ def built(root: Path, out: Path, *, jobs: int) -> float:
     start = time.perf_counter()
     build_dataset("chestx-ray14", root=root, out=out, size=SIZE, replicates=1, jobs=jobs, force=True)
     return time.perf_counter() - start
-
-
-def in_turns(*works: Callable[[], float]) -> list[float]:
-    """Return the median seconds of each, done in turns after one warm-up."""
-    for work in works:
-        work()
-    times = [[work() for work in works] for _ in range(TURNS)]
-    return [statistics.median(each) for each in zip(*times, strict=True)]
 
 
 def timed(work: Callable[[], object]) -> float:

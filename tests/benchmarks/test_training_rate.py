@@ -3,10 +3,8 @@
 DenseNet-121 at 224 px, batch 16, 15 labels. Each pair is measured in turns, and the ratio is that of the medians.
 """
 
-import statistics
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +27,9 @@ from cxrshort.training.objectives.erm import ERM
 from cxrshort.training.state import Keeper, State
 from cxrshort.training.task import masked_bce
 
-STEPS, BATCH, SIZE, LABELS, TURNS = 8, 16, 224, 15, 3
+from .turns import in_turns
+
+STEPS, BATCH, SIZE, LABELS = 8, 16, 224, 15
 RECIPE = recipes.load("degrave2021", overrides={"weights": "none", "epochs": 1})
 
 
@@ -75,13 +75,6 @@ def bare_steps(model: nn.Module) -> float:
         loss.backward()
         optimizer.step()
     return time.perf_counter() - start
-
-
-def in_turns(first: Callable[[], float], second: Callable[[], float]) -> tuple[float, float]:
-    """Return the median seconds of each after one warm-up."""
-    first(), second()
-    times = [(first(), second()) for _ in range(TURNS)]
-    return statistics.median(each[0] for each in times), statistics.median(each[1] for each in times)
 
 
 def tell(benchmark, capsys, what: str, ratio: float) -> None:

@@ -1,0 +1,14 @@
+"""What is compared runs in turns, so that a neighbour on the machine slows all of it alike."""
+
+import statistics
+from collections.abc import Callable
+
+TURNS = 3
+
+
+def in_turns(*works: Callable[[], float]) -> list[float]:
+    """Return the median of what each work measures, its seconds, over three turns after one warm-up."""
+    for work in works:
+        work()
+    times = [[work() for work in works] for _ in range(TURNS)]
+    return [statistics.median(each) for each in zip(*times, strict=True)]
