@@ -16,7 +16,7 @@ import pandas as pd
 from cxrshort import columns, registry, runs
 from cxrshort import manifest as manifests
 from cxrshort.errors import DataError, MissingInputError
-from cxrshort.mask_file import MaskFile
+from cxrshort.masks.file import MaskFile
 
 MANIFEST = "manifest.csv"
 IMAGES = "images.npy"

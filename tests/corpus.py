@@ -19,8 +19,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from .test_dicom import dicom, lossless_jpeg
-from .test_images import png
+from .images.test_decoding import png
+from .images.test_dicom import dicom, lossless_jpeg
 
 SIDE = 40
 NOISE = np.random.default_rng(4).integers(0, 4096, (SIDE, SIDE), dtype=np.uint16)

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cxrshort.datasets.reading import ReadOptions
+from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import CxrshortError
-from cxrshort.images import ImageError, create_cache, decode, decode_into
+from cxrshort.images.cache import create_cache
+from cxrshort.images.decoding import decode, decode_into
+from cxrshort.images.raster import ImageError
 from cxrshort.verbs.build_dataset import build_dataset
 
 from .corpus import bombs, good, not_images, odd_dicom, tables, truncated

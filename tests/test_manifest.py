@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cxrshort import manifest as manifests
-from cxrshort.datasets.reading import ReadOptions
 from cxrshort.datasets.repositories.chestx_ray14 import REPOSITORY
+from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import CxrshortError, DataError, MissingInputError, OutputError, UsageError
 
 REQUIRED = "image_id,repository,patient_id,person_id"

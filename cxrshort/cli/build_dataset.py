@@ -173,12 +173,12 @@ def build_dataset(
 
         return show.catalogue(sections(), json=json)
     if recipe == "help":
-        from cxrshort.datasets.pixel_recipes import catalogue
+        from cxrshort.datasets.building.pixel_recipes import catalogue
 
         return show.catalogue({"pixel recipes": catalogue()}, json=json)
     if not dataset:
         raise UsageError("--dataset is missing", "cxrshort build-dataset --dataset help lists the names")
-    from cxrshort.datasets.reading import ReadOptions
+    from cxrshort.datasets.repositories.reading import ReadOptions
     from cxrshort.verbs.build_dataset import build_dataset as run
 
     options = ReadOptions(

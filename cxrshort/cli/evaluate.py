@@ -87,7 +87,7 @@ def evaluate(
     Example: cxrshort evaluate runs/phantom-I/small-cnn/erm/replicate-0 --dataset phantom-I --dataset phantom-external
     """
     check_loudness(quiet=quiet, verbose=verbose)
-    from cxrshort.devices import rank
+    from cxrshort.distributed import rank
     from cxrshort.verbs.evaluate import evaluate as run
 
     said = {

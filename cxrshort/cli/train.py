@@ -333,7 +333,7 @@ def train(
     if not (dataset and arch):
         missing = "--dataset" if not dataset else "--arch"
         raise UsageError(f"{missing} is missing", "cxrshort train --dataset phantom-I --arch densenet121")
-    from cxrshort.devices import rank
+    from cxrshort.distributed import rank
     from cxrshort.verbs.train import train as run
 
     overrides = {

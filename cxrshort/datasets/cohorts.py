@@ -15,10 +15,10 @@ from cxrshort.columns import EXCLUDED_COLUMNS, LABELS
 from cxrshort.datasets import SOURCES
 from cxrshort.datasets.benchmarks import BENCHMARKS
 from cxrshort.datasets.catalogue import COHORTS, Cohort, Part
-from cxrshort.datasets.corrections import unmatched_corrections
-from cxrshort.datasets.layout import find_repository
 from cxrshort.datasets.phantom.catalogue import DATASETS as PHANTOMS
-from cxrshort.datasets.reading import ReadOptions, Repository
+from cxrshort.datasets.repositories.parsing.corrections import unmatched_corrections
+from cxrshort.datasets.repositories.parsing.layout import find_repository
+from cxrshort.datasets.repositories.reading import ReadOptions, Repository
 from cxrshort.errors import DataError, MissingInputError, UsageError
 from cxrshort.expressions import select
 

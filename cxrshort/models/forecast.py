@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from cxrshort import devices, forecasts
+from cxrshort import forecasts
+from cxrshort.compute import Compute, gpu_memory
 from cxrshort.dataset import Dataset
-from cxrshort.devices import Compute
-from cxrshort.models import library
 from cxrshort.models.foreground import foreground
 from cxrshort.models.scoring import SCORING_BATCH, score
+from cxrshort.models.sources import library
 
 _MODELS = 3
 """Models that are tried; the others are taken to be as fast as these are on average."""
@@ -44,5 +44,5 @@ def forecast(names: Sequence[str], folds: Sequence[Sequence[Dataset]], *, comput
         "images_per_second": round(rate, 1),
         "hours": round(count / rate / 3600, 3),
         "memory_mib": forecasts.peak_memory_mib(),
-        **devices.gpu_memory(compute),
+        **gpu_memory(compute),
     }

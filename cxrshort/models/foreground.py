@@ -12,9 +12,9 @@ import numpy.typing as npt
 from cxrshort.columns import MASK_BITS
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError
+from cxrshort.images.prefetch import Source
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.pipeline import noise_field
-from cxrshort.prefetch import Source
 
 
 class Foreground:

@@ -8,8 +8,10 @@ from cxrshort.models.architecture import Architecture
 from cxrshort.registry import Entry
 
 FAMILIES = {
-    "timm": Entry("cxrshort.models.from_timm:find", "any network of timm, such as timm:convnext_tiny"),
-    "txrv": Entry("cxrshort.models.from_txrv:find", "the published classifiers of torchxrayvision, such as txrv:all"),
+    "timm": Entry("cxrshort.models.sources.timm:find", "any network of timm, such as timm:convnext_tiny"),
+    "txrv": Entry(
+        "cxrshort.models.sources.txrv:find", "the published classifiers of torchxrayvision, such as txrv:all"
+    ),
 }
 
 

@@ -10,16 +10,16 @@ import pandas as pd
 import torch
 
 from cxrshort.columns import MASK_BITS
+from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
-from cxrshort.devices import Compute
 from cxrshort.errors import DataError, UsageError
+from cxrshort.images.prefetch import Indices, Source, prefetched
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
-from cxrshort.models.external import is_external, load_external_segmenter
 from cxrshort.models.pipeline import outline
 from cxrshort.models.scoring import in_shares
-from cxrshort.prefetch import Indices, Source, prefetched
+from cxrshort.models.sources.external import is_external, load_external_segmenter
 from cxrshort.stats.overlap import dice_and_iou
 
 _EVERY_BIT = 255

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from cxrshort import devices
-from cxrshort.devices import Compute
-from cxrshort.prefetch import Indices, Source, prefetched
+from cxrshort import distributed
+from cxrshort.compute import Compute
+from cxrshort.images.prefetch import Indices, Source, prefetched
 
 SCORING_BATCH = 64
 """Images at a time; large enough that bookkeeping vanishes, small enough for 224 px on any device."""
@@ -69,8 +69,8 @@ def in_shares(
     if compute.processes > 1:
         # The first process has a batch whenever any has one.
         known = {} if made is None else {"shape": made.shape, "dtype": made.dtype.str}
-        told = devices.told_by_first(known)
+        told = distributed.broadcast(known)
         made = np.zeros(told["shape"], told["dtype"]) if made is None else made
         # As bytes, of which all but one process have zeros: exact for every type of number, -0.0 included.
-        devices.add_up(torch.from_numpy(made.reshape(-1).view(np.uint8)), compute)
+        distributed.all_reduce(torch.from_numpy(made.reshape(-1).view(np.uint8)), compute)
     return np.zeros(0) if made is None else made

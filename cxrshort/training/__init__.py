@@ -19,11 +19,11 @@ OBJECTIVES = {
     ),
 }
 AUGMENTATIONS = {
-    "none": Entry("cxrshort.training.augmentation:unchanged", "images as they are"),
-    "degrave": Entry("cxrshort.training.augmentation:degrave", "mirror with p = 0.5, rotate within 30 degrees"),
+    "none": Entry("cxrshort.training.data.augmentation:unchanged", "images as they are"),
+    "degrave": Entry("cxrshort.training.data.augmentation:degrave", "mirror with p = 0.5, rotate within 30 degrees"),
     "cv19": Entry(
-        "cxrshort.training.augmentation:cv19", "crop to 80-100 % of the area, mirror, rotate within 30 degrees"
+        "cxrshort.training.data.augmentation:cv19", "crop to 80-100 % of the area, mirror, rotate within 30 degrees"
     ),
-    "tea": Entry("cxrshort.training.augmentation:tea", "mirror, rotate within 40 degrees, shift by up to 1/8"),
-    "fastai": Entry("cxrshort.training.augmentation:fastai", "mirror, rotate within 10 degrees, zoom, lighting"),
+    "tea": Entry("cxrshort.training.data.augmentation:tea", "mirror, rotate within 40 degrees, shift by up to 1/8"),
+    "fastai": Entry("cxrshort.training.data.augmentation:fastai", "mirror, rotate within 10 degrees, zoom, lighting"),
 }

@@ -2,7 +2,7 @@
 
 from cxrshort import registry
 from cxrshort.errors import DataError, UsageError
-from cxrshort.mask_file import MaskFile, Tally
+from cxrshort.masks.file import MaskFile, Tally
 from cxrshort.models import checkpoint
 from cxrshort.models.architecture import Architecture
 from cxrshort.models.checkpoint import Description
@@ -10,10 +10,10 @@ from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.lookup import find_architecture
 from cxrshort.models.outlines import has_mask
 from cxrshort.training import OBJECTIVES, recipes
-from cxrshort.training.folds import Folds
-from cxrshort.training.method import Objective
+from cxrshort.training.data.folds import Folds
+from cxrshort.training.data.segmentation import MaskFolds
+from cxrshort.training.objectives.contract import Objective
 from cxrshort.training.recipes import Recipe
-from cxrshort.training.segmentation import MaskFolds
 
 AnyFolds = Folds | MaskFolds
 Segmenter = tuple[Classifier, Description]

@@ -5,7 +5,7 @@ import time
 import torch
 from torch import nn
 
-from cxrshort.training.batches import Batches
+from cxrshort.training.data.batches import Batches
 from cxrshort.training.loop import Course, make_optimizer, plain_epochs, take_step
 
 _TRIAL_STEPS = 6

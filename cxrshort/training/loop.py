@@ -2,7 +2,7 @@
 
 Read it top to bottom: an epoch is steps, then validation, then a saved state. What is learned is the objective's
 business; what chooses the best epoch is the validation's. Nothing here prints. Several processes read the same loop,
-see :mod:`cxrshort.training.processes`; the first one saves and reports.
+see :mod:`cxrshort.training.distributed_steps`; the first one saves and reports.
 """
 
 import contextlib
@@ -16,19 +16,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cxrshort import devices
-from cxrshort.devices import Compute
+from cxrshort import distributed
+from cxrshort.compute import Compute, enough_memory, seeded_draws
 from cxrshort.errors import ResumableError, UsageError, WorkFailedError
 from cxrshort.models.architecture import FullPrecisionLinear
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.training.averaging import Average
-from cxrshort.training.batches import Batch, Batches
-from cxrshort.training.comparison import Comparing, learn_from_whole
-from cxrshort.training.processes import combine, known_divisor
+from cxrshort.training.checkpointing import Keeper, State
+from cxrshort.training.data.batches import Batch, Batches
+from cxrshort.training.distributed_steps import combine, known_divisor
+from cxrshort.training.objectives.comparison import Comparing, learn_from_whole
 from cxrshort.training.recipes import Recipe
 from cxrshort.training.schedules import rate_factor
-from cxrshort.training.state import Keeper, State
 
 Objective = Callable[[nn.Module, Batch], Tensor]
 Validate = Callable[[nn.Module], Mapping[str, float]]
@@ -99,7 +99,7 @@ def fit(model: nn.Module, batches: Batches, *, course: Course, state: State) -> 
         seconds = time.monotonic() - started
         record = {"epoch": epoch, "loss": state.loss_sum / len(batches)}
         with average.standing_in(model) if average else contextlib.nullcontext():
-            with devices.enough_memory(course.compute, images=SCORING_BATCH):
+            with enough_memory(course.compute, images=SCORING_BATCH):
                 measured = dict(course.validate(model))
             if not math.isfinite(measured.get("val_loss", 0.0)):
                 raise _diverged(f"the validation loss is no number after epoch {epoch + 1}", course.keeper)
@@ -173,12 +173,12 @@ def _train_epoch(
 def _own_draws(batch: Batch, seed: int, course: Course) -> AbstractContextManager[None]:
     """Make what the network draws, as dropout does, a function of (seed, epoch, step), and of the share of the step."""
     first = batch.share.first if batch.share else 0
-    return devices.seeded(seed, batch.epoch, batch.step, first, _DRAWS, device=course.compute.torch_device)
+    return seeded_draws(seed, batch.epoch, batch.step, first, _DRAWS, device=course.compute.torch_device)
 
 
 def _any(flag: bool, course: Course) -> bool:
     """Say whether one process has a flag, so that all stop, or save, after the same step."""
-    return bool(devices.any_of(torch.tensor([flag]), course.compute))
+    return bool(distributed.any_rank(torch.tensor([flag]), course.compute))
 
 
 def _step_event(state: State, *, steps: int, epochs: int, images_per_second: float) -> dict[str, Any]:
@@ -204,7 +204,7 @@ def take_step(model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, 
     recipe, compute = course.recipe, course.compute
     optimizer.zero_grad(set_to_none=True)
     size = len(batch.indices)
-    with devices.enough_memory(compute, images=size, hint=f"try --batch-size {max(1, size // 2)}"):
+    with enough_memory(compute, images=size, hint=f"try --batch-size {max(1, size // 2)}"):
         if isinstance(course.objective, Comparing):
             loss = learn_from_whole(course.objective, model, batch, passes=recipe.accumulate, compute=compute)
             loss = combine(model, loss, batch=batch, compute=compute)
@@ -269,7 +269,7 @@ def _save(
     state.optimizer = optimizer.state_dict()
     state.objective = _memory(course).state_dict()
     state.average = average.weights if average else {}
-    devices.first_alone(lambda: state.save(course.keeper.path), course.compute)
+    distributed.on_first_rank(lambda: state.save(course.keeper.path), course.compute)
 
 
 def _memory(course: Course) -> nn.Module:

@@ -13,26 +13,32 @@ from torch import Tensor, nn
 
 from cxrshort import registry, runs
 from cxrshort.columns import MASK_BITS
+from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
-from cxrshort.devices import Compute
 from cxrshort.errors import UsageError
+from cxrshort.images.prefetch import Source
 from cxrshort.models import checkpoint, pipeline
 from cxrshort.models.architecture import Architecture
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
-from cxrshort.models.external import is_external, name_by_content
 from cxrshort.models.foreground import foreground
 from cxrshort.models.outlines import draw_outlines, load_segmenter
-from cxrshort.prefetch import Source
+from cxrshort.models.sources.external import is_external, name_by_content
 from cxrshort.training import AUGMENTATIONS
-from cxrshort.training.balancing import balanced_chances, given_weights, known_targets, label_codes, positive_weights
-from cxrshort.training.batches import Batches, MaskSource
 from cxrshort.training.checks import AnyFolds, Segmenter, check_segmenter_people
-from cxrshort.training.features import compute_features, has_fixed_features, head, time_features
-from cxrshort.training.folds import Folds
+from cxrshort.training.data.batches import Batches, MaskSource
+from cxrshort.training.data.features import compute_features, has_fixed_features, head, time_features
+from cxrshort.training.data.folds import Folds
+from cxrshort.training.data.sampling import (
+    balanced_chances,
+    given_weights,
+    known_targets,
+    label_codes,
+    positive_weights,
+)
+from cxrshort.training.data.segmentation import MaskFolds, WholeImage, measure_drawn, without_background
 from cxrshort.training.loop import Validate
 from cxrshort.training.recipes import Recipe
-from cxrshort.training.segmentation import MaskFolds, WholeImage, measure_drawn, without_background
 from cxrshort.training.task import Task
 
 

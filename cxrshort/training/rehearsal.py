@@ -5,14 +5,13 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from cxrshort import devices
-from cxrshort.devices import Compute
+from cxrshort.compute import Compute, seeded_generator
 from cxrshort.errors import UsageError
 from cxrshort.models.architecture import Architecture
 from cxrshort.models.classifier import Classifier
-from cxrshort.training.batches import Batch
+from cxrshort.training.data.batches import Batch
 from cxrshort.training.loop import plain_epochs
-from cxrshort.training.method import Objective
+from cxrshort.training.objectives.contract import Objective
 from cxrshort.training.preparation import Plan
 
 _STRANGERS = (RuntimeError, AssertionError, ValueError, IndexError, TypeError)
@@ -63,7 +62,7 @@ def rehearse(model: Classifier, objective: Objective, plan: Plan, *, shape: tupl
 def _two_images(shape: tuple[int, ...], outputs: int, compute: Compute) -> Batch:
     """Return noise in two groups, with one true label each and foreground in the middle."""
     channels, (height, width) = shape[0] if len(shape) == 3 else 1, shape[-2:]
-    images = torch.rand((2, channels, height, width), generator=devices.generator(0))
+    images = torch.rand((2, channels, height, width), generator=seeded_generator(0))
     targets, masks = torch.zeros(2, outputs), torch.zeros(2, 1, height, width)
     targets[0, 0] = targets[1, -1] = 1
     masks[..., height // 4 : -(height // 4), width // 4 : -(width // 4)] = 1

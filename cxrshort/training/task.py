@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from cxrshort.errors import UsageError
 from cxrshort.registry import check_name
-from cxrshort.training.batches import Batch
+from cxrshort.training.data.batches import Batch
 
 TASKS = ("multilabel", "multiclass", "regression", "masks")
 

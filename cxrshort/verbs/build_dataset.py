@@ -11,18 +11,19 @@ import pandas as pd
 from cxrshort import dataset as datasets
 from cxrshort import forecasts, runs, workers
 from cxrshort import manifest as manifests
-from cxrshort.datasets import assembly, cohorts, shards
+from cxrshort.datasets import cohorts
 from cxrshort.datasets.benchmarks import BENCHMARKS
-from cxrshort.datasets.choices import Given, check_numbers, check_options
+from cxrshort.datasets.building import assembly, shards
+from cxrshort.datasets.building.forecast import forecast
+from cxrshort.datasets.building.image_source import Material, of_benchmark, of_files, of_phantoms
+from cxrshort.datasets.building.journal import Journal
+from cxrshort.datasets.building.options import Given, check_numbers, check_options
+from cxrshort.datasets.building.pixel_recipes import PixelRecipe, pixel_recipe
 from cxrshort.datasets.cohorts import Candidates
-from cxrshort.datasets.forecast import forecast
-from cxrshort.datasets.journal import Journal
-from cxrshort.datasets.material import Material, of_benchmark, of_files, of_phantoms
 from cxrshort.datasets.phantom import cohort as phantom_cohort
 from cxrshort.datasets.phantom.catalogue import DATASETS as PHANTOMS
-from cxrshort.datasets.pixel_recipes import PixelRecipe, pixel_recipe
-from cxrshort.datasets.reading import ReadOptions
-from cxrshort.report import gallery
+from cxrshort.datasets.repositories.reading import ReadOptions
+from cxrshort.figures import gallery
 
 Report = Callable[[Mapping[str, Any]], None]
 
@@ -70,7 +71,7 @@ def build_dataset(
         root: folder of the raw repositories; default ``$CXRSHORT_DATA`` or ``data``.
         out: the dataset folder; default ``datasets/NAME``.
         size: side of the cached squares in pixels; default 224, or what a benchmark's paper uses.
-        recipe: the paper whose way from files to squares is taken, see :mod:`cxrshort.datasets.pixel_recipes`.
+        recipe: the paper whose way from files to squares is taken, see :mod:`cxrshort.datasets.building.pixel_recipes`.
         fit: over the recipe's: ``"crop"``, ``"pad"`` or ``"squash"``.
         test_fit: the same for repositories that the cohort keeps for testing alone.
         equalise: flatten the histogram of each picture first.

@@ -13,20 +13,21 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from cxrshort import columns, devices, forecasts, registry, runs
+from cxrshort import columns, distributed, forecasts, registry, runs
 from cxrshort import dataset as datasets
 from cxrshort import manifest as manifests
+from cxrshort.compute import Compute, choose_compute, enough_memory
 from cxrshort.dataset import Dataset
-from cxrshort.devices import Compute
 from cxrshort.errors import DataError, UsageError
-from cxrshort.models import checkpoint, library
+from cxrshort.figures import plots
+from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
-from cxrshort.models.external import describe_all
 from cxrshort.models.forecast import forecast
 from cxrshort.models.foreground import foreground
 from cxrshort.models.outlines import measure_outlines
 from cxrshort.models.scoring import SCORING_BATCH, score
-from cxrshort.report import figures
+from cxrshort.models.sources import library
+from cxrshort.models.sources.external import describe_all
 from cxrshort.stats import predictions as tables
 from cxrshort.stats.auc import auc_interval, roc_curve
 from cxrshort.stats.overlap import summarise_overlaps
@@ -69,10 +70,10 @@ def evaluate(
         split: ``"test"``, ``"val"``, ``"train"`` or ``"all"``; of the replicate that each model was trained on.
         label: the label of the summary and the figures; default COVID-19, else the first one.
         model_options: what models that are none of ours do not say themselves, by the options of
-            :mod:`cxrshort.models.external`, such as ``labels`` and ``range``.
+            :mod:`cxrshort.models.sources.external`, such as ``labels`` and ``range``.
         out: the results folder; default :func:`default_folder`.
-        device: as in :func:`cxrshort.devices.choose`.
-        precision: as in :func:`cxrshort.devices.choose`.
+        device: as in :func:`cxrshort.compute.choose_compute`.
+        precision: as in :func:`cxrshort.compute.choose_compute`.
         threads: CPU threads.
         dry_run: say what would be scored, write nothing.
         force: overwrite an earlier result.
@@ -82,7 +83,7 @@ def evaluate(
         DataError: a model was trained on patients of the fold, or its images were made otherwise.
         UsageError: a label that no model has, or segmenters among classifiers.
     """
-    compute = devices.placed(devices.choose(device, precision=precision, threads=threads))
+    compute = distributed.with_rank(choose_compute(device, precision=precision, threads=threads))
     given = describe_all([str(each) for each in models], model_options or {})
     names = [name for each in given for name in library.expand(each)]
     described = [library.describe(name) for name in names]
@@ -100,8 +101,8 @@ def evaluate(
     arguments = {"models": given, "dataset": dataset, "split": split, "label": label, **compute.record()}
     start = partial(runs.start, folder, "evaluate", arguments=arguments, inputs=inputs, force=force, resume=None)
     begun: list[runs.Run] = []
-    with devices.joined(compute), devices.enough_memory(compute, images=SCORING_BATCH):
-        devices.first_alone(lambda: begun.append(start()), compute)
+    with distributed.process_group(compute), enough_memory(compute, images=SCORING_BATCH):
+        distributed.on_first_rank(lambda: begun.append(start()), compute)
         judge = partial(_judge_one, split=split, compute=compute, report=runs.silent if compute.rank else report)
         methods: list[str | None] = [None] * len(names) if segmenters else [*library.methods(described)]
         parts = [judge(*each, loaded) for each in zip(names, methods, folds, strict=True)]
@@ -363,9 +364,9 @@ def _draw(run: runs.Run, predictions: pd.DataFrame, label: str) -> None:
                 continue
             fpr, tpr = roc_curve(sample.targets, sample.scores)
             limits = interval.auc, interval.low, interval.high
-            curves.append(figures.RocCurve(cell.trained_on, cell.dataset, replicate, fpr, tpr, *limits))
+            curves.append(plots.RocCurve(cell.trained_on, cell.dataset, replicate, fpr, tpr, *limits))
             name = cell.family if len(cell.samples) == 1 else f"{cell.family}, replicate {replicate}"
-            points.append(figures.GapPoint(name, cell.dataset, cell.role == tables.INTERNAL, *limits))
+            points.append(plots.GapPoint(name, cell.dataset, cell.role == tables.INTERNAL, *limits))
     if curves:
-        figures.roc_panels(curves, run.path("roc.png"))
-        figures.gap_plot(points, run.path("gap.png"))
+        plots.roc_panels(curves, run.path("roc.png"))
+        plots.gap_plot(points, run.path("gap.png"))

@@ -11,22 +11,25 @@ from typing import Any
 import torch
 
 from cxrshort import dataset as datasets
-from cxrshort import devices, forecasts, interruption, runs
+from cxrshort import distributed, forecasts, runs
+from cxrshort.compute import Compute, choose_compute, deterministic, enough_memory, gpu_memory
 from cxrshort.dataset import Dataset
-from cxrshort.devices import Compute
 from cxrshort.errors import UsageError
+from cxrshort.figures import plots
+from cxrshort.figures.plots import EpochPoint
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, default_spec
 from cxrshort.models.scoring import SCORING_BATCH
-from cxrshort.report import figures
-from cxrshort.report.figures import EpochPoint
-from cxrshort.training import recipes, several, tracking
-from cxrshort.training import state as states
+from cxrshort.training import checkpointing as states
+from cxrshort.training import interruption, recipes, sweeps, tracking
+from cxrshort.training.checkpointing import Keeper, State
 from cxrshort.training.checks import AnyFolds, architecture_for, check_batch_fits, check_masks, check_size, count_masks
+from cxrshort.training.data.segmentation import MaskFolds
+from cxrshort.training.distributed_steps import check_batch_size
 from cxrshort.training.forecast import forecast
 from cxrshort.training.loop import Course, chosen_epoch, fit, plain_epochs
-from cxrshort.training.method import Objective, make_objective
+from cxrshort.training.objectives.contract import Objective, make_objective
 from cxrshort.training.preparation import (
     Lesson,
     Plan,
@@ -40,12 +43,9 @@ from cxrshort.training.preparation import (
     share,
     weighted_task,
 )
-from cxrshort.training.processes import check_batch_size
 from cxrshort.training.recipes import Recipe
 from cxrshort.training.rehearsal import rehearse
-from cxrshort.training.segmentation import MaskFolds
-from cxrshort.training.several import Request
-from cxrshort.training.state import Keeper, State
+from cxrshort.training.sweeps import Request
 from cxrshort.training.task import Task
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -108,9 +108,9 @@ def train(
     chosen = recipes.load(recipe, overrides=overrides)
     architecture_for(arch, chosen)
     make_objective(chosen.method, chosen.settings, task=Task(chosen.task))  # refuses early
-    points = several.parse_grid(grid, chosen)
+    points = sweeps.parse_grid(grid, chosen)
     _check_series(chosen, replicate=replicate, replicates=replicates)
-    compute = devices.placed(devices.choose(device, precision=precision, threads=threads))
+    compute = distributed.with_rank(choose_compute(device, precision=precision, threads=threads))
     check_batch_size(chosen, compute)
     if tensorboard:
         tracking.check_tensorboard()
@@ -144,24 +144,24 @@ def train(
 
     numbers = range(replicates) if replicates is not None else [replicate]
     requests = [request(number) for number in numbers]
-    one: several.One = _train_one
+    one: sweeps.One = _train_one
     if chosen.members > 1 or "members" in points[0]:
         one = _members_or_one
     if grid:
-        one = partial(several.train_grid, one=one, points=points)
-    with devices.joined(compute):
+        one = partial(sweeps.train_grid, one=one, points=points)
+    with distributed.process_group(compute):
         if dry_run:
-            count = len(requests) * sum(several.at_point(chosen, each).members for each in points)
+            count = len(requests) * sum(sweeps.at_point(chosen, each).members for each in points)
             return _dry_run(requests, runs_in_all=count)
         if replicates is not None:
-            return several.train_replicates(requests, one=one)
+            return sweeps.train_replicates(requests, one=one)
         return one(requests[0])
 
 
 def _members_or_one(request: Request) -> dict[str, Any]:
     if request.recipe.members == 1:
         return _train_one(request)
-    return several.train_members(request, one=_train_one, judge=_judge)
+    return sweeps.train_members(request, one=_train_one, judge=_judge)
 
 
 def _judge(request: Request, model: Classifier, description: Description) -> dict[str, Any]:
@@ -240,11 +240,11 @@ def _train_one(request: Request) -> dict[str, Any]:
     start = partial(
         runs.start, folder, "train", arguments=settings, inputs=inputs, force=request.force, resume=request.resume
     )
-    with interruption.watched() as interrupted, devices.deterministic():
+    with interruption.watched() as interrupted, deterministic():
         run = _start_run(start, runs.Run(folder, "train", settings, names={STATE}), compute)
         path = run.path(STATE)
         state = states.resumed(run, path, settings=settings, resume=request.resume, first=compute.rank == 0)
-        with devices.enough_memory(compute, images=SCORING_BATCH):  # features and outlines are scored beforehand
+        with enough_memory(compute, images=SCORING_BATCH):  # features and outlines are scored beforehand
             lesson = prepared.lesson()
         tell = _teller(run, request.report, tensorboard=request.tensorboard, state=state, steps=len(lesson.batches))
         course = prepared.course(lesson, Keeper(path, interrupted), runs.silent if compute.rank else tell)
@@ -255,7 +255,7 @@ def _train_one(request: Request) -> dict[str, Any]:
 def _start_run(start: Callable[[], runs.Run], seen: runs.Run, compute: Compute) -> runs.Run:
     """Return the run that the first process has started, or what the others see of it, who write nothing."""
     started = []
-    devices.first_alone(lambda: started.append(start()), compute)
+    distributed.on_first_rank(lambda: started.append(start()), compute)
     return started[0] if started else seen
 
 
@@ -292,7 +292,7 @@ def _dry_run(requests: Sequence[Request], *, runs_in_all: int) -> dict[str, Any]
         expected |= {"runs": runs_in_all, "hours_of_all_runs": round(runs_in_all * expected["hours"], 3)}
     return {
         "dry_run": True,
-        "reads": several.inputs(request),
+        "reads": sweeps.inputs(request),
         "outputs": [forecasts.foresee(each.folder, force=each.force, resume=each.resume) for each in requests],
         "architecture": request.arch,
         "labels": list(folds.labels),
@@ -303,7 +303,7 @@ def _dry_run(requests: Sequence[Request], *, runs_in_all: int) -> dict[str, Any]
         "threads": request.compute.threads,
         **expected,
         "memory_mib": forecasts.peak_memory_mib(),
-        **devices.gpu_memory(request.compute),
+        **gpu_memory(request.compute),
         "disk_free_mib": forecasts.free_disk_mib(request.folder),
     }
 
@@ -330,7 +330,7 @@ def _finish(run: runs.Run, lesson: Lesson, state: State, *, folds: AnyFolds) -> 
         EpochPoint(each["epoch"] + 1, each["loss"], each["val_loss"], each["score"], chosen=each is best)
         for each in state.history
     ]
-    figures.training_curve(points, run.path("training.png"))
+    plots.training_curve(points, run.path("training.png"))
     masks = count_masks(folds)
     summary = {
         "model": str(run.path(checkpoint.FILE)),

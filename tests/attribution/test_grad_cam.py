@@ -9,7 +9,7 @@ from torch.overrides import _get_current_function_mode_stack
 
 from cxrshort.attribution.grad_cam import LastMap, explain, grad_cam
 from cxrshort.errors import UsageError
-from cxrshort.models.small_cnn import SMALL_CNN
+from cxrshort.models.networks.small_cnn import SMALL_CNN
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:

@@ -13,7 +13,7 @@ from torch.overrides import _get_current_function_mode_stack
 from cxrshort.attribution.lrp import explain, relevance
 from cxrshort.errors import UsageError
 from cxrshort.models.classifier import Classifier, InputSpec
-from cxrshort.models.small_cnn import SMALL_CNN
+from cxrshort.models.networks.small_cnn import SMALL_CNN
 
 EXACT = 1e-12  # float64, a handful of layers
 

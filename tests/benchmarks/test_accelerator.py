@@ -16,18 +16,17 @@ import torch
 from torch import nn
 
 from cxrshort import dataset as datasets
-from cxrshort import devices
+from cxrshort.compute import Compute, choose_compute
 from cxrshort.dataset import Pixels
-from cxrshort.devices import Compute
-from cxrshort.images import create_cache
+from cxrshort.images.cache import create_cache
 from cxrshort.models import checkpoint
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.training import recipes
-from cxrshort.training.batches import Batches
+from cxrshort.training.checkpointing import Keeper, State
+from cxrshort.training.data.batches import Batches
 from cxrshort.training.loop import Course, fit, make_optimizer
 from cxrshort.training.objectives.erm import ERM
 from cxrshort.training.recipes import Recipe
-from cxrshort.training.state import Keeper, State
 
 SIZE, LABELS = 224, 15
 DATASET_II, EPOCHS = 97_866, 30
@@ -35,7 +34,7 @@ DATASET_II, EPOCHS = 97_866, 30
 
 @pytest.fixture(scope="module")
 def compute() -> Compute:
-    found = devices.choose("auto")
+    found = choose_compute("auto")
     if found.torch_device.type == "cpu":
         pytest.skip("no accelerator on this machine")
     return found

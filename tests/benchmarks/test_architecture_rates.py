@@ -17,19 +17,18 @@ import torch
 from torch import nn
 
 from cxrshort import dataset as datasets
-from cxrshort import devices
+from cxrshort.compute import Compute, choose_compute
 from cxrshort.dataset import Pixels
-from cxrshort.devices import Compute
-from cxrshort.images import create_cache
+from cxrshort.images.cache import create_cache
 from cxrshort.models import ARCHITECTURES, checkpoint
 from cxrshort.models.classifier import Classifier, default_spec
 from cxrshort.models.lookup import find_architecture
 from cxrshort.models.scoring import SCORING_BATCH, score
 from cxrshort.training import recipes
-from cxrshort.training.batches import Batches
+from cxrshort.training.checkpointing import Keeper, State
+from cxrshort.training.data.batches import Batches
 from cxrshort.training.loop import Course, fit, make_optimizer
 from cxrshort.training.objectives.erm import ERM
-from cxrshort.training.state import Keeper, State
 from cxrshort.training.task import Task
 
 from .turns import in_turns
@@ -119,8 +118,8 @@ def scored(learner: nn.Module, pixels: Pixels, compute: Compute) -> float:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_rates(benchmark, capsys, tmp_path, table, name):
-    compute = devices.choose("cpu")
-    fp32 = devices.choose("cpu", precision="fp32")
+    compute = choose_compute("cpu")
+    fp32 = choose_compute("cpu", precision="fp32")
     architecture = find_architecture(name)
     size, draws = architecture.input_size or SIZE, architecture.output == "masks"
     ours, bare = (model(name).to(memory_format=torch.channels_last) for _ in range(2))

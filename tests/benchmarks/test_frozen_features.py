@@ -15,22 +15,22 @@ import pytest
 from torch import nn
 
 from cxrshort import dataset as datasets
-from cxrshort import devices
+from cxrshort.compute import choose_compute
 from cxrshort.dataset import Dataset
+from cxrshort.images.prefetch import Source
 from cxrshort.models import checkpoint
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.lookup import find_architecture
-from cxrshort.prefetch import Source
 from cxrshort.training import recipes
-from cxrshort.training.batches import Batches
-from cxrshort.training.features import compute_features, head
+from cxrshort.training.checkpointing import Keeper, State
+from cxrshort.training.data.batches import Batches
+from cxrshort.training.data.features import compute_features, head
 from cxrshort.training.loop import Course, fit
 from cxrshort.training.objectives.erm import ERM
-from cxrshort.training.state import Keeper, State
 from cxrshort.verbs.build_dataset import build_dataset
 
 IMAGES, SIZE, BATCH, LABELS, EPOCHS = 256, 64, 32, 15, 5
-COMPUTE = devices.choose("cpu")
+COMPUTE = choose_compute("cpu")
 
 
 @pytest.fixture(scope="module")

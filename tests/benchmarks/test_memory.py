@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 
-from cxrshort import devices
+from cxrshort.compute import choose_compute
 from cxrshort.verbs.build_dataset import build_dataset
 
 from ..cli.console import COMMAND, environment
@@ -46,7 +46,7 @@ def peak_mib(*command: str, cwd) -> float:
 
 def test_peak_memory_of_training_against_the_bare_network(benchmark, capsys, tmp_path):
     build_dataset("phantom-III", out=tmp_path / "data", number_of_images=160, size=SIZE, replicates=1)
-    precision = devices.choose("cpu").precision
+    precision = choose_compute("cpu").precision
     train = [*COMMAND, "train", "--dataset", str(tmp_path / "data"), "--arch", "densenet121", "--epochs", "1"]
     train += ["--batch-size", str(BATCH), "--precision", precision, "--device", "cpu", "--force", "--out", "run"]
     pairs = [

@@ -15,16 +15,17 @@ from PIL import Image
 from torch import nn
 
 from cxrshort import dataset as datasets
-from cxrshort import devices
+from cxrshort.compute import choose_compute
 from cxrshort.dataset import Pixels
-from cxrshort.images import create_cache, decode_into
+from cxrshort.images.cache import create_cache
+from cxrshort.images.decoding import decode_into
 from cxrshort.models import checkpoint
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.training import recipes
-from cxrshort.training.batches import Batches
+from cxrshort.training.checkpointing import Keeper, State
+from cxrshort.training.data.batches import Batches
 from cxrshort.training.loop import Course, fit, make_optimizer
 from cxrshort.training.objectives.erm import ERM
-from cxrshort.training.state import Keeper, State
 from cxrshort.training.task import masked_bce
 
 from .turns import in_turns
@@ -54,7 +55,7 @@ def through_fit(model: nn.Module, batches: Batches, folder: Path) -> float:
     """Return the seconds of one epoch as the loop reports them."""
     events = []
     course = Course(
-        ERM(), RECIPE, devices.choose("cpu"), lambda _: {"score": 0.5}, Keeper(folder / "state"), events.append
+        ERM(), RECIPE, choose_compute("cpu"), lambda _: {"score": 0.5}, Keeper(folder / "state"), events.append
     )
     fit(model, batches, course=course, state=State())
     return float(events[-1]["seconds"])
@@ -62,7 +63,7 @@ def through_fit(model: nn.Module, batches: Batches, folder: Path) -> float:
 
 def bare_steps(model: nn.Module) -> float:
     """Return the seconds of as many steps of the network alone, on a tensor that is ready."""
-    compute = devices.choose("cpu")
+    compute = choose_compute("cpu")
     images = torch.rand(BATCH, 1, SIZE, SIZE)
     targets = torch.randint(0, 2, (BATCH, LABELS)).float()
     optimizer = make_optimizer(model, RECIPE)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cxrshort.datasets.pixel_recipes import RECIPES
+from cxrshort.datasets.building.pixel_recipes import RECIPES
 from cxrshort.training import OBJECTIVES, recipes
 
 from ..test_imports import HEAVY

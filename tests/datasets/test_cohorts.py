@@ -7,8 +7,8 @@ import pytest
 
 from cxrshort.columns import EXCLUDED_COLUMNS, LABELS
 from cxrshort.datasets import cohorts
-from cxrshort.datasets.reading import Reading, ReadOptions
 from cxrshort.datasets.repositories.chexpert import REPOSITORY as CHEXPERT
+from cxrshort.datasets.repositories.reading import Reading, ReadOptions
 from cxrshort.errors import DataError, MissingInputError, UsageError
 
 from .lookalikes import NIH_HEADER, bimcv_negative, bimcv_positive, chestx_ray14, github_covid, write
@@ -116,7 +116,7 @@ def test_default_root_follows_the_environment(monkeypatch):
 
 
 def test_second_reading_of_two_collections_opens_nothing(tmp_path, monkeypatch):
-    from cxrshort.datasets import headers
+    from cxrshort.datasets.repositories.parsing import headers
 
     bimcv_positive(tmp_path)
     bimcv_negative(tmp_path)

@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxrshort.datasets import SOURCES
-from cxrshort.datasets.fields import OLDEST, read_ages, read_dates
-from cxrshort.datasets.findings import label_findings, split_findings
-from cxrshort.datasets.label_maps import github_covid_labels
-from cxrshort.datasets.layout import find_repository, leaves_folder
-from cxrshort.datasets.projections import read_description
-from cxrshort.datasets.reading import Reading, ReadOptions
-from cxrshort.datasets.tables import read_table
+from cxrshort.datasets.repositories.parsing.fields import OLDEST, read_ages, read_dates
+from cxrshort.datasets.repositories.parsing.label_maps import github_covid_labels
+from cxrshort.datasets.repositories.parsing.layout import find_repository, leaves_folder
+from cxrshort.datasets.repositories.parsing.projections import read_description
+from cxrshort.datasets.repositories.parsing.report_findings import label_findings, split_findings
+from cxrshort.datasets.repositories.reading import Reading, ReadOptions
 from cxrshort.errors import CxrshortError, DataError
 from cxrshort.manifest import check
 from cxrshort.registry import load
+from cxrshort.tables import read_table
 
 from .lookalikes import BUILDERS
 

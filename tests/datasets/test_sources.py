@@ -10,8 +10,8 @@ import pytest
 
 from cxrshort.columns import LABELS, SEXES, VIEWS
 from cxrshort.datasets import SOURCES
-from cxrshort.datasets.layout import find_repository
-from cxrshort.datasets.reading import ROW_COLUMNS, Reading, ReadOptions, Repository
+from cxrshort.datasets.repositories.parsing.layout import find_repository
+from cxrshort.datasets.repositories.reading import ROW_COLUMNS, Reading, ReadOptions, Repository
 from cxrshort.errors import MissingInputError
 from cxrshort.registry import load
 

@@ -3,9 +3,11 @@ import doctest
 import pytest
 
 from cxrshort.errors import UsageError
-from cxrshort.models import ARCHITECTURES, external, lookup, rewrite
+from cxrshort.models import ARCHITECTURES, lookup
 from cxrshort.models.lookup import FAMILIES, find_architecture
-from cxrshort.models.small_cnn import SMALL_CNN
+from cxrshort.models.networks import rewrite
+from cxrshort.models.networks.small_cnn import SMALL_CNN
+from cxrshort.models.sources import external
 
 
 def test_name_of_ours_is_found_in_the_table():

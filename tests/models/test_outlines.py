@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from torch import Tensor, nn
 
-from cxrshort import devices
+from cxrshort.compute import choose_compute
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError
 from cxrshort.models.classifier import Classifier, InputSpec
@@ -42,14 +42,14 @@ def test_masks_come_back_as_they_were_packed() -> None:
 
 
 def test_outlines_are_those_of_the_segmenter_for_more_than_one_batch(data: Dataset) -> None:
-    outlines = draw_outlines(bright_segmenter(), data.pixels, compute=devices.choose("cpu", precision="fp32"))
+    outlines = draw_outlines(bright_segmenter(), data.pixels, compute=choose_compute("cpu", precision="fp32"))
     picked = np.array([69, 0, 33])
     np.testing.assert_array_equal(outlines.take(picked) > 0, data.pixels.take(picked) > 127)
 
 
 def test_perfect_segmenter_overlaps_fully_where_there_is_a_mask(data: Dataset) -> None:
     data.manifest["mask_row"] = data.manifest["mask_row"].astype("Int64").mask(data.manifest.index < 10)
-    compute = devices.choose("cpu", precision="fp32")
+    compute = choose_compute("cpu", precision="fp32")
     table = measure_outlines(bright_segmenter(), data, structure="lungs", compute=compute)
     assert table["dice"].isna().sum() == 10
     assert (table["dice"][10:] == 1).all() and (table["iou"][10:] == 1).all()
@@ -60,5 +60,5 @@ def test_perfect_segmenter_overlaps_fully_where_there_is_a_mask(data: Dataset) -
 def test_dataset_without_masks_is_refused(data: Dataset) -> None:
     bare = Dataset("d", data.manifest.drop(columns="mask_row"))
     with pytest.raises(DataError) as caught:
-        measure_outlines(bright_segmenter(), bare, structure="lungs", compute=devices.choose("cpu"))
+        measure_outlines(bright_segmenter(), bare, structure="lungs", compute=choose_compute("cpu"))
     assert caught.value.message == "d: no image of this fold has a mask"

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cxrshort import dataset as datasets
-from cxrshort.devices import Compute
+from cxrshort.compute import Compute
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec

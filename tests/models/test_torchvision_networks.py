@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from cxrshort.models.alexnet import ALEXNET
 from cxrshort.models.architecture import Architecture
 from cxrshort.models.classifier import default_spec
 from cxrshort.models.lookup import count_parameters, find_architecture
-from cxrshort.models.vision_transformer import VIT_B_16
+from cxrshort.models.networks.alexnet import ALEXNET
+from cxrshort.models.networks.vision_transformer import VIT_B_16
 
 
 @pytest.mark.parametrize(

@@ -5,18 +5,18 @@ import torch
 from torch import nn
 
 from cxrshort import dataset as datasets
-from cxrshort.devices import Compute
+from cxrshort.compute import Compute
 from cxrshort.errors import ResumableError
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.training import checkpointing as states
 from cxrshort.training import recipes
-from cxrshort.training import state as states
 from cxrshort.training.averaging import Average
-from cxrshort.training.batches import Batches
+from cxrshort.training.checkpointing import Keeper, State
+from cxrshort.training.data.batches import Batches
 from cxrshort.training.loop import Course, fit
 from cxrshort.training.objectives.erm import ERM
-from cxrshort.training.state import Keeper, State
 
 from .tiny import tiny_dataset
 

@@ -4,16 +4,16 @@ import torch
 from torch import Tensor, nn
 
 from cxrshort import dataset as datasets
-from cxrshort.devices import Compute
+from cxrshort.compute import Compute
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
 from cxrshort.training import recipes
-from cxrshort.training.batches import Batch, Batches
+from cxrshort.training.checkpointing import Keeper
+from cxrshort.training.data.batches import Batch, Batches
 from cxrshort.training.forecast import forecast
 from cxrshort.training.loop import Course
 from cxrshort.training.objectives.erm import ERM
-from cxrshort.training.state import Keeper
 
 from .tiny import tiny_dataset
 

@@ -9,19 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from cxrshort import dataset as datasets
-from cxrshort.devices import Compute
+from cxrshort.compute import Compute
 from cxrshort.errors import CxrshortError, ResumableError, WorkFailedError
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.scoring import SCORING_BATCH
+from cxrshort.training import checkpointing as states
 from cxrshort.training import recipes
-from cxrshort.training import state as states
-from cxrshort.training.batches import Batch, Batches
+from cxrshort.training.checkpointing import Keeper, State
+from cxrshort.training.data.batches import Batch, Batches
 from cxrshort.training.loop import Course, fit, make_optimizer, take_step
 from cxrshort.training.objectives.erm import ERM
 from cxrshort.training.recipes import Recipe
-from cxrshort.training.state import Keeper, State
 
 from .tiny import tiny_dataset
 

@@ -11,17 +11,17 @@ import pytest
 import torch
 
 from cxrshort import dataset as datasets
-from cxrshort.devices import Compute
+from cxrshort.compute import Compute
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.registry import load
 from cxrshort.training import OBJECTIVES, recipes
-from cxrshort.training import state as states
-from cxrshort.training.batches import Batch, Batches
-from cxrshort.training.folds import Folds
+from cxrshort.training import checkpointing as states
+from cxrshort.training.checkpointing import Keeper, State
+from cxrshort.training.data.batches import Batch, Batches
+from cxrshort.training.data.folds import Folds
 from cxrshort.training.loop import Course, fit
-from cxrshort.training.state import Keeper, State
 
 from .tiny import tiny_dataset
 

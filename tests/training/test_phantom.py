@@ -19,14 +19,14 @@ from torch import Tensor, nn
 from cxrshort.attribution import grad_cam, lrp
 from cxrshort.datasets.phantom.cohort import sample
 from cxrshort.datasets.phantom.drawing import draw
+from cxrshort.images.prefetch import Indices
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
-from cxrshort.prefetch import Indices
 from cxrshort.registry import load
 from cxrshort.stats.auc import auc
 from cxrshort.training import OBJECTIVES
-from cxrshort.training.batches import Batches
+from cxrshort.training.data.batches import Batches
 from cxrshort.verbs.build_dataset import build_dataset
 from cxrshort.verbs.evaluate import evaluate
 from cxrshort.verbs.train import train

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from cxrshort import dataset as datasets
-from cxrshort.devices import Compute
+from cxrshort.compute import Compute
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec

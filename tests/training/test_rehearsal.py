@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cxrshort.devices import Compute
+from cxrshort.compute import Compute
 from cxrshort.errors import UsageError
 from cxrshort.models import checkpoint
 from cxrshort.models.architecture import Architecture
@@ -13,7 +13,7 @@ from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.lookup import find_architecture
 from cxrshort.training import recipes
-from cxrshort.training.method import make_objective
+from cxrshort.training.objectives.contract import make_objective
 from cxrshort.training.preparation import Plan
 from cxrshort.training.rehearsal import rehearse
 from cxrshort.training.task import Task

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from cxrshort.errors import UsageError
-from cxrshort.training.batches import Batch
+from cxrshort.training.data.batches import Batch
 from cxrshort.training.objectives.erm import ERM
 from cxrshort.training.task import Task, masked_bce
 

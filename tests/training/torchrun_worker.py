@@ -16,18 +16,19 @@ from safetensors.torch import save_file
 from torch import nn
 
 from cxrshort import dataset as datasets
-from cxrshort import devices
+from cxrshort import distributed
+from cxrshort.compute import Compute, choose_compute, deterministic
 from cxrshort.errors import OutputError
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.scoring import in_shares, score
 from cxrshort.training import recipes
-from cxrshort.training.balancing import balanced_chances
-from cxrshort.training.batches import Batches
+from cxrshort.training.checkpointing import Keeper, State
+from cxrshort.training.data.batches import Batches
+from cxrshort.training.data.sampling import balanced_chances
 from cxrshort.training.loop import Course, fit
-from cxrshort.training.method import make_objective
-from cxrshort.training.state import Keeper, State
+from cxrshort.training.objectives.contract import make_objective
 from cxrshort.training.task import Task
 
 LABELS = ("COVID-19", "Edema")
@@ -81,7 +82,7 @@ def network(*, frozen: bool, draws: bool) -> Classifier:
     return model
 
 
-def learn(name: str, data: datasets.Dataset, compute: devices.Compute, out: Path) -> dict[str, torch.Tensor]:
+def learn(name: str, data: datasets.Dataset, compute: Compute, out: Path) -> dict[str, torch.Tensor]:
     """Train one case and return the weights, the loss of each epoch and the logits of all images."""
     recipe = recipes.load("standard", overrides={**SGD, **CASES[name]})
     targets = datasets.label_matrix(data.manifest, LABELS)
@@ -115,7 +116,7 @@ def learn(name: str, data: datasets.Dataset, compute: devices.Compute, out: Path
     return {**weights, **memory, **average, "logits": logits, "losses": losses}
 
 
-def scan(out: Path, compute: devices.Compute) -> None:
+def scan(out: Path, compute: Compute) -> None:
     """Write what shares of a scan are put together to: numbers of two kinds, signs of zero, no number; few batches."""
 
     def numbers(chunks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
@@ -159,11 +160,11 @@ def native_threads() -> list[str]:
 def main(folder: Path, out: Path) -> None:
     """Train every case."""
     data = datasets.load(str(folder))
-    compute = devices.placed(devices.choose("cpu", precision="fp32", threads=1))
+    compute = distributed.with_rank(choose_compute("cpu", precision="fp32", threads=1))
     before = native_threads()
-    with devices.joined(compute), devices.deterministic():
+    with distributed.process_group(compute), deterministic():
         try:
-            devices.first_alone(refuse, compute)
+            distributed.on_first_rank(refuse, compute)
         except OutputError as error:
             text = f"{type(error).__name__}: {error.message}; {error.hint}"
             (out / f"error-{compute.rank}.txt").write_text(text)

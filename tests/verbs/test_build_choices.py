@@ -11,12 +11,12 @@ from PIL import Image
 
 from cxrshort import dataset as datasets
 from cxrshort.columns import MASK_BITS
+from cxrshort.datasets.building.image_source import of_files
+from cxrshort.datasets.building.pixel_recipes import PixelRecipe
 from cxrshort.datasets.cohorts import Candidates
-from cxrshort.datasets.material import of_files
-from cxrshort.datasets.pixel_recipes import PixelRecipe
-from cxrshort.datasets.reading import ReadOptions
+from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import CxrshortError, UsageError
-from cxrshort.images import create_cache
+from cxrshort.images.cache import create_cache
 from cxrshort.verbs.build_dataset import build_dataset
 from cxrshort.verbs.evaluate import evaluate
 from cxrshort.verbs.train import train

@@ -9,7 +9,7 @@ import pytest
 from cxrshort.verbs.train import train
 
 from ..cli.console import COMMAND
-from ..training.test_processes import TORCHRUN, launch, start_two
+from ..training.test_distributed_steps import TORCHRUN, launch, start_two
 from ..training.tiny import tiny_dataset, tiny_manifest, tree, write_dataset
 
 CPU = ["--device", "cpu", "--precision", "fp32", "--threads", "1"]

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxrshort.datasets import catalogue, shards
-from cxrshort.datasets.reading import ReadOptions
+from cxrshort.datasets import catalogue
+from cxrshort.datasets.building import shards
+from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import CxrshortError, DataError, MissingInputError, OutputError, UsageError
 from cxrshort.verbs.build_dataset import build_dataset
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from cxrshort import dataset as datasets
-from cxrshort import devices, runs
+from cxrshort import runs
+from cxrshort.compute import choose_compute
 from cxrshort.errors import CxrshortError, OutputError, UsageError, WorkFailedError
 from cxrshort.models import checkpoint
 from cxrshort.models.scoring import score
@@ -52,7 +53,7 @@ def test_model_scores_validation_as_the_summary_says(tiny: Path, tmp_path: Path)
     summary = train(str(tiny), overrides={"epochs": 2}, out=tmp_path / "run", **QUICK)
     model, description = checkpoint.load(tmp_path / "run" / "model.safetensors")
     fold = datasets.load(str(tiny)).fold("val", replicate=0)
-    logits = score(model, fold.pixels, compute=devices.choose("cpu", precision="fp32"))
+    logits = score(model, fold.pixels, compute=choose_compute("cpu", precision="fp32"))
     assert auc(fold.manifest["COVID-19"], logits[:, 0]) == summary["selection"]["score"]
     assert summary["selection"]["score"] == max(each["score"] for each in summary["history"])
     assert description.selection == {**summary["selection"], "split": "val", "measure": "AUC of COVID-19"}

@@ -12,7 +12,7 @@ from cxrshort import dataset as datasets
 from cxrshort.errors import CxrshortError, UsageError
 from cxrshort.models import checkpoint
 from cxrshort.training import recipes
-from cxrshort.training.folds import Folds
+from cxrshort.training.data.folds import Folds
 from cxrshort.verbs.build_dataset import build_dataset
 from cxrshort.verbs.evaluate import evaluate
 from cxrshort.verbs.train import train

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from cxrshort import dataset as datasets
-from cxrshort import devices
 from cxrshort.columns import MASK_BITS
+from cxrshort.compute import choose_compute
 from cxrshort.errors import CxrshortError, ResumableError
 from cxrshort.models import checkpoint
 from cxrshort.models.outlines import draw_outlines, load_segmenter
@@ -56,7 +56,7 @@ def validation_auc(run: Path, dataset: str) -> float | None:
     model, description = checkpoint.load(run / checkpoint.FILE)
     fold = datasets.load(dataset).fold("val", replicate=0)
     label = str(description.selection["measure"]).removeprefix("AUC of ")
-    compute = devices.choose("cpu", precision=str(description.recipe["precision"]), threads=1)
+    compute = choose_compute("cpu", precision=str(description.recipe["precision"]), threads=1)
     logits = score(model, fold.pixels, compute=compute)
     return auc(fold.manifest[label].to_numpy(), logits[:, description.labels.index(label)])
 
@@ -311,7 +311,7 @@ def test_segmenter_of_the_users_own_draws_the_foreground(phantoms: str, module: 
     name = f"{module}:left?size=32&range=0..1"
     drawn, description = load_segmenter(name, dataset="phantom-III", pixels={})
     assert description.kind == "segmenter"
-    masks = draw_outlines(drawn, datasets.load(phantoms).pixels, compute=devices.choose("cpu", threads=1)).take([0, 1])
+    masks = draw_outlines(drawn, datasets.load(phantoms).pixels, compute=choose_compute("cpu", threads=1)).take([0, 1])
     assert masks[:, :, :16].all() and not masks[:, :, 16:].any()
     train(phantoms, overrides={"epochs": 1, "method": "rrr", "segmenter": name}, out=tmp_path / "run", **QUICK)
     assert checkpoint.describe(tmp_path / "run" / checkpoint.FILE).recipe["segmenter"] == name

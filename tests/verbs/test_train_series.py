@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 
 from cxrshort import dataset as datasets
-from cxrshort import devices
+from cxrshort.compute import choose_compute
 from cxrshort.errors import CxrshortError, ResumableError
-from cxrshort.models import checkpoint, library
+from cxrshort.models import checkpoint
 from cxrshort.models.scoring import score
+from cxrshort.models.sources import library
 from cxrshort.stats.auc import auc
-from cxrshort.training import several
+from cxrshort.training import sweeps
 from cxrshort.verbs.evaluate import evaluate
 from cxrshort.verbs.train import train
 
@@ -112,7 +113,7 @@ def test_series_refuses(tiny: str, options: dict[str, Any], message: str) -> Non
 def test_grid_keeps_the_best_trial_and_lists_all(tiny: str, tmp_path: Path) -> None:
     grid = ["lr=1e-3,1e-5", "batch-size=8,16"]
     result = train(tiny, grid=grid, overrides={"epochs": 2}, out=tmp_path / "grid", **QUICK)
-    table = pd.read_csv(tmp_path / "grid" / several.TRIALS)
+    table = pd.read_csv(tmp_path / "grid" / sweeps.TRIALS)
     assert list(table.columns) == ["trial", "learning_rate", "batch_size", "measure", "score", "epoch"]
     assert list(zip(table["learning_rate"], table["batch_size"], strict=True)) == [
         (1e-3, 8), (1e-3, 16), (1e-5, 8), (1e-5, 16)
@@ -131,7 +132,7 @@ def test_grid_keeps_the_best_trial_and_lists_all(tiny: str, tmp_path: Path) -> N
 
 def test_trial_that_diverges_is_listed_and_the_others_go_on(tiny: str, tmp_path: Path) -> None:
     train(tiny, grid=["lr=1e30,1e-3"], overrides={"epochs": 1, "optimizer": "sgd"}, out=tmp_path / "grid", **QUICK)
-    table = pd.read_csv(tmp_path / "grid" / several.TRIALS)
+    table = pd.read_csv(tmp_path / "grid" / sweeps.TRIALS)
     assert table["failure"].str.contains("nothing was saved before it").tolist()[0] and table["score"].isna()[0]
     assert checkpoint.describe(tmp_path / "grid" / checkpoint.FILE).selection["trial"] == 1
     error = fails(tiny, grid=["lr=1e30"], overrides={"epochs": 1, "optimizer": "sgd"}, out=tmp_path / "all")
@@ -144,7 +145,7 @@ def test_grid_goes_on_where_it_was_interrupted(tiny: str, tmp_path: Path) -> Non
     interrupted_after_epochs(tiny, 3, out=tmp_path / "halves", **options)
     summary = train(tiny, out=tmp_path / "halves", resume=True, **options)
     assert model_bytes(tmp_path / "halves") == model_bytes(tmp_path / "whole")
-    assert (tmp_path / "halves" / several.TRIALS).read_bytes() == (tmp_path / "whole" / several.TRIALS).read_bytes()
+    assert (tmp_path / "halves" / sweeps.TRIALS).read_bytes() == (tmp_path / "whole" / sweeps.TRIALS).read_bytes()
     assert train(tiny, out=tmp_path / "halves", resume=True, **options) == summary
 
 
@@ -153,7 +154,7 @@ def test_members_vote_with_their_probabilities(tiny: str, tmp_path: Path, combin
     overrides = {"epochs": 1, "members": 3, "combine": combine}
     summary = train(tiny, overrides=overrides, seed=5, out=tmp_path / "run", **QUICK)
     fold = datasets.load(tiny).fold("val", replicate=0)
-    compute = devices.choose("cpu", precision="fp32", threads=1)
+    compute = choose_compute("cpu", precision="fp32", threads=1)
     model, description = checkpoint.load(tmp_path / "run" / checkpoint.FILE)
     probabilities = []
     for number in range(3):
@@ -177,7 +178,7 @@ def test_members_of_exclusive_classes_average_a_softmax(tmp_path: Path) -> None:
     overrides = {"epochs": 1, "members": 2, "task": "multiclass", "labels": "COVID-19,Normal"}
     train(tiny, overrides=overrides, out=tmp_path / "run", **QUICK)
     fold = datasets.load(tiny).fold("val", replicate=0)
-    compute = devices.choose("cpu", precision="fp32", threads=1)
+    compute = choose_compute("cpu", precision="fp32", threads=1)
 
     def softmax(folder: Path) -> Any:
         values = np.exp(score(checkpoint.load(folder / checkpoint.FILE)[0], fold.pixels, compute=compute))

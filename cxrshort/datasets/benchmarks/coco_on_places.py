@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from cxrshort.bitmap import ImageError
 from cxrshort.datasets.benchmarks.photographs import Scene, assign_scenes, read_photograph, squash
 from cxrshort.datasets.benchmarks.plan import (
     BIASED,
@@ -38,8 +37,9 @@ from cxrshort.datasets.benchmarks.plan import (
     other_class,
     seeded,
 )
-from cxrshort.datasets.layout import find_file
+from cxrshort.datasets.repositories.parsing.layout import find_file
 from cxrshort.errors import DataError
+from cxrshort.images.raster import ImageError
 
 NAME = "coco-on-places"
 MASK_BITS = {"object": 1}

@@ -33,9 +33,9 @@ from cxrshort.datasets.benchmarks.plan import (
     other_class,
     seeded,
 )
-from cxrshort.datasets.layout import find_file
+from cxrshort.datasets.repositories.parsing.layout import find_file
 from cxrshort.errors import DataError
-from cxrshort.images import fit_image
+from cxrshort.images.placement import fit_image
 
 NAME = "coloured-mnist"
 LABELS = tuple(f"digit_{digit}" for digit in range(10))

@@ -19,7 +19,6 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from cxrshort.bitmap import ImageError
 from cxrshort.datasets.benchmarks.photographs import read_photograph, squash
 from cxrshort.datasets.benchmarks.plan import (
     BIASED,
@@ -36,10 +35,11 @@ from cxrshort.datasets.benchmarks.plan import (
     seeded,
 )
 from cxrshort.datasets.benchmarks.ties import BOW_TIE, NECKTIE, draw_tie, tie_box
-from cxrshort.datasets.layout import find_file, find_optional_file
-from cxrshort.datasets.tables import read_table
+from cxrshort.datasets.repositories.parsing.layout import find_file, find_optional_file
 from cxrshort.errors import DataError, MissingInputError
-from cxrshort.images import place
+from cxrshort.images.placement import place
+from cxrshort.images.raster import ImageError
+from cxrshort.tables import read_table
 
 NAME = "dogs-with-ties"
 BREEDS = {"Pekingese": "n02086079-Pekinese", "Tibetan_Mastiff": "n02108551-Tibetan_mastiff"}

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cxrshort.bitmap import ImageError, open_file, read_bitmap
 from cxrshort.errors import DataError, MissingInputError
-from cxrshort.images import fit_image
+from cxrshort.images.placement import fit_image
+from cxrshort.images.raster import ImageError, open_file, read_bitmap
 
 _WHOLE = 1 << 20
 """A wanted side at which no decoder scales down: outlines are in pixels of the original."""

@@ -7,9 +7,10 @@ from typing import Any
 
 import joblib
 
-from cxrshort.bitmap import ImageError
 from cxrshort.datasets.benchmarks.plan import Drawing
-from cxrshort.images import Decoding, open_cache
+from cxrshort.images.cache import open_cache
+from cxrshort.images.decoding import Decoding
+from cxrshort.images.raster import ImageError
 
 _CHUNK = 64
 """Pictures per task: half a second of photographs, milliseconds of digits."""

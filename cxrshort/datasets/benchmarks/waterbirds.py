@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from cxrshort.bitmap import ImageError
 from cxrshort.datasets.benchmarks.photographs import Scene, assign_scenes, read_photograph, squash
 from cxrshort.datasets.benchmarks.plan import (
     BIASED,
@@ -30,9 +29,10 @@ from cxrshort.datasets.benchmarks.plan import (
     assemble,
     seeded,
 )
-from cxrshort.datasets.layout import find_file, leaves_folder
-from cxrshort.datasets.tables import read_list
+from cxrshort.datasets.repositories.parsing.layout import find_file, leaves_folder
 from cxrshort.errors import DataError
+from cxrshort.images.raster import ImageError
+from cxrshort.tables import read_list
 
 NAME = "waterbirds"
 LABELS = ("landbird", "waterbird")

@@ -8,7 +8,7 @@ import joblib
 
 from cxrshort.datasets.phantom.drawing import draw
 from cxrshort.datasets.phantom.parameters import Phantom
-from cxrshort.images import open_cache
+from cxrshort.images.cache import open_cache
 from cxrshort.workers import tethered
 
 _CHUNK = 32

@@ -12,20 +12,35 @@ import numpy as np
 import pandas as pd
 
 from cxrshort.columns import COVID
-from cxrshort.datasets.fields import count_words, list_words, read_ages, read_dates, read_distinct, read_sexes
-from cxrshort.datasets.findings import Words, carry_forward, label_findings, split_findings
-from cxrshort.datasets.headers import read_headers, read_json_header
-from cxrshort.datasets.layout import (
+from cxrshort.datasets.repositories.parsing.fields import (
+    count_words,
+    list_words,
+    read_ages,
+    read_dates,
+    read_distinct,
+    read_sexes,
+)
+from cxrshort.datasets.repositories.parsing.headers import read_headers, read_json_header
+from cxrshort.datasets.repositories.parsing.layout import (
     find_file,
     find_optional_file,
     index_images,
     posix_prefix,
 )
-from cxrshort.datasets.projections import read_description
-from cxrshort.datasets.reading import COVID_LABELS, Located, Reading, ReadOptions, Refusal, Repository, settle
-from cxrshort.datasets.tables import read_list, read_table
+from cxrshort.datasets.repositories.parsing.projections import read_description
+from cxrshort.datasets.repositories.parsing.report_findings import Words, carry_forward, label_findings, split_findings
+from cxrshort.datasets.repositories.reading import (
+    COVID_LABELS,
+    Located,
+    Reading,
+    ReadOptions,
+    Refusal,
+    Repository,
+    settle,
+)
 from cxrshort.errors import MissingInputError
 from cxrshort.registry import check_name
+from cxrshort.tables import read_list, read_table
 
 _SESSION = r"^(?P<stem>(?P<subject>sub-[^/]+)/(?P<session>ses-[^/]+)/mod-rx/[^/]+)[.](?P<suffix>png|json)$"
 _COVID_WORDS = ("covid 19", "covid 19 uncertain")

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from cxrshort.columns import COVID
-from cxrshort.datasets.fields import OLDEST, read_ages, read_dates, read_sexes
-from cxrshort.datasets.headers import read_dicom_header, read_located_headers
-from cxrshort.datasets.layout import find_file, locate_names
-from cxrshort.datasets.reading import Reading, ReadOptions, Refusal, Repository, settle
-from cxrshort.datasets.tables import read_table, sniff_separator
+from cxrshort.datasets.repositories.parsing.fields import OLDEST, read_ages, read_dates, read_sexes
+from cxrshort.datasets.repositories.parsing.headers import read_dicom_header, read_located_headers
+from cxrshort.datasets.repositories.parsing.layout import find_file, locate_names
+from cxrshort.datasets.repositories.reading import Reading, ReadOptions, Refusal, Repository, settle
+from cxrshort.tables import read_table, sniff_separator
 
 NAME = "brixia"
 _TABLES = ("metadata_global_v2.csv", "metadata_global_v1.csv", "metadata_global*.csv", "*/metadata_global*.csv")

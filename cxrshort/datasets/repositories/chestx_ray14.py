@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from cxrshort.columns import CHESTX_RAY14_LABELS, COVID
-from cxrshort.datasets.fields import (
+from cxrshort.datasets.repositories.parsing.fields import (
     count_words,
     list_words,
     read_ages,
@@ -17,9 +17,9 @@ from cxrshort.datasets.fields import (
     read_labels,
     read_sexes,
 )
-from cxrshort.datasets.layout import find_file, find_optional_file, last_parts, locate_names
-from cxrshort.datasets.reading import Reading, ReadOptions, Repository, settle
-from cxrshort.datasets.tables import read_list, read_table
+from cxrshort.datasets.repositories.parsing.layout import find_file, find_optional_file, last_parts, locate_names
+from cxrshort.datasets.repositories.reading import Reading, ReadOptions, Repository, settle
+from cxrshort.tables import read_list, read_table
 
 NAME = "chestx-ray14"
 IMAGE_FOLDERS = r"images(_\d+)?"

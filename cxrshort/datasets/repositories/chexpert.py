@@ -4,11 +4,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxrshort.datasets.fields import read_ages, read_sexes
-from cxrshort.datasets.layout import find_file, find_optional_file, index_images, locate, posix_prefix
-from cxrshort.datasets.observations import OBSERVATIONS, read_observations
-from cxrshort.datasets.reading import Located, Reading, ReadOptions, Repository, settle
-from cxrshort.datasets.tables import read_table
+from cxrshort.datasets.repositories.parsing.fields import read_ages, read_sexes
+from cxrshort.datasets.repositories.parsing.layout import (
+    find_file,
+    find_optional_file,
+    index_images,
+    locate,
+    posix_prefix,
+)
+from cxrshort.datasets.repositories.parsing.observations import OBSERVATIONS, read_observations
+from cxrshort.datasets.repositories.reading import Located, Reading, ReadOptions, Repository, settle
+from cxrshort.tables import read_table
 
 NAME = "chexpert"
 _COLUMNS = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA")

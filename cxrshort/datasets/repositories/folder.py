@@ -11,17 +11,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cxrshort.bitmap import ImageError, open_file
 from cxrshort.columns import BY_NAME, LABELS, VIEWS
-from cxrshort.datasets.fields import list_words, read_ages, read_dates, read_distinct, read_sexes
-from cxrshort.datasets.headers import FIELDS, read_dicom_header, read_located_headers
-from cxrshort.datasets.label_maps import UNCERTAIN
-from cxrshort.datasets.layout import IMAGE_SUFFIXES, ImageIndex, index_images, last_parts, locate, posix_prefix
-from cxrshort.datasets.projections import read_description
-from cxrshort.datasets.reading import Located, Reading, ReadOptions, Refusal, Repository, settle
-from cxrshort.datasets.tables import read_table, sniff_separator
+from cxrshort.datasets.repositories.parsing.fields import list_words, read_ages, read_dates, read_distinct, read_sexes
+from cxrshort.datasets.repositories.parsing.headers import FIELDS, read_dicom_header, read_located_headers
+from cxrshort.datasets.repositories.parsing.label_maps import UNCERTAIN
+from cxrshort.datasets.repositories.parsing.layout import (
+    IMAGE_SUFFIXES,
+    ImageIndex,
+    index_images,
+    last_parts,
+    locate,
+    posix_prefix,
+)
+from cxrshort.datasets.repositories.parsing.projections import read_description
+from cxrshort.datasets.repositories.reading import Located, Reading, ReadOptions, Refusal, Repository, settle
 from cxrshort.errors import DataError, MissingInputError, UsageError
+from cxrshort.images.raster import ImageError, open_file
 from cxrshort.registry import check_name
+from cxrshort.tables import read_table, sniff_separator
 
 NAME = "folder"
 _FILE_COLUMNS = ("path", "path_or_name", "filename", "file", "image_id", "image", "Image Index")
@@ -77,7 +84,7 @@ def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
 
 def _is_dicom(path: Path) -> bool:
     """Say whether a file without an image's ending, as scanners name them, is a DICOM image; a DICOMDIR is none."""
-    from cxrshort.dicom import looks_like_dicom
+    from cxrshort.images.dicom import looks_like_dicom
 
     if path.name.upper() == "DICOMDIR":
         return False

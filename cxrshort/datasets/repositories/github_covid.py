@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cxrshort.columns import COVID
-from cxrshort.datasets.fields import (
+from cxrshort.datasets.repositories.parsing.fields import (
     count_words,
     list_words,
     read_ages,
@@ -17,9 +17,9 @@ from cxrshort.datasets.fields import (
     read_labels,
     read_sexes,
 )
-from cxrshort.datasets.label_maps import github_covid_labels
-from cxrshort.datasets.layout import find_file, last_parts, locate_names
-from cxrshort.datasets.reading import (
+from cxrshort.datasets.repositories.parsing.label_maps import github_covid_labels
+from cxrshort.datasets.repositories.parsing.layout import find_file, last_parts, locate_names
+from cxrshort.datasets.repositories.reading import (
     Located,
     Reading,
     ReadOptions,
@@ -27,8 +27,8 @@ from cxrshort.datasets.reading import (
     Repository,
     settle,
 )
-from cxrshort.datasets.tables import read_table
 from cxrshort.errors import DataError
+from cxrshort.tables import read_table
 
 NAME = "github-covid"
 _REQUIRED = ("patientid", "finding", "view", "filename")

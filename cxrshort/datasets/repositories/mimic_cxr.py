@@ -9,12 +9,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cxrshort.datasets.fields import read_dates, read_distinct, read_sexes
-from cxrshort.datasets.layout import find_file, find_optional_file, index_images, locate, posix_prefix
-from cxrshort.datasets.observations import OBSERVATIONS, read_observations
-from cxrshort.datasets.reading import Located, Reading, ReadOptions, Repository, settle
-from cxrshort.datasets.tables import read_table
+from cxrshort.datasets.repositories.parsing.fields import read_dates, read_distinct, read_sexes
+from cxrshort.datasets.repositories.parsing.layout import (
+    find_file,
+    find_optional_file,
+    index_images,
+    locate,
+    posix_prefix,
+)
+from cxrshort.datasets.repositories.parsing.observations import OBSERVATIONS, read_observations
+from cxrshort.datasets.repositories.reading import Located, Reading, ReadOptions, Repository, settle
 from cxrshort.registry import check_name
+from cxrshort.tables import read_table
 
 NAME = "mimic-cxr"
 LABELERS = ("chexpert", "negbio")

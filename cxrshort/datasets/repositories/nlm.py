@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from cxrshort.columns import CHESTX_RAY14_LABELS, COVID
-from cxrshort.datasets.fields import read_ages, read_sexes
-from cxrshort.datasets.layout import index_images, last_parts, locate, posix_prefix
-from cxrshort.datasets.reading import Reading, ReadOptions, Refusal, Repository, settle
+from cxrshort.datasets.repositories.parsing.fields import read_ages, read_sexes
+from cxrshort.datasets.repositories.parsing.layout import index_images, last_parts, locate, posix_prefix
+from cxrshort.datasets.repositories.reading import Reading, ReadOptions, Refusal, Repository, settle
 from cxrshort.errors import MissingInputError
 
 _AGE = re.compile(r"(\d{1,3})\s*-?\s*([YMWD])", flags=re.IGNORECASE)

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from cxrshort.columns import COVID
-from cxrshort.datasets.fields import read_dates, read_distinct, read_sexes
-from cxrshort.datasets.findings import carry_forward, label_findings, split_findings
-from cxrshort.datasets.layout import find_file, last_parts, locate_names
-from cxrshort.datasets.reading import Reading, ReadOptions, Repository, settle
-from cxrshort.datasets.tables import read_table
+from cxrshort.datasets.repositories.parsing.fields import read_dates, read_distinct, read_sexes
+from cxrshort.datasets.repositories.parsing.layout import find_file, last_parts, locate_names
+from cxrshort.datasets.repositories.parsing.report_findings import carry_forward, label_findings, split_findings
+from cxrshort.datasets.repositories.reading import Reading, ReadOptions, Repository, settle
+from cxrshort.tables import read_table
 
 NAME = "padchest"
 _TABLE = "PADCHEST_chest_x_ray_images_labels*.csv"

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from cxrshort.columns import CHESTX_RAY14_LABELS, COVID
-from cxrshort.datasets.fields import count_words, list_words, read_ages, read_labels, read_sexes
-from cxrshort.datasets.headers import read_dicom_header, read_located_headers
-from cxrshort.datasets.layout import find_file, find_optional_file, locate_names
-from cxrshort.datasets.reading import Reading, ReadOptions, Refusal, Repository, settle
-from cxrshort.datasets.tables import read_table
+from cxrshort.datasets.repositories.parsing.fields import count_words, list_words, read_ages, read_labels, read_sexes
+from cxrshort.datasets.repositories.parsing.headers import read_dicom_header, read_located_headers
+from cxrshort.datasets.repositories.parsing.layout import find_file, find_optional_file, locate_names
+from cxrshort.datasets.repositories.reading import Reading, ReadOptions, Refusal, Repository, settle
 from cxrshort.errors import DataError
+from cxrshort.tables import read_table
 
 NAME = "rsna"
 _IMAGES = "stage_2_train_images"

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from cxrshort.training.batches import Batch
-from cxrshort.training.groups import Codes
-from cxrshort.training.masks import check_masks
+from cxrshort.training.data.batches import Batch
+from cxrshort.training.data.groups import Codes
+from cxrshort.training.data.masks import check_masks
 from cxrshort.training.task import MULTILABEL, Task
 
 

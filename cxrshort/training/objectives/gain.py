@@ -17,10 +17,10 @@ from cxrshort.attribution import grad_cam
 from cxrshort.attribution.batch_norm import BatchNormRule
 from cxrshort.attribution.passes import Phase, exact
 from cxrshort.errors import UsageError
-from cxrshort.training.batches import Batch, divided_by
-from cxrshort.training.groups import Codes
-from cxrshort.training.masks import check_masks, foreground
-from cxrshort.training.questions import draw_questions
+from cxrshort.training.data.batches import Batch, divided_by
+from cxrshort.training.data.groups import Codes
+from cxrshort.training.data.masks import check_masks, foreground
+from cxrshort.training.objectives.target_sampling import draw_questions
 from cxrshort.training.task import MULTILABEL, Task
 
 _SLOPE, _THRESHOLD = 10.0, 0.5

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from cxrshort.attribution import lrp
 from cxrshort.attribution.passes import Explained
 from cxrshort.errors import UsageError
-from cxrshort.training.batches import Batch, divided_by
-from cxrshort.training.groups import Codes
-from cxrshort.training.masks import check_masks, foreground
-from cxrshort.training.questions import draw_outputs
+from cxrshort.training.data.batches import Batch, divided_by
+from cxrshort.training.data.groups import Codes
+from cxrshort.training.data.masks import check_masks, foreground
+from cxrshort.training.objectives.target_sampling import draw_outputs
 from cxrshort.training.task import MULTILABEL, Task
 
 

@@ -19,9 +19,9 @@ from torch.nn import functional
 
 from cxrshort.errors import UsageError
 from cxrshort.models.classifier import Classifier
-from cxrshort.training.batches import Batch, divided_by
-from cxrshort.training.groups import Codes
-from cxrshort.training.masks import check_masks, given_masks
+from cxrshort.training.data.batches import Batch, divided_by
+from cxrshort.training.data.groups import Codes
+from cxrshort.training.data.masks import check_masks, given_masks
 from cxrshort.training.task import MULTILABEL, Task, full_precision
 
 _SMOOTH = 1.0

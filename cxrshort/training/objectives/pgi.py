@@ -17,9 +17,9 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from cxrshort.errors import UsageError
-from cxrshort.training.batches import Batch
-from cxrshort.training.comparison import compare
-from cxrshort.training.groups import Codes, check_groups, group_means
+from cxrshort.training.data.batches import Batch
+from cxrshort.training.data.groups import Codes, check_groups, group_means
+from cxrshort.training.objectives.comparison import compare
 from cxrshort.training.task import MULTILABEL, Task, full_precision
 
 _SMALLEST = 1e-12

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from cxrshort.attribution import gradient
 from cxrshort.errors import UsageError
-from cxrshort.training.batches import Batch, divided_by
-from cxrshort.training.groups import Codes
-from cxrshort.training.masks import check_masks, foreground
+from cxrshort.training.data.batches import Batch, divided_by
+from cxrshort.training.data.groups import Codes
+from cxrshort.training.data.masks import check_masks, foreground
 from cxrshort.training.task import MULTILABEL, Task
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxrshort.bitmap import ImageError
 from cxrshort.datasets.benchmarks import coco_on_places
 from cxrshort.datasets.benchmarks.coco_on_places import LABELS, OWN_SCENE, PlacedObject, draw, plan, read_objects
 from cxrshort.errors import DataError
+from cxrshort.images.raster import ImageError
 
 from .copies import annotation, make_coco, make_places
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxrshort.bitmap import ImageError
 from cxrshort.datasets.benchmarks.dogs_with_ties import LABELS, MASK_BITS, DressedDog, draw, plan, read_marks
 from cxrshort.datasets.benchmarks.ties import BOW_TIE, NECKTIE, draw_tie, tie_box
 from cxrshort.errors import DataError, MissingInputError
+from cxrshort.images.raster import ImageError
 
 from .copies import make_dogs
 

@@ -5,7 +5,7 @@ import numpy as np
 from cxrshort.datasets.benchmarks.coloured_mnist import BENCHMARK as MNIST
 from cxrshort.datasets.benchmarks.rendering import draw_into
 from cxrshort.datasets.benchmarks.waterbirds import BENCHMARK as WATERBIRDS
-from cxrshort.images import create_cache, open_cache
+from cxrshort.images.cache import create_cache, open_cache
 
 from .copies import make_mnist, make_waterbirds
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxrshort.bitmap import ImageError
 from cxrshort.datasets.benchmarks.waterbirds import SCENES, PlacedBird, classify, draw, plan
 from cxrshort.errors import DataError, MissingInputError
+from cxrshort.images.raster import ImageError
 
 from .copies import make_places, make_waterbirds, photograph
 

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from cxrshort.columns import CHESTX_RAY14_LABELS, COVID
-from cxrshort.datasets.layout import find_repository
-from cxrshort.datasets.reading import ReadOptions
 from cxrshort.datasets.repositories.bimcv import NEGATIVE, POSITIVE, _labels, _refuse
+from cxrshort.datasets.repositories.parsing.layout import find_repository
+from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import MissingInputError, UsageError
 
 from ..lookalikes import bimcv_negative, bimcv_positive

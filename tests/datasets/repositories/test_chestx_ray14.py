@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from cxrshort.columns import CHESTX_RAY14_LABELS, COVID
-from cxrshort.datasets.layout import find_repository
-from cxrshort.datasets.reading import ReadOptions
 from cxrshort.datasets.repositories.chestx_ray14 import REPOSITORY
+from cxrshort.datasets.repositories.parsing.layout import find_repository
+from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import DataError
 
 from ..lookalikes import NIH_HEADER, chestx_ray14, write

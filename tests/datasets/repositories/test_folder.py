@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cxrshort.columns import COVID
-from cxrshort.datasets.reading import ReadOptions
 from cxrshort.datasets.repositories.folder import REPOSITORY
+from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import DataError, MissingInputError, UsageError
 
 from ..lookalikes import any_folder, dicom, touch, write

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cxrshort.columns import COVID, LABELS
-from cxrshort.datasets.layout import find_repository
-from cxrshort.datasets.reading import ReadOptions
 from cxrshort.datasets.repositories.github_covid import REPOSITORY
+from cxrshort.datasets.repositories.parsing.layout import find_repository
+from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import DataError
 
 from ..lookalikes import GITHUB_HEADER, github_covid, touch, write

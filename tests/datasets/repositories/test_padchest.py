@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from cxrshort.columns import CHESTX_RAY14_LABELS, COVID
-from cxrshort.datasets.layout import find_repository
-from cxrshort.datasets.reading import ReadOptions
 from cxrshort.datasets.repositories.padchest import REPOSITORY
+from cxrshort.datasets.repositories.parsing.layout import find_repository
+from cxrshort.datasets.repositories.reading import ReadOptions
 
 from ..lookalikes import padchest
 

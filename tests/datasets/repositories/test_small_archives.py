@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from cxrshort.columns import CHESTX_RAY14_LABELS, COVID, LABELS
-from cxrshort.datasets.layout import find_repository
-from cxrshort.datasets.reading import ReadOptions
 from cxrshort.datasets.repositories import brixia, nlm, rsna
+from cxrshort.datasets.repositories.parsing.layout import find_repository
+from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import DataError
 
 from .. import lookalikes

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cxrshort.training.batches import Batch
+from cxrshort.training.data.batches import Batch
 
 NAN = float("nan")
 

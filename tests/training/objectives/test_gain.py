@@ -58,7 +58,7 @@ def test_head_learns_from_the_map_only_where_its_weights_are_learnt(learn_weight
 
 
 def test_explained_label_is_drawn_anew_in_every_step_among_the_known_ones() -> None:
-    from cxrshort.training.questions import draw_questions
+    from cxrshort.training.objectives.target_sampling import draw_questions
 
     given = batch([[1.0, NAN, 0.0, 1.0]] * 40)
     drawn = [draw_questions(Task(), given._replace(step=step), seed=0) for step in range(3)]

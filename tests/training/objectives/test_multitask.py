@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from cxrshort.errors import UsageError
 from cxrshort.models.classifier import Classifier, InputSpec
-from cxrshort.training.batches import Batch
+from cxrshort.training.data.batches import Batch
 from cxrshort.training.objectives.erm import ERM
 from cxrshort.training.objectives.multitask import Multitask, MultitaskSettings, mask_losses
 from cxrshort.training.task import Task

@@ -1,0 +1,1 @@
+"""Rows and an image source to a dataset folder."""

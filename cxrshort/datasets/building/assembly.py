@@ -1,0 +1,319 @@
+"""From candidates to a dataset folder: pixels, persons, splits, files."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cxrshort import columns, runs
+from cxrshort import dataset as datasets
+from cxrshort import manifest as manifests
+from cxrshort.datasets import cohorts
+from cxrshort.datasets.building import duplicates
+from cxrshort.datasets.building.annotations import annotations_for, to_cache
+from cxrshort.datasets.building.image_source import Material
+from cxrshort.datasets.building.journal import Journal
+from cxrshort.datasets.building.mask_files import PATTERNS, fill_masks, find_masks
+from cxrshort.datasets.building.pixel_recipes import FIT
+from cxrshort.datasets.cohorts import Candidates
+from cxrshort.errors import DataError, ResumableError
+from cxrshort.images.cache import create_cache, keep_rows, open_cache
+from cxrshort.stats.characteristics import characteristics, characteristics_header, characteristics_rows
+from cxrshort.stats.confounding import COLUMNS, CONFOUNDING_HEADER, confounding, confounding_rows
+
+JOURNAL = ".journal.jsonl"
+PHANTOMS = "phantoms.jsonl"
+PLANTED = ("confounder",)
+"""Columns in which a benchmark says what shortcut it planted."""
+_FOR_DECODING = ("correction", "photometric", "sidecar", FIT)
+"""Columns that say how a file is decoded; a manifest, whose pixels are decoded, has no use for them."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """Say where pixels are made and how.
+
+    Args:
+        run: the dataset folder.
+        material: what pixels are made from.
+        size: side of the cached squares in pixels.
+        jobs: parallel workers.
+    """
+
+    run: runs.Run
+    material: Material
+    size: int
+    jobs: int
+
+    def partial(self, name: str) -> Path:
+        """Return where the map ``name`` grows until it is complete."""
+        return self.run.path(f".partial.{name}")
+
+    @property
+    def journal(self) -> Path:
+        """Return where the results of finished rows are noted."""
+        return self.run.path(JOURNAL)
+
+
+def fill(build: Build, count: int, *, report: Callable[[int, int], None]) -> Journal:
+    """Make the pixels of every candidate that the journal does not know yet.
+
+    Args:
+        build: where and how.
+        count: number of candidates.
+        report: takes (done, all) as work proceeds.
+
+    Raises:
+        ResumableError: the user interrupted; what is done stays.
+    """
+    # Absolute: the processes of a cluster work in folders of their own.
+    files = {name: build.partial(name).absolute() for name in build.material.caches}
+    if not all(file.exists() for file in files.values()):
+        begin(build, count)
+    journal = Journal(build.journal, plan=build.material.plan)
+
+    def record(results: list[dict[str, Any]]) -> None:
+        journal.append(results)
+        report(len(journal.results), count)
+
+    missing = journal.missing(count)
+    try:
+        build.material.make(files, missing, missing, build.jobs, record)
+    except KeyboardInterrupt as error:
+        done = len(journal.results)
+        raise ResumableError(
+            f"interrupted, {done} of {count} images are made", "--resume goes on from there"
+        ) from error
+    return journal
+
+
+def begin(build: Build, count: int) -> None:
+    """Create empty maps for ``count`` candidates and forget what an earlier journal knew."""
+    build.journal.unlink(missing_ok=True)
+    for name, shape in build.material.caches.items():
+        create_cache(build.partial(name), (count, *shape))
+
+
+def settle(build: Build, candidates: Candidates, journal: Journal | None) -> tuple[Candidates, list[dict[str, Any]]]:
+    """Add what the pixels told: cache rows, source sizes, refused files, films that stand under two patients.
+
+    Without a journal (no image was touched) only ``person_id`` is added, from what the metadata says.
+
+    Returns:
+        The candidates with ``cache``, ``cache_row`` and ``person_id``, and the pairs of images that show one film.
+
+    Raises:
+        DataError: not one image could be decoded.
+    """
+    if journal is None:
+        people = duplicates.join_people(candidates.rows["patient_id"].tolist(), candidates.same_person)
+        return dataclasses.replace(candidates, rows=candidates.rows.assign(person_id=people)), []
+    results = pd.DataFrame([journal.results[row] for row in range(len(candidates.rows))], index=candidates.rows.index)
+    kept = results["row"].to_numpy()
+    if "reason" in results:
+        kept = results["row"][results["reason"] == ""].to_numpy()
+        candidates = _without_refused(candidates, results)
+    for name in build.material.caches:
+        keep_rows(build.partial(name), kept, build.run.path(name))
+    numbers = np.arange(len(kept))
+    rows = candidates.rows.assign(cache=str(build.run.folder.resolve()), cache_row=numbers)
+    if datasets.MASKS in build.material.caches:
+        rows = rows.assign(mask_row=numbers)
+    candidates = dataclasses.replace(candidates, rows=rows)
+    return _join_people(build, candidates) if build.material.from_files else (candidates, [])
+
+
+def _without_refused(candidates: Candidates, results: pd.DataFrame) -> Candidates:
+    sizes = {name: results[name] for name in ("source_height", "source_width")}
+    refused = results.loc[results["reason"] != "", ["reason", "detail"]]
+    if len(refused) == len(results):
+        listed = ", ".join(f"{reason}: {count}" for reason, count in counts(refused["reason"]).items())
+        raise DataError(f"not one image could be decoded ({listed})", "look at the folder given with --root")
+    spacing = results["pixel_spacing_mm"]
+    if spacing.notna().any():  # DICOM files alone say so
+        for place, name in enumerate(("pixel_height_mm", "pixel_width_mm")):
+            sizes[name] = spacing.map(lambda pair, place=place: pair[place] if isinstance(pair, list | tuple) else None)
+    candidates = dataclasses.replace(candidates, rows=candidates.rows.assign(**sizes))
+    return cohorts.without(candidates, refused)
+
+
+def _join_people(build: Build, candidates: Candidates) -> tuple[Candidates, list[dict[str, Any]]]:
+    rows = candidates.rows
+    patients, names = rows["patient_id"].tolist(), rows["image_id"].tolist()
+    found = duplicates.find_duplicates(open_cache(build.run.path(datasets.IMAGES)), patients, jobs=build.jobs)
+    pairs = [(patients[first], patients[second]) for first, second, _ in found]
+    people = duplicates.join_people(patients, [*pairs, *candidates.same_person])
+    same_films = [
+        {"image_id": names[first], "same_film_as": names[second], "correlation": round(correlation, 4)}
+        for first, second, correlation in found
+    ]
+    return dataclasses.replace(candidates, rows=rows.assign(person_id=people)), same_films
+
+
+def annotate(
+    build: Build,
+    candidates: Candidates,
+    journal: Journal | None,
+    *,
+    masks: Path | None,
+    patterns: Sequence[str] = (),
+) -> tuple[Candidates, pd.DataFrame]:
+    """Write masks.npy from the mask files that are published or given, and return the boxes of regions.
+
+    Where pixels are drawn, masks are there already and the journal knows the boxes; where no image was touched, there
+    is neither.
+
+    Args:
+        build: where and how.
+        candidates: decoded images.
+        journal: what is known of the pixels; None where no image was touched.
+        masks: folder of the user's own masks; None takes the published ones alone.
+        patterns: how the user's masks are named; the usual names where empty.
+
+    Returns:
+        The candidates with ``mask_row``, and a table of boxes with the columns of regions.csv.
+    """
+    if journal is None:
+        return candidates, pd.DataFrame()
+    if not build.material.from_files:
+        return candidates, _drawn_regions(candidates, journal)
+    rows, root = candidates.rows, candidates.root or Path()
+    found: dict[str, Path] = {}
+    boxes, notes = [], list(candidates.notes)
+    for repository, part in rows.groupby("repository", sort=False):
+        home = cohorts.home(str(repository), root)
+        known = annotations_for(str(repository), part, folder=home, root=root)
+        found |= known.masks
+        boxes.append(known.boxes)
+        notes += [f"{repository}: {note}" for note in known.notes]
+    if masks is not None:
+        own = find_masks(masks, rows, root=root, patterns=patterns or PATTERNS)
+        found |= own.paths
+        notes += own.notes
+    row_of, refused = fill_masks(build.run.path(datasets.MASKS), found, rows, size=build.size, jobs=build.jobs)
+    notes += [f"{count} masks left out: {reason}" for reason, count in counts(refused["reason"]).items()]
+    regions, box_notes = to_cache(pd.concat(boxes, ignore_index=True), rows, size=build.size)
+    if row_of.notna().any():
+        rows = rows.assign(mask_row=row_of)
+    return dataclasses.replace(candidates, rows=rows, notes=(*notes, *box_notes)), regions
+
+
+def _drawn_regions(candidates: Candidates, journal: Journal) -> pd.DataFrame:
+    """Return the boxes that came with drawn pixels."""
+    boxes = [
+        (image_id, region, *box)
+        for image_id, row in zip(candidates.rows["image_id"], candidates.rows["cache_row"], strict=True)
+        for region, box in journal.results[row].get("regions", {}).items()
+    ]
+    return pd.DataFrame(boxes, columns=list(columns.REGION_COLUMNS))
+
+
+def make_manifest(build: Build, candidates: Candidates, *, seed: int, replicates: int) -> pd.DataFrame:
+    """Return the checked manifest, with one split column for each replicate."""
+    rows = candidates.rows
+    known = [column.name for column in columns.COLUMNS if column.name in rows]
+    labels = list(build.material.labels) or cohorts.label_columns(rows)
+    others = [name for name in rows if name not in {*known, *labels, *_FOR_DECODING, "split"}]
+    splits = _splits(candidates, seed=seed, replicates=replicates)
+    rows = rows.astype(dict.fromkeys(labels, np.float32))
+    ordered = rows[[*known, *labels, *others]].assign(**splits).reset_index(drop=True)
+    return manifests.check(ordered, str(build.run.path(datasets.MANIFEST)))
+
+
+def _splits(candidates: Candidates, *, seed: int, replicates: int) -> dict[str, Any]:
+    """Return the split columns: the benchmark's own where it fixes one, else drawn by person."""
+    rows, names = candidates.rows, [f"{columns.SPLIT_PREFIX}{replicate}" for replicate in range(replicates)]
+    if "split" in rows:
+        return dict.fromkeys(names, rows["split"].to_numpy())
+    people, sources = rows["person_id"].tolist(), rows["repository"].tolist()
+    fixed = frozenset(rows.loc[rows["patient_id"].isin(candidates.test_patients), "person_id"].tolist())
+    return {
+        name: manifests.split_by_person(
+            people, sources, fractions=candidates.fractions, fixed_test=fixed, seed=seed, replicate=replicate
+        )
+        for replicate, name in enumerate(names)
+    }
+
+
+@dataclass(frozen=True)
+class Described:
+    """Hold a table about a dataset, as numbers for a file and as text for people.
+
+    Args:
+        table: what is written as CSV.
+        rows: header and cells, as text.
+    """
+
+    table: pd.DataFrame
+    rows: list[list[str]]
+
+
+def describe(manifest: pd.DataFrame, *, seed: int) -> dict[str, Described]:
+    """Return the characteristics by repository and class, and how well each column alone predicts each label."""
+    known = manifests.labels(manifest)
+    if not known:
+        return {}
+    label = columns.COVID if columns.COVID in known else known[0]
+    table = characteristics(manifest, label, labels=known)
+    # Only these can be predicted; of a dataset in which no label has both classes, one row says so.
+    measurable = [each for each in known if {0.0, 1.0} <= set(manifest[each].dropna().unique())] or [label]
+    names = [*COLUMNS, *(each for each in PLANTED if each in manifest)]
+    found = confounding(manifest, measurable, columns=names, rng=np.random.default_rng(seed))
+    return {
+        "characteristics": Described(table, [characteristics_header(table), *characteristics_rows(table)]),
+        "confounding": Described(found, [list(CONFOUNDING_HEADER), *confounding_rows(found)]),
+    }
+
+
+def write(
+    build: Build,
+    manifest: pd.DataFrame,
+    candidates: Candidates,
+    *,
+    regions: pd.DataFrame,
+    tables: Mapping[str, Described],
+) -> None:
+    """Write the tables of the dataset folder, the manifest last."""
+    for name, described in tables.items():
+        manifests.write(described.table, build.run.path(f"{name}.csv"))
+    if len(regions):
+        manifests.write(regions, build.run.path(datasets.REGIONS))
+    if build.material.phantoms:
+        lines = [each.to_json() + "\n" for each in build.material.phantoms]
+        runs.write_text(build.run.path(PHANTOMS), "".join(lines))
+    manifests.write(candidates.excluded, build.run.path(datasets.EXCLUDED))
+    manifests.write(manifest, build.run.path(datasets.MANIFEST))
+    build.journal.unlink(missing_ok=True)
+
+
+def counts(values: "pd.Series[Any]") -> dict[str, int]:
+    """Return how often each value occurs, the most frequent first."""
+    return {str(value): int(count) for value, count in values.value_counts(sort=True).items()}
+
+
+def summarise(manifest: pd.DataFrame, candidates: Candidates) -> dict[str, Any]:
+    """Return the accounting of a dataset: candidates, rows, exclusions, repositories, splits, persons."""
+    repositories = [
+        {
+            "repository": str(name),
+            "images": len(part),
+            "patients": int(part["patient_id"].nunique()),
+            "views": counts(part["view"]),
+            columns.COVID: int((part[columns.COVID] == 1).sum()) if columns.COVID in part else 0,
+        }
+        for name, part in manifest.groupby("repository", sort=True)
+    ]
+    return {
+        "candidates": len(manifest) + len(candidates.excluded),
+        "rows": len(manifest),
+        "excluded": counts(candidates.excluded["reason"]),
+        "repositories": repositories,
+        "splits": {name: counts(manifest[name]) for name in manifests.split_columns(manifest)},
+        "patients": int(manifest["patient_id"].nunique()),
+        "people": int(manifest["person_id"].nunique()),
+        "notes": list(candidates.notes),
+    }

@@ -1,0 +1,271 @@
+"""What every repository reader takes and gives, and the steps they share.
+
+A reader turns a repository's metadata into candidates, says for each why it may not become a row, and `settle` does the
+rest. No pixels are read here. What would invalidate a reading: a candidate that is neither a row nor in ``excluded``.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cxrshort.columns import BY_NAME, EXCLUDED_COLUMNS, LABELS, VIEWS
+from cxrshort.datasets.repositories.parsing.corrections import correct
+
+ROW_COLUMNS = (
+    "image_id",
+    "path",
+    "repository",
+    "patient_id",
+    "study_id",
+    "study_date",
+    "view",
+    "sex",
+    "age_years",
+    "manufacturer",
+    "modality",
+)
+"""The manifest columns that a reader fills; labels follow."""
+
+VIEW_REASONS = {
+    "PA": "view PA",
+    "AP": "view AP",
+    "AP_SUPINE": "supine view",
+    "LATERAL": "lateral view",
+    "UNKNOWN": "unknown view",
+}
+COVID_LABELS = ("molecular", "radiologic", "certain")
+"""Who says that a patient of BIMCV has COVID-19, see `ReadOptions`."""
+
+AGE_UNITS = ("convert", "drop")
+LABELERS = ("chexpert", "negbio")
+
+LONGEST_TEXT = 1000
+"""Characters of a cell that excluded.csv repeats; a broken file can hold cells of many megabytes."""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """Say how a repository is read.
+
+    Args:
+        include_other_findings: keep the images of GitHub-COVID that do not show COVID-19.
+        covid_labels: ``"molecular"`` (a positive test decides), ``"radiologic"`` (the report decides, uncertain ones
+            and viral pneumonia included) or ``"certain"`` (the report says so without doubt); for BIMCV.
+        views: projections that are kept.
+        jobs: processes that read many small files.
+        corrections: table of per-image corrections, added to those of the repository.
+        table: metadata of a folder of images.
+        column_map: pairs of a manifest column or label and its name in ``table``.
+        require_files: exclude candidates without an image file; False reads the metadata alone.
+        require_windowing: exclude images whose DICOM header has neither window nor lookup table; for BIMCV.
+        age_unit: ``"convert"`` reads 011M as 0.92 years; ``"drop"`` reads 11, as some papers did.
+        uncertain: value of a label that the report leaves open: ``"empty"``, ``"negative"`` or ``"positive"``.
+        labeler: whose reading of the reports is taken, ``"chexpert"`` or ``"negbio"``; for MIMIC-CXR.
+        require_report: exclude images whose study has no row in the label table; for BIMCV.
+        header_cache: file that keeps what was read from many small files, so that only changed ones are read again.
+    """
+
+    include_other_findings: bool = False
+    covid_labels: str = "molecular"
+    views: tuple[str, ...] = ("PA", "AP")
+    jobs: int = 1
+    corrections: Path | None = None
+    table: Path | None = None
+    column_map: tuple[tuple[str, str], ...] = ()
+    require_files: bool = True
+    require_windowing: bool = False
+    age_unit: str = "convert"
+    uncertain: str = "empty"
+    labeler: str = "chexpert"
+    require_report: bool = False
+    header_cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Hold what a repository's metadata says; candidates are ``len(rows) + len(excluded)``.
+
+    Args:
+        rows: one row per radiograph: ``ROW_COLUMNS``, then labels as float32 (0, 1, NaN where not labelled).
+        excluded: path, patient_id, reason and detail of every candidate that is not a row.
+        notes: counted facts to show people.
+        test_patients: patients that an official list fixes to the test fold.
+        same_person: pairs of patient ids that are known to be one person.
+    """
+
+    rows: pd.DataFrame
+    excluded: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    test_patients: frozenset[str] = frozenset()
+    same_person: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Repository:
+    """Describe a public source of radiographs.
+
+    Args:
+        name: its name on the command line.
+        summary: one line for help pages.
+        folders: usual names of its folder, the preferred one first; the case does not matter.
+        markers: files that tell its folder when the name does not; ``*`` is allowed.
+        read: ``read(folder, root, options)``: ``folder`` holds the repository, paths are relative to ``root``.
+        test_fraction: share of patients in the test fold where no official list fixes it.
+        val_fraction: share of the remaining patients in the validation fold.
+    """
+
+    name: str
+    summary: str
+    folders: tuple[str, ...]
+    markers: tuple[str, ...]
+    read: Callable[[Path, Path, ReadOptions], Reading]
+    test_fraction: float
+    val_fraction: float
+
+
+@dataclass(frozen=True)
+class Located:
+    """Say where the files of the candidates are; series have the candidates' index.
+
+    Args:
+        paths: path relative to the root; where there is no file, the place where it was expected.
+        outside: whether the path that the metadata gives leaves the root; ``paths`` holds it as it is.
+        missing: whether there is no such file.
+        notes: what people should know about the files.
+    """
+
+    paths: pd.Series
+    outside: pd.Series
+    missing: pd.Series
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Say which candidates do not become rows, and why.
+
+    Args:
+        where: a boolean per candidate.
+        reason: a few words, the same for all of them.
+        detail: the value that decided, one text or a text per candidate.
+    """
+
+    where: pd.Series
+    reason: str
+    detail: pd.Series | str = ""
+
+
+def settle(
+    candidates: pd.DataFrame,
+    located: Located,
+    *,
+    repository: str,
+    options: ReadOptions,
+    refusals: Sequence[Refusal] = (),
+    notes: Iterable[str] = (),
+    test_patients: Iterable[str] = (),
+    same_person: Iterable[tuple[str, str]] = (),
+) -> Reading:
+    """Part the candidates into rows and excluded, corrections applied.
+
+    The first reason that applies counts, in this order: the path leaves the root, no patient, a correction, the given
+    refusals, the view, no file, a file that an earlier row has already. Patients who share a file are reported as one
+    person.
+
+    Args:
+        candidates: ``image_id`` and ``patient_id`` without the repository's prefix, any other of ``ROW_COLUMNS``,
+            labels, further columns; ``source_view`` has the view in the source's words and goes into details only.
+        located: the files of the candidates.
+        repository: prefix of ids.
+        options: views and corrections.
+        refusals: reasons of the repository itself, the strongest first.
+        notes: counted facts.
+        test_patients: patients of the official test list, without prefix.
+        same_person: pairs of patients, with prefix.
+
+    Returns:
+        Rows and excluded, both in the order of the candidates.
+    """
+    corrected = correct(candidates, repository=repository, more=options.corrections)
+    source_view = candidates["source_view"] if "source_view" in candidates else ""
+    reasons = _reasons(
+        [
+            Refusal(located.outside, "path leaves root"),
+            Refusal(candidates["patient_id"] == "", "no patient"),
+            Refusal(corrected.dropped != "", "dropped by a correction", corrected.dropped),
+            *refusals,
+            *_refuse_views(corrected.candidates, options, source_view),
+            Refusal(located.missing, "missing file"),
+        ],
+        located.paths,
+    )
+    patient = (repository + ":" + candidates["patient_id"]).where(candidates["patient_id"] != "", "")
+    accepted = reasons["reason"] == ""
+    candidates = corrected.candidates.assign(
+        image_id=repository + "/" + candidates["image_id"],
+        path=located.paths,
+        repository=repository,
+        patient_id=patient,
+    )
+    excluded = pd.DataFrame({"path": located.paths, "patient_id": patient, **reasons})[~accepted]
+    return Reading(
+        rows=_complete(candidates[accepted].drop(columns="source_view", errors="ignore")).reset_index(drop=True),
+        excluded=_shorten(excluded)[list(EXCLUDED_COLUMNS)].reset_index(drop=True),
+        notes=(*notes, *located.notes),
+        test_patients=frozenset(f"{repository}:{each}" for each in test_patients),
+        same_person=(*same_person, *_sharing_a_file(located.paths[~located.outside & (patient != "")], patient)),
+    )
+
+
+def _reasons(refusals: Sequence[Refusal], paths: pd.Series) -> pd.DataFrame:
+    """Return the first reason and its detail for each candidate; both are empty where it becomes a row."""
+    reason = pd.Series("", index=paths.index, dtype=str)
+    detail = pd.Series("", index=paths.index, dtype=str)
+    for refusal in refusals:
+        new = refusal.where & (reason == "")
+        if new.any():
+            reason = reason.mask(new, refusal.reason)
+            detail = detail.mask(new, refusal.detail)
+    repeated = paths[reason == ""].duplicated().reindex(paths.index, fill_value=False)
+    return pd.DataFrame({"reason": reason.mask(repeated, "duplicate row"), "detail": detail})
+
+
+def _refuse_views(candidates: pd.DataFrame, options: ReadOptions, detail: pd.Series | str) -> list[Refusal]:
+    if "view" not in candidates:
+        return []
+    unwanted = [view for view in VIEWS if view not in options.views]
+    return [Refusal(candidates["view"] == view, VIEW_REASONS[view], detail) for view in unwanted]
+
+
+def _complete(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with every column of `ROW_COLUMNS` and every label of ``LABELS``, in that order, then the others."""
+    columns: dict[str, object] = {}
+    for name in ROW_COLUMNS:
+        if name in rows:
+            columns[name] = rows[name]
+        elif BY_NAME[name].kind == "number":
+            columns[name] = np.nan
+        else:
+            columns[name] = "UNKNOWN" if name == "view" else ""
+    others = [name for name in rows.columns if name not in ROW_COLUMNS and name not in LABELS]
+    for name in (*LABELS, *others):
+        columns[name] = rows[name] if name in rows else np.float32("nan")
+    complete = pd.DataFrame(columns, index=rows.index)
+    return complete.astype(dict.fromkeys(LABELS, np.float32))
+
+
+def _shorten(excluded: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({name: excluded[name].astype(str).str.slice(0, LONGEST_TEXT) for name in excluded})
+
+
+def _sharing_a_file(paths: pd.Series, patients: pd.Series) -> list[tuple[str, str]]:
+    """Return pairs of patients whose rows name the same file."""
+    repeated = paths[paths.duplicated(keep=False)]
+    pairs: set[tuple[str, str]] = set()
+    for _, same in patients[repeated.index].groupby(repeated):
+        first, *others = sorted(set(same))
+        pairs.update((first, other) for other in others)
+    return sorted(pairs)

@@ -1,0 +1,1 @@
+"""Where the mask of a row comes from: the dataset, a file."""

@@ -1,0 +1,90 @@
+"""Fixed deep features, computed once: an epoch of logistic regression on them costs milliseconds."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from cxrshort.compute import Compute
+from cxrshort.images.prefetch import Indices, Source, prefetched
+from cxrshort.models.architecture import Architecture
+from cxrshort.models.classifier import Classifier
+from cxrshort.models.scoring import SCORING_BATCH, in_shares
+from cxrshort.training.recipes import Recipe
+
+
+class Features:
+    """Hold what enters the head for each image; stands where pixels stand.
+
+    Args:
+        values: (N, D) float32; 100,000 images of DenseNet-121 take 400 MB.
+    """
+
+    def __init__(self, values: npt.NDArray[np.float32]) -> None:
+        self._values = values
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Return (D,)."""
+        return self._values.shape[1:]
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self._values)
+
+    def take(self, indices: Indices) -> npt.NDArray[np.float32]:
+        """Return a copy of the features of these images, (N, D)."""
+        return self._values[indices]
+
+    def repeated(self, count: int) -> "Features":
+        """Return features of so many images, the same ones over and over: a stand-in where only time matters."""
+        return Features(np.resize(self._values, (count, *self.image_shape)))
+
+
+def has_fixed_features(architecture: Architecture, recipe: Recipe) -> bool:
+    """Say whether what enters the head is the same in every epoch, and the loss asks for nothing else.
+
+    Augmentation and noise change the image at every step; methods other than erm look into the network.
+    """
+    plain = recipe.augment == "none" and recipe.method == "erm" and not recipe.background
+    return architecture.frozen and plain
+
+
+def head(model: Classifier, architecture: Architecture) -> nn.Module:
+    """Return the part that trains, (N, D) to logits (N, L); it shares its parameters with the model."""
+    return model.network.get_submodule(architecture.head)
+
+
+def compute_features(model: Classifier, pixels: Source, *, compute: Compute, limit: int | None = None) -> Features:
+    """Return the deep features of all images, in order; several processes compute a share each, in the same batches.
+
+    Args:
+        model: on its device; its network offers ``embed``, normalised images to (N, D).
+        pixels: the images.
+        compute: device and precision; the features are as precise as those of a scored image.
+        limit: the number of images, from the first; None takes all.
+    """
+    embed: Callable[[Tensor], Tensor] = model.network.embed  # type: ignore[assignment]
+
+    def work(chunks: Sequence[Indices]) -> Iterator[tuple[Indices, npt.NDArray[np.float32]]]:
+        with torch.inference_mode(), compute.autocast():
+            for indices, images in prefetched(pixels, chunks, device=compute.torch_device):
+                yield indices, embed(model.normalise(images)).float().cpu().numpy()
+
+    was_training = model.training
+    model.eval()
+    count = len(pixels) if limit is None else min(limit, len(pixels))
+    values = in_shares(work, count, compute=compute)
+    model.train(was_training)
+    return Features(values)
+
+
+def time_features(model: Classifier, pixels: Source, *, compute: Compute) -> tuple[Features, float]:
+    """Return the features of some images, and the seconds that an image takes."""
+    compute_features(model, pixels, compute=compute, limit=2)  # warms caches up
+    started = time.monotonic()
+    features = compute_features(model, pixels, compute=compute, limit=SCORING_BATCH)
+    return features, (time.monotonic() - started) / len(features)

@@ -1,0 +1,110 @@
+"""One optimiser step by several processes, each on its own share of the batch.
+
+There is no wrapper around the model: every process computes what its share adds to the loss of the step, and gradients
+are added up once, before the optimiser's step, however many passes ``--accumulate`` takes. So any objective works,
+those that differentiate twice included. What comes out is the model that one process would train on the same global
+batch, up to the order of sums, for every method:
+
+- a mean over known targets or over images is divided by the number in the whole step (erm, and what learns from masks);
+- groups are compared in the whole step (group-dro, irm, pgi), see :mod:`cxrshort.training.objectives.comparison`.
+
+Batch norm is the exception: in training mode it normalises by its own process's share; its running statistics are
+averaged over processes after every step. Passes on one process stand in the same relation to one large pass.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from cxrshort import distributed
+from cxrshort.compute import Compute
+from cxrshort.errors import UsageError
+from cxrshort.training.data.batches import Averaging, Batch
+from cxrshort.training.recipes import Recipe
+
+
+def check_batch_size(recipe: Recipe, compute: Compute) -> None:
+    """Refuse a global batch that is smaller than the number of processes.
+
+    Raises:
+        UsageError: it is.
+    """
+    if recipe.batch_size < compute.processes:
+        raise UsageError(
+            f"--batch-size is '{recipe.batch_size}', it must be at least the {compute.processes} processes",
+            "it counts the images of all processes together",
+        )
+
+
+def known_divisor(objective: object, batch: Batch, compute: Compute) -> Batch:
+    """Return a share that knows over how many images of the whole step the objective takes its means, if it does."""
+    if not isinstance(objective, Averaging):
+        return batch
+    return batch._replace(divisor=distributed.all_reduce(objective.divisor(batch), compute))
+
+
+def combine(
+    model: nn.Module, loss: Tensor, *, batch: Batch, compute: Compute, sums: Sequence[tuple[Tensor, Tensor]] = ()
+) -> Tensor:
+    """Add up gradients and loss over all processes, and average running statistics.
+
+    Args:
+        model: with the gradients of this process's share.
+        loss: what the share adds to the loss of the step, a scalar.
+        batch: the share.
+        compute: the processes.
+        sums: each buffer in which the objective adds up what it sees, and a copy from before the step.
+
+    Returns:
+        The loss of the whole step, a scalar; the same bytes in every process, as the gradients are.
+    """
+    if compute.processes == 1:
+        return loss
+    loss = loss.reshape(1)
+    images = len(batch.indices) / (batch.share.images if batch.share else len(batch.indices))
+    averaged = list(_running_statistics(model))
+    with torch.no_grad():
+        for buffer in averaged:
+            buffer.mul_(images)
+        for buffer, before in sums:
+            buffer.sub_(before)
+        _add_up([*_gradients(model, compute), loss, *averaged, *(buffer for buffer, _ in sums)], compute)
+        for buffer, before in sums:
+            buffer.add_(before)
+    return loss[0]
+
+
+def _gradients(model: nn.Module, compute: Compute) -> list[Tensor]:
+    """Return the gradients that any process has; zeros stand where this one has none, such as for an empty share."""
+    learning = [each for each in model.parameters() if each.requires_grad]
+    found = torch.tensor([each.grad is not None for each in learning], dtype=torch.bool)
+    gradients = []
+    for parameter, wanted in zip(learning, distributed.any_rank(found, compute).tolist(), strict=True):
+        if not wanted:
+            continue
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        gradients.append(parameter.grad)
+    return gradients
+
+
+def _running_statistics(model: nn.Module) -> Iterator[Tensor]:
+    """Yield what the batch norms have just changed; averaging what is frozen would only add rounding."""
+    for module in model.modules():
+        if isinstance(module, _BatchNorm) and module.training:
+            yield from _floating(module.buffers())
+
+
+def _floating(buffers: Iterable[Tensor]) -> list[Tensor]:
+    return [each for each in buffers if each.is_floating_point()]
+
+
+def _add_up(tensors: Sequence[Tensor], compute: Compute) -> None:
+    """Add tensors up over all processes, in place, by one message for each type of number."""
+    for dtype in dict.fromkeys(each.dtype for each in tensors):
+        alike = [each for each in tensors if each.dtype == dtype]
+        whole = distributed.all_reduce(torch.cat([each.reshape(-1) for each in alike]), compute)
+        for each, part in zip(alike, torch.split(whole, [each.numel() for each in alike]), strict=True):
+            each.copy_(part.view_as(each))
