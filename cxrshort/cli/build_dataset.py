@@ -63,7 +63,39 @@ def build_dataset(
     confounding: Annotated[
         float | None,
         typer.Option(
-            "--confounding", metavar="C", help="Phantoms: 0 (style unrelated) to 1 (style decides).", show_default=False
+            "--confounding",
+            metavar="C",
+            help="Phantoms: probability that the class decides the style, 0 to 1; C gives (1 + C) / 2 of a class its "
+            "style.",
+            show_default="the dataset's own",
+        ),
+    ] = None,
+    bias: Annotated[
+        float | None,
+        typer.Option(
+            "--bias",
+            metavar="P",
+            help="Phantoms, instead of --confounding: share of a class that has its style, P(style | class), 0.5 "
+            "(chance) to 1.",
+            show_default=False,
+        ),
+    ] = None,
+    shortcut: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--shortcut",
+            metavar="S",
+            help="Phantoms: a style in which rooms differ, all others being alike; repeatable; 'help' lists them.",
+            show_default="all",
+        ),
+    ] = None,
+    comorbidity: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--comorbidity",
+            metavar="A,B=R",
+            help="Phantoms: two findings whose correlation over patients is R, prevalences unchanged; repeatable.",
+            show_default=False,
         ),
     ] = None,
     confounder_strength: Annotated[
@@ -176,6 +208,10 @@ def build_dataset(
         from cxrshort.datasets.building.pixel_recipes import catalogue
 
         return show.catalogue({"pixel recipes": catalogue()}, json=json)
+    if "help" in (shortcut or []):
+        from cxrshort.datasets.phantom.styles import SHORTCUTS
+
+        return show.catalogue({"shortcuts": SHORTCUTS}, json=json)
     if not dataset:
         raise UsageError("--dataset is missing", "cxrshort build-dataset --dataset help lists the names")
     from cxrshort.datasets.repositories.reading import ReadOptions
@@ -209,6 +245,9 @@ def build_dataset(
             jobs=jobs,
             number_of_images=images,
             confounding=confounding,
+            bias=bias,
+            shortcuts=tuple(shortcut or ()),
+            comorbidities=tuple(comorbidity or ()),
             confounder_strength=confounder_strength,
             masks=masks,
             mask_patterns=tuple(mask_pattern or ()),

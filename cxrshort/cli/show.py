@@ -25,6 +25,7 @@ def dataset(result: Mapping[str, Any], *, json: bool, quiet: bool, verbose: bool
         return document(result)
     if result.get("dry_run"):
         plan(result)
+        _planted(result)
         return None if quiet else notes(result["notes"])
     if "characteristics" in result and not quiet:
         _characteristics(result["characteristics"], whole=verbose)
@@ -38,12 +39,18 @@ def dataset(result: Mapping[str, Any], *, json: bool, quiet: bool, verbose: bool
     if result["patients"] != result["people"]:
         joined = f"{len(result['same_films'])} pairs of images show one film"
         line(f"{result['patients']} patient ids are {result['people']} persons: {joined}")
+    _planted(result)
     if result["published"]:
         here = f"{result['rows']:,} images of {result['patients']:,} patients"
         line(f"the paper counts {_thousands(result['published'])}; this dataset has {here}")
     if result["excluded"]:
         _excluded(result, whole=verbose)
     return line(f"written to {result['folder']}")
+
+
+def _planted(result: Mapping[str, Any]) -> None:
+    for text in result.get("planted", {}).get("summary", ()):
+        line(text)
 
 
 def _characteristics(rows: Sequence[Sequence[str]], *, whole: bool) -> None:

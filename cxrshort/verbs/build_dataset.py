@@ -22,6 +22,7 @@ from cxrshort.datasets.building.pixel_recipes import PixelRecipe, pixel_recipe
 from cxrshort.datasets.cohorts import Candidates
 from cxrshort.datasets.phantom import cohort as phantom_cohort
 from cxrshort.datasets.phantom.catalogue import DATASETS as PHANTOMS
+from cxrshort.datasets.phantom.planting import Planting, plan_planting
 from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.figures import gallery
 
@@ -47,6 +48,9 @@ def build_dataset(
     jobs: int | None = None,
     number_of_images: int | None = None,
     confounding: float | None = None,
+    bias: float | None = None,
+    shortcuts: Sequence[str] = (),
+    comorbidities: Sequence[str] = (),
     options: ReadOptions | None = None,
     confounder_strength: float | None = None,
     masks: Path | None = None,
@@ -79,7 +83,11 @@ def build_dataset(
         seed: chooses splits, samples and phantoms.
         jobs: parallel workers; default one per processor. The bytes do not depend on it.
         number_of_images: size of a phantom dataset; default 2000.
-        confounding: of a phantom dataset, 0 to 1; default the dataset's own.
+        confounding: of a phantom dataset, 0 to 1; default the dataset's own. At c a class has its style in a share of
+            (1 + c) / 2.
+        bias: of a phantom dataset, instead of ``confounding``: that share itself, P(style | class), 0.5 to 1.
+        shortcuts: styles in which the rooms of a phantom dataset differ; default all.
+        comorbidities: findings of a phantom dataset that come together, ``"A,B=STRENGTH"``, a correlation.
         options: how repositories are read; default ``ReadOptions()``.
         confounder_strength: share of the majority among a benchmark's training pictures, 0 to 1; default 1.
         masks: folder of lung masks, besides those that come with a repository.
@@ -109,7 +117,13 @@ def build_dataset(
     pixels = pixel_recipe(recipe, fit=fit, test_fit=test_fit, equalise=equalise)
     options = options or ReadOptions()
     given = Given(
-        phantom={"--images": number_of_images, "--confounding": confounding},
+        phantom={
+            "--images": number_of_images,
+            "--confounding": confounding,
+            "--bias": bias,
+            "--shortcut": tuple(shortcuts),
+            "--comorbidity": tuple(comorbidities),
+        },
         benchmark={"--confounder-strength": confounder_strength},
         files={
             "--metadata-only": metadata_only,
@@ -127,7 +141,14 @@ def build_dataset(
         pixels={"--shard": shard, "--merge": merge, "--masks": masks, "--figures": figures},
     )
     check_options(dataset, given, options)
-    number_of_images, confounding = _phantom_numbers(dataset, number_of_images, confounding)
+    number_of_images, planting = _phantom_options(
+        dataset,
+        number_of_images,
+        confounding=confounding,
+        bias=bias,
+        shortcuts=shortcuts,
+        comorbidities=comorbidities,
+    )
     strength = 1.0 if confounder_strength is None else confounder_strength
     folder = out or datasets.default_folder(dataset)
     options = _completed(
@@ -140,7 +161,7 @@ def build_dataset(
         pixels=pixels,
         seed=seed,
         number_of_images=number_of_images,
-        confounding=confounding,
+        planting=planting,
         confounder_strength=strength,
         options=options,
         where=where,
@@ -151,7 +172,11 @@ def build_dataset(
     if dry_run:
         made = 0 if metadata_only else count if part is None else len(part.rows(count))
         plan = _plan(dataset, candidates, material, count=made, jobs=options.jobs, folder=folder)
-        return {**plan, "outputs": [shards.foresee(folder, force=force, resume=resume, part=bool(part), merge=merge)]}
+        return {
+            **plan,
+            **_planted(dataset, planting, material),
+            "outputs": [shards.foresee(folder, force=force, resume=resume, part=bool(part), merge=merge)],
+        }
     arguments = {
         "dataset": dataset,
         "root": root,
@@ -160,7 +185,7 @@ def build_dataset(
         "replicates": replicates,
         "seed": seed,
         "images": number_of_images,
-        "confounding": confounding,
+        **({} if planting is None else planting.arguments()),
         "confounder_strength": strength,
         "masks": masks,
         "mask_patterns": mask_patterns,
@@ -195,18 +220,33 @@ def build_dataset(
     if figures and not metadata_only:
         gallery.draw(manifest, datasets.Pixels(manifest), where=run.path)
     found = {"same_films": same_films, **{name: each.rows for name, each in tables.items()}}
-    summary = {"dataset": dataset, **assembly.summarise(manifest, candidates), **found}
+    summary = {
+        "dataset": dataset,
+        **assembly.summarise(manifest, candidates),
+        **_planted(dataset, planting, material),
+        **found,
+    }
     return _finish(build, manifest, summary, recipe={"size": side, **pixels.record()}, root=candidates.root)
 
 
-def _phantom_numbers(dataset: str, images: int | None, confounding: float | None) -> tuple[int | None, float | None]:
-    """Return the size and confounding that a phantom dataset is drawn with, so that run.json can say them."""
+def _phantom_options(
+    dataset: str,
+    images: int | None,
+    *,
+    shortcuts: Sequence[str],
+    comorbidities: Sequence[str],
+    **strength: float | None,
+) -> tuple[int | None, Planting | None]:
+    """Return the size and planting that a phantom dataset is drawn with, so that run.json can say them."""
     if dataset not in PHANTOMS:
-        return images, confounding
-    return (
-        PHANTOM_IMAGES if images is None else images,
-        PHANTOMS[dataset].confounding if confounding is None else confounding,
-    )
+        return images, None
+    planting = plan_planting(dataset, shortcuts=shortcuts, comorbidities=comorbidities, **strength)
+    return PHANTOM_IMAGES if images is None else images, planting
+
+
+def _planted(dataset: str, planting: Planting | None, material: Material) -> dict[str, Any]:
+    """Return what run.json says about a phantom dataset; nothing about any other."""
+    return {} if planting is None else {"planted": phantom_cohort.planted(dataset, planting, material.phantoms)}
 
 
 def _finish(
@@ -238,7 +278,7 @@ def _gather(
     pixels: PixelRecipe,
     seed: int,
     number_of_images: int | None,
-    confounding: float | None,
+    planting: Planting | None,
     confounder_strength: float,
     options: ReadOptions,
     where: str,
@@ -249,8 +289,8 @@ def _gather(
     if dataset in BENCHMARKS:
         return of_benchmark(dataset, root=root, size=size, strength=confounder_strength, seed=seed)
     side = size or SIZE
-    if dataset in PHANTOMS:
-        phantoms = phantom_cohort.sample(dataset, images=number_of_images or 0, confounding=confounding, seed=seed)
+    if planting is not None:
+        phantoms = phantom_cohort.draw_sample(dataset, planting, images=number_of_images or 0, seed=seed)
         return *of_phantoms(phantoms, size=side), side
     candidates = cohorts.gather(dataset, root=root, options=options, where=where)
     if sample is not None:

@@ -129,6 +129,9 @@ OTHERWISE_READ = {
         ("phantom-I", {"metadata_only": True}, "--metadata-only is for repositories"),
         ("coloured-mnist", {"sample": 3}, "--sample is for repositories"),
         ("I", {"confounding": 0.5}, "--confounding is for phantom datasets"),
+        ("I", {"bias": 0.8}, "--bias is for phantom datasets"),
+        ("I", {"shortcuts": ("marker",)}, "--shortcut is for phantom datasets"),
+        ("I", {"comorbidities": ("Edema,Mass=0.1",)}, "--comorbidity is for phantom datasets"),
         ("phantom-I", {"root": Path("data")}, "--root is for repositories and benchmarks"),
         ("phantom-I", {"confounder_strength": 1.0}, "--confounder-strength is for benchmarks"),
         ("chestx-ray14", {"confounder_strength": 0.5}, "--confounder-strength is for benchmarks"),
@@ -169,6 +172,23 @@ def test_numbers_that_a_phantom_was_drawn_with_stand_in_its_record(tmp_path: Pat
     assert (recorded[0]["confounding"], recorded[0]["images"]) == (1.0, 12)
     manifests = [(tmp_path / name / "manifest.csv").read_text() for name in ("usual", "named")]
     assert manifests[0].replace("/usual", "/named") == manifests[1]
+
+
+def test_what_was_planted_in_a_phantom_stands_in_its_record(tmp_path: Path) -> None:
+    plan = {"shortcuts": ("view", "marker"), "comorbidities": ("Edema,Effusion=0.4",)}
+    options = {"number_of_images": 12, "size": 32, "jobs": 1, **plan}
+    summary = build_dataset("phantom-I", out=tmp_path / "bias", bias=0.8, **options)
+    build_dataset("phantom-I", out=tmp_path / "confounding", confounding=0.6, **options)
+    records = [json.loads((tmp_path / name / "run.json").read_text()) for name in ("bias", "confounding")]
+    assert {**records[0]["arguments"], "options": ""} == {**records[1]["arguments"], "options": ""}
+    arguments = records[0]["arguments"]
+    assert (arguments["shortcuts"], arguments["comorbidities"]) == (["marker", "view"], ["Edema,Effusion=0.4"])
+    planted = records[0]["summary"]["planted"]
+    assert planted == summary["planted"]
+    assert (planted["share"], planted["confounding"], planted["shortcuts"]) == (0.8, 0.6, ["marker", "view"])
+    assert planted["comorbidities"][0]["labels"] == ["Edema", "Effusion"]
+    dry = build_dataset("phantom-I", out=tmp_path / "dry", bias=0.8, dry_run=True, **options)
+    assert dry["planted"] == planted
 
 
 def test_folder_of_images_needs_no_code(test_data: Path, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 import dataclasses
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,38 +11,35 @@ import pandas as pd
 from cxrshort.columns import COVID, LABELS
 from cxrshort.datasets.phantom.catalogue import DATASETS as DATASETS
 from cxrshort.datasets.phantom.catalogue import Cohort
-from cxrshort.datasets.phantom.hospitals import HOSPITALS, draw_style
+from cxrshort.datasets.phantom.hospitals import HOSPITALS, ap_share, draw_style
 from cxrshort.datasets.phantom.parameters import Acquisition, Patient, Phantom
+from cxrshort.datasets.phantom.planting import (
+    BLOCK,
+    BLOCK_POSITIVES,
+    PREVALENCE,
+    Comorbidity,
+    Conditional,
+    Planting,
+    prevalence_given,
+    record_planting,
+)
+from cxrshort.datasets.phantom.styles import SHORTCUTS
 from cxrshort.errors import UsageError
 from cxrshort.registry import check_name
-
-BLOCK = 5
-BLOCK_POSITIVES = 2
-"""Two of every five patients have COVID-19, in random order, so that small samples hold both classes."""
 
 MOST_IMAGES = 4
 MAX_IMAGES = 1_000_000
 
-PREVALENCE = {
-    "Atelectasis": 0.10,
-    "Cardiomegaly": 0.12,
-    "Consolidation": 0.06,
-    "Edema": 0.08,
-    "Effusion": 0.12,
-    "Emphysema": 0.05,
-    "Fibrosis": 0.05,
-    "Hernia": 0.03,
-    "Infiltration": 0.10,
-    "Mass": 0.05,
-    "Nodule": 0.06,
-    "Pleural_Thickening": 0.05,
-    "Pneumonia": 0.12,
-    "Pneumothorax": 0.05,
-}
-"""Share of patients with each other finding; the same with and without COVID-19, so none of them gives it away."""
 
-
-def sample(name: str, *, images: int, confounding: float | None, seed: int) -> list[Phantom]:
+def sample(
+    name: str,
+    *,
+    images: int,
+    confounding: float | None,
+    seed: int,
+    shortcuts: Collection[str] = tuple(SHORTCUTS),
+    comorbidities: Sequence[Comorbidity] = (),
+) -> list[Phantom]:
     """Draw the parameters of a phantom dataset.
 
     A larger sample of the same seed begins with the smaller one; another seed draws other persons, under other ids.
@@ -51,23 +49,41 @@ def sample(name: str, *, images: int, confounding: float | None, seed: int) -> l
     Args:
         name: one of ``DATASETS``.
         images: number of radiographs, 1 to 1,000,000.
-        confounding: probability that the diagnosis decides a patient's hospital (otherwise a fair coin does), 0 to 1;
-            None takes the dataset's own.
+        confounding: probability that the diagnosis decides a patient's room (otherwise a fair coin does), 0 to 1, so
+            that a class has its style in a share of (1 + confounding) / 2; None takes the dataset's own.
         seed: 0 or more; the same seed draws the same dataset.
+        shortcuts: names of ``SHORTCUTS`` in which the rooms differ; everything else has one distribution in all rooms.
+        comorbidities: findings that come together; all prevalences stay as they are.
 
     Raises:
-        UsageError: an unknown name or a number out of range.
+        UsageError: an unknown name, a number out of range, or comorbidities that form a circle.
 
     Example:
         >>> [phantom.site for phantom in sample("phantom-external", images=2, confounding=None, seed=0)]
         ['site-g', 'site-g']
     """
     check_name(DATASETS, name, kind="phantom dataset")
-    cohort = DATASETS[name]
-    strength = cohort.confounding if confounding is None else confounding
-    _check_ranges(images, strength, seed)
+    for shortcut in shortcuts:
+        check_name(SHORTCUTS, shortcut, kind="shortcut")
+    strength = DATASETS[name].confounding if confounding is None else confounding
+    return draw_sample(name, Planting(strength, tuple(shortcuts), tuple(comorbidities)), images=images, seed=seed)
+
+
+def draw_sample(name: str, planting: Planting, *, images: int, seed: int) -> list[Phantom]:
+    """Draw the parameters of a phantom dataset as :func:`sample` does, from a planting that is already checked.
+
+    Args:
+        name: one of ``DATASETS``.
+        planting: what is planted.
+        images: number of radiographs, 1 to 1,000,000.
+        seed: 0 or more.
+
+    Raises:
+        UsageError: a number out of range, or comorbidities that form a circle.
+    """
+    _check_ranges(images, planting.confounding, seed)
     phantoms: list[Phantom] = []
-    for phantom in _radiographs(cohort, strength, seed):
+    for phantom in _radiographs(DATASETS[name], planting, seed):
         phantoms.append(dataclasses.replace(phantom, phantom_id=f"{_tagged(name, seed)}/{len(phantoms):06d}"))
         if len(phantoms) == images:
             break
@@ -97,6 +113,14 @@ def rows(phantoms: Sequence[Phantom]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def planted(name: str, planting: Planting, phantoms: Sequence[Phantom]) -> dict[str, Any]:
+    """Return what run.json says about the planting of these phantoms, with sentences for people under ``"summary"``."""
+    labels = {label for pair in planting.comorbidities for label in (pair.first, pair.second)}
+    people = [each for each in phantoms if each.image_index == 0]
+    present = {label: [each.severity(label) > 0 for each in people] for label in labels}
+    return record_planting(planting, present, exchanged=DATASETS[name].exchanged)
+
+
 def _tagged(name: str, seed: int) -> str:
     """Return a name that tells the persons and films of one seed from those of another."""
     return f"{name}@{seed}" if seed else name
@@ -111,7 +135,8 @@ def _check_ranges(images: int, confounding: float, seed: int) -> None:
         raise UsageError(f"seed '{seed}' is below 0", "try --seed 0")
 
 
-def _radiographs(cohort: Cohort, confounding: float, seed: int) -> Iterator[Phantom]:
+def _radiographs(cohort: Cohort, planting: Planting, seed: int) -> Iterator[Phantom]:
+    dependent = prevalence_given(planting.comorbidities)
     population = zlib.crc32(cohort.population.encode())
     number = 0
     while True:
@@ -119,8 +144,9 @@ def _radiographs(cohort: Cohort, confounding: float, seed: int) -> Iterator[Phan
         for place in order:
             yield from _patient_radiographs(
                 cohort,
+                planting,
                 positive=bool(place < BLOCK_POSITIVES),
-                confounding=confounding,
+                dependent=dependent,
                 patient_id=f"{_tagged(cohort.population, seed)}/P{number:06d}",
                 generator=np.random.default_rng([seed, population, 1, number]),
             )
@@ -128,14 +154,20 @@ def _radiographs(cohort: Cohort, confounding: float, seed: int) -> Iterator[Phan
 
 
 def _patient_radiographs(
-    cohort: Cohort, *, positive: bool, confounding: float, patient_id: str, generator: np.random.Generator
+    cohort: Cohort,
+    planting: Planting,
+    *,
+    positive: bool,
+    dependent: Mapping[str, Conditional],
+    patient_id: str,
+    generator: np.random.Generator,
 ) -> Iterator[Phantom]:
     # Two streams: what the room decides must not move the draws that make the person.
     person, room_draws = generator.spawn(2)
-    patient = _draw_patient(person, positive)
-    findings = _draw_findings(person, positive)
+    patient = _draw_patient(person)
+    findings = _draw_findings(person, positive, dependent)
     decided, coin = person.random(2)
-    in_second = positive if decided < confounding else bool(coin < 0.5)
+    in_second = positive if decided < planting.confounding else bool(coin < 0.5)
     site, room_number = cohort.positive if in_second != cohort.exchanged else cohort.negative
     room = HOSPITALS[site].rooms[room_number]
     for index in range(int(person.choice(MOST_IMAGES, p=(0.5, 0.25, 0.15, 0.1))) + 1):
@@ -144,20 +176,20 @@ def _patient_radiographs(
             patient_id=patient_id,
             image_index=index,
             patient=patient,
-            view="AP" if room_draws.random() < room.ap_share else "PA",
+            view="AP" if room_draws.random() < ap_share(room, shortcuts=planting.shortcuts) else "PA",
             acquisition=_draw_acquisition(person),
             site=site,
-            style=draw_style(room, room_draws),
+            style=draw_style(room, room_draws, shortcuts=planting.shortcuts),
             findings=_jitter(person, findings),
             seed=int(person.integers(2**32)),
         )
 
 
-def _draw_patient(generator: np.random.Generator, positive: bool) -> Patient:
-    # Sex and age are related to COVID-19 only weakly, as in the archives of DeGrave et al. 2021.
+def _draw_patient(generator: np.random.Generator) -> Patient:
+    # The same with and without COVID-19: a model without shortcuts must have nothing to be accused of.
     return Patient(
-        sex="M" if generator.random() < (0.56 if positive else 0.52) else "F",
-        age_years=int(np.clip(generator.normal(57 if positive else 54, 16), 18, 95)),
+        sex="M" if generator.random() < 0.54 else "F",
+        age_years=int(np.clip(generator.normal(55, 16), 18, 95)),
         habitus=float(np.clip(generator.beta(2.2, 3.0), 0, 1)),
         lung_width=float(np.clip(generator.normal(1, 0.05), 0.87, 1.13)),
         lung_height=float(np.clip(generator.normal(1, 0.07), 0.82, 1.18)),
@@ -166,9 +198,14 @@ def _draw_patient(generator: np.random.Generator, positive: bool) -> Patient:
     )
 
 
-def _draw_findings(generator: np.random.Generator, positive: bool) -> tuple[tuple[str, float], ...]:
-    present = {label: bool(generator.random() < PREVALENCE.get(label, 0.0)) for label in LABELS}
-    present[COVID] = positive
+def _draw_findings(
+    generator: np.random.Generator, positive: bool, dependent: Mapping[str, Conditional]
+) -> tuple[tuple[str, float], ...]:
+    # A comorbidity moves the thresholds of the dependent labels alone, so that everything else of a patient stays.
+    draws = {label: float(generator.random()) for label in LABELS}
+    present = {label: draws[label] < PREVALENCE[label] for label in LABELS} | {COVID: positive}
+    for label, (partner, without, beside) in dependent.items():
+        present[label] = draws[label] < (beside if present[partner] else without)
     severities = {label: float(generator.beta(1.6, 1.8)) for label in LABELS}
     return tuple((label, severities[label]) for label in LABELS if present[label])
 

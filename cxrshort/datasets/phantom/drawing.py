@@ -119,7 +119,7 @@ def _develop(phantom: Phantom, attenuation: Field, *, size: int) -> Field:
         0.5 * np.minimum(attenuation, 5.0)
     )
     slope = 0.95 * shot.contrast * style.gain
-    grey = 1.0 / (1.0 + np.exp(-slope * (attenuation - CENTRE - shot.exposure)))
+    grey = 1.0 / (1.0 + np.exp(-slope * (attenuation - CENTRE - shot.exposure - style.exposure)))
     floor = 1.0 / (1.0 + np.exp(slope * CENTRE))
     scaled: Field = ((grey - floor) * (0.97 / (1.0 - floor))).astype(np.float32)
     return scaled

@@ -6,6 +6,7 @@ differ in that factor alone. Left and right are the patient's: the patient's rig
 
 import dataclasses
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from cxrshort.columns import LABELS
 from cxrshort.datasets.phantom.hospitals import HOSPITALS, draw_style
-from cxrshort.datasets.phantom.styles import Style
+from cxrshort.datasets.phantom.styles import SHORTCUTS, STYLE_FIELDS, Style
 from cxrshort.errors import DataError
 from cxrshort.registry import check_name
 
@@ -188,16 +189,24 @@ def with_view(phantom: Phantom, view: str) -> Phantom:
     return dataclasses.replace(phantom, view=view)
 
 
-def with_site(phantom: Phantom, site: str) -> Phantom:
+def with_site(phantom: Phantom, site: str, *, shortcuts: Collection[str] = tuple(SHORTCUTS)) -> Phantom:
     """Return the same patient, findings and view as the first room of another hospital would have filmed them.
 
     The style is drawn with the phantom's own seed: the same phantom and site always give the same picture.
 
+    Args:
+        phantom: the radiograph.
+        site: one of ``HOSPITALS``.
+        shortcuts: the styles that are exchanged; the others stay as they are.
+
     Raises:
-        UsageError: no such hospital.
+        UsageError: no such hospital or shortcut.
     """
     check_name(HOSPITALS, site, kind="hospital of the phantom")
+    for shortcut in shortcuts:
+        check_name(SHORTCUTS, shortcut, kind="shortcut")
     if site == phantom.site:
         return phantom
-    style = draw_style(HOSPITALS[site].rooms[0], np.random.default_rng(phantom.seed))
-    return dataclasses.replace(phantom, site=site, style=style)
+    drawn = draw_style(HOSPITALS[site].rooms[0], np.random.default_rng(phantom.seed))
+    exchanged = {name: getattr(drawn, name) for shortcut in shortcuts for name in STYLE_FIELDS[shortcut]}
+    return dataclasses.replace(phantom, site=site, style=dataclasses.replace(phantom.style, **exchanged))

@@ -12,6 +12,7 @@ from cxrshort.datasets.phantom.parameters import (
     with_view,
     without_finding,
 )
+from cxrshort.datasets.phantom.styles import STYLE_FIELDS
 from cxrshort.errors import DataError, UsageError
 
 PHANTOMS = sample("phantom-III", images=40, confounding=None, seed=1)
@@ -70,6 +71,14 @@ def test_with_style_view_and_site_change_nothing_else() -> None:
     assert with_site(HEALTHY, HEALTHY.site) == HEALTHY
 
 
+def test_with_site_exchanges_the_named_shortcuts_alone() -> None:
+    moved = with_site(HEALTHY, "site-a", shortcuts=["marker"])
+    changed = {name for name, value in vars(HEALTHY.style).items() if getattr(moved.style, name) != value}
+    assert "marker_x" in changed
+    assert changed <= set(STYLE_FIELDS["marker"])
+    assert with_site(HEALTHY, "site-a", shortcuts=["view"]).style == HEALTHY.style
+
+
 def test_with_site_is_repeatable() -> None:
     assert with_site(HEALTHY, "site-b") == with_site(HEALTHY, "site-b")
 
@@ -84,6 +93,11 @@ def test_with_site_is_repeatable() -> None:
         ),
         (lambda: without_finding(HEALTHY, "Edemaa"), "'Edemaa' is not a known finding", "did you mean 'Edema'?"),
         (lambda: with_view(HEALTHY, "LATERAL"), "'LATERAL' is not a known view of the phantom", "one of: PA, AP"),
+        (
+            lambda: with_site(HEALTHY, "site-a", shortcuts=["grains"]),
+            "'grains' is not a known shortcut",
+            "did you mean 'grain'?",
+        ),
         (
             lambda: with_site(HEALTHY, "site-z"),
             "'site-z' is not a known hospital of the phantom",
