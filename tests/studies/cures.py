@@ -1,0 +1,302 @@
+"""What cures a planted shortcut? Every method beside plain training, an oracle and a ceiling, judged by interventions.
+
+The shortcut of the phantom is one alone (the laterality marker), so that the rest of an image says nothing of the
+hospital. Four kinds of rows, always:
+
+* ``erm``: plain training where the marker gives the class away;
+* ``oracle``: plain training on as many films of the same rooms whose markers say nothing;
+* ``ceiling``: plain training on the lungs alone, all else black: what a method that looks at the lungs can reach;
+* the methods, trained on the films of ``erm``.
+
+What a model uses is asked by interventions on films of a fair test set, whose markers say nothing, never by where a map
+says that it looks: exchange the marker and keep the patient; grey the lungs; black out all but the lungs.
+
+``python tests/studies/cures.py --out study`` measures what ``study/cures.csv`` lacks and prints the tables; ``--arch
+resnet18 --size 128 --images 12000`` is meant for a GPU, ``--workers N`` trains N models at the same time, and
+``--seconds S`` begins no further training after so long.
+"""
+
+import argparse
+import itertools
+import multiprocessing
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import t as student
+
+from cxrshort import dataset as datasets
+from cxrshort.columns import COVID, MASK_BITS
+from cxrshort.compute import Compute, choose_compute
+from cxrshort.models import checkpoint
+from cxrshort.models.classifier import Classifier
+from cxrshort.models.scoring import score
+from cxrshort.stats.auc import auc
+from cxrshort.verbs.build_dataset import build_dataset
+from cxrshort.verbs.train import train
+
+CELLS = f"repository,{COVID}"
+TEST_FILMS = 3000
+COLUMNS = ["arch", "size", "images", "epochs", "shortcut", "bias", "method", "setting", "seed", "measure", "value"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Say how one row of a table is trained.
+
+    Args:
+        method: a row's name.
+        overrides: what differs from the plain recipe.
+        fair: whether it is trained where the marker says nothing.
+        note: what tells it from other settings of the method.
+    """
+
+    method: str
+    overrides: Mapping[str, Any]
+    fair: bool = False
+    note: str = ""
+
+
+def settings(bias: float) -> list[Setting]:
+    """Return the rows of one table; group DRO needs all four cells of hospital and diagnosis."""
+    rows = [
+        Setting("erm", {}),
+        Setting("oracle", {}, fair=True),
+        Setting("ceiling", {"background": "black", "masks": True}),
+    ]
+    if bias < 1:
+        rows.append(Setting("group-dro", {"method": "group-dro", "group": CELLS, "learning_rate": 1e-4}))
+    for weight in ("0.001", "0.1", "10"):
+        rows.append(Setting("rrr", {"method": "rrr", "settings": f"weight={weight}"}, note=f"weight={weight}"))
+    for weight in ("10", "1000"):
+        text = f"supervision={weight}"
+        rows.append(Setting("gain", {"method": "gain", "settings": text}, note=text))
+    for share, decay in (("0.7", "0.9"), ("0.95", "0.996")):
+        text = f"share={share},decay={decay}"
+        rows.append(Setting("isnet", {"method": "isnet", "settings": f"{text},plain_epochs=2"}, note=text))
+    return rows
+
+
+class Films:
+    """Hold images in memory as the scan over a dataset takes them.
+
+    Args:
+        images: (N, H, W) uint8.
+    """
+
+    def __init__(self, images: npt.NDArray[np.uint8]) -> None:
+        self.images = images
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Return (H, W)."""
+        return self.images.shape[1:]
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.images)
+
+    def take(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Return (n, H, W) uint8."""
+        return self.images[np.asarray(indices)]
+
+
+def draw(home: Path, name: str, *, bias: float, seed: int, images: int, given: argparse.Namespace) -> Path:
+    """Draw a phantom dataset whose hospitals differ in one shortcut, once."""
+    out = home / f"{name}-{bias}-{seed}"
+    if not (out / "run.json").exists():
+        build_dataset(
+            name,
+            out=out,
+            number_of_images=images,
+            size=given.size,
+            replicates=1,
+            seed=seed,
+            bias=bias,
+            shortcuts=(given.shortcut,),
+            jobs=given.jobs,
+            force=True,
+        )
+    return out
+
+
+def read(folder: Path, split: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    """Return the images, the masks of the lungs and the truth of a fold, ``"all"`` for every film."""
+    data = datasets.load(str(folder)).fold(split, replicate=0)
+    rows = np.arange(len(data.manifest))
+    masks = data.masks
+    if masks is None:
+        raise SystemExit(f"{folder} has no masks")
+    lungs = (masks.take(rows) & MASK_BITS["lungs"]) > 0
+    return data.pixels.take(rows), lungs, data.manifest[COVID].to_numpy(np.float64)
+
+
+def logits(model: Classifier, images: npt.NDArray[np.uint8], compute: Compute) -> npt.NDArray[np.float64]:
+    """Return the logits (N,) of images (N, H, W)."""
+    return score(model, Films(images), compute=compute, batch_size=256)[:, 0].astype(np.float64)
+
+
+def area(truth: npt.NDArray[np.float64], scores: npt.NDArray[np.float64]) -> float:
+    """Return an AUC."""
+    value = auc(truth, scores)
+    return np.nan if value is None else float(value)
+
+
+def measure(folder: Path, home: Path, *, seed: int, bias: float, given: argparse.Namespace) -> dict[str, float]:
+    """Return what one trained model uses, by interventions."""
+    compute = choose_compute(given.device, threads=1 if given.device == "cpu" else None)
+    model, description = checkpoint.load(folder / checkpoint.FILE)
+    model = model.to(compute.torch_device)
+    train_films = {"bias": bias, "seed": seed, "images": given.images, "given": given}
+    fair_films = {"bias": 0.5, "seed": 3000 + seed, "images": TEST_FILMS, "given": given}
+    own, own_lungs, own_truth = read(draw(home, "phantom-I", **train_films), "test")
+    val, val_lungs, val_truth = read(draw(home, "phantom-I", **train_films), "val")
+    worst, worst_lungs, _ = read(draw(home, "phantom-deceiving", **train_films), "test")
+    fair, lungs, truth = read(draw(home, "phantom-I", **fair_films), "all")
+    other, other_lungs, _ = read(draw(home, "phantom-deceiving", **fair_films), "all")
+    only_lungs = description.background == "black"
+
+    def scores(images: npt.NDArray[np.uint8], masks: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        return logits(model, np.where(masks, images, 0).astype(np.uint8) if only_lungs else images, compute)
+
+    usual = scores(fair, lungs)
+    grey = np.where(lungs, fair.mean((1, 2), keepdims=True), fair).astype(np.uint8)
+    black = np.where(lungs, fair, 0).astype(np.uint8)
+    # The lungs of each validation film before the background of another one, whatever that one's class: what a user
+    # without knowledge of the shortcut can tune on.
+    others = np.random.default_rng(seed).permutation(len(val))
+    mixed = np.where(val_lungs, val, val[others]).astype(np.uint8)
+    return {
+        "AUC, own test fold": area(own_truth, scores(own, own_lungs)),
+        "AUC, markers deceive": area(own_truth, scores(worst, worst_lungs)),
+        "AUC, fair": area(truth, usual),
+        "effect of exchanging markers, SD": float(np.abs(scores(other, other_lungs) - usual).mean() / usual.std()),
+        "AUC, lungs greyed": area(truth, scores(grey, lungs)),
+        "AUC, background black": area(truth, scores(black, lungs)),
+        "tuning: AUC on val, backgrounds exchanged": area(val_truth, scores(mixed, val_lungs)),
+        "validation AUC": area(val_truth, scores(val, val_lungs)),
+    }
+
+
+def learn(task: tuple[Setting, float, int, argparse.Namespace]) -> list[dict[str, Any]]:
+    """Train one model, ask what it uses, and return rows of the table."""
+    setting, bias, seed, given = task
+    home = given.out / "films"
+    trained_on = 0.5 if setting.fair else bias
+    data = draw(home, "phantom-I", bias=trained_on, seed=seed, images=given.images, given=given)
+    out = given.out / f"{setting.method}-{setting.note}-{bias}-{seed}"
+    usual = {
+        "epochs": given.epochs,
+        "batch_size": 64,
+        "labels": COVID,
+        "select_label": None,
+        "selection": "last",
+        "clip_norm": 1.0,
+    }
+    started = time.monotonic()
+    precision = "fp32" if setting.method in ("rrr", "gain", "isnet") else "auto"
+    train(
+        str(data),
+        arch=given.arch,
+        overrides={**usual, **setting.overrides},
+        seed=seed,
+        out=out,
+        device=given.device,
+        precision=precision,
+        threads=1,
+        force=True,
+    )
+    seconds = time.monotonic() - started
+    values = measure(out, home, seed=seed, bias=bias, given=given) | {"seconds": seconds}
+    shutil.rmtree(out)
+    fixed = {
+        **{name: getattr(given, name) for name in ("arch", "size", "images", "epochs", "shortcut")},
+        "bias": bias,
+        "method": setting.method,
+        "setting": setting.note,
+        "seed": seed,
+    }
+    return [{**fixed, "measure": name, "value": value} for name, value in values.items()]
+
+
+def interval(values: "pd.Series[float]") -> str:
+    """Return the mean over seeds with its 95 % t interval."""
+    mean, count = values.mean(), len(values)
+    if count < 2:
+        return f"{mean:.3f}"
+    half = float(student.ppf(0.975, count - 1)) * values.std(ddof=1) / count**0.5
+    return f"{mean:.3f} [{mean - half:.3f}, {mean + half:.3f}]"
+
+
+def show(measured: pd.DataFrame) -> None:
+    """Print a table for each bias and network."""
+    by = ["arch", "size", "images", "epochs", "shortcut", "bias"]
+    for key, rows in measured.groupby(by, sort=False):
+        table = rows.fillna("").groupby(["method", "setting", "measure"], sort=False)["value"]
+        title = ", ".join(f"{name} {value}" for name, value in zip(by, key, strict=True))
+        text = table.apply(interval).unstack(sort=False).T.to_string()
+        sys.stdout.write(f"\n{title}, {rows['seed'].nunique()} seeds\n{text}\n")
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("study"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--arch", default="small-cnn")
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--images", type=int, default=4000)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--shortcut", default="marker")
+    parser.add_argument("--bias", type=float, nargs="+", default=[1.0, 0.8])
+    parser.add_argument("--methods", nargs="+")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=np.inf)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure what is missing, and print all."""
+    given, started = parse(), time.monotonic()
+    given.out.mkdir(parents=True, exist_ok=True)
+    file = given.out / "cures.csv"
+    measured = pd.read_csv(file, keep_default_na=False) if file.exists() else pd.DataFrame(columns=COLUMNS)
+    done = {tuple(row) for row in measured[["arch", "bias", "method", "setting", "seed"]].to_numpy()}
+    tasks = []
+    for seed, bias in itertools.product(range(given.seeds), given.bias):
+        for name in ("phantom-I", "phantom-deceiving"):  # drawn before the workers start, which share them
+            draw(given.out / "films", name, bias=bias, seed=seed, images=given.images, given=given)
+            draw(given.out / "films", name, bias=0.5, seed=3000 + seed, images=TEST_FILMS, given=given)
+        draw(given.out / "films", "phantom-I", bias=0.5, seed=seed, images=given.images, given=given)
+        tasks += [
+            (setting, bias, seed, given)
+            for setting in settings(bias)
+            if (not given.methods or setting.method in given.methods)
+            and (given.arch, bias, setting.method, setting.note, seed) not in done
+        ]
+    sys.stderr.write(f"films drawn after {time.monotonic() - started:.0f} s; {len(tasks)} trainings\n")
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(given.workers, maxtasksperchild=1 if given.workers == 1 else None) as pool:
+        for rows in pool.imap_unordered(learn, tasks):
+            measured = pd.concat([measured, pd.DataFrame(rows)], ignore_index=True)
+            measured.to_csv(file, index=False)
+            first = rows[0]
+            spent = time.monotonic() - started
+            sys.stderr.write(f"{spent:.0f} s: {first['method']} {first['setting']} {first['bias']} {first['seed']}\n")
+            if spent > given.seconds:
+                pool.terminate()
+                break
+    show(measured)
+
+
+if __name__ == "__main__":
+    main()
