@@ -82,10 +82,11 @@ def fit(model: nn.Module, batches: Batches, *, course: Course, state: State) -> 
     """
     recipe = course.recipe
     optimizer = make_optimizer(model, recipe)
+    memory = _memory(course)
     if state.model:
         model.load_state_dict(state.model)
         optimizer.load_state_dict(state.optimizer)
-        _memory(course).load_state_dict(state.objective)
+        memory.load_state_dict(state.objective)
     average = Average(model, decay=recipe.ema) if recipe.ema else None
     if average and state.average:
         average.load(state.average)

@@ -8,6 +8,7 @@ import torch
 from cxrshort.compute import choose_compute, deterministic
 from cxrshort.models import ARCHITECTURES, checkpoint
 from cxrshort.models.classifier import InputSpec
+from cxrshort.models.lookup import find_architecture
 from cxrshort.training import OBJECTIVES
 from cxrshort.verbs.build_dataset import build_dataset
 from cxrshort.verbs.evaluate import evaluate
@@ -44,9 +45,10 @@ def test_method_trains_to_the_same_bytes_twice(films: Path, tmp_path: Path, meth
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_architecture_learns_deterministically_on_a_gpu(name: str) -> None:
     compute = choose_compute("cuda")
-    description = checkpoint.Description("classifier", name, ("Edema",), InputSpec(224))
+    size = find_architecture(name).input_size or 224
+    description = checkpoint.Description("classifier", name, ("Edema",), InputSpec(size))
     model = checkpoint.build(description).to(compute.torch_device, memory_format=torch.channels_last).train()
-    images = torch.rand(2, 1, 224, 224, device=compute.torch_device)
+    images = torch.rand(2, 1, size, size, device=compute.torch_device)
     with deterministic():
         with compute.autocast():
             loss = model(images).float().square().mean()
