@@ -165,7 +165,7 @@ def _means(sides: list[Sequence[Sample]], level: float) -> tuple[list[MeanAuc], 
     if replicates > 1 and any(sample.clusters is None for sample in samples):
         raise DataError("replicates without person ids: the images they share cannot be known", "give person ids")
     singles = [auc_interval(sample.targets, sample.scores, sample.clusters, level=level) for sample in samples]
-    spread = _Spread(np.zeros((len(sides), len(sides))), *np.full((2, len(sides)), math.inf), [0] * len(sides))
+    spread = _Spread(np.zeros((len(sides), len(sides))), np.full(len(sides), math.inf), np.zeros(len(sides)), [])
     if all(single.method != "none" for single in singles):
         spread = _spread_of_means(samples, len(sides))
     means = [_mean_of_side(singles[side * replicates :][:replicates], spread, side) for side in range(len(sides))]
