@@ -25,6 +25,7 @@ class Part:
         sample: at most so many rows, drawn by a hash of their names; 0 takes all.
         one_per_patient: whether each patient gives one image at most, drawn likewise.
         published: images and patients that the paper counts; 0 where it does not say.
+        published_labels: images with each label that the paper counts; "No Finding" has none of the others.
     """
 
     source: str
@@ -35,6 +36,7 @@ class Part:
     sample: int = 0
     one_per_patient: bool = False
     published: tuple[int, int] = (0, 0)
+    published_labels: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,27 @@ _TEST_ONLY = (1.0, 0.0)
 _TEA_VALIDATION = (0.0, 0.25)
 _TEA_CLASSES = ("Normal", "Pneumonia", COVID)
 _TEA_IMAGES = 4644
+# Both papers read the ages of the first release without their unit (011M is 11) and the labels of 2020. Ages above 100
+# are left out by RoentMod; those above 120 are emptied by every reading.
+_NIH_AS_PUBLISHED = (("first_release_ages", True), ("age_unit", "drop"))
+_ROENTMOD_NIH_LABELS = (
+    ("Atelectasis", 5614),
+    ("Cardiomegaly", 1520),
+    ("Consolidation", 1463),
+    ("Edema", 268),
+    ("Effusion", 6450),
+    ("Emphysema", 1473),
+    ("Fibrosis", 1394),
+    ("Hernia", 191),
+    ("Infiltration", 8976),
+    ("Mass", 3466),
+    ("Nodule", 4106),
+    ("Pleural_Thickening", 2366),
+    ("Pneumonia", 586),
+    ("Pneumothorax", 3268),
+    ("No Finding", 37_452),
+)
+"""Supplemental Table 1 of RoentMod, which lists masses as lung lesions and nodules as lung opacities."""
 
 COHORTS = {
     "I": Cohort(
@@ -83,16 +106,23 @@ COHORTS = {
         "dataset III of DeGrave et al. 2021: BIMCV-COVID-19- + BIMCV-COVID-19+",
         published=(4_682, 3_342),
     ),
-    # The paper's 64,628 scans of 27,713 patients come out when the unit letter of an age is dropped (011M reads 11) and
-    # ages above 100 are left out; see the table of readings in the tests.
     "roentmod-nih": Cohort(
-        (Part("chestx-ray14", (("views", ("PA",)), ("age_unit", "drop")), f"{_ADULTS} and age_years <= 100"),),
+        (
+            Part(
+                "chestx-ray14",
+                (*_NIH_AS_PUBLISHED, ("views", ("PA",))),
+                f"{_ADULTS} and age_years <= 100",
+                published=(64_628, 27_713),
+                published_labels=_ROENTMOD_NIH_LABELS,
+            ),
+        ),
         "RoentMod: adult PA films of ChestX-ray14",
         published=(64_628, 27_713),
     ),
+    # The paper says "frontal"; MIMIC-CXR has 96,161 PA and 147,173 AP films, so that its 94,067 scans hold no AP films.
     "roentmod-mimic": Cohort(
-        (Part("mimic-cxr", _UNCERTAIN_IS_NEGATIVE, _ADULTS),),
-        "RoentMod: adult frontal films of MIMIC-CXR",
+        (Part("mimic-cxr", (*_UNCERTAIN_IS_NEGATIVE, ("views", ("PA",))), _ADULTS),),
+        "RoentMod: adult PA films of MIMIC-CXR",
         published=(94_067, 44_642),
     ),
     "roentmod-chexpert": Cohort(
@@ -137,10 +167,10 @@ COHORTS = {
                 COVID,
                 published=(1_515, 1_145),
             ),
-            # No reading of the complete files gives this count: v2020 has 1,319 adult films of 938 patients.
+            # The 941 patients come out so, with 1,322 films; no reading of the complete files gives 1,295 films.
             Part(
                 "chestx-ray14",
-                (),
+                _NIH_AS_PUBLISHED,
                 f"{_ADULTS} and Pneumonia == 1",
                 _TEST_ONLY,
                 "Pneumonia",

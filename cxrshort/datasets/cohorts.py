@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cxrshort import registry
-from cxrshort.columns import EXCLUDED_COLUMNS, LABELS
+from cxrshort.columns import CHESTX_RAY14_LABELS, EXCLUDED_COLUMNS, LABELS
 from cxrshort.datasets import SOURCES
 from cxrshort.datasets.benchmarks import BENCHMARKS
 from cxrshort.datasets.catalogue import COHORTS, Cohort, Part
@@ -180,10 +180,29 @@ def _read_part(part: Part, classes: tuple[str, ...], *, root: Path, options: Rea
         here = f"{len(found.rows):,} of {found.rows['patient_id'].nunique():,}"
         kind = f" {part.label}" if part.label else ""
         found = replace(found, notes=(*found.notes, f"{part.source}{kind}: the paper counts {stated}, here are {here}"))
+    found = replace(found, notes=(*found.notes, *_differing_labels(part, found.rows)))
     if classes:
         exclusive = {label: np.float32(label == part.label) for label in classes}
         found = replace(found, rows=found.rows.assign(**exclusive))
     return found
+
+
+def _differing_labels(part: Part, rows: pd.DataFrame) -> tuple[str, ...]:
+    """Return a note on the labels whose count is not the paper's, where the images are as many as the paper's."""
+    if len(rows) != part.published[0]:
+        return ()
+    findings = rows[[name for name in CHESTX_RAY14_LABELS if name in rows]] == 1
+    counts = {**findings.sum(), "No Finding": (~findings.any(axis=1)).sum()}
+    differing = [
+        f"{label} {count:,}, here {int(counts[label]):,}"
+        for label, count in part.published_labels
+        if counts[label] != count
+    ]
+    return (
+        (f"{part.source}: {len(differing)} label counts differ from the paper's: {'; '.join(differing)}",)
+        if differing
+        else ()
+    )
 
 
 def _union(parts: Sequence[Candidates]) -> Candidates:

@@ -31,7 +31,8 @@ from scipy.stats import chi2, norm, rankdata
 from scipy.stats.contingency import association
 
 from cxrshort.errors import DataError
-from cxrshort.stats.auc import auc_interval, check_level, logit_limits
+from cxrshort.stats.auc import auc_interval, check_level
+from cxrshort.stats.auc_limits import logit_limits
 from cxrshort.stats.midranks import CheckedRows, Integers, Sample, check_rows, count_distinct, why_no_variance
 
 CRAMERS_V, AUC = "Cramer's V", "AUC"
@@ -245,6 +246,7 @@ def _auc(sample: Sample, *, images: int, level: float, least_error: float = 0.0)
         return Association(AUC, found.auc, found.low, found.high, images, smallest, found.caution)
     error, quantile = max(found.standard_error, least_error), float(norm.ppf(0.5 + level / 2))
     low, high = logit_limits(found.auc, error, quantile)
+    low, high = min(low, found.low), max(high, found.high)
     smallest = min(1.0, 0.5 + (quantile + float(norm.ppf(POWER))) * error)
     return Association(AUC, found.auc, low, high, images, smallest, found.caution)
 

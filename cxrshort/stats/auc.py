@@ -4,7 +4,7 @@ What would invalidate these numbers:
 
 - Several images of one person treated as independent. With five images each, a nominal 95 % DeLong interval covers
   the truth 64 % of the time; Obuchowski's covers 93 %. So pass ``clusters`` (person ids) whenever there are any.
-- A symmetric interval near 1: limits are computed on the logit scale, always.
+- A symmetric interval near 1, or one whose variance is that of the estimate: see :mod:`cxrshort.stats.auc_limits`.
 - Perfect separation. The estimated variance is then zero, which says nothing; see :func:`auc_interval`.
 
 Sources: DeLong, DeLong & Clarke-Pearson, Biometrics 44:837 (1988); Sun & Xu, IEEE Signal Process. Lett. 21:1389 (2014)
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, logit
 from scipy.stats import norm, rankdata
 
 from cxrshort.errors import DataError, UsageError
+from cxrshort.stats.auc_limits import auc_limits, few_errors
 from cxrshort.stats.midranks import (
     CheckedRows,
     Floats,
@@ -31,9 +31,6 @@ from cxrshort.stats.midranks import (
     why_no_variance,
 )
 from cxrshort.stats.midranks import Sample as Sample
-
-# Below this many independent persons per class the variance estimate itself is shaky (a judgement, not a theorem).
-FEW_PERSONS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +147,9 @@ def auc_covariance(
 def auc_interval(
     targets: ArrayLike, scores: ArrayLike, clusters: ArrayLike | None = None, *, level: float = 0.95
 ) -> AucInterval:
-    """Compute an AUC and its interval: Obuchowski's when a person repeats, else DeLong's, on the logit scale.
+    """Compute an AUC and its interval, from Obuchowski's variance when a person repeats, else from DeLong's.
+
+    The limits are those of :func:`cxrshort.stats.auc_limits.auc_limits`, which hold with few positives too.
 
     Perfect separation (AUC 0 or 1) and scores that are all equal leave no variance to estimate. Then an exact bound
     takes over. Of k disjoint pairs (one positive person, one negative person) all were ranked right; if the AUC were A,
@@ -187,10 +186,16 @@ def auc_interval(
         return _interval(rows, value, level=level, low=low, high=high, method="exact bound", reason=reason)
     if variance <= 0:  # possible in Obuchowski's form only: its cross term may be negative with a handful of persons
         return _interval(rows, value, level=level, reason=f"no positive variance from {rows.persons} persons")
-    error = math.sqrt(variance)
-    low, high = logit_limits(value, error, float(norm.ppf(0.5 + level / 2)))
+    low, high = auc_limits(
+        value,
+        variance=variance,
+        independent=float(parts.independent[0]),
+        counts=rows.counts,
+        persons=min(rows.persons_by_class),
+        quantile=float(norm.ppf(0.5 + level / 2)),
+    )
     method = "Obuchowski" if rows.repeated else "DeLong"
-    return _interval(rows, value, level=level, low=low, high=high, error=error, method=method)
+    return _interval(rows, value, level=level, low=low, high=high, error=math.sqrt(variance), method=method)
 
 
 def _interval(
@@ -207,7 +212,9 @@ def _interval(
     positives, negatives = rows.counts
     persons = rows.persons if rows.given_clusters else None
     fewest = min(rows.persons_by_class)
-    caution = f"only {fewest} persons in the smaller class" if error is not None and fewest < FEW_PERSONS else ""
+    caution = ""
+    if value is not None and error is not None and few_errors(value, fewest):
+        caution = f"only {fewest} persons in the smaller class for an AUC of {value:.2f}"
     counts = (positives, negatives, persons, rows.left_out, level, method, reason, caution)
     return AucInterval(value, low, high, error, *counts)
 
@@ -235,12 +242,6 @@ def _exact_limits(value: float, pairs: int, level: float) -> tuple[float, float]
     if value == 1.0:
         return bound, 1.0
     return (0.0, 1 - bound) if value == 0.0 else (bound / 2, 1 - bound / 2)
-
-
-def logit_limits(value: float, error: float, quantile: float) -> tuple[float, float]:
-    """Return expit(logit(A) -+ quantile * error / (A (1 - A))), for A strictly between 0 and 1."""
-    half = quantile * error / (value * (1 - value))
-    return float(expit(logit(value) - half)), float(expit(logit(value) + half))
 
 
 def compare_paired(
@@ -311,9 +312,8 @@ def roc_curve(targets: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats]:
     rows = check_rows(targets, scores)
     if reason := missing_class(rows):
         raise DataError(f"no ROC curve: {reason}", "use images of both classes")
-    order = np.argsort(-rows.scores[:, 0], kind="stable")
-    descending, hits = rows.scores[order, 0], rows.positive[order]
-    last_of_tie = np.append(descending[1:] != descending[:-1], True)
-    true = np.append(0, np.cumsum(hits)[last_of_tie])
-    false = np.append(0, np.cumsum(~hits)[last_of_tie])
-    return false / false[-1], true / true[-1]
+    from sklearn import metrics  # 0.2 s, which no AUC needs
+
+    # Ranks instead of scores: scikit-learn refuses infinite ones.
+    false, true, _ = metrics.roc_curve(rows.positive, rankdata(rows.scores[:, 0]), drop_intermediate=False)
+    return false, true

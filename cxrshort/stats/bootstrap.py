@@ -1,11 +1,12 @@
-"""Bootstrap of AUCs by person: integer weights, one sort per sample, many resamples at once.
+"""The one bootstrap by person, for every statistic: integer weights, many resamples at once.
 
-A resample is a weight per person, how often that person was drawn; no row is ever copied. All samples given together
-share the weights, so AUCs of several models, replicates or subgroups stay paired and any function of them (difference,
-mean, macro average) can be taken resample by resample.
+A resample is a weight per person, how often that person was drawn; no row is ever copied. A statistic takes the weights
+of many resamples and returns its values (:func:`resample`). All samples of :func:`bootstrap_aucs` share the weights, so
+AUCs of several models, replicates or subgroups stay paired and any function of them (difference, mean, macro average)
+can be taken resample by resample.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,19 @@ from cxrshort.stats.midranks import (
 
 # Weights held at once: 2 million float64 are 16 MB, which stays near the processor.
 BLOCK = 2_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resamples:
+    """A statistic in every resample.
+
+    Args:
+        values: (draws, K) a row per resample; without NaN.
+        redrawn: resamples thrown away because the statistic was not defined.
+    """
+
+    values: Floats
+    redrawn: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,19 +134,64 @@ def bootstrap_aucs(samples: Sequence[Sample], *, draws: int, rng: np.random.Gene
         if reason := missing_class(kept):
             raise DataError(f"sample {number} cannot be resampled: {reason}", "use a test set with both classes")
     ranked = [RankedSample.of(kept, numbers) for kept, numbers in zip(rows, codes, strict=True)]
-    strata = _strata(rows, codes, persons)
-    block = max(1, BLOCK // max(persons, *(len(numbers) for numbers in codes)))
-    kept_aucs, missing, redrawn = [], draws, 0
+    largest = max(persons, *(len(numbers) for numbers in codes))
+    found = resample(
+        lambda weights: np.stack([sample.aucs(weights) for sample in ranked], axis=1),
+        strata=_strata(rows, codes, persons),
+        draws=draws,
+        rng=rng,
+        largest=largest,
+        undefined="lost a class",
+    )
+    return BootstrapAucs(found.values, found.redrawn)
+
+
+def resample(
+    statistic: Callable[[Floats], Floats],
+    *,
+    strata: Integers,
+    draws: int,
+    rng: np.random.Generator,
+    largest: int = 0,
+    undefined: str = "left the statistic undefined",
+) -> Resamples:
+    """Draw persons within strata and compute a statistic of each resample.
+
+    A resample in which the statistic is NaN is drawn again, and counted.
+
+    Args:
+        statistic: takes (B, persons) weights, how often each person was drawn, and returns (B, K) values.
+        strata: (persons,) stratum of each person; zeros for one stratum.
+        draws: resamples wanted.
+        rng: the only source of randomness.
+        largest: columns of the largest array that the statistic makes, which bounds B; the persons where smaller.
+        undefined: what a resample whose statistic is NaN did, for the message.
+
+    Raises:
+        DataError: the statistic is not defined in most resamples.
+
+    Example:
+        >>> values = np.array([1.0, 2.0, 6.0])
+        >>> found = resample(
+        ...     lambda weights: (weights @ values / 3)[:, None],
+        ...     strata=np.zeros(3, np.int64),
+        ...     draws=500,
+        ...     rng=np.random.default_rng(0),
+        ... )
+        >>> found.values.shape, bool(2.8 < found.values.mean() < 3.2)
+        ((500, 1), True)
+    """
+    block = max(1, BLOCK // max(len(strata), largest))
+    kept, missing, redrawn = [], draws, 0
     while missing:
-        weights = draw_weights(strata, draws=min(block, missing), rng=rng)
-        aucs = np.stack([sample.aucs(weights) for sample in ranked], axis=1)
-        whole = ~np.isnan(aucs).any(axis=1)
-        kept_aucs.append(aucs[whole])
+        values = statistic(draw_weights(strata, draws=min(block, missing), rng=rng))
+        whole = ~np.isnan(values).any(axis=1)
+        kept.append(values[whole])
         missing -= int(whole.sum())
         redrawn += int((~whole).sum())
         if redrawn > 10 * draws:
-            raise DataError(f"{redrawn} resamples of {draws} wanted lost a class: there are too few persons")
-    return BootstrapAucs(np.concatenate(kept_aucs), redrawn)
+            raise DataError(f"{redrawn} resamples of {draws} wanted {undefined}: there are too few persons")
+    return Resamples(np.concatenate(kept), redrawn)
 
 
 def _strata(rows: list[CheckedRows], codes: list[Integers], persons: int) -> Integers:

@@ -54,7 +54,7 @@ def confounding(
     - "none shown" where the interval holds independence, with the smallest value that this many images would have
       shown with a chance of 80 %;
     - else "strong" from Cohen's medium effect on (V 0.3; AUC 0.64, or 0.36 and less), and "weak" below, with a caution
-      where an AUC rests on fewer than 50 persons of one class;
+      where few errors are expected of an AUC (see ``auc_limits.py``);
     - "not measurable", with the reason.
 
     Args:

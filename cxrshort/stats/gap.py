@@ -14,13 +14,13 @@ error. Here the two parts are separated:
 The mean of R replicates has variance T + M/R and Satterthwaite's degrees of freedom, so two replicates get the wide
 interval they deserve. With one replicate M is unknown: the interval then holds for that one model only.
 
-Each side has its interval on the logit scale, or the exact bound at perfect separation. The interval of the difference
+Each side has the limits of ``auc_limits.py``, or the exact bound at perfect separation. The interval of the difference
 is built from these two (method of variance estimates recovery: Zou & Donner, Stat. Med. 27:1693, 2008), so a perfect
 internal AUC does not count as known without error.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,8 @@ from scipy.optimize import brentq
 from scipy.stats import PermutationMethod, mannwhitneyu, norm, t
 
 from cxrshort.errors import DataError, UsageError
-from cxrshort.stats.auc import AucInterval, auc_interval, check_level, logit_limits
+from cxrshort.stats.auc import AucInterval, auc_interval, check_level
+from cxrshort.stats.auc_limits import auc_limits, hanley_mcneil_error
 from cxrshort.stats.midranks import Floats, auc_components, covariance_of, number_jointly
 from cxrshort.stats.midranks import Sample as Sample
 
@@ -164,18 +165,33 @@ def _means(sides: list[Sequence[Sample]], level: float) -> tuple[list[MeanAuc], 
     if replicates > 1 and any(sample.clusters is None for sample in samples):
         raise DataError("replicates without person ids: the images they share cannot be known", "give person ids")
     singles = [auc_interval(sample.targets, sample.scores, sample.clusters, level=level) for sample in samples]
-    covariance, freedom = np.zeros((len(sides), len(sides))), np.full(len(sides), math.inf)
+    spread = _Spread(np.zeros((len(sides), len(sides))), np.full(len(sides), math.inf), np.zeros(len(sides)), [])
     if all(single.method != "none" for single in singles):
-        covariance, freedom = _covariance_of_means(samples, len(sides))
-    means = [
-        _mean_of_side(singles[side * replicates :][:replicates], covariance[side, side], freedom[side])
-        for side in range(len(sides))
-    ]
+        spread = _spread_of_means(samples, len(sides))
+    means = [_mean_of_side(singles[side * replicates :][:replicates], spread, side) for side in range(len(sides))]
+    covariance = spread.covariance
     scale = math.sqrt(max(0.0, covariance[0, 0] * covariance[-1, -1]))
     return means, float(np.clip(covariance[0, -1] / scale, -1, 1)) if scale > 0 else 0.0
 
 
-def _mean_of_side(singles: list[AucInterval], variance: float, freedom: float) -> MeanAuc:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Spread:
+    """What the interval of each side's mean AUC rests on.
+
+    Args:
+        covariance: (sides, sides) T + M/R.
+        freedom: (sides,) degrees of freedom of each variance.
+        independent: (sides,) mean of the replicates' DeLong variances, which take images for independent.
+        persons: fewest persons in a class of any replicate, per side.
+    """
+
+    covariance: Floats
+    freedom: Floats
+    independent: Floats
+    persons: list[int]
+
+
+def _mean_of_side(singles: list[AucInterval], spread: _Spread, side: int) -> MeanAuc:
     aucs = tuple(single.auc for single in singles)
     reason = ", ".join(dict.fromkeys(single.reason for single in singles if single.reason))
     known = [value for value in aucs if value is not None]
@@ -188,32 +204,47 @@ def _mean_of_side(singles: list[AucInterval], variance: float, freedom: float) -
     if len(lows) < len(aucs):
         return MeanAuc(mean, deviation, None, None, aucs, reason)
     low, high = min(lows), max(highs)  # of one replicate its own; of several, where no variance can be estimated
+    variance = float(spread.covariance[side, side])
     if len(aucs) > 1 and variance > 0 and 0 < mean < 1:
-        quantile = float(t.ppf(0.5 + singles[0].level / 2, freedom))
         bounds = float(np.mean(lows)), float(np.mean(highs))
-        low, high = logit_limits(mean, math.sqrt(variance), quantile)
+        low, high = auc_limits(
+            mean,
+            variance=variance,
+            independent=float(spread.independent[side]),
+            counts=(
+                _mean_count(single.positives for single in singles),
+                _mean_count(each.negatives for each in singles),
+            ),
+            persons=spread.persons[side],
+            quantile=float(t.ppf(0.5 + singles[0].level / 2, spread.freedom[side])),
+        )
         if any(value in (0.0, 1.0) for value in known):
             # At 0 or 1 the estimated variance is 0, whatever the number of images; the exact bound is not.
             low, high = min(low, bounds[0]), max(high, bounds[1])
     return MeanAuc(mean, deviation, low, high, aucs, reason)
 
 
-def _covariance_of_means(samples: list[Sample], sides: int) -> tuple[Floats, Floats]:
-    """Return T + M/R, (sides, sides), and the degrees of freedom of each side's variance."""
+def _mean_count(counts: Iterable[int]) -> int:
+    return round(float(np.mean(list(counts))))
+
+
+def _spread_of_means(samples: list[Sample], sides: int) -> _Spread:
     rows, codes, persons = number_jointly(samples)
     parts = [auc_components(kept, numbers, persons) for kept, numbers in zip(rows, codes, strict=True)]
     replicates = len(samples) // sides
     blocks = covariance_of(parts).reshape(sides, replicates, sides, replicates)
     sampling: Floats = blocks.mean(axis=(1, 3))
+    independent = np.array([part.independent[0] for part in parts]).reshape(sides, replicates).mean(axis=1)
+    fewest = np.array([min(kept.persons_by_class) for kept in rows]).reshape(sides, replicates).min(axis=1).tolist()
     if replicates == 1:
-        return sampling, np.full(sides, math.inf)
+        return _Spread(sampling, np.full(sides, math.inf), independent, fewest)
     aucs = np.array([part.aucs[0] for part in parts]).reshape(sides, replicates)
     same = np.einsum("arbr->ab", blocks) / replicates
     other = (replicates * sampling - same) / (replicates - 1)
     models = _without_negative_part(np.atleast_2d(np.cov(aucs)) - (same - other)) / replicates
     total = sampling + models
     share = np.diag(models) / np.maximum(np.diag(total), np.finfo(float).tiny)
-    return total, (replicates - 1) / np.maximum(share, 1e-9) ** 2
+    return _Spread(total, (replicates - 1) / np.maximum(share, 1e-9) ** 2, independent, fewest)
 
 
 def _without_negative_part(covariance: Floats) -> Floats:
@@ -271,23 +302,6 @@ def mann_whitney(first: ArrayLike, second: ArrayLike) -> MannWhitney:
     else:
         result, method = mannwhitneyu(x, y, method="asymptotic"), "normal, tie-corrected, continuity-corrected"
     return MannWhitney(float(result.statistic), float(result.pvalue), method)
-
-
-def hanley_mcneil_error(auc: float, *, positives: int, negatives: int) -> float:
-    """Return the standard error that an AUC will have (Hanley & McNeil, Radiology 143:29, 1982), images independent.
-
-    Args:
-        auc: in [0, 1].
-        positives: images or, with several per person, persons.
-        negatives: likewise.
-
-    Example:
-        >>> round(hanley_mcneil_error(0.85, positives=148, negatives=836), 4)
-        0.0204
-    """
-    first, second = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    spread = auc * (1 - auc) + (positives - 1) * (first - auc**2) + (negatives - 1) * (second - auc**2)
-    return math.sqrt(max(0.0, spread) / (positives * negatives))
 
 
 def smallest_detectable_difference(

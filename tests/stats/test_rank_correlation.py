@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from cxrshort.stats.rank_correlation import rank_correlation
+from cxrshort.errors import DataError
+from cxrshort.stats.rank_correlation import rank_correlation, weighted_spearman
 
 
 def test_value_is_spearmans_and_unknown_targets_are_left_out() -> None:
@@ -40,3 +41,34 @@ def test_interval_holds_the_truth_about_as_often_as_it_says() -> None:
 def test_reason_is_said_where_there_is_no_interval(targets: list[float], persons: str, reason: str) -> None:
     found = rank_correlation(targets, [1, 2, 3, 4], list(persons), rng=np.random.default_rng(0))
     assert (found.low, found.reason) == (None, reason)
+
+
+def test_weighted_spearman_equals_scipys_of_repeated_rows() -> None:
+    draw = np.random.default_rng(3)
+    first, second = draw.integers(0, 5, 30).astype(float), draw.integers(0, 7, 30).astype(float)
+    weights = draw.integers(0, 4, (20, 30)).astype(float)
+    expected = [spearmanr(first.repeat(row.astype(int)), second.repeat(row.astype(int))).statistic for row in weights]
+    assert weighted_spearman(first, second, weights=weights) == pytest.approx(expected, abs=1e-12)
+    one_value = np.where(first == first[0], 1.0, 0.0)
+    assert np.isnan(weighted_spearman(first, second, weights=one_value[None])).all()
+
+
+@pytest.mark.parametrize(
+    ("targets", "scores", "persons", "message"),
+    [
+        ([1, 2, 3], [1, np.nan, 3], "abc", "1 of 3 scores are NaN: a score must be a number"),
+        ([1, 2, 3], [np.nan] * 3, "abc", "3 of 3 scores are NaN: a score must be a number"),
+        ([1, 2, 3], [1, 2], "abc", "3 targets and 2 scores: they must be as many"),
+        ([1, 2, 3], [1, 2, 3], "ab", "2 person ids for 3 rows: they must be as many"),
+        ([1, 2, 3], [1, 2, 3], ["a", "", "b"], "1 of 3 rows have no person: every row needs one"),
+    ],
+)
+def test_rows_that_cannot_be_ranked_are_refused(targets, scores, persons, message) -> None:
+    with pytest.raises(DataError) as caught:
+        rank_correlation(targets, scores, list(persons), rng=np.random.default_rng(0))
+    assert caught.value.message == message
+
+
+def test_nan_scores_of_images_without_a_known_number_do_not_matter() -> None:
+    found = rank_correlation([1, 2, 3, 4, np.nan], [1, 3, 2, 9, np.nan], list("abcde"), rng=np.random.default_rng(0))
+    assert found.value == pytest.approx(0.8) and found.images == 4

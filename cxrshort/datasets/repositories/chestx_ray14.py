@@ -1,7 +1,9 @@
 """ChestX-ray14 of the NIH Clinical Center (Wang et al., CVPR 2017): 112,120 frontal films of 30,805 patients.
 
 The films pre-date COVID-19 (1992 to 2015), so that label is 0. Two editions of the label file exist: the first release
-writes ages with units (``058Y``), the one of 2020 writes numbers and has other labels for some films.
+writes ages with units (``058Y``), the one of 2020 writes numbers and has other labels for 181 films; views and sexes
+are the same in both. RoentMod and TEA count films by the ages of the first release and by the labels of 2020
+(``ReadOptions.first_release_ages``).
 """
 
 from pathlib import Path
@@ -17,7 +19,13 @@ from cxrshort.datasets.repositories.parsing.fields import (
     read_labels,
     read_sexes,
 )
-from cxrshort.datasets.repositories.parsing.layout import find_file, find_optional_file, last_parts, locate_names
+from cxrshort.datasets.repositories.parsing.layout import (
+    find_file,
+    find_files,
+    find_optional_file,
+    last_parts,
+    locate_names,
+)
 from cxrshort.datasets.repositories.reading import Reading, ReadOptions, Repository, settle
 from cxrshort.tables import read_list, read_table
 
@@ -26,13 +34,13 @@ IMAGE_FOLDERS = r"images(_\d+)?"
 EDITIONS = ("Data_Entry_2017.csv", "Data_Entry_2017_v2020.csv", "Data_Entry_2017*.csv")
 TABLES = tuple(folder + edition for edition in EDITIONS for folder in ("labels/", ""))
 TEST_LISTS = ("labels/test_list.txt", "official_lists/test_list.txt", "test_list.txt")
+_AGE_WITH_UNIT = r"\d+[YMWDymwd]"
 _COLUMNS = ("Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position")
 
 
 def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
     """Read the label file, the official test list and the names of the image files."""
-    path = find_file(folder, *TABLES)
-    table, notes = read_table(path, _COLUMNS)
+    table, notes = _read_editions(folder) if options.first_release_ages else _read_first(folder)
     located = locate_names(table["Image Index"], folder, root=root, within=IMAGE_FOLDERS, options=options)
     ages, age_notes = read_ages(table["Patient Age"], unit=options.age_unit)
     labels, label_notes = _labels(table["Finding Labels"])
@@ -55,9 +63,45 @@ def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
         located,
         repository=NAME,
         options=options,
-        notes=[f"labels, ages and views from {path.name}", *notes, *age_notes, *label_notes, *list_notes],
+        notes=[*notes, *age_notes, *label_notes, *list_notes],
         test_patients=test,
     )
+
+
+def _read_first(folder: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Return the preferred label file, whichever edition it is."""
+    path = find_file(folder, *TABLES)
+    table, notes = read_table(path, _COLUMNS)
+    return table, [f"labels, ages and views from {path.name}", *notes]
+
+
+def _read_editions(folder: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Return the labels of the edition of 2020 with the ages of the first release, or what one edition alone says.
+
+    An edition is told by how it writes ages: a downloaded file may have been renamed.
+    """
+    find_file(folder, *TABLES)
+    editions: dict[bool, tuple[Path, pd.DataFrame]] = {}
+    notes: list[str] = []
+    for path in find_files(folder, *TABLES):
+        table, table_notes = read_table(path, _COLUMNS)
+        first_release = bool(table["Patient Age"].str.fullmatch(_AGE_WITH_UNIT).any())
+        if first_release not in editions:
+            editions[first_release] = (path, table)
+            notes += table_notes
+    if len(editions) == 1:
+        first_release, (path, table) = next(iter(editions.items()))
+        here, missing = ("first release", "labels of 2020") if first_release else ("edition of 2020", "ages of 2017")
+        return table, [f"only the {here} is here ({path.name}): the paper's {missing} are missing", *notes]
+    (aged, old), (labelled, new) = editions[True], editions[False]
+    names = last_parts(new["Image Index"])
+    ages = pd.Series(old["Patient Age"].to_numpy(), index=last_parts(old["Image Index"]))
+    found = names.map(ages[~ages.index.duplicated()])
+    lacking = int(found.isna().sum())
+    notes = [f"labels and views from {labelled.name}, ages from {aged.name}", *notes]
+    if lacking:
+        notes.append(f"{lacking} images are not in {aged.name}: their ages are those of {labelled.name}")
+    return new.assign(**{"Patient Age": found.fillna(new["Patient Age"]).astype(str)}), notes
 
 
 def _patient(text: str) -> str:

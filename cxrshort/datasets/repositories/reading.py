@@ -62,6 +62,8 @@ class ReadOptions:
         require_files: exclude candidates without an image file; False reads the metadata alone.
         require_windowing: exclude images whose DICOM header has neither window nor lookup table; for BIMCV.
         age_unit: ``"convert"`` reads 011M as 0.92 years; ``"drop"`` reads 11, as some papers did.
+        first_release_ages: take ages from the first release of the label file and labels from the edition of 2020, as
+            RoentMod and TEA did; for ChestX-ray14.
         uncertain: value of a label that the report leaves open: ``"empty"``, ``"negative"`` or ``"positive"``.
         labeler: whose reading of the reports is taken, ``"chexpert"`` or ``"negbio"``; for MIMIC-CXR.
         require_report: exclude images whose study has no row in the label table; for BIMCV.
@@ -78,6 +80,7 @@ class ReadOptions:
     require_files: bool = True
     require_windowing: bool = False
     age_unit: str = "convert"
+    first_release_ages: bool = False
     uncertain: str = "empty"
     labeler: str = "chexpert"
     require_report: bool = False

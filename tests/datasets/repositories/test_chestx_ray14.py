@@ -1,12 +1,15 @@
 """ChestX-ray14: both releases of the label file, the official test list, labels and ages."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cxrshort.columns import CHESTX_RAY14_LABELS, COVID
+from cxrshort.datasets.catalogue import COHORTS
+from cxrshort.datasets.cohorts import gather
 from cxrshort.datasets.repositories.chestx_ray14 import REPOSITORY
 from cxrshort.datasets.repositories.parsing.layout import find_repository
 from cxrshort.datasets.repositories.reading import ReadOptions
@@ -86,14 +89,56 @@ def test_real_pack_is_read_whole(test_data):
     assert len(reading.test_patients) == 92
 
 
+FIRST_RELEASE = "00000061_012.png,Mass,012,00000061,{},M,PA,1,1,1,1,\n"
+EDITION_2020 = "00000061_012.png,Edema,12,61,77,M,PA,1,1,1,1\n00000061_013.png,Hernia,13,61,78,M,PA,1,1,1,1\n"
+BOTH = ReadOptions(require_files=False, first_release_ages=True, age_unit="drop")
+
+
+@pytest.mark.parametrize(
+    ("first_release", "edition_2020"),
+    [
+        ("Data_Entry_2017.csv", "Data_Entry_2017_v2020.csv"),
+        ("Data_Entry_2017_first_release.csv", "Data_Entry_2017.csv"),
+    ],
+)
+def test_labels_of_2020_go_with_ages_of_the_first_release_whatever_the_files_are_called(
+    tmp_path, first_release, edition_2020
+):
+    write(tmp_path / "nih" / first_release, f"{NIH_HEADER},\n" + FIRST_RELEASE.format("076Y"))
+    write(tmp_path / "nih" / edition_2020, f"{NIH_HEADER}\n{EDITION_2020}")
+    reading = read(tmp_path, BOTH)
+    rows = reading.rows.set_index("image_id")
+    assert rows["age_years"].to_list() == [76, 78]
+    assert rows["Edema"].to_list() == [1, 0] and rows["Mass"].sum() == 0
+    assert reading.notes[:2] == (
+        f"labels and views from {edition_2020}, ages from {first_release}",
+        f"1 images are not in {first_release}: their ages are those of {edition_2020}",
+    )
+    usual = "Data_Entry_2017.csv"
+    assert read(tmp_path).notes[0] == f"labels, ages and views from {usual}"
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        (FIRST_RELEASE.format("076Y"), "only the first release is here ({}): the paper's labels of 2020 are missing"),
+        (EDITION_2020, "only the edition of 2020 is here ({}): the paper's ages of 2017 are missing"),
+    ],
+)
+def test_edition_that_is_missing_is_named(tmp_path, text, note):
+    write(tmp_path / "nih" / "Data_Entry_2017.csv", f"{NIH_HEADER},\n{text}")
+    assert read(tmp_path, BOTH).notes[0] == note.format("Data_Entry_2017.csv")
+
+
 @pytest.fixture
 def complete(test_data, tmp_path):
-    """Return a function that lays out one release of the complete label file with the official lists."""
+    """Return a function that lays out releases of the complete label file with the official lists."""
 
-    def lay_out(release: str) -> Path:
+    def lay_out(*releases: str) -> Path:
         folder = tmp_path / "nih"
         (folder / "official_lists").mkdir(parents=True)
-        shutil.copy(test_data / "nih" / f"Data_Entry_2017_{release}.csv.gz", folder)
+        for release in releases:
+            shutil.copy(test_data / "nih" / f"Data_Entry_2017_{release}.csv.gz", folder)
         shutil.copy(test_data / "nih" / "official_lists" / "test_list.txt.gz", folder / "official_lists")
         return tmp_path
 
@@ -116,3 +161,28 @@ def test_official_test_list_of_the_complete_file_holds_whole_patients(complete):
     reading = read(complete("v2020"))
     assert len(reading.test_patients) == 2_797
     assert reading.rows["patient_id"].isin(reading.test_patients).sum() == 25_596
+
+
+def test_published_label_counts_need_both_releases(complete):
+    # RoentMod's Supplemental Table 1, and TEA's 941 patients with pneumonia (of 1,322 films; the paper says 1,295).
+    part = COHORTS["roentmod-nih"].parts[0]
+    options = replace(METADATA_ONLY, **dict(part.options))
+    root = complete("v2020", "first_release")
+    rows = read(root, options).rows
+    adults = rows[rows["age_years"].between(18, 100)]
+    findings = adults[list(CHESTX_RAY14_LABELS)] == 1
+    assert (len(adults), adults["patient_id"].nunique()) == part.published
+    assert {**findings.sum(), "No Finding": (~findings.any(axis=1)).sum()} == dict(part.published_labels)
+    sick = [each for each in COHORTS["tea-xray"].parts if each.source == "chestx-ray14"][0]
+    rows = read(root, replace(METADATA_ONLY, **dict(sick.options))).rows
+    sick_adults = rows[(rows["age_years"] >= 18) & (rows["Pneumonia"] == 1)]
+    assert (len(sick_adults), sick_adults["patient_id"].nunique()) == (1_322, sick.published[1])
+
+
+def test_first_release_alone_says_which_label_counts_differ(complete):
+    found = gather("roentmod-nih", root=complete("first_release"), options=METADATA_ONLY)
+    assert found.notes[-1] == (
+        "chestx-ray14: 9 label counts differ from the paper's: Atelectasis 5,614, here 5,601; Cardiomegaly 1,520, here "
+        "1,516; Effusion 6,450, here 6,446; Infiltration 8,976, here 8,968; Mass 3,466, here 3,446; Nodule 4,106, here "
+        "4,101; Pneumonia 586, here 552; Pneumothorax 3,268, here 3,266; No Finding 37,452, here 37,469"
+    )

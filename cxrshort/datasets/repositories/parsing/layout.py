@@ -297,6 +297,12 @@ def find_optional_file(folder: Path, *names: str) -> Path | None:
     return None
 
 
+def find_files(folder: Path, *names: str) -> list[Path]:
+    """Return every file that names and patterns stand for, in their order, each once; ``.gz`` copies included."""
+    found = [path for name in names for each in (name, name + ".gz") for path in _matches(folder, each)]
+    return list(dict.fromkeys(found))
+
+
 def _matches(folder: Path, pattern: str) -> list[Path]:
     """Return the files or folders that a pattern of one or more parts names, ignoring the case, in order."""
     places = [folder]
