@@ -14,14 +14,19 @@
   digit or underscore, holds a quote, bracket, comma or comparison sign, or is itself a number or one of
   ``and or not in``.
 - A column of texts that all read as numbers may be compared with a number.
+
+How it is read: every name and value is replaced by a stand-in of the same length, what is left may only be the signs
+and words above, and Python's own parser (``ast``) makes a tree of that, whose nodes lead back to what was written by
+their place. Nothing is ever compiled or evaluated by Python.
 """
 
+import ast
 import operator
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -38,28 +43,43 @@ DEEPEST = 50
 """Brackets and nots inside one another; far below Python's own limit on recursion."""
 
 _SHOWN = 40
-_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
+_QUOTE = "a text stands in quotes"
+_QUOTES = "\"'`"
+_TOO_DEEP = f"more than {DEEPEST} brackets inside one another"
+_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
 }
-_INSTEAD = {"=": "==", "!": "not", "&": "and", "|": "or", "~": "not"} | {
-    each: each for each in ("and", "or", "not", "in")
+_INSTEAD = {
+    "=": "==",
+    "!": "not",
+    "&": "and",
+    "|": "or",
+    "~": "not",
+    "AND": "and",
+    "OR": "or",
+    "NOT": "not",
+    "IN": "in",
 }
+_OPERANDS = ("column", "backticks", "text", "number", "word")
 
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _PLAIN = re.compile(r"\w[^=!<>()\"'`,]*")
 _RESERVED = re.compile(rf"and|or|not|in|{_NUMBER}")
-_CALL = re.compile(r"(?P<function>empty|known)(?=\s*\()")
-_LEXEME = re.compile(
-    rf"(?P<number>{_NUMBER})(?![\w.])"
+_TOKEN = (
+    r"(?P<space>\s+)"
+    r"|(?P<function>(?:empty|known)(?=\s*\())"
+    r"|(?P<column>(?:COLUMNS)(?![\w.-]))"
+    rf"|(?P<number>{_NUMBER})(?![\w.])"
     r"|(?P<text>\"[^\"]*\"|'[^']*')"
     r"|(?P<backticks>`[^`]*`)"
     r"|(?P<sign>[=!<>]=|[<>(),]|(?:and|or|not|in)(?![\w.-]))"
     r"|(?P<word>\w[\w.-]*)"
+    r"|(?P<stray>.)"
 )
 
 
@@ -89,7 +109,7 @@ def select(table: pd.DataFrame, expression: str) -> Bools:
         raise UsageError(message, "put the answer into a column of the manifest and name that")
     if not expression.strip():
         raise UsageError("the expression is empty", 'write a comparison, such as view == "PA"')
-    return _Parser(table, expression).parse()
+    return _Question(table, expression.strip()).answer()
 
 
 def categories(table: pd.DataFrame, expression_or_column: str) -> pd.Series:
@@ -129,219 +149,188 @@ def categories(table: pd.DataFrame, expression_or_column: str) -> pd.Series:
     return pd.Series(texts, index=table.index, name=wanted, dtype=object)
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    """Hold one word of an expression.
-
-    Args:
-        kind: ``"column"``, ``"number"``, ``"text"``, ``"function"``, ``"word"`` (not understood), ``"end"``, or the
-            keyword or sign itself.
-        content: the name, the value without quotes, or what was written.
-        start: its place in the expression, from 0.
-    """
+class _Operand(NamedTuple):
+    """A name or value of an expression: column, number, text, function or word; what it says; where it begins."""
 
     kind: str
     content: str
-    start: int
+    place: int
 
 
-class _Parser:
-    """Read an expression from left to right, one method per rule, and compute it on the way.
+class _Question:
+    """Read an expression and answer it for every row.
 
     Args:
         table: whose columns the expression names.
-        expression: what the user wrote.
+        expression: what the user wrote, without space around it.
     """
 
     def __init__(self, table: pd.DataFrame, expression: str) -> None:
         self._columns = {str(name): table[name] for name in table.columns}
+        self._pattern = _token_pattern(self._columns)
         self._expression = expression
+        self._operands: dict[int, _Operand] = {}
         self._texts_of = cache(lambda name: _as_texts(self._columns[name]))
         self._numbers_of = cache(lambda name: _as_numbers(self._columns[name]))
         self._known = cache(lambda name: _known(self._columns[name]))
-        self._depth = self._place = 0
-        self._tokens = list(self._split())
 
-    def parse(self) -> Bools:
+    def answer(self) -> Bools:
         """Return the truth value of every row."""
-        result = self._any_of()
-        self._expect("end", wanted="and, or, or the end")
-        return result
-
-    # --- words
-
-    def _split(self) -> Iterable[_Token]:
-        column = _column_pattern(self._columns)
-        place = 0
-        while rest := self._expression[place:].lstrip():
-            place = len(self._expression) - len(rest)
-            call = _CALL.match(rest)
-            if not call and (found := column.match(rest)):
-                yield _Token("column", found[0], place)
-            elif found := call or _LEXEME.match(rest):
-                yield self._token(str(found.lastgroup), found[0], place)
-            else:
-                raise self._stray(rest[0], place)
-            place += found.end()
-        yield _Token("end", "end", len(self._expression.rstrip()))
-
-    def _token(self, kind: str, written: str, place: int) -> _Token:
-        if kind == "backticks":
-            return self._column(written[1:-1], place)
-        if kind == "text":
-            if len(written) == 2:
-                raise self._refusal("no cell equals the empty text", place, "empty(column) is true for missing cells")
-            return _Token(kind, written[1:-1], place)
-        return _Token(written if kind == "sign" else kind, written, place)
-
-    def _column(self, name: str, place: int) -> _Token:
+        source = self._with_stand_ins()
+        depth = accumulate((sign == "(") - (sign == ")") for sign in source)
+        if (place := next((place for place, level in enumerate(depth) if level > DEEPEST), -1)) >= 0:
+            raise self._refusal(_TOO_DEEP, place)
         try:
-            registry.check_name(self._columns, name, kind="column")
-        except UsageError as error:
-            raise self._refusal(error.message, place, error.hint) from None
-        return _Token("column", name, place)
+            return self._holds(ast.parse(source, mode="eval").body)
+        except SyntaxError as error:
+            raise self._misplaced(error) from None
+        except (RecursionError, MemoryError):  # thousands of nots: the parser's own limits
+            raise self._refusal(_TOO_DEEP, 0) from None
 
-    # --- rules
+    def _with_stand_ins(self) -> str:
+        """Return the expression as Python may see it; names and values are noted by their place."""
+        source, previous = "", ""
+        for token in self._pattern.finditer(self._expression):
+            kind, written, place = str(token.lastgroup), token[0], token.start()
+            beside = kind in _OPERANDS and previous in (*_OPERANDS, ")")
+            if kind == "stray" or beside or kind == "word" and written.upper() in _INSTEAD:
+                raise self._unexpected(written, place)
+            if kind == "text" and len(written) == 2:
+                raise self._refusal("no cell equals the empty text", place, "empty(column) is true for missing cells")
+            inner = "_" * len(written)
+            if kind in ("text", "backticks"):
+                written, inner = written[1:-1], f"'{inner[1:-1]}'"
+            if kind == "backticks":
+                self._check_column(written, place)
+            source += {"sign": written, "space": " " * len(written)}.get(kind, inner)
+            self._operands[place] = _Operand("column" if kind == "backticks" else kind, written, place)
+            previous = {"space": previous, "sign": written}.get(kind, kind)
+        return source
 
-    def _take(self, *kinds: str) -> _Token | None:
-        token = self._tokens[self._place]
-        if token.kind not in kinds:
-            return None
-        self._place += 1
-        return token
+    # --- from tree to truth values
 
-    def _expect(self, *kinds: str, wanted: str) -> _Token:
-        if token := self._take(*kinds):
-            return token
-        token = self._tokens[self._place]
-        if token.kind == "word" and "column" in kinds and token.content.lower() not in _INSTEAD:
-            self._column(token.content, token.start)
-        found = "the expression ends here" if token.kind == "end" else f"unexpected '{token.content}'"
-        hint = _instead(token.content) if token.kind == "word" else ""
-        raise self._refusal(f"{found}, expected {wanted}", token.start, hint)
+    def _holds(self, node: ast.expr, *, negations: int = 0) -> Bools:
+        match node:
+            case ast.BoolOp(op=joint, values=parts):
+                join = np.logical_and if isinstance(joint, ast.And) else np.logical_or
+                return np.asarray(join.reduce([self._holds(part, negations=negations) for part in parts]))
+            case ast.UnaryOp() if negations == DEEPEST:
+                raise self._refusal(_TOO_DEEP, node.col_offset)
+            case ast.UnaryOp(operand=denied):
+                return ~self._holds(denied, negations=negations + 1)
+            case ast.Call(func=ast.Name() as function, args=[argument]):
+                return self._is_known(self._operands[function.col_offset], self._side(argument))
+            case ast.Compare(left=left, ops=[ast.In() | ast.NotIn() as sign], comparators=[values]):
+                return self._is_among(left, values, negated=isinstance(sign, ast.NotIn))
+            case ast.Compare(left=left, ops=[sign], comparators=[right]):
+                return self._compare(self._side(left), _COMPARE[type(sign)], self._side(right, hint=_QUOTE))
+            case ast.Compare(comparators=[_, third, *_]):
+                raise self._refusal("a comparison has two sides", third.col_offset, "join two comparisons with and")
+        raise self._refusal(
+            "this is no comparison", node.col_offset, "compare a column with == != < <= > >= in, or not in"
+        )
 
-    def _any_of(self) -> Bools:
-        result = self._all_of()
-        while self._take("or"):
-            result = result | self._all_of()
-        return result
+    def _is_known(self, function: _Operand, column: _Operand) -> Bools:
+        if (function.kind, column.kind) != ("function", "column"):
+            raise self._refusal(
+                "this is no comparison", function.place, "questions are empty(column) and known(column)"
+            )
+        known = self._known(column.content)
+        return known if function.content == "known" else ~known
 
-    def _all_of(self) -> Bools:
-        result = self._one()
-        while self._take("and"):
-            result = result & self._one()
-        return result
-
-    def _one(self) -> Bools:
-        if negation := self._take("not"):
-            return ~self._nested(self._one, negation)
-        if bracket := self._take("("):
-            result = self._nested(self._any_of, bracket)
-            self._expect(")", wanted="and, or, or ')'")
-            return result
-        if function := self._take("function"):
-            self._expect("(", wanted="'('")
-            known = self._known(self._expect("column", wanted="a column").content)
-            self._expect(")", wanted="')'")
-            return known if function.content == "known" else ~known
-        return self._comparison()
-
-    def _nested(self, rule: Callable[[], Bools], token: _Token) -> Bools:
-        self._depth += 1
-        if self._depth > DEEPEST:
-            raise self._refusal(f"more than {DEEPEST} brackets inside one another", token.start, "say it more simply")
-        result = rule()
-        self._depth -= 1
-        return result
-
-    def _comparison(self) -> Bools:
-        left = self._expect("column", "number", "text", wanted="a column, a value, not, or '('")
-        if sign := self._take(*_COMPARE):
-            return self._compare(left, sign.kind, self._right())
-        negated = self._take("not")
-        self._expect("in", wanted="in" if negated else f"{' '.join(_COMPARE)} in, or not in")
-        among: Bools = np.logical_or.reduce([self._compare(left, "==", value) for value in self._values()])
+    def _is_among(self, node: ast.expr, listed: ast.expr, *, negated: bool) -> Bools:
+        left, members = self._side(node), listed.elts if isinstance(listed, ast.Tuple) else [listed]
+        values = [self._side(member, hint=_QUOTE) for member in members]
+        bracket = "(" in self._expression[node.end_col_offset : listed.col_offset + 1]
+        if not (values and bracket) or any(value.kind not in ("number", "text") for value in values):
+            raise self._refusal("this is no list of values", listed.col_offset, 'write in (1, 2), or in ("PA", "AP")')
+        among: Bools = np.logical_or.reduce([self._compare(left, operator.eq, value) for value in values])
         return self._known(left.content) & ~among if negated else among
 
-    def _right(self) -> _Token:
-        token = self._tokens[self._place]
-        if token.kind == "word" and token.content.lower() not in _INSTEAD:
-            message = f"'{token.content}' is not a known column"
-            raise self._refusal(message, token.start, f'a text stands in quotes: "{token.content}"')
-        return self._expect("column", "number", "text", wanted="a value or a column")
+    def _side(self, node: ast.expr, *, hint: str = "") -> _Operand:
+        """Return the name or value that a node stands for; the hint is for a name that is no column."""
+        if not isinstance(node, ast.Name | ast.Constant):
+            raise self._refusal("this is neither a column nor a value", node.col_offset)
+        operand = self._operands[node.col_offset]
+        if operand.kind == "word":
+            self._check_column(operand.content, operand.place, hint=hint and f'{hint}: "{operand.content}"')
+        return operand
 
-    def _values(self) -> Iterable[_Token]:
-        self._expect("(", wanted="'('")
-        yield self._expect("number", "text", wanted="a number, or a text in quotes")
-        while not self._take(")"):
-            self._expect(",", wanted="',' or ')'")
-            yield self._expect("number", "text", wanted="a number, or a text in quotes")
-
-    # --- values
-
-    def _compare(self, left: _Token, sign: str, right: _Token) -> Bools:
+    def _compare(self, left: _Operand, sign: Callable[[Any, Any], Any], right: _Operand) -> Bools:
         if "column" not in (left.kind, right.kind):
             hint = "the name of a column stands without quotes, or in backticks"
-            raise self._refusal("this comparison has no column", left.start, hint)
-        as_numbers = self._is_number(left) or self._is_number(right)
-        convert = self._as_number if as_numbers else self._as_text
-        first, second = convert(left, right), convert(right, left)
+            raise self._refusal("this comparison has no column", left.place, hint)
+        if self._is_number(left) or self._is_number(right):
+            first, second = self._as_number(left, beside=right), self._as_number(right, beside=left)
+        else:
+            first, second = self._as_text(left), self._as_text(right)
         with np.errstate(over="ignore"):  # a number beyond float32 is infinite there, and compares as it should
-            result: Bools = np.asarray(_COMPARE[sign](first, second), dtype=np.bool_)
+            result: Bools = np.asarray(sign(first, second), dtype=np.bool_)
         for side in (left, right):
             result = result & self._known(side.content) if side.kind == "column" else result
         return result
 
-    def _is_number(self, token: _Token) -> bool:
+    def _is_number(self, side: _Operand) -> bool:
         """Say whether a side is a number; a column without any value is nothing in particular."""
-        if token.kind != "column":
-            return token.kind == "number"
-        return pd.api.types.is_numeric_dtype(self._columns[token.content]) and bool(self._known(token.content).any())
+        if side.kind != "column":
+            return side.kind == "number"
+        return pd.api.types.is_numeric_dtype(self._columns[side.content]) and bool(self._known(side.content).any())
 
-    def _as_text(self, token: _Token, other: _Token) -> NDArray[np.object_]:
-        del other
-        return self._texts_of(token.content) if token.kind == "column" else np.asarray(token.content, dtype=object)
+    def _as_text(self, side: _Operand) -> Any:
+        return self._texts_of(side.content) if side.kind == "column" else np.asarray(side.content, dtype=object)
 
-    def _as_number(self, token: _Token, other: _Token) -> NDArray[np.floating[Any]] | float:
+    def _as_number(self, side: _Operand, *, beside: _Operand) -> Any:
         """Return cells as they are stored; a Python float beside them takes on their precision (NEP 50)."""
-        if token.kind == "number":
-            return float(token.content)
-        if token.kind == "text":
-            message = f"'{other.content}' holds numbers and cannot be compared with the text \"{token.content}\""
-            raise self._refusal(message, token.start, "a number stands without quotes")
-        numbers, wrong = self._numbers_of(token.content)
+        if side.kind == "number":
+            return float(side.content)
+        if side.kind == "text":
+            message = f"'{beside.content}' holds numbers and cannot be compared with the text \"{side.content}\""
+            raise self._refusal(message, side.place, "a number stands without quotes")
+        numbers, wrong = self._numbers_of(side.content)
         if wrong:
-            against = f"the number {other.content}" if other.kind == "number" else f"the numbers in '{other.content}'"
-            message = f"'{token.content}' holds texts such as \"{wrong}\" and cannot be compared with {against}"
-            raise self._refusal(message, token.start, "a text stands in quotes")
+            numeric = (
+                f"the number {beside.content}" if beside.kind == "number" else f"the numbers in '{beside.content}'"
+            )
+            message = f"'{side.content}' holds texts such as \"{wrong}\" and cannot be compared with {numeric}"
+            raise self._refusal(message, side.place, _QUOTE)
         return numbers
 
     # --- refusals
 
-    def _stray(self, sign: str, place: int) -> UsageError:
-        if sign in "\"'`":
-            return self._refusal(f"the {sign} is never closed", place, f"end the name or text with {sign}")
-        return self._refusal(f"unexpected '{sign}'", place, _instead(sign))
+    def _check_column(self, name: str, place: int, *, hint: str = "") -> None:
+        try:
+            registry.check_name(self._columns, name, kind="column")
+        except UsageError as error:
+            raise self._refusal(error.message, place, hint or error.hint) from None
 
-    def _refusal(self, message: str, place: int, hint: str) -> UsageError:
+    def _misplaced(self, error: SyntaxError) -> UsageError:
+        token = self._pattern.match(self._expression, error.offset - 1) if error.offset else None
+        if token is None:
+            return self._refusal("the expression ends here, expected a value or a column", len(self._expression))
+        if token[0] in "()":  # Python says what is wrong with it
+            return self._refusal(error.msg, token.start())
+        return self._unexpected(token[0], token.start())
+
+    def _unexpected(self, written: str, place: int) -> UsageError:
+        if written in "\"'`":
+            return self._refusal(f"the {written} is never closed", place, f"end the name or text with {written}")
+        right = _INSTEAD.get(written.upper())
+        return self._refusal(f"unexpected '{written.strip(_QUOTES)}'", place, f"write {right}" if right else "")
+
+    def _refusal(self, message: str, place: int, hint: str = "") -> UsageError:
         start = max(0, place - _SHOWN)
         shown = self._expression[start : place + _SHOWN]
         return UsageError(f"{_printable(message)}\n  {_printable(shown)}\n  {' ' * (place - start)}^", hint)
 
 
-def _column_pattern(names: Iterable[str]) -> re.Pattern[str]:
+def _token_pattern(names: Iterable[str]) -> re.Pattern[str]:
     bare = [name for name in names if _PLAIN.fullmatch(name) and not _RESERVED.fullmatch(name)]
     longest_first = sorted(bare, key=len, reverse=True)
-    return re.compile(f"(?:{'|'.join(map(re.escape, longest_first))})(?![\\w.-])" if bare else r"(?!)")
-
-
-def _instead(written: str) -> str:
-    right = _INSTEAD.get(written.lower())
-    return f"write {right}" if right else ""
+    return re.compile(_TOKEN.replace("COLUMNS", "|".join(map(re.escape, longest_first)) or "(?!)"), re.DOTALL)
 
 
 def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else "?" for each in text)
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _known(column: pd.Series) -> Bools:
@@ -358,7 +347,7 @@ def _as_texts(column: pd.Series) -> NDArray[np.object_]:
         shown = {each: np.format_float_positional(each, trim="-") for each in column[~missing].unique()}
         return np.array([shown.get(each, "") for each in texts], dtype=object)
     if pd.api.types.infer_dtype(texts, skipna=False) not in ("string", "empty"):
-        texts[~missing] = [str(each) for each in texts[~missing]]
+        texts[~missing] = [str(cell) for cell in texts[~missing]]
     return texts
 
 

@@ -34,6 +34,10 @@ def table() -> pd.DataFrame:
     )
 
 
+COMPARE = "compare a column with == != < <= > >= in, or not in"
+LIST = 'write in (1, 2), or in ("PA", "AP")'
+
+
 def rows(expression: str) -> list[int]:
     return np.flatnonzero(select(table(), expression)).tolist()
 
@@ -113,20 +117,27 @@ def test_select_answers_for_an_empty_table():
         ("view == 'PA", "the ' is never closed", 8, "end the name or text with '"),
         ("`view == 1", "the ` is never closed", 0, "end the name or text with `"),
         ("view == ''", "no cell equals the empty text", 8, "empty(column) is true for missing cells"),
-        ("(sex == 'F'", "the expression ends here, expected and, or, or ')'", 11, ""),
-        ("sex == 'F' )", "unexpected ')', expected and, or, or the end", 11, ""),
-        ("sex == 'F' AND COVID == 1", "unexpected 'AND', expected and, or, or the end", 11, "write and"),
-        ("NOT sex == 'F'", "unexpected 'NOT', expected a column, a value, not, or '('", 0, "write not"),
-        ("sex", "the expression ends here, expected == != < <= > >= in, or not in", 3, ""),
-        ("sex is 'F'", "unexpected 'is', expected == != < <= > >= in, or not in", 4, ""),
-        ("18 <= age_years < 65", "unexpected '<', expected and, or, or the end", 16, ""),
+        ("(sex == 'F'", "'(' was never closed", 0, ""),
+        ("sex == 'F' )", "unmatched ')'", 11, ""),
+        ("sex == 'F' AND COVID == 1", "unexpected 'AND'", 11, "write and"),
+        ("NOT sex == 'F'", "unexpected 'NOT'", 0, "write not"),
+        ("sex", "this is no comparison", 0, COMPARE),
+        ("not (sex, view)", "this is no comparison", 4, COMPARE),
+        ("sex is 'F'", "unexpected 'is'", 4, ""),
+        ("18 <= age_years < 65", "a comparison has two sides", 18, "join two comparisons with and"),
+        ("sex == (view == 'PA')", "this is neither a column nor a value", 8, ""),
         ("sex ==", "the expression ends here, expected a value or a column", 6, ""),
-        ("sex not 'F'", "unexpected 'F', expected in", 8, ""),
-        ("sex in 'F'", "unexpected 'F', expected '('", 7, ""),
-        ("sex in ()", "unexpected ')', expected a number, or a text in quotes", 8, ""),
-        ("sex in ('F' 'M')", "unexpected 'M', expected ',' or ')'", 12, ""),
-        ("empty(3)", "unexpected '3', expected a column", 6, ""),
-        ("known(sex == 'F')", "unexpected '==', expected ')'", 10, ""),
+        ("sex not 'F'", "unexpected 'F'", 8, ""),
+        ("sex in 'F'", "this is no list of values", 7, LIST),
+        ("sex in (view)", "this is no list of values", 8, LIST),
+        ("sex in ()", "this is no list of values", 7, LIST),
+        ("sex in ('F' 'M')", "unexpected 'M'", 12, ""),
+        ("empty(3)", "this is no comparison", 0, "questions are empty(column) and known(column)"),
+        ("sex(view)", "this is no comparison", 0, "questions are empty(column) and known(column)"),
+        ("known(sex == 'F')", "this is neither a column nor a value", 6, ""),
+        ("empty(sex, view)", "this is no comparison", 0, COMPARE),
+        ("__import__('os').system('true')", "unexpected '.'", 16, ""),
+        ("sex == 'F' if view else (lambda: 1)", "unexpected 'if'", 11, ""),
         (
             '"sex" == "F"',
             "this comparison has no column",

@@ -23,7 +23,7 @@ from PIL import Image, ImageOps
 
 from cxrshort.images.cache import open_cache
 from cxrshort.images.placement import FITS, fit_image
-from cxrshort.images.raster import AS_IT_IS, ImageError, Picture, Treatment, open_file, read_bitmap
+from cxrshort.images.raster import AS_IT_IS, Header, ImageError, Picture, Treatment, open_file, read_bitmap
 from cxrshort.registry import check_name
 from cxrshort.workers import tethered
 
@@ -131,13 +131,19 @@ def _read(file: BinaryIO, *, mode: Literal["L", "RGB"], size: int, treatment: Tr
     head = file.read(132)
     file.seek(0)
     if head.startswith(b"\x89PNG\r\n\x1a\n") or head.startswith(b"\xff\xd8\xff"):
-        return read_bitmap(file, mode=mode, size=size, treatment=treatment)
+        return read_bitmap(file, mode=mode, size=size, treatment=treatment, read_header=_read_header)
     # Imported here: pydicom takes longer to load than hundreds of PNG files to decode, and most archives have none.
     from cxrshort.images.dicom import looks_like_dicom, read_dicom
 
     if looks_like_dicom(head):
         return read_dicom(file, mode=mode, windowing=not treatment.skip_windowing)
     raise ImageError("not an image", "neither PNG nor JPEG nor DICOM")
+
+
+def _read_header(path: Path) -> Header:
+    from cxrshort.images.dicom import read_header  # as heavy here as above
+
+    return read_header(path)
 
 
 def decode_into(

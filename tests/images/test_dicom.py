@@ -200,6 +200,14 @@ def test_voi_table_that_overstates_its_bits_is_not_dark(tmp_path):
     np.testing.assert_array_equal(pixels_of(tmp_path, film), np.rint(RAMP / 4095 * 255))
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_white_of_a_voi_table_is_that_of_its_bits_and_not_of_its_entries(tmp_path, packed):
+    entries = 2000 * np.arange(4096) // 4095
+    film = dicom(RAMP, bits=12, VOILUTSequence=table(entries, bits=12, packed=packed))
+    by_pydicom = apply_voi_lut(RAMP, film)
+    np.testing.assert_array_equal(pixels_of(tmp_path, film), np.rint(by_pydicom / 4095 * 255))
+
+
 def test_modality_table_comes_before_the_window(tmp_path):
     entries = np.sqrt(np.arange(4096) * 4095.0).astype(int)
     film = dicom(RAMP, bits=12, ModalityLUTSequence=table(entries), WindowCenter=2000, WindowWidth=1000)
@@ -315,6 +323,11 @@ REFUSED = {
         lambda film: film.update({"WindowCenter": 100, "WindowWidth": 0}),
         "invalid window",
         "The (0028,1051) Window Width must be greater than or equal to 1 for a 'LINEAR' windowing operation",
+    ),
+    "table": (
+        lambda film: setattr(film, "VOILUTSequence", Sequence([Dataset()])),
+        "invalid lookup table",
+        "'Dataset' object has no attribute 'LUTDescriptor'",
     ),
     "function": (
         lambda film: film.update({"WindowCenter": 100, "WindowWidth": 50, "VOILUTFunction": "LOG"}),

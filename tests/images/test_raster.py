@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 from pydicom import Dataset
-from pydicom.pixels.processing import apply_windowing
+from pydicom.pixels.processing import apply_voi_lut, apply_windowing
 
 from cxrshort.images import raster
 from cxrshort.images.decoding import decode
 from cxrshort.images.raster import ImageError, Treatment, look_up
 
+TOO_NARROW = "The (0028,1051) Window Width must be greater than or equal to 1 for a 'LINEAR' windowing operation"
 STORED = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)  # every 12-bit value once
 TAGS = {
     "photometric": "00280004",
@@ -33,10 +34,11 @@ def save(path: Path, pixels: np.ndarray, **options) -> Path:
     return path
 
 
-def header(folder: Path, *, table: dict | None = None, **values) -> Path:
+def header(folder: Path, *, table: dict | None = None, modality: dict | None = None, **values) -> Path:
     """Write a DICOM header in JSON; ``center=[2, 3]`` has two values."""
     tags = {TAGS[name]: value if isinstance(value, list) else [value] for name, value in values.items()}
     tags |= {"00283010": [table]} if table else {}
+    tags |= {"00283000": [modality]} if modality else {}
     (folder / "film.json").write_text(json.dumps({tag: {"vr": "XX", "Value": value} for tag, value in tags.items()}))
     return folder / "film.json"
 
@@ -134,6 +136,25 @@ def test_white_of_a_table_is_that_of_the_stated_bits(tmp_path, stored_bits, tabl
     np.testing.assert_array_equal(shown(tmp_path, sidecar=sidecar), table(STORED, entries, first=0, white=white))
 
 
+def test_table_of_a_header_is_that_of_pydicom(tmp_path):
+    """The header as archives ship it, against ``apply_voi_lut`` of a data set that pydicom made from it."""
+    sidecar = header(tmp_path, bits=12, table=voi_lut([2000 * place // 4095 for place in range(4096)], bits=12))
+    stated = json.loads(sidecar.read_text())
+    film = Dataset.from_json(stated | {"00280101": {"vr": "US", "Value": [12]}, "00283010": sequence(stated)})
+    expected = np.rint(apply_voi_lut(STORED, film) / 4095 * 255)
+    np.testing.assert_array_equal(shown(tmp_path, sidecar=sidecar), expected)
+
+
+def sequence(stated: dict) -> dict:
+    return stated["00283010"] | {"vr": "SQ"}
+
+
+def test_modality_table_of_a_header_comes_before_the_window(tmp_path):
+    entries = [int(np.sqrt(place * 4095)) for place in range(4096)]
+    sidecar = header(tmp_path, center=2000, width=1000, bits=12, modality=voi_lut(entries))
+    np.testing.assert_array_equal(shown(tmp_path, sidecar=sidecar), window(np.array(entries)[STORED], 2000, 1000))
+
+
 def test_table_in_base64_is_read(tmp_path):
     entries = list(range(0, 8192, 2))
     packed = base64.b64encode(np.asarray(entries, "<u2").tobytes()).decode()
@@ -187,12 +208,13 @@ def test_skip_windowing_leaves_the_pixels_as_they_are(tmp_path):
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"center": 100, "width": 0}, ("invalid window", "center 100, width 0")),
-        ({"center": 100, "width": -5}, ("invalid window", "center 100, width -5")),
-        ({"center": 100, "width": float("nan")}, ("invalid window", "center 100, width nan")),
-        ({"center": float("inf"), "width": 5}, ("invalid window", "center inf, width 5")),
-        ({"center": "wide", "width": 5}, ("invalid window", "center nan, width 5")),
-        ({"center": 9, "width": 5, "slope": float("nan")}, ("invalid rescale", "slope nan, intercept 0")),
+        ({"center": 100, "width": 0}, ("invalid window", TOO_NARROW)),
+        ({"center": 100, "width": -5}, ("invalid window", TOO_NARROW)),
+        ({"center": 100, "width": float("nan")}, ("invalid window", "center 100.0, width nan")),
+        ({"center": float("inf"), "width": 5}, ("invalid window", "center inf, width 5.0")),
+        ({"center": "wide", "width": 5}, ("invalid window", "could not convert string to float: 'wide'")),
+        ({"center": 9, "width": 5, "slope": float("nan")}, ("invalid rescale", "slope nan, intercept 0.0")),
+        ({"bits": "many"}, ("unreadable header", "invalid literal for int() with base 10: 'many'")),
         ({"table": voi_lut([])}, ("invalid lookup table", "")),
         ({"table": {"00283002": {}}}, ("invalid lookup table", "")),
         ({"table": voi_lut([1, 2], Value=["dark", "light"])}, ("invalid lookup table", "")),
