@@ -2,7 +2,6 @@
 
 import json
 import os
-import tokenize
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,6 +15,7 @@ import pandas as pd
 from cxrshort import columns, registry, runs
 from cxrshort import manifest as manifests
 from cxrshort.errors import DataError, MissingInputError
+from cxrshort.images.cache import open_array
 from cxrshort.masks.file import MaskFile
 
 MANIFEST = "manifest.csv"
@@ -23,6 +23,7 @@ IMAGES = "images.npy"
 MASKS = "masks.npy"
 REGIONS = "regions.csv"
 EXCLUDED = "excluded.csv"
+_COLOURS = 3
 
 
 class Pixels:
@@ -94,16 +95,11 @@ class Pixels:
 
 
 def _open(path: Path) -> npt.NDArray[np.uint8]:
-    try:
-        cache: npt.NDArray[np.uint8] = np.lib.format.open_memmap(path, mode="r")
-    except FileNotFoundError as error:
-        raise MissingInputError(
-            f"'{path}' does not exist", "run build-dataset again, or keep the folder where it was"
-        ) from error
-    except (OSError, ValueError, TypeError, EOFError, tokenize.TokenError) as error:
-        raise DataError(f"'{path}' is not a cache of images", "run build-dataset again with --force") from error
-    if cache.dtype != np.uint8 or cache.ndim not in (3, 4):
-        raise DataError(f"'{path}' is not a cache of images", "run build-dataset again with --force")
+    kind, again = "a cache of images", "run build-dataset again with --force"
+    missing = "run build-dataset again, or keep the folder where it was"
+    cache = open_array(path, kind=kind, missing=missing, damaged=again)
+    if cache.dtype != np.uint8 or cache.ndim not in (3, 4) or (cache.ndim == 4 and cache.shape[1] != _COLOURS):
+        raise DataError(f"'{path}' is not {kind}", again)
     return cache
 
 

@@ -1,16 +1,30 @@
 """The memory-mapped .npy files that hold the pixels and masks of a dataset."""
 
+import contextlib
 import os
-from collections.abc import Sequence
+import tokenize
+import warnings
+import zlib
+from collections.abc import Callable, Sequence
+from io import FileIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, TypeVar
 
+import joblib
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from cxrshort import runs
 from cxrshort.errors import DataError, MissingInputError, OutputError
+from cxrshort.images.raster import ImageError
+from cxrshort.workers import tethered
+
+T = TypeVar("T")
 
 _COPY_ROWS = 256  # rows copied at a time
+_LONGEST_NAME = 200  # characters of a path that a message shows
+_UNREADABLE = (OSError, ValueError, TypeError, EOFError, OverflowError, SyntaxError, tokenize.TokenError)
+"""What numpy raises for the headers of files that are damaged, or of another kind."""
 
 
 def create_cache(path: Path, shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> "np.memmap[Any, np.dtype[Any]]":
@@ -41,6 +55,39 @@ def _reserve(path: Path) -> None:
         os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
+def open_array(
+    path: Path, mode: Literal["r", "r+"] = "r", *, kind: str, missing: str, damaged: str
+) -> "np.memmap[Any, np.dtype[Any]]":
+    """Map an existing .npy file, which must be whole and is never a pickle.
+
+    Args:
+        path: the file.
+        mode: ``"r"``, or ``"r+"`` to change it in place.
+        kind: what it should be, as in "'masks.npy' is not ...".
+        missing: hint where there is no such file.
+        damaged: hint where it is another file, or not whole.
+
+    Raises:
+        MissingInputError: there is no such file.
+        DataError: the file is not a whole .npy array.
+    """
+    try:
+        if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+            raise DataError(f"'{path}' is not a file", damaged)
+        # Read-only first: numpy silently enlarges with zeros a file that is too short and opened for writing.
+        array = np.lib.format.open_memmap(path, mode="r")
+        return array if mode == "r" else np.lib.format.open_memmap(path, mode=mode)
+    except FileNotFoundError as error:
+        raise MissingInputError(f"'{path}' does not exist", missing) from error
+    except _UNREADABLE as error:
+        raise DataError(f"'{_shown(path)}' is not {kind}", damaged) from error
+
+
+def _shown(path: Path) -> str:
+    name = str(path)
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
+
+
 def open_cache(path: Path, mode: Literal["r", "r+"] = "r") -> "np.memmap[Any, np.dtype[Any]]":
     """Map an existing .npy file: (N, H, W) grey or (N, 3, H, W) colour.
 
@@ -48,12 +95,143 @@ def open_cache(path: Path, mode: Literal["r", "r+"] = "r") -> "np.memmap[Any, np
         MissingInputError: there is no such file.
         DataError: the file is not a whole .npy array of numbers.
     """
-    try:
-        return np.lib.format.open_memmap(path, mode=mode)
-    except FileNotFoundError as error:
-        raise MissingInputError(f"'{path}' does not exist", "build it with cxrshort build-dataset") from error
-    except (ValueError, EOFError) as error:
-        raise DataError(f"'{path}' is not a whole .npy array", "build it again with cxrshort build-dataset") from error
+    return open_array(
+        path,
+        mode,
+        kind="a whole .npy array",
+        missing="build it with cxrshort build-dataset",
+        damaged="build it again with cxrshort build-dataset",
+    )
+
+
+class Filling(NamedTuple):
+    """Hold what one task makes of its row.
+
+    Args:
+        arrays: the row of each cache, in the order of the caches.
+        outcome: what is recorded of it, as JSON values.
+    """
+
+    arrays: tuple[NDArray[Any], ...]
+    outcome: dict[str, Any]
+
+
+def fill_rows(
+    paths: Sequence[Path],
+    tasks: Sequence[T],
+    function: Callable[[T], Filling],
+    *,
+    rows: Sequence[int],
+    jobs: int,
+    chunk: int,
+    prefer: Literal["threads", "processes"] = "threads",
+    record: Callable[[list[dict[str, Any]]], None] = lambda results: None,
+) -> list[dict[str, Any]]:
+    """Fill rows of existing caches, in parallel and in place.
+
+    A row's bytes depend on its task alone, so that caches are the same for any ``jobs`` and any scheduler. After a
+    kill, the rows that ``record`` was told of are complete: fill the others only. A task that is refused by an
+    `ImageError` leaves its row as it was (zero in a new cache). An active ``joblib.parallel_config`` (a Dask cluster
+    that sees the same paths) takes precedence over ``prefer``.
+
+    Args:
+        paths: .npy files from `create_cache`; each task fills the same row of all of them.
+        tasks: what rows are made from.
+        function: makes the arrays of one task; for processes, it and the tasks can be pickled.
+        rows: the row of each task.
+        jobs: number of tasks worked on at the same time.
+        chunk: tasks handed to a worker at a time: enough for a few tenths of a second of work.
+        prefer: ``"threads"`` where the work releases the interpreter lock, else ``"processes"``.
+        record: called with the results newly done, in the order of ``tasks``, as work proceeds.
+
+    Returns:
+        For each task, in order: ``row``, the outcome, and ``crc32``, the checksum of the row in each cache; for a
+        refused task ``row``, ``reason`` and ``detail``.
+
+    Raises:
+        MissingInputError: there is no such cache.
+        OutputError: a cache cannot be written.
+        ValueError: ``rows`` are not as many as ``tasks``, or an array does not fit its cache.
+    """
+    for path in paths:
+        open_cache(path)
+    numbered = list(zip(tasks, map(int, rows), strict=True))
+    chunks = [numbered[start : start + chunk] for start in range(0, len(numbered), chunk)]
+    results: list[dict[str, Any]] = []
+    with warnings.catch_warnings(), runs.writing(paths[0]):
+        # Once around all threads as well: the filters are global, and threads that restore them overtake each other.
+        warnings.simplefilter("ignore")
+        pool = joblib.Parallel(n_jobs=min(jobs, max(1, len(chunks))), prefer=prefer, return_as="generator")
+        work = joblib.delayed(tethered(_fill_chunk))
+        for done in pool(work(list(paths), part, function) for part in chunks):
+            results.extend(done)
+            record(done)
+    return results
+
+
+def _fill_chunk(
+    paths: Sequence[Path], tasks: Sequence[tuple[T, int]], function: Callable[[T], Filling]
+) -> list[dict[str, Any]]:
+    results = []
+    with contextlib.ExitStack() as stack, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # decoders warn about files they then refuse, or read well
+        writers = [stack.enter_context(RowWriter(path)) for path in paths]
+        for task, row in tasks:
+            try:
+                arrays, outcome = function(task)
+            except ImageError as error:
+                results.append({"row": row, "reason": error.reason, "detail": error.detail})
+                continue
+            checksums = [writer.write(row, array) for writer, array in zip(writers, arrays, strict=True)]
+            results.append({"row": row, **outcome, "crc32": checksums})
+    return results
+
+
+class RowWriter:
+    """Write rows of an existing cache through its file, not through a map.
+
+    Rows share pages of a map, and two machines that map a file of a network file system would write each other's rows
+    back.
+
+    Args:
+        path: .npy file from `create_cache`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        cache = open_cache(path)
+        self._path, self._offset = path, int(cache.offset)
+        self._shape, self._dtype, self._rows = cache.shape[1:], cache.dtype, len(cache)
+        self._stream: FileIO | None = None
+
+    def __enter__(self) -> "RowWriter":
+        """Open the file."""
+        self._stream = FileIO(self._path, "r+")
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        """Close the file."""
+        if self._stream is not None:
+            self._stream.close()
+
+    def write(self, row: int, array: NDArray[Any]) -> int:
+        """Write one row and return its checksum.
+
+        Raises:
+            ValueError: the array or the row does not fit the cache, or the file is not open.
+        """
+        if self._stream is None or array.shape != self._shape or not 0 <= row < self._rows:
+            raise ValueError(f"{array.shape} does not fit row {row} of {self._path} ({self._rows}, {self._shape})")
+        data = np.ascontiguousarray(array, self._dtype).tobytes()
+        self._stream.seek(self._offset + row * len(data))
+        written = 0
+        while written < len(data):
+            written += self._stream.write(data[written:])
+        return checksum(data)
+
+
+def checksum(row: "bytes | NDArray[Any]") -> int:
+    """Return the CRC-32 of a row's bytes: 30 microseconds for 224 x 224 pixels."""
+    return zlib.crc32(row if isinstance(row, bytes) else np.ascontiguousarray(row).data)
 
 
 def keep_rows(source: Path, rows: Sequence[int] | NDArray[np.int64], target: Path) -> None:

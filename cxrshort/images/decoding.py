@@ -13,19 +13,18 @@ of jobs, any scheduler, and can be carried on after a kill.
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from cxrshort.images.cache import open_cache
+from cxrshort.images.cache import Filling, fill_rows, open_cache
 from cxrshort.images.placement import FITS, fit_image
 from cxrshort.images.raster import AS_IT_IS, Header, ImageError, Picture, Treatment, open_file, read_bitmap
 from cxrshort.registry import check_name
-from cxrshort.workers import tethered
 
 _CHUNK = 16  # images per task: 0.2 s of work, so that progress moves and the last task is short
 _SAMPLE = 16  # files looked at to learn what most are
@@ -60,6 +59,7 @@ class Decoding:
         source_height: rows of the original; 0 when refused.
         source_width: columns of the original; 0 when refused.
         pixel_spacing_mm: as in `Decoded`.
+        crc32: checksum of the row in each cache; empty when refused.
     """
 
     row: int
@@ -68,6 +68,7 @@ class Decoding:
     source_height: int = 0
     source_width: int = 0
     pixel_spacing_mm: tuple[float, float] | None = None
+    crc32: Sequence[int] = ()
 
 
 def decode(
@@ -189,22 +190,19 @@ def decode_into(
     each = [treatments] * len(paths) if isinstance(treatments, Treatment) else treatments
     for name in {treatment.fit for treatment in each} if fit is None else {fit}:
         check_name(FITS, name, kind="fit")
-    open_cache(images_path, "r+")
-    files = list(zip(paths, map(int, rows), (_with_fit(treatment, fit) for treatment in each), strict=True))
-    chunks = (files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK))
+    colour = open_cache(images_path).ndim == 4
     many = jobs > 1 and len(paths) >= _WORTH_PROCESSES
-    prefer = "processes" if many and _mostly_dicom(paths) else "threads"
-    results: list[Decoding] = []
-    with warnings.catch_warnings():
-        # Once around all threads as well: the filters are global, and threads that restore them overtake each other.
-        warnings.simplefilter("ignore")
-        pool = joblib.Parallel(n_jobs=jobs, prefer=prefer, return_as="generator")
-        work = joblib.delayed(tethered(_decode_chunk))
-        for done in pool(work(images_path, chunk, size=size) for chunk in chunks):
-            results.extend(done)
-            if record is not None:
-                record(done)
-    return results
+    results = fill_rows(
+        [images_path],
+        [(path, _with_fit(treatment, fit)) for path, treatment in zip(paths, each, strict=True)],
+        partial(_decode_task, size=size, colour=colour),
+        rows=rows,
+        jobs=jobs,
+        chunk=_CHUNK,
+        prefer="processes" if many and _mostly_dicom(paths) else "threads",
+        record=lambda done: record([Decoding(**result) for result in done]) if record is not None else None,
+    )
+    return [Decoding(**result) for result in results]
 
 
 def _mostly_dicom(paths: Sequence[Path | str]) -> bool:
@@ -224,29 +222,14 @@ def _is_dicom(path: Path) -> bool:
         return False
 
 
-def _decode_chunk(
-    images_path: Path, files: Sequence[tuple[Path | str, int, Treatment]], *, size: int
-) -> list[Decoding]:
-    images = open_cache(images_path)
-    results = []
-    # Written row by row instead of through the map: rows share pages, and two machines that map a file of a network
-    # file system would write each other's rows back.
-    with images_path.open("r+b", buffering=0) as cache, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for path, row, treatment in files:
-            try:
-                decoded = _decode(Path(path), size=size, treatment=treatment, colour=images.ndim == 4)
-            except ImageError as error:
-                results.append(Decoding(row, error.reason, error.detail))
-                continue
-            cache.seek(images.offset + row * images[0].nbytes)
-            cache.write(decoded.pixels.tobytes())
-            results.append(
-                Decoding(
-                    row,
-                    source_height=decoded.source_height,
-                    source_width=decoded.source_width,
-                    pixel_spacing_mm=decoded.pixel_spacing_mm,
-                )
-            )
-    return results
+def _decode_task(task: tuple[Path | str, Treatment], *, size: int, colour: bool) -> Filling:
+    path, treatment = task
+    decoded = _decode(Path(path), size=size, treatment=treatment, colour=colour)
+    return Filling(
+        (decoded.pixels,),
+        {
+            "source_height": decoded.source_height,
+            "source_width": decoded.source_width,
+            "pixel_spacing_mm": decoded.pixel_spacing_mm,
+        },
+    )

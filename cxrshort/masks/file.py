@@ -4,7 +4,6 @@ What would invalidate it: masks in another order than the rows of ``images.npy``
 mask is of, so only its shape and its values can be checked.
 """
 
-import tokenize
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cxrshort.errors import DataError, MissingInputError
+from cxrshort.errors import DataError
+from cxrshort.images.cache import open_array
 
 _FOREGROUND = 255
 _VALUES = (0, 1, 255)
@@ -21,6 +21,7 @@ _VALUES = (0, 1, 255)
 _LOOK = 256
 """Masks read at a time: 13 MB of 224 x 224 pixels."""
 _FORM = "np.save a bool array: for each row of images.npy, where evidence may lie"
+_TAKES = f"--mask-file takes a .npy file: {_FORM}"
 
 
 class Tally(NamedTuple):
@@ -52,7 +53,7 @@ class MaskFile:
 
     def __init__(self, path: Path, rows: npt.NDArray[np.int64], *, shape: tuple[int, ...]) -> None:
         self._path, self._rows = path, rows
-        self._masks = _open(path)
+        self._masks = open_array(path, kind="a readable .npy array", missing=_TAKES, damaged=_TAKES)
         if self._masks.dtype not in (np.bool_, np.uint8):
             raise DataError(f"'{path}' holds {self._masks.dtype}, masks are bool or uint8", _FORM)
         if self._masks.shape != shape:
@@ -106,15 +107,3 @@ class MaskFile:
 
 def _sides(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape)) or "a single value"
-
-
-def _open(path: Path) -> npt.NDArray[Any]:
-    if not path.exists():
-        raise MissingInputError(f"'{path}' does not exist", f"--mask-file takes a .npy file: {_FORM}")
-    if not path.is_file():  # opening a pipe would wait for ever
-        raise DataError(f"'{path}' is not a file", f"--mask-file takes a .npy file: {_FORM}")
-    try:
-        masks: npt.NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError, TypeError, EOFError, SyntaxError, tokenize.TokenError) as error:
-        raise DataError(f"'{path}' is not a readable .npy array", _FORM) from error
-    return masks

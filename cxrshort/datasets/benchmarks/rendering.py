@@ -1,16 +1,13 @@
 """Planned pictures drawn into the rows of a cache, in parallel."""
 
-import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import joblib
-
 from cxrshort.datasets.benchmarks.plan import Drawing
-from cxrshort.images.cache import open_cache
+from cxrshort.images.cache import Filling, fill_rows
 from cxrshort.images.decoding import Decoding
-from cxrshort.images.raster import ImageError
 
 _CHUNK = 64
 """Pictures per task: half a second of photographs, milliseconds of digits."""
@@ -42,34 +39,20 @@ def draw_into(
         jobs: number of pictures drawn at the same time.
         record: called with the results newly done, in the order of ``pictures``.
     """
-    chunks = [slice(start, start + _CHUNK) for start in range(0, len(rows), _CHUNK)]
-    work = joblib.delayed(_draw_chunk)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # around all threads, since filters are global
-        pool = joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")
-        for done in pool(
-            work(images_path, masks_path, pictures[each], draw=draw, rows=rows[each], size=size) for each in chunks
-        ):
-            record(done)
+    fill_rows(
+        [images_path, masks_path],
+        pictures,
+        partial(_draw, draw=draw, size=size),
+        rows=rows,
+        jobs=jobs,
+        chunk=_CHUNK,
+        record=lambda done: record([Decoding(**result) for result in done]),
+    )
 
 
-def _draw_chunk(
-    images_path: Path,
-    masks_path: Path,
-    pictures: Sequence[Any],
-    *,
-    draw: Callable[..., Drawing],
-    rows: Sequence[int],
-    size: int,
-) -> list[Decoding]:
-    images, masks = open_cache(images_path, "r+"), open_cache(masks_path, "r+")
-    results = []
-    for picture, row in zip(pictures, rows, strict=True):
-        try:
-            drawing = draw(picture, size=size)
-        except ImageError as error:
-            results.append(Decoding(int(row), error.reason, error.detail))
-            continue
-        images[row], masks[row] = drawing.pixels, drawing.masks
-        results.append(Decoding(int(row), source_height=drawing.source_height, source_width=drawing.source_width))
-    return results
+def _draw(picture: Any, *, draw: Callable[..., Drawing], size: int) -> Filling:
+    drawing = draw(picture, size=size)
+    return Filling(
+        (drawing.pixels, drawing.masks),
+        {"source_height": drawing.source_height, "source_width": drawing.source_width},
+    )

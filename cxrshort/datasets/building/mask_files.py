@@ -8,9 +8,9 @@ given to none, and a size that differs is refused.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import joblib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -20,7 +20,7 @@ from cxrshort.columns import MASK_BITS
 from cxrshort.datasets.building.pixel_recipes import FIT
 from cxrshort.datasets.repositories.parsing.layout import index_images
 from cxrshort.errors import MissingInputError, UsageError
-from cxrshort.images.cache import create_cache, keep_rows, open_cache
+from cxrshort.images.cache import Filling, create_cache, fill_rows, keep_rows
 from cxrshort.images.placement import fit_image
 from cxrshort.images.raster import ImageError, open_file, read_bitmap
 
@@ -181,38 +181,28 @@ def fill_masks(
     mask_row = pd.Series(pd.NA, index=rows.index, dtype="Int64")
     if wanted.empty:
         return mask_row, pd.DataFrame(columns=columns)
-    partial = target.with_name(f".partial.{target.name}")
-    create_cache(partial, (len(wanted), size, size))
+    growing = target.with_name(f".partial.{target.name}")
+    create_cache(growing, (len(wanted), size, size))
     files = [
         (masks[name], int(height), int(width), str(fit))
         for name, height, width, fit in wanted.itertuples(index=False, name=None)
     ]
-    results = _fill(partial, files, size=size, jobs=jobs)
-    kept = [number for number, (reason, _) in enumerate(results) if not reason]
+    results = fill_rows([growing], files, partial(_read, size=size), rows=range(len(files)), jobs=jobs, chunk=_CHUNK)
+    kept = [number for number, result in enumerate(results) if "reason" not in result]
     outcomes = zip(wanted["image_id"], files, results, strict=True)
-    refused = [(name, str(file[0]), *why) for name, file, why in outcomes if why[0]]
+    refused = [
+        (name, str(file[0]), result["reason"], result["detail"])
+        for name, file, result in outcomes
+        if "reason" in result
+    ]
     if kept:
-        keep_rows(partial, kept, target)
+        keep_rows(growing, kept, target)
         mask_row.loc[wanted.index[kept]] = np.arange(len(kept))
     else:
-        partial.unlink()
+        growing.unlink()
     return mask_row, pd.DataFrame(refused, columns=columns)
 
 
-def _fill(cache: Path, files: list[tuple[Path, int, int, str]], *, size: int, jobs: int) -> list[tuple[str, str]]:
-    """Read masks into the rows of a cache; return reason and detail for each, empty where it was read."""
-    chunks = [range(start, min(start + _CHUNK, len(files))) for start in range(0, len(files), _CHUNK)]
-
-    def read(chunk: range) -> list[tuple[str, str]]:
-        rows, results = open_cache(cache, "r+"), []
-        for number in chunk:
-            path, height, width, fit = files[number]
-            try:
-                rows[number] = read_mask(path, source_height=height, source_width=width, size=size, fit=fit)
-                results.append(("", ""))
-            except ImageError as error:
-                results.append((error.reason, error.detail))
-        return results
-
-    done = joblib.Parallel(n_jobs=jobs, prefer="threads")(joblib.delayed(read)(chunk) for chunk in chunks)
-    return [each for results in done for each in results]
+def _read(task: tuple[Path, int, int, str], *, size: int) -> Filling:
+    path, height, width, fit = task
+    return Filling((read_mask(path, source_height=height, source_width=width, size=size, fit=fit),), {})
