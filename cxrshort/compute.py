@@ -132,7 +132,7 @@ def enough_memory(compute: Compute, *, images: int, hint: str = "") -> Iterator[
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         elsewhere = "build the dataset with a smaller --size" if compute.device == "cpu" else "--device cpu"
         raise WorkFailedError(
@@ -141,7 +141,7 @@ def enough_memory(compute: Compute, *, images: int, hint: str = "") -> Iterator[
         ) from error
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Say whether memory ran out: accelerators have an error of their own, the CPU's allocator has a sentence."""
     return isinstance(
         error, torch.OutOfMemoryError | MemoryError

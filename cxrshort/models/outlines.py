@@ -1,24 +1,24 @@
 """What a trained segmenter draws: masks of many images, computed once and kept as single bits."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
+from torch import Tensor
 
 from cxrshort.columns import MASK_BITS
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError, UsageError
-from cxrshort.images.prefetch import Indices, Source, prefetched
+from cxrshort.images.prefetch import Indices, Source
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.pipeline import outline
-from cxrshort.models.scoring import in_shares
+from cxrshort.models.scoring import scan
 from cxrshort.models.sources.external import is_external, load_external_segmenter
 from cxrshort.stats.overlap import dice_and_iou
 
@@ -72,19 +72,6 @@ def load_segmenter(name: str, *, dataset: str, pixels: Mapping[str, Any]) -> tup
     return model, description
 
 
-def each_outline(
-    segmenter: Classifier, pixels: Source, chunks: Sequence[Indices], *, compute: Compute, threshold: float = 0.5
-) -> Iterator[tuple[Indices, npt.NDArray[np.bool_]]]:
-    """Yield (indices, masks (N, H, W)) of each chunk."""
-    segmenter = segmenter.to(compute.torch_device)
-    was_training = segmenter.training
-    segmenter.eval()
-    with torch.inference_mode(), compute.autocast():
-        for indices, images in prefetched(pixels, chunks, device=compute.torch_device):
-            yield indices, outline(segmenter, images, threshold=threshold)[:, 0].cpu().numpy()
-    segmenter.train(was_training)
-
-
 def has_mask(data: Dataset) -> npt.NDArray[np.bool_]:
     """Return whether each row of a dataset has a mask, (N,)."""
     if "mask_row" not in data.manifest:
@@ -113,25 +100,24 @@ def measure_outlines(segmenter: Classifier, data: Dataset, *, structure: str, co
         raise DataError(f"{data.name}: no image of this fold has a mask", "give a dataset with masks.npy")
     truth = masked.masks
 
-    def work(chunks: Sequence[Indices]) -> Iterator[tuple[Indices, npt.NDArray[np.float64]]]:
-        for indices, drawn in each_outline(segmenter, masked.pixels, chunks, compute=compute):
-            yield indices, np.stack(dice_and_iou(drawn, (truth.take(indices) & MASK_BITS[structure]) > 0), axis=1)
+    def measure(images: Tensor, indices: Indices) -> npt.NDArray[np.float64]:
+        drawn = outline(segmenter, images)[:, 0].cpu().numpy()
+        return np.stack(dice_and_iou(drawn, (truth.take(indices) & MASK_BITS[structure]) > 0), axis=1)
 
     measures = np.full((len(known), 2), np.nan)
-    measures[known] = in_shares(work, len(masked.pixels), compute=compute)
+    segmenter = segmenter.to(compute.torch_device)
+    measures[known] = scan(measure, masked.pixels, model=segmenter, compute=compute)
     return data.manifest[["image_id", "person_id"]].assign(dice=measures[:, 0], iou=measures[:, 1])
 
 
 def draw_outlines(segmenter: Classifier, pixels: Source, *, compute: Compute, threshold: float = 0.5) -> Outlines:
     """Return a segmenter's masks of all images, computed once; several processes draw a share each."""
 
-    def work(chunks: Sequence[Indices]) -> Iterator[tuple[Indices, npt.NDArray[np.uint8]]]:
-        for indices, masks in each_outline(segmenter, pixels, chunks, compute=compute, threshold=threshold):
-            yield indices, _packed(masks)
+    def pack(images: Tensor, indices: Indices) -> npt.NDArray[np.uint8]:
+        del indices
+        masks = outline(segmenter, images, threshold=threshold).cpu().numpy()
+        return np.packbits(masks.reshape(len(masks), -1), axis=1)
 
     height, width = pixels.image_shape[-2:]
-    return Outlines((height, width), packed=in_shares(work, len(pixels), compute=compute))
-
-
-def _packed(masks: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    return np.packbits(masks.reshape(len(masks), -1), axis=1)
+    segmenter = segmenter.to(compute.torch_device)
+    return Outlines((height, width), packed=scan(pack, pixels, model=segmenter, compute=compute))

@@ -5,7 +5,7 @@ Without torchrun it is one process, which works on the same global batches.
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from cxrshort.errors import OutputError
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
-from cxrshort.models.scoring import in_shares, score
+from cxrshort.models.scoring import scan, score
 from cxrshort.training import recipes
 from cxrshort.training.checkpointing import Keeper, State
 from cxrshort.training.data.batches import Batches
@@ -116,19 +116,34 @@ def learn(name: str, data: datasets.Dataset, compute: Compute, out: Path) -> dic
     return {**weights, **memory, **average, "logits": logits, "losses": losses}
 
 
-def scan(out: Path, compute: Compute) -> None:
+class Counted:
+    """Images whose content does not matter."""
+
+    image_shape = (1, 1)
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def take(self, indices: Any) -> Any:
+        return np.zeros((len(indices), 1, 1), np.uint8)
+
+
+def scan_images(out: Path, compute: Compute) -> None:
     """Write what shares of a scan are put together to: numbers of two kinds, signs of zero, no number; few batches."""
 
-    def numbers(chunks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-        for each in chunks:
-            yield each, np.stack([each + 0.1, each * -0.0, np.where(each % 2, np.nan, each)], axis=1).astype(np.float32)
+    def numbers(images: torch.Tensor, at: Any) -> Any:
+        return np.stack([at + 0.1, at * -0.0, np.where(at % 2, np.nan, at)], axis=1).astype(np.float32)
 
-    def flags(chunks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-        for each in chunks:
-            yield each, each % 3 == 0
+    def flags(images: torch.Tensor, at: Any) -> Any:
+        return at % 3 == 0
 
     found = {
-        f"{work.__name__} {count}": in_shares(work, count, compute=compute, batch_size=10)
+        f"{work.__name__} {count}": scan(
+            work, Counted(count), model=torch.nn.Identity(), compute=compute, batch_size=10
+        )
         for work in (numbers, flags)
         for count in (1, 10, 34)
     }
@@ -173,7 +188,7 @@ def main(folder: Path, out: Path) -> None:
         for name in CASES:
             counts.append(0)
             save_file(learn(name, data, compute, out), out / f"{name}-{compute.rank}.safetensors")
-        scan(out, compute)
+        scan_images(out, compute)
     (out / f"messages-{compute.rank}.json").write_text(json.dumps(dict(zip(CASES, counts, strict=True))))
     left = [each for each in native_threads() if each not in before]
     (out / f"threads-{compute.rank}.txt").write_text(" ".join(left))

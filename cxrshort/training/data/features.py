@@ -1,18 +1,17 @@
 """Fixed deep features, computed once: an epoch of logistic regression on them costs milliseconds."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor, nn
 
 from cxrshort.compute import Compute
-from cxrshort.images.prefetch import Indices, Source, prefetched
+from cxrshort.images.prefetch import Indices, Source
 from cxrshort.models.architecture import Architecture
 from cxrshort.models.classifier import Classifier
-from cxrshort.models.scoring import SCORING_BATCH, in_shares
+from cxrshort.models.scoring import SCORING_BATCH, scan
 from cxrshort.training.recipes import Recipe
 
 
@@ -69,17 +68,12 @@ def compute_features(model: Classifier, pixels: Source, *, compute: Compute, lim
     """
     embed: Callable[[Tensor], Tensor] = model.network.embed  # type: ignore[assignment]
 
-    def work(chunks: Sequence[Indices]) -> Iterator[tuple[Indices, npt.NDArray[np.float32]]]:
-        with torch.inference_mode(), compute.autocast():
-            for indices, images in prefetched(pixels, chunks, device=compute.torch_device):
-                yield indices, embed(model.normalise(images)).float().cpu().numpy()
+    def features(images: Tensor, indices: Indices) -> Tensor:
+        del indices
+        return embed(model.normalise(images)).float()
 
-    was_training = model.training
-    model.eval()
-    count = len(pixels) if limit is None else min(limit, len(pixels))
-    values = in_shares(work, count, compute=compute)
-    model.train(was_training)
-    return Features(values)
+    rows = None if limit is None else np.arange(min(limit, len(pixels)))
+    return Features(scan(features, pixels, model=model, compute=compute, rows=rows))
 
 
 def time_features(model: Classifier, pixels: Source, *, compute: Compute) -> tuple[Features, float]:

@@ -1,6 +1,6 @@
 """Masks as what is learned, and masks as what remains of a training image."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
@@ -13,11 +13,11 @@ from cxrshort.columns import MASK_BITS
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError
-from cxrshort.images.prefetch import Indices, Source, prefetched
+from cxrshort.images.prefetch import Indices, Source
 from cxrshort.masks.file import MaskFile
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.outlines import has_mask
-from cxrshort.models.scoring import in_shares
+from cxrshort.models.scoring import scan
 from cxrshort.stats.overlap import dice_and_iou
 from cxrshort.training.data.augmentation import Augmentation
 from cxrshort.training.data.batches import MaskSource
@@ -109,18 +109,13 @@ class MaskFolds:
             raise DataError(f"{self.val.name}: a validation image has no mask", "build the dataset again")
         known = masks
 
-        def work(chunks: Sequence[Indices]) -> Iterator[tuple[Indices, npt.NDArray[np.float64]]]:
-            with torch.inference_mode(), compute.autocast():
-                for indices, images in prefetched(source, chunks, device=compute.torch_device):
-                    truth = (known.take(indices) & MASK_BITS[self.structure]) > 0
-                    logits = model(images).float().cpu()
-                    loss = self.task.per_image_loss(logits, torch.from_numpy(truth)[:, None].float()).numpy()
-                    yield indices, np.stack([loss, *dice_and_iou(logits[:, 0].numpy() > 0, truth)], axis=1)
+        def measure(images: Tensor, indices: Indices) -> npt.NDArray[np.float64]:
+            truth = (known.take(indices) & MASK_BITS[self.structure]) > 0
+            logits = model(images).float().cpu()
+            loss = self.task.per_image_loss(logits, torch.from_numpy(truth)[:, None].float()).numpy()
+            return np.stack([loss, *dice_and_iou(logits[:, 0].numpy() > 0, truth)], axis=1)
 
-        was_training = model.training
-        model.eval()
-        measures = in_shares(work, len(source), compute=compute)
-        model.train(was_training)
+        measures = scan(measure, source, model=model, compute=compute)
         loss, dice, iou = (float(each) for each in measures.mean(axis=0))
         return {"val_loss": loss, "score": dice, "dice": dice, "iou": iou}
 
@@ -137,20 +132,15 @@ def measure_drawn(model: nn.Module, pixels: Source, masks: MaskSource, *, bit: i
         bit: which bits of the field are foreground.
         compute: device and precision.
     """
-    classifier, was_training = cast(Classifier, model), model.training
+    classifier = cast(Classifier, model)
 
-    def work(chunks: Sequence[Indices]) -> Iterator[tuple[Indices, npt.NDArray[np.float64]]]:
-        with torch.inference_mode(), compute.autocast():
-            for indices, images in prefetched(pixels, chunks, device=compute.torch_device):
-                chosen = torch.from_numpy((masks.take(indices) & bit) > 0)[:, None]
-                truth = classifier.frame(chosen.to(images.device, torch.float32))[:, 0] > 0.5
-                drawn = classifier.with_masks(images)[1][:, 0] > 0
-                yield indices, dice_and_iou(drawn.cpu().numpy(), truth.cpu().numpy())[0]
+    def measure(images: Tensor, indices: Indices) -> npt.NDArray[np.float64]:
+        chosen = torch.from_numpy((masks.take(indices) & bit) > 0)[:, None]
+        truth = classifier.frame(chosen.to(images.device, torch.float32))[:, 0] > 0.5
+        drawn = classifier.with_masks(images)[1][:, 0] > 0
+        return dice_and_iou(drawn.cpu().numpy(), truth.cpu().numpy())[0]
 
-    model.eval()
-    dices = in_shares(work, len(pixels), compute=compute)
-    model.train(was_training)
-    return float(dices.mean())
+    return float(scan(measure, pixels, model=model, compute=compute).mean())
 
 
 def _holds(masks: MaskSource, count: int, *, bit: int) -> bool:
