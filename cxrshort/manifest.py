@@ -16,7 +16,7 @@ from typing import TextIO
 import numpy as np
 import pandas as pd
 
-from cxrshort import columns, runs
+from cxrshort import columns, files
 from cxrshort.errors import DataError, MissingInputError, UsageError
 
 _SHOWN = 5
@@ -246,7 +246,7 @@ def write(manifest: pd.DataFrame, target: Path | TextIO) -> None:
     if not isinstance(target, Path):
         _compact(manifest).to_csv(target, index=False, lineterminator="\n")
         return
-    with runs.atomic(target) as temporary:
+    with files.atomic(target) as temporary:
         if target.suffix == ".parquet":
             try:
                 manifest.to_parquet(temporary, index=False)

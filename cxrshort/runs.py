@@ -5,59 +5,26 @@ work goes on, ``unfinished.json`` stands in its place, so that ``--resume`` can 
 """
 
 import contextlib
-import errno
 import hashlib
 import json
 import math
-import os
-import platform
-import re
 import shutil
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cxrshort import __version__
+from cxrshort import locks, provenance
 from cxrshort.errors import DataError, MissingInputError, OutputError, UsageError
+from cxrshort.files import TEMPORARY, atomic, writing
+
+if TYPE_CHECKING:  # torch is not on the way of light commands
+    from cxrshort.compute import Compute
 
 DONE = "run.json"
 UNFINISHED = "unfinished.json"
 LOG = "log.jsonl"
-_RECORDED_PACKAGES = (
-    "numpy",
-    "pandas",
-    "pillow",
-    "pydicom",
-    "safetensors",
-    "scikit-learn",
-    "scipy",
-    "torch",
-    "torchvision",
-)
-
-
-_TEMPORARY = re.compile(r"\..+\.[0-9]+\.tmp")
-"""What `atomic` calls its temporary files; a kill leaves them behind."""
-
-_REFUSALS = (
-    errno.EACCES,
-    errno.EDQUOT,
-    errno.EEXIST,
-    errno.EFBIG,
-    errno.EIO,
-    errno.EISDIR,
-    errno.ELOOP,
-    errno.ENAMETOOLONG,
-    errno.ENOENT,
-    errno.ENOSPC,
-    errno.ENOTDIR,
-    errno.EPERM,
-    errno.EROFS,
-)
 
 
 @dataclass
@@ -72,6 +39,7 @@ class Run:
         started: time in ISO 8601, UTC.
         names: files and folders that the run has asked a place for. Only these are its outputs, and only these does
             ``--force`` remove later; what else lies in the folder is somebody's.
+        read_only: whether another process writes the run, and this one only knows where it lies.
     """
 
     folder: Path
@@ -80,13 +48,14 @@ class Run:
     inputs: dict[str, str] = field(default_factory=dict)
     started: str = ""
     names: set[str] = field(default_factory=set)
+    read_only: bool = False
 
     def path(self, name: str) -> Path:
         """Return where the file ``name`` of this run lies, and count it among the run's outputs."""
         first = Path(name).parts[0]
         if first not in self.names:
             self.names.add(first)
-            if (self.folder / UNFINISHED).exists():
+            if not self.read_only and (self.folder / UNFINISHED).exists():
                 self.note()
         return self.folder / name
 
@@ -96,12 +65,16 @@ class Run:
         write_json(self.folder / UNFINISHED, begun)
 
     def log(self, event: Mapping[str, Any]) -> None:
-        """Append one event as one line of ``log.jsonl``."""
+        """Append one event as one line of ``log.jsonl``; the first of several processes does so for all."""
+        if self.read_only:
+            return
         with writing(self.path(LOG)), self.path(LOG).open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(_finite(event)) + "\n")
 
     def finish(self, facts: Mapping[str, Any] | None = None) -> None:
         """Write ``run.json`` with the run's provenance and ``facts``; the folder is then complete."""
+        if self.read_only:
+            return
         record = {
             "verb": self.verb,
             "state": "done",
@@ -110,12 +83,63 @@ class Run:
             "inputs": self.inputs,
             "started": self.started,
             "ended": _now(),
-            "machine": _machine(),
-            "versions": {"cxrshort": __version__, "python": platform.python_version(), **_package_versions()},
+            "machine": provenance.machine(),
+            "versions": provenance.versions(),
             "outputs": sorted(name for name in self.names if name[0] != "." and (self.folder / name).exists()),
         }
         write_json(self.folder / DONE, record)
         (self.folder / UNFINISHED).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def opened(
+    folder: Path,
+    verb: str,
+    *,
+    arguments: Mapping[str, Any],
+    inputs: Mapping[str, Path] | None = None,
+    compute: "Compute | None" = None,
+    force: bool = False,
+    resume: bool | None = False,
+) -> Iterator[Run]:
+    """Open a run folder for this process alone, or for the first of several, while the block runs.
+
+    Args:
+        folder: as for :func:`start`.
+        verb: as for :func:`start`.
+        arguments: as for :func:`start`.
+        inputs: as for :func:`start`.
+        compute: the processes that work on the run; None for a plain process. What the first one refuses is raised in
+            all of them.
+        force: as for :func:`start`.
+        resume: as for :func:`start`.
+
+    Yields:
+        The run; a read-only one in all processes but the first.
+
+    Raises:
+        UsageError: both ``force`` and ``resume``.
+        OutputError: the folder holds something else, cannot be written, or another process is writing it.
+    """
+    run = Run(folder, verb, json_values(arguments), read_only=True)
+    with contextlib.ExitStack() as held:
+
+        def begin() -> None:
+            nonlocal run
+            with writing(folder):
+                if not (folder / UNFINISHED).exists():
+                    check_free(folder, force=force, resume=bool(resume))
+                    folder.mkdir(parents=True, exist_ok=True)
+                held.enter_context(locks.only_writer(folder))
+            run = start(folder, verb, arguments=arguments, inputs=inputs, force=force, resume=resume)
+
+        if compute is None or compute.processes == 1:
+            begin()
+        else:
+            from cxrshort import distributed
+
+            distributed.on_first_rank(begin, compute)
+        yield run
 
 
 def start(
@@ -127,7 +151,7 @@ def start(
     force: bool = False,
     resume: bool | None = False,
 ) -> Run:
-    """Open a run folder for writing.
+    """Open a run folder for writing, without a lock; :func:`opened` is the way for a whole run.
 
     Args:
         folder: the run folder; made when it is not there.
@@ -151,7 +175,7 @@ def start(
         folder.mkdir(parents=True, exist_ok=True)
         if force:
             _clear(folder)
-        _remove(each for each in folder.iterdir() if _TEMPORARY.fullmatch(each.name))
+        _remove(each for each in folder.iterdir() if TEMPORARY.fullmatch(each.name))
     begun = _record(folder / UNFINISHED) if resume and not force else {}
     if begun.get("verb", verb) != verb:
         raise OutputError(f"'{folder}' holds an unfinished run of '{begun['verb']}'", "choose another --out")
@@ -223,7 +247,7 @@ def check_free(folder: Path, *, force: bool, resume: bool) -> None:
         raise OutputError(f"'{folder}' holds an unfinished run", "--resume goes on with it, --force begins anew")
     if unfinished or (folder / DONE).exists():
         return
-    if any(not _TEMPORARY.fullmatch(each.name) for each in folder.iterdir()):
+    if any(not TEMPORARY.fullmatch(each.name) and each.name != locks.LOCK for each in folder.iterdir()):
         raise OutputError(f"'{folder}' holds files that are not a run of cxrshort", "choose another --out")
 
 
@@ -272,54 +296,6 @@ def _record(path: Path) -> dict[str, Any]:
 def _outputs(record: Mapping[str, Any]) -> set[str]:
     listed = record.get("outputs")
     return {each for each in listed if isinstance(each, str)} if isinstance(listed, list) else set()
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to write ``path`` into one clear error.
-
-    Raises:
-        OutputError: a read-only folder, a full disk, a quota.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _REFUSALS:
-            reason = (error.strerror or str(error)).lower()
-            raise OutputError(
-                f"'{path}' cannot be written: {reason}", "free the space or choose another --out"
-            ) from error
-        raise
-
-
-@contextlib.contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside ``path``; rename it to ``path`` when the block ends without an error.
-
-    The temporary file is synced to the disk before the rename, so that a reader sees the old file or the new one.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    if not path.parent.is_dir():
-        raise OutputError(f"'{path}' cannot be written: '{path.parent}' is not a folder", "make the folder first")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with writing(path):
-            yield temporary
-            temporary.chmod(0o666 & ~_umask())
-            with temporary.open("rb+") as stream:
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    """Return the umask; some libraries write files that only their owner can read."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def write_json(path: Path, value: object) -> None:
@@ -373,15 +349,3 @@ def sha256(path: Path) -> str:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _machine() -> dict[str, Any]:
-    return {"host": platform.node(), "system": platform.platform(), "cpus": os.cpu_count(), "command": sys.argv[1:]}
-
-
-def _package_versions() -> dict[str, str]:
-    versions = {}
-    for name in _RECORDED_PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return versions

@@ -1,7 +1,7 @@
 """Run folders: whole or not at all, and never somebody else's files."""
 
 import json
-import signal
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -187,78 +187,76 @@ def test_force_begins_anew_where_run_json_is_damaged(tmp_path):
     assert json.loads((tmp_path / "run.json").read_text())["state"] == "done"
 
 
-def test_atomic_keeps_the_old_file_and_leaves_nothing_when_the_block_fails(tmp_path):
-    path = tmp_path / "file.txt"
-    runs.write_text(path, "old")
-    with pytest.raises(KeyError), runs.atomic(path) as temporary:
-        temporary.write_text("new")
-        assert temporary.parent == tmp_path
-        raise KeyError
-    assert path.read_text() == "old"
-    assert names_in(tmp_path) == ["file.txt"]
+def test_opened_yields_the_run_that_it_started_and_locks_the_folder(tmp_path):
+    folder = tmp_path / "run"
+    with runs.opened(folder, "train", arguments={"seed": 1}) as run:
+        assert not run.read_only and names_in(folder) == [".lock", "unfinished.json"]
+        run.finish()
+    assert names_in(folder) == ["run.json"]
+    assert json.loads((folder / "run.json").read_text())["arguments"] == {"seed": 1}
 
 
-def test_atomic_gives_the_usual_permissions(tmp_path):
-    runs.write_text(tmp_path / "file.txt", "text")
-    (tmp_path / "usual.txt").touch()
-    assert (tmp_path / "file.txt").stat().st_mode == (tmp_path / "usual.txt").stat().st_mode
-
-
-def test_atomic_refuses_a_folder_as_target(tmp_path):
-    (tmp_path / "file.txt").mkdir()
-    with pytest.raises(OutputError) as caught:
-        runs.write_text(tmp_path / "file.txt", "text")
-    assert caught.value.message == f"'{tmp_path / 'file.txt'}' cannot be written: is a directory"
-    assert names_in(tmp_path) == ["file.txt"]
-
-
-def test_atomic_survives_a_kill_in_the_middle_of_a_write(tmp_path):
-    path = tmp_path / "file.txt"
-    path.write_text("old")
+@pytest.mark.parametrize(("force", "resume"), [(False, False), (True, False), (False, True), (False, None)])
+def test_opened_refuses_a_folder_that_another_process_writes(tmp_path, force, resume):
     code = (
         "import sys\nfrom pathlib import Path\nfrom cxrshort import runs\n"
-        "with runs.atomic(Path(sys.argv[1])) as temporary, temporary.open('w') as stream:\n"
-        "    stream.write('half')\n    stream.flush()\n    print('writing', flush=True)\n    sys.stdin.read()\n"
+        "with runs.opened(Path(sys.argv[1]), 'train', arguments={}):\n"
+        "    print('begun', flush=True)\n    sys.stdin.read()\n"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    assert process.stdout.readline() == "writing\n"
+    assert process.stdout.readline() == "begun\n"
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with (
+        pytest.raises(OutputError) as caught,
+        runs.opened(tmp_path, "train", arguments={}, force=force, resume=resume),
+    ):
+        pass
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     process.kill()
     process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    assert path.read_text() == "old"
-    assert names_in(tmp_path) == [f".file.txt.{process.pid}.tmp", "file.txt"]
+    holder = f"process {process.pid} on {platform.node()}"
+    assert caught.value.message == f"'{tmp_path}' is being written by {holder}"
+    assert caught.value.hint == "wait until it ends, or choose another --out"
+    # The killed process left its lock file behind, which locks nothing.
+    with runs.opened(tmp_path, "train", arguments={}, resume=True) as run:
+        run.finish()
+    assert names_in(tmp_path) == ["run.json"]
 
 
-def test_writing_reports_a_full_disk(tmp_path):
-    full = Path("/dev/full")
-    if not full.exists():
-        pytest.skip("this system has no /dev/full")
-    with pytest.raises(OutputError) as caught, runs.writing(tmp_path / "x"), full.open("w") as stream:
-        stream.write("text")
-    assert caught.value.message == f"'{tmp_path / 'x'}' cannot be written: no space left on device"
+def test_opened_takes_a_folder_where_a_kill_left_the_lock_alone(tmp_path):
+    (tmp_path / ".lock").touch()
+    with runs.opened(tmp_path, "train", arguments={}) as run:
+        run.finish()
+    assert names_in(tmp_path) == ["run.json"]
 
 
-def test_atomic_keeps_the_old_file_when_the_disk_is_full(tmp_path):
-    path = tmp_path / "file.txt"
-    path.write_text("old")
-    code = (
-        "import resource, signal, sys\nfrom pathlib import Path\nfrom cxrshort import runs\n"
-        "from cxrshort.errors import OutputError\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        "try:\n    runs.write_text(Path(sys.argv[1]), 'x' * 5000)\n"
-        "except OutputError as error:\n    print(error.message)\n"
-    )
-    process = python(code, path)
-    assert process.communicate()[0] == f"'{path}' cannot be written: file too large\n"
-    assert path.read_text() == "old" and names_in(tmp_path) == ["file.txt"]
+def test_opened_leaves_a_folder_of_something_else_as_it_is(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with (
+        pytest.raises(OutputError, match="files that are not a run"),
+        runs.opened(tmp_path, "train", arguments={}, force=True),
+    ):
+        pass
+    assert names_in(tmp_path) == ["thesis.tex"]
 
 
-def test_writing_passes_other_errors_on(tmp_path):
-    with pytest.raises(BrokenPipeError), runs.writing(tmp_path):
-        raise BrokenPipeError(32, "broken pipe")
+def test_opened_keeps_what_an_interrupted_block_has_begun(tmp_path):
+    with pytest.raises(KeyError), runs.opened(tmp_path, "train", arguments={}) as run:
+        runs.write_text(run.path("half.txt"), "text")
+        raise KeyError
+    assert names_in(tmp_path) == ["half.txt", "unfinished.json"]
+
+
+def test_read_only_run_writes_nothing(tmp_path):
+    runs.start(tmp_path, "train", arguments={})
+    before = (tmp_path / "unfinished.json").read_bytes()
+    seen = runs.Run(tmp_path, "train", {}, read_only=True)
+    assert seen.path("model.txt") == tmp_path / "model.txt"
+    seen.log({"event": "step"})
+    seen.finish()
+    assert names_in(tmp_path) == ["unfinished.json"] and (tmp_path / "unfinished.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(

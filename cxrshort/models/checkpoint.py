@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 
-from cxrshort import runs
+from cxrshort import files, runs
 from cxrshort.errors import DataError, MissingInputError
 from cxrshort.models.classifier import Classifier, InputSpec
 
@@ -141,7 +141,7 @@ def save(model: Classifier, path: Path, *, description: Description) -> None:
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     # In memory first: the library's own writer turns a full disk into an error of another kind.
     content = serialise(tensors, metadata={_KEY: description.to_json()})
-    with runs.atomic(path) as temporary:
+    with files.atomic(path) as temporary:
         temporary.write_bytes(content)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cxrshort import runs
+from cxrshort import files, runs
 from cxrshort.errors import DataError, UsageError
 from cxrshort.models.architecture import DAMAGED_FILE
 
@@ -49,7 +49,7 @@ class State:
         # In memory first: torch's own writer turns a full disk into an internal error.
         buffer = io.BytesIO()
         torch.save(vars(self), buffer)
-        with runs.atomic(path) as temporary:
+        with files.atomic(path) as temporary:
             temporary.write_bytes(buffer.getbuffer())
 
 
@@ -71,15 +71,14 @@ def load(path: Path, *, settings: dict[str, Any]) -> State:
     return state
 
 
-def resumed(run: runs.Run, path: Path, *, settings: dict[str, Any], resume: bool, first: bool) -> State:
+def resumed(run: runs.Run, path: Path, *, settings: dict[str, Any], resume: bool) -> State:
     """Return where a run stands, a fresh state for a new one; its log is brought back to there.
 
     Args:
-        run: the run folder.
+        run: the run folder; only the process that writes it changes its log.
         path: the state file.
         settings: everything that the bytes of the model depend on.
         resume: whether to go on from the state file, where there is one.
-        first: whether this is the process that writes.
 
     Raises:
         DataError: the file is damaged.
@@ -87,11 +86,11 @@ def resumed(run: runs.Run, path: Path, *, settings: dict[str, Any], resume: bool
     """
     log = run.path(runs.LOG)
     if not (resume and path.exists()):
-        if first:
+        if not run.read_only:
             log.unlink(missing_ok=True)
         return State(settings=settings)
     state = load(path, settings=settings)
-    if first:
+    if not run.read_only:
         _forget_later_events(log, state)
     return state
 

@@ -9,14 +9,15 @@ import dataclasses
 import itertools
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from cxrshort import distributed, registry, runs
 from cxrshort import manifest as manifests
+from cxrshort import registry, runs
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.errors import UsageError, WorkFailedError
@@ -119,11 +120,15 @@ def train_members(request: Request, *, one: One, judge: Judge) -> dict[str, Any]
         one: trains a member.
         judge: tells what the whole reaches on the validation fold.
     """
-    recipe, count = request.recipe, request.recipe.members
-    arguments = _arguments(request, count)
+    arguments = _arguments(request, request.recipe.members)
     if complete := _complete(request, arguments):
         return complete
-    run = _open(request, arguments)
+    with _open(request, arguments) as run:
+        return _train_members(run, request, one=one, judge=judge)
+
+
+def _train_members(run: runs.Run, request: Request, *, one: One, judge: Judge) -> dict[str, Any]:
+    recipe, count = request.recipe, request.recipe.members
     members = [
         replace(
             request,
@@ -172,7 +177,11 @@ def train_grid(request: Request, *, one: One, points: Sequence[Mapping[str, Any]
     arguments = _arguments(request, [dict(each) for each in points])
     if complete := _complete(request, arguments):
         return complete
-    run = _open(request, arguments)
+    with _open(request, arguments) as run:
+        return _train_grid(run, request, one=one, points=points)
+
+
+def _train_grid(run: runs.Run, request: Request, *, one: One, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     trials: list[dict[str, Any]] = []
     failures: list[WorkFailedError] = []
     for number, point in enumerate(points):
@@ -231,25 +240,17 @@ def _complete(request: Request, arguments: Mapping[str, Any]) -> dict[str, Any] 
     return runs.finished(request.folder, arguments=arguments) if request.resume else None
 
 
-def _open(request: Request, arguments: Mapping[str, Any]) -> runs.Run:
-    """Return the run folder that holds a series, started by the first process alone."""
-    inputs = input_files(request.data, request.recipe)
-    started: list[runs.Run] = []
-
-    def start() -> None:
-        started.append(
-            runs.start(
-                request.folder,
-                "train",
-                arguments=arguments,
-                inputs=inputs,
-                force=request.force,
-                resume=request.resume,
-            )
-        )
-
-    distributed.on_first_rank(start, request.compute)
-    return started[0] if started else runs.Run(request.folder, "train", dict(arguments))
+def _open(request: Request, arguments: Mapping[str, Any]) -> AbstractContextManager[runs.Run]:
+    """Return the run folder that holds a series."""
+    return runs.opened(
+        request.folder,
+        "train",
+        arguments=arguments,
+        inputs=input_files(request.data, request.recipe),
+        compute=request.compute,
+        force=request.force,
+        resume=request.resume,
+    )
 
 
 def inputs(request: Request) -> list[str]:

@@ -99,25 +99,28 @@ def evaluate(
     read = {title: path for name in names for title, path in library.files(name).items()}
     inputs = read | {data.name: data.path for data in loaded if data.path}
     arguments = {"models": given, "dataset": dataset, "split": split, "label": label, **compute.record()}
-    start = partial(runs.start, folder, "evaluate", arguments=arguments, inputs=inputs, force=force, resume=None)
-    begun: list[runs.Run] = []
-    with distributed.process_group(compute), enough_memory(compute, images=SCORING_BATCH):
-        distributed.on_first_rank(lambda: begun.append(start()), compute)
-        judge = partial(_judge_one, split=split, compute=compute, report=runs.silent if compute.rank else report)
-        methods: list[str | None] = [None] * len(names) if segmenters else [*library.methods(described)]
-        parts = [judge(*each, loaded) for each in zip(names, methods, folds, strict=True)]
-    if not begun:
-        return {}
-    run, found = begun[0], pd.concat(parts, ignore_index=True)
-    if segmenters:
-        summary = _summarise_masks(run, found)
-    else:
-        manifests.write(found, run.path(PREDICTIONS))
-        numbers = described[0].recipe.get("task") == "regression"
-        summary = _summarise_numbers(run, found) if numbers else _summarise(run, found, chosen)
-        summary["notes"] = tables.why_no_gap(found)
-    runs.write_json(run.path("summary.json"), summary)
-    run.finish({"summary": summary})
+    judge = partial(_judge_one, split=split, compute=compute, report=runs.silent if compute.rank else report)
+    methods: list[str | None] = [None] * len(names) if segmenters else [*library.methods(described)]
+    with (
+        distributed.process_group(compute),
+        runs.opened(
+            folder, "evaluate", arguments=arguments, inputs=inputs, compute=compute, force=force, resume=None
+        ) as run,
+    ):
+        with enough_memory(compute, images=SCORING_BATCH):
+            parts = [judge(*each, loaded) for each in zip(names, methods, folds, strict=True)]
+        if run.read_only:
+            return {}
+        found = pd.concat(parts, ignore_index=True)
+        if segmenters:
+            summary = _summarise_masks(run, found)
+        else:
+            manifests.write(found, run.path(PREDICTIONS))
+            numbers = described[0].recipe.get("task") == "regression"
+            summary = _summarise_numbers(run, found) if numbers else _summarise(run, found, chosen)
+            summary["notes"] = tables.why_no_gap(found)
+        runs.write_json(run.path("summary.json"), summary)
+        run.finish({"summary": summary})
     return {**summary, "folder": str(folder)}
 
 

@@ -236,27 +236,24 @@ def _train_one(request: Request) -> dict[str, Any]:
     settings = _settings(prepared.description, compute, data)
     if request.resume and (complete := runs.finished(folder, arguments=settings)):
         return complete
-    inputs = input_files(data, request.recipe)
-    start = partial(
-        runs.start, folder, "train", arguments=settings, inputs=inputs, force=request.force, resume=request.resume
+    opened = runs.opened(
+        folder,
+        "train",
+        arguments=settings,
+        inputs=input_files(data, request.recipe),
+        compute=compute,
+        force=request.force,
+        resume=request.resume,
     )
-    with interruption.watched() as interrupted, deterministic():
-        run = _start_run(start, runs.Run(folder, "train", settings, names={STATE}), compute)
+    with interruption.watched() as interrupted, deterministic(), opened as run:
         path = run.path(STATE)
-        state = states.resumed(run, path, settings=settings, resume=request.resume, first=compute.rank == 0)
+        state = states.resumed(run, path, settings=settings, resume=request.resume)
         with enough_memory(compute, images=SCORING_BATCH):  # features and outlines are scored beforehand
             lesson = prepared.lesson()
         tell = _teller(run, request.report, tensorboard=request.tensorboard, state=state, steps=len(lesson.batches))
-        course = prepared.course(lesson, Keeper(path, interrupted), runs.silent if compute.rank else tell)
+        course = prepared.course(lesson, Keeper(path, interrupted), runs.silent if run.read_only else tell)
         state = fit(lesson.learner, lesson.batches, course=course, state=state)
-    return {} if compute.rank else _finish(run, lesson, state, folds=prepared.folds)
-
-
-def _start_run(start: Callable[[], runs.Run], seen: runs.Run, compute: Compute) -> runs.Run:
-    """Return the run that the first process has started, or what the others see of it, who write nothing."""
-    started = []
-    distributed.on_first_rank(lambda: started.append(start()), compute)
-    return started[0] if started else seen
+        return {} if run.read_only else _finish(run, lesson, state, folds=prepared.folds)
 
 
 def _teller(run: runs.Run, report: Report, *, tensorboard: bool, state: State, steps: int) -> Report:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cxrshort import runs
+from cxrshort import files, runs
 from cxrshort.errors import DataError, MissingInputError, UsageError
 
 
@@ -41,7 +41,7 @@ class Journal:
 
     def append(self, results: Sequence[Mapping[str, Any]]) -> None:
         """Write the results of one chunk as one line."""
-        with runs.writing(self._path), self._path.open("a", encoding="utf-8") as stream:
+        with files.writing(self._path), self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(list(results)) + "\n")
         self.results |= _by_row(results)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxrshort import forecasts, runs
+from cxrshort import files, forecasts, runs
 from cxrshort.datasets.building import assembly
 from cxrshort.datasets.building.assembly import Build
 from cxrshort.datasets.building.image_source import Material, part_of
@@ -216,5 +216,5 @@ def foresee(folder: Path, *, force: bool, resume: bool, part: bool, merge: bool)
 def discard(folder: Path) -> None:
     """Remove the shards of a dataset folder that is complete."""
     if (folder / SHARDS).exists():
-        with runs.writing(folder):
+        with files.writing(folder):
             shutil.rmtree(folder / SHARDS)

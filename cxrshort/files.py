@@ -1,0 +1,77 @@
+"""Files that appear whole or not at all, and clear errors where the system refuses to write them."""
+
+import contextlib
+import errno
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from cxrshort.errors import OutputError
+
+TEMPORARY = re.compile(r"\..+\.[0-9]+\.tmp")
+"""What `atomic` calls its temporary files; a kill leaves them behind."""
+
+_REFUSALS = (
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EEXIST,
+    errno.EFBIG,
+    errno.EIO,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write ``path`` into one clear error.
+
+    Raises:
+        OutputError: a read-only folder, a full disk, a quota.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _REFUSALS:
+            reason = (error.strerror or str(error)).lower()
+            raise OutputError(
+                f"'{path}' cannot be written: {reason}", "free the space or choose another --out"
+            ) from error
+        raise
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside ``path``; rename it to ``path`` when the block ends without an error.
+
+    The temporary file is synced to the disk before the rename, so that a reader sees the old file or the new one.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    if not path.parent.is_dir():
+        raise OutputError(f"'{path}' cannot be written: '{path.parent}' is not a folder", "make the folder first")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with writing(path):
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            with temporary.open("rb+") as stream:
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """Return the umask; some libraries write files that only their owner can read."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
