@@ -14,7 +14,7 @@ import joblib
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from cxrshort import runs
+from cxrshort import files
 from cxrshort.errors import DataError, MissingInputError, OutputError
 from cxrshort.images.raster import ImageError
 from cxrshort.workers import tethered
@@ -158,7 +158,7 @@ def fill_rows(
     numbered = list(zip(tasks, map(int, rows), strict=True))
     chunks = [numbered[start : start + chunk] for start in range(0, len(numbered), chunk)]
     results: list[dict[str, Any]] = []
-    with warnings.catch_warnings(), runs.writing(paths[0]):
+    with warnings.catch_warnings(), files.writing(paths[0]):
         # Once around all threads as well: the filters are global, and threads that restore them overtake each other.
         warnings.simplefilter("ignore")
         pool = joblib.Parallel(n_jobs=min(jobs, max(1, len(chunks))), prefer=prefer, return_as="generator")
