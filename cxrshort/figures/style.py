@@ -3,6 +3,7 @@
 Figures are built from ``Figure`` objects, never through pyplot: no global state, no display, safe in threads.
 """
 
+import io
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+
+from cxrshort.files import atomic
 
 DPI = 150
 INK = "#222222"
@@ -76,7 +79,14 @@ def wrap(text: str, characters: int, *, lines: int = 3) -> str:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a PNG that holds no date and no version, and return its path."""
+    """Write a PNG that holds no date and no version, whole or not at all, and return its path.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    rendered = io.BytesIO()  # in memory first: the library's writer leaves half a file on a full disk
     with matplotlib.rc_context({"savefig.bbox": None, "savefig.facecolor": "auto"}):
-        figure.savefig(path, format="png", dpi=figure.dpi, metadata={"Software": None})
+        figure.savefig(rendered, format="png", dpi=figure.dpi, metadata={"Software": None})
+    with atomic(path) as temporary:
+        temporary.write_bytes(rendered.getbuffer())
     return path
