@@ -53,29 +53,47 @@ def _planted(result: Mapping[str, Any]) -> None:
         line(text)
 
 
-def _characteristics(rows: Sequence[Sequence[str]], *, whole: bool) -> None:
-    header, *body = rows
+def _characteristics(records: Sequence[Mapping[str, Any]], *, whole: bool) -> None:
+    import pandas as pd
+
+    from cxrshort.stats.characteristics import characteristics_header, characteristics_rows, labels_without_values
+
+    found = pd.DataFrame(records)
+    header = characteristics_header(found)
     # An empty label shows as a dash; how many are empty stands in characteristics.csv.
-    shown = [row for row in body if whole or not row[0].endswith(" not labelled")]
+    shown = [row for row in characteristics_rows(found) if whole or not row[0].endswith(" not labelled")]
     table(header, shown, Columns(right=range(1, len(header))))
+    if empty := labels_without_values(found):
+        line(f"{len(empty)} labels without values: {', '.join(empty)}\n")
 
 
-def _confounding(rows: Sequence[Sequence[str]], *, whole: bool) -> None:
-    header, *body = rows
-    if whole:
-        return table(header, body, Columns(right=(4,), least={3: _INTERVAL - 2}))
+def _confounding(records: Sequence[Mapping[str, Any]], *, whole: bool) -> None:
+    import pandas as pd
+
+    from cxrshort.stats.confounding import CONFOUNDING_HEADER, confounding_rows, list_unmeasured
+
+    found = pd.DataFrame(records)
+    body = confounding_rows(found)
+    if body and whole:
+        table(CONFOUNDING_HEADER, body, Columns(right=(3,), least={2: _INTERVAL - 2}))
+    elif body:
+        _worst(body)
+    if unmeasured := list_unmeasured(found):
+        line(unmeasured)
+    return line("")
+
+
+def _worst(body: Sequence[Sequence[str]]) -> None:
     shown, cautious = [], False
-    for label, by, measure, value, _, verdict in body[:_WORST]:
+    for label, by, value, _, verdict in body[:_WORST]:
         known, sign, _ = verdict.partition(" (only ")
         cautious = cautious or bool(sign)
-        name = "V" if measure.startswith("Cramer") else measure
-        shown.append([label, by, f"{name} {value}", known + (" *" if sign else "")])
-    table(["label", "predicted by", "Cramer's V or AUC", "verdict"], shown, Columns(least={2: _INTERVAL + 2}))
+        shown.append([label, by, value, known + (" *" if sign else "")])
+    table(["label", "predicted by", "AUC", "verdict"], shown, Columns(least={2: _INTERVAL}))
     if cautious:
         line("* on few persons of one class; confounding.csv has their number")
     if len(body) > _WORST:
         line(f"the worst {_WORST} of {len(body)}; all are in confounding.csv, and --verbose prints them")
-    return line("")
 
 
 def _excluded(result: Mapping[str, Any], *, whole: bool) -> None:

@@ -1,4 +1,4 @@
-"""How strongly a category or a number goes with a label: Cramer's V and AUC, with intervals that count persons.
+"""How well a category or a number alone ranks a label: an AUC, with an interval that counts persons.
 
 What would invalidate these numbers:
 
@@ -7,16 +7,11 @@ What would invalidate these numbers:
   ten-fold scoring judges on everybody, but its folds teach each other: its intervals covered 0.5 in 77 to 88 % of
   simulations, those of halves in 95 %.) Numbers are scored as they are, so nothing is fitted and nobody is set aside;
   an AUC below 0.5 means that small values go with the label.
-- Images of one person treated as independent. Both measures count persons.
+- Images of one person treated as independent. Persons are counted.
 - Few positives that happen to share one category: DeLong's error is then near zero. The AUC of a category has that
   error or the one under independence, whichever is larger.
 - Missing cells. Rows without the label or without the category or number are left out, and ``images`` says how many
   remain.
-
-Cramer's V is Bergsma's (J. Korean Stat. Soc. 42:323, 2013), which takes off what chance alone adds. Its interval
-inverts the noncentral chi-square distribution (Smithson, Confidence Intervals, Sage 2003) after the second-order
-correction of Rao & Scott (Ann. Stat. 12:46, 1984) for persons with several images, its variance taken under
-independence: the limits hold near 0, where it matters, and are wide for rare labels.
 """
 
 import math
@@ -26,21 +21,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import chndtrinc
-from scipy.stats import chi2, norm, rankdata
-from scipy.stats.contingency import association
+from scipy.stats import norm, rankdata
 
 from cxrshort.errors import DataError
 from cxrshort.stats.auc import auc_interval, check_level
 from cxrshort.stats.auc_limits import logit_limits
 from cxrshort.stats.midranks import CheckedRows, Integers, Sample, check_rows, count_distinct, why_no_variance
 
-CRAMERS_V, AUC = "Cramer's V", "AUC"
 POWER = 0.8
 MOST_CATEGORIES = 20
 FEWEST_PERSONS = 10
-"""Rarer categories, or below a quarter of the persons if that is less, are taken together: the chi-square distribution
-does not hold for nearly empty cells."""
+"""Rarer categories, or below a quarter of the persons if that is less, are taken together: the prevalence in half of so
+few persons says nothing of the other half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +40,7 @@ class Association:
     """How strongly one column goes with one label.
 
     Args:
-        measure: ``"Cramer's V"``, in [0, 1], or ``"AUC"``, in [0, 1] with 0.5 for none.
-        value: None where it cannot be computed.
+        value: the AUC, 0.5 for none; None where it cannot be computed.
         low: lower limit; None where no interval can be given.
         high: upper limit; None where no interval can be given.
         images: with both the label, exactly 0 or 1, and the column.
@@ -57,7 +48,6 @@ class Association:
         reason: why a number is missing or unreliable; "" when all is well.
     """
 
-    measure: str
     value: float | None
     low: float | None
     high: float | None
@@ -67,96 +57,8 @@ class Association:
 
     @property
     def strength(self) -> float:
-        """Return 0 for independence to 1 for a perfect relation: V itself, or |2 AUC - 1|; -1 where unknown."""
-        if self.value is None:
-            return -1.0
-        return self.value if self.measure == CRAMERS_V else abs(2 * self.value - 1)
-
-
-def cramers_v(
-    targets: ArrayLike, categories: ArrayLike, *, clusters: ArrayLike | None = None, level: float = 0.95
-) -> Association:
-    """Compute Cramer's V between a label and a category, corrected for bias, with an interval that counts persons.
-
-    Categories of fewer than 10 persons (or a quarter of all, if that is less), and those beyond the 19 largest, are
-    taken together.
-
-    Args:
-        targets: (N,) truth; rows that are not exactly 0 or 1 are left out.
-        categories: (N,) text; empty ones are left out.
-        clusters: (N,) person ids; None where every row is a person of its own.
-        level: coverage in (0, 1).
-
-    Raises:
-        DataError: a row without a person, lengths that differ.
-        UsageError: a level outside (0, 1).
-
-    Example:
-        >>> found = cramers_v([0, 0, 0, 1, 1, 1] * 20, list("xxyyyy") * 20)
-        >>> f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
-        '0.704 [0.528, 0.886]'
-    """
-    check_level(level)
-    rows, groups = _grouped(targets, categories, clusters)
-    if reason := _one_group(rows, groups):
-        return Association(CRAMERS_V, None, None, None, len(groups), reason=reason)
-    if not 0 < rows.counts[0] < len(groups):
-        return Association(CRAMERS_V, None, None, None, len(groups), reason=why_no_variance(rows))
-    crossed = np.bincount(2 * groups + rows.positive, minlength=2 * (groups.max() + 1)).reshape(-1, 2)
-    phi_squared = float(association(crossed, method="cramer")) ** 2
-    value = _corrected(phi_squared, len(crossed), len(groups))
-    if reason := why_no_variance(rows):
-        return Association(CRAMERS_V, value, None, None, len(groups), reason=reason)
-    low, high, smallest = _limits_of_v(phi_squared, rows, groups, level)
-    return Association(CRAMERS_V, value, min(low, value), max(high, value), len(groups), smallest)
-
-
-def _corrected(phi_squared: float, categories: int, images: int) -> float:
-    """Return Bergsma's V for a table of ``categories`` by two classes."""
-    left = max(0.0, phi_squared - (categories - 1) / (images - 1))
-    rows, classes = (each - (each - 1) ** 2 / (images - 1) for each in (categories, 2))
-    room = min(rows, classes) - 1
-    return min(1.0, math.sqrt(left / room)) if room > 0 else 0.0
-
-
-def _limits_of_v(phi_squared: float, rows: CheckedRows, groups: Integers, level: float) -> tuple[float, float, float]:
-    """Return both limits, and the smallest V that would have been shown with a chance of 80 %.
-
-    The upper limit never rests on less than independence is expected to give: where a statistic happens to be smaller,
-    inversion alone would return an interval of no width.
-    """
-    effect, freedom = _design_effect(rows, groups)
-    statistic = len(groups) * phi_squared / effect
-    enough = float(chi2.ppf(0.5 + level / 2, freedom))
-    centres = (
-        float(chndtrinc(statistic, freedom, 0.5 + level / 2)) if statistic > enough else 0.0,
-        float(chndtrinc(max(statistic, freedom), freedom, 0.5 - level / 2)),
-        float(chndtrinc(enough, freedom, 1 - POWER)),
-    )
-    low, high, smallest = (min(1.0, math.sqrt(centre * effect / len(groups))) for centre in centres)
-    return low, high, smallest
-
-
-def _design_effect(rows: CheckedRows, groups: Integers) -> tuple[float, float]:
-    """Return by how much Pearson's statistic is inflated when persons repeat, and its degrees of freedom.
-
-    Pearson's statistic is U' E^-1 U, where U sums (category - share) (target - prevalence) over images and E is its
-    covariance if all images were independent. Summed by person first, the same products give its true covariance C, and
-    the eigenvalues of E^-1 C are Rao & Scott's design effects; two moments of them make the correction.
-    """
-    count, persons = groups.max() + 1, rows.persons
-    share, prevalence = np.bincount(groups) / len(groups), rows.positive.mean()
-    cells = np.bincount(rows.codes * count + groups, weights=rows.positive - prevalence, minlength=persons * count)
-    cells = cells.reshape(persons, count)
-    scores = (cells - cells.sum(axis=1, keepdims=True) * share)[:, 1:]
-    expected = len(groups) * prevalence * (1 - prevalence) * (np.diag(share) - np.outer(share, share))[1:, 1:]
-    ratio = np.linalg.solve(expected, scores.T @ scores)
-    freedom = count - 1
-    mean = float(np.trace(ratio)) / freedom
-    if mean < 1e-9:  # every person has each category equally often in both classes: nothing varies between persons
-        return 1.0, float(freedom)
-    spread = max(0.0, float(np.trace(ratio @ ratio)) / freedom / mean**2 - 1)
-    return mean * (1 + spread), freedom / (1 + spread)
+        """Return |2 AUC - 1|, 0 for independence to 1 for a perfect relation; -1 where unknown."""
+        return -1.0 if self.value is None else abs(2 * self.value - 1)
 
 
 def category_auc(
@@ -171,7 +73,8 @@ def category_auc(
 
     Args:
         targets: (N,) truth; rows that are not exactly 0 or 1 are left out.
-        categories: (N,) text; empty ones are left out, rare ones taken together as in :func:`cramers_v`.
+        categories: (N,) text; empty ones are left out. Those of fewer than 10 persons (or a quarter of all, if that is
+            less), and those beyond the 19 largest, are taken together.
         clusters: (N,) person ids; None where every row is a person of its own.
         rng: draws the halves, each with half of the persons who have a positive.
         level: coverage in (0, 1).
@@ -189,7 +92,7 @@ def category_auc(
     check_level(level)
     rows, groups = _grouped(targets, categories, clusters)
     if reason := _one_group(rows, groups) or why_no_variance(rows):
-        return Association(AUC, None, None, None, len(groups), reason=reason)
+        return Association(None, None, None, len(groups), reason=reason)
     learned = _half_of_persons(rows, rng)[rows.codes]
     hits = np.bincount(groups[learned], weights=rows.positive[learned], minlength=groups.max() + 1)
     images = np.bincount(groups[learned], minlength=groups.max() + 1)
@@ -232,7 +135,7 @@ def number_auc(
     truth, values = np.asarray(targets, dtype=np.float64), np.asarray(numbers, dtype=np.float64)
     used = np.isin(truth, (0.0, 1.0)) & ~np.isnan(values)
     if reason := _one_value(values[used], "value"):
-        return Association(AUC, None, None, None, int(used.sum()), reason=reason)
+        return Association(None, None, None, int(used.sum()), reason=reason)
     persons = None if clusters is None else np.asarray(clusters)[used]
     return _auc(Sample(truth[used], values[used], persons), images=int(used.sum()), level=level)
 
@@ -240,15 +143,15 @@ def number_auc(
 def _auc(sample: Sample, *, images: int, level: float, least_error: float = 0.0) -> Association:
     found = auc_interval(sample.targets, sample.scores, sample.clusters, level=level)
     if found.auc is None or found.low is None or found.high is None:
-        return Association(AUC, found.auc, None, None, images, reason=found.reason)
+        return Association(found.auc, None, None, images, reason=found.reason)
     if found.standard_error is None:
         smallest = min(1.0, max(found.high, 1 - found.low))
-        return Association(AUC, found.auc, found.low, found.high, images, smallest, found.caution)
+        return Association(found.auc, found.low, found.high, images, smallest, found.caution)
     error, quantile = max(found.standard_error, least_error), float(norm.ppf(0.5 + level / 2))
     low, high = logit_limits(found.auc, error, quantile)
     low, high = min(low, found.low), max(high, found.high)
     smallest = min(1.0, 0.5 + (quantile + float(norm.ppf(POWER))) * error)
-    return Association(AUC, found.auc, low, high, images, smallest, found.caution)
+    return Association(found.auc, low, high, images, smallest, found.caution)
 
 
 def _error_under_independence(sample: Sample) -> float:

@@ -159,8 +159,10 @@ def characteristics_header(table: pd.DataFrame) -> list[str]:
 def characteristics_rows(table: pd.DataFrame) -> list[list[str]]:
     """Return the table of :func:`characteristics` as cells of text, a row per characteristic.
 
-    Counts are ``12 (3.4 %)``; ages ``median [quartile, quartile]``; ``-`` stands where there is nothing to count.
+    Counts are ``12 (3.4 %)``; ages ``median [quartile, quartile]``; ``-`` stands where there is nothing to count. Left
+    out are the labels that no image has a value of; :func:`labels_without_values` lists them.
     """
+    empty = set(labels_without_values(table))
     cells = {
         (row["characteristic"], row["item"], row["repository"], row["class"]): row for row in table.to_dict("records")
     }
@@ -169,7 +171,14 @@ def characteristics_rows(table: pd.DataFrame) -> list[list[str]]:
     return [
         [_title(*line), *(_cell(cells[*line, *group]) if (*line, *group) in cells else "0" for group in groups)]
         for line in lines
+        if line[0] not in empty
     ]
+
+
+def labels_without_values(table: pd.DataFrame) -> list[str]:
+    """Return the labels of :func:`characteristics` that not one image has a value of."""
+    total = table[(table["repository"] == TOTAL) & (table["item"] == UNLABELLED)]
+    return [str(name) for name in total["characteristic"][total["count"] == total["of"]]]
 
 
 def _columns_of(table: pd.DataFrame) -> list[tuple[str, str]]:

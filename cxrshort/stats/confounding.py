@@ -5,13 +5,13 @@ label, it can learn instead of the disease.
 
 What would invalidate these numbers:
 
-- Many pairs. Where nothing is confounded, some still read "weak" by chance: Cramer's V in one pair of forty (its lower
-  limit leaves 0), the AUC in one of twenty.
+- Many pairs. Where nothing is confounded, one pair of twenty still reads "weak" by chance.
 - Missing cells. Images without the label or without the column are left out, and ``images`` says how many remain; a
   column that is known for one class only shows in the table of characteristics, not here.
 - A label that one repository alone can express has no other class elsewhere; then nothing can be measured.
 
-The measures, and why their intervals can be trusted, are in ``association.py``.
+The measure, and why its intervals can be trusted, is in ``association.py``. Cramer's V stood beside it once and said
+the same on another scale.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -23,7 +23,7 @@ import pandas as pd
 
 from cxrshort import columns as described
 from cxrshort import registry
-from cxrshort.stats.association import AUC, CRAMERS_V, Association, category_auc, cramers_v, number_auc
+from cxrshort.stats.association import Association, category_auc, number_auc
 from cxrshort.stats.auc import check_level
 from cxrshort.stats.midranks import Floats, Integers, is_exact
 
@@ -31,10 +31,10 @@ COLUMNS = ("repository", "view", "sex", "age_years", "manufacturer")
 VERDICTS = ("worst-case confounded", "strong", "weak", "none shown", "not measurable")
 """The beginnings of all verdicts, worst first."""
 WORST, STRONG, WEAK, NONE, UNKNOWN = VERDICTS
-CONFOUNDING_HEADER = ("label", "predicted by", "measure", "value [interval]", "images", "verdict")
+CONFOUNDING_HEADER = ("label", "predicted by", "AUC [interval]", "images", "verdict")
 
-STRONG_V, STRONG_AUC = 0.3, 0.64
-"""Cohen's medium effect (Statistical Power Analysis, 1988): w = 0.3; d = 0.5, which is an AUC of 0.64."""
+STRONG_AUC = 0.64
+"""Cohen's medium effect (Statistical Power Analysis, 1988): d = 0.5, which is an AUC of 0.64."""
 
 
 def confounding(
@@ -47,13 +47,13 @@ def confounding(
 ) -> pd.DataFrame:
     """Measure how well each column of metadata alone predicts each label, worst first.
 
-    A column of numbers gets an AUC; every other one Cramer's V and an AUC. The verdict is
+    The verdict on an AUC is
 
     - "worst-case confounded" where each repository holds images of one class only, and both classes are there
       (DeGrave et al. 2021, dataset I): a fact about the dataset, whatever its size;
     - "none shown" where the interval holds independence, with the smallest value that this many images would have
       shown with a chance of 80 %;
-    - else "strong" from Cohen's medium effect on (V 0.3; AUC 0.64, or 0.36 and less), and "weak" below, with a caution
+    - else "strong" from Cohen's medium effect on (0.64 and more, or 0.36 and less), and "weak" below, with a caution
       where few errors are expected of an AUC (see ``auc_limits.py``);
     - "not measurable", with the reason.
 
@@ -65,7 +65,7 @@ def confounding(
         level: coverage of the intervals, in (0, 1).
 
     Returns:
-        A row per label, column and measure: ``label, column, measure, value, low, high, verdict, images``.
+        A row per label and column: ``label, column, auc, low, high, images, verdict``.
 
     Raises:
         UsageError: an unknown label or column, a level outside (0, 1).
@@ -75,8 +75,8 @@ def confounding(
         ...     {"person_id": list("abcdef"), "repository": list("xxxyyy"), "COVID-19": [0.0, 0, 0, 1, 1, 1]}
         ... )
         >>> table = confounding(manifest, ["COVID-19"], columns=["repository"], rng=np.random.default_rng(0))
-        >>> table[["measure", "value", "verdict"]].values.tolist()
-        [["Cramer's V", 1.0, 'worst-case confounded'], ['AUC', 1.0, 'worst-case confounded']]
+        >>> table[["column", "auc", "verdict"]].values.tolist()
+        [['repository', nan, 'worst-case confounded']]
     """
     check_level(level)
     persons = pd.factorize(manifest["person_id"])[0]
@@ -87,15 +87,14 @@ def confounding(
         targets = manifest[label].to_numpy(dtype=np.float64, na_value=np.nan)
         for column in columns:
             worst = column == "repository" and _is_perfect(targets, values[column])
-            for each in _associations(values[column], targets, persons=persons, rng=rng, level=level):
-                found.append((label, column, each, WORST if worst else _verdict(each)))
+            each = _association(values[column], targets, persons=persons, rng=rng, level=level)
+            found.append((label, column, each, WORST if worst else _verdict(each)))
     found.sort(key=lambda row: (_rank(row[3]), -row[2].strength))
     rows = [
-        (label, column, each.measure, each.value, each.low, each.high, verdict, each.images)
-        for label, column, each, verdict in found
+        (label, column, each.value, each.low, each.high, each.images, verdict) for label, column, each, verdict in found
     ]
-    names = ["label", "column", "measure", "value", "low", "high", "verdict", "images"]
-    return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(("value", "low", "high"), np.float64))
+    names = ["label", "column", "auc", "low", "high", "images", "verdict"]
+    return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(("auc", "low", "high"), np.float64))
 
 
 def _rank(verdict: str) -> int:
@@ -128,47 +127,63 @@ def _is_perfect(targets: Floats, repositories: _Values) -> bool:
     return len(np.unique(targets[used])) == 2 and bool((classes == 1).all())
 
 
-def _associations(
+def _association(
     values: _Values, targets: Floats, *, persons: Integers, rng: np.random.Generator, level: float
-) -> list[Association]:
+) -> Association:
     if values.absent:
-        return [Association(CRAMERS_V, None, None, None, 0, reason="the manifest has no such column")]
+        return Association(None, None, None, 0, reason="the manifest has no such column")
     if values.numeric:
-        return [number_auc(targets, values.cells, clusters=persons, level=level)]
-    return [
-        cramers_v(targets, values.cells, clusters=persons, level=level),
-        category_auc(targets, values.cells, clusters=persons, rng=rng, level=level),
-    ]
+        return number_auc(targets, values.cells, clusters=persons, level=level)
+    return category_auc(targets, values.cells, clusters=persons, rng=rng, level=level)
 
 
 def _verdict(found: Association) -> str:
     if found.value is None or found.low is None or found.high is None:
         return f"{UNKNOWN}: {found.reason}"
-    if found.low <= (0.0 if found.measure == CRAMERS_V else 0.5) <= found.high:
-        name, smallest = ("V" if found.measure == CRAMERS_V else AUC), found.smallest or 1.0
-        return f"{NONE} (would have shown {name} {smallest:.2f})" if smallest < 1 else f"{NONE} (too few images)"
-    strong = STRONG_V if found.measure == CRAMERS_V else 2 * STRONG_AUC - 1
-    verdict = STRONG if found.strength >= strong else WEAK
+    if found.low <= 0.5 <= found.high:
+        smallest = found.smallest or 1.0
+        return f"{NONE} (would have shown AUC {smallest:.2f})" if smallest < 1 else f"{NONE} (too few images)"
+    verdict = STRONG if found.strength >= 2 * STRONG_AUC - 1 else WEAK
     return f"{verdict} ({found.reason})" if found.reason else verdict
 
 
 def confounding_rows(table: pd.DataFrame) -> list[list[str]]:
-    """Return what :func:`confounding` found as cells of text, under :data:`CONFOUNDING_HEADER`.
+    """Return what :func:`confounding` could measure as cells of text, under :data:`CONFOUNDING_HEADER`.
 
     Example:
-        >>> row = ("COVID-19", "view", "AUC", 0.5, 0.45, 0.55, "none shown (would have shown AUC 0.57)", 1200)
-        >>> names = ["label", "column", "measure", "value", "low", "high", "verdict", "images"]
+        >>> row = ("COVID-19", "view", 0.5, 0.45, 0.55, 1200, "none shown (would have shown AUC 0.57)")
+        >>> names = ["label", "column", "auc", "low", "high", "images", "verdict"]
         >>> confounding_rows(pd.DataFrame([row], columns=names))
-        [['COVID-19', 'view', 'AUC', '0.500 [0.450, 0.550]', '1,200', 'none shown (would have shown AUC 0.57)']]
+        [['COVID-19', 'view', '0.500 [0.450, 0.550]', '1,200', 'none shown (would have shown AUC 0.57)']]
     """
     return [
-        [row["label"], row["column"], row["measure"], _interval(row), f"{row['images']:,}", row["verdict"]]
+        [row["label"], row["column"], _interval(row), f"{row['images']:,}", row["verdict"]]
         for row in table.to_dict("records")
+        if not row["verdict"].startswith(UNKNOWN)
     ]
 
 
+def list_unmeasured(table: pd.DataFrame) -> str:
+    """Return one line on the columns that could not be measured, with the reason; "" when all could.
+
+    Example:
+        >>> row = ("COVID-19", "view", None, None, None, 0, "not measurable: only one category")
+        >>> names = ["label", "column", "auc", "low", "high", "images", "verdict"]
+        >>> list_unmeasured(pd.DataFrame([row], columns=names))
+        'not measurable: view (only one category)'
+    """
+    labels = table["label"].nunique()
+    silent = table[table["verdict"].str.startswith(UNKNOWN)]
+    parts = []
+    for (column, verdict), part in silent.groupby(["column", "verdict"], sort=False):
+        count = part["label"].nunique()
+        of_labels = "" if count == labels else f", {count} of {labels} labels"
+        parts.append(f"{column} ({str(verdict).removeprefix(f'{UNKNOWN}: ')}{of_labels})")
+    return f"{UNKNOWN}: {', '.join(parts)}" if parts else ""
+
+
 def _interval(row: Mapping[Hashable, Any]) -> str:
-    if pd.isna(row["value"]):
+    if pd.isna(row["auc"]):
         return "none"
     limits = "no interval" if pd.isna(row["low"]) else f"{row['low']:.3f}, {row['high']:.3f}"
-    return f"{row['value']:.3f} [{limits}]"
+    return f"{row['auc']:.3f} [{limits}]"

@@ -219,7 +219,7 @@ def build_dataset(
     assembly.write(build, manifest, candidates, regions=regions, tables=tables)
     if figures and not metadata_only:
         gallery.draw(manifest, datasets.Pixels(manifest), where=run.path)
-    found = {"same_films": same_films, **{name: each.rows for name, each in tables.items()}}
+    found = {"same_films": same_films, **{name: assembly.records(each) for name, each in tables.items()}}
     summary = {
         "dataset": dataset,
         **assembly.summarise(manifest, candidates),

@@ -9,7 +9,12 @@ import pytest
 from cxrshort.columns import LABELS
 from cxrshort.errors import UsageError
 from cxrshort.stats import characteristics as module
-from cxrshort.stats.characteristics import characteristics, characteristics_header, characteristics_rows
+from cxrshort.stats.characteristics import (
+    characteristics,
+    characteristics_header,
+    characteristics_rows,
+    labels_without_values,
+)
 
 NONE = float("nan")
 
@@ -179,6 +184,13 @@ def test_characteristics_rows_are_cells_of_text():
         ["COVID-19 soft label", "0", "1 (100.0 %)", "0", "0", "1 (16.7 %)"],
         ["COVID-19 not labelled", "0 (0.0 %)", "0 (0.0 %)", "1 (100.0 %)", "0 (0.0 %)", "1 (14.3 %)"],
     ]
+
+
+def test_labels_that_no_image_has_are_no_rows_but_listed():
+    table = characteristics(manifest().assign(Hernia=NONE, Mass=NONE))
+    assert labels_without_values(table) == ["Hernia", "Mass"]
+    assert characteristics_rows(table) == characteristics_rows(characteristics(manifest()))
+    assert number(table, "Hernia", "not labelled", "total", "") == [7, 7]
 
 
 def test_characteristics_rows_write_thousands():

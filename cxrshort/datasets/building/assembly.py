@@ -1,6 +1,7 @@
 """From candidates to a dataset folder: pixels, persons, splits, files."""
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,8 @@ from cxrshort.datasets.building.pixel_recipes import FIT
 from cxrshort.datasets.cohorts import Candidates
 from cxrshort.errors import DataError, ResumableError
 from cxrshort.images.cache import create_cache, keep_rows, open_cache
-from cxrshort.stats.characteristics import characteristics, characteristics_header, characteristics_rows
-from cxrshort.stats.confounding import COLUMNS, CONFOUNDING_HEADER, confounding, confounding_rows
+from cxrshort.stats.characteristics import characteristics
+from cxrshort.stats.confounding import COLUMNS, confounding
 
 JOURNAL = ".journal.jsonl"
 PHANTOMS = "phantoms.jsonl"
@@ -239,20 +240,7 @@ def _splits(candidates: Candidates, *, seed: int, replicates: int) -> dict[str, 
     }
 
 
-@dataclass(frozen=True)
-class Described:
-    """Hold a table about a dataset, as numbers for a file and as text for people.
-
-    Args:
-        table: what is written as CSV.
-        rows: header and cells, as text.
-    """
-
-    table: pd.DataFrame
-    rows: list[list[str]]
-
-
-def describe(manifest: pd.DataFrame, *, seed: int) -> dict[str, Described]:
+def describe(manifest: pd.DataFrame, *, seed: int) -> dict[str, pd.DataFrame]:
     """Return the characteristics by repository and class, and how well each column alone predicts each label."""
     known = manifests.labels(manifest)
     if not known:
@@ -263,10 +251,13 @@ def describe(manifest: pd.DataFrame, *, seed: int) -> dict[str, Described]:
     measurable = [each for each in known if {0.0, 1.0} <= set(manifest[each].dropna().unique())] or [label]
     names = [*COLUMNS, *(each for each in PLANTED if each in manifest)]
     found = confounding(manifest, measurable, columns=names, rng=np.random.default_rng(seed))
-    return {
-        "characteristics": Described(table, [characteristics_header(table), *characteristics_rows(table)]),
-        "confounding": Described(found, [list(CONFOUNDING_HEADER), *confounding_rows(found)]),
-    }
+    return {"characteristics": table, "confounding": found}
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a table as JSON has it: a dict per row, numbers as numbers, None where a cell is empty."""
+    rows: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=15))
+    return rows
 
 
 def write(
@@ -275,11 +266,11 @@ def write(
     candidates: Candidates,
     *,
     regions: pd.DataFrame,
-    tables: Mapping[str, Described],
+    tables: Mapping[str, pd.DataFrame],
 ) -> None:
     """Write the tables of the dataset folder, the manifest last."""
-    for name, described in tables.items():
-        manifests.write(described.table, build.run.path(f"{name}.csv"))
+    for name, table in tables.items():
+        manifests.write(table, build.run.path(f"{name}.csv"))
     if len(regions):
         manifests.write(regions, build.run.path(datasets.REGIONS))
     if build.material.phantoms:
