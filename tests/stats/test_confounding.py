@@ -1,13 +1,10 @@
 """The table of confounding: verdicts, order, and silence where there is nothing."""
 
-import doctest
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from cxrshort.errors import UsageError
-from cxrshort.stats import confounding as module
 from cxrshort.stats.association import category_auc, cramers_v, number_auc
 from cxrshort.stats.confounding import COLUMNS, CONFOUNDING_HEADER, confounding, confounding_rows
 
@@ -178,7 +175,3 @@ def test_confounding_rows_are_cells_of_text():
         ["0.050 [no interval]", "799", "not measurable: only 1 positive"],
         ["none", "799", "not measurable: only 1 positive"],
     ]
-
-
-def test_examples_in_the_docstrings():
-    assert doctest.testmod(module).failed == 0
