@@ -1,14 +1,11 @@
 """The language of selections: meaning against pandas, every refusal, and arbitrary input."""
 
-import doctest
-
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxrshort import expressions
 from cxrshort.errors import UsageError
 from cxrshort.expressions import DEEPEST, LONGEST, categories, select
 
@@ -239,10 +236,6 @@ def test_categories_of_the_string_dtype_and_of_categoricals():
 def test_categories_refuses_what_is_neither():
     with pytest.raises(UsageError, match="^'vieww' is not a known column\n"):
         categories(table(), "vieww == 'PA'")
-
-
-def test_examples_in_the_docstrings():
-    assert doctest.testmod(expressions).failed == 0
 
 
 # --- arbitrary input

@@ -52,7 +52,7 @@ def mean_log_odds(logits: Tensor) -> Tensor:
     Example:
         >>> import torch
         >>> mean_log_odds(torch.tensor([[0.0], [100.0]])).round(decimals=4)  # of (0.5 + 1) / 2
-        tensor([[1.0986]])
+        tensor([1.0986])
     """
     return _log_sum(functional.logsigmoid(logits)) - _log_sum(functional.logsigmoid(-logits))
 

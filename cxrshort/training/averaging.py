@@ -1,10 +1,14 @@
-"""The exponential moving average of a model's weights, which is validated and kept in their place."""
+"""The exponential moving average of a model's weights, which is validated and kept in their place.
+
+The arithmetic is torch's (``swa_utils``). Its ``AveragedModel`` is not used: it forgets the state that the average
+begins with, averages integer counters, and copies a whole module where the weights are enough.
+"""
 
 import contextlib
 from collections.abc import Iterator, Mapping
 
-import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class Average:
@@ -23,16 +27,15 @@ class Average:
         self.weights = _copy(model)
         self.decay = decay
 
-    @torch.no_grad()
     def update(self, model: nn.Module, *, step: int) -> None:
         """Take in the weights after a step of the run, counted from 0."""
-        share = 1 - min(self.decay, (1 + step) / (10 + step))
         learnt = model.state_dict()
-        for name, value in self.weights.items():
-            if value.is_floating_point():
-                value.lerp_(learnt[name], share)
-            else:
-                value.copy_(learnt[name])
+        averaged = [name for name, value in self.weights.items() if value.is_floating_point()]
+        decay = min(self.decay, (1 + step) / (10 + step))
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]  # torch gives it no types
+        average([self.weights[name] for name in averaged], [learnt[name] for name in averaged], step)
+        for name in self.weights.keys() - set(averaged):
+            self.weights[name].copy_(learnt[name])
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Go on from a saved average."""

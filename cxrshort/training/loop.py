@@ -28,7 +28,7 @@ from cxrshort.training.data.batches import Batch, Batches
 from cxrshort.training.distributed_steps import combine, known_divisor
 from cxrshort.training.objectives.comparison import Comparing, learn_from_whole
 from cxrshort.training.recipes import Recipe
-from cxrshort.training.schedules import rate_factor
+from cxrshort.training.schedules import beta1, rate_factor
 
 Objective = Callable[[nn.Module, Batch], Tensor]
 Validate = Callable[[nn.Module], Mapping[str, float]]
@@ -307,7 +307,7 @@ def _has_lost_patience(state: State, recipe: Recipe) -> bool:
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """Return the recipe's optimiser over the parameters that learn, in its fused form."""
     groups = _parameter_groups(model, recipe)
-    rate, decay, betas = recipe.learning_rate, recipe.weight_decay, (0.9, recipe.beta2)
+    rate, decay, betas = recipe.learning_rate, recipe.weight_decay, (beta1(recipe, progress=0), recipe.beta2)
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(groups, rate, momentum=recipe.momentum, weight_decay=decay, fused=True)
     if recipe.optimizer == "adam":
@@ -338,9 +338,11 @@ def _head_parameters(model: nn.Module) -> list[nn.Parameter]:
 
 
 def set_rates(optimizer: torch.optim.Optimizer, recipe: Recipe, *, state: State, steps: int) -> float:
-    """Set the learning rates that the schedule has at the state's position; return the first group's."""
+    """Set the learning rates and Adam's beta1 that the schedule has at the state's position; return the first rate."""
     progress = (state.epoch + state.step / steps) / recipe.epochs
     factor = rate_factor(recipe, progress=progress, epoch=state.epoch, history=state.history)
     for group in optimizer.param_groups:
         group["lr"] = max(recipe.smallest_rate, group["peak"] * factor)
+        if "betas" in group:
+            group["betas"] = (beta1(recipe, progress=progress), recipe.beta2)
     return float(optimizer.param_groups[0]["lr"])

@@ -10,6 +10,9 @@ _WARM_UP = 0.3
 _START = 25.0
 _END = 1e5
 """fastai's one cycle: up from 1/25 during 30 % of the run, then down to 1/100,000, both along a half cosine."""
+_BETA1 = 0.9
+_CYCLED = (0.95, 0.85)
+"""fastai's one cycle moves Adam's beta1 the other way: from the first to the second number, and back."""
 
 
 def rate_factor(recipe: Recipe, *, progress: float, epoch: int, history: Sequence[Mapping[str, Any]]) -> float:
@@ -31,8 +34,18 @@ def rate_factor(recipe: Recipe, *, progress: float, epoch: int, history: Sequenc
     if recipe.schedule == "plateau":
         return float(recipe.step_factor ** _plateaus(history, recipe.step_epochs))
     if recipe.schedule == "one-cycle":
-        return _one_cycle(progress)
+        return _cycle(progress, 1 / _START, 1.0, 1 / _END)
     return 1.0
+
+
+def beta1(recipe: Recipe, *, progress: float) -> float:
+    """Return the decay of Adam's and AdamW's mean of gradients.
+
+    Args:
+        recipe: names the schedule; ``"one-cycle"`` moves it.
+        progress: share of the run that is done, 0 to 1; counted in steps.
+    """
+    return _cycle(progress, *_CYCLED, _CYCLED[0]) if recipe.schedule == "one-cycle" else _BETA1
 
 
 def _plateaus(history: Sequence[Mapping[str, Any]], patience: int) -> int:
@@ -49,10 +62,10 @@ def _plateaus(history: Sequence[Mapping[str, Any]], patience: int) -> int:
     return count
 
 
-def _one_cycle(progress: float) -> float:
+def _cycle(progress: float, start: float, peak: float, end: float) -> float:
     if progress < _WARM_UP:
-        return _between(1 / _START, 1.0, progress / _WARM_UP)
-    return _between(1.0, 1 / _END, (progress - _WARM_UP) / (1 - _WARM_UP))
+        return _between(start, peak, progress / _WARM_UP)
+    return _between(peak, end, (progress - _WARM_UP) / (1 - _WARM_UP))
 
 
 def _between(start: float, end: float, share: float) -> float:

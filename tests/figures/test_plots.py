@@ -1,6 +1,5 @@
 """Figures: PNG of the expected size, the right pixels where they can be told, the same bytes twice."""
 
-import doctest
 from pathlib import Path
 
 import numpy as np
@@ -64,10 +63,6 @@ def test_figures_are_the_same_bytes_twice(tmp_path):
     first, second = draw_everything(tmp_path / "a"), draw_everything(tmp_path / "b")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     assert all(b"Software" not in path.read_bytes() for path in first)
-
-
-def test_examples_run():
-    assert doctest.testmod(plots).failed == 0
 
 
 @pytest.mark.parametrize(("trained", "width"), [(["I"], 577), (["I", "II"], 1095), (["I", "II", "III", LONG], 1612)])

@@ -1,13 +1,9 @@
-import doctest
-
 import pytest
 
 from cxrshort.errors import UsageError
-from cxrshort.models import ARCHITECTURES, lookup
+from cxrshort.models import ARCHITECTURES
 from cxrshort.models.lookup import FAMILIES, find_architecture
-from cxrshort.models.networks import rewrite
 from cxrshort.models.networks.small_cnn import SMALL_CNN
-from cxrshort.models.sources import external
 
 
 def test_name_of_ours_is_found_in_the_table():
@@ -35,10 +31,3 @@ def test_unknown_name_is_refused(name, message, hint):
     with pytest.raises(UsageError) as caught:
         find_architecture(name)
     assert (caught.value.message, caught.value.hint) == (message, hint)
-
-
-@pytest.mark.parametrize("module", [lookup, rewrite, external])
-def test_examples_show_what_happens(module):
-    result = doctest.testmod(module)
-    assert result.attempted > 0
-    assert result.failed == 0

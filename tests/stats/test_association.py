@@ -1,7 +1,5 @@
 """AUCs of metadata: formulas, repeated persons, and honesty where nothing is associated."""
 
-import doctest
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -186,7 +184,3 @@ def test_category_auc_refuses_what_does_not_fit():
         drawn([0, 1, 0], ["a", "b"])
     with pytest.raises(UsageError, match='^level "1" is not between 0 and 1$'):
         drawn([0, 1], ["a", "b"], level=1)
-
-
-def test_examples_in_the_docstrings():
-    assert doctest.testmod(association).failed == 0

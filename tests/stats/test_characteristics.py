@@ -1,14 +1,11 @@
 """The table of characteristics: exact numbers, nothing missing left out, one way to print it."""
 
-import doctest
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from cxrshort.columns import LABELS
 from cxrshort.errors import UsageError
-from cxrshort.stats import characteristics as module
 from cxrshort.stats.characteristics import (
     characteristics,
     characteristics_header,
@@ -196,7 +193,3 @@ def test_labels_that_no_image_has_are_no_rows_but_listed():
 def test_characteristics_rows_write_thousands():
     many = pd.concat([manifest()] * 1000, ignore_index=True)
     assert characteristics_rows(characteristics(many))[0] == ["images", "2,000", "1,000", "1,000", "3,000", "7,000"]
-
-
-def test_examples_in_the_docstrings():
-    assert doctest.testmod(module).failed == 0

@@ -1,13 +1,10 @@
 """The table of confounding: verdicts, order, and silence where there is nothing."""
 
-import doctest
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from cxrshort.errors import UsageError
-from cxrshort.stats import confounding as module
 from cxrshort.stats.association import category_auc, number_auc
 from cxrshort.stats.confounding import COLUMNS, CONFOUNDING_HEADER, confounding, confounding_rows, list_unmeasured
 
@@ -184,7 +181,3 @@ def test_what_cannot_be_measured_is_one_line():
         "not measurable: manufacturer (no category is known), repository (only 1 positive, 1 of 2 labels)"
     )
     assert list_unmeasured(found[:1]) == ""
-
-
-def test_examples_in_the_docstrings():
-    assert doctest.testmod(module).failed == 0

@@ -7,8 +7,10 @@ import torch
 from torch import nn
 
 from cxrshort.training import recipes
-from cxrshort.training.recipes import Recipe
-from cxrshort.training.schedules import rate_factor
+from cxrshort.training.checkpointing import State
+from cxrshort.training.loop import make_optimizer, set_rates
+from cxrshort.training.recipes import SCHEDULES, Recipe
+from cxrshort.training.schedules import beta1, rate_factor
 
 RATE = 0.01
 
@@ -79,6 +81,37 @@ def test_one_cycle_equals_torchs():
         steps - 1,
     )
     assert found(recipe, steps - 1) == pytest.approx(expected, rel=0.02)  # the peak falls between two steps
+
+
+def test_beta1_of_one_cycle_equals_torchs():
+    steps = 51
+    recipe = Recipe("r", epochs=steps - 1, learning_rate=RATE, schedule="one-cycle", optimizer="adamw")
+    optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(1))], RATE)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, RATE, total_steps=steps, pct_start=0.3 + 0.7 / steps, base_momentum=0.85, max_momentum=0.95
+    )
+    expected = []
+    for _ in range(steps - 1):
+        expected.append(optimizer.param_groups[0]["betas"][0])
+        optimizer.step()
+        scheduler.step()
+    assert [beta1(recipe, progress=step / (steps - 1)) for step in range(steps - 1)] == pytest.approx(
+        expected, abs=2e-3
+    )
+    assert min(expected) == pytest.approx(0.85, abs=1e-3)
+
+
+def test_beta1_stays_elsewhere():
+    assert {beta1(Recipe("r", schedule=name), progress=0.3) for name in SCHEDULES if name != "one-cycle"} == {0.9}
+
+
+def test_step_sets_beta1_of_adam_and_leaves_momentum_of_sgd():
+    for name, expected in (("adamw", (0.85, 0.99)), ("adam", (0.85, 0.99)), ("sgd", None)):
+        recipe = Recipe("r", epochs=10, schedule="one-cycle", optimizer=name, beta2=0.99)
+        optimizer = make_optimizer(nn.Linear(2, 1), recipe)
+        set_rates(optimizer, recipe, state=State(epoch=3, step=0), steps=4)
+        assert optimizer.param_groups[0].get("betas") == (expected and pytest.approx(expected))
+        assert optimizer.param_groups[0].get("momentum", recipe.momentum) == recipe.momentum
 
 
 def test_degrave_divides_by_ten_every_five_epochs():

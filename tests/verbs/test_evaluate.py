@@ -1,4 +1,3 @@
-import doctest
 import json
 import shutil
 import sys
@@ -16,7 +15,6 @@ from cxrshort import dataset as datasets
 from cxrshort.errors import CxrshortError, DataError, MissingInputError, OutputError, UsageError, WorkFailedError
 from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.stats.predictions import IMAGE_COLUMNS, MODEL_COLUMNS
-from cxrshort.verbs import evaluate as evaluation
 from cxrshort.verbs.evaluate import default_folder, evaluate
 from cxrshort.verbs.train import train
 
@@ -295,10 +293,6 @@ def test_default_folder_tells_evaluations_apart(home: Path, tmp_path: Path, monk
         plan = evaluate(models, dataset=names, dry_run=True, **options, **CPU)
         assert plan["outputs"][0]["folder"] == f"results/{expected}"
     assert not (home / "results").exists()
-
-
-def test_example_of_the_default_folder_is_right() -> None:
-    assert doctest.testmod(evaluation) == (0, 2)
 
 
 def test_default_folder_of_many_models_is_short_and_unique(home: Path) -> None:

@@ -1,6 +1,5 @@
 """Shards and clusters give the bytes of one run, whoever does the work and whenever."""
 
-import doctest
 import os
 import socket
 import sys
@@ -10,8 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxrshort.datasets import catalogue
-from cxrshort.datasets.building import shards
 from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import CxrshortError, DataError, MissingInputError, OutputError, UsageError
 from cxrshort.verbs.build_dataset import build_dataset
@@ -244,8 +241,3 @@ def test_cluster_gives_the_bytes_of_one_machine(
         ran = cluster.scheduler.transition_log
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
     assert len({each[0] for each in ran}) >= 3  # 45 files are three tasks
-
-
-def test_examples_in_docstrings_are_true() -> None:
-    for module in (shards, catalogue):
-        assert doctest.testmod(module).failed == 0

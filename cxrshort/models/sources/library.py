@@ -93,7 +93,7 @@ def methods(described: Sequence[Description]) -> list[str]:
     Example:
         >>> from cxrshort.models.classifier import InputSpec
         >>> def model(**recipe):
-        ...     return Description("classifier", "resnet18", ("COVID-19",), InputSpec(), recipe=recipe)
+        ...     return Description("classifier", "resnet18", ("COVID-19",), InputSpec(224), recipe=recipe)
         >>> methods([model(method="erm", epochs=2), model(method="erm", epochs=9), model(method="irm", epochs=9)])
         ['erm, epochs=2', 'erm, epochs=9', 'irm']
     """

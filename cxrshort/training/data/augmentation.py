@@ -39,17 +39,33 @@ def tea(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def fastai(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror (0.5); with probability 0.75 each, rotate within 10 degrees, zoom up to 1.1, change the lighting by 0.2.
+    """Mirror (0.5); with probability 0.75 each rotate, zoom, change brightness and contrast: fastai v1's defaults.
 
-    fastai v1's default transforms, without its perspective warp.
+    Rotation within 10 degrees; zoom up to 1.1 about a random place; lighting 0.2, which acts on the log-odds of the
+    grey levels: U(0.4, 0.6) becomes the new middle grey, and contrast multiplies by 0.8 to 1.25, uniform in its
+    logarithm. Its perspective warp is left out.
     """
-    draws = torch.rand(8, len(images), generator=generator)
-    used = draws[4:8] < 0.75
-    degrees = torch.where(used[0], _between(draws[1], -10, 10), torch.zeros(len(images)))
-    zoom = torch.where(used[1], 1 / _between(draws[2], 1.0, 1.1), torch.ones(len(images)))
-    warped = _warp(images, mirror=draws[0] < 0.5, degrees=degrees, scale=zoom[:, None].expand(-1, 2))
-    light = torch.where(used[2], _between(draws[3], -0.2, 0.2), torch.zeros(len(images)))
-    return (warped + light.to(images.device)[:, None, None, None]).clamp(0, 1)
+    draws = torch.rand(11, len(images), generator=generator)
+    used = draws[7:] < 0.75
+    degrees = torch.where(used[0], _between(draws[1], -10, 10), 0.0)
+    visible = torch.where(used[1], 1 / _between(draws[2], 1.0, 1.1), 1.0)[:, None].expand(-1, 2)
+    shift = (1 - visible) * (2 * draws[3:5].T - 1)
+    warped = _warp(images, mirror=draws[0] < 0.5, degrees=degrees, scale=visible, shift=shift)
+    brightness = torch.where(used[2], torch.logit(_between(draws[5], 0.4, 0.6)), 0.0)
+    contrast = torch.where(used[3], torch.exp(_between(draws[6], math.log(0.8), -math.log(0.8))), 1.0)
+    return lighten(warped, brightness=brightness, contrast=contrast)
+
+
+def lighten(images: Tensor, *, brightness: Tensor, contrast: Tensor) -> Tensor:
+    """Shift the log-odds of grey levels, then stretch them about middle grey (fastai v1's lighting transforms).
+
+    Args:
+        images: (N, C, H, W) in [0, 1].
+        brightness: (N,) log-odds of what middle grey becomes before the stretch.
+        contrast: (N,) factors above 0.
+    """
+    brightness, contrast = (each.to(images.device)[:, None, None, None] for each in (brightness, contrast))
+    return torch.sigmoid((torch.logit(images, eps=1e-7) + brightness) * contrast)  # eps as in fastai
 
 
 def _between(draws: Tensor, low: float, high: float) -> Tensor:

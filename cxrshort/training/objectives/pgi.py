@@ -1,9 +1,11 @@
 """Predictive group invariance (Ahmed et al. 2021, section 3.2).
 
 Within each class, the mean predicted distribution of one group should be that of another:
-penalty = sum over classes of KL(p_1 || p_0), where p_g is the mean probability vector of the class's images in group g.
-Its gradient reaches the feature extractor only, so that the head cannot satisfy it by itself. The classification loss
-is the mean of the groups' losses.
+penalty = sum over classes c of 1/K * sum over outcomes k of p_1(k) log(p_1(k) / p_0(k)), where p_g is the mean
+probability vector of the class's images in group g. The mean over the K outcomes is that of the authors' published
+code, to which the published weight belongs; the Kullback-Leibler divergence itself, a sum, would be K times as large:
+twice for a label, nine times for the classes of Coloured MNIST. The gradient of the penalty reaches the feature
+extractor only, so that the head cannot satisfy it by itself. The classification loss is the mean of the groups' losses.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -112,7 +114,7 @@ class PGI(nn.Module):
         return risk + weight * self._penalty(probabilities, self.task.answers(targets), groups)
 
     def _penalty(self, probabilities: Tensor, answers: Tensor, groups: Tensor) -> Tensor:
-        """Return the divergence between groups, summed over classes, averaged over questions and pairs of groups."""
+        """Return the divergence of groups: mean over outcomes, sum over classes, mean over questions and pairs."""
         kinds = probabilities.shape[2]
         # (N, Q, G, A): is this image of that group, and that its answer?
         member = functional.one_hot(groups, self.count)[:, None, :, None] * (

@@ -37,7 +37,8 @@ class Recipe:
         optimizer: ``"sgd"``, ``"adam"`` or ``"adamw"``.
         learning_rate: at the start.
         momentum: of SGD.
-        beta2: decay of Adam's and AdamW's mean of squared gradients; that of the gradients is 0.9.
+        beta2: decay of Adam's and AdamW's mean of squared gradients; that of the gradients is 0.9,
+            or cycles between 0.95 and 0.85 with ``"one-cycle"``.
         weight_decay: L2 penalty (SGD, Adam) or decoupled decay (AdamW).
         schedule: ``"constant"``; ``"step"``: times ``step_factor`` every ``step_epochs``; ``"milestones"``: times
             ``step_factor`` after each of ``milestones``; ``"cosine"``: to zero; ``"plateau"``: times ``step_factor``

@@ -6,7 +6,7 @@ import torch
 
 from cxrshort.registry import load
 from cxrshort.training import AUGMENTATIONS
-from cxrshort.training.data.augmentation import Augmentation, degrave
+from cxrshort.training.data.augmentation import Augmentation, degrave, fastai, lighten
 
 
 @pytest.fixture(params=list(AUGMENTATIONS))
@@ -53,3 +53,38 @@ def test_degrave_mirrors_and_rotates_about_the_centre() -> None:
     assert np.abs(angles).max() <= 30 + math.degrees(0.3 / radius)
     assert angles.min() < -25 and angles.max() > 25
     assert abs(angles.mean()) < 4  # SD of the mean: 60 / sqrt(12 * 200) = 1.2
+
+
+def test_lighten_is_the_odds_rule() -> None:
+    """Written with odds instead of log-odds: odds' = (odds * b / (1 - b)) ** contrast."""
+    images = torch.rand(3, 1, 8, 8, generator=generator(0), dtype=torch.float64) * 0.98 + 0.01
+    middle, contrast = torch.tensor([0.4, 0.5, 0.6], dtype=torch.float64), torch.tensor([0.8, 1.25, 1.0])
+    odds = ((images / (1 - images)).numpy() * (middle / (1 - middle)).numpy()[:, None, None, None]) ** contrast.numpy()[
+        :, None, None, None
+    ]
+    found = lighten(images, brightness=torch.logit(middle), contrast=contrast.double())
+    np.testing.assert_allclose(found.numpy(), odds / (1 + odds), rtol=1e-10)
+
+
+def test_fastai_moves_middle_grey_by_a_tenth_and_keeps_black_and_white() -> None:
+    """Of plain films in the middle, where nothing from outside comes in."""
+    count = 400
+    grey = fastai(torch.full((count, 1, 33, 33), 0.5), generator(1))[:, 0, 16, 16]
+    # Brightness alone reaches 0.4 and 0.6; contrast of at most 1.25 stretches that to odds of 1.5 ** 1.25.
+    far = 1.5**1.25 / (1 + 1.5**1.25)
+    assert 1 - far - 1e-6 <= float(grey.min()) < 0.41 and 0.59 < float(grey.max()) <= far + 1e-6
+    assert 60 < int((grey == 0.5).sum()) < 140  # binomial(400, 1/4): 100 with SD 9
+    assert abs(float(grey.mean()) - 0.5) < 0.01  # SD of the mean: about 0.003
+    for level in (0.0, 1.0):
+        ends = fastai(torch.full((count, 1, 33, 33), level), generator(1))[:, 0, 16, 16]
+        assert float((ends - level).abs().max()) < 1e-5
+
+
+def test_fastai_changes_contrast_evenly_in_its_logarithm() -> None:
+    pair = torch.tensor([0.3, 0.7]).repeat_interleave(33).expand(2000, 1, 33, 66)
+    left, right = (fastai(pair, generator(2))[:, 0, 16, column] for column in (8, 57))
+    stretch = ((torch.logit(right) - torch.logit(left)).abs() / (2 * math.log(7 / 3))).log() / math.log(1.25)
+    assert float(stretch.abs().max()) < 1 + 1e-4
+    drawn = stretch[stretch.abs() > 1e-4]
+    assert 1420 < len(drawn) < 1580  # binomial(2000, 3/4): 1500 with SD 19
+    assert abs(float(drawn.mean())) < 0.06 and abs(float(drawn.var()) - 1 / 3) < 0.03  # those of U(-1, 1)
