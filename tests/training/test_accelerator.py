@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cxrshort.compute import choose_compute, deterministic
-from cxrshort.models import ARCHITECTURES, checkpoint
+from cxrshort.models import ARCHITECTURES, checkpoint, factory
 from cxrshort.models.classifier import InputSpec
 from cxrshort.training import OBJECTIVES
 from cxrshort.verbs.build_dataset import build_dataset
@@ -45,7 +45,7 @@ def test_method_trains_to_the_same_bytes_twice(films: Path, tmp_path: Path, meth
 def test_architecture_learns_deterministically_on_a_gpu(name: str) -> None:
     compute = choose_compute("cuda")
     description = checkpoint.Description("classifier", name, ("Edema",), InputSpec(224))
-    model = checkpoint.build(description).to(compute.torch_device, memory_format=torch.channels_last).train()
+    model = factory.build(description).to(compute.torch_device, memory_format=torch.channels_last).train()
     images = torch.rand(2, 1, 224, 224, device=compute.torch_device)
     with deterministic():
         with compute.autocast():
