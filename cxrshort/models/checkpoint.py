@@ -4,26 +4,27 @@ The header holds one JSON text, so that equal models are equal byte for byte (a 
 random order). It holds nothing that differs between equal runs: times, paths and host names stand in run.json.
 """
 
-import base64
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 from safetensors.torch import save as serialise
+from torch import Tensor
 
 from cxrshort import files, runs
 from cxrshort.errors import DataError, MissingInputError
+from cxrshort.models import people, schema
 from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.models.people import HashedPeople
+from cxrshort.models.schema import Combination
 
 FILE = "model.safetensors"
-FORMAT_VERSION = 1
+FORMAT_VERSION = max(schema.FORMATS)
 _KEY = "cxrshort"
 
 
@@ -43,7 +44,7 @@ class Description:
         recipe: every setting that shaped the training.
         selection: what chose this state, on validation data.
         pixels: how the images of the training dataset were made.
-        training_people: hashes of the persons trained on, see :func:`hash_people`.
+        training_people: hashes of the persons trained on by their salt, see :mod:`cxrshort.models.people`.
         members: number of networks; 1 unless it is an ensemble.
         combine: how an ensemble combines probabilities, ``"mean"`` or ``"quadratic"``.
         parts: the segmenter and the classifier of a pipeline; empty otherwise.
@@ -62,9 +63,9 @@ class Description:
     recipe: dict[str, Any] = field(default_factory=dict)
     selection: dict[str, Any] = field(default_factory=dict)
     pixels: dict[str, Any] = field(default_factory=dict)
-    training_people: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64), compare=False)
+    training_people: HashedPeople = field(default_factory=dict, compare=False)
     members: int = 1
-    combine: Literal["mean", "quadratic"] = "mean"
+    combine: Combination = "mean"
     parts: tuple["Description", ...] = ()
     background: str = ""
     threshold: float = 0.5
@@ -77,7 +78,7 @@ class Description:
             "labels": list(self.labels),
             "spec": self.spec.record(),
             **{name: getattr(self, name) for name in ("recipe", "selection", "pixels", "members", "combine")},
-            "training_people": base64.b64encode(self.training_people.tobytes()).decode("ascii"),
+            "training_people": people.encode(self.training_people),
         }
         if self.parts:
             record["parts"] = [json.loads(part.to_json()) for part in self.parts]
@@ -86,28 +87,46 @@ class Description:
         return json.dumps(record, sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str) -> "Description":
-        """Read what :meth:`to_json` wrote."""
-        record = json.loads(text)
-        record.pop("format")
+    def from_json(cls, text: str, *, source: str = "description") -> "Description":
+        """Read what :meth:`to_json` wrote, in this version or an earlier one.
+
+        Args:
+            text: the JSON.
+            source: where it comes from, for messages.
+
+        Raises:
+            DataError: a field breaks a rule of :mod:`cxrshort.models.schema`, which the message names.
+        """
+        try:
+            record = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"'{source}' has a damaged header", "train the model again") from error
+        version = record.get("format") if isinstance(record, dict) else None
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            raise DataError(
+                f"'{source}' has format {version}, this version reads 1 to {FORMAT_VERSION}",
+                "use the version that wrote it",
+            )
+        schema.check(record, source=source)
+        return cls._from_record(record)
+
+    @classmethod
+    def _from_record(cls, record: dict[str, Any]) -> "Description":
+        fields = {name: value for name, value in record.items() if name != "format"}
         spec: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in record.pop("spec").items()
+            name: tuple(value) if isinstance(value, list) else value for name, value in fields["spec"].items()
         }
-        people = np.frombuffer(base64.b64decode(record.pop("training_people")), np.uint64)
-        labels = tuple(record.pop("labels"))
-        parts = tuple(cls.from_json(json.dumps(part)) for part in record.pop("parts", []))
-        return cls(labels=labels, spec=InputSpec(**spec), training_people=people, parts=parts, **record)
+        hashes = fields["training_people"]
+        fields["labels"] = tuple(fields["labels"])
+        fields["spec"] = InputSpec(**spec)
+        fields["training_people"] = people.decode(hashes if isinstance(hashes, dict) else {people.UNSALTED: hashes})
+        fields["parts"] = tuple(cls._from_record(part) for part in fields.get("parts", []))
+        return cls(**fields)
 
 
-def hash_people(people: Iterable[str]) -> npt.NDArray[np.uint64]:
-    """Return the sorted 64-bit hashes of distinct person ids, so that a shared model names no patient."""
-    digests = {hashlib.sha256(f"cxrshort/{person}".encode()).digest()[:8] for person in people}
-    return np.sort(np.frombuffer(b"".join(digests), "<u8").astype(np.uint64))
-
-
-def trained_on(description: Description, people: Iterable[str]) -> int:
+def trained_on(description: Description, persons: Iterable[str]) -> int:
     """Return how many of these persons a model was trained on or chosen by."""
-    return int(np.isin(hash_people(people), description.training_people).sum())
+    return people.count(description.training_people, persons)
 
 
 def check_pixels(name: str, description: Description, *, dataset: str, pixels: Mapping[str, Any]) -> None:
@@ -165,64 +184,43 @@ def describe(path: Path) -> Description:
     """Read a model file's header.
 
     Raises:
-        DataError: the file is not a model of cxrshort, or of a version that this one cannot read.
+        DataError: the file is not a model of cxrshort, of a version that this one cannot read, or a field of its
+            description breaks a rule, which the message names.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(_KEY)
+            text, names = (file.metadata() or {}).get(_KEY), file.keys()
     except (SafetensorError, OSError) as error:
         raise DataError(f"'{path}' is not a model file", "cxrshort train makes a model") from error
     if text is None:
         raise DataError(
             f"'{path}' was not written by cxrshort", "give such weights to cxrshort train as --weights FILE"
         )
-    try:
-        version = json.loads(text)["format"]
-        if version != FORMAT_VERSION:
-            raise DataError(
-                f"'{path}' has format {version}, this version reads {FORMAT_VERSION}", "use the version that wrote it"
-            )
-        return Description.from_json(text)
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"'{path}' has a damaged header", "train the model again") from error
+    description = Description.from_json(text, source=str(path))
+    networks = len({name.split(".")[2] for name in names if name.startswith("network.members.")}) or 1
+    if networks != description.members:
+        raise DataError(
+            f"'{path}': field 'members' is '{description.members}', it must be {networks}, the networks in the file",
+            "train the model again, or get it anew",
+        )
+    return description
 
 
-def build(description: Description, *, seed: int = 0, weights: str = "none") -> Classifier:
-    """Build the classifier that a description names, initialised from the seed or from given weights."""
-    from cxrshort.models.architecture import initialise
-    from cxrshort.models.ensemble import Ensemble, is_exclusive
-    from cxrshort.models.lookup import find_architecture
-    from cxrshort.models.pipeline import assemble
-
-    if description.kind == "pipeline":
-        segmenter, classifier = (build(part, seed=seed, weights=weights) for part in description.parts)
-        return assemble(description, segmenter, classifier)
-    architecture = find_architecture(description.architecture)
-    members = [
-        initialise(architecture, len(description.labels), weights=weights, seed=seed + member)
-        for member in range(description.members)
-    ]
-    if description.kind == "ensemble":
-        voting = Ensemble(members, combine=description.combine, exclusive=is_exclusive(description))
-        return Classifier(voting, labels=description.labels, spec=description.spec)
-    head = architecture.tail or architecture.head
-    return Classifier(members[0], labels=description.labels, spec=description.spec, head=head)
-
-
-def load(path: Path) -> tuple[Classifier, Description]:
-    """Read a model file: the classifier in eval mode on the CPU, and its description.
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a model file.
 
     Raises:
-        DataError: the file is not a model, or its tensors do not fit its architecture.
+        DataError: the file is damaged, or weights are no numbers.
     """
-    from safetensors.torch import load_file
-
-    description = describe(path)
-    model = build(description)
     try:
-        model.load_state_dict(load_file(path))
-    except (RuntimeError, SafetensorError) as error:
-        raise DataError(
-            f"'{path}' does not fit its architecture '{description.architecture}'", "train it again"
-        ) from error
-    return model.eval().to(memory_format=torch.channels_last), description
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"'{path}' is not a model file", "cxrshort train makes a model") from error
+    for name, value in tensors.items():
+        wrong = int((~torch.isfinite(value)).sum())
+        if wrong:
+            raise DataError(
+                f"'{path}': {wrong} of {value.numel()} weights in '{name}' are no finite numbers",
+                "train the model again, at a lower --learning-rate where that was the cause",
+            )
+    return tensors

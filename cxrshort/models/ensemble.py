@@ -6,7 +6,6 @@ out is again a logit: the log-odds of the combined probability.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 import torch
@@ -14,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cxrshort.errors import DataError
+from cxrshort.models import people
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
-
-Combination = Literal["mean", "quadratic"]
+from cxrshort.models.schema import Combination
 
 
 class Ensemble(nn.Module):
@@ -93,7 +92,7 @@ def merge(
     """Return one model of kind ``ensemble`` from trained classifiers.
 
     Args:
-        models: what :func:`cxrshort.models.checkpoint.load` returned for each member.
+        models: what :func:`cxrshort.models.factory.load` returned for each member.
         combine: see :class:`Ensemble`.
 
     Returns:
@@ -117,7 +116,7 @@ def merge(
         combine=combine,
         dataset=first.dataset if all(each.dataset == first.dataset for each in descriptions) else "",
         selection={"members": [each.selection for each in descriptions]},
-        training_people=np.unique(np.concatenate([each.training_people for each in descriptions])),
+        training_people=people.merge(each.training_people for each in descriptions),
     )
     network = Ensemble([model.network for model, _ in models], combine=combine, exclusive=is_exclusive(first))
     return Classifier(network, labels=first.labels, spec=first.spec).eval(), description

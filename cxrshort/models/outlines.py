@@ -14,7 +14,7 @@ from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError, UsageError
 from cxrshort.images.prefetch import Indices, Source
-from cxrshort.models import checkpoint
+from cxrshort.models import checkpoint, factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.pipeline import outline
@@ -67,7 +67,7 @@ def load_segmenter(name: str, *, dataset: str, pixels: Mapping[str, Any]) -> tup
     kind = checkpoint.describe(path).kind
     if kind != "segmenter":
         raise UsageError(f"'{name}' is a {kind}, --segmenter takes a segmenter", "cxrshort train --target masks")
-    model, description = checkpoint.load(path)
+    model, description = factory.load(path)
     checkpoint.check_pixels(name, description, dataset=dataset, pixels=pixels)
     return model, description
 

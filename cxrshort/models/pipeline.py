@@ -9,21 +9,19 @@ by the edit and not by a new draw. Training draws fresh noise at every step; ``t
 """
 
 from dataclasses import replace
-from typing import Literal, cast, get_args
+from typing import cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cxrshort.errors import DataError, UsageError
+from cxrshort.errors import UsageError
+from cxrshort.models import people
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.models.schema import BACKGROUNDS, Background
 from cxrshort.registry import check_name
 
-Background = Literal["noise", "black"]
-
-BACKGROUNDS = get_args(Background)
 _NOISE_SEED = 20210531
 """Any number would do; it is part of what a pipeline computes and so never changes."""
 
@@ -133,7 +131,7 @@ def join(
         classifier[1],
         kind="pipeline",
         spec=plain_spec(size, channels=classifier[1].spec.channels),
-        training_people=np.union1d(parts[0].training_people, parts[1].training_people),
+        training_people=people.merge(part.training_people for part in parts),
         parts=parts,
         background=background,
         threshold=threshold,
@@ -143,8 +141,6 @@ def join(
 
 def assemble(description: Description, segmenter: nn.Module, classifier: nn.Module) -> Classifier:
     """Put the parts of a described pipeline together."""
-    if description.background not in BACKGROUNDS:
-        raise DataError(f"a pipeline with background '{description.background}'", "use the version that wrote it")
     network = SegmentedClassifier(
         segmenter,
         classifier,

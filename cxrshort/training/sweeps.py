@@ -21,7 +21,7 @@ from cxrshort import registry, runs
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.errors import UsageError, WorkFailedError
-from cxrshort.models import checkpoint, ensemble
+from cxrshort.models import checkpoint, ensemble, factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
 from cxrshort.training import OBJECTIVES, recipes
@@ -143,7 +143,7 @@ def _train_members(run: runs.Run, request: Request, *, one: One, judge: Judge) -
     summaries = [one(each) for each in members]
     if request.compute.rank:
         return {}
-    loaded = [checkpoint.load(each.folder / checkpoint.FILE) for each in members]
+    loaded = [factory.load(each.folder / checkpoint.FILE) for each in members]
     model, description = ensemble.merge(loaded, combine=recipe.combine)  # type: ignore[arg-type]
     record = {**description.recipe, "members": count, "combine": recipe.combine}
     selection = {**judge(request, model, description), **description.selection}
@@ -219,7 +219,7 @@ def _keep_best(
     if not done:
         raise failures[-1]
     best = max(done, key=lambda each: float(each["score"]))  # the first of equals
-    model, description = checkpoint.load(Path(best["summary"]["model"]))
+    model, description = factory.load(Path(best["summary"]["model"]))
     selection = {**description.selection, "trials": len(trials), "trial": best["trial"], "searched": searched}
     checkpoint.save(model, run.path(checkpoint.FILE), description=replace(description, selection=selection))
     rows = [{key: value for key, value in each.items() if key != "summary"} for each in trials]

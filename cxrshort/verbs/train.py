@@ -17,9 +17,10 @@ from cxrshort.dataset import Dataset
 from cxrshort.errors import UsageError
 from cxrshort.figures import plots
 from cxrshort.figures.plots import EpochPoint
-from cxrshort.models import checkpoint
+from cxrshort.models import checkpoint, factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, default_spec
+from cxrshort.models.people import hash_people
 from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.training import checkpointing as states
 from cxrshort.training import interruption, recipes, sweeps, tracking
@@ -222,9 +223,9 @@ def _prepare(request: Request) -> _Prepared:
         seed=request.seed,
         recipe={**identify(recipe), "precision": compute.precision},
         pixels=data.recipe,
-        training_people=checkpoint.hash_people([*folds.train.manifest["person_id"], *folds.val.manifest["person_id"]]),
+        training_people=hash_people([*folds.train.manifest["person_id"], *folds.val.manifest["person_id"]]),
     )
-    model = checkpoint.build(description, seed=request.seed, weights=recipe.weights)
+    model = factory.build(description, seed=request.seed, weights=recipe.weights)
     model = model.to(compute.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     rehearse(model, objective, plan, shape=data.pixels.image_shape)
     return _Prepared(folds, objective, plan, description, model)

@@ -19,7 +19,7 @@ from cxrshort import dataset as datasets
 from cxrshort.compute import Compute, choose_compute
 from cxrshort.dataset import Pixels
 from cxrshort.images.cache import create_cache
-from cxrshort.models import checkpoint
+from cxrshort.models import checkpoint, factory
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.training import recipes
 from cxrshort.training.checkpointing import Keeper, State
@@ -42,7 +42,7 @@ def compute() -> Compute:
 
 def new_model(compute: Compute) -> Classifier:
     labels = tuple(f"label {number}" for number in range(LABELS))
-    model = checkpoint.build(checkpoint.Description("classifier", "densenet121", labels, InputSpec(SIZE)))
+    model = factory.build(checkpoint.Description("classifier", "densenet121", labels, InputSpec(SIZE)))
     return model.to(compute.torch_device, memory_format=torch.channels_last)
 
 

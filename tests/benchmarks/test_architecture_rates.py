@@ -20,7 +20,7 @@ from cxrshort import dataset as datasets
 from cxrshort.compute import Compute, choose_compute
 from cxrshort.dataset import Pixels
 from cxrshort.images.cache import create_cache
-from cxrshort.models import ARCHITECTURES, checkpoint
+from cxrshort.models import ARCHITECTURES, checkpoint, factory
 from cxrshort.models.classifier import Classifier, default_spec
 from cxrshort.models.lookup import find_architecture
 from cxrshort.models.scoring import SCORING_BATCH, score
@@ -53,7 +53,7 @@ def model(name: str) -> Classifier:
     architecture = find_architecture(name)
     kind, outputs = ("segmenter", 1) if architecture.output == "masks" else ("classifier", LABELS)
     labels = tuple(f"output {number}" for number in range(outputs))
-    return checkpoint.build(checkpoint.Description(kind, name, labels, default_spec(architecture, SIZE)))
+    return factory.build(checkpoint.Description(kind, name, labels, default_spec(architecture, SIZE)))
 
 
 def fold(folder: Path, size: int, count: int) -> None:

@@ -18,7 +18,7 @@ from cxrshort import dataset as datasets
 from cxrshort.compute import choose_compute
 from cxrshort.dataset import Dataset
 from cxrshort.images.prefetch import Source
-from cxrshort.models import checkpoint
+from cxrshort.models import checkpoint, factory
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.lookup import find_architecture
 from cxrshort.training import recipes
@@ -42,7 +42,7 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 def model(name: str) -> Classifier:
     labels = tuple(f"label {number}" for number in range(LABELS))
-    return checkpoint.build(checkpoint.Description("classifier", name, labels, InputSpec(SIZE)))
+    return factory.build(checkpoint.Description("classifier", name, labels, InputSpec(SIZE)))
 
 
 def epoch_seconds(learner: nn.Module, source: Source, folder: Path, *, epochs: int) -> float:

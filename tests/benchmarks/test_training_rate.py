@@ -19,7 +19,7 @@ from cxrshort.compute import choose_compute
 from cxrshort.dataset import Pixels
 from cxrshort.images.cache import create_cache
 from cxrshort.images.decoding import decode_into
-from cxrshort.models import checkpoint
+from cxrshort.models import checkpoint, factory
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.training import recipes
 from cxrshort.training.checkpointing import Keeper, State
@@ -37,7 +37,7 @@ RECIPE = recipes.load("degrave2021", overrides={"weights": "none", "epochs": 1})
 def new_model() -> Classifier:
     labels = tuple(f"label {number}" for number in range(LABELS))
     description = checkpoint.Description("classifier", "densenet121", labels, InputSpec(SIZE))
-    return checkpoint.build(description).to(memory_format=torch.channels_last)
+    return factory.build(description).to(memory_format=torch.channels_last)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import torch
 from torchvision.models import resnet18
 
 from cxrshort.columns import LABELS
-from cxrshort.models import ARCHITECTURES, checkpoint
+from cxrshort.models import ARCHITECTURES, checkpoint, factory
 from cxrshort.models.architecture import Architecture, initialise
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, default_spec
@@ -25,7 +25,8 @@ def architecture(request: pytest.FixtureRequest) -> Architecture:
 
 def describe(architecture: Architecture, labels: tuple[str, ...] = ("COVID-19", "Edema", "Mass")) -> Description:
     spec = replace(default_spec(architecture, architecture.minimum_size), size=architecture.minimum_size)
-    return Description("classifier", architecture.name, labels, spec)
+    kind = "segmenter" if architecture.output == "masks" else "classifier"
+    return Description(kind, architecture.name, labels, spec)
 
 
 def output_shape(architecture: Architecture) -> tuple[int, ...]:
@@ -45,7 +46,7 @@ def test_architecture_is_listed_under_its_own_name(name: str) -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_architecture_maps_images_to_logits(architecture: Architecture, channels: int) -> None:
-    model = checkpoint.build(describe(architecture)).eval()
+    model = factory.build(describe(architecture)).eval()
     logits = model(images(architecture, channels))
     assert logits.shape == output_shape(architecture)
     assert logits.dtype == torch.float32
@@ -53,21 +54,21 @@ def test_architecture_maps_images_to_logits(architecture: Architecture, channels
 
 
 def test_grey_images_and_their_three_equal_channels_give_the_same_logits(architecture: Architecture) -> None:
-    model = checkpoint.build(describe(architecture)).eval()
+    model = factory.build(describe(architecture)).eval()
     grey = images(architecture, 1)
     assert torch.equal(model(grey), model(grey.expand(-1, 3, -1, -1)))
 
 
 def test_images_of_another_size_are_taken(architecture: Architecture) -> None:
-    model = checkpoint.build(describe(architecture)).eval()
+    model = factory.build(describe(architecture)).eval()
     assert model(torch.rand(2, 1, 50, 70)).shape == output_shape(architecture)
 
 
 def test_architecture_saves_and_loads_to_the_same_logits(architecture: Architecture, tmp_path: Path) -> None:
-    model = checkpoint.build(describe(architecture), seed=3)
+    model = factory.build(describe(architecture), seed=3)
     model.train()(images(architecture, 1))  # moves the batch statistics off their start
     checkpoint.save(model, tmp_path / "model.safetensors", description=describe(architecture))
-    loaded, description = checkpoint.load(tmp_path / "model.safetensors")
+    loaded, description = factory.load(tmp_path / "model.safetensors")
     assert description.architecture == architecture.name
     assert not loaded.training
     expected = model.eval().to(memory_format=torch.channels_last)(images(architecture, 1))
@@ -87,7 +88,7 @@ def test_initialising_leaves_the_global_generator_alone(architecture: Architectu
 
 
 def test_gradients_reach_the_image(architecture: Architecture) -> None:
-    model = checkpoint.build(describe(architecture)).eval()
+    model = factory.build(describe(architecture)).eval()
     batch = images(architecture, 1).requires_grad_()
     model(batch)[:, 0].sum().backward()
     assert batch.grad is not None
@@ -96,7 +97,7 @@ def test_gradients_reach_the_image(architecture: Architecture) -> None:
 
 
 def test_logits_stay_fp32_where_the_network_runs_in_bf16(architecture: Architecture) -> None:
-    model = checkpoint.build(describe(architecture)).eval()
+    model = factory.build(describe(architecture)).eval()
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
         logits = model(images(architecture, 1))
     assert logits.dtype == torch.float32
@@ -105,10 +106,10 @@ def test_logits_stay_fp32_where_the_network_runs_in_bf16(architecture: Architect
 
 def test_weights_of_one_task_start_another_with_a_head_of_its_own(architecture: Architecture, tmp_path: Path) -> None:
     checkpoint.save(
-        checkpoint.build(describe(architecture), seed=1), tmp_path / "m.safetensors", description=describe(architecture)
+        factory.build(describe(architecture), seed=1), tmp_path / "m.safetensors", description=describe(architecture)
     )
     network = initialise(architecture, 5, weights=str(tmp_path / "m.safetensors"), seed=2).state_dict()
-    source = checkpoint.load(tmp_path / "m.safetensors")[0].network.state_dict()
+    source = factory.load(tmp_path / "m.safetensors")[0].network.state_dict()
     fresh = initialise(architecture, 5, weights="none", seed=2).state_dict()
     head, tail = architecture.head + ".", (architecture.tail or architecture.head) + "."
     new = {name for name in fresh if name.startswith(tail) and fresh[name].shape != source[name].shape}
@@ -126,6 +127,6 @@ def test_weights_of_one_task_start_another_with_a_head_of_its_own(architecture: 
 )
 def test_architecture_has_the_published_number_of_parameters(name: str, expected: int) -> None:
     architecture = load(ARCHITECTURES, name, kind="architecture")
-    model = checkpoint.build(describe(architecture, LABELS))
+    model = factory.build(describe(architecture, LABELS))
     assert isinstance(model, Classifier)
     assert sum(each.numel() for each in model.parameters()) == expected

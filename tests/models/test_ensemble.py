@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from cxrshort.errors import DataError
-from cxrshort.models import checkpoint
+from cxrshort.models import checkpoint, factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.ensemble import Ensemble, mean_log_odds, merge, quadratic_log_odds
+from cxrshort.models.people import hash_people
 
 MEMBER = Description(
     "classifier", "small-cnn", ("COVID-19", "Edema"), InputSpec(size=16), dataset="I", pixels={"size": 16}
@@ -22,9 +23,9 @@ def images(channels: int = 1, side: int = 16) -> Tensor:
 
 
 def trained(seed: int, **changes: object) -> tuple[Classifier, Description]:
-    people = checkpoint.hash_people([f"nih/{seed}", "nih/shared"])
+    people = hash_people([f"nih/{seed}", "nih/shared"])
     description = replace(MEMBER, seed=seed, selection={"epoch": seed}, training_people=people)
-    return checkpoint.build(description, seed=seed).eval(), replace(description, **changes)
+    return factory.build(description, seed=seed).eval(), replace(description, **changes)
 
 
 def log_odds(probability: np.ndarray) -> np.ndarray:
@@ -78,7 +79,7 @@ def test_ensemble_keeps_the_contract_of_a_classifier(combine, channels, tmp_path
     logits = model(images(channels))
     assert logits.shape == (2, 2)
     checkpoint.save(model, tmp_path / "model.safetensors", description=description)
-    loaded, read = checkpoint.load(tmp_path / "model.safetensors")
+    loaded, read = factory.load(tmp_path / "model.safetensors")
     assert (read.kind, read.members, read.combine) == ("ensemble", 20, combine)
     assert torch.equal(loaded(images(channels)), model.to(memory_format=torch.channels_last)(images(channels)))
     assert loaded(images(channels, side=40)).shape == (2, 2)
@@ -105,7 +106,7 @@ def test_merged_description_remembers_all_members():
 
 def test_new_ensemble_starts_with_members_that_differ():
     description = replace(MEMBER, kind="ensemble", members=2)
-    first, second = checkpoint.build(description, seed=0).network.members
+    first, second = factory.build(description, seed=0).network.members
     assert not torch.equal(first[0].weight, second[0].weight)
 
 

@@ -5,9 +5,10 @@ import torch
 from torch import Tensor, nn
 
 from cxrshort.errors import DataError, UsageError
-from cxrshort.models import checkpoint, pipeline
+from cxrshort.models import checkpoint, factory, pipeline
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.models.people import hash_people
 
 SIZE = 32
 SPEC = InputSpec(SIZE)
@@ -21,9 +22,9 @@ def part(kind: str, *, seed: int = 0, people: tuple[str, ...] = ()) -> tuple[Cla
         labels,
         SPEC,
         recipe={"task": "masks" if kind == "segmenter" else "multilabel"},
-        training_people=checkpoint.hash_people(people),
+        training_people=hash_people(people),
     )
-    return checkpoint.build(description, seed=seed).eval(), description
+    return factory.build(description, seed=seed).eval(), description
 
 
 def joined(background: str = "noise", *, threshold: float = 0.5) -> tuple[Classifier, Description]:
@@ -101,7 +102,7 @@ def test_segmenter_never_trains() -> None:
 def test_file_holds_both_parts_and_gives_the_same_logits(tmp_path) -> None:
     model, description = joined("black", threshold=0.4)
     checkpoint.save(model, tmp_path / "model.safetensors", description=description)
-    again, read = checkpoint.load(tmp_path / "model.safetensors")
+    again, read = factory.load(tmp_path / "model.safetensors")
     assert read == description
     assert [each.kind for each in read.parts] == ["segmenter", "classifier"]
     assert (read.background, read.threshold, read.labels) == ("black", 0.4, ("COVID-19", "Edema"))

@@ -35,7 +35,7 @@ from scipy.stats import t as student
 from cxrshort import dataset as datasets
 from cxrshort.columns import COVID, MASK_BITS
 from cxrshort.compute import Compute, choose_compute
-from cxrshort.models import checkpoint
+from cxrshort.models import checkpoint, factory
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.scoring import score
 from cxrshort.stats.auc import auc
@@ -152,7 +152,7 @@ def area(truth: npt.NDArray[np.float64], scores: npt.NDArray[np.float64]) -> flo
 def measure(folder: Path, home: Path, *, seed: int, bias: float, given: argparse.Namespace) -> dict[str, float]:
     """Return what one trained model uses, by interventions."""
     compute = choose_compute(given.device, threads=1 if given.device == "cpu" else None)
-    model, description = checkpoint.load(folder / checkpoint.FILE)
+    model, description = factory.load(folder / checkpoint.FILE)
     model = model.to(compute.torch_device)
     train_films = {"bias": bias, "seed": seed, "images": given.images, "given": given}
     fair_films = {"bias": 0.5, "seed": 3000 + seed, "images": TEST_FILMS, "given": given}

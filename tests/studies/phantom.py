@@ -20,7 +20,7 @@ from scipy.stats import t as student
 
 from cxrshort import dataset as datasets
 from cxrshort.attribution import grad_cam, lrp
-from cxrshort.models import checkpoint
+from cxrshort.models import checkpoint, factory
 from cxrshort.stats.auc import auc
 from cxrshort.verbs.build_dataset import build_dataset
 from cxrshort.verbs.evaluate import evaluate
@@ -72,7 +72,7 @@ def worst_group_error(table: pd.DataFrame) -> float:
 
 def share_in_lungs(model: Path, data: Path, *, maps: str, images: int = 200) -> float:
     """Return the mean share of the absolute map that lies in the lungs, 0 to 1."""
-    network, _ = checkpoint.load(model / checkpoint.FILE)
+    network, _ = factory.load(model / checkpoint.FILE)
     loaded = datasets.load(str(data))
     rows = np.arange(images)
     given = torch.from_numpy(loaded.pixels.take(rows)[:, None].astype(np.float32) / 255)

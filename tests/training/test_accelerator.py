@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cxrshort.compute import choose_compute, deterministic
-from cxrshort.models import ARCHITECTURES, checkpoint
+from cxrshort.models import ARCHITECTURES, checkpoint, factory
 from cxrshort.models.classifier import InputSpec
 from cxrshort.models.lookup import find_architecture
 from cxrshort.training import OBJECTIVES
@@ -47,7 +47,7 @@ def test_architecture_learns_deterministically_on_a_gpu(name: str) -> None:
     compute = choose_compute("cuda")
     size = find_architecture(name).input_size or 224
     description = checkpoint.Description("classifier", name, ("Edema",), InputSpec(size))
-    model = checkpoint.build(description).to(compute.torch_device, memory_format=torch.channels_last).train()
+    model = factory.build(description).to(compute.torch_device, memory_format=torch.channels_last).train()
     images = torch.rand(2, 1, size, size, device=compute.torch_device)
     with deterministic():
         with compute.autocast():

@@ -7,7 +7,7 @@ from torch import nn
 from cxrshort import dataset as datasets
 from cxrshort.compute import Compute
 from cxrshort.errors import ResumableError
-from cxrshort.models import checkpoint
+from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.training import checkpointing as states
@@ -64,7 +64,7 @@ def batches(tmp_path: Path) -> Batches:
 
 
 def build() -> Classifier:
-    return checkpoint.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=32)), seed=1)
+    return factory.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=32)), seed=1)
 
 
 def course(path: Path, *, seen: list[torch.Tensor], stop_at: int = 0) -> Course:

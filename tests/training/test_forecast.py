@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from cxrshort import dataset as datasets
 from cxrshort.compute import Compute
-from cxrshort.models import checkpoint
+from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
 from cxrshort.training import recipes
@@ -20,7 +20,7 @@ from .tiny import tiny_dataset
 
 def test_forecast_follows_from_the_rate_that_it_measured(tmp_path: Path) -> None:
     data = datasets.load(str(tiny_dataset(tmp_path / "tiny", size=16)))
-    model = checkpoint.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=16)))
+    model = factory.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=16)))
     targets = datasets.label_matrix(data.manifest, ["COVID-19"])
     for batch_size in (4, 16, 1000):  # a fold of one step too
         batches = Batches(data.pixels, targets, batch_size=batch_size, seed=0, device=torch.device("cpu"))
@@ -50,7 +50,7 @@ class Noting(ERM):
 
 def test_forecast_times_the_method_itself_and_what_comes_before(tmp_path: Path) -> None:
     data = datasets.load(str(tiny_dataset(tmp_path / "tiny", size=16)))
-    model = checkpoint.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=16)))
+    model = factory.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=16)))
     targets = datasets.label_matrix(data.manifest, ["COVID-19"])
     batches = Batches(data.pixels, targets, batch_size=16, seed=0, device=torch.device("cpu"))
     recipe = recipes.load("standard", overrides={"epochs": 9})

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cxrshort import dataset as datasets
 from cxrshort.compute import Compute
 from cxrshort.errors import CxrshortError, ResumableError, WorkFailedError
-from cxrshort.models import checkpoint
+from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.scoring import SCORING_BATCH
@@ -36,7 +36,7 @@ def batches(tmp_path: Path) -> Batches:
 
 
 def build(seed: int = 1) -> Classifier:
-    return checkpoint.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=32)), seed=seed)
+    return factory.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=32)), seed=seed)
 
 
 def course(path: Path, *, scores: list[float] | None = None, objective: Any = None, **settings: Any) -> Course:
@@ -68,7 +68,7 @@ def test_make_optimizer_takes_the_recipes_numbers_and_only_what_learns(name: str
 
 def test_the_whole_head_learns_at_its_own_rate_and_adam_forgets_as_told() -> None:
     description = Description("classifier", "cv19-net", ("Edema",), InputSpec(size=224))
-    model = checkpoint.build(description)
+    model = factory.build(description)
     optimizer = make_optimizer(model, recipes.load("cv19-net", overrides={"beta2": 0.99}))
     backbone, head = optimizer.param_groups
     expected = {id(each) for each in model.network.get_submodule("classifier").parameters()}

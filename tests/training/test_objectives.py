@@ -12,7 +12,7 @@ import torch
 
 from cxrshort import dataset as datasets
 from cxrshort.compute import Compute
-from cxrshort.models import checkpoint
+from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.registry import load
@@ -58,7 +58,7 @@ def folds(tmp_path: Path) -> Folds:
 def build(folds: Folds, method: str, *, dropout: bool = True) -> Classifier:
     """Return a small network that the method can teach; without dropout, two looks at one batch see the same."""
     name = "multitask-unet-small" if method == "multitask" else "small-cnn"
-    model = checkpoint.build(Description("classifier", name, folds.labels, InputSpec(size=16)), seed=1)
+    model = factory.build(Description("classifier", name, folds.labels, InputSpec(size=16)), seed=1)
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout) and not dropout:
             module.p = 0.0

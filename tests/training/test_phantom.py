@@ -20,7 +20,7 @@ from cxrshort.attribution import grad_cam, lrp
 from cxrshort.datasets.phantom.cohort import sample
 from cxrshort.datasets.phantom.drawing import draw
 from cxrshort.images.prefetch import Indices
-from cxrshort.models import checkpoint
+from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.registry import load
@@ -102,7 +102,7 @@ def learn(
     kind = load(OBJECTIVES, method, kind="method")
     objective = kind(kind.Settings(**settings))
     objective.check(groups, Held(data.masks))
-    model = checkpoint.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=SIZE)), seed=0)
+    model = factory.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=SIZE)), seed=0)
     batches = Batches(
         Held(data.pixels),
         getattr(data, target)[:, None].astype(np.float32),

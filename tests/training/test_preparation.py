@@ -7,7 +7,7 @@ from torch import nn
 
 from cxrshort import dataset as datasets
 from cxrshort.compute import Compute
-from cxrshort.models import checkpoint
+from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
 from cxrshort.models.lookup import find_architecture
@@ -34,7 +34,7 @@ def test_only_regressions_start_at_means(tmp_path: Path, task: str, expected: bo
     recipe = recipes.load("standard", overrides={"task": task, "labels": "age_years" if expected else "COVID-19"})
     folds = cut_folds(data, recipe, replicate=0, explicit_label=False)
     description = Description("classifier", "small-cnn", folds.labels, InputSpec(size=32))
-    model = checkpoint.build(description, seed=1)
+    model = factory.build(description, seed=1)
     before = model.network[-1].bias.item()  # type: ignore[index, union-attr]
     plan = Plan(recipe, find_architecture("small-cnn"), Compute("cpu", "fp32", 1), 0, needs_masks=False)
     plan.prepare(model, folds, description=description)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from cxrshort.compute import Compute
 from cxrshort.errors import UsageError
-from cxrshort.models import checkpoint
+from cxrshort.models import factory
 from cxrshort.models.architecture import Architecture
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
@@ -31,7 +31,7 @@ def plan(architecture: Architecture, method: str, **overrides: object) -> Plan:
 
 @pytest.mark.parametrize("method", ["rrr", "gain", "isnet", "irm", "pgi", "group-dro"])
 def test_rehearsal_leaves_model_objective_and_draws_as_they_were(method: str) -> None:
-    model = checkpoint.build(Description("classifier", "small-cnn", LABELS, InputSpec(size=32)), seed=1)
+    model = factory.build(Description("classifier", "small-cnn", LABELS, InputSpec(size=32)), seed=1)
     objective = make_objective(method, "", task=Task())
     objective.check(torch.tensor([0, 1]).numpy(), object())
     assert isinstance(objective, nn.Module)

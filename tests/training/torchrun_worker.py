@@ -19,7 +19,7 @@ from cxrshort import dataset as datasets
 from cxrshort import distributed
 from cxrshort.compute import Compute, choose_compute, deterministic
 from cxrshort.errors import OutputError
-from cxrshort.models import checkpoint
+from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.scoring import scan, score
@@ -72,7 +72,7 @@ def network(*, frozen: bool, draws: bool) -> Classifier:
     Every process drops its own features, so that only networks without dropout can be compared.
     """
     name = "multitask-unet-small" if draws else "small-cnn"
-    model = checkpoint.build(Description("classifier", name, LABELS, InputSpec(size=32)), seed=1)
+    model = factory.build(Description("classifier", name, LABELS, InputSpec(size=32)), seed=1)
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0

@@ -13,7 +13,7 @@ from cxrshort import dataset as datasets
 from cxrshort import runs
 from cxrshort.compute import choose_compute
 from cxrshort.errors import CxrshortError, OutputError, UsageError, WorkFailedError
-from cxrshort.models import checkpoint
+from cxrshort.models import checkpoint, factory
 from cxrshort.models.scoring import score
 from cxrshort.stats.auc import auc
 from cxrshort.training import recipes
@@ -51,7 +51,7 @@ def test_run_folder_holds_the_model_and_how_it_was_made(tiny: Path, tmp_path: Pa
 
 def test_model_scores_validation_as_the_summary_says(tiny: Path, tmp_path: Path) -> None:
     summary = train(str(tiny), overrides={"epochs": 2}, out=tmp_path / "run", **QUICK)
-    model, description = checkpoint.load(tmp_path / "run" / "model.safetensors")
+    model, description = factory.load(tmp_path / "run" / "model.safetensors")
     fold = datasets.load(str(tiny)).fold("val", replicate=0)
     logits = score(model, fold.pixels, compute=choose_compute("cpu", precision="fp32"))
     assert auc(fold.manifest["COVID-19"], logits[:, 0]) == summary["selection"]["score"]

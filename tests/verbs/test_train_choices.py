@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 from cxrshort import dataset as datasets
 from cxrshort.errors import CxrshortError, UsageError
-from cxrshort.models import checkpoint
+from cxrshort.models import factory
 from cxrshort.training import recipes
 from cxrshort.training.data.folds import Folds
 from cxrshort.verbs.build_dataset import build_dataset
@@ -151,7 +151,7 @@ def test_number_is_no_label(phantoms: str, tmp_path: Path) -> None:
 
 def test_crop_is_part_of_the_model(phantoms: str, tmp_path: Path) -> None:
     train(phantoms, overrides={"epochs": 1, "crop": 0.75}, out=tmp_path / "run", **QUICK)
-    _, description = checkpoint.load(tmp_path / "run" / "model.safetensors")
+    _, description = factory.load(tmp_path / "run" / "model.safetensors")
     assert description.spec.crop == 0.75
 
 

@@ -16,7 +16,7 @@ from cxrshort import dataset as datasets
 from cxrshort.columns import MASK_BITS
 from cxrshort.compute import choose_compute
 from cxrshort.errors import CxrshortError, ResumableError
-from cxrshort.models import checkpoint
+from cxrshort.models import checkpoint, factory
 from cxrshort.models.outlines import draw_outlines, load_segmenter
 from cxrshort.models.scoring import score
 from cxrshort.stats.auc import auc
@@ -53,7 +53,7 @@ def without_masks(phantoms: str, folder: Path, *, rows: int | None = None) -> st
 
 def validation_auc(run: Path, dataset: str) -> float | None:
     """Return what the saved model reaches on the fold that chose it."""
-    model, description = checkpoint.load(run / checkpoint.FILE)
+    model, description = factory.load(run / checkpoint.FILE)
     fold = datasets.load(dataset).fold("val", replicate=0)
     label = str(description.selection["measure"]).removeprefix("AUC of ")
     compute = choose_compute("cpu", precision=str(description.recipe["precision"]), threads=1)
@@ -72,7 +72,7 @@ def test_unet_learns_the_lungs_of_60_phantoms(phantoms: str, segmenter: str, tmp
     assert summary["images"]["train"] <= 70
     assert summary["selection"]["measure"] == "Dice of lungs"
     assert summary["selection"]["score"] == max(each["dice"] for each in summary["history"]) > 0.8
-    _, description = checkpoint.load(Path(segmenter) / "model.safetensors")
+    _, description = factory.load(Path(segmenter) / "model.safetensors")
     assert (description.kind, description.labels) == ("segmenter", ("lungs",))
     result = evaluate([segmenter], dataset=[phantoms], out=tmp_path / "results", **CPU)
     row = result["overlaps"][0]
@@ -85,7 +85,7 @@ def test_unet_learns_the_lungs_of_60_phantoms(phantoms: str, segmenter: str, tmp
 
 def overlaps_by_hand(run: str, dataset: str, split: str) -> pd.DataFrame:
     """Return Dice and IoU of each image of a fold, counted pixel by pixel as sets."""
-    model, _ = checkpoint.load(Path(run) / checkpoint.FILE)
+    model, _ = factory.load(Path(run) / checkpoint.FILE)
     fold = datasets.load(dataset).fold(split, replicate=0)
     assert fold.masks is not None
     rows = []
@@ -136,10 +136,10 @@ def test_pipeline_is_trained_saved_and_evaluated(
 ) -> None:
     overrides = {"epochs": 2, "background": background, "segmenter": segmenter}
     summary = train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK)
-    model, description = checkpoint.load(tmp_path / "run" / "model.safetensors")
+    model, description = factory.load(tmp_path / "run" / "model.safetensors")
     assert (description.kind, description.background) == ("pipeline", background)
     assert description.recipe["segmenter"].startswith("sha256:")
-    drawn, _ = checkpoint.load(Path(segmenter) / "model.safetensors")
+    drawn, _ = factory.load(Path(segmenter) / "model.safetensors")
     for name, value in drawn.state_dict().items():
         torch.testing.assert_close(model.state_dict()[f"network.segmenter.{name}"], value, rtol=0, atol=0)
     assert validation_auc(tmp_path / "run", phantoms) == pytest.approx(summary["selection"]["score"])
@@ -199,7 +199,7 @@ def test_one_network_learns_labels_and_lungs_and_resumes(phantoms: str, tmp_path
 def test_dice_beside_the_labels_is_that_of_the_kept_network(phantoms: str, tmp_path: Path) -> None:
     overrides = {**BOTH, "epochs": 1, "crop": 0.5, "mask_bit": "heart"}
     summary = train(phantoms, overrides=overrides, out=tmp_path / "run", precision="fp32", **DRAWS)
-    model, _ = checkpoint.load(tmp_path / "run" / checkpoint.FILE)
+    model, _ = factory.load(tmp_path / "run" / checkpoint.FILE)
     fold = datasets.load(phantoms).fold("val", replicate=0)
     rows = np.arange(len(fold.manifest))
     assert fold.masks is not None

@@ -13,7 +13,7 @@ import pytest
 from cxrshort import dataset as datasets
 from cxrshort.compute import choose_compute
 from cxrshort.errors import CxrshortError, ResumableError
-from cxrshort.models import checkpoint
+from cxrshort.models import checkpoint, factory
 from cxrshort.models.scoring import score
 from cxrshort.models.sources import library
 from cxrshort.stats.auc import auc
@@ -119,7 +119,7 @@ def test_grid_keeps_the_best_trial_and_lists_all(tiny: str, tmp_path: Path) -> N
         (1e-3, 8), (1e-3, 16), (1e-5, 8), (1e-5, 16)
     ]  # fmt: skip
     best = int(table["score"].idxmax())
-    kept, trial = (checkpoint.load(tmp_path / "grid" / each / checkpoint.FILE) for each in (".", f"trial-{best}"))
+    kept, trial = (factory.load(tmp_path / "grid" / each / checkpoint.FILE) for each in (".", f"trial-{best}"))
     assert all((value == trial[0].state_dict()[name]).all() for name, value in kept[0].state_dict().items())
     assert kept[1].recipe == trial[1].recipe
     assert kept[1].selection == {
@@ -155,10 +155,10 @@ def test_members_vote_with_their_probabilities(tiny: str, tmp_path: Path, combin
     summary = train(tiny, overrides=overrides, seed=5, out=tmp_path / "run", **QUICK)
     fold = datasets.load(tiny).fold("val", replicate=0)
     compute = choose_compute("cpu", precision="fp32", threads=1)
-    model, description = checkpoint.load(tmp_path / "run" / checkpoint.FILE)
+    model, description = factory.load(tmp_path / "run" / checkpoint.FILE)
     probabilities = []
     for number in range(3):
-        member, known = checkpoint.load(tmp_path / "run" / f"member-{number}" / checkpoint.FILE)
+        member, known = factory.load(tmp_path / "run" / f"member-{number}" / checkpoint.FILE)
         assert (known.seed, known.recipe["members"]) == (5 + number, 1)
         probabilities.append(1 / (1 + np.exp(-score(member, fold.pixels, compute=compute).astype(np.float64))))
     power = 1 if combine == "mean" else 2
@@ -181,7 +181,7 @@ def test_members_of_exclusive_classes_average_a_softmax(tmp_path: Path) -> None:
     compute = choose_compute("cpu", precision="fp32", threads=1)
 
     def softmax(folder: Path) -> Any:
-        values = np.exp(score(checkpoint.load(folder / checkpoint.FILE)[0], fold.pixels, compute=compute))
+        values = np.exp(score(factory.load(folder / checkpoint.FILE)[0], fold.pixels, compute=compute))
         return values / values.sum(axis=1, keepdims=True)
 
     members = [softmax(tmp_path / "run" / f"member-{number}") for number in (0, 1)]

@@ -9,7 +9,7 @@ from typing import Any
 
 from cxrshort import runs
 from cxrshort.errors import MissingInputError
-from cxrshort.models import checkpoint
+from cxrshort.models import checkpoint, factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.sources.external import files_of, is_external, load_external
@@ -69,7 +69,7 @@ def describe(name: str) -> Description:
 
 def load(name: str) -> tuple[Classifier, Description]:
     """Return a model in eval mode on the CPU, and its description."""
-    return load_external(name) if is_external(name) else checkpoint.load(Path(name))
+    return load_external(name) if is_external(name) else factory.load(Path(name))
 
 
 def files(name: str) -> dict[str, Path]:

@@ -2,7 +2,7 @@
 
 import torch
 
-from cxrshort.models import checkpoint
+from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
 from cxrshort.training.data.batches import Batch
@@ -10,7 +10,7 @@ from cxrshort.training.objectives.rrr import RRR
 
 
 def test_rrr_learns_from_a_transformer() -> None:
-    model = checkpoint.build(Description("classifier", "vit_b_16", ("COVID-19",), InputSpec(size=224))).train()
+    model = factory.build(Description("classifier", "vit_b_16", ("COVID-19",), InputSpec(size=224))).train()
     images, masks = torch.rand(1, 1, 224, 224), torch.zeros(1, 1, 224, 224)
     targets = torch.ones(1, 1)
     loss = RRR()(model, Batch(images, targets, torch.arange(1).numpy(), masks=masks))

@@ -8,7 +8,7 @@ import torch
 
 from cxrshort import dataset as datasets
 from cxrshort.compute import choose_compute
-from cxrshort.models import checkpoint
+from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
 from cxrshort.models.lookup import find_architecture
@@ -39,7 +39,7 @@ def test_features_are_fixed_only_where_images_and_network_are(overrides: dict[st
 
 def test_head_on_features_scores_as_the_whole_network_on_images(tmp_path: Path) -> None:
     data = datasets.load(str(tiny_dataset(tmp_path, people=36)))  # 72 images: two batches
-    model = checkpoint.build(Description("classifier", "densenet121-frozen", ("a", "b"), InputSpec(32)))
+    model = factory.build(Description("classifier", "densenet121-frozen", ("a", "b"), InputSpec(32)))
     compute = choose_compute("cpu", precision="fp32", threads=1)
     features = compute_features(model.train(), data.pixels, compute=compute)
     assert (features.image_shape, len(features)) == ((1024,), 72)
@@ -49,7 +49,7 @@ def test_head_on_features_scores_as_the_whole_network_on_images(tmp_path: Path) 
 
 
 def test_head_shares_its_parameters_with_the_model() -> None:
-    model = checkpoint.build(Description("classifier", "densenet121-frozen", ("a",), InputSpec(32)))
+    model = factory.build(Description("classifier", "densenet121-frozen", ("a",), InputSpec(32)))
     with torch.no_grad():
         next(head(model, FROZEN).parameters()).fill_(3.0)
     assert (model.network.classifier.weight == 3).all()
@@ -65,7 +65,7 @@ def test_features_are_taken_as_copies() -> None:
 
 def test_trial_computes_some_features_and_repeats_them(tmp_path: Path) -> None:
     data = datasets.load(str(tiny_dataset(tmp_path, people=36)))
-    model = checkpoint.build(Description("classifier", "densenet121-frozen", ("a",), InputSpec(32)))
+    model = factory.build(Description("classifier", "densenet121-frozen", ("a",), InputSpec(32)))
     features, seconds = time_features(model, data.pixels, compute=choose_compute("cpu", precision="fp32", threads=1))
     assert (len(features), features.image_shape) == (64, (1024,))
     assert seconds > 0

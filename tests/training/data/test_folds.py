@@ -8,7 +8,7 @@ from cxrshort import dataset as datasets
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.errors import CxrshortError, DataError, UsageError
-from cxrshort.models import checkpoint
+from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
 from cxrshort.models.scoring import score
@@ -146,7 +146,7 @@ def test_validate_equals_auc_and_loss_computed_apart(tmp_path: Path) -> None:
     data = load(tmp_path / "tiny")
     compute = Compute("cpu", "fp32", 1)
     folds = cut(data)
-    model = checkpoint.build(Description("classifier", "small-cnn", folds.labels, InputSpec(size=16)), seed=2)
+    model = factory.build(Description("classifier", "small-cnn", folds.labels, InputSpec(size=16)), seed=2)
     logits = score(model, folds.val.pixels, compute=compute).astype(float)
     truth = folds.val_targets.astype(float)
     log_odds = pd.DataFrame(logits * np.where(truth == 1, 1, -1)).where(~np.isnan(truth))

@@ -1,0 +1,196 @@
+"""Model files with altered descriptions: all are refused with the name of the field, or work."""
+
+import copy
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cxrshort.errors import DataError
+from cxrshort.models import ensemble, factory, pipeline, schema
+from cxrshort.models.checkpoint import Description, describe, save
+from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.models.people import hash_people
+
+SIDE = 16
+LABELS = ("COVID-19", "Edema")
+RECIPE = {"method": "erm", "task": "multilabel", "mask_bit": "lungs", "learning_rate": 0.1}
+Built = tuple[Classifier, Description]
+
+
+def built(kind: str = "classifier", seed: int = 0) -> Built:
+    masks = kind == "segmenter"
+    description = Description(
+        kind,
+        "unet-small" if masks else "small-cnn",
+        ("lungs",) if masks else LABELS,
+        InputSpec(SIDE if not masks else 32),
+        dataset="I",
+        seed=seed,
+        recipe=RECIPE | ({"task": "masks"} if masks else {}),
+        pixels={"size": SIDE, "fit": "crop"},
+        training_people=hash_people([f"nih/{seed}", "nih/9"]),
+    )
+    return factory.build(description, seed=seed), description
+
+
+def models() -> dict[str, Built]:
+    joined = pipeline.join(built("segmenter"), built(), background="noise", threshold=0.5, size=SIDE)
+    voting = ensemble.merge([built(seed=1), built(seed=2)])
+    return {"classifier": built(), "segmenter": built("segmenter"), "ensemble": voting, "pipeline": joined}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("models")
+    for kind, (model, description) in models().items():
+        save(model, folder / kind, description=description)
+    return {kind: folder / kind for kind in schema.KINDS}
+
+
+def record_of(path: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(describe(path).to_json())
+    return record
+
+
+def altered(path: Path, record: Any, out: Path) -> Path:
+    """Write a model file's tensors, byte for byte, under another description."""
+    content = path.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = {"cxrshort": json.dumps(record)}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    out.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + size :])
+    return out
+
+
+MISSING = object()
+VALUES: list[Any] = [
+    *(MISSING, None, True, False, -1, 0, 1, 2, 3, 7, 10**30, 0.5, 1.5, -0.5, math.nan, math.inf),
+    *("", "A", "x" * 1000, "\x1b[31m", "\ud800", [], [1], [None], ["A"], ["A", "A"], [""], [0.5, 0.5, 0.5]),
+    *({}, {"A": 1}, {"A": {"B": [1]}}, [{}], [[]], "AAAAAAAAAAA=", {"00": "AAAAAAAAAAA="}, {"zz": ""}, {"00": "A"}),
+]
+MORE: dict[str, list[Any]] = {
+    "kind": list(schema.KINDS),
+    "architecture": ["resnet18", "unet-small", "small-cn", "timm:", "timm:nothing", "txrv:all", "py:a:b", "a:b"],
+    "labels": [["COVID-19"], ["COVID-19", "Edema", "Mass"], ["COVID-19", 3]],
+    "background": ["noise", "black", "white"],
+    "combine": ["mean", "quadratic"],
+    "recipe.task": list(schema.TASKS),
+    "recipe.mask_bit": ["heart", "lungs,heart", "liver", "lungs,"],
+}
+
+
+APART = {
+    *("dataset", "replicate", "seed", "selection", "pixels", "training_people", "format", "threshold", "combine"),
+    *("recipe", "recipe.method", "recipe.epochs", "recipe.mask_bit", "spec.crop", "spec.std"),
+}
+"""Fields by which no network is built; their files are described and not loaded."""
+
+
+def short(path: str) -> str:
+    """Return the name of a field in its own description."""
+    return path.rpartition("].")[2]
+
+
+def paths(record: dict[str, Any], within: str = "") -> Iterator[str]:
+    """Yield the name of every field, those of nested objects and parts included."""
+    for name in (*schema.DESCRIPTION, "colour"):
+        yield within + name
+    for name in (*schema.SPEC, "colour"):
+        yield f"{within}spec.{name}"
+    for name in (*schema.RECIPE, "epochs"):
+        yield f"{within}recipe.{name}"
+    for number, part in enumerate(record.get("parts", [])):
+        yield from paths(part, f"{within}parts[{number}].")
+
+
+def mutated(record: dict[str, Any], path: str, value: Any) -> dict[str, Any] | None:
+    """Return a copy with one field changed or taken out; None where nothing changes."""
+    changed = copy.deepcopy(record)
+    place: Any = changed
+    *above, name = path.replace("[", ".").replace("]", "").split(".")
+    for each in above:
+        place = place[int(each) if each.isdigit() else each]
+    if value is MISSING:
+        place.pop(name, None)
+    else:
+        place[name] = value
+    return None if changed == record else changed
+
+
+def names(path: str) -> set[str]:
+    """Return by what a message may name a field; what must go together names the fields of one description."""
+    later = {"has format"} if path == "format" else set()
+    return {f"'{path}'", f"'{path}.", f"'{short(path)}'", *(["'parts'"] if path.startswith("parts[") else []), *later}
+
+
+@pytest.mark.parametrize("kind", schema.KINDS)
+def test_altered_field_is_refused_by_name_or_works(kind: str, saved: dict[str, Path], tmp_path: Path) -> None:
+    original = record_of(saved[kind])
+    refused, accepted = 0, 0
+    for path in paths(original):
+        for value in [*VALUES, *MORE.get(short(path), [])]:
+            record = mutated(original, path, value)
+            if record is None:
+                continue
+            file = altered(saved[kind], record, tmp_path / "m.safetensors")
+            try:
+                description = describe(file)
+                if short(path) in APART:
+                    continue
+                model, _ = factory.load(file)
+            except DataError as error:
+                refused += 1
+                assert any(each in error.message for each in names(path)), (path, value, error.message)
+                assert error.message.isprintable() and error.hint
+                continue
+            accepted += 1
+            assert model.labels == description.labels
+            with torch.inference_mode():
+                assert torch.isfinite(model(torch.rand(2, 1, SIDE, SIDE))).all(), (path, value)
+    assert refused > 5 * accepted > 0
+
+
+@pytest.mark.parametrize("kind", schema.KINDS)
+@pytest.mark.parametrize("record", [None, 3, "text", [], [1], True])
+def test_description_that_is_no_object_is_refused(
+    kind: str, record: Any, saved: dict[str, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match="field 'description' is"):
+        describe(altered(saved[kind], record, tmp_path / "m.safetensors"))
+
+
+def test_parts_do_not_nest(saved: dict[str, Path], tmp_path: Path) -> None:
+    record = record_of(saved["pipeline"])
+    record["parts"][1] = copy.deepcopy(record)
+    with pytest.raises(DataError, match="field 'parts' is"):
+        describe(altered(saved["pipeline"], record, tmp_path / "m.safetensors"))
+
+
+def test_number_of_networks_is_that_of_the_file(saved: dict[str, Path], tmp_path: Path) -> None:
+    """Ten million networks are never built."""
+    record = record_of(saved["ensemble"]) | {"members": 10_000_000}
+    file = altered(saved["ensemble"], record, tmp_path / "m.safetensors")
+    with pytest.raises(DataError) as caught:
+        describe(file)
+    assert caught.value.message == f"'{file}': field 'members' is '10000000', it must be 2, the networks in the file"
+
+
+def test_what_trainings_write_keeps_every_rule(saved: dict[str, Path]) -> None:
+    for kind, (model, description) in models().items():
+        loaded, read = factory.load(saved[kind])
+        assert read == description
+        assert all(torch.equal(value, load_file(saved[kind])[name]) for name, value in model.state_dict().items())
+        assert loaded.labels == description.labels
+
+
+def test_every_field_is_in_the_table() -> None:
+    assert set(json.loads(models()["pipeline"][1].to_json())) == set(schema.DESCRIPTION)
+    assert set(InputSpec(1).record()) == set(schema.SPEC)
