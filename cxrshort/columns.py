@@ -42,6 +42,7 @@ class Column:
         values: the allowed values; empty when free.
         required: whether every manifest has it.
         unit: the unit of a number.
+        limits: the smallest and the largest allowed number; None when free.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Column:
     values: tuple[str, ...] = ()
     required: bool = False
     unit: str = ""
+    limits: tuple[float, float] | None = None
 
 
 COLUMNS = (
@@ -68,7 +70,7 @@ COLUMNS = (
     Column("study_date", "text", "date of the examination, YYYY-MM-DD or as much of it as is known"),
     Column("view", "text", "projection", values=VIEWS),
     Column("sex", "text", "sex", values=SEXES),
-    Column("age_years", "number", "age", unit="years"),
+    Column("age_years", "number", "age", unit="years", limits=(0, 120)),
     Column("manufacturer", "text", "maker of the X-ray machine"),
     Column("modality", "text", "DICOM modality (CR, DX)"),
     Column("group", "text", "subgroup for group-wise training and testing"),

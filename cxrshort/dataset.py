@@ -186,17 +186,25 @@ def locate(name: str) -> Path:
     """
     candidates = [Path(name), default_folder(name)]
     for candidate in candidates:
-        if (candidate / runs.UNFINISHED).is_file() and not (candidate / runs.DONE).is_file():
+        if _is_file(candidate / runs.UNFINISHED) and not _is_file(candidate / runs.DONE):
             raise MissingInputError(f"'{candidate}' is not complete", "build-dataset with --resume goes on with it")
-        if (candidate / MANIFEST).is_file():
+        if _is_file(candidate / MANIFEST):
             return candidate / MANIFEST
-        if candidate.is_file():
+        if _is_file(candidate):
             return candidate
     if os.sep in name or name.endswith((".csv", ".parquet")):
         raise MissingInputError(
             f"'{name}' does not exist", "give a dataset folder, a manifest file, or the name of a dataset"
         )
     raise MissingInputError(f"'{name}' is not built yet", f"cxrshort build-dataset --dataset {name}")
+
+
+def _is_file(path: Path) -> bool:
+    """Say whether there is such a file; a name that the file system does not allow is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def default_folder(name: str) -> Path:
@@ -234,7 +242,7 @@ def _record(table: pd.DataFrame, path: Path | None) -> dict[str, Any]:
 
 
 def _run_record(folder: Path) -> dict[str, Any]:
-    return runs.read_json(folder / runs.DONE) if (folder / runs.DONE).is_file() else {}
+    return runs.read_json(folder / runs.DONE) if _is_file(folder / runs.DONE) else {}
 
 
 PROBES = {"sex": ("M", "F"), "view": ("AP", "PA")}

@@ -193,6 +193,11 @@ def _check_values(manifest: pd.DataFrame, name: str) -> None:
             allowed = ", ".join(column.values)
             wrong = present[~present.isin(["", *column.values])].drop_duplicates()
             _refuse(wrong, name, f"column '{column.name}' holds ", f", allowed: {allowed}")
+        if column.limits:
+            low, high = column.limits
+            known = present.dropna()
+            beyond = known[~known.between(low, high)].drop_duplicates().map("{:g}".format)
+            _refuse(beyond, name, f"column '{column.name}' holds ", f", allowed: {low:g} to {high:g} {column.unit}")
     for label in (each for each in columns.LABELS if each in manifest):
         known = manifest[label].dropna()
         wrong = known[~known.between(0.0, 1.0)].drop_duplicates().map("{:g}".format)

@@ -78,6 +78,8 @@ REFUSED = {
     ),
     "label in words": (with_columns("COVID-19", "yes"), "column 'COVID-19' holds 'yes', not a number"),
     "uncertain label": (with_columns("Edema", "-1", "0"), "column 'Edema' holds '-1', allowed: 0 to 1, or empty"),
+    "negative age": (with_columns("age_years", "-5"), "column 'age_years' holds '-5', allowed: 0 to 120 years"),
+    "endless age": (with_columns("age_years", "1e308"), "column 'age_years' holds '1e+308', allowed: 0 to 120 years"),
     "fold": (with_columns("split_0", "validation"), "column 'split_0' holds 'validation', allowed: train, val, test"),
     "row too long": (
         text_of(REQUIRED, "a,r,P,P", "b,r,P,P,more"),

@@ -11,6 +11,7 @@ import typer
 
 from cxrshort import __version__
 from cxrshort.cli import build_dataset, evaluate, later, train
+from cxrshort.cli.tables import printable
 from cxrshort.errors import CxrshortError
 
 INTERRUPTED = 130
@@ -71,9 +72,9 @@ def boundary(command: Callable[..., None]) -> Callable[..., None]:
 def _fail(message: str, hint: str, code: int, error: BaseException) -> NoReturn:
     if os.environ.get("CXRSHORT_DEBUG"):
         traceback.print_exception(error)
-    typer.echo(f"error: {message}", err=True)
+    typer.echo(printable(f"error: {message}"), err=True)
     if hint:
-        typer.echo(f"hint: {hint}", err=True)
+        typer.echo(printable(f"hint: {hint}"), err=True)
     raise typer.Exit(code) from None
 
 

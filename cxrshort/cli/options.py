@@ -12,11 +12,12 @@ Dataset = Annotated[
     typer.Option("--dataset", metavar="D", help="A dataset folder, a manifest file, - or a name.", show_default=False),
 ]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write.", show_default=False)]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Chooses every random draw.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, max=2**63 - 1, help="Chooses every random draw.")]
 Device = Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")]
 Precision = Annotated[str, typer.Option("--precision", metavar="P", help="auto, fp32 or bf16.")]
 Threads = Annotated[
-    int | None, typer.Option("--threads", metavar="N", min=1, help="CPU threads; recorded.", show_default="all cores")
+    int | None,
+    typer.Option("--threads", metavar="N", min=1, max=4096, help="CPU threads; recorded.", show_default="all cores"),
 ]
 Jobs = Annotated[
     int | None,

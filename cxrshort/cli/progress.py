@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from cxrshort.cli.tables import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -26,9 +28,13 @@ def progress(*, quiet: bool) -> Iterator[Report]:
 def _log_line(event: Mapping[str, Any]) -> None:
     if event["event"] == "epoch":
         measures = f"loss {event['loss']:.4f}, validation {_measure(event)} {event['score']:.3f}"
-        sys.stderr.write(f"{_run(event)}epoch {event['epoch'] + 1}: {measures}, {event['seconds']:.0f} s\n")
+        sys.stderr.write(
+            printable(f"{_run(event)}epoch {event['epoch'] + 1}: {measures}, {event['seconds']:.0f} s") + "\n"
+        )
     elif event["event"] == "scored":
-        sys.stderr.write(f"scored {event['images']} images of {event['dataset']} with {event['model']}\n")
+        sys.stderr.write(
+            printable(f"scored {event['images']} images of {event['dataset']} with {event['model']}") + "\n"
+        )
 
 
 def _run(event: Mapping[str, Any]) -> str:
@@ -70,4 +76,4 @@ class _Live:
         elif kind == "epoch":
             self._score = f"  validation {_measure(event)} {event['score']:.3f}"
         else:
-            self._bars.update(self._task, description=f"scored {event['dataset']}")
+            self._bars.update(self._task, description=printable(f"scored {event['dataset']}"))

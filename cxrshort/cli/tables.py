@@ -35,13 +35,24 @@ class Columns:
 
 def line(text: str) -> None:
     """Print one line on stdout."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(printable(text) + "\n")
+
+
+def printable(text: str) -> str:
+    """Return text as a terminal may show it: control characters, which could move its cursor or colour it, escaped.
+
+    Names of datasets, labels and files come from others; what is pasted into a shell must say what it does.
+    """
+    return "".join(
+        character if character.isprintable() or character in "\n\u00a0" else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def notes(lines: Sequence[str]) -> None:
     """Print notes on stderr."""
     for each in lines:
-        sys.stderr.write(f"note: {each}\n")
+        sys.stderr.write(printable(f"note: {each}") + "\n")
 
 
 def document(result: Mapping[str, Any]) -> None:
@@ -51,7 +62,7 @@ def document(result: Mapping[str, Any]) -> None:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]], columns: Columns | None = None) -> None:
     """Print a table as wide as it needs, or as the terminal is."""
-    cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    cells = [[f"{cell:,}" if isinstance(cell, int) else printable(str(cell)) for cell in row] for row in rows]
     look, console = columns or Columns(), _console()
     chosen = list(range(len(header)))
     shown = _rich(header, cells, chosen, look)
@@ -66,7 +77,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], columns: Columns
     with console.capture() as text:  # printed by rich itself, a closed pipe (| head) would end in exit code 1
         console.print(shown)
     # The last column is as wide as its longest cell: what only fills it up is nothing to print.
-    line("\n".join(each.rstrip() for each in text.get().split("\n")))
+    sys.stdout.write("\n".join(each.rstrip() for each in text.get().split("\n")) + "\n")  # with its styles
 
 
 def pairs(rows: Sequence[tuple[str, str]]) -> None:
@@ -77,11 +88,11 @@ def pairs(rows: Sequence[tuple[str, str]]) -> None:
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     for name, text in rows:
-        grid.add_row(name, text)
+        grid.add_row(printable(name), printable(text))
     console = _console()
     with console.capture() as shown:
         console.print(grid)
-    line("\n".join(each.rstrip() for each in shown.get().rstrip("\n").split("\n")))
+    sys.stdout.write("\n".join(each.rstrip() for each in shown.get().rstrip("\n").split("\n")) + "\n")
 
 
 def counts(of: Mapping[str, int]) -> str:

@@ -49,7 +49,12 @@ def train(
     replicates: Annotated[
         int | None,
         typer.Option(
-            "--replicates", metavar="N", min=1, help="Train on the first N splits in turn.", show_default="one split"
+            "--replicates",
+            metavar="N",
+            min=1,
+            max=1000,
+            help="Train on the first N splits in turn.",
+            show_default="one split",
         ),
     ] = None,
     grid: Annotated[

@@ -324,3 +324,13 @@ def test_unexpected_error_exits_with_1_and_says_how_to_see_more(here: Path, monk
     code, message, hint = failure(cxrshort_here(*TRAIN))
     assert (code, message) == (1, "unexpected ZeroDivisionError: division by zero")
     assert hint == "cxrshort --debug ... shows where"
+
+
+@pytest.mark.parametrize(
+    ("options", "value"),
+    [("--seed", 2**64), ("--seed", 2**63), ("--threads", 2**64), ("--replicates", 999_999_999_999)],
+)
+def test_numbers_beyond_any_use_are_refused_at_once(options: str, value: int) -> None:
+    result = cxrshort_here("train", "--dataset", "x", "--arch", "resnet18", options, str(value))
+    assert result.exit_code == 2
+    assert f"'{options}': Input should be less than or equal to" in result.stderr

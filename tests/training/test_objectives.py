@@ -12,6 +12,7 @@ import torch
 
 from cxrshort import dataset as datasets
 from cxrshort.compute import Compute
+from cxrshort.errors import ResumableError
 from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
@@ -164,7 +165,7 @@ def test_objective_resumes_to_the_same_numbers(
     looks = iter(range(1, 100))
     keeper = Keeper(tmp_path / "b", interrupted=lambda: next(looks) == stop_after)
     course = Course(make(), recipe, FP32, lambda each: folds.validate(each, FP32), keeper, _ignore)
-    with pytest.raises(Exception, match="the state is saved"):
+    with pytest.raises(ResumableError, match="the state is saved"):
         fit(build(folds, method), batches(folds), course=course, state=State())
     course = Course(make(), recipe, FP32, lambda each: folds.validate(each, FP32), Keeper(tmp_path / "b"), _ignore)
     resumed = fit(build(folds, method), batches(folds), course=course, state=states.load(tmp_path / "b", settings={}))

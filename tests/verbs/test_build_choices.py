@@ -93,7 +93,7 @@ def test_metadata_only_gives_the_roentmod_cohort_its_published_size(test_data: P
     assert (summary["rows"], summary["patients"]) == (64_628, 27_713)
     assert summary["published"] == {"images": 64_628, "patients": 27_713}
     assert not (tmp_path / "out" / "images.npy").exists()
-    with pytest.raises(Exception, match="the manifest has no cached images"):
+    with pytest.raises(CxrshortError, match="the manifest has no cached images"):
         _ = datasets.load(str(tmp_path / "out")).pixels
 
 

@@ -1,0 +1,22 @@
+"""What is printed may be shown by a terminal as it is."""
+
+from cxrshort.cli.tables import line, notes, pairs, printable, table
+
+HOSTILE = "I\x1b[31m\x07\u202e\ud800"
+SHOWN = r"I\x1b[31m\x07\u202e\ud800"
+
+
+def test_printable_escapes_what_would_move_a_terminal():
+    assert printable(HOSTILE) == SHOWN
+    assert printable("München, 5\u00a0µm\nnext") == "München, 5\u00a0µm\nnext"
+
+
+def test_lines_notes_and_tables_hold_no_control_character(capsys):
+    line(HOSTILE)
+    notes([HOSTILE])
+    table(["name"], [[HOSTILE]])
+    pairs([(HOSTILE, HOSTILE)])
+    shown = capsys.readouterr()
+    assert shown.out.count(SHOWN) == 4
+    assert shown.err == f"note: {SHOWN}\n"
+    assert all(character.isprintable() or character == "\n" for character in shown.out)
