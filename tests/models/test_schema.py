@@ -58,15 +58,19 @@ def record_of(path: Path) -> dict[str, Any]:
     return record
 
 
-def altered(path: Path, record: Any, out: Path) -> Path:
-    """Write a model file's tensors, byte for byte, under another description."""
+def altered(path: Path, record: Any, out: Path, *, hollow: bool = False) -> Path:
+    """Write a model file's tensors, byte for byte, under another description; ``hollow`` leaves a hole for them."""
     content = path.read_bytes()
     size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + size])
     header["__metadata__"] = {"cxrshort": json.dumps(record)}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    out.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + size :])
+    with out.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        if not hollow:
+            file.write(content[8 + size :])
+        file.truncate(8 + len(text) + len(content) - 8 - size)
     return out
 
 
@@ -140,12 +144,12 @@ def test_altered_field_is_refused_by_name_or_works(kind: str, saved: dict[str, P
             record = mutated(original, path, value)
             if record is None:
                 continue
-            file = altered(saved[kind], record, tmp_path / "m.safetensors")
+            file = tmp_path / "m.safetensors"
             try:
-                description = describe(file)
+                description = describe(altered(saved[kind], record, file, hollow=True))
                 if short(path) in APART:
                     continue
-                model, _ = factory.load(file)
+                model, _ = factory.load(altered(saved[kind], record, file))
             except DataError as error:
                 refused += 1
                 assert any(each in error.message for each in names(path)), (path, value, error.message)
