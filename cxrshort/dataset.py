@@ -263,17 +263,24 @@ def targets(manifest: pd.DataFrame, label: str) -> npt.NDArray[np.float32]:
     if label in PROBES and label in manifest:
         one, zero = PROBES[label]
         return manifest[label].map({one: 1.0, zero: 0.0}).to_numpy(dtype=np.float32, na_value=np.nan)
-    if label in _numbers(manifest):
+    if _is_of_numbers(manifest, label):
         return pd.to_numeric(manifest[label].replace("", None)).to_numpy(dtype=np.float32, na_value=np.nan)
-    registry.check_name(manifests.labels(manifest), label, kind="label")
+    if not manifests.has_label(manifest, label):
+        registry.check_name(manifests.labels(manifest), label, kind="label")
     return manifest[label].to_numpy(dtype=np.float32, na_value=np.nan)
 
 
-def _numbers(manifest: pd.DataFrame) -> list[str]:
-    """Return the columns of numbers: known ones such as an age, and extra ones outside [0, 1], such as scores."""
-    known = [column.name for column in columns.COLUMNS if column.kind == "number" and column.name in manifest]
-    extra = [name for name in manifests.extra_columns(manifest) if name not in manifests.labels(manifest)]
-    return [name for name in (*known, *extra) if _holds_numbers(manifest[name])]
+def _is_of_numbers(manifest: pd.DataFrame, name: str) -> bool:
+    """Say whether a column holds numbers: a known one such as an age, or an extra one outside [0, 1], such as a score.
+
+    It looks at this column alone, since a manifest may have thousands, each of them a label.
+    """
+    if name not in manifest or manifests.is_split(name):
+        return False
+    described = columns.BY_NAME.get(name)
+    if described is not None:
+        return described.kind == "number" and _holds_numbers(manifest[name])
+    return not manifests.has_label(manifest, name) and _holds_numbers(manifest[name])
 
 
 def _holds_numbers(column: "pd.Series[Any]") -> bool:

@@ -277,6 +277,13 @@ def labels(manifest: pd.DataFrame) -> list[str]:
     return [name for name in extra_columns(manifest) if _is_label(manifest[name])]
 
 
+def has_label(manifest: pd.DataFrame, name: str) -> bool:
+    """Say whether the manifest has this label, without looking at any other column."""
+    if name not in manifest or name in columns.BY_NAME or is_split(name):
+        return False
+    return _is_label(manifest[name])
+
+
 def _is_label(values: pd.Series) -> bool:
     return pd.api.types.is_float_dtype(values) and bool(values.dropna().between(0.0, 1.0).all())
 

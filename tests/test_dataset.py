@@ -273,3 +273,14 @@ def test_cache_longer_than_the_file_system_allows_is_refused():
     rows = pd.DataFrame({"image_id": ["a"], "cache": ["x" * 5000], "cache_row": [0]})
     with pytest.raises(DataError, match="is not a cache of images$"):
         datasets.Pixels(rows)
+
+
+def test_targets_of_all_labels_cost_in_proportion_to_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, look = [], manifests._is_label
+    monkeypatch.setattr(manifests, "_is_label", lambda values: looked.append(values.name) or look(values))
+    for count in (10, 40):
+        looked.clear()
+        names = [f"finding {number}" for number in range(count)]
+        table = pd.DataFrame({"image_id": ["x/1", "x/2"], **dict.fromkeys(names, np.float32([0, 1]))})
+        assert datasets.label_matrix(table, names).shape == (2, count)
+        assert len(looked) == 2 * count

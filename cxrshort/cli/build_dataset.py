@@ -164,6 +164,9 @@ def build_dataset(
             "--column", metavar="NAME=COLUMN", help="What the table calls it; repeatable.", show_default=False
         ),
     ] = None,
+    day_first: Annotated[
+        bool, typer.Option("--day-first", help="Dates in --table have their day first: 03/04/2021 is 3 April.")
+    ] = False,
     corrections: Annotated[
         Path | None,
         typer.Option("--corrections", metavar="CSV", help="Images to drop, flip or rename.", show_default=False),
@@ -229,6 +232,7 @@ def build_dataset(
         table=table,
         column_map=tuple(_pair(text) for text in column or []),
         corrections=corrections,
+        day_first=day_first,
     )
     with progress(quiet=quiet) as report:
         result = run(

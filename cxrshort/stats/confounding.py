@@ -76,7 +76,7 @@ def confounding(
         ... )
         >>> table = confounding(manifest, ["COVID-19"], columns=["repository"], rng=np.random.default_rng(0))
         >>> table[["column", "auc", "verdict"]].values.tolist()
-        [['repository', nan, 'worst-case confounded']]
+        [['repository', 1.0, 'worst-case confounded']]
     """
     check_level(level)
     persons = pd.factorize(manifest["person_id"])[0]

@@ -34,6 +34,13 @@ IMAGE_COLUMNS = (
 FAMILY = ["trained_on", "architecture", "method"]
 """Models that differ in nothing but the replicate."""
 
+GAP_COLUMNS = (
+    *FAMILY,
+    *("label", "internal", "external", "replicates", "internal_auc", "external_auc"),
+    *("gap", "low", "high", "level", "reason"),
+)
+"""The columns of a table of gaps, whether it has rows or not."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -146,7 +153,7 @@ def gap_table(predictions: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame
                 gap = _gap(inside, outside, level)
                 if gap is not None:
                     rows.append(_gap_row(inside, outside, gap))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(GAP_COLUMNS))
 
 
 def why_no_gap(predictions: pd.DataFrame) -> list[str]:

@@ -155,6 +155,12 @@ def test_gap_table_uses_the_replicates_that_both_sides_have():
     assert len(tables.gap_table(table(part("I", 0), part("II", 1)))) == 0
 
 
+def test_gap_table_has_its_columns_where_it_has_no_rows():
+    empty = tables.gap_table(table(part("I", 0)))
+    assert len(empty) == 0
+    assert list(empty.columns) == list(tables.gap_table(table()).columns) == list(tables.GAP_COLUMNS)
+
+
 def test_gap_table_never_mixes_families():
     inside = part("I", 0, trained_on="a/b", architecture="c")
     outside = part("II", 0, trained_on="a", architecture="b/c")

@@ -115,6 +115,7 @@ OTHERWISE_READ = {
     "uncertain": "negative",
     "labeler": "negbio",
     "age_unit": "drop",
+    "day_first": True,
     "require_windowing": True,
     "require_report": True,
     "table": Path("t.csv"),

@@ -25,6 +25,7 @@ _READERS: dict[str, tuple[str, ...]] = {
     "require_report": _BIMCV,
     "table": ("folder",),
     "column_map": ("folder",),
+    "day_first": ("folder",),
     "views": (),
     "age_unit": (),
     "corrections": (),

@@ -55,6 +55,7 @@ def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
             "view": view,
             "source_view": table["View Position"],
             "sex": read_sexes(table["Patient Gender"]),
+            "source_sex": table["Patient Gender"],
             "age_years": ages,
         }
     ).join(labels)

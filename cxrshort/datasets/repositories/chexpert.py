@@ -44,6 +44,7 @@ def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
             ],
             "source_view": (table["Frontal/Lateral"] + " " + table["AP/PA"]).str.strip(),
             "sex": read_sexes(table["Sex"]),
+            "source_sex": table["Sex"],
             "age_years": ages,
         }
     ).join(labels)

@@ -12,7 +12,14 @@ import numpy as np
 import pandas as pd
 
 from cxrshort.columns import BY_NAME, LABELS, VIEWS
-from cxrshort.datasets.repositories.parsing.fields import list_words, read_ages, read_dates, read_distinct, read_sexes
+from cxrshort.datasets.repositories.parsing.fields import (
+    list_words,
+    looks_day_first,
+    read_ages,
+    read_dates,
+    read_distinct,
+    read_sexes,
+)
 from cxrshort.datasets.repositories.parsing.headers import FIELDS, read_dicom_header, read_located_headers
 from cxrshort.datasets.repositories.parsing.label_maps import UNCERTAIN
 from cxrshort.datasets.repositories.parsing.layout import (
@@ -144,19 +151,21 @@ def _settle(
     image = located.paths.str.removeprefix(posix_prefix(folder, root))
     patients, patient_notes = _patients(known["patient_id"], image)
     views = pd.Series(read_distinct(known["view"], _view), index=image.index, dtype=str)
+    dates = read_dates(known["study_date"], day_first=options.day_first)
     candidates = pd.DataFrame(
         {
             **known,
             "image_id": image,
             "patient_id": patients,
-            "study_date": read_dates(known["study_date"]),
+            "study_date": dates,
+            "source_study_date": known["study_date"],
             "view": views,
             "source_view": known["view"],
             "sex": read_sexes(known["sex"]),
+            "source_sex": known["sex"],
             "age_years": ages,
         }
     ).join(labels)
-    unknown = int((views == "UNKNOWN").sum())
     return settle(
         candidates,
         located,
@@ -168,9 +177,24 @@ def _settle(
             *age_notes,
             *label_notes,
             *patient_notes,
-            *([f"{unknown} images of unknown view kept"] if unknown else []),
+            *_unknown_views(views, known["view"]),
+            *_day_first(known["study_date"], dates),
         ],
     )
+
+
+def _unknown_views(views: pd.Series, source: pd.Series) -> list[str]:
+    """Return notes on the images of unknown view, and on the words that say it."""
+    unknown = views == "UNKNOWN"
+    words = source[unknown & (source != "")]
+    notes = [f"{int(unknown.sum())} images of unknown view kept"] if unknown.any() else []
+    return [*notes, list_words("unknown words for a view", Counter(words))] if len(words) else notes
+
+
+def _day_first(source: pd.Series, dates: pd.Series) -> list[str]:
+    """Return a hint where dates were not understood whose day comes first."""
+    count = sum(map(looks_day_first, source[dates == ""].tolist()))
+    return [f"{count} dates have their day first: --day-first reads them"] if count else []
 
 
 def _headers(located: Located, root: Path, options: ReadOptions) -> tuple[pd.DataFrame, list[Refusal]]:

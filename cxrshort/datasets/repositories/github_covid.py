@@ -65,9 +65,11 @@ def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
             "image_id": last_parts(table["filename"]),
             "patient_id": table["patientid"],
             "study_date": read_dates(table["date"]),
+            "source_study_date": table["date"],
             "view": view,
             "source_view": table["view"],
             "sex": read_sexes(table["sex"]),
+            "source_sex": table["sex"],
             "age_years": ages,
         }
     ).join(labels)

@@ -42,9 +42,11 @@ def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
             "patient_id": table["subject_id"],
             "study_id": table["study_id"],
             "study_date": read_dates(table["StudyDate"]),
+            "source_study_date": table["StudyDate"],
             "view": read_distinct(table["ViewPosition"], lambda text: _VIEWS.get(text.upper(), "UNKNOWN")),
             "source_view": table["ViewPosition"],
             "sex": read_sexes(table["gender"]),
+            "source_sex": table["gender"],
             "age_years": table["age_years"],
         }
     ).join(labels)

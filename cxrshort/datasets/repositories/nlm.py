@@ -36,6 +36,7 @@ def read(folder: Path, root: Path, options: ReadOptions, *, name: str, prefix: s
     index = index_images(folder, relative_to=root, within="CXR_png")
     texts = pd.Series([_read_text(folder / readings.get(stem, "")) for stem in stems], dtype=str)
     ages, age_notes = read_ages(pd.Series([_age(text) for text in texts], dtype=str), unit=options.age_unit)
+    sexes = pd.Series([_sex(text) for text in texts], dtype=str)
     kind = stems.str.extract(rf"^{prefix}_(\d+)_([01])$")
     candidates = pd.DataFrame(
         {
@@ -43,7 +44,8 @@ def read(folder: Path, root: Path, options: ReadOptions, *, name: str, prefix: s
             "patient_id": stems.str.split("_").str[1].fillna(""),
             # Both sets are described as postero-anterior; TEA calls them AP. No file says more.
             "view": "PA",
-            "sex": read_sexes(pd.Series([_sex(text) for text in texts], dtype=str)),
+            "sex": read_sexes(sexes),
+            "source_sex": sexes,
             "age_years": ages,
         }
     ).join(_labels(kind[1] == "1"))

@@ -4,6 +4,7 @@ A reader turns a repository's metadata into candidates, says for each why it may
 rest. No pixels are read here. What would invalidate a reading: a candidate that is neither a row nor in ``excluded``.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import pandas as pd
 
 from cxrshort.columns import BY_NAME, EXCLUDED_COLUMNS, LABELS, VIEWS
 from cxrshort.datasets.repositories.parsing.corrections import correct
+from cxrshort.datasets.repositories.parsing.fields import list_words
 
 ROW_COLUMNS = (
     "image_id",
@@ -42,6 +44,9 @@ COVID_LABELS = ("molecular", "radiologic", "certain")
 AGE_UNITS = ("convert", "drop")
 LABELERS = ("chexpert", "negbio")
 
+_EMPTIED = ("sex", "study_date")
+"""Columns that are empty where the source's text, in ``source_...``, is not understood."""
+
 LONGEST_TEXT = 1000
 """Characters of a cell that excluded.csv repeats; a broken file can hold cells of many megabytes."""
 
@@ -61,6 +66,7 @@ class ReadOptions:
         column_map: pairs of a manifest column or label and its name in ``table``.
         require_files: exclude candidates without an image file; False reads the metadata alone.
         require_windowing: exclude images whose DICOM header has neither window nor lookup table; for BIMCV.
+        day_first: read 03/04/2021 as 3 April; for a folder of images.
         age_unit: ``"convert"`` reads 011M as 0.92 years; ``"drop"`` reads 11, as some papers did.
         first_release_ages: take ages from the first release of the label file and labels from the edition of 2020, as
             RoentMod and TEA did; for ChestX-ray14.
@@ -79,6 +85,7 @@ class ReadOptions:
     column_map: tuple[tuple[str, str], ...] = ()
     require_files: bool = True
     require_windowing: bool = False
+    day_first: bool = False
     age_unit: str = "convert"
     first_release_ages: bool = False
     uncertain: str = "empty"
@@ -180,7 +187,8 @@ def settle(
 
     Args:
         candidates: ``image_id`` and ``patient_id`` without the repository's prefix, any other of ``ROW_COLUMNS``,
-            labels, further columns; ``source_view`` has the view in the source's words and goes into details only.
+            labels, further columns; ``source_view`` has the view in the source's words and goes into details only, and
+            of ``source_sex`` and ``source_study_date`` the values that were not understood are counted in a note.
         located: the files of the candidates.
         repository: prefix of ids.
         options: views and corrections.
@@ -214,13 +222,26 @@ def settle(
         patient_id=patient,
     )
     excluded = pd.DataFrame({"path": located.paths, "patient_id": patient, **reasons})[~accepted]
+    sources = [f"source_{name}" for name in ("view", *_EMPTIED)]
     return Reading(
-        rows=_complete(candidates[accepted].drop(columns="source_view", errors="ignore")).reset_index(drop=True),
+        rows=_complete(candidates[accepted].drop(columns=sources, errors="ignore")).reset_index(drop=True),
         excluded=_shorten(excluded)[list(EXCLUDED_COLUMNS)].reset_index(drop=True),
-        notes=(*notes, *located.notes),
+        notes=(*notes, *_count_emptied(candidates), *located.notes),
         test_patients=frozenset(f"{repository}:{each}" for each in test_patients),
         same_person=(*same_person, *_sharing_a_file(located.paths[~located.outside & (patient != "")], patient)),
     )
+
+
+def _count_emptied(candidates: pd.DataFrame) -> list[str]:
+    """Return a note on each column with values that were not understood and are empty now."""
+    notes = []
+    for name in _EMPTIED:
+        if f"source_{name}" in candidates:
+            source = candidates[f"source_{name}"]
+            lost = source[(candidates[name] == "") & (source != "")]
+            if len(lost):
+                notes.append(list_words(f"unreadable values of {name} emptied", Counter(lost)))
+    return notes
 
 
 def _reasons(refusals: Sequence[Refusal], paths: pd.Series) -> pd.DataFrame:

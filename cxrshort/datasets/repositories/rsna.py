@@ -51,6 +51,7 @@ def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
             "view": view.where(view.isin(["PA", "AP"]), "UNKNOWN"),
             "source_view": headers["ViewPosition"],
             "sex": read_sexes(headers["PatientSex"]),
+            "source_sex": headers["PatientSex"],
             "age_years": ages,
             "modality": headers["Modality"],
         }

@@ -137,3 +137,33 @@ def test_missing_column_of_a_pair_is_refused(tmp_path):
     with pytest.raises(DataError) as caught:
         read(tmp_path, "path\na.png\n", column_map=(("patient_id", "MRN"),))
     assert caught.value.message == "labels.csv: column 'MRN' is missing"
+
+
+TABLE_OF_OTHER_LANGUAGES = """path,sex,study_date,view,age_years
+a.png,männlich,01.02.2021,PA,60
+b.png,weiblich,31/12/2020,von vorn,alt
+c.png,divers,sometime,von vorn,70
+"""
+
+
+def test_unreadable_values_of_every_column_are_counted(tmp_path):
+    touch(tmp_path, "a.png", "b.png", "c.png")
+    reading, rows = read(tmp_path, TABLE_OF_OTHER_LANGUAGES)
+    assert rows["sex"].tolist() == ["M", "F", ""]
+    assert rows["study_date"].tolist() == ["2021-02-01", "", ""]
+    assert {
+        "1 unreadable ages emptied: alt (1)",
+        "2 images of unknown view kept",
+        "1 unknown words for a view: von vorn (2)",
+        "1 dates have their day first: --day-first reads them",
+        "1 unreadable values of sex emptied: divers (1)",
+        "2 unreadable values of study_date emptied: 31/12/2020 (1), sometime (1)",
+    } <= set(reading.notes)
+    assert not {"source_sex", "source_study_date", "source_view"} & set(reading.rows)
+
+
+def test_day_first_dates_are_an_option(tmp_path):
+    touch(tmp_path, "a.png", "b.png", "c.png")
+    reading, rows = read(tmp_path, TABLE_OF_OTHER_LANGUAGES, day_first=True)
+    assert rows["study_date"].tolist() == ["2021-02-01", "2020-12-31", ""]
+    assert not [note for note in reading.notes if "--day-first" in note]

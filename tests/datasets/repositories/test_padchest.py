@@ -46,6 +46,7 @@ def test_notes_count_unknown_words_and_missing_findings(reading):
         "1 unknown finding strings: new word (1)",
         "2 images without findings: their labels are empty",
         "1 of them say 'unchanged' with no earlier study",
+        "1 unreadable values of sex emptied: O (1)",
     )
 
 

@@ -23,7 +23,10 @@ def test_brixia_keeps_its_score_and_knows_covid_only(tmp_path):
     assert rows["brixia_score"].to_list() == [6, 18]
     assert (rows[COVID] == 1).all() and rows[list(CHESTX_RAY14_LABELS)].isna().all(axis=None)
     assert rows["view"].to_list() == ["AP", "UNKNOWN"]
-    assert reading.notes == ("5 films of unknown view kept: all films of this archive are frontal",)
+    assert reading.notes == (
+        "5 films of unknown view kept: all films of this archive are frontal",
+        "2 unreadable values of study_date emptied: 43902 (5), 43900 (1)",
+    )
 
 
 def test_brixia_prefers_the_age_of_the_header_to_the_group_of_five_years(tmp_path):

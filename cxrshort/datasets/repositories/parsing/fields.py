@@ -17,9 +17,18 @@ OLDEST = 120.0
 
 _YEARS_IN = {"": 1.0, "Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 _AGE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([YMWD]?)", flags=re.IGNORECASE)
-_SEXES = {"m": "M", "male": "M", "f": "F", "female": "F"}
+_SEX_WORDS = {
+    "M": ("m", "male", "man", "männlich", "maennlich", "hombre", "masculino", "varón", "varon", "homme", "masculin"),
+    "F": ("f", "female", "woman", "weiblich", "w", "mujer", "femenino", "femme", "féminin", "feminin"),
+}
+"""English, German, Spanish and French; a Spanish "M" for mujer cannot be told from a male one."""
+
+_SEXES = {word: sex for sex, words in _SEX_WORDS.items() for word in words}
+_MONTH_FIRST = ("%m/%d/%Y", "%m/%d/%y")
+_DAY_FIRST = ("%d/%m/%Y", "%d/%m/%y", "%d-%m-%Y", "%d-%m-%y")
 _FORMATS = {
-    "%Y-%m-%d": ("%Y-%m-%d", "%m/%d/%Y", "%m/%d/%y", "%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y"),
+    # Dots are written where the day comes first.
+    "%Y-%m-%d": ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d.%m.%y", "%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y"),
     "%Y-%m": ("%Y-%m", "%B %Y", "%b %Y"),
     "%Y": ("%Y",),
 }
@@ -79,19 +88,34 @@ def read_sexes(texts: pd.Series) -> pd.Series:
     return pd.Series(read_distinct(texts, lambda text: _SEXES.get(text.casefold(), "")), index=texts.index, dtype=str)
 
 
-def read_dates(texts: pd.Series) -> pd.Series:
-    """Return dates as ``YYYY-MM-DD``, or ``YYYY-MM`` or ``YYYY`` where no more is known, ``""`` where nothing is."""
-    return pd.Series(read_distinct(texts, _date), index=texts.index, dtype=str)
+def read_dates(texts: pd.Series, *, day_first: bool = False) -> pd.Series:
+    """Return dates as ``YYYY-MM-DD``, or ``YYYY-MM`` or ``YYYY`` where no more is known, ``""`` where nothing is.
+
+    Args:
+        texts: dates as the source writes them.
+        day_first: whether 03/04/2021 is 3 April; else it is March 4.
+
+    Example:
+        >>> read_dates(pd.Series(["31.12.2020", "03/04/2021"]), day_first=True).tolist()
+        ['2020-12-31', '2021-04-03']
+    """
+    slashed = _DAY_FIRST if day_first else _MONTH_FIRST
+    return pd.Series(read_distinct(texts, lambda text: _date(text, slashed)), index=texts.index, dtype=str)
 
 
-def _date(text: str) -> str:
+def looks_day_first(text: str) -> bool:
+    """Say whether a date has its day before its month, such as 31/12/2020 or 31-12-2020."""
+    return not _date(text, ()) and bool(_date(text, _DAY_FIRST)) and not _date(text, _MONTH_FIRST)
+
+
+def _date(text: str, slashed: tuple[str, ...]) -> str:
     if re.fullmatch(r"\d{8}", text):
         try:
             return date(int(text[:4]), int(text[4:6]), int(text[6:])).isoformat()
         except ValueError:
             return ""
     for shown, formats in _FORMATS.items():
-        for each in formats:
+        for each in (*formats, *(slashed if shown == "%Y-%m-%d" else ())):
             try:
                 return datetime.strptime(text, each).strftime(shown)
             except ValueError:

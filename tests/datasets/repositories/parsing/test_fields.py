@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxrshort.datasets.repositories.parsing.fields import list_words, read_ages, read_dates, read_labels, read_sexes
+from cxrshort.datasets.repositories.parsing.fields import (
+    list_words,
+    looks_day_first,
+    read_ages,
+    read_dates,
+    read_labels,
+    read_sexes,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +49,32 @@ def test_read_ages_counts_what_it_empties():
 
 def test_read_sexes_keeps_only_what_is_said():
     assert list(read_sexes(pd.Series(["M", "female", "O", ""]))) == ["M", "F", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("male", "female"), [("m", "f"), ("Männlich", "WEIBLICH"), ("hombre", "mujer"), ("homme", "femme")]
+)
+def test_read_sexes_knows_the_words_of_other_languages(male, female):
+    assert list(read_sexes(pd.Series([male, female]))) == ["M", "F"]
+
+
+@pytest.mark.parametrize(
+    ("text", "month_first", "day_first"),
+    [
+        ("03/04/2021", "2021-03-04", "2021-04-03"),
+        ("31/12/2020", "", "2020-12-31"),
+        ("12/31/2020", "2020-12-31", ""),
+        ("31-12-2020", "", "2020-12-31"),
+        ("01.02.2021", "2021-02-01", "2021-02-01"),
+        ("31.12.20", "2020-12-31", "2020-12-31"),
+        ("2021-04-03", "2021-04-03", "2021-04-03"),
+        ("2021/04/03", "2021-04-03", "2021-04-03"),
+    ],
+)
+def test_read_dates_takes_the_day_first_where_it_is_told(text, month_first, day_first):
+    assert list(read_dates(pd.Series([text]))) == [month_first]
+    assert list(read_dates(pd.Series([text]), day_first=True)) == [day_first]
+    assert looks_day_first(text) is (month_first == "")
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ def test_chexpert_reads_age_sex_and_notes(tmp_path):
         "1 rows from valid.csv",
         "1 rows from test.csv",
         "1 unreadable label values emptied: odd (1)",
+        "1 unreadable values of sex emptied: Unknown (1)",
     )
 
 
