@@ -83,5 +83,5 @@ BY_NAME = {column.name: column for column in COLUMNS}
 EXCLUDED_COLUMNS = ("path", "patient_id", "reason", "detail")
 REGION_COLUMNS = ("image_id", "region", "x0", "y0", "x1", "y1")
 
-MASK_BITS = {"lungs": 1, "heart": 2, "clavicles": 4, "marker": 8, "text": 16}
+MASK_BITS = {"lungs": 1, "heart": 2, "clavicles": 4, "marker": 8, "text": 16, "mediastinum": 32}
 """The bits of masks.npy; a dataset's run.json names those that it holds."""

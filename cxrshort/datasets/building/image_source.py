@@ -135,7 +135,7 @@ def of_phantoms(phantoms: list[Phantom], *, size: int) -> tuple[Candidates, Mate
         pd.DataFrame(columns=list(EXCLUDED_COLUMNS)),
         dict.fromkeys(rows["repository"].unique(), PHANTOM_FRACTIONS),
     )
-    bits = {name: MASK_BITS[name] for name in ("lungs", "heart", "clavicles", "marker")}
+    bits = {name: MASK_BITS[name] for name in ("lungs", "heart", "mediastinum", "clavicles", "marker")}
     caches = {IMAGES: (size, size), MASKS: (size, size)}
     plan = [str(size), *(each.to_json() for each in phantoms)]
     return candidates, Material(plan, caches, make, mask_bits=bits, phantoms=phantoms)

@@ -86,6 +86,7 @@ class Body:
         lung: air of the lungs when nothing stands in front, in cm.
         heart: thickness of the heart in cm.
         centre: thickness of heart, great vessels and spine muscles, whichever is larger, in cm.
+        mediastinum: thickness of great vessels and spine muscles alone, between the lungs, in cm.
         bone: thickness of bone in cm.
         clavicles: how far a pixel is inside a clavicle, above 0 inside.
     """
@@ -94,6 +95,7 @@ class Body:
     lung: Field
     heart: Field
     centre: Field
+    mediastinum: Field
     bone: Field
     clavicles: Field
 
@@ -108,10 +110,11 @@ def measure(phantom: Phantom) -> Geometry:
     ap = phantom.view == "AP"
     height = patient.lung_height * (0.96 if ap else 1.0) * (0.92 if patient.sex == "F" else 1.0)
     base = -0.70 + 1.12 * height + 0.12 * (shot.inspiration - 0.6)
-    cardiomegaly = 0.34 * phantom.severity("Cardiomegaly")
+    # A heart of 1.3 times the usual width has a cardiothoracic ratio above the 0.5 of the radiologists' rule.
+    cardiomegaly = 0.6 * phantom.severity("Cardiomegaly") ** 0.7
     return Geometry(
         apex=-0.72,
-        dome_right=base - 0.045,
+        dome_right=base + 0.005 - patient.dome_gap,
         dome_left=base + 0.005,
         wall=0.73 * patient.lung_width,
         fat=0.07 + 0.15 * patient.habitus,
@@ -131,6 +134,18 @@ def film_grid(size: int) -> tuple[Field, Field]:
     line = ((np.arange(size, dtype=np.float32) + 0.5) * (2.0 / size) - 1.0).astype(np.float32)
     line.setflags(write=False)
     return line[None, :], line[:, None]
+
+
+@functools.cache
+def spline_basis(size: int, knots: int) -> Field:
+    """Return the (size, knots) matrix of cubic B-spline interpolation of evenly spaced knots, read-only."""
+    film = (film_grid(size)[0][0] + 1.0) * 0.5 * (knots - 1)
+    distance = np.abs(film[:, None] - np.arange(knots, dtype=np.float32))
+    near = 2.0 / 3.0 - distance**2 + 0.5 * distance**3
+    far = np.maximum(2.0 - distance, 0.0) ** 3 / 6.0
+    matrix: Field = np.where(distance < 1.0, near, far).astype(np.float32)
+    matrix.setflags(write=False)
+    return matrix
 
 
 def place(phantom: Phantom, geometry: Geometry, *, size: int) -> Frame:
@@ -161,11 +176,13 @@ def build(phantom: Phantom, geometry: Geometry, frame: Frame) -> Body:
     heart = _heart(geometry, frame)
     clavicle, clavicles = _clavicles(geometry, frame)
     bone = _ribs(geometry, frame) + _spine(frame) + clavicle + _shoulder_bones(geometry, frame)
+    mediastinum = _mediastinum(phantom, geometry, frame)
     return Body(
         tissue=_trunk(phantom, geometry, frame),
         lung=_lung(geometry, frame),
         heart=heart,
-        centre=np.maximum(heart, _mediastinum(phantom, geometry, frame)),
+        centre=np.maximum(heart, mediastinum),
+        mediastinum=mediastinum * _above_diaphragm(geometry, frame),
         bone=bone * np.float32(geometry.bone),
         clavicles=clavicles,
     )
@@ -180,15 +197,27 @@ def _lung(geometry: Geometry, frame: Frame) -> Field:
     square = frame.lateral * frame.lateral
     depth = 3.0 + 12.5 * np.sqrt(np.maximum(1.0 - frame.upward * frame.upward, 0.0))
     chord = depth * _dome(square * square) * np.minimum(frame.width * 12.0, 1.0)
-    dome = np.where(frame.left, np.float32(geometry.dome_left), np.float32(geometry.dome_right))
-    offset = (frame.across - 0.33) / geometry.wall
-    below = frame.y - dome - 0.62 * offset * offset
+    below = _below_diaphragm(geometry, frame)
     over = np.clip(0.5 - below * 45.0, 0.0, 1.0)
     # Behind the dome the lung reaches deeper, seen through the abdomen.
     behind = 0.16 * np.maximum(1.0 - np.maximum(below, 0.0) * 6.0, 0.0)
     # The front of the chest wall curves in towards the sides, so the air thins before the wall is reached.
     thin = 1.0 - 0.22 * np.maximum(frame.lateral, 0.0) ** 2
     return chord * thin * (over + (1.0 - over) * behind)
+
+
+def _below_diaphragm(geometry: Geometry, frame: Frame) -> Field:
+    """Return how far each pixel lies below the diaphragm, in half films, negative above it."""
+    dome = np.where(frame.left, np.float32(geometry.dome_left), np.float32(geometry.dome_right))
+    offset = (frame.across - 0.33) / geometry.wall
+    below: Field = frame.y - dome - 0.62 * offset * offset
+    return below
+
+
+def _above_diaphragm(geometry: Geometry, frame: Frame) -> Field:
+    """Return where the chest is, as far as height goes: between the apices and the diaphragm, float32 0 or 1."""
+    inside: Field = ((_below_diaphragm(geometry, frame) < 0) & (frame.y > geometry.apex)).astype(np.float32)
+    return inside
 
 
 def _heart(geometry: Geometry, frame: Frame) -> Field:
@@ -249,9 +278,9 @@ def _breasts(phantom: Phantom, geometry: Geometry, frame: Frame) -> Field:
     size = (0.75 if female else 0.25) + 0.5 * phantom.patient.habitus
     bx = (frame.across - 0.46 * geometry.wall / 0.73) / (0.30 * (0.8 + 0.25 * size))
     by = (frame.y - 0.10) / (0.26 * (0.8 + 0.25 * size))
-    round_ = _dome(bx * bx + by * by)
+    round_ = np.maximum(1.0 - bx * bx - by * by, 0.0)
     lower = np.clip(0.6 + 0.9 * by, 0.0, 1.0)
-    return (4.2 if female else 2.0) * size * round_ * lower
+    return (4.6 if female else 2.0) * size * round_ * lower
 
 
 def _ribs(geometry: Geometry, frame: Frame) -> Field:
@@ -306,7 +335,7 @@ def _shoulder_bones(geometry: Geometry, frame: Frame) -> Field:
     lift = geometry.raised - 0.11
     y = frame.y + lift
     # The inner border of the scapula runs down and inwards; the blade thins away from it.
-    border = geometry.scapula + 0.10 * (y + 0.5) * (y + 0.5)
+    border = geometry.scapula - 0.10 * y + 0.20 * (y + 0.5) * (y + 0.5)
     depth = (frame.across - border) / 0.22
     height = np.clip((y + 0.62) * 9.0, 0.0, 1.0) * np.clip((0.10 - y) * 4.0, 0.0, 1.0)
     blade = np.clip(depth * 14.0, 0.0, 1.0) * np.clip(1.0 - depth, 0.0, 1.0) * height
@@ -314,5 +343,5 @@ def _shoulder_bones(geometry: Geometry, frame: Frame) -> Field:
     shaft = geometry.wall + geometry.fat + 0.08
     head = _dome(((frame.across - shaft) / 0.12) ** 2 + ((y + 0.55) / 0.13) ** 2)
     humerus = _dome(((frame.across - shaft - 0.06) / 0.065) ** 2) * np.clip((y + 0.5) * 6.0, 0.0, 1.0)
-    thickness: Field = 0.9 * blade + 0.8 * rim + 1.5 * np.maximum(head, humerus)
+    thickness: Field = 0.9 * blade + 0.35 * rim + 1.5 * np.maximum(head, humerus)
     return thickness

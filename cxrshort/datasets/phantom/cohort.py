@@ -191,9 +191,10 @@ def _draw_patient(generator: np.random.Generator) -> Patient:
         sex="M" if generator.random() < 0.54 else "F",
         age_years=int(np.clip(generator.normal(55, 16), 18, 95)),
         habitus=float(np.clip(generator.beta(2.2, 3.0), 0, 1)),
-        lung_width=float(np.clip(generator.normal(1, 0.05), 0.87, 1.13)),
-        lung_height=float(np.clip(generator.normal(1, 0.07), 0.82, 1.18)),
-        heart_size=float(np.clip(generator.normal(1, 0.07), 0.84, 1.18)),
+        lung_width=float(np.clip(generator.normal(1, 0.07), 0.82, 1.18)),
+        lung_height=float(np.clip(generator.normal(0.97, 0.11), 0.70, 1.22)),
+        heart_size=float(np.clip(generator.normal(1, 0.09), 0.78, 1.22)),
+        dome_gap=float(np.clip(generator.normal(0.06, 0.035), -0.03, 0.16)),
         anatomy_seed=int(generator.integers(2**32)),
     )
 
@@ -219,13 +220,13 @@ def _jitter(generator: np.random.Generator, findings: tuple[tuple[str, float], .
 
 def _draw_acquisition(generator: np.random.Generator) -> Acquisition:
     return Acquisition(
-        exposure=float(generator.normal(0, 0.16)),
-        contrast=float(np.clip(generator.normal(1, 0.1), 0.75, 1.3)),
+        exposure=float(generator.normal(0, 0.29)),
+        contrast=float(np.clip(generator.normal(1, 0.20), 0.55, 1.6)),
         noise=float(generator.uniform(0.5, 1.6)),
         rotation=float(np.clip(generator.normal(0, 0.4), -1, 1)),
-        tilt=float(np.clip(generator.normal(0, 1.4), -4, 4)),
-        shift_x=float(np.clip(generator.normal(0, 0.03), -0.09, 0.09)),
-        shift_y=float(np.clip(generator.normal(0, 0.035), -0.1, 0.1)),
-        zoom=float(np.clip(generator.normal(1.06, 0.05), 0.90, 1.20)),
+        tilt=float(np.clip(generator.normal(0, 2.2), -6, 6)),
+        shift_x=float(np.clip(generator.normal(0, 0.065), -0.16, 0.16)),
+        shift_y=float(np.clip(generator.normal(0, 0.09), -0.2, 0.2)),
+        zoom=float(np.clip(generator.normal(1.05, 0.10), 0.82, 1.30)),
         inspiration=float(np.clip(generator.beta(4, 2.5), 0, 1)),
     )

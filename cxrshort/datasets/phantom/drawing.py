@@ -5,7 +5,6 @@ display turns it into grey with bone white. Nothing is normalised by the picture
 change in one place alter all the others.
 """
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,17 @@ from numpy.typing import NDArray
 
 from cxrshort.columns import MASK_BITS
 from cxrshort.datasets.phantom import findings
-from cxrshort.datasets.phantom.anatomy import Body, Field, Frame, Geometry, build, film_grid, measure, place
+from cxrshort.datasets.phantom.anatomy import (
+    Body,
+    Field,
+    Frame,
+    Geometry,
+    build,
+    film_grid,
+    measure,
+    place,
+    spline_basis,
+)
 from cxrshort.datasets.phantom.markers import Box, Marker, lay_marker
 from cxrshort.datasets.phantom.parameters import Phantom
 from cxrshort.datasets.phantom.styles import Style
@@ -89,9 +98,10 @@ def _attenuation(phantom: Phantom, geometry: Geometry, frame: Frame, body: Body)
     # A lung can only be as dense as water: what it holds already leaves no more room than its air.
     room = (1.0 - LUNG_DENSITY) * lung
     water = np.minimum(findings.water(phantom, chest) + 2.4 * vessels, room)
-    dense = body.tissue - room + water + grain * 0.28
+    dense = body.tissue - room + water + findings.solid(phantom, chest) + grain * 0.28
     dense -= _trachea(frame) + _gastric_bubble(phantom, geometry, frame)
-    return TISSUE_PER_CM * np.maximum(dense, 0.0) + BONE_PER_CM * body.bone
+    bone = body.bone * (1.0 - findings.veil(phantom, chest))
+    return TISSUE_PER_CM * np.maximum(dense, 0.0) + BONE_PER_CM * bone
 
 
 def _trachea(frame: Frame) -> Field:
@@ -102,9 +112,9 @@ def _trachea(frame: Frame) -> Field:
 
 def _gastric_bubble(phantom: Phantom, geometry: Geometry, frame: Frame) -> Field:
     seed = phantom.patient.anatomy_seed
-    x = (frame.x - 0.34 - 0.04 * (seed % 5)) * (1.0 / (0.08 + 0.02 * (seed % 7)))
-    y = (frame.y - geometry.dome_left - 0.10) * (1.0 / 0.055)
-    return 3.5 * np.sqrt(np.maximum(1.0 - x * x - y * y, 0.0))
+    x = (frame.x - 0.28 - 0.04 * (seed % 5)) * (1.0 / (0.06 + 0.025 * (seed % 7)))
+    y = (frame.y - geometry.dome_left - 0.10 - 0.01 * (seed % 6)) * (1.0 / (0.035 + 0.012 * (seed % 5)))
+    return 0.9 * (seed % 6) * np.sqrt(np.maximum(1.0 - x * x - y * y, 0.0))
 
 
 def _develop(phantom: Phantom, attenuation: Field, *, size: int) -> Field:
@@ -128,21 +138,9 @@ def _develop(phantom: Phantom, attenuation: Field, *, size: int) -> Field:
 def _grain(seed: int, size: int) -> Field:
     """Return smooth noise (size, size) of mean 0 and standard deviation near 1, the same pattern at every size."""
     generator = np.random.default_rng([seed, 1])
-    coarse, fine = _interpolation(size, 14), _interpolation(size, 40)
+    coarse, fine = spline_basis(size, 14), spline_basis(size, 40)
     total = coarse @ generator.standard_normal((14, 14), dtype=np.float32) @ coarse.T
     return 1.1 * total + 0.8 * (fine @ generator.standard_normal((40, 40), dtype=np.float32) @ fine.T)
-
-
-@functools.cache
-def _interpolation(size: int, knots: int) -> Field:
-    """Return the (size, knots) matrix of cubic B-spline interpolation of evenly spaced knots, read-only."""
-    film = (film_grid(size)[0][0] + 1.0) * 0.5 * (knots - 1)
-    distance = np.abs(film[:, None] - np.arange(knots, dtype=np.float32))
-    near = 2.0 / 3.0 - distance**2 + 0.5 * distance**3
-    far = np.maximum(2.0 - distance, 0.0) ** 3 / 6.0
-    matrix: Field = np.where(distance < 1.0, near, far).astype(np.float32)
-    matrix.setflags(write=False)
-    return matrix
 
 
 def _cover_border(pixels: Field, style: Style, *, size: int) -> None:
@@ -167,6 +165,7 @@ def _masks(frame: Frame, body: Body, marker: Marker | None) -> NDArray[np.uint8]
     lungs = (body.lung - 1.05 * body.centre > 0.5) & (body.lung > 4.0) & ~heart
     masks = lungs * np.uint8(MASK_BITS["lungs"])
     masks |= heart * np.uint8(MASK_BITS["heart"])
+    masks |= ((body.mediastinum > 2.0) & ~heart & ~lungs) * np.uint8(MASK_BITS["mediastinum"])
     masks |= (body.clavicles > 0) * np.uint8(MASK_BITS["clavicles"])
     if marker is not None:
         x0, y0, x1, y1 = marker.box

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from cxrshort.columns import COVID, LABELS
-from cxrshort.datasets.phantom.anatomy import Field, Frame, Geometry
+from cxrshort.datasets.phantom.anatomy import Field, Frame, Geometry, spline_basis
 from cxrshort.datasets.phantom.parameters import Phantom
+
+MOTTLE_KNOTS = 56
+"""Knots of fine noise across the film: one in 7 mm on a film of 40 cm, near the size of a secondary lobule."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,30 @@ def water(phantom: Phantom, chest: Chest) -> Field:
             generator = np.random.default_rng([phantom.patient.anatomy_seed, LABELS.index(label)])
             total += FINDINGS[label](chest, severity, generator)
     return total
+
+
+def solid(phantom: Phantom, chest: Chest) -> Field:
+    """Return the tissue that findings add outside the lungs, (H, W) in cm; negative where they bring air."""
+    total = np.zeros_like(chest.air)
+    for label, severity in phantom.findings:
+        if label in SOLIDS:
+            generator = np.random.default_rng([phantom.patient.anatomy_seed, LABELS.index(label)])
+            total += SOLIDS[label](chest, severity, generator)
+    return total
+
+
+def veil(phantom: Phantom, chest: Chest) -> Field | float:
+    """Return how far pleural fluid hides what lies in front of and behind it, 0 to 1.
+
+    Scattered radiation fills in the shadows of ribs over fluid; the phantom has no scatter, so the fluid takes their
+    contrast itself.
+    """
+    severity = phantom.severity("Effusion")
+    if not severity:
+        return 0.0
+    generator = np.random.default_rng([phantom.patient.anatomy_seed, LABELS.index("Effusion")])
+    hidden: Field = 0.92 * min(1.0, 0.5 + severity) * _fluid(chest, severity, generator) * chest.air
+    return hidden
 
 
 def _blob(chest: Chest, x: float, y: float, *, width: float, height: float) -> Field:
@@ -79,16 +106,33 @@ def _uneven(chest: Chest, shadow: Field, amount: float) -> Field:
 
 
 def _covid(chest: Chest, severity: float, generator: np.random.Generator) -> Field:
-    """Draw ground-glass patches in both lungs, along the wall, mostly in the lower zones."""
-    count = 3 + round(4 * severity)
+    """Draw patches of mottled ground glass, more of them when severe.
+
+    Side, height, depth, size and density of each patch vary freely, with a preference for the wall and the lower zones:
+    no place in the film gives the diagnosis away, and what tells it apart is how the patches look.
+    """
+    count = 2 + round(3 * severity) + int(generator.integers(3))
+    lean = float(generator.uniform(0.15, 0.85))
     shadow = np.zeros_like(chest.air)
-    for number in range(count):
-        side = 1.0 if number % 2 else -1.0
-        up = float(generator.beta(1.6, 3.0)) * 0.75
-        x = side * _wall(chest, up) * float(generator.uniform(0.72, 0.92))
-        size = float(generator.uniform(0.055, 0.10)) * (0.8 + 0.5 * severity)
-        shadow += _blob(chest, x, _level(chest, up), width=size, height=size * float(generator.uniform(0.9, 1.6)))
-    return _uneven(chest, np.minimum(shadow, 1.3), 0.35) * (0.4 + 2.0 * severity)
+    for _ in range(count):
+        side = 1.0 if generator.random() < lean else -1.0
+        up = 0.04 + 0.86 * float(generator.beta(1.2, 2.2))
+        x = side * _wall(chest, up) * float(generator.uniform(0.45, 0.92))
+        size = math.exp(generator.uniform(math.log(0.045), math.log(0.11)))
+        density = float(generator.uniform(0.6, 1.3))
+        height = size * float(generator.uniform(0.7, 1.5))
+        shadow += density * _blob(chest, x, _level(chest, up), width=size, height=height)
+    mottled = np.maximum(0.8 + 0.55 * _mottle(chest, generator), 0.1)
+    return np.minimum(shadow, 1.3) * mottled * chest.air * (1.2 + 2.4 * severity)
+
+
+def _mottle(chest: Chest, generator: np.random.Generator) -> Field:
+    """Return fine noise of mean 0 and standard deviation near 1, about as coarse as the lung's lobules."""
+    basis = spline_basis(chest.air.shape[0], MOTTLE_KNOTS)
+    knots = generator.standard_normal((MOTTLE_KNOTS, MOTTLE_KNOTS), dtype=np.float32)
+    # The weights of a cubic B-spline have a mean square of 0.48 along each axis.
+    mottle: Field = (basis @ knots @ basis.T) * np.float32(1.0 / 0.48)
+    return mottle
 
 
 def _pneumonia(chest: Chest, severity: float, generator: np.random.Generator) -> Field:
@@ -132,6 +176,11 @@ def _edema(chest: Chest, severity: float, generator: np.random.Generator) -> Fie
 
 def _effusion(chest: Chest, severity: float, generator: np.random.Generator) -> Field:
     """Draw fluid that fills the base and climbs the wall (the meniscus)."""
+    return _fluid(chest, severity, generator) * chest.air * (3.0 + 9.0 * min(1.0, 2.0 * severity))
+
+
+def _fluid(chest: Chest, severity: float, generator: np.random.Generator) -> Field:
+    """Return where pleural fluid stands, 0 above its level to 1 below."""
     side = _either_side(generator)
     both = generator.random() < 0.3
     dome = np.where(chest.frame.left, np.float32(chest.geometry.dome_left), np.float32(chest.geometry.dome_right))
@@ -139,7 +188,8 @@ def _effusion(chest: Chest, severity: float, generator: np.random.Generator) -> 
     surface = dome + 0.10 - 0.42 * severity - 0.16 * climb
     depth = np.clip((chest.frame.y - surface) * 9.0, 0.0, 1.0)
     where = 1.0 if both else (chest.frame.left == (side > 0)).astype(np.float32)
-    return depth * where * chest.air * (3.0 + 9.0 * min(1.0, 2.0 * severity))
+    fluid: Field = depth * where
+    return fluid
 
 
 def _atelectasis(chest: Chest, severity: float, generator: np.random.Generator) -> Field:
@@ -170,13 +220,21 @@ def _nodule(chest: Chest, severity: float, generator: np.random.Generator) -> Fi
 
 
 def _hernia(chest: Chest, severity: float, generator: np.random.Generator) -> Field:
-    """Draw a stomach behind the heart: a round shadow with air on top."""
-    x = float(generator.uniform(-0.02, 0.10))
-    y = chest.geometry.dome_left - 0.10
-    radius = 0.11 + 0.09 * severity
-    pouch = _ball(chest, x, y, radius=radius)
-    air = _ball(chest, x, y - 0.25 * radius, radius=radius * 0.75) * np.clip((y - chest.frame.y) * 40.0 + 0.5, 0.0, 1.0)
-    return (2.5 * pouch - 8.0 * air) * (0.4 + 0.6 * severity)
+    """Draw a stomach behind the heart: a round mass with a fluid level, air above it."""
+    x, y, radius = _pouch(chest, severity, generator)
+    # The outline is steep, as of any round solid, so that it shows through the heart.
+    pouch = np.sqrt(_ball(chest, x, y, radius=radius))
+    level = np.clip((y - 0.15 * radius - chest.frame.y) * 40.0 + 0.5, 0.0, 1.0)
+    air = np.sqrt(_ball(chest, x, y, radius=0.86 * radius)) * level
+    return (pouch * (1.0 - 0.4 * level) * 4.5 - air * 3.4) * (0.55 + 0.45 * severity)
+
+
+def _pouch(chest: Chest, severity: float, generator: np.random.Generator) -> tuple[float, float, float]:
+    """Return the centre and radius of a hiatal hernia, in half films: on the diaphragm, near the midline."""
+    radius = 0.13 + 0.11 * severity
+    x = float(generator.uniform(-0.03, 0.11))
+    # At the midline the diaphragm lies 0.12 below the top of its dome.
+    return x, chest.geometry.dome_left + 0.10 - 0.85 * radius, radius
 
 
 def _pneumothorax(chest: Chest, severity: float, generator: np.random.Generator) -> Field:
@@ -229,7 +287,6 @@ FINDINGS: Mapping[str, Finding] = {
     "Effusion": _effusion,
     "Emphysema": _emphysema,
     "Fibrosis": _fibrosis,
-    "Hernia": _hernia,
     "Infiltration": _infiltration,
     "Mass": _mass,
     "Nodule": _nodule,
@@ -238,4 +295,7 @@ FINDINGS: Mapping[str, Finding] = {
     "Pneumothorax": _pneumothorax,
     COVID: _covid,
 }
-"""Cardiomegaly is missing here: it is the heart's own size, see ``anatomy.measure``."""
+"""Cardiomegaly is missing here: it is the heart's own size, see ``anatomy.measure``; a hernia lies behind the lungs."""
+
+SOLIDS: Mapping[str, Finding] = {"Hernia": _hernia}
+"""Findings outside the lungs, whose tissue is not limited by the air that it could replace."""

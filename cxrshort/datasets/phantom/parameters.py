@@ -33,6 +33,7 @@ class Patient:
         lung_width: width of the chest, 1 is the mean.
         lung_height: height of the lungs, 1 is the mean.
         heart_size: width of the heart, 1 is the mean.
+        dome_gap: how far the right dome of the diaphragm stands above the left, in half films.
         anatomy_seed: decides the branching of the vessels and the places of findings.
     """
 
@@ -42,6 +43,7 @@ class Patient:
     lung_width: float
     lung_height: float
     heart_size: float
+    dome_gap: float
     anatomy_seed: int
 
 

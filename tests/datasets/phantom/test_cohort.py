@@ -182,8 +182,8 @@ def test_only_the_planted_shortcut_predicts_covid(name: str, shortcut: str) -> N
     }
     found = {group: _probe(values, sick) for group, values in features.items()}
     planted = found.pop(shortcut)
-    # The views of the rooms of phantom-III, .45 and .55, are the weakest of all: an AUC of .55.
-    assert planted > (0.53 if shortcut == "view" else 0.75), found
+    # The views of the rooms of phantom-III, .4 and .6, are the weakest of all: an AUC of .60.
+    assert planted > (0.56 if shortcut == "view" else 0.75), found
     # 1,000 films that the regression did not see: a standard error of 0.019.
     assert max(found.values()) < 0.56, found
 
