@@ -3,7 +3,6 @@
 import io
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,17 @@ from cxrshort import files, runs
 from cxrshort.errors import DataError, UsageError
 from cxrshort.models.architecture import DAMAGED_FILE
 
+_PLACE = ("path", "save_seconds")
+"""What says where and how often a checkpoint is saved, and is not saved itself."""
+
 
 @dataclass
-class State:
-    """Hold the position in a run, what has been learnt and what was best so far.
+class Checkpoint:
+    """Hold the position in a run, what has been learnt and what was best so far, and where and how often it is saved.
 
     Args:
+        path: the checkpoint file; its place is no part of what it holds.
+        save_seconds: wall time between two saves within an epoch.
         epoch: epochs completed.
         step: steps done in the epoch under way.
         loss_sum: sum of the losses of those steps.
@@ -33,6 +37,8 @@ class State:
         settings: what the run was started with; resuming with others is refused.
     """
 
+    path: Path = Path()
+    save_seconds: float = 600.0
     epoch: int = 0
     step: int = 0
     loss_sum: float = 0.0
@@ -44,41 +50,43 @@ class State:
     objective: dict[str, Tensor] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def save(self, path: Path) -> None:
-        """Write the state, atomically: a kill leaves the state before or this one."""
+    def save(self) -> None:
+        """Write the checkpoint file, atomically: a kill leaves the one before or this one."""
         # In memory first: torch's own writer turns a full disk into an internal error.
         buffer = io.BytesIO()
-        torch.save(vars(self), buffer)
-        with files.atomic(path) as temporary:
+        torch.save({name: value for name, value in vars(self).items() if name not in _PLACE}, buffer)
+        with files.atomic(self.path) as temporary:
             temporary.write_bytes(buffer.getbuffer())
 
 
-def load(path: Path, *, settings: dict[str, Any]) -> State:
-    """Read a state that was saved under the same settings.
+def load(path: Path, *, settings: dict[str, Any]) -> Checkpoint:
+    """Read a checkpoint that was saved under the same settings.
 
     Raises:
         DataError: the file is damaged.
         UsageError: a setting differs; the message names which.
     """
     try:
-        state = State(**torch.load(path, map_location="cpu", weights_only=True))
+        checkpoint = Checkpoint(path=path, **torch.load(path, map_location="cpu", weights_only=True))
     except DAMAGED_FILE as error:
         raise DataError(f"'{path}' is damaged", "--force begins anew") from error
-    changed = sorted(name for name in settings if state.settings.get(name) != settings[name])
+    changed = sorted(name for name in settings if checkpoint.settings.get(name) != settings[name])
     if changed:
-        listed = ", ".join(f"{name} was '{state.settings.get(name)}' and is '{settings[name]}'" for name in changed)
+        listed = ", ".join(
+            f"{name} was '{checkpoint.settings.get(name)}' and is '{settings[name]}'" for name in changed
+        )
         raise UsageError(f"--resume with other settings would change the model: {listed}", "--force begins anew")
-    return state
+    return checkpoint
 
 
-def resumed(run: runs.Run, path: Path, *, settings: dict[str, Any], resume: bool) -> State:
-    """Return where a run stands, a fresh state for a new one; its log is brought back to there.
+def resumed(run: runs.Run, path: Path, *, settings: dict[str, Any], resume: bool) -> Checkpoint:
+    """Return where a run stands, a fresh checkpoint for a new one; its log is brought back to there.
 
     Args:
         run: the run folder; only the process that writes it changes its log.
-        path: the state file.
+        path: the checkpoint file.
         settings: everything that the bytes of the model depend on.
-        resume: whether to go on from the state file, where there is one.
+        resume: whether to go on from the checkpoint file, where there is one.
 
     Raises:
         DataError: the file is damaged.
@@ -88,38 +96,23 @@ def resumed(run: runs.Run, path: Path, *, settings: dict[str, Any], resume: bool
     if not (resume and path.exists()):
         if not run.read_only:
             log.unlink(missing_ok=True)
-        return State(settings=settings)
-    state = load(path, settings=settings)
+        return Checkpoint(path=path, settings=settings)
+    checkpoint = load(path, settings=settings)
     if not run.read_only:
-        _forget_later_events(log, state)
-    return state
+        _forget_later_events(log, checkpoint)
+    return checkpoint
 
 
-def _forget_later_events(log: Path, state: State) -> None:
-    """Cut the log back to where the saved state stands; what came after it will be done, and logged, again."""
+def _forget_later_events(log: Path, checkpoint: Checkpoint) -> None:
+    """Cut the log back to where the checkpoint stands; what came after it will be done, and logged, again."""
     kept = []
     for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else []:
         try:
             event = json.loads(line)
         except ValueError:  # the line that a kill cut short
             break
-        if event["epoch"] < state.epoch or (
-            event["epoch"] == state.epoch and event.get("step", math.inf) <= state.step
+        if event["epoch"] < checkpoint.epoch or (
+            event["epoch"] == checkpoint.epoch and event.get("step", math.inf) <= checkpoint.step
         ):
             kept.append(line + "\n")
     runs.write_text(log, "".join(kept))
-
-
-@dataclass(frozen=True)
-class Keeper:
-    """Decide when the state is saved, and where.
-
-    Args:
-        path: the state file.
-        interrupted: says whether a signal asked the run to stop; looked at between steps.
-        seconds: wall time between two saves within an epoch.
-    """
-
-    path: Path
-    interrupted: Callable[[], bool] = lambda: False
-    seconds: float = 600.0

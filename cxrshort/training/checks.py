@@ -1,6 +1,7 @@
 """What is refused before a run is started: what does not fit together, or the dataset cannot give."""
 
-from cxrshort import registry
+from torch import nn
+
 from cxrshort.errors import DataError, UsageError
 from cxrshort.masks.file import MaskFile, Tally
 from cxrshort.models import checkpoint
@@ -9,7 +10,7 @@ from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.lookup import find_architecture
 from cxrshort.models.outlines import has_mask
-from cxrshort.training import OBJECTIVES, recipes
+from cxrshort.training import recipes
 from cxrshort.training.data.folds import Folds
 from cxrshort.training.data.segmentation import MaskFolds
 from cxrshort.training.objectives.contract import Objective
@@ -19,7 +20,7 @@ AnyFolds = Folds | MaskFolds
 Segmenter = tuple[Classifier, Description]
 
 
-def architecture_for(name: str, recipe: Recipe) -> Architecture:
+def find_fitting_architecture(name: str, recipe: Recipe, objective: Objective) -> Architecture:
     """Return the architecture of a name, once it is known to fit what is learnt: labels, masks or both.
 
     Raises:
@@ -32,13 +33,13 @@ def architecture_for(name: str, recipe: Recipe) -> Architecture:
         )
     if recipe.task == "masks" and architecture.output != "masks":
         raise UsageError(f"'{name}' returns labels, it cannot learn masks", "--arch unet or unet-small")
-    both = getattr(registry.load(OBJECTIVES, recipe.method, kind="method"), "draws_masks", False)
-    if both and not architecture.with_masks:
+    predicts_masks = objective.needs.predicted_masks
+    if predicts_masks and not architecture.with_masks:
         raise UsageError(
             f"'{name}' draws no masks, and '{recipe.method}' learns them beside the labels",
             "--arch multitask-unet or multitask-unet-small",
         )
-    if architecture.with_masks and not both:
+    if architecture.with_masks and not predicts_masks:
         raise UsageError(
             f"'{name}' draws masks beside its labels, and '{recipe.method}' does not teach it to", "--method multitask"
         )
@@ -79,7 +80,7 @@ def check_masks(objective: Objective, folds: AnyFolds, recipe: Recipe, segmenter
         UsageError: it does.
         DataError: an image has no mask; or the masks of a file say nothing, or are no masks.
     """
-    needs_masks = objective.uses_masks or recipe.task == "masks" or bool(recipe.background)
+    needs_masks = objective.needs.masks or bool(recipe.background)
     if recipe.mask_file and not needs_masks:
         raise UsageError(
             f"--mask-file has no use with --method {recipe.method}", "--method rrr, gain, isnet, or --target masks"
@@ -89,10 +90,10 @@ def check_masks(objective: Objective, folds: AnyFolds, recipe: Recipe, segmenter
             f"--segmenter has no use with --method {recipe.method}",
             "--background noise, or --method rrr, gain, isnet, multitask",
         )
-    learnt = getattr(objective, "draws_masks", False)
+    predicted = objective.needs.predicted_masks
     if needs_masks and segmenter is None:
-        _check_every_mask(folds, recipe, judged=learnt or bool(recipe.background))
-    for fold in (folds.train, folds.val) if learnt else (folds.train,):
+        _check_every_mask(folds, recipe, judged=predicted or bool(recipe.background))
+    for fold in (folds.train, folds.val) if predicted else (folds.train,):
         objective.check(folds.groups, (segmenter or fold.masks) if needs_masks else None)
     count_masks(folds)
     return needs_masks
@@ -108,6 +109,32 @@ def _check_every_mask(folds: AnyFolds, recipe: Recipe, *, judged: bool) -> None:
                 f"first '{missing.iloc[0]}'",
                 "leave those rows out of the manifest, or give --segmenter MODEL",
             )
+
+
+def check_warm_up(objective: Objective, recipe: Recipe) -> None:
+    """Refuse a run whose every epoch would be plain training, or nearly.
+
+    Raises:
+        UsageError: with the number of epochs that is needed.
+    """
+    warm_up = objective.warm_up_epochs
+    if warm_up >= recipe.epochs:
+        raise UsageError(
+            f"--epochs is '{recipe.epochs}', and the first {warm_up} of '{recipe.method}' are plain training",
+            f"--epochs {warm_up + 1} or more, or --set plain_epochs=N",
+        )
+
+
+def check_teacher(objective: Objective, teacher: nn.Module | None) -> None:
+    """Refuse an objective without the teacher that it needs, or a teacher that it has no use for.
+
+    Raises:
+        UsageError: it is so.
+    """
+    if objective.needs.teacher and teacher is None:
+        raise UsageError(f"'{objective.name}' learns from a teacher, and there is none", "give it a trained model")
+    if teacher is not None and not objective.needs.teacher:
+        raise UsageError(f"'{objective.name}' has no use for a teacher", "leave it out, or choose another --method")
 
 
 def count_masks(folds: AnyFolds) -> Tally | None:

@@ -1,15 +1,15 @@
 """One optimiser step by several processes, each on its own share of the batch.
 
 There is no wrapper around the model: every process computes what its share adds to the loss of the step, and gradients
-are added up once, before the optimiser's step, however many passes ``--accumulate`` takes. So any objective works,
-those that differentiate twice included. What comes out is the model that one process would train on the same global
-batch, up to the order of sums, for every method:
+are added up once, by an all-reduce before the optimiser's step, however many micro-batches ``--accumulate`` takes. So
+any objective works, those that differentiate twice included. What comes out is the model that one process would train
+on the same global batch, up to the order of sums, for every method:
 
 - a mean over known targets or over images is divided by the number in the whole step (erm, and what learns from masks);
 - groups are compared in the whole step (group-dro, irm, pgi), see :mod:`cxrshort.training.objectives.comparison`.
 
 Batch norm is the exception: in training mode it normalises by its own process's share; its running statistics are
-averaged over processes after every step. Passes on one process stand in the same relation to one large pass.
+averaged over processes after every step. Micro-batches stand in the same relation to one large batch.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from cxrshort import distributed
 from cxrshort.compute import Compute
 from cxrshort.errors import UsageError
-from cxrshort.training.data.batches import Averaging, Batch
+from cxrshort.training.data.batches import Batch
 from cxrshort.training.recipes import Recipe
 
 
@@ -36,13 +36,6 @@ def check_batch_size(recipe: Recipe, compute: Compute) -> None:
             f"--batch-size is '{recipe.batch_size}', it must be at least the {compute.processes} processes",
             "it counts the images of all processes together",
         )
-
-
-def known_divisor(objective: object, batch: Batch, compute: Compute) -> Batch:
-    """Return a share that knows over how many images of the whole step the objective takes its means, if it does."""
-    if not isinstance(objective, Averaging):
-        return batch
-    return batch._replace(divisor=distributed.all_reduce(objective.divisor(batch), compute))
 
 
 def combine(

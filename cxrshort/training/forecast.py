@@ -6,20 +6,20 @@ import torch
 from torch import nn
 
 from cxrshort.training.data.batches import Batches
-from cxrshort.training.loop import Course, make_optimizer, plain_epochs, take_step
+from cxrshort.training.loop import FitConfig, make_optimizer, place, take_step
 
 _TRIAL_STEPS = 6
 
 
 def forecast(
-    model: nn.Module, batches: Batches, *, course: Course, validation_images: int, seconds_before: float = 0.0
+    model: nn.Module, batches: Batches, *, config: FitConfig, validation_images: int, seconds_before: float = 0.0
 ) -> dict[str, float]:
     """Time a few training steps, without keeping what they learn.
 
     Args:
         model: on its device; its weights change.
         batches: the training fold.
-        course: recipe, device and precision.
+        config: recipe, device and precision.
         validation_images: scored after every epoch, at about a third of a plain step's cost each.
         seconds_before: what is computed once, before the first epoch, takes.
 
@@ -27,16 +27,17 @@ def forecast(
         ``parameters``, ``images_per_second`` of the method once its plain epochs are over, ``hours`` of the whole run,
         ``state_mib`` on disk.
     """
-    plain = plain_epochs(course.objective, course.recipe)
+    place(config)
+    plain = config.objective.warm_up_epochs
     model.train()
-    optimizer = make_optimizer(model, course.recipe)
+    optimizer = make_optimizer(model, config.recipe)
     # The last plain epoch is that from which a method estimates what it needs later.
-    plain_rate = _rate(model, batches, optimizer, course=course, epoch=plain - 1) if plain else 0.0
-    rate = _rate(model, batches, optimizer, course=course, epoch=course.recipe.epochs - 1)
+    plain_rate = _rate(model, batches, optimizer, config=config, epoch=plain - 1) if plain else 0.0
+    rate = _rate(model, batches, optimizer, config=config, epoch=config.recipe.epochs - 1)
     parameters = sum(each.numel() for each in model.parameters())
-    seconds_each = (plain / plain_rate if plain else 0.0) + (course.recipe.epochs - plain) / rate
+    seconds_each = (plain / plain_rate if plain else 0.0) + (config.recipe.epochs - plain) / rate
     seconds = seconds_before + seconds_each * len(batches.pixels)
-    seconds += course.recipe.epochs * validation_images / 3 / (plain_rate or rate)
+    seconds += config.recipe.epochs * validation_images / 3 / (plain_rate or rate)
     return {
         "parameters": parameters,
         "images_per_second": round(rate, 1),
@@ -45,13 +46,15 @@ def forecast(
     }
 
 
-def _rate(model: nn.Module, batches: Batches, optimizer: torch.optim.Optimizer, *, course: Course, epoch: int) -> float:
+def _rate(
+    model: nn.Module, batches: Batches, optimizer: torch.optim.Optimizer, *, config: FitConfig, epoch: int
+) -> float:
     """Return how many images a second a few steps of an epoch take; their batches are those of the first."""
     images, started = 0, time.monotonic()
     for number, batch in enumerate(batches.epoch(0)):
         if number == 2:  # the first steps warm caches up
             images, started = 0, time.monotonic()
-        float(take_step(model, batch._replace(epoch=epoch), optimizer, course=course))
+        float(take_step(model, batch._replace(epoch=epoch), optimizer, config=config))
         images += batch.share.images if batch.share else len(batch.indices)
         if number == _TRIAL_STEPS:
             break

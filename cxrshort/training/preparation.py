@@ -1,218 +1,110 @@
-"""What a run needs beyond its recipe: what exactly trains, on which batches, judged how, and saved as what."""
+"""What is settled before a training run is started: folds, network, objective, and that they fit together."""
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from cxrshort import registry, runs
-from cxrshort.columns import MASK_BITS
-from cxrshort.compute import Compute
+from cxrshort import registry
 from cxrshort.dataset import Dataset
 from cxrshort.errors import UsageError
-from cxrshort.images.prefetch import Source
-from cxrshort.models import checkpoint, pipeline
+from cxrshort.models import factory
 from cxrshort.models.architecture import Architecture
 from cxrshort.models.checkpoint import Description
-from cxrshort.models.classifier import Classifier
-from cxrshort.models.foreground import foreground
-from cxrshort.models.outlines import draw_outlines, load_segmenter
-from cxrshort.models.sources.external import is_external, name_by_content
+from cxrshort.models.classifier import Classifier, default_spec
+from cxrshort.models.outlines import load_segmenter
+from cxrshort.models.people import hash_people
+from cxrshort.models.sources.external import is_external
 from cxrshort.training import AUGMENTATIONS
-from cxrshort.training.checks import AnyFolds, Segmenter, check_segmenter_people
-from cxrshort.training.data.batches import Batches, MaskSource
-from cxrshort.training.data.features import compute_features, has_fixed_features, head, time_features
-from cxrshort.training.data.folds import Folds
-from cxrshort.training.data.sampling import (
-    balanced_chances,
-    given_weights,
-    known_targets,
-    label_codes,
-    positive_weights,
+from cxrshort.training.checks import (
+    AnyFolds,
+    Segmenter,
+    check_batch_fits,
+    check_masks,
+    check_segmenter_people,
+    check_size,
+    check_teacher,
+    check_warm_up,
+    find_fitting_architecture,
 )
-from cxrshort.training.data.segmentation import MaskFolds, WholeImage, measure_drawn, without_background
-from cxrshort.training.loop import Validate
+from cxrshort.training.data.folds import Folds
+from cxrshort.training.data.sampling import given_weights, positive_weights
+from cxrshort.training.data.segmentation import MaskFolds
+from cxrshort.training.inputs import TrainingJob, identify
+from cxrshort.training.objectives.contract import Objective, make_objective
 from cxrshort.training.recipes import Recipe
+from cxrshort.training.rehearsal import rehearse
 from cxrshort.training.task import Task
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """Hold what a run trains, on what, and what becomes of it.
+class PreparedJob:
+    """Hold what a training run is about to do, checked.
 
     Args:
-        learner: what the loop trains: a classifier or segmenter, or the head of one whose features are fixed.
-        batches: what the learner is given.
-        validate: judges the learner's present state.
-        whole: the model that is saved; it shares the learner's parameters.
-        description: of the whole.
-        seconds_before: what a trial expects of that which is computed once, before the first epoch.
-    """
-
-    learner: nn.Module
-    batches: Batches
-    validate: Validate
-    whole: Classifier
-    description: Description
-    seconds_before: float = 0.0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Say how a model is to be trained.
-
-    Args:
-        recipe: every setting.
+        job: what was asked for.
+        folds: what the model is trained and validated on.
+        objective: what it learns.
         architecture: of the model.
-        compute: device and precision.
-        seed: of order, augmentation and noise.
+        model: on its device, with its starting weights.
+        description: of the model.
         needs_masks: whether the objective, or a background to be replaced, asks for masks.
         segmenter: whose masks are used; None takes the dataset's.
-
-    Raises:
-        UsageError: an unknown augmentation.
+        teacher: the network that the model learns from; None where the objective needs none.
     """
 
-    recipe: Recipe
+    job: TrainingJob
+    folds: AnyFolds
+    objective: Objective
     architecture: Architecture
-    compute: Compute
-    seed: int
+    model: Classifier
+    description: Description
     needs_masks: bool
     segmenter: Segmenter | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse an unknown augmentation before anything is written."""
-        registry.load(AUGMENTATIONS, self.recipe.augment, kind="augmentation")
-
-    def prepare(self, model: Classifier, folds: AnyFolds, *, description: Description, trial: bool = False) -> Lesson:
-        """Compute once what stays the same in every epoch: features, masks, or nothing.
-
-        Args:
-            model: on its device.
-            folds: what it is trained and validated on.
-            description: of the model.
-            trial: only time and memory matter: of what is computed once, a few images are timed.
-        """
-        if self.recipe.task == "regression" and self.recipe.weights in ("none", "imagenet"):
-            start_at_means(head(model, self.architecture), folds.train_targets)
-        if has_fixed_features(self.architecture, self.recipe):
-            return self._on_features(model, folds, description, trial=trial)
-        batches = self._batches(folds, folds.train.pixels, masks=self._masks(folds.train, trial=trial))
-        if self.architecture.with_masks:
-            return self._with_masks(model, folds, batches, description, masks=self._masks(folds.val, trial=trial))
-        if self.recipe.background and self.segmenter is not None:
-            return self._in_pipeline(model, folds, batches, self.segmenter, description)
-        if self.recipe.background:
-            return self._on_foreground(model, folds, batches, description)
-        return Lesson(model, batches, lambda each: folds.validate(each, self.compute), model, description)
-
-    def _with_masks(
-        self,
-        model: Classifier,
-        folds: AnyFolds,
-        batches: Batches,
-        description: Description,
-        *,
-        masks: MaskSource | None,
-    ) -> Lesson:
-        """Return a lesson on labels and masks: the labels choose the epoch, the Dice of the masks stands beside."""
-        pixels, bit = folds.val.pixels, MASK_BITS[self.recipe.mask_bit]
-
-        def validate(learner: nn.Module) -> Mapping[str, float]:
-            measured = folds.validate(learner, self.compute)
-            if masks is None:
-                return measured
-            return {**measured, "mask_dice": measure_drawn(learner, pixels, masks, bit=bit, compute=self.compute)}
-
-        return Lesson(model, batches, validate, model, description)
-
-    def _on_foreground(self, model: Classifier, folds: AnyFolds, batches: Batches, description: Description) -> Lesson:
-        """Return a lesson on what the dataset's masks leave; the model is judged, and later used, with masks too."""
-        description = replace(description, background=self.recipe.background)
-        val = foreground(description, folds.val)
-        return Lesson(model, batches, lambda each: folds.validate(each, self.compute, pixels=val), model, description)
-
-    def _in_pipeline(
-        self, model: Classifier, folds: AnyFolds, batches: Batches, drawn_by: Segmenter, description: Description
-    ) -> Lesson:
-        segmenter = drawn_by[0]
-        whole, joined = pipeline.join(
-            drawn_by,
-            (model, description),
-            background=self.recipe.background,
-            threshold=self.recipe.mask_threshold,
-            size=folds.train.pixels.image_shape[-1],
-        )
-
-        def validate(learner: nn.Module) -> Mapping[str, float]:
-            # Around what is to be judged, which may be an average of the learner's weights.
-            judged = pipeline.assemble(joined, segmenter, learner).to(self.compute.torch_device)
-            return folds.validate(judged.train(learner.training), self.compute)
-
-        return Lesson(model, batches, validate, whole.to(self.compute.torch_device), joined)
-
-    def _on_features(self, model: Classifier, folds: AnyFolds, description: Description, *, trial: bool) -> Lesson:
-        sources, seconds = [fold.pixels for fold in (folds.train, folds.val)], 0.0
-        if trial:
-            features, each = time_features(model, sources[0], compute=self.compute)
-            train, val = (features.repeated(len(source)) for source in sources)
-            seconds = each * sum(len(source) for source in sources)
-        else:
-            train, val = (compute_features(model, source, compute=self.compute) for source in sources)
-        batches = self._batches(folds, train, masks=None)
-        learner = head(model, self.architecture)
-        return Lesson(
-            learner, batches, lambda each: folds.validate(each, self.compute, pixels=val), model, description, seconds
-        )
-
-    def _masks(self, fold: Dataset, *, trial: bool) -> MaskSource | None:
-        if not self.needs_masks:
-            return None
-        if self.segmenter is None:
-            return fold.masks
-        pixels = fold.pixels
-        if trial:
-            height, width = pixels.image_shape[-2:]
-            return WholeImage((height, width))
-        return draw_outlines(self.segmenter[0], pixels, compute=self.compute, threshold=self.recipe.mask_threshold)
-
-    def _batches(self, folds: AnyFolds, source: Source, *, masks: MaskSource | None) -> Batches:
-        augment = registry.load(AUGMENTATIONS, self.recipe.augment, kind="augmentation")
-        if self.recipe.background:
-            augment = without_background(
-                augment, background=self.recipe.background, channels=self.architecture.channels
-            )
-        return Batches(
-            source,
-            folds.train_targets,
-            batch_size=self.recipe.batch_size,
-            seed=self.seed,
-            device=self.compute.torch_device,
-            augment=augment,
-            groups=folds.groups,
-            masks=masks,
-            mask_bit=MASK_BITS[self.recipe.mask_bit],
-        )
+    teacher: nn.Module | None = None
 
 
-def start_at_means(last: nn.Module, targets: npt.NDArray[np.float32]) -> None:
-    """Let a new last layer begin at the mean of each number: a network that begins at 0 learns nothing else for long.
+def prepare(job: TrainingJob, *, teacher: nn.Module | None = None) -> PreparedJob:
+    """Settle what a run is about to do; nothing is written.
 
-    Args:
-        last: the last linear layer.
-        targets: (N, L) of the training fold, NaN where empty.
+    Raises:
+        UsageError: an unknown name, or parts that do not fit together.
+        DataError: the dataset cannot give what is needed.
     """
-    known = ~np.isnan(targets)
-    means = np.where(known, targets, 0).sum(axis=0, dtype=np.float64) / np.maximum(known.sum(axis=0), 1)
-    if isinstance(bias := getattr(last, "bias", None), Tensor):
-        with torch.no_grad():
-            bias.copy_(torch.from_numpy(means))
+    recipe, compute = job.recipe, job.compute
+    registry.load(AUGMENTATIONS, recipe.augment, kind="augmentation")  # refuses an unknown one
+    data = attach_masks(job.data, recipe)
+    folds = cut_folds(data, recipe, replicate=job.replicate, explicit_label=job.explicit_label)
+    objective = make_objective(recipe.method, recipe.settings, task=weighted_task(folds, recipe))
+    architecture = find_fitting_architecture(job.arch, recipe, objective)
+    check_batch_fits(recipe, folds)
+    spec = dataclasses.replace(default_spec(architecture, data.pixels.image_shape[-1]), crop=recipe.crop)
+    check_size(architecture, spec)
+    segmenter = find_segmenter(data, recipe, replicate=job.replicate)
+    check_warm_up(objective, recipe)
+    check_teacher(objective, teacher)
+    needs_masks = check_masks(objective, folds, recipe, segmenter)
+    description = Description(
+        kind="segmenter" if recipe.task == "masks" else "classifier",
+        architecture=job.arch,
+        labels=folds.labels,
+        spec=spec,
+        dataset=data.name,
+        replicate=job.replicate,
+        seed=job.seed,
+        recipe={**identify(recipe), "precision": compute.precision},
+        pixels=data.recipe,
+        training_people=hash_people([*folds.train.manifest["person_id"], *folds.val.manifest["person_id"]]),
+    )
+    model = factory.build(description, seed=job.seed, weights=recipe.weights)
+    model = model.to(compute.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    rehearse(
+        model, objective, architecture=architecture, compute=compute, shape=data.pixels.image_shape, teacher=teacher
+    )
+    return PreparedJob(job, folds, objective, architecture, model, description, needs_masks, segmenter, teacher)
 
 
 def attach_masks(data: Dataset, recipe: Recipe) -> Dataset:
@@ -232,7 +124,7 @@ def cut_folds(data: Dataset, recipe: Recipe, *, replicate: int, explicit_label: 
     return Folds.cut(data, recipe, replicate=replicate, explicit_label=explicit_label)
 
 
-def left_aside(folds: AnyFolds) -> dict[str, Any]:
+def count_unused(folds: AnyFolds) -> dict[str, Any]:
     """Return what a user must know about images that taught nothing, or labels that nobody gave."""
     if isinstance(folds, MaskFolds):
         return {"images_without_masks": folds.without_masks}
@@ -245,27 +137,6 @@ def weighted_task(folds: AnyFolds, recipe: Recipe) -> Task:
     if recipe.label_weights:
         weights = given_weights(recipe.label_weights, folds.labels)
     return Task(recipe.task, weights)
-
-
-def share(lesson: Lesson, folds: AnyFolds, plan: Plan) -> Lesson:
-    """Return the lesson with this process's share of the batches, drawn as the recipe balances them."""
-    batches = replace(
-        lesson.batches,
-        known=known_targets(folds.train_targets, task=folds.task),
-        chances=_chances(folds, plan.recipe),
-        rank=plan.compute.rank,
-        processes=plan.compute.processes,
-    )
-    return replace(lesson, batches=batches)
-
-
-def _chances(folds: AnyFolds, recipe: Recipe) -> npt.NDArray[np.float64] | None:
-    if recipe.balance == "group" and folds.groups is not None:
-        return balanced_chances(folds.groups)
-    if recipe.balance == "label":
-        select = folds.select if isinstance(folds, Folds) else None
-        return balanced_chances(label_codes(folds.train_targets, task=folds.task, select=select))
-    return None
 
 
 def find_segmenter(data: Dataset, recipe: Recipe, *, replicate: int) -> Segmenter | None:
@@ -288,37 +159,3 @@ def find_segmenter(data: Dataset, recipe: Recipe, *, replicate: int) -> Segmente
         test_people = manifest.loc[manifest[f"split_{replicate}"] == "test", "person_id"].tolist()
         check_segmenter_people(segmenter[1], test_people, replicate=replicate)
     return segmenter
-
-
-def identify(recipe: Recipe) -> dict[str, Any]:
-    """Return the recipe as JSON values that name files by their content, wherever they lie.
-
-    Weights and masks that are not there keep the name that was given.
-    """
-    names = {"segmenter": _name_segmenter(recipe)}
-    for name in ("weights", "mask_file"):
-        path = Path(getattr(recipe, name))
-        if path.is_file():
-            names[name] = f"sha256:{runs.sha256(path)}"
-    return recipe.record() | names
-
-
-def hash_manifest(data: Dataset) -> str:
-    """Return the SHA-256 of a manifest's file, or of its rows where they came through standard input."""
-    if data.path is not None:
-        return runs.sha256(data.path)
-    return hashlib.sha256(data.manifest.to_csv(index=False).encode()).hexdigest()
-
-
-def input_files(data: Dataset, recipe: Recipe) -> dict[str, Path]:
-    """Return the files whose hashes run.json keeps, by what they are."""
-    files = {"manifest": data.path, "mask_file": Path(recipe.mask_file) if recipe.mask_file else None}
-    return {name: path for name, path in files.items() if path is not None}
-
-
-def _name_segmenter(recipe: Recipe) -> str:
-    if not recipe.segmenter:
-        return ""
-    if is_external(recipe.segmenter):
-        return name_by_content(recipe.segmenter)
-    return f"sha256:{runs.sha256(checkpoint.locate(recipe.segmenter))}"

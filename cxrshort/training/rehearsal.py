@@ -10,43 +10,50 @@ from cxrshort.errors import UsageError
 from cxrshort.models.architecture import Architecture
 from cxrshort.models.classifier import Classifier
 from cxrshort.training.data.batches import Batch
-from cxrshort.training.loop import plain_epochs
 from cxrshort.training.objectives.contract import Objective
-from cxrshort.training.preparation import Plan
 
 _STRANGERS = (RuntimeError, AssertionError, ValueError, IndexError, TypeError)
 """What networks of others raise on images that are too small for them."""
 
 
-def rehearse(model: Classifier, objective: Objective, plan: Plan, *, shape: tuple[int, ...]) -> None:
-    """Do one step as after all plain epochs, and leave model and objective as they were.
+def rehearse(
+    model: Classifier,
+    objective: Objective,
+    *,
+    architecture: Architecture,
+    compute: Compute,
+    shape: tuple[int, ...],
+    teacher: nn.Module | None = None,
+) -> None:
+    """Do one step as after all warm-up epochs, and leave model and objective as they were.
 
     Our own networks take whatever :func:`~cxrshort.training.checks.check_size` admits, and learn by erm.
 
     Args:
         model: on its device.
         objective: what it is to learn.
-        plan: of the training.
+        architecture: of the model.
+        compute: device and precision.
         shape: of the dataset's images, (H, W) or (C, H, W).
+        teacher: the network that the model learns from, where the objective needs one.
 
     Raises:
-        UsageError: every epoch would be plain training, the network cannot take images of this size, or the method
-            cannot look into it.
+        UsageError: the network cannot take images of this size, or the method cannot look into it.
     """
-    plain, architecture, compute = plain_epochs(objective, plan.recipe), plan.architecture, plan.compute
-    if plan.recipe.method == "erm" and ":" not in architecture.name:
+    if objective.name == "erm" and ":" not in architecture.name:
         return
-    batch, trial = _two_images(shape, len(model.labels), compute), copy.deepcopy(objective)
-    if isinstance(trial, nn.Module):
-        trial.to(compute.torch_device)
+    warm_up, trial = objective.warm_up_epochs, copy.deepcopy(objective).to(compute.torch_device)
+    batch = _two_images(shape, len(model.labels), compute)
+    if teacher is not None:
+        batch = batch._replace(teacher=teacher.to(compute.torch_device).eval().requires_grad_(False))
     kept = {name: value.clone() for name, value in model.named_buffers()}
     was_training = model.training
     model.train()
     device = compute.torch_device
     try:
         with torch.random.fork_rng([device] if device.type == "cuda" else []), compute.autocast():
-            losses = [trial(model, batch._replace(epoch=epoch)) for epoch in (max(0, plain - 1), plain + 1)]
-        losses[-1].backward()  # type: ignore[no-untyped-call]
+            losses = [trial(model, batch._replace(epoch=epoch)) for epoch in (max(0, warm_up - 1), warm_up + 1)]
+        losses[-1].backward()
     except torch.OutOfMemoryError:
         raise
     except _STRANGERS as error:

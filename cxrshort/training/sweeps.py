@@ -10,7 +10,7 @@ import itertools
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,70 +18,40 @@ import pandas as pd
 
 from cxrshort import manifest as manifests
 from cxrshort import registry, runs
-from cxrshort.compute import Compute
-from cxrshort.dataset import Dataset
 from cxrshort.errors import UsageError, WorkFailedError
 from cxrshort.models import checkpoint, ensemble, factory
-from cxrshort.models.checkpoint import Description
-from cxrshort.models.classifier import Classifier
 from cxrshort.training import OBJECTIVES, recipes
+from cxrshort.training.inputs import TrainingJob, hash_manifest, identify
+from cxrshort.training.job import validate_model
 from cxrshort.training.objectives.contract import make_objective, parse_value
-from cxrshort.training.preparation import hash_manifest, identify, input_files
 from cxrshort.training.recipes import Recipe
 from cxrshort.training.task import Task
 
-Report = Callable[[Mapping[str, Any]], None]
 TRIALS = "trials.csv"
 _ALIASES = {"lr": "learning_rate", "wd": "weight_decay"}
 _FIXED = ("name", "method", "labels", "task", "select_label", "selection", "settings")
 """What is no hyper-parameter: it decides what is learnt and judged, not how well."""
 
 
-@dataclass(frozen=True)
-class Request:
-    """Say which run is wanted.
+TrainModel = Callable[[TrainingJob], dict[str, Any]]
+"""Do one training run and return its summary; an empty one in all processes but the first."""
 
-    Args:
-        data: the dataset.
-        arch: the architecture.
-        recipe: every setting.
-        replicate: which split to train on.
-        seed: of initialisation, order and augmentation.
-        folder: the run folder.
-        compute: device and precision.
-        explicit_label: whether the user named the label that chooses the epoch.
-        force: begin anew where a run exists.
-        resume: go on where a run was interrupted.
-        tensorboard: write the events for TensorBoard too.
-        report: takes events.
+
+def check_replicates(*, replicate: int, replicates: int | None) -> None:
+    """Refuse a number of replicates that says nothing, or a replicate beside it.
+
+    Raises:
+        UsageError: it is so.
     """
-
-    data: Dataset
-    arch: str
-    recipe: Recipe
-    replicate: int
-    seed: int
-    folder: Path
-    compute: Compute
-    explicit_label: bool
-    force: bool
-    resume: bool
-    tensorboard: bool
-    report: Report
-
-    def titled(self, title: str) -> Report:
-        """Return a report whose events also say which of several runs they belong to."""
-        return lambda event: self.report({**event, "run": ", ".join(filter(None, [title, event.get("run", "")]))})
+    if replicates is None:
+        return
+    if replicates < 1:
+        raise UsageError(f"--replicates is '{replicates}', it must be 1 or more", "the papers use 5")
+    if replicate:
+        raise UsageError("--replicate chooses one split and --replicates takes all", "give one of them")
 
 
-One = Callable[[Request], dict[str, Any]]
-"""Do one run and return its summary; an empty one in all processes but the first."""
-
-Judge = Callable[[Request, Classifier, Description], Mapping[str, Any]]
-"""Return the validation measure and score of a model."""
-
-
-def train_replicates(requests: Sequence[Request], *, one: One) -> dict[str, Any]:
+def train_replicates(jobs: Sequence[TrainingJob], *, train: TrainModel) -> dict[str, Any]:
     """Train one model on each replicate, in turn.
 
     Returns:
@@ -91,18 +61,17 @@ def train_replicates(requests: Sequence[Request], *, one: One) -> dict[str, Any]
     Raises:
         OutputError: one of the folders holds something already, found before any work is done.
     """
-    first = requests[0]
+    first, count = jobs[0], len(jobs)
     if first.compute.rank == 0 and not first.resume:
-        for each in requests:
-            runs.check_free(each.folder, force=each.force, resume=False)
-    count = len(requests)
+        for job in jobs:
+            runs.check_free(job.folder, force=job.force, resume=False)
     summaries = [
-        one(replace(each, report=each.titled(f"replicate {each.replicate} ({number} of {count})")))
-        for number, each in enumerate(requests, 1)
+        train(replace(job, report=job.titled(f"replicate {job.replicate} ({number} of {count})")))
+        for number, job in enumerate(jobs, 1)
     ]
     if first.compute.rank:
         return {}
-    scores = [float(each["selection"]["score"]) for each in summaries]
+    scores = [float(summary["selection"]["score"]) for summary in summaries]
     return {
         "replicates": summaries,
         "measure": summaries[0]["selection"]["measure"],
@@ -112,48 +81,51 @@ def train_replicates(requests: Sequence[Request], *, one: One) -> dict[str, Any]
     }
 
 
-def train_members(request: Request, *, one: One, judge: Judge) -> dict[str, Any]:
+def train_members(job: TrainingJob, *, train: TrainModel) -> dict[str, Any]:
     """Train the members of an ensemble, from seeds that follow each other, and write them as one model.
 
     Args:
-        request: its recipe says how many, and how they are combined.
-        one: trains a member.
-        judge: tells what the whole reaches on the validation fold.
+        job: its recipe says how many, and how they are combined; a single one is trained as it is.
+        train: trains a member.
     """
-    arguments = _arguments(request, request.recipe.members)
-    if complete := _complete(request, arguments):
+    if job.recipe.members == 1:
+        return train(job)
+    arguments = _arguments(job, job.recipe.members)
+    if complete := _complete(job, arguments):
         return complete
-    with _open(request, arguments) as run:
-        return _train_members(run, request, one=one, judge=judge)
+    with _opened(job, arguments) as run:
+        members = [_member(run, job, number) for number in range(job.recipe.members)]
+        summaries = [train(member) for member in members]
+        return {} if run.read_only else _merge(run, job, members, summaries)
 
 
-def _train_members(run: runs.Run, request: Request, *, one: One, judge: Judge) -> dict[str, Any]:
-    recipe, count = request.recipe, request.recipe.members
-    members = [
-        replace(
-            request,
-            recipe=replace(recipe, members=1),
-            seed=request.seed + number,
-            folder=run.path(f"member-{number}"),
-            force=False,
-            report=request.titled(f"member {number + 1} of {count}"),
-        )
-        for number in range(count)
-    ]
-    summaries = [one(each) for each in members]
-    if request.compute.rank:
-        return {}
-    loaded = [factory.load(each.folder / checkpoint.FILE) for each in members]
-    model, description = ensemble.merge(loaded, combine=recipe.combine)  # type: ignore[arg-type]
-    record = {**description.recipe, "members": count, "combine": recipe.combine}
-    selection = {**judge(request, model, description), **description.selection}
-    description = replace(description, recipe=record, seed=request.seed, selection=selection)
+def _member(run: runs.Run, job: TrainingJob, number: int) -> TrainingJob:
+    return replace(
+        job,
+        recipe=replace(job.recipe, members=1),
+        seed=job.seed + number,
+        folder=run.path(f"member-{number}"),
+        force=False,
+        report=job.titled(f"member {number + 1} of {job.recipe.members}"),
+    )
+
+
+def _merge(
+    run: runs.Run, job: TrainingJob, members: Sequence[TrainingJob], summaries: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Write the members as one model, and return its summary."""
+    combine = job.recipe.combine
+    loaded = [factory.load(member.folder / checkpoint.FILE) for member in members]
+    model, description = ensemble.merge(loaded, combine=combine)  # type: ignore[arg-type]
+    record = {**description.recipe, "members": len(members), "combine": combine}
+    selection = {**validate_model(job, model), **description.selection}
+    description = replace(description, recipe=record, seed=job.seed, selection=selection)
     checkpoint.save(model, run.path(checkpoint.FILE), description=description)
     summary = {
         **summaries[0],
         "model": str(run.path(checkpoint.FILE)),
-        "members": [each["selection"] for each in summaries],
-        "combine": recipe.combine,
+        "members": [summary["selection"] for summary in summaries],
+        "combine": combine,
         "selection": selection,
         "history": [],
     }
@@ -161,50 +133,44 @@ def _train_members(run: runs.Run, request: Request, *, one: One, judge: Judge) -
     return summary
 
 
-def train_grid(request: Request, *, one: One, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def train_grid(job: TrainingJob, *, train: TrainModel, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Train once at every point of a grid, and keep the model with the best validation score (the first of equals).
 
     A trial whose loss is no longer a number, or that needs more memory than there is, is listed with its reason.
 
     Args:
-        request: what all trials share.
-        one: does a trial.
+        job: what all trials share.
+        train: does a trial.
         points: from :func:`parse_grid`.
 
     Raises:
         WorkFailedError: every trial failed.
     """
-    arguments = _arguments(request, [dict(each) for each in points])
-    if complete := _complete(request, arguments):
+    arguments = _arguments(job, [dict(point) for point in points])
+    if complete := _complete(job, arguments):
         return complete
-    with _open(request, arguments) as run:
-        return _train_grid(run, request, one=one, points=points)
-
-
-def _train_grid(run: runs.Run, request: Request, *, one: One, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     trials: list[dict[str, Any]] = []
     failures: list[WorkFailedError] = []
-    for number, point in enumerate(points):
-        trial = replace(
-            request,
-            recipe=at_point(request.recipe, point),
-            folder=run.path(f"trial-{number}"),
-            force=False,
-            report=request.titled(f"trial {number + 1} of {len(points)}"),
-        )
-        try:
-            summary = one(trial)
-        except WorkFailedError as error:
-            if request.compute.processes > 1:  # the others would wait for this one
-                raise
-            failures.append(error)
-            trials.append({"trial": number, **point, "failure": error.message})
-            continue
-        if not request.compute.rank:
-            trials.append({"trial": number, **point, **_reached(summary), "summary": summary})
-    if request.compute.rank:
-        return {}
-    return _keep_best(run, trials, failures, searched=list(points[0]))
+    with _opened(job, arguments) as run:
+        for number, point in enumerate(points):
+            trial = replace(
+                job,
+                recipe=at_point(job.recipe, point),
+                folder=run.path(f"trial-{number}"),
+                force=False,
+                report=job.titled(f"trial {number + 1} of {len(points)}"),
+            )
+            try:
+                summary = train(trial)
+            except WorkFailedError as error:
+                if job.compute.processes > 1:  # the others would wait for this one
+                    raise
+                failures.append(error)
+                trials.append({"trial": number, **point, "failure": error.message})
+                continue
+            if not run.read_only:
+                trials.append({"trial": number, **point, **_reached(summary), "summary": summary})
+        return {} if run.read_only else _keep_best(run, trials, failures, searched=list(points[0]))
 
 
 def _reached(summary: Mapping[str, Any]) -> dict[str, Any]:
@@ -235,44 +201,36 @@ def _keep_best(
     return summary
 
 
-def _complete(request: Request, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+def _complete(job: TrainingJob, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the summary of a series that ``--resume`` finds complete."""
-    return runs.finished(request.folder, arguments=arguments) if request.resume else None
+    return runs.finished(job.folder, arguments=arguments) if job.resume else None
 
 
-def _open(request: Request, arguments: Mapping[str, Any]) -> AbstractContextManager[runs.Run]:
+def _opened(job: TrainingJob, arguments: Mapping[str, Any]) -> AbstractContextManager[runs.Run]:
     """Return the run folder that holds a series."""
     return runs.opened(
-        request.folder,
+        job.folder,
         "train",
         arguments=arguments,
-        inputs=input_files(request.data, request.recipe),
-        compute=request.compute,
-        force=request.force,
-        resume=request.resume,
+        inputs=job.files(),
+        compute=job.compute,
+        force=job.force,
+        resume=job.resume,
     )
 
 
-def inputs(request: Request) -> list[str]:
-    """Return the files and folders that a run reads."""
-    recipe = request.recipe
-    start = recipe.weights if recipe.weights != "none" else ""
-    own = str(request.data.path) if request.data.path else "standard input"
-    return [own, *filter(None, [start, recipe.segmenter, recipe.mask_file])]
-
-
-def _arguments(request: Request, several: object) -> dict[str, Any]:
+def _arguments(job: TrainingJob, runs_of_series: object) -> dict[str, Any]:
     """Return what the series depends on, as JSON values."""
     return runs.json_values(
         {
-            "dataset": request.data.name,
-            "architecture": request.arch,
-            "replicate": request.replicate,
-            "seed": request.seed,
-            "several": several,
-            **identify(request.recipe),
-            **request.compute.record(),
-            "manifest_sha256": hash_manifest(request.data),
+            "dataset": job.data.name,
+            "architecture": job.arch,
+            "replicate": job.replicate,
+            "seed": job.seed,
+            "several": runs_of_series,
+            **identify(job.recipe),
+            **job.compute.record(),
+            "manifest_sha256": hash_manifest(job.data),
         }
     )
 

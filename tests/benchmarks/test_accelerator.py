@@ -22,9 +22,9 @@ from cxrshort.images.cache import create_cache
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.training import recipes
-from cxrshort.training.checkpointing import Keeper, State
+from cxrshort.training.checkpointing import Checkpoint
 from cxrshort.training.data.batches import Batches
-from cxrshort.training.loop import Course, fit, make_optimizer
+from cxrshort.training.loop import FitConfig, fit, make_optimizer
 from cxrshort.training.objectives.erm import ERM
 from cxrshort.training.recipes import Recipe
 
@@ -53,9 +53,8 @@ def recipe(*, compiled: bool) -> Recipe:
 def through_fit(batches: Batches, compute: Compute, folder: Path, *, compiled: bool) -> float:
     """Return the images per second of the second epoch."""
     events = []
-    keeper = Keeper(folder / "state")
-    course = Course(ERM(), recipe(compiled=compiled), compute, lambda _: {"score": 0.5}, keeper, events.append)
-    fit(new_model(compute), batches, course=course, state=State())
+    config = FitConfig(ERM(), recipe(compiled=compiled), compute, lambda _: {"score": 0.5}, events.append)
+    fit(new_model(compute), batches, config=config, checkpoint=Checkpoint(path=folder / "state"))
     return len(batches.pixels) / events[-1]["seconds"]
 
 

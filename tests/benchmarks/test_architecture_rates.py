@@ -25,9 +25,9 @@ from cxrshort.models.classifier import Classifier, default_spec
 from cxrshort.models.lookup import find_architecture
 from cxrshort.models.scoring import SCORING_BATCH, score
 from cxrshort.training import recipes
-from cxrshort.training.checkpointing import Keeper, State
+from cxrshort.training.checkpointing import Checkpoint
 from cxrshort.training.data.batches import Batches
-from cxrshort.training.loop import Course, fit, make_optimizer
+from cxrshort.training.loop import FitConfig, fit, make_optimizer
 from cxrshort.training.objectives.erm import ERM
 from cxrshort.training.task import Task
 
@@ -72,12 +72,9 @@ def rows(folder: Path, count: int) -> pd.DataFrame:
 def through_fit(learner: nn.Module, batches: Batches, task: Task, compute: Compute, folder: Path) -> float:
     """Return the seconds of one epoch as the loop reports them."""
     events: list[dict[str, float]] = []
-    keeper = Keeper(folder / "state")
     objective = ERM(task=task)
-    course = Course(
-        objective, RECIPE, compute, lambda _: {"score": 0.5}, keeper, lambda each: events.append(dict(each))
-    )
-    fit(learner, batches, course=course, state=State())
+    config = FitConfig(objective, RECIPE, compute, lambda _: {"score": 0.5}, lambda each: events.append(dict(each)))
+    fit(learner, batches, config=config, checkpoint=Checkpoint(path=folder / "state"))
     return events[-1]["seconds"]
 
 

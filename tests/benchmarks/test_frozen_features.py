@@ -22,10 +22,10 @@ from cxrshort.models import checkpoint, factory
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.lookup import find_architecture
 from cxrshort.training import recipes
-from cxrshort.training.checkpointing import Keeper, State
+from cxrshort.training.checkpointing import Checkpoint
 from cxrshort.training.data.batches import Batches
 from cxrshort.training.data.features import compute_features, head
-from cxrshort.training.loop import Course, fit
+from cxrshort.training.loop import FitConfig, fit
 from cxrshort.training.objectives.erm import ERM
 from cxrshort.verbs.build_dataset import build_dataset
 
@@ -59,8 +59,8 @@ def epoch_seconds(learner: nn.Module, source: Source, folder: Path, *, epochs: i
     fit(
         learner,
         batches,
-        course=Course(ERM(), recipe, COMPUTE, lambda _: {"score": 0.5}, Keeper(folder / "state"), tell),
-        state=State(),
+        config=FitConfig(ERM(), recipe, COMPUTE, lambda _: {"score": 0.5}, tell),
+        checkpoint=Checkpoint(path=folder / "state"),
     )
     return statistics.median(np.diff(ends))
 

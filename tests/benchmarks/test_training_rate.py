@@ -22,9 +22,9 @@ from cxrshort.images.decoding import decode_into
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.training import recipes
-from cxrshort.training.checkpointing import Keeper, State
+from cxrshort.training.checkpointing import Checkpoint
 from cxrshort.training.data.batches import Batches
-from cxrshort.training.loop import Course, fit, make_optimizer
+from cxrshort.training.loop import FitConfig, fit, make_optimizer
 from cxrshort.training.objectives.erm import ERM
 from cxrshort.training.task import masked_bce
 
@@ -54,10 +54,8 @@ def batches(tmp_path_factory: pytest.TempPathFactory) -> Batches:
 def through_fit(model: nn.Module, batches: Batches, folder: Path) -> float:
     """Return the seconds of one epoch as the loop reports them."""
     events = []
-    course = Course(
-        ERM(), RECIPE, choose_compute("cpu"), lambda _: {"score": 0.5}, Keeper(folder / "state"), events.append
-    )
-    fit(model, batches, course=course, state=State())
+    config = FitConfig(ERM(), RECIPE, choose_compute("cpu"), lambda _: {"score": 0.5}, events.append)
+    fit(model, batches, config=config, checkpoint=Checkpoint(path=folder / "state"))
     return float(events[-1]["seconds"])
 
 

@@ -13,9 +13,9 @@ from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.training import checkpointing as states
 from cxrshort.training import recipes
 from cxrshort.training.averaging import Average
-from cxrshort.training.checkpointing import Keeper, State
+from cxrshort.training.checkpointing import Checkpoint
 from cxrshort.training.data.batches import Batches
-from cxrshort.training.loop import Course, fit
+from cxrshort.training.loop import FitConfig, fit
 from cxrshort.training.objectives.erm import ERM
 
 from .tiny import tiny_dataset
@@ -67,8 +67,8 @@ def build() -> Classifier:
     return factory.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=32)), seed=1)
 
 
-def course(path: Path, *, seen: list[torch.Tensor], stop_at: int = 0) -> Course:
-    """Return a course of two epochs of six steps, interrupted after ``stop_at`` steps; ``seen`` is what it judges."""
+def config(*, seen: list[torch.Tensor], stop_at: int = 0) -> FitConfig:
+    """Return a fit of two epochs of six steps, interrupted after ``stop_at`` steps; ``seen`` is what it judges."""
     looks = iter(range(1, 100))
 
     def validate(model: nn.Module) -> dict[str, float]:
@@ -76,14 +76,13 @@ def course(path: Path, *, seen: list[torch.Tensor], stop_at: int = 0) -> Course:
         return {"score": 0.5 + len(seen) / 10}
 
     recipe = recipes.load("standard", overrides={"epochs": 2, "ema": 0.8})
-    keeper = Keeper(path / "state.pt", lambda: next(looks) == stop_at)
-    return Course(ERM(), recipe, FP32, validate, keeper, lambda event: None)
+    return FitConfig(ERM(), recipe, FP32, validate, interrupted=lambda: next(looks) == stop_at)
 
 
 def test_fit_judges_and_keeps_the_average_while_the_weights_go_on(batches: Batches, tmp_path: Path) -> None:
     seen: list[torch.Tensor] = []
     model = build()
-    state = fit(model, batches, course=course(tmp_path, seen=seen), state=State())
+    state = fit(model, batches, config=config(seen=seen), checkpoint=Checkpoint(path=tmp_path / "state.pt"))
     name = next(iter(dict(model.named_parameters())))
     assert torch.equal(seen[1], state.best_weights[name])
     assert torch.equal(seen[1], state.average[name])
@@ -93,11 +92,13 @@ def test_fit_judges_and_keeps_the_average_while_the_weights_go_on(batches: Batch
 
 @pytest.mark.parametrize("stop_at", [4, 6, 9])
 def test_resumed_average_ends_in_the_same_bits(batches: Batches, tmp_path: Path, stop_at: int) -> None:
-    unbroken = fit(build(), batches, course=course(tmp_path, seen=[]), state=State())
+    unbroken = fit(build(), batches, config=config(seen=[]), checkpoint=Checkpoint(path=tmp_path / "state.pt"))
     with pytest.raises(ResumableError):
-        fit(build(), batches, course=course(tmp_path, seen=[], stop_at=stop_at), state=State())
+        fit(
+            build(), batches, config=config(seen=[], stop_at=stop_at), checkpoint=Checkpoint(path=tmp_path / "state.pt")
+        )
     saved = states.load(tmp_path / "state.pt", settings={})
-    resumed = fit(build(), batches, course=course(tmp_path, seen=[]), state=saved)
+    resumed = fit(build(), batches, config=config(seen=[]), checkpoint=saved)
     for kept in ("average", "model"):
         expected, got = getattr(unbroken, kept), getattr(resumed, kept)
         assert all(torch.equal(value, got[name]) for name, value in expected.items())

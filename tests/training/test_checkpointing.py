@@ -6,7 +6,7 @@ import torch
 
 from cxrshort.errors import DataError, UsageError
 from cxrshort.training import checkpointing as states
-from cxrshort.training.checkpointing import State
+from cxrshort.training.checkpointing import Checkpoint
 
 SETTINGS = {"seed": 0, "threads": 1, "batch_size": 8, "labels": ["COVID-19"]}
 
@@ -17,7 +17,8 @@ def saved(tmp_path: Path) -> Path:
     optimizer = torch.optim.Adam(layer.parameters())
     layer(torch.ones(1, 2)).sum().backward()
     optimizer.step()
-    state = State(
+    state = Checkpoint(
+        path=tmp_path / "state.pt",
         epoch=2,
         step=5,
         loss_sum=1.25,
@@ -27,7 +28,7 @@ def saved(tmp_path: Path) -> Path:
         optimizer=optimizer.state_dict(),
         settings=SETTINGS,
     )
-    state.save(tmp_path / "state.pt")
+    state.save()
     return tmp_path / "state.pt"
 
 

@@ -9,10 +9,9 @@ from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
 from cxrshort.training import recipes
-from cxrshort.training.checkpointing import Keeper
 from cxrshort.training.data.batches import Batch, Batches
 from cxrshort.training.forecast import forecast
-from cxrshort.training.loop import Course
+from cxrshort.training.loop import FitConfig
 from cxrshort.training.objectives.erm import ERM
 
 from .tiny import tiny_dataset
@@ -25,8 +24,8 @@ def test_forecast_follows_from_the_rate_that_it_measured(tmp_path: Path) -> None
     for batch_size in (4, 16, 1000):  # a fold of one step too
         batches = Batches(data.pixels, targets, batch_size=batch_size, seed=0, device=torch.device("cpu"))
         recipe = recipes.load("standard", overrides={"epochs": 5000})
-        course = Course(ERM(), recipe, Compute("cpu", "fp32", 1), lambda each: {}, Keeper(Path()), lambda event: None)
-        result = forecast(model, batches, course=course, validation_images=12)
+        config = FitConfig(ERM(), recipe, Compute("cpu", "fp32", 1), lambda each: {})
+        result = forecast(model, batches, config=config, validation_images=12)
         assert result["parameters"] == sum(each.numel() for each in model.parameters())
         assert result["images_per_second"] > 0
         hours = 5000 * (48 + 12 / 3) / result["images_per_second"] / 3600
@@ -37,7 +36,7 @@ def test_forecast_follows_from_the_rate_that_it_measured(tmp_path: Path) -> None
 class Noting(ERM):
     """Note which epochs it was asked to learn; the first three are plain."""
 
-    warm_up = 3
+    warm_up_epochs = 3
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +54,7 @@ def test_forecast_times_the_method_itself_and_what_comes_before(tmp_path: Path) 
     batches = Batches(data.pixels, targets, batch_size=16, seed=0, device=torch.device("cpu"))
     recipe = recipes.load("standard", overrides={"epochs": 9})
     objective = Noting()
-    course = Course(objective, recipe, Compute("cpu", "fp32", 1), lambda each: {}, Keeper(Path()), lambda event: None)
-    result = forecast(model, batches, course=course, validation_images=12, seconds_before=7200.0)
+    config = FitConfig(objective, recipe, Compute("cpu", "fp32", 1), lambda each: {})
+    result = forecast(model, batches, config=config, validation_images=12, seconds_before=7200.0)
     assert objective.epochs == [2, 2, 2, 8, 8, 8]
     assert 2.0 <= result["hours"] < 2.5  # two hours before it, and nine epochs of 48 images

@@ -1,6 +1,7 @@
 """The contract that every objective keeps; a new line in the table is covered without being told."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,11 @@ from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.registry import load
-from cxrshort.training import OBJECTIVES, recipes
-from cxrshort.training import checkpointing as states
-from cxrshort.training.checkpointing import Keeper, State
+from cxrshort.training import OBJECTIVES, checkpointing, recipes
+from cxrshort.training.checkpointing import Checkpoint
 from cxrshort.training.data.batches import Batch, Batches
 from cxrshort.training.data.folds import Folds
-from cxrshort.training.loop import Course, fit
+from cxrshort.training.loop import FitConfig, fit
 
 from .tiny import tiny_dataset
 
@@ -159,16 +159,16 @@ def test_objective_resumes_to_the_same_numbers(
     """Interrupt after any step, at an epoch's edge too; what follows must not differ in a bit, dropout included."""
     recipe = recipes.load("standard", overrides={"epochs": 3})
     whole = build(folds, method)
-    course = Course(make(), recipe, FP32, lambda each: folds.validate(each, FP32), Keeper(tmp_path / "a"), _ignore)
-    unbroken = fit(whole, batches(folds), course=course, state=State())
+    config = FitConfig(make(), recipe, FP32, lambda each: folds.validate(each, FP32))
+    unbroken = fit(whole, batches(folds), config=config, checkpoint=Checkpoint(path=tmp_path / "a"))
 
     looks = iter(range(1, 100))
-    keeper = Keeper(tmp_path / "b", interrupted=lambda: next(looks) == stop_after)
-    course = Course(make(), recipe, FP32, lambda each: folds.validate(each, FP32), keeper, _ignore)
+    config = replace(config, objective=make(), interrupted=lambda: next(looks) == stop_after)
     with pytest.raises(ResumableError, match="the state is saved"):
-        fit(build(folds, method), batches(folds), course=course, state=State())
-    course = Course(make(), recipe, FP32, lambda each: folds.validate(each, FP32), Keeper(tmp_path / "b"), _ignore)
-    resumed = fit(build(folds, method), batches(folds), course=course, state=states.load(tmp_path / "b", settings={}))
+        fit(build(folds, method), batches(folds), config=config, checkpoint=Checkpoint(path=tmp_path / "b"))
+    config = replace(config, objective=make(), interrupted=lambda: False)
+    saved = checkpointing.load(tmp_path / "b", settings={})
+    resumed = fit(build(folds, method), batches(folds), config=config, checkpoint=saved)
 
     assert resumed.history == unbroken.history
     assert resumed.objective.keys() == unbroken.objective.keys()
@@ -177,7 +177,3 @@ def test_objective_resumes_to_the_same_numbers(
     for name in unbroken.best_weights:
         assert torch.equal(resumed.best_weights[name], unbroken.best_weights[name])
         assert torch.equal(resumed.model[name], unbroken.model[name])
-
-
-def _ignore(event: object) -> None:
-    del event

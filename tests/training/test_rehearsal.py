@@ -12,9 +12,7 @@ from cxrshort.models.architecture import Architecture
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.lookup import find_architecture
-from cxrshort.training import recipes
 from cxrshort.training.objectives.contract import make_objective
-from cxrshort.training.preparation import Plan
 from cxrshort.training.rehearsal import rehearse
 from cxrshort.training.task import Task
 from cxrshort.verbs.train import train
@@ -25,10 +23,6 @@ CPU = Compute("cpu", "fp32", 1)
 LABELS = ("COVID-19", "Edema")
 
 
-def plan(architecture: Architecture, method: str, **overrides: object) -> Plan:
-    return Plan(recipes.load("standard", overrides={"method": method, **overrides}), architecture, CPU, 0, False)
-
-
 @pytest.mark.parametrize("method", ["rrr", "gain", "isnet", "irm", "pgi", "group-dro"])
 def test_rehearsal_leaves_model_objective_and_draws_as_they_were(method: str) -> None:
     model = factory.build(Description("classifier", "small-cnn", LABELS, InputSpec(size=32)), seed=1)
@@ -37,7 +31,7 @@ def test_rehearsal_leaves_model_objective_and_draws_as_they_were(method: str) ->
     assert isinstance(objective, nn.Module)
     states = [copy.deepcopy(each.state_dict()) for each in (model, objective)]
     draws, training = torch.get_rng_state(), model.training
-    rehearse(model, objective, plan(find_architecture("small-cnn"), method), shape=(32, 32))
+    rehearse(model, objective, architecture=find_architecture("small-cnn"), compute=CPU, shape=(32, 32))
     for each, before in zip((model, objective), states, strict=True):
         assert all(torch.equal(value, before[name]) for name, value in each.state_dict().items())
     assert torch.equal(torch.get_rng_state(), draws)
@@ -64,7 +58,8 @@ def test_network_that_a_method_cannot_explain_is_refused_at_once() -> None:
         rehearse(
             model,
             make_objective("isnet", "", task=Task()),
-            plan(Architecture("smooth", lambda outputs: Smooth(), "last"), "isnet"),
+            architecture=Architecture("smooth", lambda outputs: Smooth(), "last"),
+            compute=CPU,
             shape=(32, 32),
         )
     assert caught.value.message == "'lrp' explains networks of ReLUs, and this one has 'gelu'"

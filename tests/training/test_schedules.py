@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from cxrshort.training import recipes
-from cxrshort.training.checkpointing import State
+from cxrshort.training.checkpointing import Checkpoint
 from cxrshort.training.loop import make_optimizer, set_rates
 from cxrshort.training.recipes import SCHEDULES, Recipe
 from cxrshort.training.schedules import beta1, rate_factor
@@ -109,7 +109,7 @@ def test_step_sets_beta1_of_adam_and_leaves_momentum_of_sgd():
     for name, expected in (("adamw", (0.85, 0.99)), ("adam", (0.85, 0.99)), ("sgd", None)):
         recipe = Recipe("r", epochs=10, schedule="one-cycle", optimizer=name, beta2=0.99)
         optimizer = make_optimizer(nn.Linear(2, 1), recipe)
-        set_rates(optimizer, recipe, state=State(epoch=3, step=0), steps=4)
+        set_rates(optimizer, recipe, checkpoint=Checkpoint(epoch=3, step=0), steps=4)
         assert optimizer.param_groups[0].get("betas") == (expected and pytest.approx(expected))
         assert optimizer.param_groups[0].get("momentum", recipe.momentum) == recipe.momentum
 

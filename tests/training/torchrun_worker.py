@@ -24,10 +24,10 @@ from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.scoring import scan, score
 from cxrshort.training import recipes
-from cxrshort.training.checkpointing import Keeper, State
+from cxrshort.training.checkpointing import Checkpoint
 from cxrshort.training.data.batches import Batches
 from cxrshort.training.data.sampling import balanced_chances
-from cxrshort.training.loop import Course, fit
+from cxrshort.training.loop import FitConfig, fit
 from cxrshort.training.objectives.contract import make_objective
 from cxrshort.training.task import Task
 
@@ -104,10 +104,9 @@ def learn(name: str, data: datasets.Dataset, compute: Compute, out: Path) -> dic
         rank=compute.rank,
         processes=compute.processes,
     )
-    keeper = Keeper(out / f"{name}.pt")
     model = network(frozen=name != "batch-norm", draws=recipe.method == "multitask")
-    course = Course(objective, recipe, compute, lambda each: {"score": 0.5}, keeper, lambda event: None)
-    state = fit(model, batches, course=course, state=State())
+    config = FitConfig(objective, recipe, compute, lambda each: {"score": 0.5})
+    state = fit(model, batches, config=config, checkpoint=Checkpoint(path=out / f"{name}.pt"))
     weights = {key: value.contiguous() for key, value in model.state_dict().items() if "num_batches" not in key}
     memory = {f"objective.{key}": value for key, value in state.objective.items()}
     average = {f"average.{key}": value for key, value in state.average.items() if "num_batches" not in key}

@@ -17,7 +17,9 @@ from cxrshort.models import checkpoint, factory
 from cxrshort.models.scoring import score
 from cxrshort.stats.auc import auc
 from cxrshort.training import recipes
-from cxrshort.verbs.train import STATE, default_folder, train
+from cxrshort.training.folders import default_folder
+from cxrshort.training.job import CHECKPOINT
+from cxrshort.verbs.train import train
 
 from ..cli.console import run, start
 from ..training.tiny import png_signature, tiny_dataset, tree
@@ -211,7 +213,7 @@ def third_epoch(out: Path) -> bool:
 
 
 def saving_state(out: Path) -> bool:
-    return any(out.glob(f"{STATE}.*.tmp")) or any(out.glob(f".{STATE}.*.tmp"))
+    return any(out.glob(f"{CHECKPOINT}.*.tmp")) or any(out.glob(f".{CHECKPOINT}.*.tmp"))
 
 
 def writing_model(out: Path) -> bool:

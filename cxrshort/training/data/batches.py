@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cxrshort.columns import MASK_BITS
 from cxrshort.compute import seeded_generator
@@ -46,6 +46,7 @@ class Batch(NamedTuple):
         known: (N,) number of known targets of each image; None counts every image once.
         share: which part of the step this is; None is the whole.
         divisor: () number of the step's images over which the objective takes its means; None counts this batch's.
+        teacher: the network that the model learns from, frozen and in evaluation mode; None where the run has none.
     """
 
     images: Tensor
@@ -58,6 +59,7 @@ class Batch(NamedTuple):
     known: Indices | None = None
     share: Share | None = None
     divisor: Tensor | None = None
+    teacher: nn.Module | None = None
 
     @property
     def weight(self) -> float:
@@ -65,7 +67,7 @@ class Batch(NamedTuple):
         return 1.0 if self.share is None else self.share.weight
 
     def split(self, parts: int) -> "list[Batch]":
-        """Cut the batch into parts of almost equal size, whose weights add up to its own."""
+        """Cut the batch into micro-batches of almost equal size, whose weights add up to its own."""
         if parts == 1 or len(self.indices) < 2:
             return [self]
         known = np.ones(len(self.indices), np.int64) if self.known is None else self.known
@@ -87,20 +89,6 @@ class Batch(NamedTuple):
             known=None if self.known is None else self.known[rows],
             share=share,
         )
-
-
-@runtime_checkable
-class Averaging(Protocol):
-    """What an objective offers whose loss has means over images, besides the mean over known targets."""
-
-    def divisor(self, batch: Batch) -> Tensor:
-        """Return over how many of a batch's images its means go, a scalar; the model is not asked."""
-
-
-def divided_by(objective: Averaging, batch: Batch) -> Tensor:
-    """Return what a sum over a batch's images is divided by, so that the parts of a step add up to its mean."""
-    count = objective.divisor(batch) if batch.divisor is None else batch.divisor
-    return count.clamp(min=1)
 
 
 def cut(images: int, parts: int) -> list[int]:

@@ -52,7 +52,7 @@ def check_groups(groups: Codes | None, *, method: str) -> Codes:
     return groups
 
 
-def of_batch(groups: Tensor | None, *, method: str) -> Tensor:
+def batch_groups(groups: Tensor | None, *, method: str) -> Tensor:
     """Return the groups of a batch.
 
     Raises:

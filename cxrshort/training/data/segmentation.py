@@ -120,7 +120,9 @@ class MaskFolds:
         return {"val_loss": loss, "score": dice, "dice": dice, "iou": iou}
 
 
-def measure_drawn(model: nn.Module, pixels: Source, masks: MaskSource, *, bit: int, compute: Compute) -> float:
+def measure_predicted_masks(
+    model: nn.Module, pixels: Source, masks: MaskSource, *, bit: int, compute: Compute
+) -> float:
     """Return the mean Dice, over images, of the masks that a classifier draws beside its logits.
 
     Both masks are compared at the size that the network sees.

@@ -6,12 +6,11 @@ of the whole step, and each differentiates the one loss by its own rows and goes
 
     d loss / d weights = sum over processes of (d loss / d own logits) (d own logits / d weights)
 
-No gradient travels between processes but that of the weights. Passes of ``--accumulate`` look twice: the first time
-without a graph, for the logits of the whole step, then pass by pass with one, so the memory is that of a pass.
+No gradient travels between processes but that of the weights. Micro-batches are computed twice: the first time without
+a graph, for the logits of the whole step, then one by one with a graph, so the memory is that of a micro-batch.
 """
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -19,80 +18,80 @@ from torch import Tensor, nn
 from cxrshort import distributed
 from cxrshort.compute import Compute
 from cxrshort.training.data.batches import Batch
-from cxrshort.training.data.groups import of_batch
-from cxrshort.training.task import Task
+from cxrshort.training.data.groups import batch_groups
+from cxrshort.training.objectives.contract import Needs, Objective
 
 
-@runtime_checkable
-class Comparing(Protocol):
-    """What an objective over groups offers; calling it does both on one batch."""
+class Comparison(Objective):
+    """Learn from the groups of a whole step; what such an objective remembers moves on once for the step."""
 
-    name: str
-    task: Task
-    views: int
+    needs = Needs(groups=True)
+    number_of_views = 1
 
-    def look(self, model: nn.Module, batch: Batch) -> Tensor:
+    def views(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return what is compared of each image, (N, V, *T): V views of logits, shaped as its targets are."""
+        raise NotImplementedError
 
-    def compare(self, looks: Tensor, targets: Tensor, groups: Tensor, *, epoch: int) -> Tensor:
-        """Return the loss of a whole step, a scalar, and move on what the objective remembers."""
+    def step_loss(self, logits: Tensor, targets: Tensor, groups: Tensor, *, epoch: int) -> Tensor:
+        """Return the loss of a whole step, a scalar, and move on what the objective remembers.
 
+        Args:
+            logits: of :meth:`views`, (N, V, *T).
+            targets: (N, *T).
+            groups: (N,) codes.
+            epoch: counted from 0.
+        """
+        raise NotImplementedError
 
-def compare(objective: Comparing, model: nn.Module, batch: Batch) -> Tensor:
-    """Return the loss of a batch that is a whole step."""
-    groups = of_batch(batch.groups, method=objective.name)
-    looks = objective.look(model, batch)
-    return objective.compare(looks, objective.task.targets(batch), groups, epoch=batch.epoch)
+    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return the loss of a batch that is a whole step, a scalar."""
+        groups = batch_groups(batch.groups, method=self.name)
+        return self.step_loss(self.views(model, batch), self.task.targets(batch), groups, epoch=batch.epoch)
 
+    def summed_buffers(self) -> list[Tensor]:
+        """Return none: every process has seen the whole step."""
+        return []
 
-def learn_from_whole(objective: Comparing, model: nn.Module, batch: Batch, *, passes: int, compute: Compute) -> Tensor:
-    """Add the gradients of this process's share of a step, and return the loss of the whole step, detached.
+    def backward(self, model: nn.Module, batch: Batch, *, accumulation_steps: int, compute: Compute) -> Tensor:
+        """Add the gradients of this process's share of a step, and return the loss of the whole step, detached.
 
-    Args:
-        objective: compares the images of the step.
-        model: whose gradients are added to.
-        batch: the share, which may be empty.
-        passes: parts in which the share is worked on, to save memory.
-        compute: the processes.
+        Returns:
+            The loss, a scalar, in the first process; the others return 0, so that it can be added up.
+        """
+        targets = self.task.targets(batch)
+        groups = batch_groups(batch.groups, method=self.name)
+        micro_batches = [part for part in batch.split(accumulation_steps) if len(part.indices)]
+        recompute = len(micro_batches) > 1
+        compute_logits = self._logits_without_graph if recompute else self._logits
+        logits = compute_logits(model, micro_batches, compute)
+        shape = (len(batch.indices), self.number_of_views, *targets.shape[1:])
+        own = torch.cat([rows.detach() for rows in logits]) if logits else torch.zeros(shape, device=targets.device)
+        whole = _gather(own, batch, compute).requires_grad_()
+        with compute.autocast():
+            loss = self.step_loss(
+                whole, _gather(targets, batch, compute), _gather(groups, batch, compute), epoch=batch.epoch
+            )
+        (gradient,) = torch.autograd.grad(loss, whole)
+        first = batch.share.first if batch.share else 0
+        slopes = torch.split(gradient[first : first + len(own)], [len(rows) for rows in logits])
+        for number, slope in enumerate(slopes):
+            rows = self._logits(model, micro_batches[number : number + 1], compute)[0] if recompute else logits[number]
+            rows.backward(slope)  # type: ignore[no-untyped-call]
+        return loss.detach() if compute.rank == 0 else torch.zeros_like(loss)
 
-    Returns:
-        The loss, a scalar; the first process's is that of the step, the others return 0, so that it can be added up.
-    """
-    targets = objective.task.targets(batch)
-    groups = of_batch(batch.groups, method=objective.name)
-    parts = [part for part in batch.split(passes) if len(part.indices)]
-    again = len(parts) > 1
-    looks = _look_ahead(objective, model, parts, compute) if again else _look(objective, model, parts, compute)
-    shape = (len(batch.indices), objective.views, *targets.shape[1:])
-    own = torch.cat([each.detach() for each in looks]) if looks else torch.zeros(shape, device=targets.device)
-    whole = _gather(own, batch, compute).requires_grad_()
-    with compute.autocast():
-        loss = objective.compare(
-            whole, _gather(targets, batch, compute), _gather(groups, batch, compute), epoch=batch.epoch
-        )
-    (gradient,) = torch.autograd.grad(loss, whole)
-    first = batch.share.first if batch.share else 0
-    slopes = torch.split(gradient[first : first + len(own)], [len(each) for each in looks])
-    for number, slope in enumerate(slopes):
-        (look,) = _look(objective, model, parts[number : number + 1], compute) if again else looks
-        look.backward(slope)  # type: ignore[no-untyped-call]
-    return loss.detach() if compute.rank == 0 else torch.zeros_like(loss)
+    def _logits(self, model: nn.Module, micro_batches: Sequence[Batch], compute: Compute) -> list[Tensor]:
+        with compute.autocast():
+            return [self.views(model, micro_batch) for micro_batch in micro_batches]
 
-
-def _look(objective: Comparing, model: nn.Module, parts: Sequence[Batch], compute: Compute) -> list[Tensor]:
-    with compute.autocast():
-        return [objective.look(model, part) for part in parts]
-
-
-def _look_ahead(objective: Comparing, model: nn.Module, parts: Sequence[Batch], compute: Compute) -> list[Tensor]:
-    """Return what the passes of a step will see, without a graph; statistics and random draws are as before it."""
-    kept = {name: value.clone() for name, value in model.named_buffers()}
-    device = compute.torch_device
-    with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.no_grad():
-        looks = _look(objective, model, parts, compute)
-        for name, value in model.named_buffers():
-            value.copy_(kept[name])
-    return looks
+    def _logits_without_graph(self, model: nn.Module, micro_batches: Sequence[Batch], compute: Compute) -> list[Tensor]:
+        """Return the logits of a step's micro-batches; running statistics and random draws are as before."""
+        kept = {name: value.clone() for name, value in model.named_buffers()}
+        device = compute.torch_device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.no_grad():
+            logits = self._logits(model, micro_batches, compute)
+            for name, value in model.named_buffers():
+                value.copy_(kept[name])
+        return logits
 
 
 def _gather(own: Tensor, batch: Batch, compute: Compute) -> Tensor:

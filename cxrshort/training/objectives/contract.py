@@ -1,29 +1,131 @@
-"""From the words of the command line to an objective."""
+"""The contract of every way to learn, and from the words of the command line to an objective."""
 
 import dataclasses
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 
-from cxrshort import registry
+from cxrshort import distributed, registry
+from cxrshort.compute import Compute
 from cxrshort.errors import UsageError
+from cxrshort.images.prefetch import Source
 from cxrshort.training import OBJECTIVES
-from cxrshort.training.data.batches import Batch
+from cxrshort.training.data.batches import Batch, MaskSource
+from cxrshort.training.data.groups import Codes, check_groups
+from cxrshort.training.data.masks import check_masks
 from cxrshort.training.task import Task
 
 
-class Objective(Protocol):
-    """What every way to learn offers; its buffers are part of a run's state."""
+class Needs(NamedTuple):
+    """Say what an objective needs beside images and targets; a batch brings it.
 
-    uses_masks: bool
+    Args:
+        masks: of where evidence may lie.
+        groups: of the training images.
+        teacher: a trained network, frozen and in evaluation mode.
+        predicted_masks: a network that draws masks beside its logits; the validation images have masks then too.
+    """
 
-    def check(self, groups: npt.NDArray[np.int64] | None, masks: object | None) -> None:
-        """Refuse a training fold that it cannot learn from."""
+    masks: bool = False
+    groups: bool = False
+    teacher: bool = False
+    predicted_masks: bool = False
 
-    def __call__(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Return the loss of one batch, a scalar."""
+
+class ValidationImages(NamedTuple):
+    """Hold what an objective's own measures are taken on.
+
+    Args:
+        pixels: the images of the validation fold.
+        masks: their masks, where the objective needs predicted masks.
+        mask_bit: which bits of the masks are foreground.
+        teacher: the network that the model learns from, where the objective needs one.
+    """
+
+    pixels: Source
+    masks: MaskSource | None
+    mask_bit: int
+    teacher: nn.Module | None
+
+
+class Objective(nn.Module):
+    """Say what a model learns. This one class is inherited, so that a way to learn states only what is its own.
+
+    Its buffers are part of a run's checkpoint. A teacher never is: it comes with each batch.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type]
+    needs: Needs = Needs()
+    task: Task
+
+    @property
+    def warm_up_epochs(self) -> int:
+        """Return the epochs at the start that are plain training, or nearly: no model of them is kept."""
+        return 0
+
+    def check(self, groups: Codes | None, masks: object | None) -> None:
+        """Refuse a fold that the objective cannot learn from.
+
+        Raises:
+            UsageError: it lacks the groups or masks that are needed.
+        """
+        if self.needs.groups:
+            check_groups(groups, method=self.name)
+        if self.needs.masks:
+            check_masks(masks, method=self.name)
+
+    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return what a batch adds to the loss of its step, a scalar."""
+        raise NotImplementedError
+
+    def divisor(self, batch: Batch) -> Tensor | None:
+        """Return over how many of a batch's images the loss takes means, a scalar; the model is not asked.
+
+        None where there is only the mean over the targets that are there, which the batch weighs itself.
+        """
+        del batch
+        return None
+
+    def mean(self, values: Tensor, batch: Batch) -> Tensor:
+        """Return the sum of one value per image over their number in the whole step, so that its parts add up."""
+        count = self.divisor(batch) if batch.divisor is None else batch.divisor
+        return values.sum() / (max(1, len(values)) if count is None else count.clamp(min=1))
+
+    def backward(self, model: nn.Module, batch: Batch, *, accumulation_steps: int, compute: Compute) -> Tensor:
+        """Add the gradients of this process's share of a step.
+
+        Args:
+            model: whose gradients are added to.
+            batch: the share, which may be empty.
+            accumulation_steps: micro-batches in which the share is worked on, to save memory.
+            compute: precision and processes.
+
+        Returns:
+            What the share adds to the loss of the step, a scalar, detached.
+        """
+        divisor = self.divisor(batch)
+        if divisor is not None:
+            batch = batch._replace(divisor=distributed.all_reduce(divisor, compute))
+        losses = [torch.zeros((), device=compute.torch_device)]
+        for micro_batch in batch.split(accumulation_steps):
+            if len(micro_batch.indices):
+                with compute.autocast():
+                    loss = self(model, micro_batch)
+                loss.backward()
+                losses.append(loss.detach())
+        return torch.stack(losses).sum()
+
+    def summed_buffers(self) -> list[Tensor]:
+        """Return the buffers to which each process adds what it sees of a step; the step's sum is over all of them."""
+        return list(self.buffers())
+
+    def validate(self, model: nn.Module, images: ValidationImages, compute: Compute) -> Mapping[str, float]:
+        """Return measures of its own, which stand beside the validation loss and score, or take their place."""
+        del model, images, compute
+        return {}
 
 
 def make_objective(name: str, settings: str, *, task: Task) -> Objective:

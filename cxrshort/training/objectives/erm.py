@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.groups import Codes
 from cxrshort.training.data.masks import check_masks
+from cxrshort.training.objectives.contract import Needs, Objective
 from cxrshort.training.task import MULTILABEL, Task
 
 
@@ -15,7 +16,7 @@ class ERMSettings:
     """Hold nothing: empirical risk minimisation leaves no choice."""
 
 
-class ERM(nn.Module):
+class ERM(Objective):
     """Minimise the mean loss over all training images.
 
     Args:
@@ -24,18 +25,22 @@ class ERM(nn.Module):
     """
 
     name = "erm"
-    uses_masks = False
     Settings = ERMSettings
 
     def __init__(self, settings: ERMSettings | None = None, *, task: Task = MULTILABEL) -> None:
         super().__init__()
         self.settings = settings or ERMSettings()
         self.task = task
+        self.needs = Needs(masks=task.name == "masks")
 
     def check(self, groups: Codes | None, masks: object | None) -> None:
-        """Refuse a fold that cannot be learnt from; only a segmenter needs anything, masks."""
+        """Refuse a fold that cannot be learnt from; only a segmenter needs anything, masks.
+
+        Raises:
+            UsageError: it has none.
+        """
         del groups
-        if self.task.name == "masks":
+        if self.needs.masks:
             check_masks(masks, method="erm of masks")
 
     def forward(self, model: nn.Module, batch: Batch) -> Tensor:

@@ -17,9 +17,9 @@ from cxrshort.attribution import grad_cam
 from cxrshort.attribution.batch_norm import BatchNormRule
 from cxrshort.attribution.passes import Phase, exact
 from cxrshort.errors import UsageError
-from cxrshort.training.data.batches import Batch, divided_by
-from cxrshort.training.data.groups import Codes
-from cxrshort.training.data.masks import check_masks, foreground
+from cxrshort.training.data.batches import Batch
+from cxrshort.training.data.masks import foreground
+from cxrshort.training.objectives.contract import Needs, Objective
 from cxrshort.training.objectives.target_sampling import draw_questions
 from cxrshort.training.task import MULTILABEL, Task
 
@@ -53,7 +53,7 @@ class GAINSettings:
                 raise UsageError(f"the {name} of gain is '{getattr(self, name)}', it must not be below 0", "try 1")
 
 
-class GAIN(nn.Module):
+class GAIN(Objective):
     """Minimise the mean loss, and guide Grad-CAM into the foreground; fp32 throughout.
 
     Args:
@@ -65,7 +65,7 @@ class GAIN(nn.Module):
     """
 
     name = "gain"
-    uses_masks = True
+    needs = Needs(masks=True)
     Settings = GAINSettings
 
     def __init__(self, settings: GAINSettings | None = None, *, task: Task = MULTILABEL) -> None:
@@ -73,15 +73,6 @@ class GAIN(nn.Module):
         self.settings = settings or GAINSettings()
         self.task = task
         task.check_classes(self.name)
-
-    def check(self, groups: Codes | None, masks: object | None) -> None:
-        """Refuse a fold without masks.
-
-        Raises:
-            UsageError: there are none.
-        """
-        del groups
-        check_masks(masks, method=self.name)
 
     def divisor(self, batch: Batch) -> Tensor:
         """Return over how many images maps are averaged: those with a known target."""
@@ -96,12 +87,11 @@ class GAIN(nn.Module):
         )
         loss = self.task.loss(logits, batch)
         distances = ((maps - masks) ** 2).mean((1, 2, 3))
-        divisor = divided_by(self, batch)
-        loss = loss + self.settings.supervision * (distances * asked.known).sum() / divisor
+        loss = loss + self.settings.supervision * self.mean(distances * asked.known, batch)
         if self.settings.mining == 0:
             return loss
         hidden = batch.images * (1 - torch.sigmoid(_SLOPE * (maps - _THRESHOLD)))
         # Running statistics: images with holes must not enter those that the model is used with.
         with exact(hidden), BatchNormRule("eval", Phase()):
             left = asked.log_probability(self.task, model(hidden)).exp()
-        return loss + self.settings.mining * (left * asked.known).sum() / divisor
+        return loss + self.settings.mining * self.mean(left * asked.known, batch)

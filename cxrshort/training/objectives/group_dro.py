@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cxrshort.errors import UsageError
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.groups import Codes, check_groups, group_means
-from cxrshort.training.objectives.comparison import compare
+from cxrshort.training.objectives.comparison import Comparison
 from cxrshort.training.task import MULTILABEL, Task, full_precision
 
 
@@ -40,7 +40,7 @@ class GroupDROSettings:
             raise UsageError(f"the adjustment of group-dro is '{self.adjustment}', it must not be below 0", "try 0")
 
 
-class GroupDRO(nn.Module):
+class GroupDRO(Comparison):
     """Minimise the loss of the worst group.
 
     Its state is ``weights``, (G,), the q_g. Call :meth:`check` with the training fold before anything else.
@@ -51,8 +51,6 @@ class GroupDRO(nn.Module):
     """
 
     name = "group-dro"
-    uses_masks = False
-    views = 1
     Settings = GroupDROSettings
     weights: Tensor
     margins: Tensor
@@ -75,18 +73,14 @@ class GroupDRO(nn.Module):
         self.weights = torch.full((len(sizes),), 1 / len(sizes))
         self.margins = torch.from_numpy(self.settings.adjustment / np.sqrt(np.maximum(sizes, 1))).float()
 
-    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Return the loss of one batch, a scalar, and move the weights."""
-        return compare(self, model, batch)
-
-    def look(self, model: nn.Module, batch: Batch) -> Tensor:
+    def views(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the logits of each image as its one view, (N, 1, *T)."""
         return full_precision(model(batch.images))[:, None]
 
-    def compare(self, looks: Tensor, targets: Tensor, groups: Tensor, *, epoch: int) -> Tensor:
+    def step_loss(self, logits: Tensor, targets: Tensor, groups: Tensor, *, epoch: int) -> Tensor:
         """Return the loss of a whole step, a scalar, and move the weights, once."""
         del epoch
-        means = group_means(self.task.losses(looks[:, 0], targets), groups, count=len(self.weights))
+        means = group_means(self.task.losses(logits[:, 0], targets), groups, count=len(self.weights))
         adjusted = means.values + self.margins * means.present
         with torch.no_grad():
             self.weights.mul_(torch.exp(self.settings.step * adjusted))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from cxrshort.errors import UsageError
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.groups import Codes, check_groups, group_means, halves
-from cxrshort.training.objectives.comparison import compare
+from cxrshort.training.objectives.comparison import Comparison
 from cxrshort.training.task import MULTILABEL, Task, full_precision
 
 
@@ -42,7 +42,7 @@ class IRMSettings:
             raise UsageError(f"the weight of irm is '{self.weight}', it must not be below 0", "try 1")
 
 
-class IRM(nn.Module):
+class IRM(Comparison):
     """Minimise the mean loss of the groups and how much rescaling the logits would help any of them.
 
     Args:
@@ -51,8 +51,6 @@ class IRM(nn.Module):
     """
 
     name = "irm"
-    uses_masks = False
-    views = 1
     Settings = IRMSettings
     groups: Tensor
 
@@ -63,7 +61,7 @@ class IRM(nn.Module):
         self.count = 0
 
     @property
-    def warm_up(self) -> int:
+    def warm_up_epochs(self) -> int:
         """Return the epochs at the start that are plain training, or nearly: no model of them is kept."""
         return self.settings.plain_epochs
 
@@ -76,17 +74,13 @@ class IRM(nn.Module):
         del masks
         self.count = int(check_groups(groups, method=self.name).max()) + 1
 
-    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Return the loss of one batch, a scalar."""
-        return compare(self, model, batch)
-
-    def look(self, model: nn.Module, batch: Batch) -> Tensor:
+    def views(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the logits of each image as its one view, (N, 1, *T)."""
         return full_precision(model(batch.images))[:, None]
 
-    def compare(self, looks: Tensor, targets: Tensor, groups: Tensor, *, epoch: int) -> Tensor:
+    def step_loss(self, logits: Tensor, targets: Tensor, groups: Tensor, *, epoch: int) -> Tensor:
         """Return the loss of a whole step, a scalar."""
-        logits = looks[:, 0]
+        logits = logits[:, 0]
         risk = group_means(self.task.losses(logits, targets), groups, count=self.count).mean()
         weight = self.settings.weight if epoch >= self.settings.plain_epochs else min(1.0, self.settings.weight)
         total = risk + weight * self._penalty(logits, targets, groups)

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from cxrshort.attribution import lrp
 from cxrshort.attribution.passes import Explained
 from cxrshort.errors import UsageError
-from cxrshort.training.data.batches import Batch, divided_by
-from cxrshort.training.data.groups import Codes
-from cxrshort.training.data.masks import check_masks, foreground
+from cxrshort.training.data.batches import Batch
+from cxrshort.training.data.masks import foreground
+from cxrshort.training.objectives.contract import Needs, Objective
 from cxrshort.training.objectives.target_sampling import draw_outputs
 from cxrshort.training.task import MULTILABEL, Task
 
@@ -70,7 +70,7 @@ class ISNetSettings:
             raise UsageError("isnet estimates C1 and C2 in its plain epochs, and has none", "give C1 and C2")
 
 
-class ISNet(nn.Module):
+class ISNet(Objective):
     """Minimise the mean loss and the LRP relevance of the background; fp32 throughout.
 
     Its state is the number, sum and sum of squares of the totals of relevance seen in the last plain epoch: sums, which
@@ -85,7 +85,7 @@ class ISNet(nn.Module):
     """
 
     name = "isnet"
-    uses_masks = True
+    needs = Needs(masks=True)
     Settings = ISNetSettings
     totals: Tensor
 
@@ -98,18 +98,9 @@ class ISNet(nn.Module):
             task.check_classes(self.name)
 
     @property
-    def warm_up(self) -> int:
+    def warm_up_epochs(self) -> int:
         """Return the epochs at the start that are plain training, or nearly: no model of them is kept."""
         return 0 if self.settings.lowest else self.settings.plain_epochs
-
-    def check(self, groups: Codes | None, masks: object | None) -> None:
-        """Refuse a fold without masks.
-
-        Raises:
-            UsageError: there are none.
-        """
-        del groups
-        check_masks(masks, method=self.name)
 
     def divisor(self, batch: Batch) -> Tensor:
         """Return over how many images maps are averaged: one without foreground has no place for evidence."""
@@ -119,7 +110,7 @@ class ISNet(nn.Module):
         """Return the loss of one batch, a scalar."""
         settings = self.settings
         masks = foreground(batch.masks, batch.images, method=self.name)
-        plain = self.warm_up
+        plain = self.warm_up_epochs
         if batch.epoch < plain - 1:
             return self.task.loss(model(batch.images), batch)
         maps, logits = self._explain(model, batch)
@@ -132,7 +123,7 @@ class ISNet(nn.Module):
         outside = background_loss(maps, masks, decay=settings.decay)
         inside = foreground_loss(maps, masks, lowest=lowest, highest=highest)
         penalties = (settings.background * outside + settings.inside * inside) * seen
-        explained = penalties.sum() / divided_by(self, batch)
+        explained = self.mean(penalties, batch)
         return (1 - settings.share) * loss + settings.share * explained
 
     def bounds(self) -> tuple[float, float]:

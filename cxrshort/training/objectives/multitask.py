@@ -10,6 +10,7 @@ Masks teach the encoder where the lungs are, not that evidence must lie there: n
 the background.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -17,11 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cxrshort.compute import Compute
 from cxrshort.errors import UsageError
 from cxrshort.models.classifier import Classifier
-from cxrshort.training.data.batches import Batch, divided_by
-from cxrshort.training.data.groups import Codes
-from cxrshort.training.data.masks import check_masks, given_masks
+from cxrshort.training.data.batches import Batch
+from cxrshort.training.data.masks import given_masks
+from cxrshort.training.data.segmentation import measure_predicted_masks
+from cxrshort.training.objectives.contract import Needs, Objective, ValidationImages
 from cxrshort.training.task import MULTILABEL, Task, full_precision
 
 _SMOOTH = 1.0
@@ -58,7 +61,7 @@ class MultitaskSettings:
             raise UsageError(f"the dice of multitask is '{self.dice}', it must be from 0 to 1", "try 0.5")
 
 
-class Multitask(nn.Module):
+class Multitask(Objective):
     """Minimise the mean loss of the labels and that of the masks which the same network draws.
 
     Args:
@@ -70,8 +73,7 @@ class Multitask(nn.Module):
     """
 
     name = "multitask"
-    uses_masks = True
-    draws_masks = True
+    needs = Needs(masks=True, predicted_masks=True)
     Settings = MultitaskSettings
 
     def __init__(self, settings: MultitaskSettings | None = None, *, task: Task = MULTILABEL) -> None:
@@ -80,15 +82,6 @@ class Multitask(nn.Module):
         self.task = task
         if task.name == "masks":
             task.check_classes(self.name)
-
-    def check(self, groups: Codes | None, masks: object | None) -> None:
-        """Refuse a fold without masks.
-
-        Raises:
-            UsageError: there are none.
-        """
-        del groups
-        check_masks(masks, method=self.name)
 
     def divisor(self, batch: Batch) -> Tensor:
         """Return over how many images the masks' loss is a mean: all of them."""
@@ -106,9 +99,14 @@ class Multitask(nn.Module):
         logits, drawn = classifier.with_masks(batch.images)
         losses = mask_losses(drawn, classifier.frame(masks), dice=self.settings.dice)
         labels = self.task.loss(logits, batch)
-        return self.settings.classification * labels + self.settings.segmentation * losses.sum() / divided_by(
-            self, batch
-        )
+        return self.settings.classification * labels + self.settings.segmentation * self.mean(losses, batch)
+
+    def validate(self, model: nn.Module, images: ValidationImages, compute: Compute) -> Mapping[str, float]:
+        """Return ``mask_dice``, the mean Dice of the predicted masks, where there are masks to compare them with."""
+        if images.masks is None:
+            return {}
+        dice = measure_predicted_masks(model, images.pixels, images.masks, bit=images.mask_bit, compute=compute)
+        return {"mask_dice": dice}
 
 
 def mask_losses(logits: Tensor, masks: Tensor, *, dice: float) -> Tensor:

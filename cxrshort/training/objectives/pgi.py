@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 from cxrshort.errors import UsageError
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.groups import Codes, check_groups, group_means
-from cxrshort.training.objectives.comparison import compare
+from cxrshort.training.objectives.comparison import Comparison
 from cxrshort.training.task import MULTILABEL, Task, full_precision
 
 _SMALLEST = 1e-12
@@ -57,7 +57,7 @@ class PGISettings:
         return self.weight * min(1.0, max(0.0, (epoch - self.plain_epochs + 1) / self.ramp_epochs))
 
 
-class PGI(nn.Module):
+class PGI(Comparison):
     """Minimise the mean loss of the groups and how differently they are predicted within a class.
 
     Args:
@@ -69,8 +69,7 @@ class PGI(nn.Module):
     """
 
     name = "pgi"
-    uses_masks = False
-    views = 2
+    number_of_views = 2
     Settings = PGISettings
 
     def __init__(self, settings: PGISettings | None = None, *, task: Task = MULTILABEL) -> None:
@@ -81,7 +80,7 @@ class PGI(nn.Module):
         task.check_classes(self.name)
 
     @property
-    def warm_up(self) -> int:
+    def warm_up_epochs(self) -> int:
         """Return the epochs at the start that are plain training, or nearly: no model of them is kept."""
         return self.settings.plain_epochs
 
@@ -94,23 +93,19 @@ class PGI(nn.Module):
         del masks
         self.count = int(check_groups(groups, method=self.name).max()) + 1
 
-    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Return the loss of one batch, a scalar."""
-        return compare(self, model, batch)
-
-    def look(self, model: nn.Module, batch: Batch) -> Tensor:
+    def views(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the logits of each image, (N, 2, L): once for the loss, once in a graph that ends at the features."""
         with _LastLinear() as head:
             logits = model(batch.images)
         return torch.stack([full_precision(logits), full_precision(head.again(logits))], 1)
 
-    def compare(self, looks: Tensor, targets: Tensor, groups: Tensor, *, epoch: int) -> Tensor:
+    def step_loss(self, logits: Tensor, targets: Tensor, groups: Tensor, *, epoch: int) -> Tensor:
         """Return the loss of a whole step, a scalar."""
-        risk = group_means(self.task.losses(looks[:, 0], targets), groups, count=self.count).mean()
+        risk = group_means(self.task.losses(logits[:, 0], targets), groups, count=self.count).mean()
         weight = self.settings.at(epoch)
         if weight == 0:
             return risk
-        probabilities = self.task.log_probabilities(looks[:, 1]).exp()
+        probabilities = self.task.log_probabilities(logits[:, 1]).exp()
         return risk + weight * self._penalty(probabilities, self.task.answers(targets), groups)
 
     def _penalty(self, probabilities: Tensor, answers: Tensor, groups: Tensor) -> Tensor:

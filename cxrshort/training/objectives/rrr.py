@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from cxrshort.attribution import gradient
 from cxrshort.errors import UsageError
-from cxrshort.training.data.batches import Batch, divided_by
-from cxrshort.training.data.groups import Codes
-from cxrshort.training.data.masks import check_masks, foreground
+from cxrshort.training.data.batches import Batch
+from cxrshort.training.data.masks import foreground
+from cxrshort.training.objectives.contract import Needs, Objective
 from cxrshort.training.task import MULTILABEL, Task
 
 
@@ -43,7 +43,7 @@ class RRRSettings:
             raise UsageError(f"the weight of rrr is '{self.weight}', it must not be below 0", "try 0.001")
 
 
-class RRR(nn.Module):
+class RRR(Objective):
     """Minimise the mean loss and the input gradients in the background; fp32 throughout.
 
     Args:
@@ -55,7 +55,7 @@ class RRR(nn.Module):
     """
 
     name = "rrr"
-    uses_masks = True
+    needs = Needs(masks=True)
     Settings = RRRSettings
 
     def __init__(self, settings: RRRSettings | None = None, *, task: Task = MULTILABEL) -> None:
@@ -63,15 +63,6 @@ class RRR(nn.Module):
         self.settings = settings or RRRSettings()
         self.task = task
         task.check_classes(self.name)
-
-    def check(self, groups: Codes | None, masks: object | None) -> None:
-        """Refuse a fold without masks.
-
-        Raises:
-            UsageError: there are none.
-        """
-        del groups
-        check_masks(masks, method=self.name)
 
     def divisor(self, batch: Batch) -> Tensor:
         """Return over how many images the penalty is a mean: all of them."""
@@ -83,7 +74,7 @@ class RRR(nn.Module):
         gradients, logits = gradient.explain(
             model, batch.images, score=self._score, bn=self.settings.bn, create_graph=True
         )
-        penalty = (background * gradients**2).sum((1, 2, 3)).sum() / divided_by(self, batch)
+        penalty = self.mean((background * gradients**2).sum((1, 2, 3)), batch)
         return self.task.loss(logits, batch) + self.settings.weight * penalty
 
     def _score(self, logits: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cxrshort.compute import Compute
-from cxrshort.training.objectives.comparison import Comparing, learn_from_whole
+from cxrshort.training.objectives.comparison import Comparison
 from cxrshort.training.objectives.contract import make_objective
 from cxrshort.training.task import Task
 
@@ -36,20 +36,20 @@ def objective_of(name: str) -> Any:
 def with_every_graph(objective: Any, model: nn.Module) -> Tensor:
     """Keep the graphs of all passes, as a machine with memory enough can."""
     given = batch(TARGETS, groups=GROUPS)
-    looks = torch.cat([objective.look(model, part) for part in given.split(3)])
-    loss: Tensor = objective.compare(looks, given.targets, given.groups, epoch=given.epoch)
+    logits = torch.cat([objective.views(model, part) for part in given.split(3)])
+    loss: Tensor = objective.step_loss(logits, given.targets, given.groups, epoch=given.epoch)
     loss.backward()
     return loss.detach()
 
 
 @pytest.mark.parametrize("name", ["irm", "pgi", "group-dro"])
 def test_passes_give_the_gradients_of_one_graph_where_draws_and_statistics_matter(name: str) -> None:
-    assert isinstance(objective_of(name), Comparing)
+    assert isinstance(objective_of(name), Comparison)
     models, losses, objectives, drawn = [noisy(), noisy()], [], [objective_of(name), objective_of(name)], []
     for learn in (
         lambda: with_every_graph(objectives[0], models[0]),
-        lambda: learn_from_whole(
-            objectives[1], models[1], batch(TARGETS, groups=GROUPS), passes=3, compute=Compute("cpu", "fp32", 1)
+        lambda: objectives[1].backward(
+            models[1], batch(TARGETS, groups=GROUPS), accumulation_steps=3, compute=Compute("cpu", "fp32", 1)
         ),
     ):
         with torch.random.fork_rng(devices=[]):
@@ -68,4 +68,4 @@ def test_passes_give_the_gradients_of_one_graph_where_draws_and_statistics_matte
 
 def test_objectives_that_are_means_are_no_comparisons() -> None:
     for name in ("erm", "rrr", "gain", "isnet"):
-        assert not isinstance(make_objective(name, "", task=Task()), Comparing)
+        assert not isinstance(make_objective(name, "", task=Task()), Comparison)

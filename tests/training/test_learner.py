@@ -7,12 +7,10 @@ from torch import nn
 
 from cxrshort import dataset as datasets
 from cxrshort.compute import Compute
-from cxrshort.models import factory
-from cxrshort.models.checkpoint import Description
-from cxrshort.models.classifier import InputSpec
-from cxrshort.models.lookup import find_architecture
 from cxrshort.training import recipes
-from cxrshort.training.preparation import Plan, cut_folds, start_at_means
+from cxrshort.training.inputs import TrainingJob
+from cxrshort.training.learner import make_learner, start_at_means
+from cxrshort.training.preparation import prepare
 
 from .tiny import tiny_dataset
 
@@ -32,12 +30,9 @@ def test_last_layer_starts_at_the_mean_of_what_is_known() -> None:
 def test_only_regressions_start_at_means(tmp_path: Path, task: str, expected: bool) -> None:
     data = datasets.load(str(tiny_dataset(tmp_path / "tiny")))
     recipe = recipes.load("standard", overrides={"task": task, "labels": "age_years" if expected else "COVID-19"})
-    folds = cut_folds(data, recipe, replicate=0, explicit_label=False)
-    description = Description("classifier", "small-cnn", folds.labels, InputSpec(size=32))
-    model = factory.build(description, seed=1)
-    before = model.network[-1].bias.item()  # type: ignore[index, union-attr]
-    plan = Plan(recipe, find_architecture("small-cnn"), Compute("cpu", "fp32", 1), 0, needs_masks=False)
-    plan.prepare(model, folds, description=description)
-    after = model.network[-1].bias.item()  # type: ignore[index, union-attr]
-    mean = float(folds.train.manifest["age_years"].astype(float).mean())
+    prepared = prepare(TrainingJob(data, "small-cnn", recipe, 0, 1, tmp_path / "run", Compute("cpu", "fp32", 1)))
+    before = prepared.model.network[-1].bias.item()  # type: ignore[index, union-attr]
+    make_learner(prepared)
+    after = prepared.model.network[-1].bias.item()  # type: ignore[index, union-attr]
+    mean = float(prepared.folds.train.manifest["age_years"].astype(float).mean())
     assert after == pytest.approx(mean if expected else before)

@@ -1,0 +1,94 @@
+"""What one training run is made from: the job, the files that it reads, and what identifies them."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cxrshort import runs
+from cxrshort.compute import Compute
+from cxrshort.dataset import Dataset
+from cxrshort.models import checkpoint
+from cxrshort.models.sources.external import is_external, name_by_content
+from cxrshort.training.recipes import Recipe
+
+Report = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """Say which model is to be trained, on what, and where it is written.
+
+    Args:
+        data: the dataset.
+        arch: the architecture.
+        recipe: every setting.
+        replicate: which split to train on.
+        seed: of initialisation, order and augmentation.
+        folder: the run folder.
+        compute: device, precision and processes.
+        explicit_label: whether the user named the label that chooses the epoch.
+        force: begin anew where a run exists.
+        resume: go on where a run was interrupted.
+        tensorboard: write the events for TensorBoard too.
+        report: takes events.
+    """
+
+    data: Dataset
+    arch: str
+    recipe: Recipe
+    replicate: int
+    seed: int
+    folder: Path
+    compute: Compute
+    explicit_label: bool = False
+    force: bool = False
+    resume: bool = False
+    tensorboard: bool = False
+    report: Report = runs.silent
+
+    def titled(self, title: str) -> Report:
+        """Return a report whose events also say which run of a sweep they belong to."""
+        return lambda event: self.report({**event, "run": ", ".join(filter(None, [title, event.get("run", "")]))})
+
+    def files(self) -> dict[str, Path]:
+        """Return the files whose hashes run.json keeps, by what they are."""
+        mask_file = Path(self.recipe.mask_file) if self.recipe.mask_file else None
+        files = {"manifest": self.data.path, "mask_file": mask_file}
+        return {name: path for name, path in files.items() if path is not None}
+
+    def sources(self) -> list[str]:
+        """Return the files and folders that the run reads, for people."""
+        recipe = self.recipe
+        weights = recipe.weights if recipe.weights != "none" else ""
+        dataset = str(self.data.path) if self.data.path else "standard input"
+        return [dataset, *filter(None, [weights, recipe.segmenter, recipe.mask_file])]
+
+
+def identify(recipe: Recipe) -> dict[str, Any]:
+    """Return the recipe as JSON values that name files by their content, wherever they lie.
+
+    Weights and masks that are not there keep the name by which the recipe calls them.
+    """
+    names = {"segmenter": _name_segmenter(recipe)}
+    for name in ("weights", "mask_file"):
+        path = Path(getattr(recipe, name))
+        if path.is_file():
+            names[name] = f"sha256:{runs.sha256(path)}"
+    return recipe.record() | names
+
+
+def hash_manifest(data: Dataset) -> str:
+    """Return the SHA-256 of a manifest's file, or of its rows where they came through standard input."""
+    if data.path is not None:
+        return runs.sha256(data.path)
+    return hashlib.sha256(data.manifest.to_csv(index=False).encode()).hexdigest()
+
+
+def _name_segmenter(recipe: Recipe) -> str:
+    if not recipe.segmenter:
+        return ""
+    if is_external(recipe.segmenter):
+        return name_by_content(recipe.segmenter)
+    return f"sha256:{runs.sha256(checkpoint.locate(recipe.segmenter))}"
