@@ -75,3 +75,26 @@ def _umask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
+
+
+def is_text(name: str) -> bool:
+    """Say whether a file name is text; one whose bytes are not UTF-8 holds lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def escape(name: str) -> str:
+    r"""Return a file name as text, with the bytes that are not UTF-8 escaped.
+
+    Example:
+        >>> print(escape("f\udce9.png"))
+        f\xe9.png
+    """
+    return name if is_text(name) else "".join(each if is_text(each) else _escaped(ord(each)) for each in name)
+
+
+def _escaped(code: int) -> str:
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"

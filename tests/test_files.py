@@ -87,3 +87,9 @@ def test_atomic_keeps_the_old_file_when_the_disk_is_full(tmp_path):
 def test_writing_passes_other_errors_on(tmp_path):
     with pytest.raises(BrokenPipeError), files.writing(tmp_path):
         raise BrokenPipeError(32, "broken pipe")
+
+
+def test_escape_gives_text_for_any_name():
+    names = ("f\udce9.png", "f\ud800.png", "fé\\x.png")
+    assert [files.is_text(name) for name in names] == [False, False, True]
+    assert [files.escape(name) for name in names] == ["f\\xe9.png", "f\\ud800.png", "fé\\x.png"]

@@ -193,8 +193,10 @@ def _title(characteristic: str, item: str) -> str:
 
 def _cell(row: Mapping[Hashable, Any]) -> str:
     if row["item"] == "median":
+        if not row["count"]:
+            return "-"
         median, low, high = (f"{round(row[name], 1):g}" for name in ("median", "low", "high"))
-        return f"{median} [{low}, {high}]" if row["count"] else "-"
+        return f"{median} [{low}, {high}]"
     if pd.isna(row["of"]):
         return f"{row['count']:,}"
     return f"{row['count']:,} ({row['count'] / row['of']:.1%})".replace("%", " %") if row["of"] else "-"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxrshort.errors import DataError, MissingInputError
+from cxrshort.errors import DataError, MissingInputError, OutputError
 from cxrshort.images.cache import Filling, RowWriter, checksum, create_cache, fill_rows, open_array, open_cache
 from cxrshort.images.raster import ImageError
 
@@ -115,3 +115,29 @@ def test_open_array_refuses_what_is_no_file(tmp_path):
     for path, what in ((tmp_path / "pipe.npy", "is not a file"), (tmp_path / ("x" * 300), "is not a cache")):
         with pytest.raises(DataError, match=what):
             open_array(path, **HINTS)
+
+
+def test_create_cache_is_zero_and_has_its_space(tmp_path):
+    cache = create_cache(tmp_path / "masks.npy", (3, 8, 8), np.uint8)
+    assert not cache.any() and (tmp_path / "masks.npy").stat().st_size == 128 + 3 * 64
+
+
+def test_create_cache_without_room_is_refused(tmp_path):
+    with pytest.raises(OutputError) as caught:
+        create_cache(tmp_path / "none" / "images.npy", (3, 8, 8))
+    where = tmp_path / "none" / "images.npy"
+    assert str(caught.value) == f"'{where}' cannot be written (no such file or directory); it needs 0 MiB"
+
+
+def test_open_cache_refuses_what_is_no_cache(tmp_path):
+    with pytest.raises(MissingInputError) as missing:
+        open_cache(tmp_path / "images.npy")
+    assert str(missing.value) == f"'{tmp_path / 'images.npy'}' does not exist"
+    create_cache(tmp_path / "images.npy", (3, 8, 8))
+    os.truncate(tmp_path / "images.npy", 200)
+    with pytest.raises(DataError) as short:
+        open_cache(tmp_path / "images.npy")
+    assert str(short.value) == f"'{tmp_path / 'images.npy'}' is not a whole .npy array"
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object))
+    with pytest.raises(DataError):
+        open_cache(tmp_path / "objects.npy")

@@ -1,4 +1,4 @@
-"""Decoding of PNG and JPEG, geometry, and the cache."""
+"""Decoding of PNG and JPEG, and into a cache."""
 
 import os
 import struct
@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxrshort.errors import DataError, MissingInputError, OutputError, UsageError
+from cxrshort.errors import UsageError
 from cxrshort.images import raster
 from cxrshort.images.cache import create_cache, open_cache
 from cxrshort.images.decoding import _mostly_dicom, decode, decode_into
-from cxrshort.images.placement import FITS, fit_image, place
+from cxrshort.images.placement import FITS
 from cxrshort.images.raster import ImageError, Treatment
 
 from ..nobody import powerless_folder
@@ -171,34 +171,6 @@ def test_decode_survives_extreme_shapes(tmp_path):
     path = save(tmp_path / "a.png", strip)
     assert decode(path, size=16, fit="squash").pixels.shape == (16, 16)
     assert decode(path, size=16, fit="pad").pixels[8 - 1 : 8].shape == (1, 16)
-
-
-@pytest.mark.parametrize("fit", FITS)
-@pytest.mark.parametrize("shape", [(300, 400), (400, 300), (123, 457)])
-def test_place_says_where_a_box_of_the_original_lands(fit, shape):
-    box = np.zeros(shape, np.uint8)
-    y0, y1, x0, x1 = 0.4 * shape[0], 0.6 * shape[0], 0.45 * shape[1], 0.55 * shape[1]
-    box[round(y0) : round(y1), round(x0) : round(x1)] = 255
-    at = place(*shape, size=100, fit=fit)
-    square = np.asarray(fit_image(Image.fromarray(box), size=100, fit=fit)) > 127
-    rows, columns = np.flatnonzero(square.any(1)), np.flatnonzero(square.any(0))
-    landed = [rows[0], rows[-1] + 1, columns[0], columns[-1] + 1]
-    expected = [y * at.scale_y + at.top for y in (y0, y1)] + [x * at.scale_x + at.left for x in (x0, x1)]
-    np.testing.assert_allclose(landed, expected, atol=1.0)  # whole pixels of the square
-
-
-def test_fit_image_keeps_the_values_of_masks():
-    mask = Image.fromarray((SMOOTH > 127).astype(np.uint8) * 5)
-    for fit in FITS:
-        square = np.asarray(fit_image(mask, size=50, fit=fit, resample=Image.Resampling.NEAREST))
-        assert set(np.unique(square)) == {0, 5}
-
-
-def test_unknown_fit_is_refused():
-    with pytest.raises(UsageError) as caught:
-        place(10, 10, size=5, fit="crap")
-    assert str(caught.value) == "'crap' is not a known fit"
-    assert caught.value.hint == "did you mean 'crop'?"
 
 
 def test_missing_file_is_refused(tmp_path):
@@ -360,32 +332,6 @@ def test_decode_into_fills_a_colour_cache(tmp_path):
     create_cache(tmp_path / "images.npy", (1, 3, 64, 64))
     decode_into(tmp_path / "images.npy", [save(tmp_path / "a.png", colour)], rows=[0], size=64)
     np.testing.assert_array_equal(open_cache(tmp_path / "images.npy")[0], colour.transpose(2, 0, 1))
-
-
-def test_create_cache_is_zero_and_has_its_space(tmp_path):
-    cache = create_cache(tmp_path / "masks.npy", (3, 8, 8), np.uint8)
-    assert not cache.any() and (tmp_path / "masks.npy").stat().st_size == 128 + 3 * 64
-
-
-def test_create_cache_without_room_is_refused(tmp_path):
-    with pytest.raises(OutputError) as caught:
-        create_cache(tmp_path / "none" / "images.npy", (3, 8, 8))
-    where = tmp_path / "none" / "images.npy"
-    assert str(caught.value) == f"'{where}' cannot be written (no such file or directory); it needs 0 MiB"
-
-
-def test_open_cache_refuses_what_is_no_cache(tmp_path):
-    with pytest.raises(MissingInputError) as missing:
-        open_cache(tmp_path / "images.npy")
-    assert str(missing.value) == f"'{tmp_path / 'images.npy'}' does not exist"
-    create_cache(tmp_path / "images.npy", (3, 8, 8))
-    os.truncate(tmp_path / "images.npy", 200)
-    with pytest.raises(DataError) as short:
-        open_cache(tmp_path / "images.npy")
-    assert str(short.value) == f"'{tmp_path / 'images.npy'}' is not a whole .npy array"
-    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object))
-    with pytest.raises(DataError):
-        open_cache(tmp_path / "objects.npy")
 
 
 def test_decode_into_treats_each_file_as_told(tmp_path):

@@ -193,3 +193,12 @@ def test_labels_that_no_image_has_are_no_rows_but_listed():
 def test_characteristics_rows_write_thousands():
     many = pd.concat([manifest()] * 1000, ignore_index=True)
     assert characteristics_rows(characteristics(many))[0] == ["images", "2,000", "1,000", "1,000", "3,000", "7,000"]
+
+
+def test_rows_print_a_dash_where_no_image_has_an_age():
+    table = characteristics(manifest().assign(age_years=NONE))
+    [ages] = [line for line in characteristics_rows(table) if line[0].startswith("age, years")]
+    assert set(ages[1:]) == {"-"}
+    as_read_from_json = table.astype(object).where(table.notna(), None)
+    [ages] = [line for line in characteristics_rows(as_read_from_json) if line[0].startswith("age, years")]
+    assert set(ages[1:]) == {"-"}

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from cxrshort.errors import DataError, MissingInputError
+from cxrshort.files import is_text
 from cxrshort.images.placement import fit_image
 from cxrshort.images.raster import ImageError, open_file, read_bitmap
 
@@ -91,7 +92,8 @@ def _photographs(root: Path, category: str) -> list[Path]:
     for base in _homes(root):
         for folder in (base / part / form for part in _PARTS for form in forms):
             if folder.is_dir():
-                return sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+                files = (path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+                return sorted(path for path in files if is_text(path.name))  # others fit in no manifest
     raise MissingInputError(
         f"'{root}' has no scenes '{category}' of Places",
         f"unpack Places365 there, so that places365/data_large/{forms[0]} exists",

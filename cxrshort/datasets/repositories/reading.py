@@ -6,7 +6,7 @@ rest. No pixels are read here. What would invalidate a reading: a candidate that
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 from cxrshort.columns import BY_NAME, EXCLUDED_COLUMNS, LABELS, VIEWS
 from cxrshort.datasets.repositories.parsing.corrections import correct
 from cxrshort.datasets.repositories.parsing.fields import list_words
+from cxrshort.files import escape, is_text
 
 ROW_COLUMNS = (
     "image_id",
@@ -181,9 +182,9 @@ def settle(
 ) -> Reading:
     """Part the candidates into rows and excluded, corrections applied.
 
-    The first reason that applies counts, in this order: the path leaves the root, no patient, a correction, the given
-    refusals, the view, no file, a file that an earlier row has already. Patients who share a file are reported as one
-    person.
+    The first reason that applies counts, in this order: a path that is no text, the path leaves the root, no patient, a
+    correction, the given refusals, the view, no file, a file that an earlier row has already. Patients who share a file
+    are reported as one person.
 
     Args:
         candidates: ``image_id`` and ``patient_id`` without the repository's prefix, any other of ``ROW_COLUMNS``,
@@ -200,10 +201,12 @@ def settle(
     Returns:
         Rows and excluded, both in the order of the candidates.
     """
+    candidates, located, undecodable = _escape_names(candidates, located)
     corrected = correct(candidates, repository=repository, more=options.corrections)
     source_view = candidates["source_view"] if "source_view" in candidates else ""
     reasons = _reasons(
         [
+            Refusal(undecodable, "undecodable file name"),
             Refusal(located.outside, "path leaves root"),
             Refusal(candidates["patient_id"] == "", "no patient"),
             Refusal(corrected.dropped != "", "dropped by a correction", corrected.dropped),
@@ -230,6 +233,15 @@ def settle(
         test_patients=frozenset(f"{repository}:{each}" for each in test_patients),
         same_person=(*same_person, *_sharing_a_file(located.paths[~located.outside & (patient != "")], patient)),
     )
+
+
+def _escape_names(candidates: pd.DataFrame, located: Located) -> tuple[pd.DataFrame, Located, pd.Series]:
+    """Return both with names that every table can hold, and which file names are not UTF-8 on the disk."""
+    undecodable = ~located.paths.map(is_text).astype(bool)
+    if not undecodable.any():
+        return candidates, located, undecodable
+    names = {name: candidates[name].map(escape).astype(str) for name in ("image_id", "patient_id")}
+    return candidates.assign(**names), replace(located, paths=located.paths.map(escape).astype(str)), undecodable
 
 
 def _count_emptied(candidates: pd.DataFrame) -> list[str]:

@@ -1,5 +1,7 @@
 """Any folder: with a table, with DICOM headers, with neither."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -167,3 +169,19 @@ def test_day_first_dates_are_an_option(tmp_path):
     reading, rows = read(tmp_path, TABLE_OF_OTHER_LANGUAGES, day_first=True)
     assert rows["study_date"].tolist() == ["2021-02-01", "2020-12-31", ""]
     assert not [note for note in reading.notes if "--day-first" in note]
+
+
+def test_file_names_that_are_not_utf_8_are_excluded_and_can_be_written(tmp_path):
+    touch(tmp_path, "a.png")
+    (tmp_path / os.fsdecode(b"f\xe9.png")).write_bytes(b"")
+    dicom(tmp_path / "x.dcm", PatientID="P1")
+    (tmp_path / "x.dcm").rename(tmp_path / os.fsdecode(b"g\xe9.dcm"))
+    reading, rows = read(tmp_path, header_cache=tmp_path / "cache" / "headers.json")
+    assert rows.index.to_list() == ["folder/a.png"]
+    assert reading.excluded[["path", "patient_id", "reason"]].to_numpy().tolist() == [
+        ["f\\xe9.png", "folder:f\\xe9.png", "undecodable file name"],
+        ["g\\xe9.dcm", "folder:P1", "undecodable file name"],
+    ]
+    reading.excluded.to_csv(tmp_path / "excluded.csv", encoding="utf-8")
+    for note in reading.notes:
+        note.encode()

@@ -14,6 +14,7 @@ import pandas as pd
 
 from cxrshort.datasets.repositories.reading import Located, ReadOptions, Repository
 from cxrshort.errors import MissingInputError
+from cxrshort.files import escape
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
 _LEAVES = re.compile(r"^\s*[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)|[\x00-\x1f]")
@@ -61,7 +62,9 @@ class ImageIndex:
         unnamed = len(set(self.paths).difference(used))
         notes = [f"{unnamed} image files are not named in the metadata and were left alone"] if unnamed else []
         if self.unreadable:
-            notes.append(f"{len(self.unreadable)} folders cannot be listed: {', '.join(self.unreadable[:3])}")
+            notes.append(
+                f"{len(self.unreadable)} folders cannot be listed: {', '.join(map(escape, self.unreadable[:3]))}"
+            )
         return notes
 
     def ambiguity(self, names: Iterable[str]) -> list[str]:
