@@ -22,7 +22,7 @@ _INTERVAL = 22
 def dataset(result: Mapping[str, Any], *, json: bool, quiet: bool, verbose: bool = False) -> None:
     """Print what build-dataset made: tables that describe it, then the block that nobody should overlook."""
     if json:
-        return document(result)
+        return document(result, kind="plan" if result.get("dry_run") else "dataset")
     if result.get("dry_run"):
         plan(result)
         _planted(result)
@@ -113,7 +113,7 @@ def _read(path: Path) -> list[dict[str, str]]:
 def shard(result: Mapping[str, Any], *, json: bool) -> None:
     """Print what one shard of a build made, in one line."""
     if json:
-        return document(result)
+        return document(result, kind="shard")
     refused = f", refused {counts(result['refused'])}" if result["refused"] else ""
     return line(f"shard {result['shard']}: {result['images']} images{refused}, in {result['folder']}")
 
@@ -121,7 +121,7 @@ def shard(result: Mapping[str, Any], *, json: bool) -> None:
 def catalogue(sections: Mapping[str, Mapping[str, str]], *, json: bool) -> None:
     """Print names and their one-line summaries, by section."""
     if json:
-        return document(sections)
+        return document(sections, kind="names")
     width = max(len(name) for names in sections.values() for name in names)
     across = max(shutil.get_terminal_size().columns, 80) if sys.stdout.isatty() else 100
     blocks = [
@@ -138,7 +138,7 @@ def _entry(name: str, summary: str, across: int) -> str:
 def training(result: Mapping[str, Any], *, json: bool, quiet: bool, verbose: bool = False) -> None:
     """Print what train reached."""
     if json:
-        return document(result)
+        return document(result, kind="plan" if result.get("dry_run") else "training")
     if not quiet:
         notes(_training_notes(result))
     if result.get("dry_run"):
@@ -215,7 +215,7 @@ def _trials(result: Mapping[str, Any]) -> None:
 def architectures(rows: Sequence[Mapping[str, Any]], *, json: bool) -> None:
     """Print the architectures with their parameters and input sizes."""
     if json:
-        return document({"architectures": list(rows)})
+        return document({"architectures": list(rows)}, kind="architectures")
     header = ["architecture", "parameters", "input, pixels", ""]
     cells = [[row[key] for key in ("name", "parameters", "input", "summary")] for row in rows]
     return table(header, cells, Columns(right=(1,)))
@@ -224,7 +224,7 @@ def architectures(rows: Sequence[Mapping[str, Any]], *, json: bool) -> None:
 def evaluation(result: Mapping[str, Any], *, json: bool, quiet: bool, verbose: bool = False) -> None:
     """Print AUCs with intervals, and the generalization gap."""
     if json:
-        return document(result)
+        return document(result, kind="plan" if result.get("dry_run") else "evaluation")
     if result.get("dry_run"):
         return plan(result)
     if not quiet:

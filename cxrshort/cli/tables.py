@@ -55,9 +55,14 @@ def notes(lines: Sequence[str]) -> None:
         sys.stderr.write(printable(f"note: {each}") + "\n")
 
 
-def document(result: Mapping[str, Any]) -> None:
-    """Print one JSON document on stdout."""
-    line(json_text.dumps(result, indent=2))
+def document(result: Mapping[str, Any], *, kind: str) -> None:
+    """Print one JSON document on stdout, whose ``schema`` says what it holds: ``cxrshort.KIND/1``."""
+    line(json_text.dumps({"schema": f"cxrshort.{kind}/1", **result}, indent=2))
+
+
+def failure(message: str, *, hint: str, code: int) -> None:
+    """Print an error as one JSON document on stdout, for whoever asked for JSON."""
+    document({"error": {"message": message, "hint": hint, "exit_code": code}}, kind="error")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]], columns: Columns | None = None) -> None:
