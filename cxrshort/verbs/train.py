@@ -328,7 +328,7 @@ def _finish(run: runs.Run, lesson: Lesson, state: State, *, folds: AnyFolds) -> 
         EpochPoint(each["epoch"] + 1, each["loss"], each["val_loss"], each["score"], chosen=each is best)
         for each in state.history
     ]
-    plots.training_curve(points, run.path("training.png"))
+    plots.training_curve(points, run.path("training.png"), measure=folds.measure)
     masks = count_masks(folds)
     summary = {
         "model": str(run.path(checkpoint.FILE)),
