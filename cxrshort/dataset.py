@@ -207,7 +207,7 @@ def _record(table: pd.DataFrame, path: Path | None) -> dict[str, Any]:
 
 
 def _run_record(folder: Path) -> dict[str, Any]:
-    return runs.read_json(folder / runs.DONE) if _is_file(folder / runs.DONE) else {}
+    return runs.read_json(folder / runs.DONE) if places.is_file(folder / runs.DONE) else {}
 
 
 PROBES = {"sex": ("M", "F"), "view": ("AP", "PA")}

@@ -62,11 +62,11 @@ def locate_dataset(name: str) -> Path:
     """
     candidates = [Path(name), dataset_folder(name)]
     for candidate in candidates:
-        if _is_file(candidate / runs.UNFINISHED) and not _is_file(candidate / runs.DONE):
+        if is_file(candidate / runs.UNFINISHED) and not is_file(candidate / runs.DONE):
             raise MissingInputError(f"'{candidate}' is not complete", "build-dataset with --resume continues it")
-        if _is_file(candidate / MANIFEST):
+        if is_file(candidate / MANIFEST):
             return candidate / MANIFEST
-        if _is_file(candidate):
+        if is_file(candidate):
             return candidate
     if os.sep in name or name.endswith((".csv", ".parquet")):
         raise MissingInputError(
@@ -75,7 +75,7 @@ def locate_dataset(name: str) -> Path:
     raise MissingInputError(f"'{name}' is not built yet", f"cxrshort build-dataset --dataset {name}")
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
     """Say whether there is such a file; a name that the file system does not allow is none."""
     try:
         return path.is_file()
