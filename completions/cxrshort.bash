@@ -44,7 +44,7 @@ _cxrshort() {
         train:--empty-labels) compopt +o default; _cxrshort_reply "mask zero"; return ;;
         train:--balance) compopt +o default; _cxrshort_reply "label group"; return ;;
         train:--selection) compopt +o default; _cxrshort_reply "score loss last"; return ;;
-        train:--mask-bit) compopt +o default; _cxrshort_reply "lungs heart clavicles marker text"; return ;;
+        train:--mask-bit) compopt +o default; _cxrshort_reply "lungs heart clavicles marker text mediastinum"; return ;;
         train:--background) compopt +o default; _cxrshort_reply "noise black"; return ;;
         train:--device|evaluate:--device|doctor:--device) compopt +o default; _cxrshort_reply "auto cpu cuda mps"; return ;;
         train:--precision|evaluate:--precision) compopt +o default; _cxrshort_reply "auto fp32 bf16"; return ;;
@@ -53,7 +53,7 @@ _cxrshort() {
     esac
     case $verb in
         '') options="--debug --version --help" verbs="build-dataset train evaluate explain cyclegan swap-test roentmod tea-distill stats paths doctor" ;;
-        build-dataset) options="--dataset --root --set --no-header-cache --out --where --views --sample --per --replicates --seed --corrections --size --recipe --fit --equalise --masks --mask-pattern --metadata-only --table --column --images --confounding --bias --shortcut --comorbidity --shard --merge --scheduler --jobs --figures --dry-run --force --resume --json --quiet --verbose --help" verbs="" ;;
+        build-dataset) options="--dataset --root --set --no-header-cache --out --where --views --sample --per --replicates --seed --corrections --size --recipe --fit --equalise --masks --mask-pattern --metadata-only --table --column --day-first --images --confounding --bias --shortcut --comorbidity --shard --merge --scheduler --jobs --figures --dry-run --force --resume --json --quiet --verbose --help" verbs="" ;;
         train) options="--dataset --arch --recipe --method --seed --set --out --name --epochs --batch-size --learning-rate --lr --weight-decay --optimizer --schedule --weights --augment --patience --accumulate --replicate --replicates --grid --members --labels --multiclass --multilabel --rest-class --regression --target --empty-labels --balance --class-weights --select-label --selection --group --segmenter --mask-file --mask-bit --background --masks --device --precision --threads --tensorboard --dry-run --force --resume --json --quiet --verbose --help" verbs="" ;;
         evaluate) options="--dataset --split --label --model-labels --model-size --model-range --model-mean --model-std --model-channels --model-output --out --device --precision --threads --dry-run --force --json --quiet --verbose --help" verbs="" ;;
         explain) options="--help" verbs="" ;;

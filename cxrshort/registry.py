@@ -67,7 +67,7 @@ def check_name(names: Iterable[str], name: str, *, kind: str, list_all: str = ""
     raise UsageError(f"'{name}' is not a known {kind}", hint)
 
 
-def nearest(names: Iterable[str], name: str) -> str | None:
+def nearest(names: Iterable[str], name: str, *, cutoff: float = CLOSE) -> str | None:
     """Return the one of ``names`` that was probably meant; None where none is close.
 
     Example:
@@ -75,5 +75,5 @@ def nearest(names: Iterable[str], name: str) -> str | None:
         ('Edema', None)
     """
     known = list(names)
-    close = difflib.get_close_matches(name.lower(), [each.lower() for each in known], n=1, cutoff=CLOSE)
+    close = difflib.get_close_matches(name.lower(), [each.lower() for each in known], n=1, cutoff=cutoff)
     return next((each for each in known if close and each.lower() == close[0]), None)

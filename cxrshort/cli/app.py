@@ -16,9 +16,9 @@ import typer
 from cxrshort import __version__
 from cxrshort.cli import build_dataset, doctor, evaluate, later, paths, train
 from cxrshort.cli.commands import PanelCommand, Root
-from cxrshort.cli.streams import Unread, open_closed_streams, silence
+from cxrshort.cli.streams import Checked, Unread, open_closed_streams, silence
 from cxrshort.cli.tables import failure, printable
-from cxrshort.errors import CxrshortError, OutputError
+from cxrshort.errors import CxrshortError
 
 INTERRUPTED = 130
 
@@ -67,12 +67,18 @@ def boundary(command: Callable[..., None]) -> Callable[..., None]:
         try:
             with _terminable():
                 command(*arguments, **options)
-                _flush()
+                sys.stdout.flush()
         except CxrshortError as error:
             _fail(error, error.message, hint=error.hint, code=error.exit_code, json=json)
         except KeyboardInterrupt as error:
             how = str(error) or "Ctrl-C"
-            _fail(error, f"interrupted ({how})", hint="run the command again", code=INTERRUPTED, json=json)
+            _fail(
+                error,
+                f"interrupted ({how})",
+                hint="run it again, with --resume where a run has begun",
+                code=INTERRUPTED,
+                json=json,
+            )
         except BrokenPipeError:
             # Whoever read our output has seen enough (| head); Python must not complain again at exit.
             silence(sys.stdout.fileno())
@@ -83,24 +89,6 @@ def boundary(command: Callable[..., None]) -> Callable[..., None]:
             _fail(error, message, hint="cxrshort --debug ... shows where", code=1, json=json)
 
     return guarded
-
-
-def _flush() -> None:
-    """Pass the result on.
-
-    Raises:
-        OutputError: stdout is full or closed.
-    """
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        silence(sys.stdout.fileno())
-        reason = (error.strerror or str(error)).lower()
-        raise OutputError(
-            f"standard output cannot be written: {reason}", "the output files are complete; the result is in run.json"
-        ) from error
 
 
 @contextlib.contextmanager
@@ -151,5 +139,5 @@ _add("doctor", doctor.doctor)
 def main() -> None:
     """Run the command line."""
     open_closed_streams()
-    sys.stderr = Unread(sys.stderr)
+    sys.stdout, sys.stderr = Checked(sys.stdout), Unread(sys.stderr)
     app()

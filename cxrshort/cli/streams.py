@@ -1,8 +1,12 @@
 """Standard streams that nobody reads, or that cannot be written: progress is lost, results never without a word."""
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any, TextIO
+
+from cxrshort.errors import OutputError
 
 
 class Unread:
@@ -45,6 +49,52 @@ class Unread:
     def __getattr__(self, name: str) -> Any:
         """Return what else a stream has, such as its encoding."""
         return getattr(self._stream if self._stream is not None else sys.__stderr__, name)
+
+
+class Checked:
+    """Write results to stdout, and say so where that cannot be done; a pipe that closes early is no error.
+
+    Args:
+        stream: stdout.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write ``text``; return its length.
+
+        Raises:
+            OutputError: stdout is full or closed.
+        """
+        with self._said():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        """Pass on what was written.
+
+        Raises:
+            OutputError: stdout is full or closed.
+        """
+        with self._said():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _said(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            silence(self._stream.fileno())
+            reason = (error.strerror or str(error)).lower()
+            raise OutputError(
+                f"standard output cannot be written: {reason}", "files that the command writes are complete"
+            ) from error
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what else a stream has, such as its encoding."""
+        return getattr(self._stream, name)
 
 
 def _descriptor(stream: TextIO) -> int | None:

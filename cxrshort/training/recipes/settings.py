@@ -1,7 +1,7 @@
 """The one namespace of ``train --set NAME=VALUE``: the settings of a recipe, and those of the method.
 
-No name means two things: a method has no setting that is called as a recipe's. What has an option of its own is taken
-by ``--set`` too, but not both at once.
+No name means two things: what a method calls as a recipe does is the method's here, and the recipe's has an option.
+What has an option of its own is taken by ``--set`` too, but not both at once.
 """
 
 import dataclasses
@@ -16,6 +16,8 @@ from cxrshort.training.recipes import RARE, Recipe, load
 ALIASES = {"lr": "learning_rate", "wd": "weight_decay"}
 _OPTIONS_ONLY = ("name", "method", "settings", "task", "masks")
 """Fields that ``--set`` does not take: they decide what other settings mean."""
+_METHODS = ("background",)
+"""Names that are a method's setting where ``--set`` says them (isnet's weight), and an option for the recipe's."""
 
 
 def recipe_fields() -> dict[str, Any]:
@@ -25,7 +27,9 @@ def recipe_fields() -> dict[str, Any]:
         >>> recipe_fields()["momentum"]
         0.9
     """
-    return {each.name: each.default for each in dataclasses.fields(Recipe) if each.name not in _OPTIONS_ONLY}
+    return {
+        each.name: each.default for each in dataclasses.fields(Recipe) if each.name not in (*_OPTIONS_ONLY, *_METHODS)
+    }
 
 
 def split(texts: Sequence[str]) -> tuple[dict[str, Any], str | None]:
