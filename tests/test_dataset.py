@@ -159,7 +159,7 @@ def test_load_refuses_a_folder_whose_build_was_interrupted(elsewhere):
     with pytest.raises(MissingInputError) as caught:
         datasets.load(str(folder))
     assert caught.value.message == f"'{folder}' is not complete"
-    assert caught.value.hint == "build-dataset with --resume goes on with it"
+    assert caught.value.hint == "build-dataset with --resume continues it"
 
 
 def test_pixels_refuse_a_cache_that_is_gone(elsewhere):

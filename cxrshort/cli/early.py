@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from cxrshort import places, registry
+from cxrshort import registry
 from cxrshort.errors import MissingInputError
 
 
@@ -21,6 +21,8 @@ def dataset(name: str) -> None:
     """
     if name == "-":
         return
+    from cxrshort import places
+
     try:
         places.locate_dataset(name)
     except MissingInputError as error:
@@ -30,6 +32,7 @@ def dataset(name: str) -> None:
 
 
 def _how_to_build(name: str) -> str:
+    from cxrshort import places
     from cxrshort.datasets.catalogue import sections
 
     buildable = [each for section in sections().values() for each in section]

@@ -1,12 +1,10 @@
 """What ``help`` in the place of a value prints: the settings of ``--set``, and the recipes with their values."""
 
-import shutil
-import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cxrshort.cli.tables import document, line
+from cxrshort.cli.tables import document, line, text_width
 
 
 def settings(sections: Mapping[str, Sequence[Mapping[str, Any]]], *, json: bool) -> None:
@@ -49,6 +47,5 @@ def _show(value: object) -> str:
 
 
 def _fold(text: str, start: str, following: str | None = None) -> str:
-    across = max(shutil.get_terminal_size().columns, 80) if sys.stdout.isatty() else 100
     further = " " * len(start) if following is None else following
-    return textwrap.fill(text, across, initial_indent=start, subsequent_indent=further, break_on_hyphens=False)
+    return textwrap.fill(text, text_width(), initial_indent=start, subsequent_indent=further, break_on_hyphens=False)

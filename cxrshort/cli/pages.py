@@ -98,9 +98,13 @@ def _title(name: str) -> list[str]:
 
 
 def _options(command: Any) -> Iterator[str]:
-    for parameter in command.params:
-        if not hasattr(parameter, "is_flag"):
-            continue
+    options = [each for each in command.params if hasattr(each, "is_flag")]
+    panels = list(dict.fromkeys(each.rich_help_panel for each in options))
+    previous = None
+    for parameter in sorted(options, key=lambda each: panels.index(each.rich_help_panel)):
+        if parameter.rich_help_panel not in (previous, None):
+            yield f".SS {_plain(parameter.rich_help_panel)}"
+        previous = parameter.rich_help_panel
         value = "" if parameter.is_flag else f" {parameter.metavar or parameter.name.upper()}"
         yield from (".TP", f".B {_plain(', '.join(parameter.opts) + value)}")
         default = parameter.show_default if isinstance(parameter.show_default, str) else parameter.default

@@ -1,8 +1,6 @@
 """What each command prints: its result on stdout, notes on stderr."""
 
 import csv
-import shutil
-import sys
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cxrshort.cli.plans import plan
-from cxrshort.cli.tables import Columns, counts, document, line, notes, table
+from cxrshort.cli.tables import Columns, counts, document, line, notes, table, text_width
 
 _WORST = 12
 """Measurements of confounding that are printed; nobody reads a hundred."""
@@ -123,7 +121,7 @@ def catalogue(sections: Mapping[str, Mapping[str, str]], *, json: bool) -> None:
     if json:
         return document(sections, kind="names")
     width = max(len(name) for names in sections.values() for name in names)
-    across = max(shutil.get_terminal_size().columns, 80) if sys.stdout.isatty() else 100
+    across = text_width()
     blocks = [
         "\n".join([section, *(_entry(f"  {name:<{width}}  ", summary, across) for name, summary in names.items())])
         for section, names in sections.items()

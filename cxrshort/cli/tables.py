@@ -1,6 +1,8 @@
 """Lines, tables and JSON on stdout, notes on stderr."""
 
+import contextlib
 import json as json_text
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
 
 _PIPED_WIDTH = 200
 """Columns when nobody watches: wide enough that no table is cut."""
+
+_UNWATCHED, _NARROWEST = 100, 80
+"""Columns of folded text when nobody watches, and the fewest that a terminal is taken to have."""
 
 _READABLE = 4
 """Columns below which a folded name cannot be read."""
@@ -98,6 +103,15 @@ def pairs(rows: Sequence[tuple[str, str]]) -> None:
     with console.capture() as shown:
         console.print(grid)
     sys.stdout.write("\n".join(each.rstrip() for each in shown.get().rstrip("\n").split("\n")) + "\n")
+
+
+def text_width() -> int:
+    """Return the columns in which text is folded: the terminal's, also through a pipe (| less); else 100."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            if stream.isatty():
+                return max(os.get_terminal_size(stream.fileno()).columns, _NARROWEST)
+    return _UNWATCHED
 
 
 def counts(of: Mapping[str, int]) -> str:

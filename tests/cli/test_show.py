@@ -128,7 +128,7 @@ def test_dry_run_says_that_an_occupied_folder_would_be_refused(here: Path) -> No
     assert "would write    run (exists; this run would be refused)\n" in text
     assert text.splitlines()[-1] == refused + "--force overwrites it, --out writes elsewhere"
     text = printed(*command, "--dry-run", "--force")
-    assert "would write    run (exists; --force begins it anew)\n" in text
+    assert "would write    run (exists; --force overwrites it)\n" in text
     assert text.splitlines()[-1] == "nothing was written"
     assert "would write    run (complete already; --resume would" in printed(*command, "--dry-run", "--resume")
 

@@ -59,4 +59,4 @@ def test_signal_in_a_build_is_told_and_resumable(tmp_path: Path, number: signal.
     assert process.returncode == 75, stderr
     error, hint = stderr.splitlines()[-2:]
     assert error.startswith("error: interrupted, ") and error.endswith(" of 3000 images are made")
-    assert hint == "hint: --resume goes on from there"
+    assert hint == "hint: --resume continues from there"

@@ -114,7 +114,8 @@ def _load(cache: Path, stamps: dict[str, str]) -> dict[str, Header]:
 def _save(cache: Path, headers: dict[str, tuple[str, Header]]) -> None:
     temporary = cache.with_name(f"{cache.name}.{os.getpid()}.partial")
     try:
-        cache.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        cache.parent.chmod(0o700)
         temporary.unlink(missing_ok=True)
         temporary.touch(mode=0o600, exist_ok=False)  # it holds patient ids and birth dates
         temporary.write_text(json.dumps({"fields": FIELDS, "headers": headers}), encoding="utf-8")
