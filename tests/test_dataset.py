@@ -262,13 +262,6 @@ def test_label_matrix_refuses_an_unknown_label(elsewhere):
     assert (caught.value.message, caught.value.hint) == ("'edema' is not a known label", "did you mean 'Edema'?")
 
 
-def test_name_longer_than_the_file_system_allows_is_not_there(tmp_path):
-    long = "x" * 5000
-    for name in (long, f"{tmp_path}/{long}"):
-        with pytest.raises(MissingInputError):
-            datasets.locate(name)
-
-
 def test_cache_longer_than_the_file_system_allows_is_refused():
     rows = pd.DataFrame({"image_id": ["a"], "cache": ["x" * 5000], "cache_row": [0]})
     with pytest.raises(DataError, match="is not a cache of images$"):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cxrshort import places
+from cxrshort.errors import MissingInputError
 
 
 @pytest.fixture(autouse=True)
@@ -46,3 +47,10 @@ def test_datasets_on_disk_are_those_with_a_manifest(here: Path, monkeypatch: pyt
         (here / "built" / name / "manifest.csv").touch()
     assert places.datasets_on_disk() == ["a", "b"]
     assert places.locate_dataset("a") == here / "built" / "a" / "manifest.csv"
+
+
+def test_name_longer_than_the_file_system_allows_is_not_there(tmp_path: Path) -> None:
+    long = "x" * 5000
+    for name in (long, f"{tmp_path}/{long}"):
+        with pytest.raises(MissingInputError):
+            places.locate_dataset(name)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cxrshort.cli.plans import plan
-from cxrshort.cli.tables import Columns, counts, document, line, notes, table, text_width
+from cxrshort.cli.tables import Columns, counts, document, line, notes, paragraph, table, text_width
 
 _WORST = 12
 """Measurements of confounding that are printed; nobody reads a hundred."""
@@ -62,7 +62,8 @@ def _characteristics(records: Sequence[Mapping[str, Any]], *, whole: bool) -> No
     shown = [row for row in characteristics_rows(found) if whole or not row[0].endswith(" not labelled")]
     table(header, shown, Columns(right=range(1, len(header))))
     if empty := labels_without_values(found):
-        line(f"{len(empty)} labels without values: {', '.join(empty)}\n")
+        paragraph(f"{len(empty)} labels without values: {', '.join(empty)}")
+        line("")
 
 
 def _confounding(records: Sequence[Mapping[str, Any]], *, whole: bool) -> None:
@@ -77,7 +78,7 @@ def _confounding(records: Sequence[Mapping[str, Any]], *, whole: bool) -> None:
     elif body:
         _worst(body)
     if unmeasured := list_unmeasured(found):
-        line(unmeasured)
+        paragraph(unmeasured)
     return line("")
 
 

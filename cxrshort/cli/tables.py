@@ -4,6 +4,7 @@ import contextlib
 import json as json_text
 import os
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,11 @@ class Columns:
 def line(text: str) -> None:
     """Print one line on stdout."""
     sys.stdout.write(printable(text) + "\n")
+
+
+def paragraph(text: str) -> None:
+    """Print text folded between words to the width of the terminal."""
+    line(textwrap.fill(text, text_width(), break_on_hyphens=False))
 
 
 def printable(text: str) -> str:

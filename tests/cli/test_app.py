@@ -12,7 +12,7 @@ import pytest
 from cxrshort import __version__
 from cxrshort.cli import later
 from cxrshort.errors import UsageError
-from cxrshort.models import checkpoint
+from cxrshort.models import factory
 
 from ..nobody import powerless_folder
 from ..training.tiny import tiny_dataset
@@ -320,7 +320,7 @@ def test_unexpected_error_exits_with_1_and_says_how_to_see_more(here: Path, monk
     def fail(*arguments: object, **options: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(checkpoint, "build", fail)
+    monkeypatch.setattr(factory, "build", fail)
     code, message, hint = failure(cxrshort_here(*TRAIN))
     assert (code, message) == (1, "unexpected ZeroDivisionError: division by zero")
     assert hint == "cxrshort --debug ... shows where"

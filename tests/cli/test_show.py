@@ -61,7 +61,7 @@ def test_build_dataset_prints_repositories_and_the_accounting_sum(here: Path) ->
 
 
 def test_cautions_of_confounding_become_a_footnote(here: Path) -> None:
-    lines = printed("build-dataset", "--dataset", "phantom-I", "--images", 60, "--size", 32, "--jobs", 1).splitlines()
+    lines = printed("build-dataset", "--dataset", "phantom-I", "--images", 100, "--size", 32, "--jobs", 1).splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("label "))
     assert lines[start].split("  ")[0] == "label" and "AUC" in lines[start]
     # Rows of the table; the line of what cannot be measured gives its reasons in full.

@@ -3,8 +3,13 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from cxrshort import places
+from cxrshort.dataset import Dataset
+from cxrshort.training import recipes
+from cxrshort.verbs import evaluate, train
 from cxrshort.verbs.paths import paths
 
 from ..cli.console import cxrshort_here
@@ -28,3 +33,10 @@ def test_paths_follow_the_environment(tmp_path: Path, monkeypatch: pytest.Monkey
     text = cxrshort_here("paths").stdout
     assert f"datasets    {tmp_path / 'built'}" in text
     assert text.endswith("\ndatasets that are built: I\n")
+
+
+def test_runs_and_results_are_where_the_verbs_write() -> None:
+    run = train.default_folder("I", "resnet18", recipes.load("standard"), replicate=0, seed=0)
+    data = Dataset("I", pd.DataFrame(), Path("I", "manifest.csv"))
+    results = evaluate.default_folder([run], [data], split="test", label=None)
+    assert (run.parts[0], results.parts[0]) == (str(places.RUNS), str(places.RESULTS))
