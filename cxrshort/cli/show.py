@@ -48,7 +48,7 @@ def dataset(result: Mapping[str, Any], *, json: bool, quiet: bool, verbose: bool
 
 def _planted(result: Mapping[str, Any]) -> None:
     for text in result.get("planted", {}).get("summary", ()):
-        line(text)
+        paragraph(text)
 
 
 def _characteristics(records: Sequence[Mapping[str, Any]], *, whole: bool) -> None:

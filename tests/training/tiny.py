@@ -24,7 +24,7 @@ def tiny_manifest(folder: Path, *, name: str = "tiny", people: int = 24, replica
             "person_id": [f"{name}/P{each}" for each in person],
             "view": np.where(number % 3 == 0, "AP", "PA"),
             "sex": np.where(person % 2 == 0, "F", "M"),
-            "age_years": 40 + person,
+            "age_years": 40 + person % 80,
             "COVID-19": number % 2,
             "Edema": np.where(number % 5 == 0, "", (number // 3 % 2).astype(str)),
         }
