@@ -83,7 +83,7 @@ def train(
         float | None,
         option(
             "--weight-decay",
-            text="Weight decay: decoupled for AdamW, an L2 penalty for SGD and Adam.",
+            text="Weight decay: decoupled (AdamW) or L2 penalty (SGD, Adam).",
             metavar="X",
             panel=TUNING,
         ),
@@ -110,21 +110,11 @@ def train(
     ] = None,
     patience: Annotated[
         int | None,
-        option(
-            "--patience",
-            text="Early stopping after N epochs without a better validation score.",
-            metavar="N",
-            panel=TUNING,
-        ),
+        option("--patience", text="Early stopping: epochs without a better score on val.", metavar="N", panel=TUNING),
     ] = None,
     accumulate: Annotated[
         int | None,
-        option(
-            "--accumulate",
-            text="Gradient accumulation steps: each batch is computed in N micro-batches.",
-            metavar="N",
-            panel=TUNING,
-        ),
+        option("--accumulate", text="Gradient accumulation steps: micro-batches per batch.", metavar="N", panel=TUNING),
     ] = None,
     replicate: Annotated[
         int,
