@@ -1,7 +1,6 @@
 """A dataset as verbs see it: a checked manifest, and the pixels that its rows point to."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cxrshort import columns, registry, runs
+from cxrshort import columns, places, registry, runs
 from cxrshort import manifest as manifests
-from cxrshort.errors import DataError, MissingInputError
+from cxrshort.errors import DataError
 from cxrshort.images.cache import open_array
 from cxrshort.masks.file import MaskFile
 
-MANIFEST = "manifest.csv"
+MANIFEST = places.MANIFEST
 IMAGES = "images.npy"
 MASKS = "masks.npy"
 REGIONS = "regions.csv"
@@ -169,47 +168,13 @@ def load(name: str) -> Dataset:
         MissingInputError: it is not built yet; the hint gives the command that builds it.
         DataError: the manifest breaks a rule, or its images were made in different ways.
     """
-    path = None if name == "-" else locate(name)
+    path = None if name == "-" else places.locate_dataset(name)
     table = manifests.read(manifests.standard_input() if path is None else path)
     if path is not None:
         table = _beside_own_images(table, path.parent)
     record = _record(table, path)
     fallback = path.stem if path is not None else "standard-input"
     return Dataset(str(record.get("name", fallback)), table, path, dict(record.get("recipe", {})))
-
-
-def locate(name: str) -> Path:
-    """Return the manifest file that ``name`` stands for.
-
-    Raises:
-        MissingInputError: nothing is there, or the folder's build was interrupted.
-    """
-    candidates = [Path(name), default_folder(name)]
-    for candidate in candidates:
-        if _is_file(candidate / runs.UNFINISHED) and not _is_file(candidate / runs.DONE):
-            raise MissingInputError(f"'{candidate}' is not complete", "build-dataset with --resume goes on with it")
-        if _is_file(candidate / MANIFEST):
-            return candidate / MANIFEST
-        if _is_file(candidate):
-            return candidate
-    if os.sep in name or name.endswith((".csv", ".parquet")):
-        raise MissingInputError(
-            f"'{name}' does not exist", "give a dataset folder, a manifest file, or the name of a dataset"
-        )
-    raise MissingInputError(f"'{name}' is not built yet", f"cxrshort build-dataset --dataset {name}")
-
-
-def _is_file(path: Path) -> bool:
-    """Say whether there is such a file; a name that the file system does not allow is none."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
-
-
-def default_folder(name: str) -> Path:
-    """Return where the dataset ``name`` is written and looked up when no folder is given."""
-    return Path(os.environ.get("CXRSHORT_DATASETS", "datasets")) / name
 
 
 def _beside_own_images(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
@@ -242,7 +207,7 @@ def _record(table: pd.DataFrame, path: Path | None) -> dict[str, Any]:
 
 
 def _run_record(folder: Path) -> dict[str, Any]:
-    return runs.read_json(folder / runs.DONE) if _is_file(folder / runs.DONE) else {}
+    return runs.read_json(folder / runs.DONE) if places.is_file(folder / runs.DONE) else {}
 
 
 PROBES = {"sex": ("M", "F"), "view": ("AP", "PA")}

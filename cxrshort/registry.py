@@ -42,8 +42,18 @@ def load(table: Mapping[str, Entry], name: str, *, kind: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def check_name(names: Iterable[str], name: str, *, kind: str) -> None:
-    """Refuse a name that is not among ``names``, proposing the nearest one.
+CLOSE = 0.65
+"""Similarity from which a name is proposed: two of three letters; below it a proposal is a wild guess."""
+
+
+def check_name(names: Iterable[str], name: str, *, kind: str, list_all: str = "") -> None:
+    """Refuse a name that is not among ``names``, proposing the nearest one where it is close.
+
+    Args:
+        names: the names that there are.
+        name: the name that the user gave.
+        kind: the word for such a thing in messages.
+        list_all: the option that lists the names, for a table that is too long to be repeated in the hint.
 
     Raises:
         UsageError: ``name`` is not one of ``names``.
@@ -51,7 +61,19 @@ def check_name(names: Iterable[str], name: str, *, kind: str) -> None:
     known = list(names)
     if name in known:
         return
-    close = difflib.get_close_matches(name.lower(), {each.lower(): each for each in known}, n=1, cutoff=0.5)
-    proposal = next((each for each in known if close and each.lower() == close[0]), None)
-    hint = f"did you mean '{proposal}'?" if proposal else f"one of: {', '.join(known)}"
+    proposal = nearest(known, name)
+    every = f"{list_all} lists them" if list_all else f"one of: {', '.join(known)}"
+    hint = f"did you mean '{proposal}'?" if proposal else every
     raise UsageError(f"'{name}' is not a known {kind}", hint)
+
+
+def nearest(names: Iterable[str], name: str, *, cutoff: float = CLOSE) -> str | None:
+    """Return the one of ``names`` that was probably meant; None where none is close.
+
+    Example:
+        >>> nearest(["Pneumonia", "Edema"], "edemma"), nearest(["Pneumonia", "Edema"], "Hernia")
+        ('Edema', None)
+    """
+    known = list(names)
+    close = difflib.get_close_matches(name.lower(), [each.lower() for each in known], n=1, cutoff=cutoff)
+    return next((each for each in known if close and each.lower() == close[0]), None)

@@ -244,7 +244,7 @@ def check_free(folder: Path, *, force: bool, resume: bool) -> None:
         raise OutputError(f"'{folder}' exists already", "--force overwrites it, --out writes elsewhere")
     unfinished = (folder / UNFINISHED).exists()
     if unfinished and not (force or resume):
-        raise OutputError(f"'{folder}' holds an unfinished run", "--resume goes on with it, --force begins anew")
+        raise OutputError(f"'{folder}' holds an unfinished run", "--resume continues it, --force begins anew")
     if unfinished or (folder / DONE).exists():
         return
     if any(not TEMPORARY.fullmatch(each.name) and each.name != locks.LOCK for each in folder.iterdir()):

@@ -63,6 +63,17 @@ def sniff_separator(path: Path) -> str:
     return max(",;\t", key=line.count)
 
 
+def read_header(path: Path, *, separator: str = ",") -> list[str]:
+    """Return the names of a table's columns, stripped; empty for an empty file.
+
+    Raises:
+        DataError: the file cannot be read as text.
+    """
+    with _blaming(path), _open_text(path, "latin-1") as handle:
+        text = handle.readline(100_000).encode("latin-1").decode("utf-8-sig", errors="replace")
+    return [name.strip() for name in next(csv.reader([text], delimiter=separator), [])]
+
+
 def read_list(path: Path) -> list[str]:
     """Return the lines of a text file, stripped, without empty ones.
 

@@ -8,6 +8,12 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture(autouse=True, scope="session")
+def caches(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep caches away from the home folder, in processes of their own too."""
+    os.environ["CXRSHORT_CACHE"] = str(tmp_path_factory.mktemp("caches"))
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """Return the folder of real radiographs, or skip where there is none."""

@@ -7,7 +7,7 @@ from cxrshort import forecasts, runs
 from cxrshort.errors import OutputError
 
 OCCUPIED = {"reason": "'run' exists already", "hint": "--force overwrites it, --out writes elsewhere"}
-BEGUN = {"reason": "'run' holds an unfinished run", "hint": "--resume goes on with it, --force begins anew"}
+BEGUN = {"reason": "'run' holds an unfinished run", "hint": "--resume continues it, --force begins anew"}
 
 
 @pytest.mark.parametrize(

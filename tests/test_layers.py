@@ -11,6 +11,8 @@ LAYERS = (
     {"registry", "columns"},
     {
         "runs",
+        "places",
+        "settings",
         "events",
         "compute",
         "distributed",

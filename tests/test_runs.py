@@ -70,7 +70,7 @@ def test_start_refuses_an_unfinished_run_and_resumes_it(tmp_path):
     with pytest.raises(OutputError) as caught:
         runs.start(tmp_path, "train", arguments={})
     assert caught.value.message == f"'{tmp_path}' holds an unfinished run"
-    assert caught.value.hint == "--resume goes on with it, --force begins anew"
+    assert caught.value.hint == "--resume continues it, --force begins anew"
     resumed = runs.start(tmp_path, "train", arguments={}, resume=True)
     resumed.finish()
     assert json.loads((tmp_path / "run.json").read_text())["outputs"] == ["half.txt"]

@@ -1,26 +1,34 @@
 """The command tree and its error boundary."""
 
+import contextlib
 import functools
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from cxrshort import __version__
-from cxrshort.cli import build_dataset, evaluate, later, train
-from cxrshort.cli.tables import printable
+from cxrshort.cli import build_dataset, doctor, evaluate, later, paths, train
+from cxrshort.cli.commands import PanelCommand, Root
+from cxrshort.cli.streams import Checked, Unread, open_closed_streams, silence
+from cxrshort.cli.tables import failure, printable
 from cxrshort.errors import CxrshortError
 
 INTERRUPTED = 130
 
 app = typer.Typer(
     name="cxrshort",
+    cls=Root,
     rich_markup_mode=None,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Verbs chain through files: a dataset is a folder, a model a file, a finding a table. Start with: cxrshort "
     "build-dataset --dataset phantom-I",
@@ -35,7 +43,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -46,45 +54,90 @@ def options(
         os.environ["CXRSHORT_DEBUG"] = "1"
 
 
+class _Terminated(KeyboardInterrupt):
+    """A signal that asks the process to end, where no verb waits for it: as an interruption by Ctrl-C."""
+
+
 def boundary(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn what a command raises into a message on stderr and an exit code."""
+    """Turn what a command raises into a message on stderr, a document on stdout with ``--json``, and an exit code."""
 
     @functools.wraps(command)
     def guarded(*arguments: Any, **options: Any) -> None:
+        json = bool(options.get("json"))
         try:
-            command(*arguments, **options)
-            sys.stdout.flush()
+            with _terminable():
+                command(*arguments, **options)
+                sys.stdout.flush()
         except CxrshortError as error:
-            _fail(error.message, error.hint, error.exit_code, error)
-        except KeyboardInterrupt:
-            raise typer.Exit(INTERRUPTED) from None
+            _fail(error, error.message, hint=error.hint, code=error.exit_code, json=json)
+        except KeyboardInterrupt as error:
+            how = str(error) or "Ctrl-C"
+            _fail(
+                error,
+                f"interrupted ({how})",
+                hint="run it again, with --resume where a run has begun",
+                code=INTERRUPTED,
+                json=json,
+            )
         except BrokenPipeError:
             # Whoever read our output has seen enough (| head); Python must not complain again at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            silence(sys.stdout.fileno())
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except Exception as error:
-            _fail(f"unexpected {type(error).__name__}: {error}", "cxrshort --debug ... shows where", 1, error)
+            message = f"unexpected {type(error).__name__}: {error}"
+            _fail(error, message, hint="cxrshort --debug ... shows where", code=1, json=json)
 
     return guarded
 
 
-def _fail(message: str, hint: str, code: int, error: BaseException) -> NoReturn:
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does; a signal that is ignored (nohup) stays ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del frame
+        raise _Terminated(signal.Signals(number).name)
+
+    wanted = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) == signal.SIG_DFL]
+    for each in wanted:
+        signal.signal(each, end)
+    try:
+        yield
+    finally:
+        for each in wanted:
+            signal.signal(each, signal.SIG_DFL)
+
+
+def _fail(error: BaseException, message: str, *, hint: str, code: int, json: bool) -> NoReturn:
     if os.environ.get("CXRSHORT_DEBUG"):
         traceback.print_exception(error)
     typer.echo(printable(f"error: {message}"), err=True)
     if hint:
         typer.echo(printable(f"hint: {hint}"), err=True)
+    if json:
+        failure(message, hint=hint, code=code)
     raise typer.Exit(code) from None
 
 
-app.command("build-dataset")(boundary(build_dataset.build_dataset))
-app.command("train")(boundary(train.train))
-app.command("evaluate")(boundary(evaluate.evaluate))
+def _add(name: str, command: Callable[..., None], **settings: Any) -> None:
+    app.command(name, cls=PanelCommand, **settings)(boundary(command))
+
+
+_add("build-dataset", build_dataset.build_dataset)
+_add("train", train.train)
+_add("evaluate", evaluate.evaluate)
 for name, summary in later.VERBS.items():
-    app.command(name, help=summary, context_settings=later.ANY_ARGUMENTS)(boundary(later.make(name)))
+    _add(name, later.make(name), help=summary, context_settings=later.ANY_ARGUMENTS)
+_add("paths", paths.paths)
+_add("doctor", doctor.doctor)
 
 
 def main() -> None:
     """Run the command line."""
+    open_closed_streams()
+    sys.stdout, sys.stderr = Checked(sys.stdout), Unread(sys.stderr)
     app()

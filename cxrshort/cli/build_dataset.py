@@ -3,188 +3,229 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from cxrshort.cli import show
-from cxrshort.cli.options import DryRun, Force, Jobs, Json, Out, Quiet, Resume, Seed, Verbose, check_loudness
+from cxrshort.cli import early, names, show
+from cxrshort.cli.options import (
+    DATA,
+    FILES,
+    LARGEST_SEED,
+    DryRun,
+    Force,
+    Jobs,
+    Json,
+    Out,
+    Quiet,
+    Resume,
+    Verbose,
+    check_loudness,
+    option,
+)
 from cxrshort.cli.progress import progress
 from cxrshort.errors import UsageError
+
+SQUARES = "From files to images"
+ROWS = "Rows and splits"
+OWN = "Your own files (--dataset folder)"
+DRAWN = "Phantoms"
+SHARED = "Several machines"
 
 
 def build_dataset(
     dataset: Annotated[
         str,
-        typer.Option(
+        option(
             "--dataset",
+            text="Cohort, repository (several joined by commas), benchmark or phantom; 'help' lists the names.",
             metavar="NAME",
-            help="A cohort, a repository, several joined by commas, or a phantom; 'help' lists them.",
-            show_default=False,
+            panel=DATA,
         ),
     ] = "",
     root: Annotated[
         Path | None,
-        typer.Option("--root", metavar="DIR", help="Folder of the downloads.", show_default="$CXRSHORT_DATA or data"),
+        option(
+            "--root",
+            text="Folder of the downloaded repositories.",
+            metavar="DIR",
+            panel=DATA,
+            default="$CXRSHORT_DATA, else data",
+        ),
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        option(
+            "--set",
+            text="Setting of one reader or benchmark; repeatable; 'help' lists them with type and default.",
+            metavar="NAME=VALUE",
+            panel=DATA,
+        ),
+    ] = None,
+    no_header_cache: Annotated[
+        bool,
+        option(
+            "--no-header-cache",
+            text="Keep nothing of DICOM headers, which hold patient ids, in the cache folder (see cxrshort paths).",
+            panel=DATA,
+        ),
+    ] = False,
     out: Out = None,
+    where: Annotated[
+        str,
+        option(
+            "--where",
+            text="Keep the rows that fulfil an expression: view == 'PA' and age_years >= 18.",
+            metavar="EXPR",
+            panel=ROWS,
+        ),
+    ] = "",
+    views: Annotated[
+        str, option("--views", text="Projections to keep, joined by commas.", metavar="V,V", panel=ROWS, default=True)
+    ] = "PA,AP",
+    sample: Annotated[int | None, option("--sample", text="Keep at most N images.", metavar="N", panel=ROWS)] = None,
+    per: Annotated[
+        str | None,
+        option(
+            "--per", text="With --sample: at most N images of each value of a column.", metavar="COLUMN", panel=ROWS
+        ),
+    ] = None,
+    replicates: Annotated[
+        int,
+        option(
+            "--replicates",
+            text="Number of independent splits into train, val and test, by person.",
+            metavar="N",
+            panel=ROWS,
+            default=True,
+        ),
+    ] = 5,
+    seed: Annotated[
+        int,
+        option(
+            "--seed",
+            text="Random seed of splits, samples and phantoms.",
+            metavar="N",
+            panel=ROWS,
+            default=True,
+            least=0,
+            most=LARGEST_SEED,
+        ),
+    ] = 0,
+    corrections: Annotated[
+        Path | None,
+        option("--corrections", text="Table of images to drop, invert or rename.", metavar="CSV", panel=ROWS),
+    ] = None,
     size: Annotated[
         int | None,
-        typer.Option("--size", metavar="N", help="Side of the cached images, in pixels.", show_default="224"),
+        option("--size", text="Side of the cached images, in pixels.", metavar="N", panel=SQUARES, default="224"),
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--recipe",
-            metavar="R",
-            help="From files to squares as a paper did: degrave2021 or tea2025; 'help' describes them.",
-            show_default="degrave2021",
+            text="Preprocessing as published: degrave2021 or tea2025; 'help' describes them.",
+            metavar="NAME",
+            panel=SQUARES,
+            default="degrave2021",
         ),
     ] = None,
     fit: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--fit",
+            text="How films become squares, in place of the recipe's way: crop (centre), pad or squash.",
             metavar="FIT",
-            help="crop (shorter side, then centre), pad or squash.",
-            show_default="from the recipe",
+            panel=SQUARES,
         ),
     ] = None,
-    test_fit: Annotated[
-        str | None,
-        typer.Option(
-            "--test-fit", metavar="FIT", help="Of repositories kept for testing.", show_default="from the recipe"
+    equalise: Annotated[
+        bool, option("--equalise", text="Equalise the histogram of each image.", panel=SQUARES)
+    ] = False,
+    masks: Annotated[
+        Path | None, option("--masks", text="Folder of lung masks, one file per image.", metavar="DIR", panel=SQUARES)
+    ] = None,
+    mask_pattern: Annotated[
+        list[str] | None,
+        option(
+            "--mask-pattern",
+            text="Name of a mask file; {stem} stands for the image's name without its suffix; repeatable.",
+            metavar="NAME",
+            panel=SQUARES,
+            default="{stem}_mask.png, ...",
         ),
     ] = None,
-    equalise: Annotated[bool, typer.Option("--equalise", help="Flatten each histogram first.")] = False,
-    replicates: Annotated[int, typer.Option("--replicates", metavar="N", help="Number of independent splits.")] = 5,
-    seed: Seed = 0,
+    metadata_only: Annotated[
+        bool, option("--metadata-only", text="Write manifest and splits without reading an image.", panel=SQUARES)
+    ] = False,
+    table: Annotated[
+        Path | None,
+        option("--table", text="Table of the files and what is known about them.", metavar="CSV", panel=OWN),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        option(
+            "--column",
+            text="The table's COLUMN holds NAME: a label such as COVID-19, or path, patient_id, study_id, study_date, "
+            "view, sex, age_years, manufacturer, modality; repeatable.",
+            metavar="NAME=COLUMN",
+            panel=OWN,
+        ),
+    ] = None,
+    day_first: Annotated[
+        bool, option("--day-first", text="Dates have their day first: 03/04/2021 is 3 April.", panel=OWN)
+    ] = False,
     images: Annotated[
-        int | None, typer.Option("--images", metavar="N", help="Size of a phantom dataset.", show_default="2000")
+        int | None, option("--images", text="Number of images.", metavar="N", panel=DRAWN, default="2000")
     ] = None,
     confounding: Annotated[
         float | None,
-        typer.Option(
+        option(
             "--confounding",
+            text="Probability that the class decides the style, 0 to 1; C gives (1 + C) / 2 of a class its style.",
             metavar="C",
-            help="Phantoms: probability that the class decides the style, 0 to 1; C gives (1 + C) / 2 of a class its "
-            "style.",
-            show_default="the dataset's own",
+            panel=DRAWN,
+            default="the dataset's own",
         ),
     ] = None,
     bias: Annotated[
         float | None,
-        typer.Option(
+        option(
             "--bias",
+            text="In place of --confounding: share of a class that has its style, P(style | class), 0.5 (chance) to 1.",
             metavar="P",
-            help="Phantoms, instead of --confounding: share of a class that has its style, P(style | class), 0.5 "
-            "(chance) to 1.",
-            show_default=False,
+            panel=DRAWN,
         ),
     ] = None,
     shortcut: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
             "--shortcut",
+            text="Style in which rooms differ, all others being alike; repeatable; 'help' lists them.",
             metavar="S",
-            help="Phantoms: a style in which rooms differ, all others being alike; repeatable; 'help' lists them.",
-            show_default="all",
+            panel=DRAWN,
+            default="all",
         ),
     ] = None,
     comorbidity: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
             "--comorbidity",
+            text="Two findings whose correlation over patients is R, prevalences unchanged; repeatable.",
             metavar="A,B=R",
-            help="Phantoms: two findings whose correlation over patients is R, prevalences unchanged; repeatable.",
-            show_default=False,
+            panel=DRAWN,
         ),
     ] = None,
-    confounder_strength: Annotated[
-        float | None,
-        typer.Option(
-            "--confounder-strength",
-            metavar="S",
-            help="Benchmarks: share of the majority, 0 to 1.",
-            show_default="1.0",
-        ),
-    ] = None,
-    masks: Annotated[
-        Path | None,
-        typer.Option("--masks", metavar="DIR", help="Lung masks of your own.", show_default=False),
-    ] = None,
-    mask_pattern: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--mask-pattern",
-            metavar="NAME",
-            help="How they are named after the image, {stem} without its ending; repeatable.",
-            show_default="{stem}_mask.png, ...",
-        ),
-    ] = None,
-    include_other_findings: Annotated[
-        bool, typer.Option("--include-other-findings", help="Keep GitHub-COVID images without COVID-19.")
-    ] = False,
-    covid_labels: Annotated[
-        str, typer.Option("--covid-labels", metavar="C", help="BIMCV: molecular (a test), radiologic or certain.")
-    ] = "molecular",
-    views: Annotated[
-        str, typer.Option("--views", metavar="V", help="Projections to keep, joined by commas.")
-    ] = "PA,AP",
-    uncertain: Annotated[
-        str,
-        typer.Option("--uncertain", metavar="U", help="Labels that a report leaves open: empty, negative or positive."),
-    ] = "empty",
-    labeler: Annotated[
-        str, typer.Option("--labeler", metavar="L", help="MIMIC-CXR: chexpert or negbio reads the reports.")
-    ] = "chexpert",
-    age_unit: Annotated[
-        str, typer.Option("--age-unit", metavar="U", help="convert reads 011M as 0.9 years; drop reads 11.")
-    ] = "convert",
-    require_windowing: Annotated[
-        bool, typer.Option("--require-windowing", help="BIMCV: leave out images without window or table.")
-    ] = False,
-    require_report: Annotated[
-        bool, typer.Option("--require-report", help="BIMCV: leave out images without a report.")
-    ] = False,
-    where: Annotated[
-        str, typer.Option("--where", metavar="EXPR", help="Keep rows such as: view == 'PA' and age_years >= 18.")
-    ] = "",
-    sample: Annotated[
-        int | None, typer.Option("--sample", metavar="N", help="Keep at most N images.", show_default=False)
-    ] = None,
-    per: Annotated[
-        str | None, typer.Option("--per", metavar="COLUMN", help="With --sample: N of each value.", show_default=False)
-    ] = None,
-    table: Annotated[
-        Path | None,
-        typer.Option("--table", metavar="CSV", help="Metadata of --dataset folder.", show_default=False),
-    ] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--column", metavar="NAME=COLUMN", help="What the table calls it; repeatable.", show_default=False
-        ),
-    ] = None,
-    day_first: Annotated[
-        bool, typer.Option("--day-first", help="Dates in --table have their day first: 03/04/2021 is 3 April.")
-    ] = False,
-    corrections: Annotated[
-        Path | None,
-        typer.Option("--corrections", metavar="CSV", help="Images to drop, flip or rename.", show_default=False),
-    ] = None,
-    metadata_only: Annotated[
-        bool, typer.Option("--metadata-only", help="Manifest and splits without touching an image.")
-    ] = False,
-    figures: Annotated[bool, typer.Option("--figures", help="Also draw average images and a contact sheet.")] = False,
     shard: Annotated[
-        str | None,
-        typer.Option("--shard", metavar="I/N", help="Make every N-th image only; see --merge.", show_default=False),
+        str | None, option("--shard", text="Make every N-th image only; see --merge.", metavar="I/N", panel=SHARED)
     ] = None,
-    merge: Annotated[bool, typer.Option("--merge", help="Build the dataset from its N shards.")] = False,
+    merge: Annotated[bool, option("--merge", text="Build the dataset from its N shards.", panel=SHARED)] = False,
     scheduler: Annotated[
         str | None,
-        typer.Option("--scheduler", metavar="ADDRESS", help="Decode on a Dask cluster.", show_default=False),
+        option(
+            "--scheduler", text="Decode on a Dask cluster, such as tcp://host:8786.", metavar="ADDRESS", panel=SHARED
+        ),
     ] = None,
     jobs: Jobs = None,
+    figures: Annotated[
+        bool, option("--figures", text="Also draw average images and a contact sheet.", panel=FILES)
+    ] = False,
     dry_run: DryRun = False,
     force: Force = False,
     resume: Resume = False,
@@ -192,47 +233,34 @@ def build_dataset(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Build a dataset from downloaded repositories, or draw a phantom one.
+    """Build a dataset from downloaded repositories, from your own files, or draw a phantom.
 
     Writes manifest.csv, images.npy, excluded.csv and run.json into datasets/NAME (or --out). Every candidate image is
-    either a row or listed with the reason why it is not. --dataset help lists all names.
+    a row of the manifest or listed in excluded.csv with the reason. --dataset help lists all names.
 
-    Several machines share the work without knowing of each other: run the same command with --shard 1/N to --shard N/N
-    (a Slurm array), then once with --merge. The bytes are those of a single run.
+    Several machines share the work without communicating: run the same command with --shard 1/N to --shard N/N (a Slurm
+    array), then once with --merge. The bytes are those of a single run.
 
     Example: cxrshort build-dataset --dataset phantom-I --images 1000 --size 64
     """
     check_loudness(quiet=quiet, verbose=verbose)
-    if dataset == "help":
-        from cxrshort.datasets.catalogue import sections
-
-        return show.catalogue(sections(), json=json)
-    if recipe == "help":
-        from cxrshort.datasets.building.pixel_recipes import catalogue
-
-        return show.catalogue({"pixel recipes": catalogue()}, json=json)
-    if "help" in (shortcut or []):
-        from cxrshort.datasets.phantom.styles import SHORTCUTS
-
-        return show.catalogue({"shortcuts": SHORTCUTS}, json=json)
+    if "help" in (dataset, recipe, *(settings or []), *(shortcut or [])):
+        return _help(dataset=dataset, recipe=recipe, shortcut=shortcut, json=json)
     if not dataset:
         raise UsageError("--dataset is missing", "cxrshort build-dataset --dataset help lists the names")
+    early.buildable(dataset)
+    from cxrshort.datasets.building.settings import READER, read
     from cxrshort.datasets.repositories.reading import ReadOptions
     from cxrshort.verbs.build_dataset import build_dataset as run
 
+    values = read(settings or [])
     options = ReadOptions(
-        include_other_findings=include_other_findings,
-        covid_labels=covid_labels,
         views=tuple(view.strip() for view in views.split(",")),
-        uncertain=uncertain,
-        labeler=labeler,
-        age_unit=age_unit,
-        require_windowing=require_windowing,
-        require_report=require_report,
         table=table,
         column_map=tuple(_pair(text) for text in column or []),
         corrections=corrections,
         day_first=day_first,
+        **{name: value for name, value in values.items() if name in READER},
     )
     with progress(quiet=quiet) as report:
         result = run(
@@ -242,7 +270,7 @@ def build_dataset(
             size=size,
             recipe=recipe,
             fit=fit,
-            test_fit=test_fit,
+            test_fit=values.get("test_fit") or None,
             equalise=equalise,
             replicates=replicates,
             seed=seed,
@@ -252,7 +280,7 @@ def build_dataset(
             bias=bias,
             shortcuts=tuple(shortcut or ()),
             comorbidities=tuple(comorbidity or ()),
-            confounder_strength=confounder_strength,
+            confounder_strength=values.get("confounder_strength"),
             masks=masks,
             mask_patterns=tuple(mask_pattern or ()),
             options=options,
@@ -260,6 +288,7 @@ def build_dataset(
             sample=sample,
             per=per,
             metadata_only=metadata_only,
+            header_cache=not no_header_cache,
             figures=figures,
             shard=shard,
             merge=merge,
@@ -272,6 +301,25 @@ def build_dataset(
     if "shard" in result:
         return show.shard(result, json=json)
     return show.dataset(result, json=json, quiet=quiet, verbose=verbose)
+
+
+def _help(*, dataset: str, recipe: str | None, shortcut: list[str] | None, json: bool) -> None:
+    """Print what ``help`` in the place of a value asks for."""
+    if dataset == "help":
+        from cxrshort.datasets.catalogue import sections
+
+        return show.catalogue(sections(), json=json)
+    if recipe == "help":
+        from cxrshort.datasets.building.pixel_recipes import catalogue
+
+        return show.catalogue({"pixel recipes": catalogue()}, json=json)
+    if "help" in (shortcut or []):
+        from cxrshort.datasets.phantom.styles import SHORTCUTS
+
+        return show.catalogue({"shortcuts": SHORTCUTS}, json=json)
+    from cxrshort.datasets.building.settings import catalogue as settings_of
+
+    return names.settings(settings_of(), json=json)
 
 
 def _pair(text: str) -> tuple[str, str]:

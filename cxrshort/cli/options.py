@@ -1,34 +1,95 @@
 """Options that mean the same in every command."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cxrshort.errors import UsageError
 
+DATA = "Data"
+FILES = "Output files"
+MACHINE = "Device and workers"
+TERMINAL = "What is printed"
+
+LARGEST_SEED = 2**63 - 1
+
+
+def option(
+    *names: str,
+    text: str,
+    panel: str,
+    metavar: str | None = None,
+    default: str | bool = False,
+    least: int | None = None,
+    most: int | None = None,
+) -> Any:
+    """Return an option of a command.
+
+    Args:
+        names: such as ``"--lr"``.
+        text: its line of help, a whole phrase.
+        panel: the heading under which help lists it.
+        metavar: what stands for its value; None for a switch.
+        default: what help shows as the default: a text, or True for the value itself.
+        least: the smallest number that it takes.
+        most: the largest one.
+    """
+    return typer.Option(
+        *names, help=text, rich_help_panel=panel, metavar=metavar, show_default=default, min=least, max=most
+    )
+
+
 Dataset = Annotated[
     str,
-    typer.Option("--dataset", metavar="D", help="A dataset folder, a manifest file, - or a name.", show_default=False),
+    option(
+        "--dataset",
+        text="Dataset: a name, a dataset folder, a manifest file, or - for standard input.",
+        metavar="D",
+        panel=DATA,
+    ),
 ]
-Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write.", show_default=False)]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, max=2**63 - 1, help="Chooses every random draw.")]
-Device = Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")]
-Precision = Annotated[str, typer.Option("--precision", metavar="P", help="auto, fp32 or bf16.")]
+Out = Annotated[Path | None, option("--out", text="Folder to write to.", metavar="DIR", panel=FILES)]
+Device = Annotated[
+    str, option("--device", text="auto, cpu, cuda, cuda:N or mps.", metavar="DEVICE", panel=MACHINE, default=True)
+]
+Precision = Annotated[str, option("--precision", text="auto, fp32 or bf16.", metavar="P", panel=MACHINE, default=True)]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", metavar="N", min=1, max=4096, help="CPU threads; recorded.", show_default="all cores"),
+    option(
+        "--threads",
+        text="CPU threads of torch; --resume needs the same number.",
+        metavar="N",
+        panel=MACHINE,
+        default="all cores",
+        least=1,
+        most=4096,
+    ),
 ]
 Jobs = Annotated[
     int | None,
-    typer.Option("--jobs", metavar="N", min=1, help="Parallel workers for images.", show_default="all cores"),
+    option(
+        "--jobs",
+        text="Worker processes that decode images.",
+        metavar="N",
+        panel=MACHINE,
+        default="all cores",
+        least=1,
+    ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="The short result alone: no progress, no notes.")]
-Verbose = Annotated[bool, typer.Option("--verbose", help="Whole tables: every label, measurement, epoch and reason.")]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite an earlier output.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and what it takes; write nothing.")]
+Json = Annotated[bool, option("--json", text="Print one JSON document instead of tables.", panel=TERMINAL)]
+Quiet = Annotated[bool, option("--quiet", text="Print the result alone: no progress, no notes.", panel=TERMINAL)]
+Verbose = Annotated[bool, option("--verbose", text="Print tables in full instead of summaries.", panel=TERMINAL)]
+Force = Annotated[bool, option("--force", text="Overwrite earlier output.", panel=FILES)]
+Resume = Annotated[bool, option("--resume", text="Continue an interrupted run where it stopped.", panel=FILES)]
+DryRun = Annotated[
+    bool,
+    option(
+        "--dry-run",
+        text="Write nothing: print what would be read and written, with a forecast of time and memory.",
+        panel=FILES,
+    ),
+]
 
 
 def check_loudness(*, quiet: bool, verbose: bool) -> None:

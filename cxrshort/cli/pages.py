@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
 from cxrshort import __version__
+from cxrshort.cli import completions
 from cxrshort.cli.app import app
 from cxrshort.columns import COLUMNS, Column
-
-_SHELLS = {"bash": "cxrshort.bash", "zsh": "_cxrshort", "fish": "cxrshort.fish"}
 
 _FILES = (
     ("dataset", "folder: manifest.csv, images.npy, excluded.csv, run.json; where known masks.npy and regions.csv"),
@@ -28,6 +26,7 @@ _EXIT_CODES = (
     (0, "done"),
     (1, "the work failed"),
     (2, "wrong usage"),
+    (3, "reserved: something was found, with --fail-on of an audit"),
     (65, "the input data is wrong"),
     (66, "an input is missing"),
     (73, "an output cannot be written or exists already"),
@@ -37,6 +36,11 @@ _EXIT_CODES = (
 _VARIABLES = (
     ("CXRSHORT_DATASETS", "folder in which dataset names are looked up and written; default datasets"),
     ("CXRSHORT_DATA", "folder of the downloaded repositories; default data"),
+    (
+        "CXRSHORT_CACHE",
+        "folder of caches: what was read from DICOM headers, patient ids among it, readable by its owner "
+        "alone; default cxrshort below $XDG_CACHE_HOME or ~/.cache",
+    ),
     ("NO_COLOR", "no colours"),
 )
 
@@ -44,18 +48,11 @@ _VARIABLES = (
 def pages() -> dict[str, str]:
     """Return every page by its path below the repository."""
     root: Any = typer.main.get_command(app)
-    made = {f"completions/{file}": _completion(shell) for shell, file in _SHELLS.items()}
+    made = {f"completions/{file}": text for file, text in completions.scripts(root).items()}
     made["man/cxrshort.1"] = _main_page(root)
     for name, command in root.commands.items():
         made[f"man/cxrshort-{name}.1"] = _command_page(name, command)
     return made
-
-
-def _completion(shell: str) -> str:
-    script: str = get_completion_script(  # typer has no public name for it
-        prog_name="cxrshort", complete_var="_CXRSHORT_COMPLETE", shell=shell
-    )
-    return script.strip() + "\n"
 
 
 def _main_page(root: Any) -> str:
@@ -101,9 +98,13 @@ def _title(name: str) -> list[str]:
 
 
 def _options(command: Any) -> Iterator[str]:
-    for parameter in command.params:
-        if not hasattr(parameter, "is_flag") or parameter.name in ("install_completion", "show_completion"):
-            continue
+    options = [each for each in command.params if hasattr(each, "is_flag")]
+    panels = list(dict.fromkeys(each.rich_help_panel for each in options))
+    previous = None
+    for parameter in sorted(options, key=lambda each: panels.index(each.rich_help_panel)):
+        if parameter.rich_help_panel not in (previous, None):
+            yield f".SS {_plain(parameter.rich_help_panel)}"
+        previous = parameter.rich_help_panel
         value = "" if parameter.is_flag else f" {parameter.metavar or parameter.name.upper()}"
         yield from (".TP", f".B {_plain(', '.join(parameter.opts) + value)}")
         default = parameter.show_default if isinstance(parameter.show_default, str) else parameter.default

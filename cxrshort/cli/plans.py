@@ -7,8 +7,8 @@ from cxrshort.cli.tables import counts, line, pairs
 
 _FATES = {
     "new": "",
-    "replaced": " (exists; --force begins it anew)",
-    "resumed": " (unfinished; --resume goes on with it)",
+    "replaced": " (exists; --force overwrites it)",
+    "resumed": " (unfinished; --resume continues it)",
     "complete": " (complete already; --resume would leave it as it is)",
     "refused": " (exists; this run would be refused)",
 }

@@ -1,8 +1,6 @@
 """What each command prints: its result on stdout, notes on stderr."""
 
 import csv
-import shutil
-import sys
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cxrshort.cli.plans import plan
-from cxrshort.cli.tables import Columns, counts, document, line, notes, table
+from cxrshort.cli.tables import Columns, counts, document, line, notes, paragraph, table, text_width
 
 _WORST = 12
 """Measurements of confounding that are printed; nobody reads a hundred."""
@@ -22,7 +20,7 @@ _INTERVAL = 22
 def dataset(result: Mapping[str, Any], *, json: bool, quiet: bool, verbose: bool = False) -> None:
     """Print what build-dataset made: tables that describe it, then the block that nobody should overlook."""
     if json:
-        return document(result)
+        return document(result, kind="plan" if result.get("dry_run") else "dataset")
     if result.get("dry_run"):
         plan(result)
         _planted(result)
@@ -50,7 +48,7 @@ def dataset(result: Mapping[str, Any], *, json: bool, quiet: bool, verbose: bool
 
 def _planted(result: Mapping[str, Any]) -> None:
     for text in result.get("planted", {}).get("summary", ()):
-        line(text)
+        paragraph(text)
 
 
 def _characteristics(records: Sequence[Mapping[str, Any]], *, whole: bool) -> None:
@@ -64,7 +62,8 @@ def _characteristics(records: Sequence[Mapping[str, Any]], *, whole: bool) -> No
     shown = [row for row in characteristics_rows(found) if whole or not row[0].endswith(" not labelled")]
     table(header, shown, Columns(right=range(1, len(header))))
     if empty := labels_without_values(found):
-        line(f"{len(empty)} labels without values: {', '.join(empty)}\n")
+        paragraph(f"{len(empty)} labels without values: {', '.join(empty)}")
+        line("")
 
 
 def _confounding(records: Sequence[Mapping[str, Any]], *, whole: bool) -> None:
@@ -79,7 +78,7 @@ def _confounding(records: Sequence[Mapping[str, Any]], *, whole: bool) -> None:
     elif body:
         _worst(body)
     if unmeasured := list_unmeasured(found):
-        line(unmeasured)
+        paragraph(unmeasured)
     return line("")
 
 
@@ -113,7 +112,7 @@ def _read(path: Path) -> list[dict[str, str]]:
 def shard(result: Mapping[str, Any], *, json: bool) -> None:
     """Print what one shard of a build made, in one line."""
     if json:
-        return document(result)
+        return document(result, kind="shard")
     refused = f", refused {counts(result['refused'])}" if result["refused"] else ""
     return line(f"shard {result['shard']}: {result['images']} images{refused}, in {result['folder']}")
 
@@ -121,9 +120,9 @@ def shard(result: Mapping[str, Any], *, json: bool) -> None:
 def catalogue(sections: Mapping[str, Mapping[str, str]], *, json: bool) -> None:
     """Print names and their one-line summaries, by section."""
     if json:
-        return document(sections)
+        return document(sections, kind="names")
     width = max(len(name) for names in sections.values() for name in names)
-    across = max(shutil.get_terminal_size().columns, 80) if sys.stdout.isatty() else 100
+    across = text_width()
     blocks = [
         "\n".join([section, *(_entry(f"  {name:<{width}}  ", summary, across) for name, summary in names.items())])
         for section, names in sections.items()
@@ -138,7 +137,7 @@ def _entry(name: str, summary: str, across: int) -> str:
 def training(result: Mapping[str, Any], *, json: bool, quiet: bool, verbose: bool = False) -> None:
     """Print what train reached."""
     if json:
-        return document(result)
+        return document(result, kind="plan" if result.get("dry_run") else "training")
     if not quiet:
         notes(_training_notes(result))
     if result.get("dry_run"):
@@ -215,7 +214,7 @@ def _trials(result: Mapping[str, Any]) -> None:
 def architectures(rows: Sequence[Mapping[str, Any]], *, json: bool) -> None:
     """Print the architectures with their parameters and input sizes."""
     if json:
-        return document({"architectures": list(rows)})
+        return document({"architectures": list(rows)}, kind="architectures")
     header = ["architecture", "parameters", "input, pixels", ""]
     cells = [[row[key] for key in ("name", "parameters", "input", "summary")] for row in rows]
     return table(header, cells, Columns(right=(1,)))
@@ -224,7 +223,7 @@ def architectures(rows: Sequence[Mapping[str, Any]], *, json: bool) -> None:
 def evaluation(result: Mapping[str, Any], *, json: bool, quiet: bool, verbose: bool = False) -> None:
     """Print AUCs with intervals, and the generalization gap."""
     if json:
-        return document(result)
+        return document(result, kind="plan" if result.get("dry_run") else "evaluation")
     if result.get("dry_run"):
         return plan(result)
     if not quiet:

@@ -1,7 +1,10 @@
 """Lines, tables and JSON on stdout, notes on stderr."""
 
+import contextlib
 import json as json_text
+import os
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +15,9 @@ if TYPE_CHECKING:
 
 _PIPED_WIDTH = 200
 """Columns when nobody watches: wide enough that no table is cut."""
+
+_UNWATCHED, _NARROWEST = 100, 80
+"""Columns of folded text when nobody watches, and the fewest that a terminal is taken to have."""
 
 _READABLE = 4
 """Columns below which a folded name cannot be read."""
@@ -38,6 +44,11 @@ def line(text: str) -> None:
     sys.stdout.write(printable(text) + "\n")
 
 
+def paragraph(text: str) -> None:
+    """Print text folded between words to the width of the terminal."""
+    line(textwrap.fill(text, text_width(), break_on_hyphens=False))
+
+
 def printable(text: str) -> str:
     """Return text as a terminal may show it: control characters, which could move its cursor or colour it, escaped.
 
@@ -55,9 +66,14 @@ def notes(lines: Sequence[str]) -> None:
         sys.stderr.write(printable(f"note: {each}") + "\n")
 
 
-def document(result: Mapping[str, Any]) -> None:
-    """Print one JSON document on stdout."""
-    line(json_text.dumps(result, indent=2))
+def document(result: Mapping[str, Any], *, kind: str) -> None:
+    """Print one JSON document on stdout, whose ``schema`` says what it holds: ``cxrshort.KIND/1``."""
+    line(json_text.dumps({"schema": f"cxrshort.{kind}/1", **result}, indent=2))
+
+
+def failure(message: str, *, hint: str, code: int) -> None:
+    """Print an error as one JSON document on stdout, for whoever asked for JSON."""
+    document({"error": {"message": message, "hint": hint, "exit_code": code}}, kind="error")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]], columns: Columns | None = None) -> None:
@@ -93,6 +109,15 @@ def pairs(rows: Sequence[tuple[str, str]]) -> None:
     with console.capture() as shown:
         console.print(grid)
     sys.stdout.write("\n".join(each.rstrip() for each in shown.get().rstrip("\n").split("\n")) + "\n")
+
+
+def text_width() -> int:
+    """Return the columns in which text is folded: the terminal's, also through a pipe (| less); else 100."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            if stream.isatty():
+                return max(os.get_terminal_size(stream.fileno()).columns, _NARROWEST)
+    return _UNWATCHED
 
 
 def counts(of: Mapping[str, int]) -> str:

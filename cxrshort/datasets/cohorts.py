@@ -1,7 +1,6 @@
 """What a name on the command line stands for: the candidates of a cohort, of repositories, of several joined."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,11 +46,6 @@ class Candidates:
     test_patients: frozenset[str] = frozenset()
     same_person: tuple[tuple[str, str], ...] = ()
     root: Path | None = None
-
-
-def default_root() -> Path:
-    """Return where the raw repositories lie when ``--root`` is not given."""
-    return Path(os.environ.get("CXRSHORT_DATA", "data"))
 
 
 def source_names(dataset: str) -> list[str]:
@@ -153,7 +147,9 @@ def _merge(parts: Sequence[Candidates]) -> Candidates:
 def _read_part(part: Part, classes: tuple[str, ...], *, root: Path, options: ReadOptions) -> Candidates:
     repository: Repository = registry.load(SOURCES, part.source, kind="repository")
     cache = options.header_cache
-    cache = cache.with_name(f"{cache.name}.{part.source}.json") if cache else None
+    cache = (
+        cache / f"{part.source}-{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]}.json" if cache else None
+    )
     options = replace(options, header_cache=cache, **dict(part.options))
     reading = repository.read(home(part.source, root), root, options)
     # An official list is the whole test fold: nobody else is drawn into it.

@@ -90,14 +90,14 @@ class EpochPoint:
         epoch: from 1.
         training_loss: mean over the epoch.
         validation_loss: None where it was not measured.
-        validation_auc: None where it was not measured.
+        validation_score: AUC, Dice or rank correlation, at most 1; None where it was not measured.
         chosen: whether the model of this epoch was kept.
     """
 
     epoch: int
     training_loss: float
     validation_loss: float | None = None
-    validation_auc: float | None = None
+    validation_score: float | None = None
     chosen: bool = False
 
 
@@ -316,8 +316,13 @@ def contact_sheet(images: ArrayLike, captions: Sequence[str], path: Path, *, col
     return save(figure, path)
 
 
-def training_curve(history: Sequence[EpochPoint], path: Path) -> Path:
-    """Draw the loss above and the validation AUC below, epoch by epoch, the chosen epoch marked.
+def training_curve(history: Sequence[EpochPoint], path: Path, *, measure: str = "AUC") -> Path:
+    """Draw the loss above and the validation score below, epoch by epoch, the chosen epoch marked.
+
+    Args:
+        history: one point for each epoch.
+        path: the PNG.
+        measure: what the score is, such as ``"AUC of COVID-19"`` or ``"Dice"``; its axis ends at 1.
 
     Raises:
         DataError: no epoch.
@@ -329,9 +334,10 @@ def training_curve(history: Sequence[EpochPoint], path: Path) -> Path:
     area = add_axes(figure, 0.7, 2.2, width=4.4, height=1.6)
     _draw_series(loss, history, "training_loss", "#8a8a8a", "training")
     _draw_series(loss, history, "validation_loss", "#b43335", "validation")
-    _draw_series(area, history, "validation_auc", "#1e579a", "")
+    _draw_series(area, history, "validation_score", "#1e579a", "")
     loss.set_ylabel("loss", size=NORMAL, color=INK)
-    area.set_ylabel("validation AUC", size=NORMAL, color=INK)
+    area.set_ylabel(f"validation {wrap(measure, 18, lines=2)}", size=NORMAL, color=INK)
+    _end_at_one(area, [point.validation_score for point in history])
     area.set_xlabel("epoch", size=NORMAL, color=INK, labelpad=2)
     first, last = history[0].epoch, history[-1].epoch
     for axes in (loss, area):
@@ -339,27 +345,34 @@ def training_curve(history: Sequence[EpochPoint], path: Path) -> Path:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     loss.set_xticklabels([])
     loss.legend(loc="upper right", frameon=False, fontsize=SMALL, ncols=2, borderaxespad=0)
-    if all(point.validation_auc is None for point in history):
+    if all(point.validation_score is None for point in history):
         area.set(ylim=(0, 1), yticks=[])
         area.text(0.5, 0.5, "not measured", transform=area.transAxes, ha="center", size=NORMAL, color=INK)
     for point in history:
         if point.chosen:
-            _mark_chosen(figure, loss, area, point)
+            _mark_chosen(figure, loss, area, point, measure=measure)
     return save(figure, path)
+
+
+def _end_at_one(axes: Axes, scores: Sequence[float | None]) -> None:
+    """Let no axis show scores above 1, which there are none of, and no line as if it were at its foot."""
+    known = [score for score in scores if score is not None]
+    lowest = min([0.95, *known])
+    axes.set_ylim(lowest - 0.08 * (1 - lowest), 1)
 
 
 def _draw_series(axes: Axes, history: Sequence[EpochPoint], field: str, colour: str, label: str) -> None:
     known = [(point.epoch, getattr(point, field)) for point in history if getattr(point, field) is not None]
     if known:
         epochs, values = zip(*known, strict=True)
-        axes.plot(epochs, values, color=colour, linewidth=1.4, marker="o", ms=3, label=label)
+        axes.plot(epochs, values, color=colour, linewidth=1.4, marker="o", ms=3, label=label, clip_on=False)
 
 
-def _mark_chosen(figure: Figure, loss: Axes, area: Axes, point: EpochPoint) -> None:
+def _mark_chosen(figure: Figure, loss: Axes, area: Axes, point: EpochPoint, *, measure: str) -> None:
     for axes in (loss, area):
         axes.axvline(point.epoch, color=FAINT, linewidth=1, zorder=0)
     text = f"chosen: epoch {point.epoch}"
-    if point.validation_auc is not None:
-        area.plot([point.epoch], [point.validation_auc], "o", ms=8, markerfacecolor="none", color=INK)
-        text += f", validation AUC {point.validation_auc:.3f}"
+    if point.validation_score is not None:
+        area.plot([point.epoch], [point.validation_score], "o", ms=8, markerfacecolor="none", color=INK, clip_on=False)
+        text += f", validation {measure} {point.validation_score:.3f}"
     write(figure, text, left=0.7, top=0.1, size=NORMAL)

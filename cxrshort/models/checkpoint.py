@@ -173,7 +173,7 @@ def locate(name: str | Path) -> Path:
     path = Path(name)
     if path.is_dir():
         if (path / runs.UNFINISHED).exists() and not (path / runs.DONE).exists():
-            raise MissingInputError(f"'{path}' is not complete", "cxrshort train with --resume goes on with it")
+            raise MissingInputError(f"'{path}' is not complete", "cxrshort train with --resume continues it")
         path = path / FILE
     if not path.is_file():
         raise MissingInputError(f"'{path}' does not exist", "cxrshort train makes a model")

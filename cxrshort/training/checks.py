@@ -66,7 +66,7 @@ def check_batch_fits(recipe: Recipe, folds: AnyFolds) -> None:
         UsageError: with the number of images.
     """
     images = len(folds.train.manifest)
-    if recipe.batch_size > images and recipe.batch_size != recipes.load(recipe.name).batch_size:
+    if recipe.batch_size > images and recipe.batch_size != recipes.published(recipe.name).batch_size:
         raise UsageError(
             f"--batch-size is '{recipe.batch_size}', and the training fold has {images} images",
             f"--batch-size {images} takes all of them at once",

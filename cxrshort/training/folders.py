@@ -22,7 +22,7 @@ def default_folder(
     parent = Path("runs") / dataset / arch / recipe.method
     if name:
         return parent / name
-    usual = Recipe(name="standard") if recipe.name == "standard" else recipes.load(recipe.name)
+    usual = Recipe(name="standard") if recipe.name == "standard" else recipes.published(recipe.name)
     parts = [f"replicate-{replicate}"]
     parts += [recipe.name] if recipe.name != "standard" else []
     parts += [f"seed={seed}"] if seed else []

@@ -9,7 +9,9 @@ from types import FrameType
 
 @contextlib.contextmanager
 def watched() -> Iterator[Callable[[], bool]]:
-    """Yield a function that says whether SIGTERM, SIGINT or SIGUSR1 has arrived; handlers are restored afterwards.
+    """Yield a function that says whether SIGTERM, SIGINT, SIGHUP or SIGUSR1 has arrived; handlers are restored later.
+
+    A SIGHUP that is ignored, as under nohup, stays ignored.
 
     Outside the main thread, where Python allows no handlers, the answer is always no.
     """
@@ -22,7 +24,10 @@ def watched() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield arrived.is_set
         return
-    before = {each: signal.signal(each, remember) for each in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)}
+    watched_signals = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        watched_signals.append(signal.SIGHUP)
+    before = {each: signal.signal(each, remember) for each in watched_signals}
     try:
         yield arrived.is_set
     finally:

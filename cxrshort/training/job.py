@@ -179,7 +179,7 @@ def _finish(run: runs.Run, learner: Learner, checkpoint: Checkpoint, *, folds: A
     learner.network.load_state_dict(checkpoint.best_weights)
     description = dataclasses.replace(learner.description, selection=selection)
     model_files.save(learner.model, run.path(model_files.FILE), description=description)
-    plots.training_curve(_curve(checkpoint.history, best), run.path("training.png"))
+    plots.training_curve(_curve(checkpoint.history, best), run.path("training.png"), measure=folds.measure)
     summary = {
         "model": str(run.path(model_files.FILE)),
         **_summarise(description, folds, best),

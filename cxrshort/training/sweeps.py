@@ -20,15 +20,16 @@ from cxrshort import manifest as manifests
 from cxrshort import registry, runs
 from cxrshort.errors import UsageError, WorkFailedError
 from cxrshort.models import checkpoint, ensemble, factory
+from cxrshort.settings import parse_value
 from cxrshort.training import OBJECTIVES, recipes
 from cxrshort.training.inputs import TrainingJob, hash_manifest, identify
 from cxrshort.training.job import validate_model
-from cxrshort.training.objectives.contract import make_objective, parse_value
+from cxrshort.training.objectives.contract import make_objective
 from cxrshort.training.recipes import Recipe
+from cxrshort.training.recipes.settings import ALIASES
 from cxrshort.training.task import Task
 
 TRIALS = "trials.csv"
-_ALIASES = {"lr": "learning_rate", "wd": "weight_decay"}
 _FIXED = ("name", "method", "labels", "task", "select_label", "selection", "settings")
 """What is no hyper-parameter: it decides what is learnt and judged, not how well."""
 
@@ -268,7 +269,7 @@ def _axis(text: str, recipe: Recipe) -> tuple[str, list[Any]]:
     words = [each.strip() for each in listed.split(",") if each.strip()]
     if not (given and sign and words):
         raise UsageError(f"--grid '{text}' is not of the form NAME=VALUE,VALUE", "such as --grid lr=0.1,0.01")
-    name = _ALIASES.get(given.strip(), given.strip()).replace("-", "_")
+    name = ALIASES.get(given.strip(), given.strip()).replace("-", "_")
     fields = {each.name: each.default for each in dataclasses.fields(Recipe) if each.name not in _FIXED}
     if name in fields:
         option = f"--grid {name.replace('_', '-')}"
@@ -276,7 +277,7 @@ def _axis(text: str, recipe: Recipe) -> tuple[str, list[Any]]:
     else:
         kind = registry.load(OBJECTIVES, recipe.method, kind="method")
         settings = [each.name for each in dataclasses.fields(kind.Settings)]
-        registry.check_name([*_ALIASES, *fields, *settings], name, kind="setting to search")
+        registry.check_name([*ALIASES, *fields, *settings], name, kind="setting to search")
         values = words
     if len(set(values)) < len(values):
         raise UsageError(f"--grid '{text}' has a value twice", "give each value once")

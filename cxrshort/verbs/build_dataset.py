@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from cxrshort import dataset as datasets
-from cxrshort import forecasts, runs, workers
+from cxrshort import forecasts, places, runs, workers
 from cxrshort import manifest as manifests
 from cxrshort.datasets import cohorts
 from cxrshort.datasets.benchmarks import BENCHMARKS
@@ -59,6 +59,7 @@ def build_dataset(
     sample: int | None = None,
     per: str | None = None,
     metadata_only: bool = False,
+    header_cache: bool = True,
     figures: bool = False,
     shard: str | None = None,
     merge: bool = False,
@@ -96,6 +97,7 @@ def build_dataset(
         sample: keep at most so many images (of each value of ``per``), drawn by a hash.
         per: column whose values are sampled alike.
         metadata_only: read, check and split the metadata without touching an image.
+        header_cache: keep what was read from DICOM headers in ``places.header_caches()``, for the next build.
         figures: also draw the average images and a contact sheet.
         shard: ``"i/n"``: make the pixels of every n-th candidate and leave the rest to other processes.
         merge: build the dataset from the shards that were made with the same arguments.
@@ -124,7 +126,7 @@ def build_dataset(
             "--shortcut": tuple(shortcuts),
             "--comorbidity": tuple(comorbidities),
         },
-        benchmark={"--confounder-strength": confounder_strength},
+        benchmark={"--set confounder_strength": confounder_strength},
         files={
             "--metadata-only": metadata_only,
             "--where": where,
@@ -134,7 +136,7 @@ def build_dataset(
             "--scheduler": scheduler,
             "--recipe": recipe,
             "--fit": fit,
-            "--test-fit": test_fit,
+            "--set test_fit": test_fit,
             "--equalise": equalise,
         },
         downloads={"--root": root},
@@ -150,13 +152,16 @@ def build_dataset(
         comorbidities=comorbidities,
     )
     strength = 1.0 if confounder_strength is None else confounder_strength
-    folder = out or datasets.default_folder(dataset)
+    folder = out or places.dataset_folder(dataset)
     options = _completed(
-        options, folder, jobs=jobs or os.cpu_count() or 1, metadata_only=metadata_only, dry_run=dry_run
+        options,
+        jobs=jobs or os.cpu_count() or 1,
+        metadata_only=metadata_only,
+        header_cache=header_cache and not dry_run,
     )
     candidates, material, side = _gather(
         dataset,
-        root=root or cohorts.default_root(),
+        root=root or places.downloads_root(),
         size=size,
         pixels=pixels,
         seed=seed,
@@ -189,7 +194,7 @@ def build_dataset(
         "confounder_strength": strength,
         "masks": masks,
         "mask_patterns": mask_patterns,
-        "options": dataclasses.asdict(dataclasses.replace(options, jobs=1)),
+        "options": dataclasses.asdict(dataclasses.replace(options, jobs=1, header_cache=None)),
         "where": where,
         "sample": sample,
         "per": per,
@@ -308,14 +313,13 @@ def _start(folder: Path, arguments: Mapping[str, Any], *, force: bool, resume: b
     return runs.start(folder, "build-dataset", arguments=arguments, force=force, resume=resume)
 
 
-def _completed(options: ReadOptions, folder: Path, *, jobs: int, metadata_only: bool, dry_run: bool) -> ReadOptions:
+def _completed(options: ReadOptions, *, jobs: int, metadata_only: bool, header_cache: bool) -> ReadOptions:
     """Return the options with what the other arguments decide."""
     return dataclasses.replace(
         options,
         jobs=jobs,
         require_files=not metadata_only,
-        # Beside the dataset folder, so that a second build finds it; a dry run writes nothing.
-        header_cache=None if dry_run else options.header_cache or folder.parent / f".{folder.name}.headers",
+        header_cache=options.header_cache or places.header_caches() if header_cache else None,
     )
 
 

@@ -23,7 +23,11 @@ def environment() -> dict[str, str]:
     """Return the environment in which a process of its own finds this package, with one thread for arithmetic."""
     package = str(Path(cxrshort.__file__).resolve().parent.parent)
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CXRSHORT_")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("CXRSHORT_") or name == "CXRSHORT_CACHE"
+    }
     return {**kept, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 

@@ -44,7 +44,7 @@ def test_catalogue_lists_every_name_with_its_summary() -> None:
 
 def test_catalogue_is_one_json_document() -> None:
     listed = json.loads(cxrshort_here("build-dataset", "--dataset", "help", "--json").stdout)
-    assert list(listed) == ["cohorts", "repositories", "benchmarks", "phantoms"]
+    assert list(listed) == ["schema", "cohorts", "repositories", "benchmarks", "phantoms"]
     assert listed["repositories"]["bimcv-"] == "BIMCV-COVID-19-: people with negative tests only"
 
 
@@ -74,7 +74,6 @@ def test_unknown_name_is_answered_with_the_nearest_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "section", "names"),
     [
-        (("train", "--recipe", "help"), "recipes", recipes.names()),
         (("train", "--method", "help"), "methods", list(OBJECTIVES)),
         (("build-dataset", "--recipe", "help"), "pixel recipes", list(RECIPES)),
     ],
@@ -88,6 +87,22 @@ def test_help_in_place_of_a_name_lists_the_names(command: tuple[str, ...], secti
     assert max(map(len, lines)) <= 100
     listed = json.loads(cxrshort_here(*command, "--json").stdout)
     assert list(listed[section]) == names and all(listed[section].values())
+
+
+def test_recipe_help_shows_the_values_of_every_recipe() -> None:
+    text = cxrshort_here("train", "--recipe", "help").stdout
+    standard, *others = text.split("\n\n")
+    assert standard.splitlines()[:2] == ["standard", "  cxrshort's own: a start that works without pretrained weights"]
+    assert "epochs 10, batch_size 32, optimizer adamw, learning_rate 0.001, momentum 0.9" in " ".join(standard.split())
+    roentmod = next(each for each in others if each.startswith("roentmod\n"))
+    assert roentmod.splitlines()[2:] == [
+        "  values: weights imagenet, epochs 100, optimizer adam, learning_rate 0.0001, weight_decay 0,",
+        "    schedule constant, patience 50",
+    ]
+    assert sorted(each.split("\n")[0] for each in [standard, *others[:-1]]) == recipes.names()
+    listed = json.loads(cxrshort_here("train", "--recipe", "help", "--json").stdout)
+    assert listed["schema"] == "cxrshort.recipes/1"
+    assert listed["recipes"]["tea2025"]["values"]["milestones"] == "10,40,160"
 
 
 def test_missing_dataset_is_said_with_the_way_to_the_names() -> None:

@@ -108,13 +108,6 @@ def test_without_moves_rows_to_the_excluded(tmp_path):
     pd.testing.assert_frame_equal(unchanged.excluded, found.excluded)
 
 
-def test_default_root_follows_the_environment(monkeypatch):
-    monkeypatch.delenv("CXRSHORT_DATA", raising=False)
-    assert str(cohorts.default_root()) == "data"
-    monkeypatch.setenv("CXRSHORT_DATA", "/radiographs")
-    assert str(cohorts.default_root()) == "/radiographs"
-
-
 def test_second_reading_of_two_collections_opens_nothing(tmp_path, monkeypatch):
     from cxrshort.datasets.repositories.parsing import headers
 
@@ -124,7 +117,7 @@ def test_second_reading_of_two_collections_opens_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(
         headers, "_read_all", lambda paths, read, jobs: opened.append(len(paths)) or [read(each) for each in paths]
     )
-    options = replace(OPTIONS, header_cache=tmp_path / ".headers")
+    options = replace(OPTIONS, header_cache=tmp_path / "headers")
     for _ in range(2):
         cohorts.gather("III", root=tmp_path, options=options)
     assert len(opened) == 4 and min(opened[:2]) > 5

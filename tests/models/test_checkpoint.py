@@ -174,7 +174,7 @@ def test_locate_refuses_an_interrupted_run(saved: Path) -> None:
     with pytest.raises(MissingInputError) as caught:
         checkpoint.locate(saved.parent)
     assert caught.value.message == f"'{saved.parent}' is not complete"
-    assert caught.value.hint == "cxrshort train with --resume goes on with it"
+    assert caught.value.hint == "cxrshort train with --resume continues it"
 
 
 def test_locate_takes_a_run_that_was_killed_after_its_very_last_file(saved: Path) -> None:

@@ -209,7 +209,7 @@ def begun(log: Path) -> bool:
 def test_signal_to_one_process_stops_all_and_resume_ends_in_the_bytes_of_torchrun(tmp_path: Path) -> None:
     """Only the first process writes and prints, also where both stop."""
     tiny_dataset(tmp_path / "tiny", people=200)
-    options = [*TRAIN, "--batch-size", "8", "--ema", "0.9"]
+    options = [*TRAIN, "--batch-size", "8", "--set", "ema=0.9"]
     whole = launch([*TORCHRUN, "-m", "cxrshort", *options, "--out", "whole", "--json"], cwd=tmp_path)
     assert whole.returncode == 0, whole.stderr
     assert whole.stdout.count('"model"') == whole.stderr.count("epoch 2:") == 1

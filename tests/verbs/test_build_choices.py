@@ -11,6 +11,7 @@ from PIL import Image
 
 from cxrshort import dataset as datasets
 from cxrshort.columns import MASK_BITS
+from cxrshort.datasets.building import settings
 from cxrshort.datasets.building.image_source import of_files
 from cxrshort.datasets.building.pixel_recipes import PixelRecipe
 from cxrshort.datasets.cohorts import Candidates
@@ -123,6 +124,11 @@ OTHERWISE_READ = {
 }
 
 
+def spelt(name: str) -> str:
+    """Return how the command line says an option or a setting."""
+    return f"--set {name}" if name in settings.NAMES else f"--{name.replace('_', '-')}"
+
+
 @pytest.mark.parametrize(
     ("dataset", "options", "message"),
     [
@@ -134,23 +140,23 @@ OTHERWISE_READ = {
         ("I", {"shortcuts": ("marker",)}, "--shortcut is for phantom datasets"),
         ("I", {"comorbidities": ("Edema,Mass=0.1",)}, "--comorbidity is for phantom datasets"),
         ("phantom-I", {"root": Path("data")}, "--root is for repositories and benchmarks"),
-        ("phantom-I", {"confounder_strength": 1.0}, "--confounder-strength is for benchmarks"),
-        ("chestx-ray14", {"confounder_strength": 0.5}, "--confounder-strength is for benchmarks"),
+        ("phantom-I", {"confounder_strength": 1.0}, "--set confounder_strength is for benchmarks"),
+        ("chestx-ray14", {"confounder_strength": 0.5}, "--set confounder_strength is for benchmarks"),
         ("phantom-I", {"mask_patterns": ("{stem}.png",)}, "--mask-pattern is for repositories"),
         ("chestx-ray14", {"mask_patterns": ("{stem}.png",)}, "--mask-pattern needs --masks"),
         ("chestx-ray14", {"metadata_only": True, "figures": True}, "--metadata-only and --figures exclude each other"),
         ("coloured-mnist", {"number_of_images": 9}, "--images is for phantom datasets"),
         *[
-            (dataset, {"options": ReadOptions(**{name: value})}, f"--{name.replace('_', '-')} is for repositories")
+            (dataset, {"options": ReadOptions(**{name: value})}, f"{spelt(name)} is for repositories")
             for dataset in ("phantom-I", "coloured-mnist")
             for name, value in OTHERWISE_READ.items()
         ],
-        ("I", {"options": ReadOptions(labeler="negbio")}, "--labeler is for mimic-cxr"),
-        ("I", {"options": ReadOptions(require_report=True)}, "--require-report is for bimcv+, bimcv-"),
+        ("I", {"options": ReadOptions(labeler="negbio")}, "--set labeler is for mimic-cxr"),
+        ("I", {"options": ReadOptions(require_report=True)}, "--set require_report is for bimcv+, bimcv-"),
         (
             "chestx-ray14",
             {"options": ReadOptions(uncertain="negative")},
-            "--uncertain is for chexpert, mimic-cxr, folder",
+            "--set uncertain is for chexpert, mimic-cxr, folder",
         ),
         ("I,roentmod-nih", {}, "'I,roentmod-nih' reads chestx-ray14 in two ways"),
     ],
@@ -256,7 +262,7 @@ def test_recipe_of_tea_equalises_and_is_recorded_and_other_images_are_refused(te
 def test_what_happens_to_files_is_refused_where_there_are_none(tmp_path: Path, option: dict[str, object]) -> None:
     with pytest.raises(UsageError) as caught:
         build_dataset("phantom-I", out=tmp_path / "out", number_of_images=40, size=32, **option)  # type: ignore[arg-type]
-    assert caught.value.message == f"--{next(iter(option)).replace('_', '-')} is for repositories"
+    assert caught.value.message == f"{spelt(next(iter(option)))} is for repositories"
 
 
 @pytest.mark.parametrize(

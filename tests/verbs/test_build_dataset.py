@@ -1,6 +1,7 @@
 """The bytes of a dataset depend neither on the number of workers nor on how often the build was interrupted."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ from cxrshort.errors import CxrshortError, MissingInputError, OutputError, Usage
 from cxrshort.verbs.build_dataset import build_dataset
 
 from ..cli.console import run, start
+from ..datasets.lookalikes import dicom
 from ..training.tiny import tree
 
 PHANTOM = ["build-dataset", "--dataset", "phantom-I", "--images", "300", "--size", "64"]
@@ -89,7 +91,7 @@ def test_interrupted_build_says_how_to_go_on(unbroken: Path, tmp_path: Path) -> 
         printed, complaints = process.communicate()
     assert (process.returncode, printed) == (75, "")
     assert re.fullmatch(
-        r"error: interrupted, \d+ of 300 images are made\nhint: --resume goes on from there\n", complaints
+        r"error: interrupted, \d+ of 300 images are made\nhint: --resume continues from there\n", complaints
     )
     build_dataset("phantom-I", out=tmp_path / "out", number_of_images=300, size=64, jobs=1, resume=True)
     assert contents(tmp_path / "out") == contents(unbroken)
@@ -163,3 +165,18 @@ def test_dry_run_forecasts_and_writes_nothing(tmp_path: Path) -> None:
     assert measured["disk_free_mib"] > 0 and measured["memory_mib"] > 0
     assert measured["outputs"] == [{"folder": str(tmp_path / "out"), "fate": "new", "reason": "", "hint": ""}]
     assert not (tmp_path / "out").exists()
+
+
+def test_headers_are_kept_in_the_cache_folder_and_nowhere_else(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXRSHORT_CACHE", str(tmp_path / "caches"))
+    films, built = tmp_path / "films", tmp_path / "built"
+    dicom(films / "a.dcm", ViewPosition="PA", PatientID="P1")
+    options = {"root": films, "metadata_only": True, "replicates": 1}
+    build_dataset("folder", out=built / "none", header_cache=False, **options)
+    assert not (tmp_path / "caches").exists()
+    build_dataset("folder", out=built / "one", **options)
+    (cache,) = (tmp_path / "caches" / "headers").iterdir()
+    assert cache.name.startswith("folder-") and "P1" in cache.read_text()
+    assert {each.name for each in built.iterdir()} == {"none", "one"}
+    arguments = json.loads((built / "one" / "run.json").read_text())["arguments"]
+    assert arguments["options"]["header_cache"] is None

@@ -310,7 +310,7 @@ def test_resuming_with_another_seed_is_refused_by_name(tiny: Path, tmp_path: Pat
     error = fails(str(tiny), overrides=overrides, out=tmp_path / "run")
     assert isinstance(error, OutputError)
     assert error.message == f"'{tmp_path / 'run'}' holds an unfinished run"
-    assert error.hint == "--resume goes on with it, --force begins anew"
+    assert error.hint == "--resume continues it, --force begins anew"
 
 
 @pytest.mark.parametrize(

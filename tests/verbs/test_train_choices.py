@@ -170,7 +170,7 @@ def test_patience_ends_a_run_that_no_longer_improves(phantoms: str, tmp_path: Pa
             {"method": "irm", "group": "repository == 'nowhere'"},
             "'irm' needs two groups or more, all training images are in one",
         ),
-        ({"crop": 0.0}, "--crop is '0.0', it must be above 0 and at most 1"),
+        ({"crop": 0.0}, "--set crop is '0.0', it must be above 0 and at most 1"),
         ({"task": "regression"}, "a regression needs to know which number"),
     ],
 )

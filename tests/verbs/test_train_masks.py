@@ -359,12 +359,12 @@ def test_dry_run_computes_no_masks_and_writes_nothing(phantoms: str, segmenter: 
         ),
         ("small-cnn", {"masks": True}, "--masks goes with --background, and without --segmenter"),
         ("small-cnn", {"background": "white", "segmenter": "m"}, "'white' is not a known background"),
-        ("small-cnn", {"mask_threshold": 1.0}, "--mask-threshold is '1.0', it must be between 0 and 1"),
+        ("small-cnn", {"mask_threshold": 1.0}, "--set mask_threshold is '1.0', it must be between 0 and 1"),
         ("unet-small", {"task": "masks", "mask_bit": "spleen"}, "'spleen' is not a known mask"),
         (
             "unet-small",
             {"task": "masks", "method": "irm"},
-            "--target masks takes no --method, --crop, --segmenter or --labels",
+            "--target masks takes no --method, crop, --segmenter or --labels",
         ),
     ],
 )

@@ -29,8 +29,8 @@ def test_each_option_reaches_the_model_and_is_recorded(tiny: str, tmp_path: Path
     options = {
         "plain": [],
         "accumulate": ["--accumulate", "2"],
-        "clip_norm": ["--clip-norm", "0.01"],
-        "ema": ["--ema", "0.9"],
+        "clip_norm": ["--set", "clip_norm=0.01"],
+        "ema": ["--set", "ema=0.9"],
         "balance": ["--balance", "label"],
         "class_weights": ["--class-weights"],
     }
@@ -63,8 +63,12 @@ def test_each_option_reaches_the_model_and_is_recorded(tiny: str, tmp_path: Path
             "--accumulate is '0', it must be from 1 to the batch size 32",
             "--batch-size counts the images of all passes together",
         ),
-        ({"ema": 1.0}, "--ema is '1.0', it must be at least 0 and below 1", "try 0.999"),
-        ({"compile": True, "method": "rrr"}, "'rrr' cannot be compiled", "--compile takes: erm, group-dro, irm"),
+        ({"ema": 1.0}, "--set ema is '1.0', it must be at least 0 and below 1", "try 0.999"),
+        (
+            {"compile": True, "method": "rrr"},
+            "'rrr' cannot be compiled",
+            "--set compile=true takes: erm, group-dro, irm",
+        ),
         (
             {"balance": "group"},
             "--balance group needs groups",
@@ -91,10 +95,12 @@ def test_settings_that_make_no_sense_are_refused(overrides: dict[str, Any], mess
     assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
-def test_settings_of_a_method_that_has_none_are_refused(tiny: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as caught:
-        train(tiny, overrides={"settings": "x=1"}, out=tmp_path / "run", **QUICK)
-    assert (caught.value.message, caught.value.hint) == ("'erm' has no settings", "leave --set out")
+def test_settings_that_a_method_does_not_have_are_refused(tiny: str, tmp_path: Path) -> None:
+    for settings, hint in (("x=1", "--set help lists them"), ("momentm=0.9", "did you mean 'momentum'?")):
+        with pytest.raises(UsageError) as caught:
+            train(tiny, overrides={"settings": settings}, out=tmp_path / "run", **QUICK)
+        name = settings.partition("=")[0]
+        assert (caught.value.message, caught.value.hint) == (f"'{name}' is not a known setting of erm", hint)
 
 
 def test_batch_size_that_the_training_fold_cannot_fill_is_refused(tiny: str, tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def seeded(name: str, *, confounder_strength: float, seed: int, streams: int) ->
     """
     if not 0 <= confounder_strength <= 1:
         raise UsageError(
-            f"--confounder-strength is '{confounder_strength}', it must be from 0 to 1",
+            f"--set confounder_strength is '{confounder_strength}', it must be from 0 to 1",
             "the papers use 1, and 0.8 for methods that need a minority",
         )
     if seed < 0:

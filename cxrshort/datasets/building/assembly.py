@@ -87,7 +87,7 @@ def fill(build: Build, count: int, *, report: Callable[[int, int], None]) -> Jou
     except KeyboardInterrupt as error:
         done = len(journal.results)
         raise ResumableError(
-            f"interrupted, {done} of {count} images are made", "--resume goes on from there"
+            f"interrupted, {done} of {count} images are made", "--resume continues from there"
         ) from error
     return journal
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from cxrshort import columns, registry
 from cxrshort.datasets import cohorts
 from cxrshort.datasets.benchmarks import BENCHMARKS
+from cxrshort.datasets.building.settings import READER
 from cxrshort.datasets.phantom.catalogue import DATASETS as PHANTOMS
 from cxrshort.datasets.repositories.parsing.label_maps import UNCERTAIN
 from cxrshort.datasets.repositories.reading import AGE_UNITS, COVID_LABELS, LABELERS, ReadOptions
@@ -91,6 +92,8 @@ def _is_given(options: ReadOptions, name: str) -> bool:
 
 
 def _option(name: str) -> str:
+    if name in READER:
+        return f"--set {name}"
     return "--column" if name == "column_map" else f"--{name.replace('_', '-')}"
 
 

@@ -5,6 +5,7 @@ is taken for a patient of its own, and images of unknown view are kept, since wh
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,8 +35,9 @@ from cxrshort.datasets.repositories.parsing.projections import read_description
 from cxrshort.datasets.repositories.reading import Located, Reading, ReadOptions, Refusal, Repository, settle
 from cxrshort.errors import DataError, MissingInputError, UsageError
 from cxrshort.images.raster import ImageError, open_file
-from cxrshort.registry import check_name
-from cxrshort.tables import read_table, sniff_separator
+from cxrshort.manifest import is_split
+from cxrshort.registry import check_name, nearest
+from cxrshort.tables import read_header, read_table, sniff_separator
 
 NAME = "folder"
 _FILE_COLUMNS = ("path", "path_or_name", "filename", "file", "image_id", "image", "Image Index")
@@ -50,6 +52,11 @@ _TEXT_FIELDS = {
     "modality": "Modality",
 }
 """Manifest columns that a table or a DICOM header can fill."""
+
+_LISTED = 12
+"""Columns that a note names."""
+_MISSPELT = 0.8
+"""Similarity from which a label of the user's own is taken for a known name with a slip: four of five letters."""
 
 _VIEW_WORDS = {
     "PA": ("PA", "POSTEROANTERIOR", "POSTERO-ANTERIOR"),
@@ -104,21 +111,42 @@ def _is_dicom(path: Path) -> bool:
 
 def _read_table(path: Path, options: ReadOptions) -> tuple[pd.DataFrame, list[str]]:
     """Return the table's columns under the names of the manifest."""
+    _check_columns([name for name, _ in options.column_map])
     wanted = dict(options.column_map)
-    for name in wanted:
-        if name in BY_NAME and name not in (*_TEXT_FIELDS, "path"):
-            check_name([*_TEXT_FIELDS, "path"], name, kind="column that a table can give")
     free = [name for name in (*_TEXT_FIELDS, *LABELS) if name not in wanted]
     named = [name for name in _FILE_COLUMNS if "path" not in wanted]
     optional = tuple(dict.fromkeys([*free, *named]))
-    table, notes = read_table(path, tuple(wanted.values()), optional=optional, separator=sniff_separator(path))
+    separator = sniff_separator(path)
+    table, notes = read_table(path, tuple(wanted.values()), optional=optional, separator=separator)
     files = [name for name in named if (table[name] != "").any()]
     if named and not files:
         raise DataError(f"{path.name}: no column names the files", "say which one does with --column path=NAME")
     wanted.setdefault("path", files[0] if files else "")
+    used = {name.casefold() for name in (*wanted.values(), *free)}
+    unused = [name for name in read_header(path, separator=separator) if name and name.casefold() not in used]
+    if unused:
+        listed = ", ".join(unused[:_LISTED]) + (f", and {len(unused) - _LISTED} more" if len(unused) > _LISTED else "")
+        notes = [*notes, f"{path.name}: columns that are not used, --column NAME=COLUMN names them: {listed}"]
     return pd.DataFrame(
         {**{name: table[name] for name in free}, **{to: table[name] for to, name in wanted.items()}}
     ), notes
+
+
+def _check_columns(names: Sequence[str]) -> None:
+    """Refuse what ``--column`` cannot name, twice the same, and a label that is probably a misspelt name."""
+    given = (*_TEXT_FIELDS, "path")
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"--column names '{name}' twice", "give it once")
+        if is_split(name):
+            raise UsageError(f"--column cannot give '{name}', which build-dataset draws", "--replicates says how many")
+        if name in BY_NAME and name not in given:
+            check_name(given, name, kind="column that a table can give")
+        known = (*given, *LABELS)
+        if name not in known and (meant := nearest(known, name, cutoff=_MISSPELT)):
+            raise UsageError(
+                f"--column '{name}' is nearly '{meant}'", f"--column {meant}=COLUMN, or a name less like it for a label"
+            )
 
 
 def _locate(names: pd.Series, folder: Path, root: Path, options: ReadOptions, index: ImageIndex) -> Located:

@@ -74,7 +74,8 @@ class ReadOptions:
         uncertain: value of a label that the report leaves open: ``"empty"``, ``"negative"`` or ``"positive"``.
         labeler: whose reading of the reports is taken, ``"chexpert"`` or ``"negbio"``; for MIMIC-CXR.
         require_report: exclude images whose study has no row in the label table; for BIMCV.
-        header_cache: file that keeps what was read from many small files, so that only changed ones are read again.
+        header_cache: where what was read from many small files is kept, so that only changed ones are read again: a
+            folder for all repositories, a file for the reader of one.
     """
 
     include_other_findings: bool = False

@@ -36,7 +36,7 @@ def expand(name: str) -> list[str]:
         )
         if below and begun:
             raise MissingInputError(
-                f"'{begun[0]}' is not complete", "cxrshort train with --resume goes on with it; or name the models"
+                f"'{begun[0]}' is not complete", "cxrshort train with --resume continues it; or name the models"
             )
         if below:
             return [str(checkpoint.locate(each)) for each in below]

@@ -11,10 +11,12 @@ from cxrshort import distributed, registry
 from cxrshort.compute import Compute
 from cxrshort.errors import UsageError
 from cxrshort.images.prefetch import Source
+from cxrshort.settings import parse_value
 from cxrshort.training import OBJECTIVES
 from cxrshort.training.data.batches import Batch, MaskSource
 from cxrshort.training.data.groups import Codes, check_groups
 from cxrshort.training.data.masks import check_masks
+from cxrshort.training.recipes.settings import recipe_fields
 from cxrshort.training.task import Task
 
 
@@ -145,38 +147,16 @@ def make_objective(name: str, settings: str, *, task: Task) -> Objective:
     """
     kind = registry.load(OBJECTIVES, name, kind="method")
     fields = {field.name: field.default for field in dataclasses.fields(kind.Settings)} if settings else {}
-    if settings and not fields:
-        raise UsageError(f"'{name}' has no settings", "leave --set out")
     given: dict[str, Any] = {}
     for text in filter(None, (each.strip() for each in settings.split(","))):
         key, sign, value = text.partition("=")
         if not sign:
             raise UsageError(f"--set '{text}' is not of the form name=value", "such as --set weight=10")
-        registry.check_name(fields, key, kind=f"setting of {name}")
+        registry.check_name([*fields, *recipe_fields()], key, kind=f"setting of {name}", list_all="--set help")
+        if key not in fields:
+            raise UsageError(
+                f"'{key}' is no setting of {name}", "as a setting of the recipe, give it a --set of its own"
+            )
         given[key] = parse_value(value, like=fields[key], said=f"--set {key}={value}")
     objective: Objective = kind(kind.Settings(**given), task=task)
     return objective
-
-
-def parse_value(text: str, *, like: object, said: str) -> Any:
-    """Read a value as the type that its default has.
-
-    Args:
-        text: the value.
-        like: the default.
-        said: what the user wrote, for messages.
-
-    Raises:
-        UsageError: it is of another type.
-    """
-    if isinstance(like, bool):
-        if text.lower() in ("true", "false"):
-            return text.lower() == "true"
-        raise UsageError(f"{said}: it must be true or false")
-    if isinstance(like, int | float):
-        try:
-            return type(like)(text)
-        except ValueError as error:
-            kind = "a whole number" if isinstance(like, int) else "a number"
-            raise UsageError(f"{said}: it must be {kind}") from error
-    return text

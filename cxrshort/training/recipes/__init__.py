@@ -5,10 +5,11 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from cxrshort.columns import MASK_BITS
-from cxrshort.errors import UsageError
+from cxrshort.errors import DataError, MissingInputError, UsageError
 from cxrshort.registry import check_name
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
@@ -22,6 +23,24 @@ BACKGROUNDS = ("noise", "black")
 COMBINATIONS = ("mean", "quadratic")
 SELECTIONS = ("score", "loss", "last")
 EMPTY_LABELS = ("mask", "zero")
+RARE = (
+    "momentum",
+    "beta2",
+    "step_epochs",
+    "step_factor",
+    "milestones",
+    "smallest_rate",
+    "head_learning_rate",
+    "head_weight_decay",
+    "clip_norm",
+    "ema",
+    "compile",
+    "crop",
+    "label_weights",
+    "combine",
+    "mask_threshold",
+)
+"""Settings without an option of their own: ``--set NAME=VALUE`` reaches them."""
 
 
 @dataclass(frozen=True)
@@ -35,22 +54,22 @@ class Recipe:
         epochs: passes over the training fold.
         batch_size: images in one optimiser step, over all processes.
         optimizer: ``"sgd"``, ``"adam"`` or ``"adamw"``.
-        learning_rate: at the start.
-        momentum: of SGD.
-        beta2: decay of Adam's and AdamW's mean of squared gradients; that of the gradients is 0.9,
-            or cycles between 0.95 and 0.85 with ``"one-cycle"``.
+        learning_rate: initial learning rate.
+        momentum: momentum (SGD only).
+        beta2: decay rate of the mean of squared gradients (Adam and AdamW only); beta1 is 0.9, or cycles between 0.95
+            and 0.85 with ``"one-cycle"``.
         weight_decay: L2 penalty (SGD, Adam) or decoupled decay (AdamW).
         schedule: ``"constant"``; ``"step"``: times ``step_factor`` every ``step_epochs``; ``"milestones"``: times
             ``step_factor`` after each of ``milestones``; ``"cosine"``: to zero; ``"plateau"``: times ``step_factor``
             after ``step_epochs`` epochs without a lower validation loss; ``"one-cycle"``: up and down within the run.
-        step_epochs: epochs between two steps of the schedule, or the patience of ``"plateau"``.
-        milestones: epochs joined by commas.
-        smallest_rate: floor of the learning rate.
-        step_factor: what each step multiplies the learning rate by.
-        head_learning_rate: of the head, the layers that are new to the task; 0 takes ``learning_rate``.
-        head_weight_decay: of the head, where it has a learning rate of its own.
+        step_epochs: epochs between two steps of the schedule ``"step"``, or the patience of ``"plateau"``.
+        milestones: epochs, joined by commas, after which the schedule ``"milestones"`` lowers the learning rate.
+        smallest_rate: lower bound of the learning rate.
+        step_factor: factor by which each step of the schedule multiplies the learning rate.
+        head_learning_rate: learning rate of the head, the layers that are new to the task; 0 takes ``learning_rate``.
+        head_weight_decay: weight decay of the head, where it has a learning rate of its own.
         patience: epochs without a better validation score before the run ends; 0 runs to the end.
-        clip_norm: largest norm of the gradient; 0 leaves it alone.
+        clip_norm: norm at which the gradient is clipped; 0 does not clip.
         empty_labels: ``"mask"`` leaves empty labels out of the loss, ``"zero"`` reads them as negative.
         augment: what changes training images.
         labels: the outputs, comma-separated; ``"all"`` takes every label column of the dataset.
@@ -62,23 +81,24 @@ class Recipe:
         task: what the outputs mean: ``"multilabel"``, ``"multiclass"``, ``"regression"`` or ``"masks"``.
         group: column or expression whose values are the groups of group-wise methods.
         settings: of the method, ``name=value`` joined by commas.
-        crop: side of the centre that the model sees, as a share of the image's.
+        crop: side of the central crop that the model sees, as a share of the image's side.
         mask_bit: the structure of masks.npy that is drawn by a segmenter, or is foreground.
         segmenter: the model whose masks take the place of the dataset's; empty takes the dataset's.
         mask_file: a .npy file whose masks take the place of the dataset's; empty takes the dataset's.
-        mask_threshold: probability above which the segmenter's pixels are foreground.
+        mask_threshold: probability above which a pixel of a predicted mask is foreground.
         background: what takes the background's place: ``"noise"`` or ``"black"``; empty leaves images as they are.
         masks: whether the dataset's own masks say what the background is, where the model brings no segmenter.
-        accumulate: passes in which one optimiser step is worked on, to save memory; ``batch_size`` stays the whole.
-        ema: decay of the moving average of the weights that is validated and kept; 0 keeps the weights themselves.
-        compile: whether the network is compiled first.
+        accumulate: gradient accumulation steps: micro-batches that one batch is divided into, to save memory.
+        ema: decay of the exponential moving average of the weights, which is then validated and kept; 0 averages none.
+        compile: whether the network is compiled (torch.compile).
         balance: what each epoch draws with equal chances, with replacement: ``"label"``, the classes of the selecting
             label, or ``"group"``; empty sees every image once.
         class_weights: whether each label's positives weigh as much as its negatives in the loss.
-        label_weights: what the positives of a label, or the images of a class, weigh in the loss, ``LABEL=X`` joined by
-            commas; the others weigh 1.
-        members: how many networks, each from a seed of its own, vote as one ensemble.
-        combine: how their probabilities become one: ``"mean"`` or ``"quadratic"``, the root of the mean square.
+        label_weights: weight in the loss of the positives of a label, or of the images of a class: ``LABEL=X`` joined
+            by commas; the others weigh 1.
+        members: networks of an ensemble, each trained from a seed of its own.
+        combine: how an ensemble combines its members' probabilities: ``"mean"``, or ``"quadratic"``, the root of their
+            mean square.
     """
 
     name: str
@@ -140,6 +160,42 @@ def catalogue() -> dict[str, str]:
     return {name: str(_read(name)["source"]) for name in names()}
 
 
+def _read_published(name: str) -> dict[str, Any]:
+    check_name(names(), name, kind="recipe")
+    return _read(name)
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    if path.stem in names():
+        raise UsageError(f"'{path}' has the name of a published recipe", "give the file another name")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise MissingInputError(f"'{path}' does not exist", "--recipe help lists the published recipes") from error
+    except OSError as error:
+        raise MissingInputError(f"'{path}' cannot be read: {(error.strerror or str(error)).lower()}") from error
+    except ValueError as error:  # not UTF-8, or not TOML
+        raise DataError(f"'{path}' is not TOML: {error}", "lines such as: learning_rate = 1e-4") from error
+    fields = {each.name: each.default for each in dataclasses.fields(Recipe) if each.name != "name"}
+    for key, value in values.items():
+        if key != "source":
+            _check_entry(path, key, value, fields)
+            values[key] = float(value) if isinstance(fields[key], float) else value
+    return values
+
+
+def _check_entry(path: Path, key: str, value: object, fields: Mapping[str, Any]) -> None:
+    try:
+        check_name(fields, key, kind="setting of a recipe")
+    except UsageError as error:
+        raise DataError(f"'{path}': {error.message}", error.hint) from error
+    wanted: Any = type(fields[key])
+    allowed = (int, float) if wanted is float else wanted
+    if not isinstance(value, allowed) or isinstance(value, bool) != (wanted is bool):
+        kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
+        raise DataError(f"'{path}': {key} is '{value}', it must be {kinds[wanted]}")
+
+
 def _read(name: str) -> dict[str, Any]:
     return tomllib.loads(_folder().joinpath(f"{name}.toml").read_text(encoding="utf-8"))
 
@@ -148,16 +204,19 @@ def load(name: str, *, overrides: Mapping[str, Any] | None = None) -> Recipe:
     """Read a recipe and put the command line's values over it.
 
     Args:
-        name: one of :func:`names`.
+        name: one of :func:`names`, or a ``.toml`` file of one's own, which says what differs from ``Recipe``.
         overrides: settings by name; None leaves the recipe's value. Other labels, or another task, leave out the
             recipe's class for the rest.
 
     Raises:
         UsageError: the recipe, or a word in a setting, is not known, or a number is out of range.
+        MissingInputError: there is no such file.
+        DataError: the file is not TOML, or holds what is no setting of a recipe.
     """
-    check_name(names(), name, kind="recipe")
-    values = _read(name)
-    values.pop("source")
+    own = name.endswith(".toml")
+    values = _read_file(Path(name)) if own else _read_published(name)
+    values.pop("source", "")
+    name = Path(name).stem if own else name
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     if given.keys() & {"labels", "task"}:
         values.pop("rest_class", None)
@@ -169,6 +228,22 @@ def load(name: str, *, overrides: Mapping[str, Any] | None = None) -> Recipe:
     return _checked(Recipe(name=name, **{**values, **given}))
 
 
+def published(name: str) -> Recipe:
+    """Return the recipe of a name as it is published; for one of the user's own, what it is compared with."""
+    return load(name) if name in names() else Recipe(name=name)
+
+
+def differences(name: str) -> dict[str, Any]:
+    """Return the values of a recipe that differ from the package's standard.
+
+    Example:
+        >>> differences("roentmod")["patience"]
+        50
+    """
+    standard, values = load("standard").record(), load(name).record()
+    return {key: value for key, value in values.items() if key != "name" and value != standard[key]}
+
+
 def vary(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     """Return a recipe with other values for some settings.
 
@@ -176,6 +251,16 @@ def vary(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
         UsageError: a word in a setting is not known, or a number is out of range.
     """
     return _checked(dataclasses.replace(recipe, **values))
+
+
+def spell(name: str) -> str:
+    """Return how the command line says a setting.
+
+    Example:
+        >>> spell("batch_size"), spell("momentum")
+        ('--batch-size', '--set momentum')
+    """
+    return f"--set {name}" if name in RARE else f"--{name.replace('_', '-')}"
 
 
 def _folder() -> Any:  # Traversable has moved between Python versions
@@ -189,15 +274,15 @@ def _checked(recipe: Recipe) -> Recipe:
     check_name(EMPTY_LABELS, recipe.empty_labels, kind="way to read empty labels")
     for name in ("epochs", "batch_size", "learning_rate", "step_epochs"):
         if not getattr(recipe, name) > 0:  # NaN is refused too
-            raise UsageError(f"--{name.replace('_', '-')} is '{getattr(recipe, name)}', it must be above 0")
+            raise UsageError(f"{spell(name)} is '{getattr(recipe, name)}', it must be above 0")
     for name in ("momentum", "weight_decay", "clip_norm", "patience"):
         if not getattr(recipe, name) >= 0:
-            raise UsageError(f"--{name.replace('_', '-')} is '{getattr(recipe, name)}', it must not be below 0")
+            raise UsageError(f"{spell(name)} is '{getattr(recipe, name)}', it must not be below 0")
     if not 0 < recipe.beta2 < 1:
-        raise UsageError(f"--beta2 is '{recipe.beta2}', it must be between 0 and 1", "the usual one is 0.999")
+        raise UsageError(f"--set beta2 is '{recipe.beta2}', it must be between 0 and 1", "the usual one is 0.999")
     if not 0 < recipe.crop <= 1:
         raise UsageError(
-            f"--crop is '{recipe.crop}', it must be above 0 and at most 1", "the paper's experiment is 0.75"
+            f"--set crop is '{recipe.crop}', it must be above 0 and at most 1", "the paper's experiment is 0.75"
         )
     _check_masks(recipe)
     _check_steps(recipe)
@@ -220,11 +305,13 @@ def _check_steps(recipe: Recipe) -> None:
             "--batch-size counts the images of all passes together",
         )
     if not 0 <= recipe.ema < 1:
-        raise UsageError(f"--ema is '{recipe.ema}', it must be at least 0 and below 1", "try 0.999")
+        raise UsageError(f"--set ema is '{recipe.ema}', it must be at least 0 and below 1", "try 0.999")
     if recipe.compile and recipe.method not in COMPILED:
-        raise UsageError(f"'{recipe.method}' cannot be compiled", f"--compile takes: {', '.join(COMPILED)}")
+        raise UsageError(f"'{recipe.method}' cannot be compiled", f"--set compile=true takes: {', '.join(COMPILED)}")
     if recipe.method == "isnet" and recipe.crop != 1:
-        raise UsageError("--method isnet needs the whole image, since its maps and masks must lie alike", "no --crop")
+        raise UsageError(
+            "--method isnet needs the whole image, since its maps and masks must lie alike", "leave crop at 1"
+        )
     if recipe.balance:
         check_name(BALANCES, recipe.balance, kind="way to balance")
     if recipe.group and recipe.method not in GROUPED and recipe.balance != "group":
@@ -240,9 +327,9 @@ def _check_classes(recipe: Recipe) -> None:
     if recipe.class_weights and recipe.task != "multilabel":
         raise UsageError(f"--class-weights fits labels, not {recipe.task}", "leave it out")
     if recipe.label_weights and recipe.task not in ("multilabel", "multiclass"):
-        raise UsageError(f"--label-weights fits labels or classes, not {recipe.task}", "leave it out")
+        raise UsageError(f"--set label_weights fits labels or classes, not {recipe.task}", "leave it out")
     if recipe.label_weights and recipe.class_weights:
-        raise UsageError("--class-weights and --label-weights exclude each other", "give one of them")
+        raise UsageError("--class-weights and --set label_weights exclude each other", "give one of them")
     if recipe.rest_class and (recipe.task != "multiclass" or recipe.labels == "all"):
         raise UsageError("--rest-class needs --multiclass and --labels", "such as --labels COVID-19,Pneumonia")
 
@@ -257,7 +344,7 @@ def _check_masks(recipe: Recipe) -> None:
             "leave out --background",
         )
     if not 0 < recipe.mask_threshold < 1:
-        raise UsageError(f"--mask-threshold is '{recipe.mask_threshold}', it must be between 0 and 1")
+        raise UsageError(f"--set mask_threshold is '{recipe.mask_threshold}', it must be between 0 and 1")
     if recipe.mask_file and recipe.segmenter:
         raise UsageError("--mask-file and --segmenter both say what is foreground", "give one of them")
     if recipe.mask_file and recipe.background:
@@ -278,4 +365,4 @@ def _check_masks(recipe: Recipe) -> None:
         "",
         "all",
     ):
-        raise UsageError("--target masks takes no --method, --crop, --segmenter or --labels", "leave them out")
+        raise UsageError("--target masks takes no --method, crop, --segmenter or --labels", "leave them out")

@@ -134,7 +134,7 @@ def test_numbers_out_of_range_are_refused(source):
     benchmark, root = source
     with pytest.raises(UsageError) as caught:
         benchmark.plan(root, confounder_strength=1.5)
-    assert caught.value.message == "--confounder-strength is '1.5', it must be from 0 to 1"
+    assert caught.value.message == "--set confounder_strength is '1.5', it must be from 0 to 1"
     with pytest.raises(UsageError) as caught:
         benchmark.plan(root, seed=-1)
     assert caught.value.message == "seed '-1' is below 0"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cxrshort.columns import COVID
+from cxrshort.datasets.repositories import folder
 from cxrshort.datasets.repositories.folder import REPOSITORY
 from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import DataError, MissingInputError, UsageError
@@ -129,12 +130,6 @@ def test_table_that_names_no_files_is_refused(tmp_path):
     assert caught.value.message == "labels.csv: no column names the files"
 
 
-def test_columns_that_a_table_cannot_give_are_refused(tmp_path):
-    with pytest.raises(UsageError) as caught:
-        read(tmp_path, "path,x\na.png,1\n", column_map=(("cache_row", "x"),))
-    assert caught.value.message == "'cache_row' is not a known column that a table can give"
-
-
 def test_missing_column_of_a_pair_is_refused(tmp_path):
     with pytest.raises(DataError) as caught:
         read(tmp_path, "path\na.png\n", column_map=(("patient_id", "MRN"),))
@@ -185,3 +180,31 @@ def test_file_names_that_are_not_utf_8_are_excluded_and_can_be_written(tmp_path)
     reading.excluded.to_csv(tmp_path / "excluded.csv", encoding="utf-8")
     for note in reading.notes:
         note.encode()
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("patient_di",), "--column 'patient_di' is nearly 'patient_id'"),
+        (("Pneumonias",), "--column 'Pneumonias' is nearly 'Pneumonia'"),
+        (("sex", "sex"), "--column names 'sex' twice"),
+        (("split_0",), "--column cannot give 'split_0', which build-dataset draws"),
+        (("cache",), "'cache' is not a known column that a table can give"),
+    ],
+)
+def test_columns_that_a_table_cannot_give_are_refused(names, message):
+    with pytest.raises(UsageError) as caught:
+        folder._check_columns(names)
+    assert caught.value.message == message
+
+
+def test_labels_of_ones_own_are_columns():
+    folder._check_columns(["Fracture", "COVID", "age_years", "path"])
+
+
+def test_columns_that_are_not_used_are_named(tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("path,MRN,Sex,ward,COVID-19\na.png,1,M,3,1\n")
+    options = ReadOptions(column_map=(("patient_id", "MRN"),))
+    _, notes = folder._read_table(table, options)
+    assert notes == ["labels.csv: columns that are not used, --column NAME=COLUMN names them: ward"]

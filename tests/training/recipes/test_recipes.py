@@ -131,18 +131,18 @@ def test_a_given_value_overrides_one_setting_and_none_leaves_the_recipes() -> No
         ({"batch_size": -4}, "--batch-size is '-4', it must be above 0", ""),
         ({"learning_rate": 0.0}, "--learning-rate is '0.0', it must be above 0", ""),
         ({"learning_rate": float("nan")}, "--learning-rate is 'nan', it must be above 0", ""),
-        ({"step_epochs": 0}, "--step-epochs is '0', it must be above 0", ""),
+        ({"step_epochs": 0}, "--set step_epochs is '0', it must be above 0", ""),
         ({"weight_decay": -0.1}, "--weight-decay is '-0.1', it must not be below 0", ""),
-        ({"momentum": -0.1}, "--momentum is '-0.1', it must not be below 0", ""),
-        ({"beta2": 1.0}, "--beta2 is '1.0', it must be between 0 and 1", "the usual one is 0.999"),
+        ({"momentum": -0.1}, "--set momentum is '-0.1', it must not be below 0", ""),
+        ({"beta2": 1.0}, "--set beta2 is '1.0', it must be between 0 and 1", "the usual one is 0.999"),
         (
             {"label_weights": "COVID-19=2", "class_weights": True},
-            "--class-weights and --label-weights exclude each other",
+            "--class-weights and --set label_weights exclude each other",
             "give one of them",
         ),
         (
             {"label_weights": "age_years=2", "task": "regression"},
-            "--label-weights fits labels or classes, not regression",
+            "--set label_weights fits labels or classes, not regression",
             "leave it out",
         ),
         (
@@ -150,7 +150,7 @@ def test_a_given_value_overrides_one_setting_and_none_leaves_the_recipes() -> No
             "--rest-class needs --multiclass and --labels",
             "such as --labels COVID-19,Pneumonia",
         ),
-        ({"clip_norm": float("nan")}, "--clip-norm is 'nan', it must not be below 0", ""),
+        ({"clip_norm": float("nan")}, "--set clip_norm is 'nan', it must not be below 0", ""),
     ],
 )
 def test_setting_out_of_range_is_refused(overrides: dict[str, object], message: str, hint: str) -> None:

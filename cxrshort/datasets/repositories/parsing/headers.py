@@ -5,6 +5,7 @@ that only new or changed files are opened again.
 """
 
 import json
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -111,9 +112,12 @@ def _load(cache: Path, stamps: dict[str, str]) -> dict[str, Header]:
 
 
 def _save(cache: Path, headers: dict[str, tuple[str, Header]]) -> None:
-    temporary = cache.with_name(cache.name + ".partial")
+    temporary = cache.with_name(f"{cache.name}.{os.getpid()}.partial")
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
+        cache.parent.chmod(0o700)
+        temporary.unlink(missing_ok=True)
+        temporary.touch(mode=0o600, exist_ok=False)  # it holds patient ids and birth dates
         temporary.write_text(json.dumps({"fields": FIELDS, "headers": headers}), encoding="utf-8")
         temporary.replace(cache)
     except OSError:

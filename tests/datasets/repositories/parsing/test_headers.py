@@ -121,3 +121,13 @@ def test_read_headers_is_the_same_for_any_number_of_jobs(tmp_path):
     paths = [f"{number}.json" for number in range(450)]
     one, two = (read_headers(paths, read_json_header, root=tmp_path, jobs=jobs) for jobs in (1, 2))
     assert one.equals(two) and one["Manufacturer"].to_list() == [str(number) for number in range(450)]
+
+
+def test_kept_headers_are_readable_by_their_owner_alone(tmp_path):
+    sidecar(tmp_path / "a.json", t00100020="a patient id")
+    cache = tmp_path / "caches" / "headers" / "bimcv+.json"
+    for _ in range(2):
+        read_headers(["a.json"], read_json_header, root=tmp_path, cache=cache)
+        assert "a patient id" in cache.read_text()
+        assert (cache.stat().st_mode & 0o777, cache.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+        cache.unlink()

@@ -1,0 +1,127 @@
+"""Commands whose help shows options in panels, and whose usage errors are one JSON document where that is asked for.
+
+Typer puts options into panels only where Rich formats the help. Rich costs more than the whole of ``--help`` does, so
+the panels are written here, with the plain formatter.
+"""
+
+import inspect
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from cxrshort.cli.tables import failure
+
+_PLAIN_PANEL = "Options"
+_BEFORE = 2
+"""Paragraphs of a description that stand before the options."""
+_DEFAULT = re.compile(r"default: \(([^()]*)\)")
+"""How Typer shows a default that is described by a text."""
+_ClickUsageError: Any = typer.BadParameter.__mro__[1]  # Typer's private Click has no public name for it
+
+
+class PanelCommand(TyperCommand):
+    """Show options in the panels that ``rich_help_panel`` names, in the order in which the command lists them.
+
+    What a command does and its example stand before the options, the other paragraphs of its description behind them.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words of a command; an option that is a setting of ``--set`` is said to be one."""
+        try:
+            return super().parse_args(ctx, args)
+        except _ClickUsageError as error:
+            name = str(getattr(error, "option_name", "")).removeprefix("--").replace("-", "_")
+            if name in _set_names(self.name):
+                error.message = f"No such option: --{name.replace('_', '-')}. It is a setting: --set {name}=VALUE"
+                error.possibilities = None
+            raise
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Write what the command does and its example."""
+        del ctx
+        first, _, example = self._paragraphs()
+        for text in filter(None, [*first, example]):
+            formatter.write_paragraph()
+            with formatter.indentation():
+                formatter.write_text(text)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the other paragraphs."""
+        del ctx
+        if notes := self._paragraphs()[1]:
+            with formatter.section("Notes"):
+                formatter.write_text("\n\n".join(notes))
+
+    def _paragraphs(self) -> tuple[list[str], list[str], str]:
+        """Return the first two paragraphs of the description, the others, and the example."""
+        text = inspect.cleandoc(self.help or "")
+        described, sign, example = text.partition("Example:")
+        paragraphs = [each.strip() for each in described.strip().split("\n\n")]
+        return paragraphs[:_BEFORE], paragraphs[_BEFORE:], f"{sign}{example}"
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write one section for the arguments, then one for each panel."""
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                term, text = record
+                if parameter.param_type_name == "argument":
+                    term = str(parameter.metavar)
+                panels.setdefault(_panel(parameter), []).append((term, _DEFAULT.sub(r"default: \1", text)))
+        # One width for all panels, so that their second columns are aligned.
+        widest = max((len(term) for records in panels.values() for term, _ in records), default=0)
+        for title, records in sorted(panels.items(), key=lambda each: each[0] == _PLAIN_PANEL):
+            with formatter.section(title):
+                formatter.write_dl(_padded(records, widest), col_max=_TERM)
+
+
+_TERM = 28
+"""Columns that an option and its value take; longer ones have their text on the next line."""
+
+
+def _padded(records: Sequence[tuple[str, str]], widest: int) -> list[tuple[str, str]]:
+    width = min(widest, _TERM)
+    return [(term.ljust(width), text) for term, text in records]
+
+
+def _panel(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return "Arguments"
+    return parameter.rich_help_panel or _PLAIN_PANEL
+
+
+def _set_names(command: str | None) -> Sequence[str]:
+    """Return the settings that ``--set`` of a command takes beyond its options."""
+    if command == "train":
+        from cxrshort.training.recipes import RARE
+
+        return RARE
+    if command == "build-dataset":
+        from cxrshort.datasets.building.settings import NAMES
+
+        return NAMES
+    return ()
+
+
+class Root(TyperGroup):
+    """Say what is wrong with a command's words as JSON too, where ``--json`` is among them."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **settings: Any) -> Any:
+        """Run a command."""
+        words = list(sys.argv[1:] if args is None else args)
+        if "--json" not in words or not settings.get("standalone_mode", True):
+            return super().main(args, *rest, **settings)
+        try:
+            code = super().main(args, *rest, **{**settings, "standalone_mode": False})
+        except _ClickUsageError as error:
+            error.show()
+            failure(error.format_message(), hint="", code=error.exit_code)
+            raise SystemExit(error.exit_code) from None
+        except typer.Abort:
+            raise SystemExit(1) from None
+        raise SystemExit(code if isinstance(code, int) else 0)

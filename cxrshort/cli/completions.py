@@ -1,0 +1,277 @@
+"""Completions for bash, zsh and fish, written out from the command tree: no Python starts when TAB is pressed.
+
+They know commands, options, the names of the tables (architectures, methods, recipes, datasets to build), and look for
+built datasets in ``$CXRSHORT_DATASETS``, else ``datasets``.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from cxrshort.columns import MASK_BITS, VIEWS
+from cxrshort.datasets.building.pixel_recipes import RECIPES as PIXEL_RECIPES
+from cxrshort.datasets.building.settings import NAMES as BUILD_SETTINGS
+from cxrshort.datasets.catalogue import sections
+from cxrshort.datasets.phantom.styles import SHORTCUTS
+from cxrshort.models import ARCHITECTURES
+from cxrshort.training import AUGMENTATIONS, OBJECTIVES, recipes
+
+FILES = {"bash": "cxrshort.bash", "zsh": "_cxrshort", "fish": "cxrshort.fish"}
+"""The file of each shell, below ``completions/``."""
+
+_HEAD = "Completions of cxrshort for {shell}. Generated from the command tree by cxrshort.cli.pages; do not edit."
+
+BUILT = "built datasets"
+PATHS = "paths"
+FREE = ""
+"""What is completed after an option: built datasets, paths, or nothing (numbers, expressions)."""
+
+_WORDS: dict[str, tuple[str, ...]] = {
+    "--device": ("auto", "cpu", "cuda", "mps"),
+    "--precision": ("auto", "fp32", "bf16"),
+    "--split": ("test", "val", "train", "all"),
+    "--model-output": ("logits", "probabilities", "softmax"),
+    "train --arch": (*ARCHITECTURES, "timm:", "txrv:", "help"),
+    "train --method": (*OBJECTIVES, "help"),
+    "train --recipe": (*recipes.names(), "help"),
+    "train --set": (*(f"{name}=" for name in recipes.RARE), "help"),
+    "train --optimizer": recipes.OPTIMIZERS,
+    "train --schedule": recipes.SCHEDULES,
+    "train --augment": tuple(AUGMENTATIONS),
+    "train --weights": ("none", "imagenet"),
+    "train --selection": recipes.SELECTIONS,
+    "train --empty-labels": recipes.EMPTY_LABELS,
+    "train --balance": recipes.BALANCES,
+    "train --background": recipes.BACKGROUNDS,
+    "train --target": ("labels", "masks"),
+    "train --mask-bit": tuple(MASK_BITS),
+    "build-dataset --dataset": (*(name for names in sections().values() for name in names), "help"),
+    "build-dataset --recipe": (*PIXEL_RECIPES, "help"),
+    "build-dataset --set": (*(f"{name}=" for name in BUILD_SETTINGS), "help"),
+    "build-dataset --fit": ("crop", "pad", "squash"),
+    "build-dataset --views": VIEWS,
+    "build-dataset --shortcut": (*SHORTCUTS, "help"),
+}
+"""The values of options, of one command or of all; what takes paths too is completed with paths where none fits."""
+
+_PATH_VALUES = {"DIR", "CSV", "FILE.npy", "MODEL", "W", "D"}
+
+
+@dataclass(frozen=True)
+class Option:
+    """Say what completes an option of a command.
+
+    Args:
+        names: ``--learning-rate`` and ``--lr``.
+        text: its line of help.
+        takes_value: whether a word follows it.
+        words: the values that there are.
+        kind: what else is completed: ``BUILT``, ``PATHS`` or ``FREE``.
+    """
+
+    names: tuple[str, ...]
+    text: str
+    takes_value: bool
+    words: tuple[str, ...]
+    kind: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """Say what completes a command.
+
+    Args:
+        name: the verb; empty for the program itself.
+        text: its line of help.
+        options: its options.
+        takes_paths: whether it has arguments without a name, which are models.
+    """
+
+    name: str
+    text: str
+    options: tuple[Option, ...]
+    takes_paths: bool
+
+
+def scripts(root: Any) -> dict[str, str]:
+    """Return the script of each shell by its file name, made from the command tree."""
+    commands = [_command("", root), *[_command(name, command) for name, command in root.commands.items()]]
+    made = {"bash": _bash(commands), "zsh": _zsh(commands), "fish": _fish(commands)}
+    return {FILES[shell]: text for shell, text in made.items()}
+
+
+def _command(name: str, command: Any) -> Command:
+    options = [_option(name, each) for each in command.params if hasattr(each, "is_flag")]
+    text = " ".join((command.help or "").strip().split("\n\n")[0].split())
+    paths = any(not hasattr(each, "is_flag") for each in command.params)
+    return Command(name, text, (*options, Option(("--help", "-h"), "Show the help.", False, (), FREE)), paths)
+
+
+def _option(command: str, parameter: Any) -> Option:
+    names = (*parameter.opts, *parameter.secondary_opts)
+    words = _WORDS.get(f"{command} {names[0]}", _WORDS.get(names[0], ()))
+    kind = PATHS if parameter.metavar in _PATH_VALUES or words == _WORDS["train --recipe"] else FREE
+    if names[0] == "--dataset" and not words:
+        kind = BUILT
+    return Option(names, parameter.help or "", not parameter.is_flag, tuple(words), kind)
+
+
+def _bash(commands: list[Command]) -> str:
+    patterns: dict[str, list[str]] = {}
+    flags = []
+    for command in commands:
+        for option in command.options:
+            if option.takes_value:
+                patterns.setdefault(_bash_values(option), []).extend(f"{command.name}:{name}" for name in option.names)
+        words = " ".join(name for option in command.options for name in option.names if name.startswith("--"))
+        verbs = " ".join(each.name for each in commands if each.name) if not command.name else ""
+        flags.append(f'        {command.name or chr(39) * 2}) options="{words}" verbs="{verbs}" ;;')
+    cases = [f"        {'|'.join(names)}) {action} ;;" for action, names in patterns.items()]
+    return "\n".join([f"# {_HEAD.format(shell='bash')}", _BASH_START, *cases, _BASH_MIDDLE, *flags, _BASH_END])
+
+
+def _bash_values(option: Option) -> str:
+    words = " ".join(option.words)
+    if option.kind == BUILT:
+        words = "$(_cxrshort_datasets)"
+    free = "" if option.kind in (BUILT, PATHS) else "compopt +o default; "
+    return f'{free}_cxrshort_reply "{words}"; return' if words else f"{free}return"
+
+
+_BASH_START = r"""
+_cxrshort_datasets() {
+    local each
+    for each in "${CXRSHORT_DATASETS:-datasets}"/*/manifest.csv; do
+        [[ -e $each ]] || continue
+        each=${each%/manifest.csv}
+        printf '%s\n' "${each##*/}"
+    done
+}
+
+_cxrshort_reply() {
+    local IFS=$' \n'
+    COMPREPLY=($(compgen -W "$1" -- "$word"))
+    # A word that another follows, such as momentum=, is completed without a space.
+    [[ ${COMPREPLY[0]} != *[=:] ]] || compopt -o nospace
+}
+
+_cxrshort() {
+    local word=$2 before=$3 verb='' options='' verbs='' each
+    COMPREPLY=()
+    for ((each = 1; each < COMP_CWORD; each++)); do
+        [[ ${COMP_WORDS[each]} == -* ]] || { verb=${COMP_WORDS[each]}; break; }
+    done
+    case $verb:$before in"""
+_BASH_MIDDLE = r"""    esac
+    case $verb in"""
+_BASH_END = r"""    esac
+    if [[ $word == -* ]]; then
+        _cxrshort_reply "$options"
+    elif [[ -n $verbs ]]; then
+        _cxrshort_reply "$verbs"
+    fi
+}
+
+complete -o default -F _cxrshort cxrshort
+"""
+
+
+def _zsh(commands: list[Command]) -> str:
+    root, *verbs = commands
+    described = [f"        {_quote(f'{each.name}:{each.text}')}" for each in verbs]
+    lines = ["#compdef cxrshort", f"# {_HEAD.format(shell='zsh')}", _ZSH_START, *described, _ZSH_MIDDLE]
+    lines += [f"        {_quote(spec)} \\" for option in root.options for spec in _zsh_specs(option)]
+    lines += ["        '1:command:->command' '*::argument:->arguments' && return", _ZSH_STATE]
+    for each in verbs:
+        specs = [f"                {_quote(spec)}" for option in each.options for spec in _zsh_specs(option)]
+        paths = ["                '*:model:_files'"] if each.takes_paths else []
+        lines += [f"            {each.name}) _arguments \\", " \\\n".join([*specs, *paths]) + " ;;"]
+    return "\n".join([*lines, _ZSH_END])
+
+
+def _zsh_specs(option: Option) -> list[str]:
+    """Return what ``_arguments`` reads: ``*--name[help]:value:action``."""
+    text = re.sub(r"([\[\]:\\])", r"\\\1", option.text)
+    if not option.takes_value:
+        return [f"*{name}[{text}]" for name in option.names]
+    action = {BUILT: "_cxrshort_datasets", PATHS: "_files", FREE: " "}[option.kind]
+    if option.words:
+        # A word that another follows, such as momentum=, is completed without a space.
+        joined = [word.replace(":", "\\:") for word in option.words if word.endswith(("=", ":"))]
+        whole = [word for word in option.words if not word.endswith(("=", ":"))]
+        parts = [f"compadd -- {' '.join(whole)}"]
+        parts += [f"compadd -S '' -- {' '.join(joined)}"] if joined else []
+        parts += ["_files"] if option.kind == PATHS else []
+        action = f"{{{'; '.join(parts)}}}"
+    return [f"*{name}[{text}]:value:{action}" for name in option.names]
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+_ZSH_START = r"""
+_cxrshort_datasets() {
+    local -a built
+    built=(${CXRSHORT_DATASETS:-datasets}/*/manifest.csv(N:h:t))
+    compadd -a built
+    _files
+}
+
+_cxrshort() {
+    local -a verbs
+    local state line
+    verbs=("""
+_ZSH_MIDDLE = r"""    )
+    _arguments -C \
+"""[:-1]
+_ZSH_STATE = r"""    case $state in
+    command) _describe command verbs ;;
+    arguments)
+        case $words[1] in"""
+_ZSH_END = r"""        esac ;;
+    esac
+}
+
+if [[ $funcstack[1] == _cxrshort ]]; then
+    _cxrshort "$@"
+else
+    compdef _cxrshort cxrshort
+fi
+"""
+
+
+def _fish(commands: list[Command]) -> str:
+    root, *verbs = commands
+    names = " ".join(each.name for each in verbs)
+    none = f"not __fish_seen_subcommand_from {names}"
+    lines = [f"# {_HEAD.format(shell='fish')}", _FISH_START]
+    lines += [f"complete -c cxrshort -f -n {_quote(none)} -a {each.name} -d {_quote(each.text)}" for each in verbs]
+    lines += [_fish_option(option, none) for option in root.options]
+    for each in verbs:
+        seen = f"__fish_seen_subcommand_from {each.name}"
+        if not each.takes_paths:
+            lines.append(f"complete -c cxrshort -f -n {_quote(seen)}")
+        lines += [_fish_option(option, seen) for option in each.options]
+    return "\n".join(lines) + "\n"
+
+
+def _fish_option(option: Option, condition: str) -> str:
+    names = " ".join(f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in option.names)
+    line = f"complete -c cxrshort -n {_quote(condition)} {names}"
+    if option.takes_value:
+        line += " -r" if option.kind in (BUILT, PATHS) else " -x"
+        words = "(__cxrshort_datasets)" if option.kind == BUILT else " ".join(option.words)
+        line += f" -a {_quote(words)}" if words else ""
+    return f"{line} -d {_quote(option.text)}"
+
+
+_FISH_START = r"""
+function __cxrshort_datasets
+    set -l root datasets
+    set -q CXRSHORT_DATASETS; and set root $CXRSHORT_DATASETS
+    for each in $root/*/manifest.csv
+        string split -f 1 -- /manifest.csv (string replace -- $root/ '' $each)
+    end
+end
+"""

@@ -1,0 +1,33 @@
+"""``cxrshort doctor``."""
+
+from typing import Annotated
+
+import typer
+
+from cxrshort.cli import early, facts
+from cxrshort.cli.options import Dataset, Device, Json
+
+
+def doctor(
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="[MODEL]", help="Model file or run folder to check.", show_default=False),
+    ] = None,
+    dataset: Dataset = "",
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Check the installation, the machine, and which audits a model and a dataset allow.
+
+    Shows versions and optional packages, device and precision, free disk and how busy the machine is; then, for each
+    audit, whether MODEL and --dataset have what it needs, and what is missing.
+
+    Example: cxrshort doctor
+    """
+    if model:
+        early.models([model])
+    if dataset:
+        early.dataset(dataset)
+    from cxrshort.verbs.doctor import doctor as run
+
+    facts.checks(run(model or None, dataset=dataset or None, device=device), json=json)

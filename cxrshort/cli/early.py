@@ -1,0 +1,92 @@
+"""Refuse mistyped names and absent files before anything heavy is imported: torch and pandas take seconds to load."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from cxrshort import registry
+from cxrshort.errors import MissingInputError
+
+
+def is_first() -> bool:
+    """Say whether this is the first of the processes that torchrun started, or a plain one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def dataset(name: str) -> None:
+    """Refuse a dataset that is not there.
+
+    Raises:
+        MissingInputError: with the command that builds it, or the name that was meant.
+    """
+    if name == "-":
+        return
+    from cxrshort import places
+
+    try:
+        places.locate_dataset(name)
+    except MissingInputError as error:
+        if os.sep in name or "not built yet" not in error.message:
+            raise
+        raise MissingInputError(error.message, _how_to_build(name)) from None
+
+
+def _how_to_build(name: str) -> str:
+    from cxrshort import places
+    from cxrshort.datasets.catalogue import sections
+
+    buildable = [each for section in sections().values() for each in section]
+    if all(part.strip() in buildable for part in name.split(",")):
+        return f"cxrshort build-dataset --dataset {name}"
+    meant = registry.nearest([*places.datasets_on_disk(), *buildable], name)
+    if meant:
+        return f"did you mean '{meant}'?"
+    return "cxrshort build-dataset --dataset help lists the names, cxrshort paths the datasets that are built"
+
+
+def buildable(name: str) -> None:
+    """Refuse a dataset that build-dataset does not know.
+
+    Raises:
+        UsageError: a name, or one of several that commas join, is not known.
+    """
+    from cxrshort.datasets.catalogue import sections
+
+    names = [each for section in sections().values() for each in section]
+    for part in map(str.strip, name.split(",")):
+        registry.check_name(names, part, kind="dataset", list_all="--dataset help")
+
+
+def architecture(name: str) -> None:
+    """Refuse an architecture that is not in the table; those of other packages are looked up later.
+
+    Raises:
+        UsageError: the name is not known.
+    """
+    from cxrshort.models import ARCHITECTURES
+
+    if ":" not in name:
+        registry.check_name(ARCHITECTURES, name, kind="architecture", list_all="--arch help")
+
+
+def method(name: str | None) -> None:
+    """Refuse a method that is not in the table.
+
+    Raises:
+        UsageError: the name is not known.
+    """
+    from cxrshort.training import OBJECTIVES
+
+    if name is not None:
+        registry.check_name(OBJECTIVES, name, kind="method")
+
+
+def models(names: Iterable[str]) -> None:
+    """Refuse a model file or run folder that is not there; ``py:``, ``timm:``, ``txrv:`` and options come later.
+
+    Raises:
+        MissingInputError: there is no such file.
+    """
+    for name in names:
+        if ":" not in name and "?" not in name and not Path(name).exists():
+            raise MissingInputError(f"'{name}' does not exist", "cxrshort train makes a model")

@@ -1,0 +1,66 @@
+"""From the options of ``train`` to the values that go over a recipe's."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cxrshort.cli import early, names, show
+from cxrshort.errors import UsageError
+from cxrshort.registry import check_name
+
+
+def checked(
+    options: dict[str, Any], settings: Sequence[str], *, dataset: str, arch: str, recipe: str
+) -> dict[str, Any]:
+    """Return everything that goes over the recipe's values; refuse what needs no heavy import to be refused."""
+    from cxrshort.training import recipes
+    from cxrshort.training.recipes.settings import merge, split
+
+    fields, own = split(settings)
+    overrides = merge(options, fields) | {"settings": own}
+    early.architecture(arch)
+    early.method(overrides["method"])
+    recipes.load(recipe, overrides=overrides)
+    early.dataset(dataset)
+    return overrides
+
+
+def show_help(*, arch: str, recipe: str, method: str | None, json: bool) -> None:
+    """Print what ``help`` in the place of a value asks for."""
+    from cxrshort.training import OBJECTIVES, recipes
+
+    if arch == "help":
+        from cxrshort.models.lookup import catalogue
+
+        return show.architectures(catalogue(), json=json)
+    if recipe == "help":
+        values = {name: recipes.differences(name) for name in recipes.names()}
+        return names.recipes(recipes.catalogue(), values, standard=recipes.load("standard").record(), json=json)
+    if method == "help":
+        return show.catalogue({"methods": {each: entry.summary for each, entry in OBJECTIVES.items()}}, json=json)
+    from cxrshort.training.recipes.settings import catalogue as settings_of
+
+    return names.settings(settings_of(recipe), json=json)
+
+
+def task(target: str, *, multiclass: bool | None, regression: bool) -> str | None:
+    """Return what the outputs mean; None leaves it to the recipe.
+
+    Raises:
+        UsageError: two tasks at once.
+    """
+    check_name(("labels", "masks"), target, kind="target")
+    kinds = [
+        name
+        for name, given in (
+            ("masks", target == "masks"),
+            ("multiclass", multiclass),
+            ("multilabel", multiclass is False),
+            ("regression", regression),
+        )
+        if given
+    ]
+    if len(kinds) > 1:
+        raise UsageError(
+            "--target masks, --multiclass, --multilabel and --regression exclude each other", "give one of them"
+        )
+    return kinds[0] if kinds else None

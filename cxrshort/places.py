@@ -1,0 +1,83 @@
+"""Where things lie: datasets, downloads, runs, results and caches. Imports nothing heavy."""
+
+import os
+from pathlib import Path
+
+from cxrshort import runs
+from cxrshort.errors import MissingInputError
+
+MANIFEST = "manifest.csv"
+RUNS = Path("runs")
+RESULTS = Path("results")
+
+
+def dataset_folder(name: str) -> Path:
+    """Return where the dataset ``name`` is written and looked up when no folder is given.
+
+    Example:
+        >>> from unittest import mock
+        >>> with mock.patch.dict(os.environ, {"CXRSHORT_DATASETS": "/data"}):
+        ...     str(dataset_folder("II"))
+        '/data/II'
+    """
+    return datasets_root() / name
+
+
+def datasets_root() -> Path:
+    """Return the folder of the built datasets: ``$CXRSHORT_DATASETS``, else ``datasets``."""
+    return Path(os.environ.get("CXRSHORT_DATASETS") or "datasets")
+
+
+def downloads_root() -> Path:
+    """Return the folder of the downloaded repositories: ``$CXRSHORT_DATA``, else ``data``."""
+    return Path(os.environ.get("CXRSHORT_DATA") or "data")
+
+
+def cache_root() -> Path:
+    """Return the folder of the caches: ``$CXRSHORT_CACHE``, else ``cxrshort`` below the user's cache folder."""
+    if own := os.environ.get("CXRSHORT_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cxrshort"
+
+
+def header_caches() -> Path:
+    """Return the folder in which what was read from DICOM headers is kept; it holds patient ids and birth dates."""
+    return cache_root() / "headers"
+
+
+def datasets_on_disk() -> list[str]:
+    """Return the names of the datasets that are built."""
+    root = datasets_root()
+    return sorted(each.name for each in root.iterdir() if (each / MANIFEST).is_file()) if root.is_dir() else []
+
+
+def locate_dataset(name: str) -> Path:
+    """Return the manifest file that ``name`` stands for.
+
+    Args:
+        name: a dataset folder, a manifest file, or a name below :func:`datasets_root`.
+
+    Raises:
+        MissingInputError: nothing is there, or the folder's build was interrupted.
+    """
+    candidates = [Path(name), dataset_folder(name)]
+    for candidate in candidates:
+        if is_file(candidate / runs.UNFINISHED) and not is_file(candidate / runs.DONE):
+            raise MissingInputError(f"'{candidate}' is not complete", "build-dataset with --resume continues it")
+        if is_file(candidate / MANIFEST):
+            return candidate / MANIFEST
+        if is_file(candidate):
+            return candidate
+    if os.sep in name or name.endswith((".csv", ".parquet")):
+        raise MissingInputError(
+            f"'{name}' does not exist", "give a dataset folder, a manifest file, or the name of a dataset"
+        )
+    raise MissingInputError(f"'{name}' is not built yet", f"cxrshort build-dataset --dataset {name}")
+
+
+def is_file(path: Path) -> bool:
+    """Say whether there is such a file; a name that the file system does not allow is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False

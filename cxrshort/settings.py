@@ -1,0 +1,51 @@
+"""Settings that people write as ``NAME=VALUE``: reading them, and saying what they are."""
+
+import inspect
+import re
+from typing import Any
+
+from cxrshort.errors import UsageError
+
+
+def parse_value(text: str, *, like: object, said: str) -> Any:
+    """Read a value as the type that its default has.
+
+    Args:
+        text: the value.
+        like: the default.
+        said: what the user wrote, for messages.
+
+    Raises:
+        UsageError: it is of another type.
+    """
+    if isinstance(like, bool):
+        if text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        raise UsageError(f"{said}: it must be true or false")
+    if isinstance(like, int | float):
+        try:
+            return type(like)(text)
+        except ValueError as error:
+            kind = "a whole number" if isinstance(like, int) else "a number"
+            raise UsageError(f"{said}: it must be {kind}") from error
+    return text
+
+
+def describe(name: str, value: object, meaning: str) -> dict[str, Any]:
+    """Return one row of a list of settings: name, type, default and meaning."""
+    return {"name": name, "type": type_name(value), "default": value, "meaning": meaning}
+
+
+def type_name(value: object) -> str:
+    """Return what a value is called on help pages."""
+    names = {bool: "true or false", int: "whole number", float: "number"}
+    return names.get(type(value), "text")
+
+
+def meanings(kind: type) -> dict[str, str]:
+    """Return what the ``Args`` of a docstring say, by name, in one line and without mark-up."""
+    text = inspect.getdoc(kind) or ""
+    _, _, listed = text.partition("Args:\n")
+    listed = re.split(r"\n(?=\S)", listed)[0]
+    entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", listed, flags=re.MULTILINE)
+    return {name: " ".join(words.split()).replace("``", "").replace('"', "'") for name, words in entries}

@@ -1,0 +1,98 @@
+"""The one namespace of ``train --set NAME=VALUE``: the settings of a recipe, and those of the method.
+
+No name means two things: what a method calls as a recipe does is the method's here, and the recipe's has an option.
+What has an option of its own is taken by ``--set`` too, but not both at once.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cxrshort import registry, settings
+from cxrshort.errors import UsageError
+from cxrshort.training import OBJECTIVES
+from cxrshort.training.recipes import RARE, Recipe, load
+
+ALIASES = {"lr": "learning_rate", "wd": "weight_decay"}
+_OPTIONS_ONLY = ("name", "method", "settings", "task", "masks")
+"""Fields that ``--set`` does not take: they decide what other settings mean."""
+_METHODS = ("background",)
+"""Names that are a method's setting where ``--set`` says them (isnet's weight), and an option for the recipe's."""
+
+
+def recipe_fields() -> dict[str, Any]:
+    """Return the settings of a recipe that ``--set`` takes, with the values of Python's defaults.
+
+    Example:
+        >>> recipe_fields()["momentum"]
+        0.9
+    """
+    return {
+        each.name: each.default for each in dataclasses.fields(Recipe) if each.name not in (*_OPTIONS_ONLY, *_METHODS)
+    }
+
+
+def split(texts: Sequence[str]) -> tuple[dict[str, Any], str | None]:
+    """Part what ``--set`` says into settings of the recipe and settings of the method.
+
+    Args:
+        texts: ``NAME=VALUE``; settings of the method may be joined by commas.
+
+    Returns:
+        The recipe's settings by name, as the types that they have; the method's as text, or None without any. A name
+        that is no recipe's is taken for the method's, which refuses what it does not have.
+
+    Raises:
+        UsageError: not of this form, a name given twice, or a value of another type.
+
+    Example:
+        >>> split(["momentum=0.99", "milestones=10,40", "weight=1"])
+        ({'momentum': 0.99, 'milestones': '10,40'}, 'weight=1')
+    """
+    fields, found, others = recipe_fields(), dict[str, Any](), list[str]()
+    for text in texts:
+        name, sign, value = (part.strip() for part in text.partition("="))
+        if not (name and sign):
+            raise UsageError(f"--set '{text}' is not of the form NAME=VALUE", "--set help lists the settings")
+        field = ALIASES.get(name, name).replace("-", "_")
+        if field in _OPTIONS_ONLY:
+            option = {"settings": "set", "task": "multiclass", "name": "name"}.get(field, field)
+            raise UsageError(f"--set does not take '{name}'", f"--{option} is an option of its own")
+        if field not in fields:
+            others.append(f"{name.replace('-', '_')}={value}")
+        elif field in found:
+            raise UsageError(f"--set names '{name}' twice", "give one value")
+        else:
+            found[field] = settings.parse_value(value, like=fields[field], said=f"--set {name}={value}")
+    return found, ",".join(others) if others else None
+
+
+def merge(options: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of options and of ``--set`` together.
+
+    Raises:
+        UsageError: both say the same setting.
+    """
+    for name in fields:
+        if options.get(name) is not None:
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} and --set {name} say the same setting", "give one of them")
+    return {**options, **fields}
+
+
+def catalogue(recipe: str) -> dict[str, list[dict[str, Any]]]:
+    """Return what ``--set`` takes beyond the options, by section: name, type, default and meaning of each setting.
+
+    Args:
+        recipe: the recipe whose values are the defaults.
+    """
+    chosen = load(recipe)
+    meanings = settings.meanings(Recipe)
+    sections = {"training": [settings.describe(name, getattr(chosen, name), meanings[name]) for name in RARE]}
+    for method in OBJECTIVES:
+        kind = registry.load(OBJECTIVES, method, kind="method").Settings
+        told = settings.meanings(kind)
+        own = [settings.describe(each.name, each.default, told.get(each.name, "")) for each in dataclasses.fields(kind)]
+        if own:
+            sections[f"--method {method}"] = own
+    return sections

@@ -1,0 +1,208 @@
+"""Say what is installed, what the machine offers, and which audits a model and a dataset allow."""
+
+import os
+import platform
+from collections.abc import Callable
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any
+
+from cxrshort import __version__, forecasts, places
+from cxrshort import dataset as datasets
+from cxrshort import manifest as manifests
+from cxrshort.compute import choose_compute
+from cxrshort.dataset import Dataset
+from cxrshort.errors import CxrshortError
+from cxrshort.models import checkpoint
+from cxrshort.models.checkpoint import Description
+from cxrshort.models.sources import library
+
+REQUIRED = ("torch", "torchvision", "numpy", "pandas", "pydicom", "scikit-learn", "statsmodels", "captum", "diffusers")
+EXTRAS = {
+    "timm": ("timm", "architectures timm:NAME"),
+    "txrv": ("torchxrayvision", "models txrv:NAME"),
+    "onnx": ("onnxruntime", "models in ONNX files"),
+    "dask": ("distributed", "build-dataset --scheduler"),
+    "parquet": ("pyarrow", "manifests and tables as .parquet"),
+    "tensorboard": ("tensorboard", "train --tensorboard"),
+}
+"""Optional parts: the distribution, and what needs it."""
+
+NOT_BUILT = "this verb is not built yet"
+_BUSY = 0.75
+"""Other processes' load, as a share of the cores, from which training is slowed down markedly."""
+
+
+def doctor(model: str | None = None, *, dataset: str | None = None, device: str = "auto") -> dict[str, Any]:
+    """Return what is installed, what the machine offers, and which audits are possible.
+
+    Args:
+        model: a model file, run folder or model trained elsewhere; None leaves out what needs one.
+        dataset: a dataset folder, manifest or name; None leaves out what needs one.
+        device: as in :func:`cxrshort.compute.choose_compute`.
+
+    Raises:
+        MissingInputError: the model or the dataset is not there.
+        DataError: one of them cannot be read.
+    """
+    described = library.describe(library.expand(model)[0]) if model is not None else None
+    data = datasets.load(dataset) if dataset is not None else None
+    return {
+        "versions": {"cxrshort": __version__, "python": platform.python_version(), **_versions(REQUIRED)},
+        "extras": [_extra(name, *what) for name, what in EXTRAS.items()],
+        "machine": _machine(device),
+        "model": None if described is None else _describe_model(model or "", described),
+        "dataset": None if data is None else _describe_dataset(data),
+        "audits": _audits(model or "", described, data),
+    }
+
+
+def _versions(names: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _extra(name: str, distribution: str, purpose: str) -> dict[str, str]:
+    version = _versions((distribution,))[distribution]
+    absent = version == "not installed" and util.find_spec(distribution) is None
+    package = distribution if name == "tensorboard" else f"'cxrshort[{name}]'"
+    return {
+        "name": distribution,
+        "version": "" if absent else version,
+        "purpose": purpose,
+        "install": f"pip install {package}" if absent else "",
+    }
+
+
+def _machine(device: str) -> dict[str, Any]:
+    compute = choose_compute(device)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    load = os.getloadavg()[0]
+    return {
+        "device": compute.device,
+        "precision": compute.precision,
+        "threads": compute.threads,
+        "cores": cores,
+        "load": round(load, 2),
+        "busy": load > _BUSY * cores,
+        "disk_free_mib": forecasts.free_disk_mib(places.datasets_root()),
+    }
+
+
+def _describe_model(name: str, described: Description) -> dict[str, Any]:
+    return {
+        "name": name,
+        "kind": described.kind,
+        "architecture": described.architecture,
+        "trained_on": described.dataset,
+        "replicate": described.replicate,
+        "labels": list(described.labels),
+    }
+
+
+def _describe_dataset(data: Dataset) -> dict[str, Any]:
+    return {
+        "name": data.name,
+        "rows": len(data.manifest),
+        "splits": len(manifests.split_columns(data.manifest)),
+        "labels": data.labels,
+        "masks": _has_masks(data),
+        "regions": _has_regions(data),
+    }
+
+
+Check = Callable[[str, Description | None, Dataset | None], list[str]]
+"""What is missing for an audit; nothing where it can be run."""
+
+
+def _audits(name: str, described: Description | None, data: Dataset | None) -> list[dict[str, Any]]:
+    rows = []
+    for audit, (command, check) in AUDITS.items():
+        missing = check(name, described, data)
+        rows.append({"audit": audit, "command": command, "possible": not missing, "missing": missing})
+    return rows
+
+
+def _scorable(name: str, described: Description | None, data: Dataset | None) -> list[str]:
+    """Return what stands in the way of scoring the dataset's test fold."""
+    if described is None or data is None:
+        return [what for what, given in (("a MODEL", described), ("--dataset D", data)) if given is None]
+    missing = []
+    try:
+        checkpoint.check_pixels(name, described, dataset=data.name, pixels=data.recipe)
+        fold = data.fold("test", replicate=described.replicate)
+        if seen := checkpoint.trained_on(described, fold.manifest["person_id"]):
+            missing.append(f"patients of its own: the model was trained on {seen} of the test fold")
+    except CxrshortError as error:
+        return [error.message]
+    if "cache" not in data.manifest:
+        missing.append("images: the dataset was built with --metadata-only")
+    if described.kind == "segmenter":
+        return [*missing, *([] if _has_masks(data) else ["masks of the dataset, which a segmenter is compared with"])]
+    shared = [label for label in described.labels if label in data.labels]
+    if not shared and described.recipe.get("task") != "regression":
+        missing.append("a label that both have")
+    elif not any(fold.manifest[label].isin([0.0]).any() and fold.manifest[label].eq(1).any() for label in shared):
+        missing.append("a label with both classes in the test fold")
+    return missing
+
+
+def _comparable(name: str, described: Description | None, data: Dataset | None) -> list[str]:
+    missing = _scorable(name, described, data)
+    if described is None or data is None:
+        return missing
+    if described.kind == "segmenter":
+        return ["a classifier"]
+    own = [] if data.name != described.dataset else ["a dataset of another hospital than the training dataset"]
+    return [*missing, *own]
+
+
+def _maskable(name: str, described: Description | None, data: Dataset | None) -> list[str]:
+    del name, described
+    if data is None:
+        return ["--dataset D"]
+    return [] if _has_masks(data) else ["masks of every image: build-dataset --masks, or train --segmenter MODEL"]
+
+
+def _groupable(name: str, described: Description | None, data: Dataset | None) -> list[str]:
+    del name, described
+    if data is None:
+        return ["--dataset D"]
+    columns = [each for each in ("repository", "view", "sex", "manufacturer") if each in data.manifest]
+    varied = [each for each in columns if data.manifest[each].replace("", None).nunique() > 1]
+    return [] if varied else ["a column with two values or more, such as view or sex"]
+
+
+def _regional(name: str, described: Description | None, data: Dataset | None) -> list[str]:
+    own = [] if data is None or _has_masks(data) or _has_regions(data) else ["regions: masks.npy or regions.csv"]
+    return [NOT_BUILT, *_scorable(name, described, data), *own]
+
+
+def _later(name: str, described: Description | None, data: Dataset | None) -> list[str]:
+    return [NOT_BUILT, *_scorable(name, described, data)]
+
+
+AUDITS: dict[str, tuple[str, Check]] = {
+    "AUC with intervals, on unseen patients": ("evaluate MODEL --dataset D", _scorable),
+    "generalization gap to another hospital": ("evaluate MODEL --dataset OWN --dataset D", _comparable),
+    "training with masks of where evidence may lie": ("train --method rrr|gain|isnet, --background", _maskable),
+    "training with groups": ("train --method group-dro|irm|pgi --group COLUMN", _groupable),
+    "attribution by region": ("explain MODEL --dataset D", _regional),
+    "exchange of markers and shoulders": ("swap-test MODEL --dataset D", _regional),
+    "what distinguishes two groups of images": ("cyclegan audit", _later),
+    "counterfactual edits": ("roentmod stress-test", _later),
+}
+"""What can be asked of a model and a dataset, the command that does it, and what it needs."""
+
+
+def _has_masks(data: Dataset) -> bool:
+    return "mask_row" in data.manifest and bool(data.manifest["mask_row"].notna().all())
+
+
+def _has_regions(data: Dataset) -> bool:
+    return data.path is not None and Path(data.path.parent, datasets.REGIONS).is_file()

@@ -1,0 +1,138 @@
+"""Completions as the shells themselves complete, with no program but the shell to be found."""
+
+import os
+import pty
+import re
+import select
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import typer
+
+from cxrshort.cli.app import app
+from cxrshort.cli.completions import FILES, scripts
+from cxrshort.cli.pages import main, pages
+from cxrshort.models import ARCHITECTURES
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+COMPLETIONS = REPOSITORY / "completions"
+CASES = {
+    "cxrshort tr": {"train"},
+    "cxrshort train --arch resn": {"resnet18", "resnet50", "resnext50_32x4d"},
+    "cxrshort train --method ga": {"gain"},
+    "cxrshort train --recipe deg": {"degrave2021"},
+    "cxrshort train --set mom": {"momentum="},
+    "cxrshort train --mask": {"--mask-bit", "--mask-file", "--masks"},
+    "cxrshort evaluate run --dataset hosp": {"hospital-a", "hospital-b"},
+    "cxrshort build-dataset --dataset roentmod-c": {"roentmod-chexpert"},
+    "cxrshort doctor --dev": {"--device"},
+}
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    for name in ("hospital-a", "hospital-b", "interrupted"):
+        (tmp_path / "datasets" / name).mkdir(parents=True)
+        if name != "interrupted":
+            (tmp_path / "datasets" / name / "manifest.csv").touch()
+    return tmp_path
+
+
+def shell(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed")
+    return path
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return an environment in which a shell finds no program: nothing that it completes starts Python."""
+    return {"PATH": "/nonexistent", "HOME": "/nonexistent", "TERM": "dumb", **more}
+
+
+def test_pages_and_completions_are_current() -> None:
+    assert main(["--check", str(REPOSITORY)]) == 0
+
+
+def test_scripts_know_every_option_of_every_command() -> None:
+    root = typer.main.get_command(app)
+    assert set(FILES.values()) == set(scripts(root))
+    for text in scripts(root).values():
+        for command in root.commands.values():  # type: ignore[attr-defined]
+            for name in (name for each in command.params for name in each.opts if name.startswith("--")):
+                assert name in text or f"-l {name[2:]}" in text
+        assert all(name in text for name in ARCHITECTURES)
+    assert {f"completions/{name}" for name in FILES.values()} <= set(pages())
+
+
+@pytest.mark.parametrize("line", CASES)
+def test_bash_completes(here: Path, line: str) -> None:
+    words = line.split()
+    listed = " ".join(f"'{word}'" for word in words)
+    code = f"""
+source {COMPLETIONS / FILES["bash"]}
+compopt() {{ :; }}
+COMP_WORDS=({listed}); COMP_CWORD={len(words) - 1}
+_cxrshort cxrshort '{words[-1]}' '{words[-2]}'
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+    command = [shell("bash"), "--norc", "--noprofile", "-c", code]
+    done = subprocess.run(command, cwd=here, env=environment(), capture_output=True, text=True, check=True)
+    assert (set(done.stdout.split()), done.stderr) == (CASES[line], "")
+
+
+@pytest.mark.parametrize("line", CASES)
+def test_fish_completes(here: Path, line: str) -> None:
+    fish = shell("fish")
+    code = f"source {COMPLETIONS / FILES['fish']}; complete -C '{line}'"
+    variables = environment(XDG_CONFIG_HOME=str(here), XDG_DATA_HOME=str(here), HOME=str(here))
+    done = subprocess.run(
+        [fish, "--no-config", "-c", code], cwd=here, env=variables, capture_output=True, text=True, check=True
+    )
+    assert {each.partition("\t")[0] for each in done.stdout.splitlines()} == CASES[line]
+
+
+def test_zsh_completes(here: Path) -> None:
+    """A shell at a terminal of its own: what TAB inserts, or lists where several fit, is read from its screen."""
+    zsh = shell("zsh")
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(here)
+        os.execve(zsh, ["zsh", "-f", "-i"], environment(PS1="ready> "))
+    try:
+        setup = (
+            f"fpath=({COMPLETIONS} $fpath); autoload -U compinit; compinit -u -D; source {COMPLETIONS / FILES['zsh']}"
+        )
+        _read(terminal, until="ready> ")
+        _type(terminal, f"{setup}; unsetopt beep; LISTMAX=0\n", until="ready> ")
+        for line, expected in CASES.items():
+            seen = _type(terminal, f"{line}\t\t", until=min(expected))
+            assert all(name in seen for name in expected), (line, seen)
+            _type(terminal, "\x15\n", until="ready> ")
+    finally:
+        os.close(terminal)
+        os.waitpid(process, 0)
+
+
+def _type(terminal: int, text: str, *, until: str) -> str:
+    os.write(terminal, text.encode())
+    return _read(terminal, until=until)
+
+
+def _read(terminal: int, *, until: str) -> str:
+    """Return what appears on the screen until a text is there and nothing more comes, or ten seconds have passed."""
+    seen, end = "", time.monotonic() + 10
+    while time.monotonic() < end:
+        ready = select.select([terminal], [], [], 0.3)[0]
+        if ready:
+            seen += os.read(terminal, 65536).decode(errors="replace")
+        elif until in _plain(seen):
+            break
+    return _plain(seen)
+
+
+def _plain(seen: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x07|\r", "", seen)

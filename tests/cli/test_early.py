@@ -1,0 +1,68 @@
+"""Mistyped names and absent files are refused before anything heavy is loaded."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ..test_imports import HEAVY
+from .console import environment
+
+CODE = """
+import sys
+sys.argv = ["cxrshort", *{arguments!r}]
+from cxrshort.cli.app import main
+try:
+    main()
+except SystemExit as end:
+    print("code:", end.code)
+print("modules:", *sys.modules)
+"""
+
+
+def refused(cwd: Path, *arguments: str) -> tuple[int, str, set[str]]:
+    """Return the exit code, what was said on stderr and the heavy modules that were loaded."""
+    command = [sys.executable, "-c", CODE.format(arguments=arguments)]
+    done = subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, check=True)
+    code, _, modules = done.stdout.partition("modules:")
+    loaded = {name.partition(".")[0] for name in modules.split()} & HEAVY
+    return int(code.removeprefix("code:")), done.stderr, loaded
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("train", "--dataset", "hospitl", "--arch", "small-cnn"), 66, "hint: did you mean 'hospital'?"),
+        (("train", "--dataset", "phantom-I", "--arch", "small-cnn"), 66,
+         "hint: cxrshort build-dataset --dataset phantom-I"),
+        (("train", "--dataset", "x/y", "--arch", "small-cnn"), 66, "error: 'x/y' does not exist"),
+        (("train", "--dataset", "hospital", "--arch", "resnet81"), 2, "hint: did you mean 'resnet18'?"),
+        (("train", "--dataset", "hospital", "--arch", "small-cnn", "--method", "rr"), 2, "hint: did you mean 'rrr'?"),
+        (("train", "--dataset", "hospital", "--arch", "small-cnn", "--recipe", "my.toml"), 66,
+         "error: 'my.toml' does not exist"),
+        (("train", "--dataset", "hospital", "--arch", "small-cnn", "--set", "beta2=2"), 2,
+         "error: --set beta2 is '2.0'"),
+        (("evaluate", "no.safetensors", "--dataset", "hospital"), 66, "error: 'no.safetensors' does not exist"),
+        (("evaluate", ".", "--dataset", "nope"), 66, "error: 'nope' is not built yet"),
+        (("build-dataset", "--dataset", "padchst"), 2, "hint: did you mean 'padchest'?"),
+        (("doctor", "nowhere"), 66, "error: 'nowhere' does not exist"),
+    ],
+)  # fmt: skip
+def test_names_are_refused_before_heavy_imports(
+    tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    (tmp_path / "datasets" / "hospital").mkdir(parents=True)
+    (tmp_path / "datasets" / "hospital" / "manifest.csv").touch()
+    found, stderr, heavy = refused(tmp_path, *arguments)
+    assert (found, heavy) == (code, set())
+    assert said in stderr
+
+
+def test_only_the_first_process_of_torchrun_says_what_is_wrong(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cxrshort", "train", "--dataset", "nope", "--arch", "small-cnn"]
+    for rank, lines in (("0", 2), ("1", 0)):
+        variables = {**environment(), "RANK": rank, "WORLD_SIZE": "2"}
+        done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True)
+        assert (done.returncode, len(done.stderr.splitlines())) == (66, lines), os.linesep.join([done.stderr])

@@ -1,0 +1,31 @@
+"""Progress where stderr is no terminal: a line per epoch, and one a minute."""
+
+import threading
+
+import pytest
+
+from cxrshort.cli.progress import _heartbeat, _Lines
+
+STEP = {"event": "step", "epoch": 0, "epochs": 3, "step": 40, "steps": 90, "images_per_second": 231.4, "loss": 0.25}
+
+
+def test_heartbeat_says_where_the_work_is(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = _Lines()
+    assert lines.beat() == "0 min: working\n"
+    lines({"event": "images", "done": 1200, "of": 4000})
+    assert lines.beat() == "0 min: 1,200 of 4,000 images\n"
+    lines(STEP)
+    assert lines.beat() == "0 min: epoch 1 of 3, step 40 of 90, 231 images/s, loss 0.2500\n"
+    lines({**STEP, "run": "replicate 1 (2 of 5)"})
+    assert lines.beat().startswith("0 min: replicate 1 (2 of 5), epoch 1 of 3, ")
+    assert capsys.readouterr().err == ""
+
+
+def test_heartbeat_beats_while_the_work_reports_nothing_and_stops_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    beaten = threading.Event()
+    lines = _Lines()
+    monkeypatch.setattr(lines, "beat", lambda: beaten.set() or "")  # type: ignore[func-returns-value]
+    before = threading.active_count()
+    with _heartbeat(lines, seconds=0.001):
+        assert beaten.wait(10)
+    assert threading.active_count() == before

@@ -1,0 +1,56 @@
+"""Where things lie."""
+
+from pathlib import Path
+
+import pytest
+
+from cxrshort import places
+from cxrshort.errors import MissingInputError
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("CXRSHORT_DATA", "CXRSHORT_DATASETS", "CXRSHORT_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_places_without_variables() -> None:
+    assert (str(places.datasets_root()), str(places.downloads_root())) == ("datasets", "data")
+    assert str(places.header_caches()) == "/home/somebody/.cache/cxrshort/headers"
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"XDG_CACHE_HOME": "/c"}, "/c/cxrshort"),
+        ({"XDG_CACHE_HOME": "/c", "CXRSHORT_CACHE": "/own"}, "/own"),
+        ({"CXRSHORT_CACHE": ""}, "/home/somebody/.cache/cxrshort"),
+    ],
+)
+def test_cache_follows_the_environment(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert str(places.cache_root()) == expected
+
+
+def test_datasets_on_disk_are_those_with_a_manifest(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert places.datasets_on_disk() == []
+    monkeypatch.setenv("CXRSHORT_DATASETS", str(here / "built"))
+    for name in ("b", "a", "unfinished"):
+        (here / "built" / name).mkdir(parents=True)
+    for name in ("b", "a"):
+        (here / "built" / name / "manifest.csv").touch()
+    assert places.datasets_on_disk() == ["a", "b"]
+    assert places.locate_dataset("a") == here / "built" / "a" / "manifest.csv"
+
+
+def test_name_longer_than_the_file_system_allows_is_not_there(tmp_path: Path) -> None:
+    long = "x" * 5000
+    for name in (long, f"{tmp_path}/{long}"):
+        with pytest.raises(MissingInputError):
+            places.locate_dataset(name)

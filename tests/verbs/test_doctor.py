@@ -1,0 +1,73 @@
+"""``doctor`` says what is installed and which audits a model and a dataset allow."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cxrshort.verbs import doctor as verb
+from cxrshort.verbs.doctor import AUDITS, EXTRAS, doctor
+
+from ..cli.console import cxrshort_here
+from ..training.tiny import tiny_dataset
+
+CPU = ("--device", "cpu", "--precision", "fp32", "--threads", 1)
+AUC, GAP, MASKS, GROUPS, *LATER = AUDITS
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with two datasets, ``tiny`` and ``other``, and a model trained on ``tiny``."""
+    folder = tmp_path_factory.mktemp("doctor")
+    tiny_dataset(folder / "tiny", signal=12)
+    tiny_dataset(folder / "other", name="other", seed=1)
+    train = ("train", "--dataset", folder / "tiny", "--arch", "small-cnn", "--epochs", 1, "--out", folder / "run")
+    assert cxrshort_here(*train, *CPU, "--quiet").exit_code == 0
+    return folder
+
+
+def missing(found: dict[str, object]) -> dict[str, list[str]]:
+    return {row["audit"]: row["missing"] for row in found["audits"]}  # type: ignore[attr-defined]
+
+
+def test_doctor_without_model_and_dataset_says_what_it_needs() -> None:
+    found = doctor(device="cpu")
+    assert missing(found)[AUC] == ["a MODEL", "--dataset D"]
+    assert missing(found)[MASKS] == ["--dataset D"]
+    assert found["machine"]["cores"] >= 1 and found["machine"]["device"] == "cpu"
+    assert found["versions"]["torch"][0].isdigit()
+    assert [row["name"] for row in found["extras"]] == [distribution for distribution, _ in EXTRAS.values()]
+
+
+def test_doctor_says_which_audits_are_possible(here: Path) -> None:
+    home = missing(doctor(str(here / "run"), dataset=str(here / "tiny"), device="cpu"))
+    assert home[AUC] == []
+    assert home[GAP] == ["a dataset of another hospital than the training dataset"]
+    away = missing(doctor(str(here / "run"), dataset=str(here / "other"), device="cpu"))
+    assert away[AUC] == away[GAP] == []
+    assert all(verb.NOT_BUILT in away[audit] for audit in LATER)
+
+
+def test_doctor_counts_patients_of_the_model(here: Path, tmp_path: Path) -> None:
+    lines = (here / "tiny" / "manifest.csv").read_text().splitlines()
+    moved = [line.replace(",train", ",test") for line in lines]
+    (tmp_path / "all.csv").write_text("\n".join(moved) + "\n")
+    found = missing(doctor(str(here / "run"), dataset=str(tmp_path / "all.csv"), device="cpu"))
+    assert found[AUC][0].startswith("patients of its own: the model was trained on ")
+
+
+def test_extra_that_is_absent_has_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(verb.EXTRAS, "none", ("no_such_distribution", "nothing"))
+    row = doctor(device="cpu")["extras"][-1]
+    assert (row["version"], row["install"]) == ("", "pip install 'cxrshort[none]'")
+
+
+def test_doctor_prints_a_table_and_a_document(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(here)
+    text = cxrshort_here("doctor", "run", "--dataset", "other", "--device", "cpu").stdout
+    assert "device      cpu\n" in text
+    assert f"yes   {AUC}: evaluate MODEL --dataset D\n" in text
+    assert "\n      missing: this verb is not built yet" in text
+    listed = json.loads(cxrshort_here("doctor", "run", "--dataset", "other", "--device", "cpu", "--json").stdout)
+    assert listed["schema"] == "cxrshort.doctor/1"
+    assert listed["model"]["architecture"] == "small-cnn" and listed["dataset"]["name"] == "other"
