@@ -175,8 +175,8 @@ def train(
         str | None,
         typer.Option(
             "--mask-bit",
-            metavar="BIT",
-            help="The structure that a segmenter draws or that is foreground: lungs, heart, ...",
+            metavar="NAMES",
+            help="Structures that a segmenter draws or that are foreground, such as lungs,heart.",
             show_default="lungs",
         ),
     ] = None,

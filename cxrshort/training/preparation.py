@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from cxrshort import registry, runs
-from cxrshort.columns import MASK_BITS
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.errors import UsageError
 from cxrshort.images.prefetch import Source
+from cxrshort.masks.structures import bits_of
 from cxrshort.models import checkpoint, pipeline
 from cxrshort.models.architecture import Architecture
 from cxrshort.models.checkpoint import Description
@@ -122,7 +122,7 @@ class Plan:
         masks: MaskSource | None,
     ) -> Lesson:
         """Return a lesson on labels and masks: the labels choose the epoch, the Dice of the masks stands beside."""
-        pixels, bit = folds.val.pixels, MASK_BITS[self.recipe.mask_bit]
+        pixels, bit = folds.val.pixels, bits_of(self.recipe.mask_bit)
 
         def validate(learner: nn.Module) -> Mapping[str, float]:
             measured = folds.validate(learner, self.compute)
@@ -197,7 +197,7 @@ class Plan:
             augment=augment,
             groups=folds.groups,
             masks=masks,
-            mask_bit=MASK_BITS[self.recipe.mask_bit],
+            mask_bit=bits_of(self.recipe.mask_bit),
         )
 
 
