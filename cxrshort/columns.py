@@ -59,6 +59,8 @@ COLUMNS = (
     Column("path", "text", "original file, relative to the root in run.json"),
     Column("cache", "text", "dataset folder that holds the pixels"),
     Column("cache_row", "integer", "row of images.npy in that folder"),
+    Column("pixels_crc32", "integer", "CRC-32 of that row, compared when it is first read"),
+    Column("cache_fit", "text", "how the original lies in its cached square", values=("crop", "pad", "squash")),
     Column("source_height", "integer", "height of the original", unit="pixels"),
     Column("source_width", "integer", "width of the original", unit="pixels"),
     Column("pixel_height_mm", "number", "height of a pixel of the original", unit="mm"),
@@ -74,7 +76,8 @@ COLUMNS = (
     Column("manufacturer", "text", "maker of the X-ray machine"),
     Column("modality", "text", "DICOM modality (CR, DX)"),
     Column("group", "text", "subgroup for group-wise training and testing"),
-    Column("mask_row", "integer", "row of masks.npy"),
+    Column("mask_row", "integer", "row of masks.npy; empty without a mask"),
+    Column("mask_crc32", "integer", "CRC-32 of that row, compared when it is first read"),
     Column("source_image_id", "text", "image that this one was made from"),
     Column("edit", "text", "what was changed in it"),
 )

@@ -14,7 +14,8 @@ import pandas as pd
 from cxrshort import columns, places, registry, runs
 from cxrshort import manifest as manifests
 from cxrshort.errors import DataError
-from cxrshort.images.cache import open_array
+from cxrshort.images.cache import checksum, open_array
+from cxrshort.masks.bits import EVERY_BIT
 from cxrshort.masks.file import MaskFile
 
 MANIFEST = places.MANIFEST
@@ -28,21 +29,40 @@ _COLOURS = 3
 class Pixels:
     """Cut batches from the memory maps that the rows of a manifest point to.
 
+    What would invalidate a batch: a dataset that was built again since its rows were copied, so that a row of the map
+    is another film. Rows therefore carry a checksum of their pixels, which is compared when they are first read:
+    about 30 microseconds for 224 x 224 pixels, once.
+
     Args:
         manifest: with the columns ``cache`` and ``row``.
         file: the name of the map in each dataset folder.
         row: the column that says which row of the map belongs to an image.
+        checksums: the column with the CRC-32 of each image's row; rows of earlier versions have none.
     """
 
-    def __init__(self, manifest: pd.DataFrame, *, file: str = IMAGES, row: str = "cache_row") -> None:
+    def __init__(
+        self,
+        manifest: pd.DataFrame,
+        *,
+        file: str = IMAGES,
+        row: str = "cache_row",
+        checksums: str = "pixels_crc32",
+    ) -> None:
         without = manifest["image_id"][manifest["cache_row"].isna() | (manifest["cache"] == "")]
         if len(without):
             raise DataError(
                 f"{len(without)} images have no pixels, first '{without.iloc[0]}'", "run build-dataset again"
             )
-        folders, self._map_of_row = np.unique(manifest["cache"].to_numpy(dtype=str), return_inverse=True)
-        self._rows = manifest[row].to_numpy(dtype=np.int64)
-        self._maps = [_open(Path(folder) / file) for folder in folders]
+        self.known: npt.NDArray[np.bool_] = manifest[row].notna().to_numpy(dtype=bool)
+        self._names = manifest["image_id"].tolist()
+        folders, numbers = np.unique(manifest["cache"].to_numpy(dtype=str)[self.known], return_inverse=True)
+        self._map_of_row = np.full(len(manifest), -1)
+        self._map_of_row[self.known] = numbers
+        self._rows = _integers(manifest[row])
+        self._files = [Path(folder) / file for folder in folders]
+        self._maps = [_open(path) for path in self._files]
+        self._crc32 = _integers(manifest[checksums] if checksums in manifest else pd.Series(pd.NA, manifest.index))
+        self._unread = self.known & (self._crc32 >= 0)
         self._check(folders)
 
     def _check(self, folders: npt.NDArray[Any]) -> None:
@@ -77,20 +97,52 @@ class Pixels:
         whole = self._maps[0].shape
         return (whole[0], *whole[-2:])
 
+    @property
+    def unverifiable(self) -> int:
+        """Return how many rows have no checksum, so that nobody can tell whether the pixels are theirs."""
+        return int((self.known & (self._crc32 < 0)).sum())
+
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self._rows)
 
     def take(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-        """Return a copy of the images at these positions of the manifest, (N, H, W) or (N, 3, H, W), uint8."""
+        """Return a copy of the images at these positions of the manifest, (N, H, W) or (N, 3, H, W), uint8.
+
+        Raises:
+            DataError: an image has no row in the map; or its row holds something else than when the dataset was built.
+        """
         positions = np.asarray(indices, dtype=np.int64)
+        if not self.known[positions].all():
+            name = self._names[positions[~self.known[positions]][0]]
+            raise DataError(f"image '{name}' has no mask", "ask for the others")
         if len(self._maps) == 1:
-            return np.asarray(self._maps[0][self._rows[positions]])
-        batch = np.empty((len(positions), *self.image_shape), np.uint8)
-        for number, cache in enumerate(self._maps):
-            here = self._map_of_row[positions] == number
-            batch[here] = cache[self._rows[positions[here]]]
+            batch = np.asarray(self._maps[0][self._rows[positions]])
+        else:
+            batch = np.empty((len(positions), *self.image_shape), np.uint8)
+            for number, cache in enumerate(self._maps):
+                here = self._map_of_row[positions] == number
+                batch[here] = cache[self._rows[positions[here]]]
+        self._verify(positions, batch)
         return batch
+
+    def _verify(self, positions: npt.NDArray[np.int64], batch: npt.NDArray[np.uint8]) -> None:
+        """Compare the rows that are read for the first time with their checksums."""
+        for place in np.flatnonzero(self._unread[positions]):
+            position = positions[place]
+            if checksum(batch[place]) != self._crc32[position]:
+                raise DataError(
+                    f"'{self._files[self._map_of_row[position]]}' holds something else than the row of "
+                    f"'{self._names[position]}' says",
+                    "the dataset was built again or changed; take the rows from its new manifest.csv",
+                )
+            self._unread[position] = False
+
+
+def _integers(column: "pd.Series[Any]") -> npt.NDArray[np.int64]:
+    """Return whole numbers, -1 where there is none."""
+    numbers: npt.NDArray[np.int64] = np.asarray(column.astype("Int64").fillna(-1), dtype=np.int64)
+    return numbers
 
 
 def _open(path: Path) -> npt.NDArray[np.uint8]:
@@ -127,15 +179,49 @@ class Dataset:
             raise DataError(f"{self.name}: the manifest has no cached images", "build-dataset without --metadata-only")
         return Pixels(self.manifest)
 
+    @property
+    def has_mask(self) -> npt.NDArray[np.bool_]:
+        """Return whether each row has a mask, (N,)."""
+        if "mask_row" not in self.manifest:
+            return np.zeros(len(self.manifest), bool)
+        return self.manifest["mask_row"].notna().to_numpy(dtype=bool)
+
     @cached_property
     def masks(self) -> Pixels | MaskFile | None:
-        """Open the masks of every row; None where an image has none."""
+        """Open the masks of the rows that have one, which ``known`` tells; None where no row has."""
         if self.mask_file is not None:
             shape = self.pixels.cache_shape
             return MaskFile(self.mask_file, self.manifest["cache_row"].to_numpy(dtype=np.int64), shape=shape)
-        if "mask_row" not in self.manifest or bool(self.manifest["mask_row"].isna().any()):
+        if not self.has_mask.any():
             return None
-        return Pixels(self.manifest, file=MASKS, row="mask_row")
+        return Pixels(self.manifest, file=MASKS, row="mask_row", checksums="mask_crc32")
+
+    @cached_property
+    def structures(self) -> dict[str, npt.NDArray[np.uint8]]:
+        """Return, for each structure that masks show, the bit that shows it in each row's mask, (N,); 0 for none.
+
+        Datasets of several caches, whose masks may show different structures, are told apart by row. Masks of a file
+        are of one structure, called ``foreground``.
+        """
+        if self.mask_file is not None:
+            return {"foreground": np.full(len(self.manifest), EVERY_BIT, np.uint8)}
+        bits: dict[str, npt.NDArray[np.uint8]] = {}
+        for folder in sorted(set(self.manifest["cache"][self.has_mask])) if self.has_mask.any() else []:
+            here = self.has_mask & (self.manifest["cache"] == folder).to_numpy(dtype=bool)
+            for name, bit in _structures(Path(folder)).items():
+                bits.setdefault(name, np.zeros(len(self.manifest), np.uint8))[here] = bit
+        return bits
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what a user of the dataset should know."""
+        count = self.pixels.unverifiable
+        if not count:
+            return ()
+        return (
+            f"{self.name}: {count} rows carry no checksum of their pixels (written by an earlier version or by "
+            "hand), so that a changed cache would go unnoticed",
+        )
 
     @property
     def labels(self) -> list[str]:
@@ -204,6 +290,18 @@ def _record(table: pd.DataFrame, path: Path | None) -> dict[str, Any]:
             "build the parts with the same --size and --fit",
         )
     return {"recipe": records[0].get("recipe", {})} if records else {}
+
+
+def _structures(folder: Path) -> dict[str, int]:
+    """Return the bits of a folder's masks by structure, as its run.json has them.
+
+    Raises:
+        DataError: they are no bits.
+    """
+    listed = _run_record(folder).get("masks") or {"lungs": columns.MASK_BITS["lungs"]}
+    if not isinstance(listed, dict) or not all(type(bit) is int and 0 < bit <= EVERY_BIT for bit in listed.values()):
+        raise DataError(f"'{folder / runs.DONE}': masks are '{listed}', not bits by name", "run build-dataset again")
+    return {str(name): bit for name, bit in listed.items()}
 
 
 def _run_record(folder: Path) -> dict[str, Any]:

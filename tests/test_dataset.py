@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -277,3 +278,84 @@ def test_targets_of_all_labels_cost_in_proportion_to_their_number(monkeypatch: p
         table = pd.DataFrame({"image_id": ["x/1", "x/2"], **dict.fromkeys(names, np.float32([0, 1]))})
         assert datasets.label_matrix(table, names).shape == (2, count)
         assert len(looked) == 2 * count
+
+
+def stamped(folder, name, **columns):
+    """Build a dataset whose rows carry the checksums of their pixels."""
+    folder = build(folder, name)
+    table = manifests.read(folder / "manifest.csv")
+    crc32 = [zlib.crc32(image.tobytes()) for image in IMAGES]
+    manifests.write(table.assign(pixels_crc32=crc32, **columns), folder / "manifest.csv")
+    return folder
+
+
+def test_copied_rows_of_a_dataset_built_again_are_refused(elsewhere):
+    folder = stamped(elsewhere / "I", "I")
+    (elsewhere / "few.csv").write_text((folder / "manifest.csv").read_text())
+    np.testing.assert_array_equal(datasets.load(str(elsewhere / "few.csv")).pixels.take([3, 1]), IMAGES[[3, 1]])
+    np.save(folder / "images.npy", IMAGES[[0, 2, 1, 3]])
+    pixels = datasets.load(str(elsewhere / "few.csv")).pixels
+    np.testing.assert_array_equal(pixels.take([3, 0]), IMAGES[[3, 0]])  # these rows hold what they held
+    with pytest.raises(DataError) as caught:
+        pixels.take([3, 2])
+    assert caught.value.message == f"'{folder / 'images.npy'}' holds something else than the row of 'I/2' says"
+    assert caught.value.hint == "the dataset was built again or changed; take the rows from its new manifest.csv"
+
+
+def test_pixels_are_compared_once(elsewhere):
+    folder = stamped(elsewhere / "I", "I")
+    pixels = datasets.load(str(folder)).pixels
+    pixels.take([0])
+    images = np.lib.format.open_memmap(folder / "images.npy", mode="r+")
+    images[0] = 7
+    images.flush()
+    assert (pixels.take([0]) == 7).all()  # a second look costs nothing and sees nothing
+    with pytest.raises(DataError):
+        datasets.load(str(folder)).pixels.take([0])
+
+
+def test_rows_without_checksums_are_read_with_a_note(elsewhere):
+    data = datasets.load(str(build(elsewhere / "I", "I")))
+    assert data.notes == (
+        "I: 4 rows carry no checksum of their pixels (written by an earlier version or by hand), so that a changed "
+        "cache would go unnoticed",
+    )
+    assert datasets.load(str(stamped(elsewhere / "II", "II"))).notes == ()
+
+
+def test_masks_are_per_row(elsewhere):
+    fields = np.array([[[1, 0, 2], [3, 0, 0]], [[0, 0, 1], [0, 2, 0]]], np.uint8)
+    crc32 = [zlib.crc32(field.tobytes()) for field in fields]
+    folder = stamped(elsewhere / "I", "I", mask_row=["0", "", "1", ""], mask_crc32=[crc32[0], "", crc32[1], ""])
+    np.save(folder / "masks.npy", fields)
+    data = datasets.load(str(folder))
+    assert data.has_mask.tolist() == data.masks.known.tolist() == [True, False, True, False]
+    np.testing.assert_array_equal(data.masks.take([2, 0]), fields[[1, 0]])
+    with pytest.raises(DataError) as caught:
+        data.masks.take([0, 3])
+    assert caught.value.message == "image 'I/3' has no mask"
+    np.save(folder / "masks.npy", fields[::-1])
+    with pytest.raises(DataError, match="holds something else"):
+        datasets.load(str(folder)).masks.take([0])
+    assert datasets.load(str(build(elsewhere / "II", "II"))).masks is None
+
+
+def test_structures_are_told_apart_by_row(elsewhere):
+    folders = [stamped(elsewhere / name, name, mask_row=["0", "1", "", "3"]) for name in ("one", "two")]
+    record = json.loads((folders[0] / "run.json").read_text())
+    (folders[0] / "run.json").write_text(json.dumps({**record, "masks": {"lungs": 1, "heart": 2}}))
+    tables = [manifests.read(folder / "manifest.csv") for folder in folders]
+    manifests.write(pd.concat(tables, ignore_index=True), elsewhere / "both.csv")
+    bits = datasets.load(str(elsewhere / "both.csv")).structures
+    assert {name: each.tolist() for name, each in bits.items()} == {
+        "lungs": [1, 1, 0, 1, 1, 1, 0, 1],
+        "heart": [2, 2, 0, 2, 0, 0, 0, 0],
+    }
+
+
+@pytest.mark.parametrize("masks", [["lungs"], {"lungs": "1"}, {"lungs": 0}, {"lungs": 256}, {"lungs": True}])
+def test_structures_refuse_what_are_no_bits(elsewhere, masks):
+    folder = stamped(elsewhere / "I", "I", mask_row=range(4))
+    (folder / "run.json").write_text(json.dumps({"name": "I", "masks": masks}))
+    with pytest.raises(DataError, match="not bits by name"):
+        _ = datasets.load(str(folder)).structures

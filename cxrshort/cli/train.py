@@ -272,8 +272,8 @@ def train(
         str | None,
         option(
             "--mask-bit",
-            text="Structure that is foreground, or that a segmenter learns: lungs, heart, ...",
-            metavar="NAME",
+            text="Structures that are foreground, or that a segmenter learns, such as lungs,heart.",
+            metavar="NAMES",
             panel=ROBUST,
             default="lungs",
         ),

@@ -59,6 +59,7 @@ class Decoding:
         source_height: rows of the original; 0 when refused.
         source_width: columns of the original; 0 when refused.
         pixel_spacing_mm: as in `Decoded`.
+        source: the file's size and time of change, see `file_stamp`; empty when refused.
         crc32: checksum of the row in each cache; empty when refused.
     """
 
@@ -68,6 +69,7 @@ class Decoding:
     source_height: int = 0
     source_width: int = 0
     pixel_spacing_mm: tuple[float, float] | None = None
+    source: str = ""
     crc32: Sequence[int] = ()
 
 
@@ -224,6 +226,7 @@ def _is_dicom(path: Path) -> bool:
 
 def _decode_task(task: tuple[Path | str, Treatment], *, size: int, colour: bool) -> Filling:
     path, treatment = task
+    source = file_stamp(Path(path))  # before it is read: what changes meanwhile is read again
     decoded = _decode(Path(path), size=size, treatment=treatment, colour=colour)
     return Filling(
         (decoded.pixels,),
@@ -231,5 +234,15 @@ def _decode_task(task: tuple[Path | str, Treatment], *, size: int, colour: bool)
             "source_height": decoded.source_height,
             "source_width": decoded.source_width,
             "pixel_spacing_mm": decoded.pixel_spacing_mm,
+            "source": source,
         },
     )
+
+
+def file_stamp(path: Path) -> str:
+    """Return what changes whenever a file does: its size and its time of change; empty where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return f"{found.st_size} {found.st_mtime_ns}"

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from cxrshort.errors import DataError
 from cxrshort.images.cache import open_array
+from cxrshort.masks.bits import to_fields
 
-_FOREGROUND = 255
 _VALUES = (0, 1, 255)
 """What pixels may hold: background, and either of the two usual foregrounds."""
 _LOOK = 256
@@ -60,6 +60,11 @@ class MaskFile:
             raise DataError(f"'{path}' is {_sides(self._masks.shape)}, the dataset's cache is {_sides(shape)}", _FORM)
 
     @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Return whether each image has a mask, (N,): all have."""
+        return np.ones(len(self._rows), bool)
+
+    @property
     def image_shape(self) -> tuple[int, ...]:
         """Return the shape of one mask, (H, W)."""
         return tuple(self._masks.shape[1:])
@@ -71,7 +76,7 @@ class MaskFile:
     def take(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         """Return bit fields (N, H, W), uint8, in which foreground has every bit set, whatever structure it is."""
         chosen = self._masks[self._rows[np.asarray(indices, dtype=np.int64)]]
-        return np.where(chosen != 0, np.uint8(_FOREGROUND), np.uint8(0))
+        return to_fields(chosen)
 
     @cached_property
     def tally(self) -> Tally:

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from cxrshort.columns import MASK_BITS
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError
 from cxrshort.images.prefetch import Source
+from cxrshort.masks.bits import select
+from cxrshort.masks.structures import bits_of
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.pipeline import noise_field
 
@@ -23,7 +24,7 @@ class Foreground:
     Args:
         pixels: the images, grey.
         masks: their bit fields.
-        bit: which bits of the field are foreground.
+        bit: the bits of the field that are foreground.
         field: (C, H, W) uint8, what takes the background's place.
     """
 
@@ -44,7 +45,7 @@ class Foreground:
         chosen = np.asarray(indices, dtype=np.int64)
         images, masks = self._pixels.take(chosen), self._masks.take(chosen)
         images = images[:, None] if images.ndim == 3 else images
-        return np.where((masks[:, None] & self._bit) > 0, images, self._field)
+        return np.where(select(masks, self._bit)[:, None], images, self._field)
 
 
 def foreground(description: Description, data: Dataset) -> Source:
@@ -55,13 +56,15 @@ def foreground(description: Description, data: Dataset) -> Source:
     """
     if description.kind != "classifier" or not description.background:
         return data.pixels
-    if data.masks is None:
+    missing = int((~data.has_mask).sum())
+    if data.masks is None or missing:
         raise DataError(
-            f"{data.name}: the model sees the foreground alone, and an image has no mask",
+            f"{data.name}: the model sees the foreground alone, and {missing} of the {len(data.manifest)} images have "
+            "no mask",
             "give a dataset with masks, or train with --segmenter MODEL, whose masks come with the model",
         )
     side = data.pixels.image_shape[-1]
     field = noise_field(description.background, channels=description.spec.channels, size=side)
     grey = (field * 255).round().byte().numpy()
-    bit = MASK_BITS[str(description.recipe["mask_bit"])]
+    bit = bits_of(str(description.recipe["mask_bit"]))
     return Foreground(data.pixels, data.masks, bit=bit, field=grey)

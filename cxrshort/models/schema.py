@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from cxrshort.columns import MASK_BITS
-from cxrshort.errors import DataError
+from cxrshort.errors import DataError, UsageError
+from cxrshort.masks.structures import structures
 from cxrshort.models import ARCHITECTURES
 from cxrshort.models.lookup import FAMILIES, find_architecture
 
@@ -113,7 +114,10 @@ def _are_people(value: Any) -> bool:
 
 
 def _are_structures(value: Any) -> bool:
-    return isinstance(value, str) and all(each.strip() in MASK_BITS for each in value.split(","))
+    try:
+        return isinstance(value, str) and bool(structures(value))
+    except UsageError:
+        return False
 
 
 def _among(names: tuple[str, ...]) -> Field:

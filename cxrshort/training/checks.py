@@ -9,7 +9,6 @@ from cxrshort.models.architecture import Architecture
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.lookup import find_architecture
-from cxrshort.models.outlines import has_mask
 from cxrshort.training import recipes
 from cxrshort.training.data.folds import Folds
 from cxrshort.training.data.segmentation import MaskFolds
@@ -102,7 +101,7 @@ def check_masks(objective: Objective, folds: AnyFolds, recipe: Recipe, segmenter
 def _check_every_mask(folds: AnyFolds, recipe: Recipe, *, judged: bool) -> None:
     """Refuse folds in which some images have a mask and some have none, that of validation where it is judged so."""
     for split, fold in {"train": folds.train, **({"val": folds.val} if judged else {})}.items():
-        missing = fold.manifest["image_id"][~has_mask(fold)]
+        missing = fold.manifest["image_id"][~fold.has_mask]
         if len(missing) and (recipe.background or len(missing) < len(fold.manifest)):
             raise DataError(
                 f"{fold.name}: {len(missing)} of the {len(fold.manifest)} images in '{split}' have no mask, "

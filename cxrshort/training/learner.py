@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from cxrshort import registry
-from cxrshort.columns import MASK_BITS
 from cxrshort.dataset import Dataset
 from cxrshort.images.prefetch import Source
+from cxrshort.masks.structures import bits_of
 from cxrshort.models import pipeline
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
@@ -89,7 +89,7 @@ def _validation(
         complete: returns the model that is judged, where the network is a part of it.
     """
     job, folds, objective = prepared.job, prepared.folds, prepared.objective
-    images = ValidationImages(pixels, masks, MASK_BITS[job.recipe.mask_bit], prepared.teacher)
+    images = ValidationImages(pixels, masks, bits_of(job.recipe.mask_bit), prepared.teacher)
 
     def validate(network: nn.Module) -> dict[str, float]:
         model = complete(network)
@@ -170,7 +170,7 @@ def _batches(prepared: PreparedJob, source: Source, *, masks: MaskSource | None)
         augment=augment,
         groups=folds.groups,
         masks=masks,
-        mask_bit=MASK_BITS[recipe.mask_bit],
+        mask_bit=bits_of(recipe.mask_bit),
         known=known_targets(folds.train_targets, task=folds.task),
         chances=_chances(folds, recipe),
         rank=compute.rank,

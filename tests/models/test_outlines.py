@@ -1,4 +1,4 @@
-"""Masks of a segmenter: kept as bits, measured against true ones."""
+"""Masks of a segmenter: computed once, measured against true ones."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from cxrshort.compute import choose_compute
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError
 from cxrshort.models.classifier import Classifier, InputSpec
-from cxrshort.models.outlines import Outlines, draw_outlines, measure_outlines
+from cxrshort.models.outlines import draw_outlines, measure_outlines
 
 COUNT, SIDE = 70, 20
 
@@ -32,13 +32,6 @@ def data(tmp_path) -> Dataset:
     np.save(tmp_path / "masks.npy", (images > 127).astype(np.uint8) | 2)
     rows = {"image_id": [f"i{each}" for each in range(COUNT)], "person_id": "p", "cache": str(tmp_path)}
     return Dataset("d", pd.DataFrame({**rows, "cache_row": range(COUNT), "mask_row": range(COUNT)}))
-
-
-def test_masks_come_back_as_they_were_packed() -> None:
-    masks = np.random.default_rng(0).random((6, 3, 7)) < 0.5
-    outlines = Outlines((3, 7), packed=np.packbits(masks.reshape(6, 21), axis=1))
-    np.testing.assert_array_equal(outlines.take(np.array([1, 5])), masks[[1, 5]] * np.uint8(255))
-    assert len(outlines) == 6
 
 
 def test_outlines_are_those_of_the_segmenter_for_more_than_one_batch(data: Dataset) -> None:

@@ -87,7 +87,7 @@ MORE: dict[str, list[Any]] = {
     "background": ["noise", "black", "white"],
     "combine": ["mean", "quadratic"],
     "recipe.task": list(schema.TASKS),
-    "recipe.mask_bit": ["heart", "lungs,heart", "liver", "lungs,"],
+    "recipe.mask_bit": ["heart", "lungs+heart", "liver", "lungs+", "lungs+liver"],
 }
 
 

@@ -8,9 +8,11 @@ import signal
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from cxrshort.errors import CxrshortError, MissingInputError, OutputError, UsageError
+from cxrshort.errors import CxrshortError, DataError, MissingInputError, OutputError, ResumableError, UsageError
 from cxrshort.verbs.build_dataset import build_dataset
 
 from ..cli.console import run, start
@@ -180,3 +182,47 @@ def test_headers_are_kept_in_the_cache_folder_and_nowhere_else(tmp_path, monkeyp
     assert {each.name for each in built.iterdir()} == {"none", "one"}
     arguments = json.loads((built / "one" / "run.json").read_text())["arguments"]
     assert arguments["options"]["header_cache"] is None
+
+
+def films(folder: Path, levels: range) -> Path:
+    """Write small radiographs of known brightness, a patient each."""
+    folder.mkdir(exist_ok=True)
+    for level in levels:
+        Image.fromarray(np.tile(np.uint8([level, level + 40]), (40, 20))).save(folder / f"{level}.png")
+    return folder
+
+
+def interrupted(folder: Path, out: Path) -> None:
+    """Begin to build a folder of films, and stop after the first rows."""
+
+    def stop(event: dict[str, object]) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(ResumableError):
+        build_dataset("folder", root=folder, out=out, size=16, jobs=1, report=stop)
+
+
+@pytest.mark.parametrize("damage", ["changed film", "lost pixels", "nothing"])
+def test_resume_makes_again_what_changed_meanwhile(tmp_path: Path, damage: str) -> None:
+    folder, out = films(tmp_path / "films", range(40)), tmp_path / "out"
+    interrupted(folder, out)
+    if damage == "changed film":
+        Image.fromarray(np.tile(np.uint8([200, 90]), (40, 20))).save(folder / "0.png")
+    if damage == "lost pixels":
+        images = np.lib.format.open_memmap(out / ".partial.images.npy", mode="r+")
+        images[:7] = 0
+        images.flush()
+    build_dataset("folder", root=folder, out=out, size=16, jobs=1, resume=True)
+    build_dataset("folder", root=folder, out=tmp_path / "unbroken", size=16, jobs=1)
+    assert contents(out) == contents(tmp_path / "unbroken")
+    assert np.load(out / "images.npy").reshape(40, -1).any(axis=1).all()
+
+
+def test_resume_refuses_a_cache_that_is_cut_short(tmp_path: Path) -> None:
+    folder, out = films(tmp_path / "films", range(40)), tmp_path / "out"
+    interrupted(folder, out)
+    partial = out / ".partial.images.npy"
+    os.truncate(partial, partial.stat().st_size - 5000)
+    with pytest.raises(DataError) as caught:
+        build_dataset("folder", root=folder, out=out, size=16, jobs=1, resume=True)
+    assert caught.value.message == f"'{partial}' is not a whole .npy array"

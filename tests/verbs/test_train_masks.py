@@ -121,12 +121,13 @@ def test_dice_and_iou_are_those_of_the_validation_and_the_test_fold(
 
 
 def test_images_without_masks_are_counted(phantoms: str, tmp_path: Path) -> None:
-    overrides = {**LUNGS, "epochs": 1, "mask_bit": "heart"}
+    overrides = {**LUNGS, "epochs": 1, "mask_bit": "heart,lungs"}
     bare = without_masks(phantoms, tmp_path, rows=30)
     summary = train(bare, arch="unet-small", overrides=overrides, out=tmp_path / "run", **CPU)
     left_out = summary["images_without_masks"]
-    assert 0 < sum(left_out.values()) <= 30 and summary["labels"] == ["heart"]
+    assert 0 < sum(left_out.values()) <= 30 and summary["labels"] == ["lungs+heart"]
     result = evaluate([str(tmp_path / "run")], dataset=[bare], out=tmp_path / "results", **CPU)
+    assert result["overlaps"][0]["mask"] == "lungs+heart"
     assert result["overlaps"][0]["without_mask"] == 30 - sum(left_out.values())
 
 
@@ -197,20 +198,21 @@ def test_one_network_learns_labels_and_lungs_and_resumes(phantoms: str, tmp_path
 
 
 def test_dice_beside_the_labels_is_that_of_the_kept_network(phantoms: str, tmp_path: Path) -> None:
-    overrides = {**BOTH, "epochs": 1, "crop": 0.5, "mask_bit": "heart"}
+    overrides = {**BOTH, "epochs": 1, "crop": 0.5, "mask_bit": "lungs,heart"}
     summary = train(phantoms, overrides=overrides, out=tmp_path / "run", precision="fp32", **DRAWS)
     model, _ = factory.load(tmp_path / "run" / checkpoint.FILE)
     fold = datasets.load(phantoms).fold("val", replicate=0)
     rows = np.arange(len(fold.manifest))
     assert fold.masks is not None
-    hearts = torch.from_numpy((fold.masks.take(rows) & MASK_BITS["heart"]) > 0)[:, 8:24, 8:24]
-    hearts = torch.nn.functional.interpolate(
-        hearts[:, None].float(), (32, 32), mode="bilinear", antialias=True, align_corners=False
+    both = MASK_BITS["lungs"] + MASK_BITS["heart"]
+    chests = torch.from_numpy((fold.masks.take(rows) & both) > 0)[:, 8:24, 8:24]
+    chests = torch.nn.functional.interpolate(
+        chests[:, None].float(), (32, 32), mode="bilinear", antialias=True, align_corners=False
     )
     images = torch.from_numpy(fold.pixels.take(rows))[:, None].float() / 255
     with torch.inference_mode():
         drawn = model.with_masks(images)[1] > 0
-    truth = hearts > 0.5
+    truth = chests > 0.5
     dice = 2 * (drawn & truth).sum((1, 2, 3)) / (drawn.sum((1, 2, 3)) + truth.sum((1, 2, 3)))
     assert summary["history"][0]["mask_dice"] == pytest.approx(float(dice.nan_to_num(1.0).mean()), abs=1e-3)
 

@@ -278,5 +278,5 @@ def test_classifier_of_the_foreground_is_judged_behind_masks(tmp_path: Path) -> 
     manifest.to_csv(tmp_path / "bare.csv", index=False)
     with pytest.raises(CxrshortError) as caught:
         evaluate([tmp_path / "run"], dataset=[str(tmp_path / "bare.csv")], out=tmp_path / "x", device="cpu", threads=1)
-    assert caught.value.message.endswith("the model sees the foreground alone, and an image has no mask")
+    assert caught.value.message.endswith("the model sees the foreground alone, and 25 of the 25 images have no mask")
     assert sorted(tree(tmp_path / "run")) == ["log.jsonl", "model.safetensors", "run.json", "training.png"]

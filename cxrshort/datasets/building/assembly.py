@@ -19,10 +19,9 @@ from cxrshort.datasets.building.annotations import annotations_for, to_cache
 from cxrshort.datasets.building.image_source import Material
 from cxrshort.datasets.building.journal import Journal
 from cxrshort.datasets.building.mask_files import PATTERNS, fill_masks, find_masks
-from cxrshort.datasets.building.pixel_recipes import FIT
 from cxrshort.datasets.cohorts import Candidates
 from cxrshort.errors import DataError, ResumableError
-from cxrshort.images.cache import create_cache, keep_rows, open_cache
+from cxrshort.images.cache import create_cache, damaged_rows, keep_rows, open_cache
 from cxrshort.stats.characteristics import characteristics
 from cxrshort.stats.confounding import COLUMNS, confounding
 
@@ -30,7 +29,7 @@ JOURNAL = ".journal.jsonl"
 PHANTOMS = "phantoms.jsonl"
 PLANTED = ("confounder",)
 """Columns in which a benchmark says what shortcut it planted."""
-_FOR_DECODING = ("correction", "photometric", "sidecar", FIT)
+_FOR_DECODING = ("correction", "photometric", "sidecar")
 """Columns that say how a file is decoded; a manifest, whose pixels are decoded, has no use for them."""
 
 
@@ -73,9 +72,10 @@ def fill(build: Build, count: int, *, report: Callable[[int, int], None]) -> Jou
     """
     # Absolute: the processes of a cluster work in folders of their own.
     files = {name: build.partial(name).absolute() for name in build.material.caches}
-    if not all(file.exists() for file in files.values()):
+    if not build.journal.exists() or not all(file.exists() for file in files.values()):
         begin(build, count)
     journal = Journal(build.journal, plan=build.material.plan)
+    journal.forget(_outdated(build, journal, count))
 
     def record(results: list[dict[str, Any]]) -> None:
         journal.append(results)
@@ -90,6 +90,27 @@ def fill(build: Build, count: int, *, report: Callable[[int, int], None]) -> Jou
             f"interrupted, {done} of {count} images are made", "--resume continues from there"
         ) from error
     return journal
+
+
+def _outdated(build: Build, journal: Journal, count: int) -> list[int]:
+    """Return the finished rows that are to be made again: refused, changed at their source, or damaged in a map.
+
+    Raises:
+        DataError: a map is cut short or of another shape.
+    """
+    for name, shape in build.material.caches.items():
+        found = open_cache(build.partial(name)).shape
+        if found != (count, *shape):
+            raise DataError(
+                f"'{build.partial(name)}' is {found}, the build needs {(count, *shape)}", "--force begins anew"
+            )
+    changed = [
+        row
+        for row, result in journal.results.items()
+        if result.get("reason") or result.get("source", "") != build.material.stamp(row)
+    ]
+    paths = [build.partial(name) for name in build.material.caches]
+    return sorted({*changed, *damaged_rows(paths, journal.results)})
 
 
 def begin(build: Build, count: int) -> None:
@@ -114,28 +135,32 @@ def settle(build: Build, candidates: Candidates, journal: Journal | None) -> tup
         people = duplicates.join_people(candidates.rows["patient_id"].tolist(), candidates.same_person)
         return dataclasses.replace(candidates, rows=candidates.rows.assign(person_id=people)), []
     results = pd.DataFrame([journal.results[row] for row in range(len(candidates.rows))], index=candidates.rows.index)
-    kept = results["row"].to_numpy()
     if "reason" in results:
-        kept = results["row"][results["reason"] == ""].to_numpy()
+        results["reason"] = results["reason"].fillna("")
         candidates = _without_refused(candidates, results)
+        results = results[results["reason"] == ""]
+    kept = results["row"].to_numpy()
     for name in build.material.caches:
         keep_rows(build.partial(name), kept, build.run.path(name))
     numbers = np.arange(len(kept))
-    rows = candidates.rows.assign(cache=str(build.run.folder.resolve()), cache_row=numbers)
+    crc32 = dict(zip(build.material.caches, zip(*results["crc32"], strict=True), strict=True))
+    rows = candidates.rows.assign(
+        cache=str(build.run.folder.resolve()), cache_row=numbers, pixels_crc32=crc32[datasets.IMAGES]
+    )
     if datasets.MASKS in build.material.caches:
-        rows = rows.assign(mask_row=numbers)
+        rows = rows.assign(mask_row=numbers, mask_crc32=crc32[datasets.MASKS])
     candidates = dataclasses.replace(candidates, rows=rows)
     return _join_people(build, candidates) if build.material.from_files else (candidates, [])
 
 
 def _without_refused(candidates: Candidates, results: pd.DataFrame) -> Candidates:
-    sizes = {name: results[name] for name in ("source_height", "source_width")}
+    sizes = {name: results[name] for name in ("source_height", "source_width") if name in results}
     refused = results.loc[results["reason"] != "", ["reason", "detail"]]
     if len(refused) == len(results):
         listed = ", ".join(f"{reason}: {count}" for reason, count in counts(refused["reason"]).items())
         raise DataError(f"not one image could be decoded ({listed})", "look at the folder given with --root")
-    spacing = results["pixel_spacing_mm"]
-    if spacing.notna().any():  # DICOM files alone say so
+    spacing = results.get("pixel_spacing_mm")
+    if spacing is not None and spacing.notna().any():  # DICOM files alone say so
         for place, name in enumerate(("pixel_height_mm", "pixel_width_mm")):
             sizes[name] = spacing.map(lambda pair, place=place: pair[place] if isinstance(pair, list | tuple) else None)
     candidates = dataclasses.replace(candidates, rows=candidates.rows.assign(**sizes))
@@ -195,11 +220,11 @@ def annotate(
         own = find_masks(masks, rows, root=root, patterns=patterns or PATTERNS)
         found |= own.paths
         notes += own.notes
-    row_of, refused = fill_masks(build.run.path(datasets.MASKS), found, rows, size=build.size, jobs=build.jobs)
+    placed, refused = fill_masks(build.run.path(datasets.MASKS), found, rows, size=build.size, jobs=build.jobs)
     notes += [f"{count} masks left out: {reason}" for reason, count in counts(refused["reason"]).items()]
     regions, box_notes = to_cache(pd.concat(boxes, ignore_index=True), rows, size=build.size)
-    if row_of.notna().any():
-        rows = rows.assign(mask_row=row_of)
+    if placed["mask_row"].notna().any():
+        rows = rows.join(placed)
     return dataclasses.replace(candidates, rows=rows, notes=(*notes, *box_notes)), regions
 
 

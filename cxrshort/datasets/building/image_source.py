@@ -20,7 +20,7 @@ from cxrshort.datasets.phantom.drawing import LARGEST, SMALLEST
 from cxrshort.datasets.phantom.parameters import Phantom
 from cxrshort.datasets.phantom.rendering import draw_into
 from cxrshort.errors import UsageError
-from cxrshort.images.decoding import decode_into
+from cxrshort.images.decoding import decode_into, file_stamp
 from cxrshort.images.raster import Treatment
 
 PHANTOM_FRACTIONS = (0.25, 0.15)
@@ -43,6 +43,7 @@ class Material:
         labels: label columns of their own; empty for those of the built-in repositories.
         from_files: whether rows are radiographs of public sources, whose films may stand under two patients.
         phantoms: parameters, one per candidate, where these are phantoms.
+        stamp: what a candidate's result must say as ``source``, as long as what it was made from is unchanged.
     """
 
     plan: Sequence[str]
@@ -52,6 +53,7 @@ class Material:
     labels: tuple[str, ...] = ()
     from_files: bool = False
     phantoms: Sequence[Phantom] = ()
+    stamp: Callable[[int], str] = lambda candidate: ""
 
 
 def part_of(material: Material, chosen: Sequence[int], *, name: str) -> Material:
@@ -66,7 +68,9 @@ def part_of(material: Material, chosen: Sequence[int], *, name: str) -> Material
     def make(files: Mapping[str, Path], some: Sequence[int], rows: Sequence[int], jobs: int, record: Record) -> None:
         material.make(files, [chosen[each] for each in some], rows, jobs, record)
 
-    return dataclasses.replace(material, plan=[name, *material.plan], make=make)
+    return dataclasses.replace(
+        material, plan=[name, *material.plan], make=make, stamp=lambda each: material.stamp(chosen[each])
+    )
 
 
 def of_files(candidates: Candidates, *, size: int, recipe: PixelRecipe) -> tuple[Candidates, Material]:
@@ -89,7 +93,13 @@ def of_files(candidates: Candidates, *, size: int, recipe: PixelRecipe) -> tuple
         )
 
     plan = [f"{path} {treatment}" for path, treatment in zip(paths, treatments, strict=True)]
-    return candidates, Material([str(size), *plan], {IMAGES: (size, size)}, make, from_files=True)
+    return candidates, Material(
+        [str(size), *plan],
+        {IMAGES: (size, size)},
+        make,
+        from_files=True,
+        stamp=lambda candidate: file_stamp(root / paths[candidate]),
+    )
 
 
 def _treatments(candidates: Candidates, *, equalise: bool) -> list[Treatment]:

@@ -39,6 +39,11 @@ class Journal:
         """Return the rows of ``range(count)`` that have no result yet."""
         return [row for row in range(count) if row not in self.results]
 
+    def forget(self, rows: Iterable[int]) -> None:
+        """Count these rows as missing; the results that are appended later take the place of the earlier ones."""
+        for row in rows:
+            del self.results[row]
+
     def append(self, results: Sequence[Mapping[str, Any]]) -> None:
         """Write the results of one chunk as one line."""
         with files.writing(self._path), self._path.open("a", encoding="utf-8") as stream:

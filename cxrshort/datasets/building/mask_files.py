@@ -162,7 +162,7 @@ def _to_bits(levels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 def fill_masks(
     target: Path, masks: Mapping[str, Path], rows: pd.DataFrame, *, size: int, jobs: int = 1
-) -> tuple[pd.Series, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write ``masks.npy`` with a row for every image that has a mask; without one, nothing is written.
 
     Args:
@@ -173,14 +173,15 @@ def fill_masks(
         jobs: masks read at the same time; the bytes do not depend on it.
 
     Returns:
-        The row of each image in the file (Int64, empty where there is no mask), indexed like ``rows``; and the masks
-        that were refused: image_id, path, reason, detail.
+        ``mask_row``, the row of each image in the file, and ``mask_crc32``, its checksum (Int64, empty where there is
+        no mask), indexed like ``rows``; and the masks that were refused: image_id, path, reason, detail.
     """
     wanted = rows.loc[rows["image_id"].isin(masks), ["image_id", "source_height", "source_width", FIT]]
     columns = ["image_id", "path", "reason", "detail"]
-    mask_row = pd.Series(pd.NA, index=rows.index, dtype="Int64")
+    empty = pd.Series(pd.NA, index=rows.index, dtype="Int64")
+    placed = pd.DataFrame({"mask_row": empty, "mask_crc32": empty})
     if wanted.empty:
-        return mask_row, pd.DataFrame(columns=columns)
+        return placed, pd.DataFrame(columns=columns)
     growing = target.with_name(f".partial.{target.name}")
     create_cache(growing, (len(wanted), size, size))
     files = [
@@ -197,10 +198,11 @@ def fill_masks(
     ]
     if kept:
         keep_rows(growing, kept, target)
-        mask_row.loc[wanted.index[kept]] = np.arange(len(kept))
+        placed.loc[wanted.index[kept], "mask_row"] = np.arange(len(kept))
+        placed.loc[wanted.index[kept], "mask_crc32"] = [results[number]["crc32"][0] for number in kept]
     else:
         growing.unlink()
-    return mask_row, pd.DataFrame(refused, columns=columns)
+    return placed, pd.DataFrame(refused, columns=columns)
 
 
 def _read(task: tuple[Path, int, int, str], *, size: int) -> Filling:

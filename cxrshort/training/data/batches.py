@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from cxrshort.columns import MASK_BITS
 from cxrshort.compute import seeded_generator
 from cxrshort.images.prefetch import Indices, Source, prefetched
+from cxrshort.masks.bits import select
 from cxrshort.training.data.augmentation import Augmentation, unchanged
 
 
@@ -135,7 +136,7 @@ class Batches:
         augment: changes the images of a batch; its draws are a function of (seed, epoch, step). Masks follow.
         groups: (N,) codes from 0 of the fold's groups.
         masks: the fold's masks.
-        mask_bit: which bits of the field are foreground (``columns.MASK_BITS``).
+        mask_bit: the bits of the field that are foreground (``columns.MASK_BITS``).
         known: (N,) number of known targets of each image, which weigh the parts of a step; None counts what is not
             NaN.
         chances: (N,) relative chances with which an epoch draws its N images, with replacement; None sees every image
@@ -217,7 +218,7 @@ class Batches:
     def _masks(self, indices: Indices) -> Tensor | None:
         if self.masks is None:
             return None
-        chosen = (self.masks.take(indices) & self.mask_bit) > 0
+        chosen = select(self.masks.take(indices), self.mask_bit)
         return torch.from_numpy(chosen)[:, None].to(self.device, torch.float32)
 
     def _augment(

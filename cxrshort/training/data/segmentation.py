@@ -9,14 +9,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from cxrshort.columns import MASK_BITS
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError
 from cxrshort.images.prefetch import Indices, Source
+from cxrshort.masks.bits import select
 from cxrshort.masks.file import MaskFile
+from cxrshort.masks.structures import bits_of
 from cxrshort.models.classifier import Classifier
-from cxrshort.models.outlines import has_mask
 from cxrshort.models.scoring import scan
 from cxrshort.stats.overlap import dice_and_iou
 from cxrshort.training.data.augmentation import Augmentation
@@ -58,7 +58,7 @@ class MaskFolds:
         folds, without = {}, {}
         for split in ("train", "val"):
             whole = data.fold(split, replicate=replicate)
-            masked = has_mask(whole)
+            masked = whole.has_mask
             folds[split] = replace(whole, manifest=whole.manifest[masked].reset_index(drop=True))
             without[split] = int((~masked).sum())
             masks = folds[split].masks
@@ -69,7 +69,7 @@ class MaskFolds:
                 )
             if isinstance(masks, MaskFile):
                 _ = masks.tally  # a file has one structure, named by --mask-bit; its own check says more
-            elif not _holds(masks, len(masks), bit=MASK_BITS[recipe.mask_bit]):
+            elif not _holds(masks, len(masks), bit=bits_of(recipe.mask_bit)):
                 raise DataError(
                     f"{data.name}: no mask in '{split}' of 'split_{replicate}' shows '{recipe.mask_bit}'",
                     "choose another --mask-bit",
@@ -110,7 +110,7 @@ class MaskFolds:
         known = masks
 
         def measure(images: Tensor, indices: Indices) -> npt.NDArray[np.float64]:
-            truth = (known.take(indices) & MASK_BITS[self.structure]) > 0
+            truth = select(known.take(indices), bits_of(self.structure))
             logits = model(images).float().cpu()
             loss = self.task.per_image_loss(logits, torch.from_numpy(truth)[:, None].float()).numpy()
             return np.stack([loss, *dice_and_iou(logits[:, 0].numpy() > 0, truth)], axis=1)
@@ -137,7 +137,7 @@ def measure_predicted_masks(
     classifier = cast(Classifier, model)
 
     def measure(images: Tensor, indices: Indices) -> npt.NDArray[np.float64]:
-        chosen = torch.from_numpy((masks.take(indices) & bit) > 0)[:, None]
+        chosen = torch.from_numpy(select(masks.take(indices), bit))[:, None]
         truth = classifier.frame(chosen.to(images.device, torch.float32))[:, 0] > 0.5
         drawn = classifier.with_masks(images)[1][:, 0] > 0
         return dice_and_iou(drawn.cpu().numpy(), truth.cpu().numpy())[0]
@@ -147,7 +147,7 @@ def measure_predicted_masks(
 
 def _holds(masks: MaskSource, count: int, *, bit: int) -> bool:
     starts = range(0, count, _LOOK)
-    return any((masks.take(np.arange(start, min(start + _LOOK, count))) & bit).any() for start in starts)
+    return any(select(masks.take(np.arange(start, min(start + _LOOK, count))), bit).any() for start in starts)
 
 
 class WholeImage:

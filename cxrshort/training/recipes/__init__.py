@@ -8,8 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from cxrshort.columns import MASK_BITS
 from cxrshort.errors import DataError, MissingInputError, UsageError
+from cxrshort.masks.structures import canonical
 from cxrshort.registry import check_name
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
@@ -82,7 +82,7 @@ class Recipe:
         group: column or expression whose values are the groups of group-wise methods.
         settings: of the method, ``name=value`` joined by commas.
         crop: side of the central crop that the model sees, as a share of the image's side.
-        mask_bit: the structure of masks.npy that is drawn by a segmenter, or is foreground.
+        mask_bit: the structures of masks.npy that a segmenter draws or that are foreground, joined by ``+``.
         segmenter: the model whose masks take the place of the dataset's; empty takes the dataset's.
         mask_file: a .npy file whose masks take the place of the dataset's; empty takes the dataset's.
         mask_threshold: probability above which a pixel of a predicted mask is foreground.
@@ -268,6 +268,7 @@ def _folder() -> Any:  # Traversable has moved between Python versions
 
 
 def _checked(recipe: Recipe) -> Recipe:
+    recipe = dataclasses.replace(recipe, mask_bit=canonical(recipe.mask_bit))
     check_name(OPTIMIZERS, recipe.optimizer, kind="optimizer")
     check_name(SCHEDULES, recipe.schedule, kind="schedule")
     check_name(SELECTIONS, recipe.selection, kind="way to choose the epoch")
@@ -335,7 +336,6 @@ def _check_classes(recipe: Recipe) -> None:
 
 
 def _check_masks(recipe: Recipe) -> None:
-    check_name(MASK_BITS, recipe.mask_bit, kind="mask")
     if recipe.background:
         check_name(BACKGROUNDS, recipe.background, kind="background")
     if recipe.background and recipe.method == "multitask":

@@ -198,12 +198,12 @@ def test_real_masks_fit_their_images_and_hold_lungs(test_data, tmp_path):
     # Every tenth, so that the test stays quick.
     rows = rows[rows["image_id"].isin(found.masks)].iloc[::10]
     rows = with_sizes(rows, test_data)
-    mask_row, refused = fill_masks(tmp_path / "masks.npy", found.masks, rows, size=64, jobs=2)
+    placed, refused = fill_masks(tmp_path / "masks.npy", found.masks, rows, size=64, jobs=2)
     lateral = rows["view"] == "LATERAL"
     v7 = pd.Series([found.masks[each].parent.name.endswith("v7labs") for each in rows["image_id"]], index=rows.index)
     assert (refused["reason"] == "empty mask").all() and len(refused) == (lateral & v7).sum()
     share = (np.load(tmp_path / "masks.npy") & 1).mean(axis=(1, 2))
-    assert len(share) == mask_row.notna().sum() > 35
+    assert len(share) == placed["mask_row"].notna().sum() > 35
     assert share.min() > 0.05 and share.max() < 0.75  # lungs, neither specks nor whole films
 
 
@@ -214,9 +214,9 @@ def test_real_lung_boxes_agree_with_the_lung_masks(test_data, tmp_path):
     rows = rows[rows["image_id"].isin(found.boxes["image_id"]) & rows["image_id"].isin(v7)].iloc[::6]
     rows = with_sizes(rows, test_data)
     regions, _ = to_cache(found.boxes, rows, size=128)
-    mask_row, _ = fill_masks(tmp_path / "masks.npy", v7, rows, size=128)
+    placed, _ = fill_masks(tmp_path / "masks.npy", v7, rows, size=128)
     masks = np.load(tmp_path / "masks.npy") & 1
-    row_of = dict(zip(rows["image_id"], mask_row, strict=True))
+    row_of = dict(zip(rows["image_id"], placed["mask_row"], strict=True))
     within = []
     for image_id, boxes in regions.groupby("image_id"):
         covered = np.zeros((128, 128), bool)

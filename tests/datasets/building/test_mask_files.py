@@ -169,7 +169,8 @@ def test_file_of_masks_has_a_row_for_each_usable_one(tmp_path):
         "id:9.jpg": tmp_path / "of no image.png",
     }
     for jobs in (1, 2):
-        mask_row, refused = fill_masks(tmp_path / "masks.npy", masks, rows, size=2, jobs=jobs)
+        placed, refused = fill_masks(tmp_path / "masks.npy", masks, rows, size=2, jobs=jobs)
+        mask_row = placed["mask_row"]
         assert mask_row.dtype == "Int64" and mask_row.dropna().to_dict() == {11: 0, 14: 1} and len(mask_row) == 5
         assert np.load(tmp_path / "masks.npy").tolist() == [[[1, 0], [0, 0]], [[0, 0], [0, 1]]]
         assert refused.to_numpy().tolist() == [
@@ -181,6 +182,6 @@ def test_file_of_masks_has_a_row_for_each_usable_one(tmp_path):
 def test_nothing_is_written_without_a_usable_mask(tmp_path):
     rows = rows_of("1.jpg").assign(source_height=2, source_width=2, cache_fit="crop")
     for masks in ({}, {"id:1.jpg": tmp_path / "missing.png"}):
-        mask_row, refused = fill_masks(tmp_path / "masks.npy", masks, rows, size=2)
-        assert mask_row.isna().all() and len(refused) == len(masks)
+        placed, refused = fill_masks(tmp_path / "masks.npy", masks, rows, size=2)
+        assert placed.isna().all(axis=None) and len(refused) == len(masks)
     assert list(tmp_path.glob("*masks.npy")) == []
