@@ -23,6 +23,7 @@ from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.foreground import foreground
 from cxrshort.models.outlines import draw_outlines, load_segmenter
+from cxrshort.models.outputs import Task
 from cxrshort.models.sources.external import is_external, name_by_content
 from cxrshort.training import AUGMENTATIONS
 from cxrshort.training.checks import AnyFolds, Segmenter, check_segmenter_people
@@ -39,7 +40,6 @@ from cxrshort.training.data.sampling import (
 from cxrshort.training.data.segmentation import MaskFolds, WholeImage, measure_drawn, without_background
 from cxrshort.training.loop import Validate
 from cxrshort.training.recipes import Recipe
-from cxrshort.training.task import Task
 
 
 @dataclass(frozen=True)

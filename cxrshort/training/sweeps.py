@@ -24,11 +24,11 @@ from cxrshort.errors import UsageError, WorkFailedError
 from cxrshort.models import checkpoint, ensemble
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
+from cxrshort.models.outputs import Task
 from cxrshort.training import OBJECTIVES, recipes
 from cxrshort.training.objectives.contract import make_objective, parse_value
 from cxrshort.training.preparation import hash_manifest, identify, input_files
 from cxrshort.training.recipes import Recipe
-from cxrshort.training.task import Task
 
 Report = Callable[[Mapping[str, Any]], None]
 TRIALS = "trials.csv"

@@ -25,6 +25,7 @@ from cxrshort.models.checkpoint import Description
 from cxrshort.models.forecast import forecast
 from cxrshort.models.foreground import foreground
 from cxrshort.models.outlines import measure_outlines
+from cxrshort.models.outputs import Task
 from cxrshort.models.scoring import SCORING_BATCH, score
 from cxrshort.models.sources import library
 from cxrshort.models.sources.external import describe_all
@@ -32,7 +33,6 @@ from cxrshort.stats import predictions as tables
 from cxrshort.stats.auc import auc_interval, roc_curve
 from cxrshort.stats.overlap import summarise_overlaps
 from cxrshort.stats.rank_correlation import rank_correlation
-from cxrshort.training.task import Task
 
 Report = Callable[[Mapping[str, Any]], None]
 

@@ -20,6 +20,7 @@ from cxrshort.figures.plots import EpochPoint
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, default_spec
+from cxrshort.models.outputs import Task
 from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.training import checkpointing as states
 from cxrshort.training import interruption, recipes, sweeps, tracking
@@ -46,7 +47,6 @@ from cxrshort.training.preparation import (
 from cxrshort.training.recipes import Recipe
 from cxrshort.training.rehearsal import rehearse
 from cxrshort.training.sweeps import Request
-from cxrshort.training.task import Task
 
 Report = Callable[[Mapping[str, Any]], None]
 

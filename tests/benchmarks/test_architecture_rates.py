@@ -23,13 +23,13 @@ from cxrshort.images.cache import create_cache
 from cxrshort.models import ARCHITECTURES, checkpoint
 from cxrshort.models.classifier import Classifier, default_spec
 from cxrshort.models.lookup import find_architecture
+from cxrshort.models.outputs import Task
 from cxrshort.models.scoring import SCORING_BATCH, score
 from cxrshort.training import recipes
 from cxrshort.training.checkpointing import Keeper, State
 from cxrshort.training.data.batches import Batches
 from cxrshort.training.loop import Course, fit, make_optimizer
 from cxrshort.training.objectives.erm import ERM
-from cxrshort.training.task import Task
 
 from .turns import in_turns
 

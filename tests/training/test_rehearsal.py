@@ -12,11 +12,11 @@ from cxrshort.models.architecture import Architecture
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.lookup import find_architecture
+from cxrshort.models.outputs import Task
 from cxrshort.training import recipes
 from cxrshort.training.objectives.contract import make_objective
 from cxrshort.training.preparation import Plan
 from cxrshort.training.rehearsal import rehearse
-from cxrshort.training.task import Task
 from cxrshort.verbs.train import train
 
 from .tiny import tiny_dataset

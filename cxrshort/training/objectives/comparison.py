@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 from cxrshort import distributed
 from cxrshort.compute import Compute
+from cxrshort.models.outputs import Task
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.groups import of_batch
-from cxrshort.training.task import Task
+from cxrshort.training.task import batch_targets
 
 
 @runtime_checkable
@@ -42,7 +43,7 @@ def compare(objective: Comparing, model: nn.Module, batch: Batch) -> Tensor:
     """Return the loss of a batch that is a whole step."""
     groups = of_batch(batch.groups, method=objective.name)
     looks = objective.look(model, batch)
-    return objective.compare(looks, objective.task.targets(batch), groups, epoch=batch.epoch)
+    return objective.compare(looks, batch_targets(objective.task, batch), groups, epoch=batch.epoch)
 
 
 def learn_from_whole(objective: Comparing, model: nn.Module, batch: Batch, *, passes: int, compute: Compute) -> Tensor:
@@ -58,7 +59,7 @@ def learn_from_whole(objective: Comparing, model: nn.Module, batch: Batch, *, pa
     Returns:
         The loss, a scalar; the first process's is that of the step, the others return 0, so that it can be added up.
     """
-    targets = objective.task.targets(batch)
+    targets = batch_targets(objective.task, batch)
     groups = of_batch(batch.groups, method=objective.name)
     parts = [part for part in batch.split(passes) if len(part.indices)]
     again = len(parts) > 1

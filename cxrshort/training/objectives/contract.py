@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from cxrshort import registry
 from cxrshort.errors import UsageError
+from cxrshort.models.outputs import Task
 from cxrshort.training import OBJECTIVES
 from cxrshort.training.data.batches import Batch
-from cxrshort.training.task import Task
 
 
 class Objective(Protocol):

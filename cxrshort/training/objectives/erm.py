@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from cxrshort.models.outputs import MULTILABEL, Task
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.groups import Codes
 from cxrshort.training.data.masks import check_masks
-from cxrshort.training.task import MULTILABEL, Task
+from cxrshort.training.task import batch_loss
 
 
 @dataclass(frozen=True)
@@ -40,4 +41,4 @@ class ERM(nn.Module):
 
     def forward(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the loss of one batch, a scalar."""
-        return self.task.loss(model(batch.images), batch)
+        return batch_loss(self.task, model(batch.images), batch)

@@ -19,11 +19,12 @@ from torch import Tensor, nn
 from cxrshort.attribution import lrp
 from cxrshort.attribution.passes import Explained
 from cxrshort.errors import UsageError
+from cxrshort.models.outputs import MULTILABEL, Task
 from cxrshort.training.data.batches import Batch, divided_by
 from cxrshort.training.data.groups import Codes
 from cxrshort.training.data.masks import check_masks, foreground
 from cxrshort.training.objectives.target_sampling import draw_outputs
-from cxrshort.training.task import MULTILABEL, Task
+from cxrshort.training.task import batch_loss
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,9 @@ class ISNet(nn.Module):
         masks = foreground(batch.masks, batch.images, method=self.name)
         plain = self.warm_up
         if batch.epoch < plain - 1:
-            return self.task.loss(model(batch.images), batch)
+            return batch_loss(self.task, model(batch.images), batch)
         maps, logits = self._explain(model, batch)
-        loss = self.task.loss(logits, batch)
+        loss = batch_loss(self.task, logits, batch)
         if batch.epoch < plain:
             self._observe(maps.detach().sum((1, 2, 3)))
             return loss

@@ -19,10 +19,11 @@ from torch.nn import functional
 
 from cxrshort.errors import UsageError
 from cxrshort.models.classifier import Classifier
+from cxrshort.models.outputs import MULTILABEL, Task, full_precision
 from cxrshort.training.data.batches import Batch, divided_by
 from cxrshort.training.data.groups import Codes
 from cxrshort.training.data.masks import check_masks, given_masks
-from cxrshort.training.task import MULTILABEL, Task, full_precision
+from cxrshort.training.task import batch_loss
 
 _SMOOTH = 1.0
 """Pixels added to both sides of the Dice fraction, so that an empty mask drawn empty costs nothing."""
@@ -105,7 +106,7 @@ class Multitask(nn.Module):
         classifier = cast(Classifier, model)
         logits, drawn = classifier.with_masks(batch.images)
         losses = mask_losses(drawn, classifier.frame(masks), dice=self.settings.dice)
-        labels = self.task.loss(logits, batch)
+        labels = batch_loss(self.task, logits, batch)
         return self.settings.classification * labels + self.settings.segmentation * losses.sum() / divided_by(
             self, batch
         )
