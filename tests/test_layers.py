@@ -11,6 +11,7 @@ LAYERS = (
     {"registry", "columns"},
     {
         "runs",
+        "results",
         "events",
         "compute",
         "distributed",

@@ -26,6 +26,24 @@ def build_dataset(
         typer.Option("--root", metavar="DIR", help="Folder of the downloads.", show_default="$CXRSHORT_DATA or data"),
     ] = None,
     out: Out = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name",
+            metavar="NAME",
+            help="What models and tables call the dataset.",
+            show_default="the name of its folder",
+        ),
+    ] = None,
+    same_patients: Annotated[
+        str | None,
+        typer.Option(
+            "--same-patients",
+            metavar="D",
+            help="Earlier dataset of your own films whose patient ids mean the same persons.",
+            show_default=False,
+        ),
+    ] = None,
     size: Annotated[
         int | None,
         typer.Option("--size", metavar="N", help="Side of the cached images, in pixels.", show_default="224"),
@@ -235,6 +253,8 @@ def build_dataset(
             dataset,
             root=root,
             out=out,
+            name=name,
+            same_patients=same_patients,
             size=size,
             recipe=recipe,
             fit=fit,

@@ -319,7 +319,7 @@ def train(
     """
     check_loudness(quiet=quiet, verbose=verbose)
     if arch == "help":
-        from cxrshort.models.lookup import catalogue
+        from cxrshort.models.sources.architectures import catalogue
 
         return show.architectures(catalogue(), json=json)
     if recipe == "help":

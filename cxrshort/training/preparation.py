@@ -24,8 +24,8 @@ from cxrshort.models.classifier import Classifier
 from cxrshort.models.foreground import foreground
 from cxrshort.models.outlines import draw_outlines, load_segmenter
 from cxrshort.models.outputs import Task
-from cxrshort.models.sources.external import is_external, name_by_content
-from cxrshort.training import AUGMENTATIONS
+from cxrshort.models.sources.foreign import is_foreign, name_by_content
+from cxrshort.training import AUGMENTATIONS, recipes
 from cxrshort.training.checks import AnyFolds, Segmenter, check_segmenter_people
 from cxrshort.training.data.batches import Batches, MaskSource
 from cxrshort.training.data.features import compute_features, has_fixed_features, head, time_features
@@ -277,7 +277,7 @@ def find_segmenter(data: Dataset, recipe: Recipe, *, replicate: int) -> Segmente
     """
     if not recipe.segmenter:
         return None
-    if recipe.background and is_external(recipe.segmenter):
+    if recipe.background and is_foreign(recipe.segmenter):
         raise UsageError(
             f"--background {recipe.background} keeps the segmenter in the model file, and '{recipe.segmenter}' is code",
             "train a segmenter by --target masks; --method rrr, gain, isnet and multitask take any",
@@ -303,6 +303,24 @@ def identify(recipe: Recipe) -> dict[str, Any]:
     return recipe.record() | names
 
 
+def name_training(recipe: Recipe) -> str:
+    """Return what people call a way to train: its method, and whatever differs from the recipe that it started from.
+
+    Example:
+        >>> from cxrshort.training import recipes
+        >>> name_training(recipes.load("standard", overrides={"epochs": 9, "class_weights": True}))
+        'erm, epochs=9, class-weights'
+    """
+    usual, own = recipes.published(recipe.name).record(), identify(recipe)
+    parts = [recipe.method, *([] if recipe.name == "standard" else [recipe.name])]
+    for name, value in recipe.record().items():
+        if value != usual[name] and name != "method":
+            text = str(own[name]).removeprefix("sha256:")
+            text = text[:8] if text != str(own[name]) else text
+            parts.append(name.replace("_", "-") + ("" if value is True else f"={text}"))
+    return ", ".join(parts)
+
+
 def hash_manifest(data: Dataset) -> str:
     """Return the SHA-256 of a manifest's file, or of its rows where they came through standard input."""
     if data.path is not None:
@@ -319,6 +337,6 @@ def input_files(data: Dataset, recipe: Recipe) -> dict[str, Path]:
 def _name_segmenter(recipe: Recipe) -> str:
     if not recipe.segmenter:
         return ""
-    if is_external(recipe.segmenter):
+    if is_foreign(recipe.segmenter):
         return name_by_content(recipe.segmenter)
     return f"sha256:{runs.sha256(checkpoint.locate(recipe.segmenter))}"

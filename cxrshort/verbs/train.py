@@ -41,6 +41,7 @@ from cxrshort.training.preparation import (
     identify,
     input_files,
     left_aside,
+    name_training,
     share,
     weighted_task,
 )
@@ -218,6 +219,8 @@ def _prepare(request: Request) -> _Prepared:
         labels=folds.labels,
         spec=spec,
         dataset=data.name,
+        dataset_id=data.dataset_id,
+        training=name_training(recipe),
         replicate=request.replicate,
         seed=request.seed,
         recipe={**identify(recipe), "precision": compute.precision},

@@ -22,9 +22,9 @@ from cxrshort.dataset import Pixels
 from cxrshort.images.cache import create_cache
 from cxrshort.models import ARCHITECTURES, checkpoint
 from cxrshort.models.classifier import Classifier, default_spec
-from cxrshort.models.lookup import find_architecture
 from cxrshort.models.outputs import Task
 from cxrshort.models.scoring import SCORING_BATCH, score
+from cxrshort.models.sources.architectures import find_architecture
 from cxrshort.training import recipes
 from cxrshort.training.checkpointing import Keeper, State
 from cxrshort.training.data.batches import Batches

@@ -28,6 +28,8 @@ def test_a_full_disk_leaves_the_earlier_picture_and_one_clear_error(tmp_path, mo
 
 
 def test_a_picture_is_a_function_of_what_it_shows(tmp_path):
-    first, second = (style.save(style.new_figure(2.0, 1.0), tmp_path / name).read_bytes() for name in ("a.png", "b.png"))
+    first, second = (
+        style.save(style.new_figure(2.0, 1.0), tmp_path / name).read_bytes() for name in ("a.png", "b.png")
+    )
     assert first == second
     assert first.startswith(b"\x89PNG")

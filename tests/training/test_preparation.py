@@ -10,7 +10,7 @@ from cxrshort.compute import Compute
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
-from cxrshort.models.lookup import find_architecture
+from cxrshort.models.sources.architectures import find_architecture
 from cxrshort.training import recipes
 from cxrshort.training.preparation import Plan, cut_folds, start_at_means
 

@@ -11,8 +11,8 @@ from cxrshort.models import checkpoint
 from cxrshort.models.architecture import Architecture
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
-from cxrshort.models.lookup import find_architecture
 from cxrshort.models.outputs import Task
+from cxrshort.models.sources.architectures import find_architecture
 from cxrshort.training import recipes
 from cxrshort.training.objectives.contract import make_objective
 from cxrshort.training.preparation import Plan

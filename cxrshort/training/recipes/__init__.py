@@ -168,6 +168,11 @@ def load(name: str, *, overrides: Mapping[str, Any] | None = None) -> Recipe:
     return _checked(Recipe(name=name, **{**values, **given}))
 
 
+def published(name: str) -> Recipe:
+    """Return a recipe as it comes with the package; the plain defaults for ``standard`` and names of no such recipe."""
+    return load(name) if name in names() and name != "standard" else Recipe(name=name)
+
+
 def vary(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     """Return a recipe with other values for some settings.
 

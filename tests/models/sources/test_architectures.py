@@ -3,11 +3,11 @@ import doctest
 import pytest
 
 from cxrshort.errors import UsageError
-from cxrshort.models import ARCHITECTURES, lookup
-from cxrshort.models.lookup import FAMILIES, find_architecture
+from cxrshort.models import ARCHITECTURES
 from cxrshort.models.networks import rewrite
 from cxrshort.models.networks.small_cnn import SMALL_CNN
-from cxrshort.models.sources import external
+from cxrshort.models.sources import architectures, foreign
+from cxrshort.models.sources.architectures import FAMILIES, find_architecture
 
 
 def test_name_of_ours_is_found_in_the_table():
@@ -37,7 +37,7 @@ def test_unknown_name_is_refused(name, message, hint):
     assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
-@pytest.mark.parametrize("module", [lookup, rewrite, external])
+@pytest.mark.parametrize("module", [architectures, rewrite, foreign])
 def test_examples_show_what_happens(module):
     result = doctest.testmod(module)
     assert result.attempted > 0
