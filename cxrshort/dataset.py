@@ -1,7 +1,8 @@
 """A dataset as verbs see it: a checked manifest, and the pixels that its rows point to."""
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,9 @@ MASKS = "masks.npy"
 REGIONS = "regions.csv"
 EXCLUDED = "excluded.csv"
 _COLOURS = 3
+_PLACES = ("cache", "cache_row", "mask_row")
+"""Columns that say where pixels lie, not what they show."""
+_IDENTITY_DIGITS = 32
 
 
 class Pixels:
@@ -164,6 +168,7 @@ class Dataset:
         path: the file that was read; None for standard input.
         recipe: how the pixels were made (size, fit, equalisation), as run.json has it.
         mask_file: takes the place of the dataset's own masks; see :meth:`with_mask_file`.
+        dataset_id: the identity of its content, see :func:`content_id`; a subset of rows has that of its dataset.
     """
 
     name: str
@@ -171,6 +176,7 @@ class Dataset:
     path: Path | None = None
     recipe: dict[str, Any] = field(default_factory=dict)
     mask_file: Path | None = None
+    dataset_id: str = ""
 
     @cached_property
     def pixels(self) -> Pixels:
@@ -259,8 +265,38 @@ def load(name: str) -> Dataset:
     if path is not None:
         table = _beside_own_images(table, path.parent)
     record = _record(table, path)
-    fallback = path.stem if path is not None else "standard-input"
-    return Dataset(str(record.get("name", fallback)), table, path, dict(record.get("recipe", {})))
+    recipe = dict(record.get("recipe", {}))
+    identity = str(record.get("dataset_id") or content_id(table, recipe))
+    return Dataset(str(record.get("name", _fallback_name(path))), table, path, recipe, dataset_id=identity)
+
+
+def _fallback_name(path: Path | None) -> str:
+    """Return the name of a dataset whose rows do not say which it is: of its folder, or of its own file."""
+    if path is None:
+        return "standard-input"
+    return path.resolve().parent.name if path.name == MANIFEST else path.stem
+
+
+def content_id(manifest: pd.DataFrame, recipe: Mapping[str, Any]) -> str:
+    """Return the identity of a dataset: of its rows, and of how their pixels were made.
+
+    It depends neither on the order of rows and columns, nor on where the pixels lie, nor on the splits, which are drawn
+    from a dataset. The same radiographs, persons and labels, made in the same way, are one dataset wherever and however
+    often it is built.
+
+    Args:
+        manifest: checked rows, as :func:`cxrshort.manifest.read` returns them.
+        recipe: how the pixels were made.
+
+    Returns:
+        32 hexadecimal digits.
+    """
+    splits = manifests.split_columns(manifest)
+    names = sorted(str(name) for name in manifest.columns if name not in (*_PLACES, *splits))
+    rows = manifest[names].sort_values("image_id", kind="stable").reset_index(drop=True)
+    text = json.dumps([names, dict(recipe)], sort_keys=True, default=str)
+    values = pd.util.hash_pandas_object(rows.astype(str), index=False).to_numpy()
+    return hashlib.sha256(text.encode() + values.astype("<u8").tobytes()).hexdigest()[:_IDENTITY_DIGITS]
 
 
 def _beside_own_images(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
@@ -277,12 +313,12 @@ def _record(table: pd.DataFrame, path: Path | None) -> dict[str, Any]:
     A manifest in a dataset folder is that dataset; a subset elsewhere is the dataset whose cache all its rows share.
     """
     own = _run_record(path.parent) if path is not None else {}
-    if "name" in own:
-        return own
+    if path is not None and "name" in own:
+        return own if path.name == MANIFEST else _with_identity(own, path.parent)
     caches = sorted(set(table["cache"]) - {""}) if "cache" in table else []
     records = [record for record in map(_run_record, map(Path, caches)) if record]
     if len(caches) == 1 and records:
-        return records[0]
+        return _with_identity(records[0], Path(caches[0]))
     recipes = list(dict.fromkeys(json.dumps(record.get("recipe", {}), sort_keys=True) for record in records))
     if len(recipes) > 1:
         raise DataError(
@@ -302,6 +338,13 @@ def _structures(folder: Path) -> dict[str, int]:
     if not isinstance(listed, dict) or not all(type(bit) is int and 0 < bit <= EVERY_BIT for bit in listed.values()):
         raise DataError(f"'{folder / runs.DONE}': masks are '{listed}', not bits by name", "run build-dataset again")
     return {str(name): bit for name, bit in listed.items()}
+
+
+def _with_identity(record: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the record of a dataset with its identity, which older builds did not write down."""
+    if "dataset_id" in record or not (folder / MANIFEST).is_file():
+        return record
+    return record | {"dataset_id": content_id(manifests.read(folder / MANIFEST), record.get("recipe", {}))}
 
 
 def _run_record(folder: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ LAYERS = (
         "runs",
         "places",
         "settings",
+        "results",
         "events",
         "compute",
         "distributed",

@@ -49,6 +49,16 @@ def build_dataset(
             default="$CXRSHORT_DATA, else data",
         ),
     ] = None,
+    name: Annotated[
+        str | None,
+        option(
+            "--name",
+            text="Name of the dataset in models, tables and figures.",
+            metavar="NAME",
+            panel=DATA,
+            default="the name of its folder",
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         option(
@@ -154,6 +164,15 @@ def build_dataset(
     metadata_only: Annotated[
         bool, option("--metadata-only", text="Write manifest and splits without reading an image.", panel=SQUARES)
     ] = False,
+    same_patients: Annotated[
+        str | None,
+        option(
+            "--same-patients",
+            text="Earlier dataset of your own files whose patient ids mean the same persons.",
+            metavar="D",
+            panel=OWN,
+        ),
+    ] = None,
     table: Annotated[
         Path | None,
         option("--table", text="Table of the files and what is known about them.", metavar="CSV", panel=OWN),
@@ -267,6 +286,8 @@ def build_dataset(
             dataset,
             root=root,
             out=out,
+            name=name,
+            same_patients=same_patients,
             size=size,
             recipe=recipe,
             fit=fit,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cxrshort.cli import early, show
+from cxrshort.cli import early
 from cxrshort.cli.options import (
     DATA,
     Device,
@@ -19,6 +19,7 @@ from cxrshort.cli.options import (
     check_loudness,
     option,
 )
+from cxrshort.cli.printer import print_result
 from cxrshort.cli.processes import quiet_unless
 from cxrshort.cli.progress import progress
 
@@ -57,57 +58,6 @@ def evaluate(
             default="COVID-19, else the first",
         ),
     ] = None,
-    model_labels: Annotated[
-        str | None,
-        option("--model-labels", text="Labels of the outputs, in their order.", metavar="A,B", panel=FOREIGN),
-    ] = None,
-    model_size: Annotated[
-        int | None, option("--model-size", text="Side of the input, in pixels.", metavar="N", panel=FOREIGN, least=1)
-    ] = None,
-    model_range: Annotated[
-        str | None,
-        option(
-            "--model-range", text="Range of the input's pixels, such as 0..255.", metavar="LOW..HIGH", panel=FOREIGN
-        ),
-    ] = None,
-    model_mean: Annotated[
-        str | None,
-        option(
-            "--model-mean",
-            text="Mean that is subtracted from the pixels: one number, or one per channel.",
-            metavar="M",
-            panel=FOREIGN,
-        ),
-    ] = None,
-    model_std: Annotated[
-        str | None,
-        option(
-            "--model-std",
-            text="Standard deviation that they are then divided by: one number, or one per channel.",
-            metavar="S",
-            panel=FOREIGN,
-        ),
-    ] = None,
-    model_channels: Annotated[
-        int | None,
-        option(
-            "--model-channels",
-            text="Input channels: 1 for grey, 3 for grey replicated.",
-            metavar="N",
-            panel=FOREIGN,
-            default="3",
-        ),
-    ] = None,
-    model_output: Annotated[
-        str | None,
-        option(
-            "--model-output",
-            text="What the network returns: logits, probabilities or softmax.",
-            metavar="KIND",
-            panel=FOREIGN,
-            default="logits",
-        ),
-    ] = None,
     out: Out = None,
     device: Device = "auto",
     precision: Precision = "auto",
@@ -125,9 +75,10 @@ def evaluate(
     writes masks.csv (Dice and IoU of every image), overlaps.csv (their means with intervals), summary.json and
     run.json; for regressions predictions.csv and correlations.csv (rank correlations with intervals).
 
-    MODEL may be trained elsewhere: py:package.module:factory?weights=FILE.safetensors&labels=COVID-19&size=224, a .onnx
-    file with the same settings behind its name, or txrv:all. The --model-* options set the same for every
-    such model that does not set it itself.
+    A MODEL may have been trained elsewhere; the options behind its name, which belongs in quotes, say what it does not:
+    'py:package.module:factory?weights=FILE.safetensors&labels=COVID-19&size=224&range=0..1&trained-on=DATASET',
+    'FILE.onnx?labels=COVID-19&range=0..1', 'timm:NAME?labels=COVID-19&weights=FILE', or txrv:all. Further options are
+    mean, std, channels and output (logits, probabilities or softmax).
 
     Under torchrun several processes score a share of the images each; the first one writes and prints.
 
@@ -141,22 +92,12 @@ def evaluate(
             early.dataset(name)
     from cxrshort.verbs.evaluate import evaluate as run
 
-    said = {
-        "labels": model_labels,
-        "size": model_size,
-        "range": model_range,
-        "mean": model_mean,
-        "std": model_std,
-        "channels": model_channels,
-        "output": model_output,
-    }
     with progress(quiet=quiet or not first) as report, quiet_unless(first):
         result = run(
             models,
             dataset=dataset,
             split=split,
             label=label,
-            model_options={name: str(value) for name, value in said.items() if value is not None},
             out=out,
             device=device,
             precision=precision,
@@ -166,4 +107,4 @@ def evaluate(
             report=report,
         )
     if first:
-        show.evaluation(result, json=json, quiet=quiet, verbose=verbose)
+        print_result(result, kind="evaluation", json=json, quiet=quiet, verbose=verbose)

@@ -29,7 +29,7 @@ def show_help(*, arch: str, recipe: str, method: str | None, json: bool) -> None
     from cxrshort.training import OBJECTIVES, recipes
 
     if arch == "help":
-        from cxrshort.models.lookup import catalogue
+        from cxrshort.models.sources.architectures import catalogue
 
         return show.architectures(catalogue(), json=json)
     if recipe == "help":

@@ -21,6 +21,8 @@ from cxrshort.datasets.repositories.reading import ReadOptions, Repository
 from cxrshort.errors import DataError, MissingInputError, UsageError
 from cxrshort.expressions import select
 
+FOLDER = "folder"
+"""The repository of a user's own films."""
 OUTSIDE, NOT_SAMPLED = "outside the cohort", "not sampled"
 """Why a row that a repository offers is not in the dataset."""
 
@@ -37,6 +39,8 @@ class Candidates:
         test_patients: patients fixed to the test fold by an official list.
         same_person: pairs of patient ids known to be one person.
         root: what the paths are relative to.
+        own_patients: what the patient ids of an unpublished repository are of, see :func:`own_patients`; empty where
+            there is none.
     """
 
     rows: pd.DataFrame
@@ -46,6 +50,7 @@ class Candidates:
     test_patients: frozenset[str] = frozenset()
     same_person: tuple[tuple[str, str], ...] = ()
     root: Path | None = None
+    own_patients: str = ""
 
 
 def source_names(dataset: str) -> list[str]:
@@ -107,6 +112,8 @@ def gather(dataset: str, *, root: Path, options: ReadOptions, where: str = "") -
     merged = replace(_merge([_union(parts) for parts in by_source.values()]), root=root.resolve())
     unmatched = unmatched_corrections(_named(merged), repositories=list(by_source), more=options.corrections)
     merged = replace(merged, notes=(*merged.notes, *unmatched))
+    # Before --where and --sample: two parts of one folder share their patients.
+    merged = replace(merged, own_patients=own_patients(merged.rows))
     if where and len(merged.rows):
         merged = keep(merged, select(merged.rows, where), reason="outside --where", detail=where)
     if merged.rows.empty:
@@ -124,6 +131,21 @@ def _named(candidates: Candidates) -> list[str]:
     """Return everything that a correction may call a candidate."""
     names = [candidates.rows["image_id"], candidates.rows["path"], candidates.excluded["path"]]
     return [str(name) for each in names for name in each.tolist()]
+
+
+def own_patients(rows: pd.DataFrame) -> str:
+    """Return what tells the patients of an unpublished folder from those of another: a hash of images and patients.
+
+    Two hospitals may both have a patient 1; patients of published repositories are the same wherever they are read.
+
+    Returns:
+        Eight hexadecimal digits; empty where no row is of such a folder.
+    """
+    own = rows[rows["repository"] == FOLDER]
+    if own.empty:
+        return ""
+    pairs = sorted(zip(own["image_id"].astype(str), own["patient_id"].astype(str), strict=True))
+    return hashlib.sha256("\n".join(map("\t".join, pairs)).encode()).hexdigest()[:8]
 
 
 def home(source: str, root: Path) -> Path:

@@ -33,6 +33,7 @@ from cxrshort.figures.style import (
 )
 
 LINE = 0.145  # inches from one small line of text to the next
+UNKNOWN_ROLE = "unknown training data"
 CHARACTER = 0.058  # inches that a small digit takes
 
 
@@ -41,8 +42,9 @@ class RocCurve:
     """One replicate's ROC curve on one test dataset.
 
     Args:
-        trained_on: training dataset; one panel each.
-        tested_on: test dataset; internal where it equals ``trained_on``.
+        training: what people call the training; one panel each.
+        tested_on: test dataset.
+        role: ``"internal"``, ``"external"``, or empty where it is not known what the model was trained on.
         replicate: from 0.
         fpr: false positive rates, from 0 to 1.
         tpr: true positive rates, from 0 to 1.
@@ -51,8 +53,9 @@ class RocCurve:
         high: upper limit of the AUC.
     """
 
-    trained_on: str
+    training: str
     tested_on: str
+    role: str
     replicate: int
     fpr: NDArray[np.float64]
     tpr: NDArray[np.float64]
@@ -68,7 +71,7 @@ class GapPoint:
     Args:
         model: points of one model stand together.
         dataset: test dataset.
-        internal: whether the model was trained on this dataset.
+        role: ``"internal"``, ``"external"``, or empty where it is not known what the model was trained on.
         auc: the dot, in [0, 1].
         low: lower limit; None where there is none.
         high: upper limit; None where there is none.
@@ -76,7 +79,7 @@ class GapPoint:
 
     model: str
     dataset: str
-    internal: bool
+    role: str
     auc: float
     low: float | None
     high: float | None
@@ -101,11 +104,16 @@ class EpochPoint:
     chosen: bool = False
 
 
-def roc_panels(curves: Sequence[RocCurve], path: Path) -> Path:
-    """Draw one panel per training dataset, one curve per replicate, one colour per test dataset.
+def roc_panels(curves: Sequence[RocCurve], path: Path, *, label: str = "") -> Path:
+    """Draw one panel per training, one curve per replicate, one colour per test dataset.
 
     As in DeGrave et al. 2021, Fig. 1c; curves are overlaid, never averaged. The legend gives mean ± SD (ddof 1) of the
     replicates' AUCs, or the AUC with its interval for one replicate.
+
+    Args:
+        curves: of one label.
+        path: the PNG.
+        label: what is predicted; stands above each panel.
 
     Raises:
         DataError: no curve.
@@ -114,17 +122,17 @@ def roc_panels(curves: Sequence[RocCurve], path: Path) -> Path:
         >>> import tempfile
         >>> rates = np.array([0.0, 0.0, 1.0]), np.array([0.0, 0.8, 1.0])
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     roc_panels([RocCurve("I", "II", 0, *rates, 0.9)], Path(folder, "roc.png")).name
+        ...     roc_panels([RocCurve("I", "II", "external", 0, *rates, 0.9)], Path(folder, "roc.png")).name
         'roc.png'
     """
     if not curves:
         raise DataError("no ROC curve to draw: no test fold has both classes", "evaluate on a dataset with both")
-    colours = colours_of(name for curve in curves for name in (curve.trained_on, curve.tested_on))
-    trained = list(dict.fromkeys(curve.trained_on for curve in curves))
+    colours = colours_of(name for curve in curves for name in (curve.tested_on,))
+    trained = list(dict.fromkeys(curve.training for curve in curves))
     side, gutter, left = 2.6, 0.85, 0.65
     columns = min(3, len(trained))
-    keys = {name: _legend_of([c for c in curves if c.trained_on == name], colours) for name in trained}
-    titles = {name: wrap(f"trained on {name}", 36, lines=2) for name in trained}
+    keys = {name: _legend_of([c for c in curves if c.training == name], colours) for name in trained}
+    titles = {name: wrap(f"{label}: {name}" if label else name, 36, lines=3) for name in trained}
     above = 0.2 + 0.17 * max(title.count("\n") + 1 for title in titles.values())
     below = 0.6 + LINE * max(sum(text.count("\n") + 1 for text, _ in key) for key in keys.values())
     height = above + side + below
@@ -133,7 +141,7 @@ def roc_panels(curves: Sequence[RocCurve], path: Path) -> Path:
         x, y = left + number % columns * (side + gutter), number // columns * height
         write(figure, titles[name], left=x, top=y + above - 0.08, size=LARGE).set_verticalalignment("bottom")
         axes = add_axes(figure, x, y + above, width=side, height=side)
-        _draw_curves(axes, [curve for curve in curves if curve.trained_on == name], colours)
+        _draw_curves(axes, [curve for curve in curves if curve.training == name], colours)
         _write_legend(figure, keys[name], left=x - 0.1, top=y + above + side + 0.48)
     return save(figure, path)
 
@@ -149,10 +157,10 @@ def _draw_curves(axes: Axes, curves: Sequence[RocCurve], colours: Mapping[str, s
 
 def _legend_of(curves: Sequence[RocCurve], colours: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return (text, colour) per test dataset, the internal one first."""
-    tested = sorted(dict.fromkeys(curve.tested_on for curve in curves), key=lambda name: name != curves[0].trained_on)
+    roles = {curve.tested_on: curve.role for curve in curves}
     key = []
-    for name in tested:
-        role = "internal" if name == curves[0].trained_on else "external"
+    for name in sorted(roles, key=lambda name: roles[name] != "internal"):
+        role = roles[name] or UNKNOWN_ROLE
         area = _area_text([curve for curve in curves if curve.tested_on == name])
         one_line = f"{name} ({role}): {area}"
         text = one_line if len(one_line) <= 52 else f"{wrap(name, 38, lines=2)} ({role}):\n{area}"
@@ -190,8 +198,13 @@ def _write_legend(figure: Figure, key: Sequence[tuple[str, str]], *, left: float
         top += LINE * (text.count("\n") + 1)
 
 
-def gap_plot(points: Sequence[GapPoint], path: Path) -> Path:
+def gap_plot(points: Sequence[GapPoint], path: Path, *, label: str = "") -> Path:
     """Draw each model's AUCs as dots with intervals: filled where internal, open where external.
+
+    Args:
+        points: of one label.
+        path: the PNG.
+        label: what is predicted; stands below the axis.
 
     Raises:
         DataError: no point.
@@ -199,9 +212,9 @@ def gap_plot(points: Sequence[GapPoint], path: Path) -> Path:
     if not points:
         raise DataError("no AUC to draw: no test fold has both classes", "evaluate on a dataset with both")
     models = list(dict.fromkeys(point.model for point in points))
-    rows = sorted(points, key=lambda point: (models.index(point.model), not point.internal))
+    rows = sorted(points, key=lambda point: (models.index(point.model), point.role != "internal"))
     colours = colours_of(point.dataset for point in points)
-    labels = [f"{wrap(row.dataset, 26, lines=2)} ({'internal' if row.internal else 'external'})" for row in rows]
+    labels = [f"{wrap(row.dataset, 26, lines=2)} ({row.role or UNKNOWN_ROLE})" for row in rows]
     step, title, left, width = 0.34, 0.36, 2.6, 3.3
     height = 0.12 + title * len(models) + step * len(rows)
     areas = [_interval_text(row.auc, row.low, row.high) for row in rows]
@@ -223,14 +236,14 @@ def gap_plot(points: Sequence[GapPoint], path: Path) -> Path:
     axes.set(xlim=(math.floor(10 * lowest) / 10, 1), ylim=(height, 0), yticks=[])
     axes.axvline(0.5, color=FAINT, linewidth=1, zorder=0)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel("AUC", size=NORMAL, color=INK, labelpad=2)
+    axes.set_xlabel(f"AUC of {label}" if label else "AUC", size=NORMAL, color=INK, labelpad=2)
     return save(figure, path)
 
 
 def _draw_point(axes: Axes, point: GapPoint, y: float, colour: str) -> None:
     if point.low is not None and point.high is not None:
         axes.plot([point.low, point.high], [y, y], color=colour, linewidth=1.6, clip_on=False)
-    fill = colour if point.internal else "white"
+    fill = colour if point.role == "internal" else "white"
     axes.plot([point.auc], [y], "o", color=colour, markerfacecolor=fill, markeredgewidth=1.6, ms=6, clip_on=False)
 
 

@@ -39,6 +39,8 @@ class Description:
         labels: names of the outputs: labels, or the masks of a segmenter.
         spec: input specification.
         dataset: name of the training dataset.
+        dataset_id: its identity; empty in older files.
+        training: the method, and the settings that differ from its recipe, as text for people; empty in older files.
         replicate: which split it was trained on.
         seed: the seed of initialisation, order and augmentation.
         recipe: every setting that shaped the training.
@@ -58,6 +60,8 @@ class Description:
     labels: tuple[str, ...]
     spec: InputSpec
     dataset: str = ""
+    dataset_id: str = ""
+    training: str = ""
     replicate: int = 0
     seed: int = 0
     recipe: dict[str, Any] = field(default_factory=dict)
@@ -74,7 +78,8 @@ class Description:
         """Return the description as one line of JSON with sorted keys."""
         record = {
             "format": FORMAT_VERSION,
-            **{name: getattr(self, name) for name in ("kind", "architecture", "dataset", "replicate", "seed")},
+            **{name: getattr(self, name) for name in ("kind", "architecture", "dataset", "dataset_id", "training")},
+            **{name: getattr(self, name) for name in ("replicate", "seed")},
             "labels": list(self.labels),
             "spec": self.spec.record(),
             **{name: getattr(self, name) for name in ("recipe", "selection", "pixels", "members", "combine")},

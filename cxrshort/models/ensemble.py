@@ -114,12 +114,18 @@ def merge(
         kind="ensemble",
         members=len(models),
         combine=combine,
-        dataset=first.dataset if all(each.dataset == first.dataset for each in descriptions) else "",
+        dataset=_shared([each.dataset for each in descriptions]),
+        dataset_id=_shared([each.dataset_id for each in descriptions]),
         selection={"members": [each.selection for each in descriptions]},
         training_people=people.merge(each.training_people for each in descriptions),
     )
     network = Ensemble([model.network for model, _ in models], combine=combine, exclusive=is_exclusive(first))
     return Classifier(network, labels=first.labels, spec=first.spec).eval(), description
+
+
+def _shared(values: Sequence[str]) -> str:
+    """Return the value that all members have; empty where they differ."""
+    return values[0] if len(set(values)) == 1 else ""
 
 
 def is_exclusive(description: Description) -> bool:

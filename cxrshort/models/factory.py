@@ -10,8 +10,8 @@ from cxrshort.models.architecture import initialise
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.ensemble import Ensemble, is_exclusive
-from cxrshort.models.lookup import find_architecture
 from cxrshort.models.pipeline import assemble
+from cxrshort.models.sources.architectures import find_architecture
 
 
 def build(description: Description, *, seed: int = 0, weights: str = "none") -> Classifier:

@@ -21,7 +21,7 @@ from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.pipeline import outline
 from cxrshort.models.scoring import scan
-from cxrshort.models.sources.external import is_external, load_external_segmenter
+from cxrshort.models.sources.foreign import is_foreign, open_foreign_segmenter
 from cxrshort.stats.overlap import dice_and_iou
 
 
@@ -38,8 +38,8 @@ def load_segmenter(name: str, *, dataset: str, pixels: Mapping[str, Any]) -> tup
         UsageError: it is another kind of model.
         DataError: it was trained on images made otherwise.
     """
-    if is_external(name):
-        return load_external_segmenter(name)
+    if is_foreign(name):
+        return open_foreign_segmenter(name)
     path = checkpoint.locate(name)
     kind = checkpoint.describe(path).kind
     if kind != "segmenter":

@@ -18,7 +18,7 @@ from cxrshort.columns import MASK_BITS
 from cxrshort.errors import DataError, UsageError
 from cxrshort.masks.structures import structures
 from cxrshort.models import ARCHITECTURES
-from cxrshort.models.lookup import FAMILIES, find_architecture
+from cxrshort.models.sources.architectures import FAMILIES, find_architecture
 
 Background = Literal["noise", "black"]
 Combination = Literal["mean", "quadratic"]
@@ -131,6 +131,8 @@ DESCRIPTION: Mapping[str, Field] = {
     "labels": Field("a list of different names, one or more", _are_labels),
     "spec": Field("an object", lambda value: isinstance(value, dict)),
     "dataset": Field("text", _is_text),
+    "dataset_id": Field("text", _is_text, required=False),
+    "training": Field("text", _is_text, required=False),
     "replicate": Field("a whole number of 0 or more", lambda value: _is_whole(value, low=0, high=2**31)),
     "seed": Field("a whole number of at most 64 bits", lambda value: _is_whole(value, low=-(2**63), high=2**64)),
     "recipe": Field("an object", lambda value: isinstance(value, dict)),

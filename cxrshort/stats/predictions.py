@@ -8,15 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cxrshort.errors import DataError
 from cxrshort.stats.auc import auc_interval
 from cxrshort.stats.gap import Gap, Sample, generalization_gap, mean_auc
+from cxrshort.stats.rank_correlation import rank_correlation
 
 INTERNAL, EXTERNAL = "internal", "external"
 TARGET, LOGIT = "target.", "logit."
-MODEL_COLUMNS = ("model", "trained_on", "architecture", "method", "dataset", "replicate", "role")
+MODEL_COLUMNS = ("model", "model_id", "training", "training_id", "dataset", "dataset_id", "replicate", "role")
 IMAGE_COLUMNS = (
     "image_id",
     "patient_id",
@@ -31,12 +33,14 @@ IMAGE_COLUMNS = (
     "edit",
     "split",
 )
-FAMILY = ["trained_on", "architecture", "method"]
-"""Models that differ in nothing but the replicate."""
+KEY = ["training", "training_id", "dataset", "dataset_id", "role"]
+"""What a cell is of: the columns that its rows agree in."""
+_SHORTEST = 4
+"""Digits of an identity that tell two things of one name apart, unless they need more."""
 
 GAP_COLUMNS = (
-    *FAMILY,
-    *("label", "internal", "external", "replicates", "internal_auc", "external_auc"),
+    *("training", "training_id", "label", "internal", "internal_id", "external", "external_id"),
+    *("replicates", "internal_auc", "external_auc"),
     *("gap", "low", "high", "level", "reason"),
 )
 """The columns of a table of gaps, whether it has rows or not."""
@@ -44,30 +48,25 @@ GAP_COLUMNS = (
 
 @dataclass(frozen=True)
 class Cell:
-    """Hold one family of models on one dataset, for one label: a sample for each replicate.
+    """Hold one training on one dataset, for one label: a sample for each replicate.
 
     Args:
-        trained_on: training dataset.
-        architecture: of the models.
-        method: the objective.
-        dataset: where they were tested.
-        role: ``"internal"`` or ``"external"``.
+        training: what people call it; two trainings of one name are told apart.
+        training_id: its identity.
+        dataset: where it was tested; two datasets of one name are told apart.
+        dataset_id: its identity.
+        role: ``"internal"``, ``"external"``, or empty where it is not known what the models were trained on.
         label: which output.
         samples: targets, logits and persons by replicate.
     """
 
-    trained_on: str
-    architecture: str
-    method: str
+    training: str
+    training_id: str
     dataset: str
+    dataset_id: str
     role: str
     label: str
     samples: Mapping[int, Sample]
-
-    @property
-    def family(self) -> str:
-        """Return the models' common name."""
-        return f"{self.trained_on}/{self.architecture}/{self.method}"
 
 
 def labels(predictions: pd.DataFrame) -> list[str]:
@@ -75,32 +74,75 @@ def labels(predictions: pd.DataFrame) -> list[str]:
     return [name.removeprefix(LOGIT) for name in predictions.columns if name.startswith(LOGIT)]
 
 
+def named_apart(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with names that tell trainings, and datasets, apart.
+
+    Where a name stands for several identities, the first digits of each follow it. Several models of one training and
+    replicate (of other seeds) are trainings of their own, named by their models.
+
+    Example:
+        >>> table = pd.DataFrame(
+        ...     {
+        ...         "training": "erm",
+        ...         "training_id": "1",
+        ...         "model": "a",
+        ...         "model_id": "2",
+        ...         "replicate": 0,
+        ...         "dataset": "folder",
+        ...         "dataset_id": ["2f3a" * 8, "91c0" * 8],
+        ...         "role": "external",
+        ...     }
+        ... )
+        >>> named_apart(table)["dataset"].tolist()
+        ['folder (2f3a)', 'folder (91c0)']
+    """
+    # Cells may be empty: a table that was written and read again has NaN there, and such rows must not vanish.
+    texts = {name: _text(predictions[name]) for name in ("model", "model_id", *KEY)}
+    table = predictions.assign(**texts)
+    for name in ("training", "dataset"):
+        table[name] = tell_apart(table[name], table[f"{name}_id"])
+    models = table.groupby(["training_id", "dataset_id", "replicate"])["model_id"].transform("nunique")
+    several = table["training_id"].isin(set(table.loc[models > 1, "training_id"]))
+    table.loc[several, "training"] = table["training"] + " (" + table["model"] + ")"
+    table.loc[several, "training_id"] = table["training_id"] + "/" + table["model_id"]
+    return table
+
+
+def _text(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    return values.astype(object).where(values.notna(), "").astype(str)
+
+
+def tell_apart(names: "pd.Series[Any]", identities: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return names in which a name of several identities is followed by the first digits of each."""
+    pairs = pd.DataFrame({"name": names, "id": identities}).astype(str).drop_duplicates()
+    shown: dict[tuple[str, str], str] = {}
+    for key, part in pairs.groupby("name"):
+        name = str(key)
+        ids = [str(each) for each in part["id"]]
+        longest = max(map(len, ids))
+        digits = next((n for n in range(_SHORTEST, longest, 2) if len({each[:n] for each in ids}) == len(ids)), longest)
+        shown |= {(name, each): f"{name} ({each[:digits]})" if len(ids) > 1 else name for each in ids}
+    return pd.Series([shown[pair] for pair in zip(names, identities, strict=True)], index=names.index, dtype=object)
+
+
 def cells(predictions: pd.DataFrame, label: str) -> list[Cell]:
-    """Return every (family, dataset) of the table for one label, in the table's order.
+    """Return every (training, dataset) of the table for one label, in the table's order.
 
     Raises:
-        DataError: two models of one family have the same replicate and dataset, an image stands twice, or the targets
-            of the label are missing.
+        DataError: an image stands twice, or the targets of the label are missing.
     """
     if TARGET + label not in predictions:
         raise DataError(f"the predictions have no column '{TARGET}{label}'", "evaluate the models again")
     result = []
-    # Keys may be empty: a table that was written and read again has NaN there, and such rows must not vanish.
-    names = (*FAMILY, "dataset", "role")
-    keys = [predictions[name].astype(object).where(predictions[name].notna(), "") for name in names]
-    for key, part in predictions.groupby(keys, sort=False):
-        trained_on, architecture, method, dataset, role = map(str, key)
+    for key, part in named_apart(predictions).groupby(KEY, sort=False):
         samples = dict(_samples(part, label))
         if samples:
-            result.append(Cell(trained_on, architecture, method, dataset, role, label, samples))
+            result.append(Cell(**dict(zip(KEY, map(str, key), strict=True)), label=label, samples=samples))
     return result
 
 
 def _samples(part: pd.DataFrame, label: str) -> Iterator[tuple[int, Sample]]:
     for replicate, rows in part.groupby("replicate", sort=True):
-        if rows["model"].nunique() > 1:
-            listed = "' and '".join(sorted(rows["model"].unique())[:2])
-            raise DataError(f"'{listed}' are replicate {replicate} of the same training", "evaluate one of them")
         repeated = rows["image_id"][rows["image_id"].duplicated()]
         if len(repeated):
             raise DataError(
@@ -130,7 +172,7 @@ def auc_table(predictions: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame
 
 
 def mean_table(predictions: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
-    """Return one row per family, dataset and label: mean and SD over replicates, with the interval of the mean.
+    """Return one row per training, dataset and label: mean and SD over replicates, with the interval of the mean.
 
     ``positives`` and ``negatives`` are those of the first replicate.
     """
@@ -144,12 +186,12 @@ def mean_table(predictions: pd.DataFrame, *, level: float = 0.95) -> pd.DataFram
 
 
 def gap_table(predictions: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
-    """Return one row per family, external dataset and label: internal minus external AUC, with an interval."""
+    """Return one row per training, external dataset and label: internal minus external AUC, with an interval."""
     rows = []
     for label in labels(predictions):
         every = cells(predictions, label)
         for inside in (cell for cell in every if cell.role == INTERNAL):
-            for outside in (cell for cell in every if cell.role == EXTERNAL and _family(cell) == _family(inside)):
+            for outside in (cell for cell in every if cell.role == EXTERNAL and cell.training_id == inside.training_id):
                 gap = _gap(inside, outside, level)
                 if gap is not None:
                     rows.append(_gap_row(inside, outside, gap))
@@ -157,27 +199,33 @@ def gap_table(predictions: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame
 
 
 def why_no_gap(predictions: pd.DataFrame) -> list[str]:
-    """Say for each family of models that was tested on one side alone which side is missing, and how to get it."""
+    """Say for each training that was tested on one side alone which side is missing, and how to get it."""
     notes = []
-    for (trained_on, architecture, method), part in predictions.groupby(FAMILY, sort=False):
+    for (training, _), part in named_apart(predictions).groupby(["training", "training_id"], sort=False):
         roles = set(part["role"])
         if roles == {INTERNAL, EXTERNAL}:
             continue
-        name = "/".join(filter(None, map(str, (trained_on, architecture, method))))
-        if EXTERNAL not in roles:
-            missing = (
-                f"{name} was tested on its own dataset alone; --dataset NAME of another hospital gives the outside"
-            )
-        elif trained_on:
-            missing = f"{name} was tested outside alone; --dataset {trained_on} gives the inside"
+        if "" in roles:
+            missing = "does not say what it was trained on; ?trained-on=DATASET behind the model's name does"
+        elif EXTERNAL not in roles:
+            missing = "was tested on its own dataset alone; --dataset NAME of another hospital gives the outside"
         else:
-            missing = f"{name} does not say what it was trained on, so that no dataset is its inside"
-        notes.append(f"no generalization gap: {missing}")
+            missing = "was tested outside alone; --dataset NAME of its training gives the inside"
+        notes.append(f"no generalization gap: {training} {missing}")
     return notes
 
 
-def _family(cell: Cell) -> tuple[str, str, str]:
-    return cell.trained_on, cell.architecture, cell.method
+def correlation_table(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per model, dataset and number: the rank correlation of a regression, with an interval."""
+    rows = []
+    table = named_apart(predictions)
+    for label in labels(table):
+        for key, part in table[table[LOGIT + label].notna()].groupby([*KEY, "replicate"], sort=False):
+            measured = rank_correlation(
+                part[TARGET + label], part[LOGIT + label], part["person_id"], rng=np.random.default_rng(0)
+            )
+            rows.append({**dict(zip([*KEY, "replicate"], key, strict=True)), "label": label, **asdict(measured)})
+    return pd.DataFrame(rows)
 
 
 def _gap(inside: Cell, outside: Cell, level: float) -> Gap | None:
@@ -190,9 +238,11 @@ def _gap(inside: Cell, outside: Cell, level: float) -> Gap | None:
 
 def _gap_row(inside: Cell, outside: Cell, gap: Gap) -> dict[str, Any]:
     return {
-        **{name: getattr(inside, name) for name in (*FAMILY, "label")},
+        **{name: getattr(inside, name) for name in ("training", "training_id", "label")},
         "internal": inside.dataset,
+        "internal_id": inside.dataset_id,
         "external": outside.dataset,
+        "external_id": outside.dataset_id,
         "replicates": gap.replicates,
         "internal_auc": gap.internal.mean,
         "external_auc": gap.external.mean,
@@ -205,7 +255,7 @@ def _gap_row(inside: Cell, outside: Cell, gap: Gap) -> dict[str, Any]:
 
 
 def _key(cell: Cell) -> dict[str, str]:
-    return {name: getattr(cell, name) for name in (*FAMILY, "dataset", "role", "label")}
+    return {name: getattr(cell, name) for name in (*KEY, "label")}
 
 
 def _counts(cell: Cell) -> dict[str, int]:

@@ -8,7 +8,7 @@ from cxrshort.models import checkpoint
 from cxrshort.models.architecture import Architecture
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
-from cxrshort.models.lookup import find_architecture
+from cxrshort.models.sources.architectures import find_architecture
 from cxrshort.training import recipes
 from cxrshort.training.data.folds import Folds
 from cxrshort.training.data.segmentation import MaskFolds

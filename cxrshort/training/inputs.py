@@ -10,7 +10,8 @@ from cxrshort import runs
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.models import checkpoint
-from cxrshort.models.sources.external import is_external, name_by_content
+from cxrshort.models.sources.foreign import is_foreign, name_by_content
+from cxrshort.training import recipes
 from cxrshort.training.recipes import Recipe
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -79,6 +80,24 @@ def identify(recipe: Recipe) -> dict[str, Any]:
     return recipe.record() | names
 
 
+def name_training(recipe: Recipe) -> str:
+    """Return what people call a training: its method, and whatever differs from the recipe that it started from.
+
+    Example:
+        >>> from cxrshort.training import recipes
+        >>> name_training(recipes.load("standard", overrides={"epochs": 9, "class_weights": True}))
+        'erm, epochs=9, class-weights'
+    """
+    usual, own = recipes.published(recipe.name).record(), identify(recipe)
+    parts = [recipe.method, *([] if recipe.name == "standard" else [recipe.name])]
+    for name, value in recipe.record().items():
+        if value != usual[name] and name != "method":
+            text = str(own[name]).removeprefix("sha256:")
+            text = text[:8] if text != str(own[name]) else text
+            parts.append(name.replace("_", "-") + ("" if value is True else f"={text}"))
+    return ", ".join(parts)
+
+
 def hash_manifest(data: Dataset) -> str:
     """Return the SHA-256 of a manifest's file, or of its rows where they came through standard input."""
     if data.path is not None:
@@ -89,6 +108,6 @@ def hash_manifest(data: Dataset) -> str:
 def _name_segmenter(recipe: Recipe) -> str:
     if not recipe.segmenter:
         return ""
-    if is_external(recipe.segmenter):
+    if is_foreign(recipe.segmenter):
         return name_by_content(recipe.segmenter)
     return f"sha256:{runs.sha256(checkpoint.locate(recipe.segmenter))}"

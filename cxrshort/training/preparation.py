@@ -16,8 +16,9 @@ from cxrshort.models.architecture import Architecture
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, default_spec
 from cxrshort.models.outlines import load_segmenter
+from cxrshort.models.outputs import Task
 from cxrshort.models.people import hash_people
-from cxrshort.models.sources.external import is_external
+from cxrshort.models.sources.foreign import is_foreign
 from cxrshort.training import AUGMENTATIONS
 from cxrshort.training.checks import (
     AnyFolds,
@@ -33,11 +34,10 @@ from cxrshort.training.checks import (
 from cxrshort.training.data.folds import Folds
 from cxrshort.training.data.sampling import given_weights, positive_weights
 from cxrshort.training.data.segmentation import MaskFolds
-from cxrshort.training.inputs import TrainingJob, identify
+from cxrshort.training.inputs import TrainingJob, identify, name_training
 from cxrshort.training.objectives.contract import Objective, make_objective
 from cxrshort.training.recipes import Recipe
 from cxrshort.training.rehearsal import rehearse
-from cxrshort.training.task import Task
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,8 @@ def prepare(job: TrainingJob, *, teacher: nn.Module | None = None) -> PreparedJo
         labels=folds.labels,
         spec=spec,
         dataset=data.name,
+        dataset_id=data.dataset_id,
+        training=name_training(recipe),
         replicate=job.replicate,
         seed=job.seed,
         recipe={**identify(recipe), "precision": compute.precision},
@@ -148,7 +150,7 @@ def find_segmenter(data: Dataset, recipe: Recipe, *, replicate: int) -> Segmente
     """
     if not recipe.segmenter:
         return None
-    if recipe.background and is_external(recipe.segmenter):
+    if recipe.background and is_foreign(recipe.segmenter):
         raise UsageError(
             f"--background {recipe.background} keeps the segmenter in the model file, and '{recipe.segmenter}' is code",
             "train a segmenter by --target masks; --method rrr, gain, isnet and multitask take any",

@@ -20,6 +20,7 @@ from cxrshort import manifest as manifests
 from cxrshort import registry, runs
 from cxrshort.errors import UsageError, WorkFailedError
 from cxrshort.models import checkpoint, ensemble, factory
+from cxrshort.models.outputs import Task
 from cxrshort.settings import parse_value
 from cxrshort.training import OBJECTIVES, recipes
 from cxrshort.training.inputs import TrainingJob, hash_manifest, identify
@@ -27,7 +28,6 @@ from cxrshort.training.job import validate_model
 from cxrshort.training.objectives.contract import make_objective
 from cxrshort.training.recipes import Recipe
 from cxrshort.training.recipes.settings import ALIASES
-from cxrshort.training.task import Task
 
 TRIALS = "trials.csv"
 _FIXED = ("name", "method", "labels", "task", "select_label", "selection", "settings")

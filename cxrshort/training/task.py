@@ -1,149 +1,25 @@
-"""What the outputs of a model mean, and so which loss fits them. Empty targets (NaN) count in none."""
+"""What the outputs of a model mean, for a batch: its targets and its share of a step's loss."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
-
-import torch
 from torch import Tensor
-from torch.nn import functional
 
 from cxrshort.errors import UsageError
-from cxrshort.registry import check_name
+from cxrshort.models.outputs import Task
 from cxrshort.training.data.batches import Batch
 
-TASKS = ("multilabel", "multiclass", "regression", "masks")
 
-
-class Losses(NamedTuple):
-    """Hold the loss of every element.
-
-    Args:
-        values: (N, K), 0 where the target is empty; K labels, one class, or K pixels.
-        known: (N, K) bool, whether there is a target.
-    """
-
-    values: Tensor
-    known: Tensor
-
-    def mean(self) -> Tensor:
-        """Return the mean over all known targets, a scalar; 0 where there is none."""
-        return self.values.sum() / self.known.sum().clamp(min=1)
-
-    def per_image(self) -> Tensor:
-        """Return the mean over the known targets of each image, (N,); 0 where there is none."""
-        return self.values.sum(1) / self.known.sum(1).clamp(min=1)
-
-
-@dataclass(frozen=True)
-class Task:
-    """Say what the outputs of a model mean.
-
-    Args:
-        name: ``"multilabel"``: each output is the log-odds of one label; targets (N, L) in [0, 1].
-            ``"multiclass"``: the outputs are the logits of exclusive classes; targets (N, L), shares that add up to 1.
-            ``"regression"``: the outputs are numbers; targets (N, L).
-            ``"masks"``: the outputs are the log-odds of pixels, (N, 1, H, W); so are the targets, in [0, 1].
-        weights: (L,) of the positives of each label, or of the images of each class; empty weighs all alike. The mean
-            still divides by the number of known targets.
+def batch_targets(task: Task, batch: Batch) -> Tensor:
+    """Return what the outputs for a batch are compared with: its targets, or its masks.
 
     Raises:
-        UsageError: an unknown name.
+        UsageError: a segmenter's batch has no masks.
     """
-
-    name: str = "multilabel"
-    weights: tuple[float, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse an unknown name."""
-        check_name(TASKS, self.name, kind="task")
-
-    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Return the mean loss over the known targets of a batch, times its weight in its step; a scalar."""
-        return self.losses(logits, self.targets(batch)).mean() * batch.weight
-
-    def per_image_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean loss over the known targets of each image, (N,)."""
-        return self.losses(logits, targets).per_image()
-
-    def losses(self, logits: Tensor, targets: Tensor) -> Losses:
-        """Return the loss of every element, in fp32 or better."""
-        logits = full_precision(logits)
-        filled = targets.nan_to_num(0.0)
-        if self.name == "multiclass":
-            known = (filled > 0).any(1, keepdim=True)
-            weighted = filled * logits.new_tensor(self.weights) if self.weights else filled
-            values = -(weighted * functional.log_softmax(logits, 1)).sum(1, keepdim=True)
-            return Losses(values, known)
-        known = ~torch.isnan(targets)
-        if self.name == "regression":
-            values = (logits - filled) ** 2
-        else:
-            weights = logits.new_tensor(self.weights) if self.weights else None
-            values = functional.binary_cross_entropy_with_logits(logits, filled, reduction="none", pos_weight=weights)
-        return Losses((values * known).flatten(1), known.flatten(1))
-
-    def targets(self, batch: Batch) -> Tensor:
-        """Return what the outputs are compared with."""
-        if self.name == "masks":
-            if batch.masks is None:
-                raise UsageError("a segmenter learns from masks, and the dataset has none", "give --masks")
-            return batch.masks
-        return batch.targets
-
-    def scores(self, logits: Tensor) -> Tensor:
-        """Return what ranks images: the log-odds of each probability, (N, L), or the number of a regression."""
-        if self.name != "multiclass":
-            return logits
-        if logits.shape[1] == 1:
-            return torch.zeros_like(logits)
-        others = logits[:, None, :].masked_fill(
-            torch.eye(logits.shape[1], dtype=torch.bool).to(logits.device), -torch.inf
-        )
-        return logits - others.logsumexp(2)
-
-    def log_probabilities(self, logits: Tensor) -> Tensor:
-        """Return the log-probability of each answer, (N, Q, A).
-
-        A multilabel model answers Q = L questions by no or yes; a multiclass model one question by A = L classes.
-
-        Raises:
-            UsageError: the outputs are no probabilities.
-        """
-        self.check_classes("this method")
-        if self.name == "multiclass":
-            return functional.log_softmax(logits, 1)[:, None]
-        return torch.stack([functional.logsigmoid(-logits), functional.logsigmoid(logits)], dim=2)
-
-    def answers(self, targets: Tensor) -> Tensor:
-        """Return the true answer to each question, (N, Q) int64, -1 where it is empty; soft targets are rounded."""
-        if self.name == "multiclass":
-            filled = targets.nan_to_num(0.0)
-            return torch.where((filled > 0).any(1), filled.argmax(1), -1)[:, None]
-        return torch.where(torch.isnan(targets), -1, (targets >= 0.5).long())
-
-    def check_classes(self, method: str) -> None:
-        """Refuse a task whose outputs are no probabilities.
-
-        Raises:
-            UsageError: regression or masks.
-        """
-        if self.name not in ("multilabel", "multiclass"):
-            raise UsageError(f"'{method}' needs labels or classes, not {self.name}", "choose --method erm")
+    if task.name == "masks":
+        if batch.masks is None:
+            raise UsageError("a segmenter learns from masks, and the dataset has none", "give --masks")
+        return batch.masks
+    return batch.targets
 
 
-MULTILABEL = Task("multilabel")
-
-
-def full_precision(logits: Tensor) -> Tensor:
-    """Return logits in fp32, where autocast left fewer bits."""
-    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
-
-
-def masked_bce(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean binary cross-entropy over the targets that are not NaN; a batch without any gives 0.
-
-    Args:
-        logits: (N, L).
-        targets: (N, L) in [0, 1], NaN where the label is empty.
-    """
-    return MULTILABEL.losses(logits, targets).mean()
+def batch_loss(task: Task, logits: Tensor, batch: Batch) -> Tensor:
+    """Return the mean loss over the known targets of a batch, times its weight in its step; a scalar."""
+    return task.loss(logits, batch_targets(task, batch)) * batch.weight

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from cxrshort import dataset as datasets
 from cxrshort import forecasts, places, runs, workers
 from cxrshort import manifest as manifests
@@ -24,6 +22,7 @@ from cxrshort.datasets.phantom import cohort as phantom_cohort
 from cxrshort.datasets.phantom.catalogue import DATASETS as PHANTOMS
 from cxrshort.datasets.phantom.planting import Planting, plan_planting
 from cxrshort.datasets.repositories.reading import ReadOptions
+from cxrshort.errors import UsageError
 from cxrshort.figures import gallery
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -38,6 +37,8 @@ def build_dataset(
     *,
     root: Path | None = None,
     out: Path | None = None,
+    name: str | None = None,
+    same_patients: str | None = None,
     size: int | None = None,
     recipe: str | None = None,
     fit: str | None = None,
@@ -75,6 +76,8 @@ def build_dataset(
         dataset: a cohort (``I``), a repository, several joined by commas, or a phantom dataset.
         root: folder of the raw repositories; default ``$CXRSHORT_DATA`` or ``data``.
         out: the dataset folder; default ``datasets/NAME``.
+        name: what models and tables call the dataset; default the name of its folder.
+        same_patients: an earlier dataset of the same folder of films, whose patient ids mean the same persons.
         size: side of the cached squares in pixels; default 224, or what a benchmark's paper uses.
         recipe: the paper whose way from files to squares is taken, see :mod:`cxrshort.datasets.building.pixel_recipes`.
         fit: over the recipe's: ``"crop"``, ``"pad"`` or ``"squash"``.
@@ -151,7 +154,6 @@ def build_dataset(
         shortcuts=shortcuts,
         comorbidities=comorbidities,
     )
-    strength = 1.0 if confounder_strength is None else confounder_strength
     folder = out or places.dataset_folder(dataset)
     options = _completed(
         options,
@@ -167,12 +169,13 @@ def build_dataset(
         seed=seed,
         number_of_images=number_of_images,
         planting=planting,
-        confounder_strength=strength,
+        confounder_strength=1.0 if confounder_strength is None else confounder_strength,
         options=options,
         where=where,
         sample=sample,
         per=per,
     )
+    candidates = _with_patients(candidates, same_patients)
     count = len(candidates.rows)
     if dry_run:
         made = 0 if metadata_only else count if part is None else len(part.rows(count))
@@ -184,6 +187,8 @@ def build_dataset(
         }
     arguments = {
         "dataset": dataset,
+        "name": name or folder.resolve().name,
+        "own_patients": candidates.own_patients,
         "root": root,
         "size": side,
         **pixels.record(),
@@ -191,7 +196,7 @@ def build_dataset(
         "seed": seed,
         "images": number_of_images,
         **({} if planting is None else planting.arguments()),
-        "confounder_strength": strength,
+        "confounder_strength": 1.0 if confounder_strength is None else confounder_strength,
         "masks": masks,
         "mask_patterns": mask_patterns,
         "options": dataclasses.asdict(dataclasses.replace(options, jobs=1, header_cache=None)),
@@ -231,7 +236,18 @@ def build_dataset(
         **_planted(dataset, planting, material),
         **found,
     }
-    return _finish(build, manifest, summary, recipe={"size": side, **pixels.record()}, root=candidates.root)
+    return _finish(
+        build,
+        summary,
+        {
+            "name": name or folder.resolve().name,
+            "root": str(candidates.root or ""),
+            "recipe": {"size": side, **pixels.record()},
+            "labels": manifests.labels(manifest),
+            "masks": material.mask_bits or ({"lungs": 1, "text": 16} if "mask_row" in manifest else {}),
+            "own_patients": candidates.own_patients,
+        },
+    )
 
 
 def _phantom_options(
@@ -254,23 +270,41 @@ def _planted(dataset: str, planting: Planting | None, material: Material) -> dic
     return {} if planting is None else {"planted": phantom_cohort.planted(dataset, planting, material.phantoms)}
 
 
-def _finish(
-    build: assembly.Build, manifest: pd.DataFrame, summary: dict[str, Any], *, recipe: dict[str, Any], root: Path | None
-) -> dict[str, Any]:
-    """Write run.json, remove the shards, and return what was made."""
-    folder, name = build.run.folder, str(summary["dataset"])
-    summary = {**summary, "published": cohorts.published(name)}
-    build.run.finish(
-        {
-            "name": name,
-            "folder": str(folder.resolve()),
-            "root": str(root or ""),
-            "recipe": recipe,
-            "labels": manifests.labels(manifest),
-            "masks": build.material.mask_bits or ({"lungs": 1, "text": 16} if "mask_row" in manifest else {}),
-            "summary": summary,
-        }
-    )
+def _with_patients(candidates: Candidates, earlier: str | None) -> Candidates:
+    """Return the candidates with what their patient ids are of: this folder, or an earlier dataset.
+
+    Raises:
+        UsageError: the dataset has no patients of its own, or the earlier one had none.
+    """
+    if earlier is None:
+        if not candidates.own_patients:
+            return candidates
+        note = (
+            "folder: its patient ids count as this folder's alone; --same-patients D if dataset D has the same persons"
+        )
+        return dataclasses.replace(candidates, notes=(*candidates.notes, note))
+    record = runs.read_json(places.locate_dataset(earlier).parent / runs.DONE)
+    if not (candidates.own_patients and record.get("own_patients")):
+        raise UsageError(
+            "--same-patients is for films of your own, and an earlier dataset of them",
+            "patients of published repositories are the same wherever they are read",
+        )
+    return dataclasses.replace(candidates, own_patients=str(record["own_patients"]))
+
+
+def _finish(build: assembly.Build, summary: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
+    """Write run.json, remove the shards, and return what was made.
+
+    Args:
+        build: where.
+        summary: what is reported.
+        record: what run.json says of the dataset besides its folder, its identity and the summary.
+    """
+    folder = build.run.folder
+    summary = {**summary, "published": cohorts.published(str(summary["dataset"]))}
+    # Of the rows as they are read, since types are those of the file.
+    identity = datasets.content_id(manifests.read(folder / datasets.MANIFEST), record["recipe"])
+    build.run.finish({"dataset_id": identity, "folder": str(folder.resolve()), **record, "summary": summary})
     shards.discard(folder)
     return {**summary, "folder": str(folder)}
 

@@ -15,7 +15,7 @@ from cxrshort.dataset import Dataset
 from cxrshort.errors import CxrshortError
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
-from cxrshort.models.sources import library
+from cxrshort.models.sources import opening
 
 REQUIRED = ("torch", "torchvision", "numpy", "pandas", "pydicom", "scikit-learn", "statsmodels", "captum", "diffusers")
 EXTRAS = {
@@ -45,7 +45,7 @@ def doctor(model: str | None = None, *, dataset: str | None = None, device: str 
         MissingInputError: the model or the dataset is not there.
         DataError: one of them cannot be read.
     """
-    described = library.describe(library.expand(model)[0]) if model is not None else None
+    described = opening.describe(opening.expand(model)[0]).description if model is not None else None
     data = datasets.load(dataset) if dataset is not None else None
     return {
         "versions": {"cxrshort": __version__, "python": platform.python_version(), **_versions(REQUIRED)},

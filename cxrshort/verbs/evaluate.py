@@ -3,15 +3,11 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-import torch
 
 from cxrshort import columns, distributed, forecasts, registry, runs
 from cxrshort import dataset as datasets
@@ -19,26 +15,29 @@ from cxrshort import manifest as manifests
 from cxrshort.compute import Compute, choose_compute, enough_memory
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError, UsageError
-from cxrshort.figures import plots
-from cxrshort.models import checkpoint
-from cxrshort.models.checkpoint import Description
+from cxrshort.figures import evaluation as figures
 from cxrshort.models.forecast import forecast
-from cxrshort.models.foreground import foreground
-from cxrshort.models.outlines import measure_outlines
-from cxrshort.models.scoring import SCORING_BATCH, score
-from cxrshort.models.sources import library
-from cxrshort.models.sources.external import describe_all
+from cxrshort.models.predictions import (
+    Fold,
+    check_datasets,
+    first_rows,
+    measure_masks,
+    predict,
+    prediction_table,
+    unseen_fold,
+)
+from cxrshort.models.scoring import SCORING_BATCH
+from cxrshort.models.sources.opening import Reference, describe_all, open_model, title
+from cxrshort.results import Column, Result, Table
 from cxrshort.stats import predictions as tables
-from cxrshort.stats.auc import auc_interval, roc_curve
 from cxrshort.stats.overlap import summarise_overlaps
-from cxrshort.stats.rank_correlation import rank_correlation
-from cxrshort.training.task import Task
 
 Report = Callable[[Mapping[str, Any]], None]
 
 PREDICTIONS = "predictions.csv"
 MASKS = "masks.csv"
 CORRELATIONS = "correlations.csv"
+SUMMARY = "summary.json"
 
 
 def evaluate(
@@ -47,7 +46,6 @@ def evaluate(
     dataset: Sequence[str],
     split: str = "test",
     label: str | None = None,
-    model_options: Mapping[str, str] | None = None,
     out: Path | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -55,22 +53,21 @@ def evaluate(
     dry_run: bool = False,
     force: bool = False,
     report: Report = lambda event: None,
-) -> dict[str, Any]:
+) -> Result:
     """Score every model on every dataset and return the table of AUCs and generalization gaps.
 
     Segmenters are measured by Dice and intersection over union instead, on the images that have a mask; regressions by
     the rank correlation of their numbers.
 
     Under ``torchrun`` several processes score a share of each fold; the first one writes, reports and returns the
-    result, the others return nothing.
+    result, the others return an empty one.
 
     Args:
-        models: model files or run folders.
+        models: model files, run folders, folders of runs, or models trained elsewhere, see
+            :mod:`cxrshort.models.sources.foreign`.
         dataset: dataset folders, manifests, ``-`` or names.
         split: ``"test"``, ``"val"``, ``"train"`` or ``"all"``; of the replicate that each model was trained on.
         label: the label of the summary and the figures; default COVID-19, else the first one.
-        model_options: what models that are none of ours do not say themselves, by the options of
-            :mod:`cxrshort.models.sources.external`, such as ``labels`` and ``range``.
         out: the results folder; default :func:`default_folder`.
         device: as in :func:`cxrshort.compute.choose_compute`.
         precision: as in :func:`cxrshort.compute.choose_compute`.
@@ -80,66 +77,176 @@ def evaluate(
         report: takes one event per model and dataset.
 
     Raises:
-        DataError: a model was trained on patients of the fold, or its images were made otherwise.
-        UsageError: a label that no model has, or segmenters among classifiers.
+        DataError: a model was trained on patients of the fold, its images were made otherwise, or an output is no
+            number.
+        UsageError: a label that no model has, segmenters among classifiers, or a model or dataset given twice.
     """
     compute = distributed.with_rank(choose_compute(device, precision=precision, threads=threads))
-    given = describe_all([str(each) for each in models], model_options or {})
-    names = [name for each in given for name in library.expand(each)]
-    described = [library.describe(name) for name in names]
-    loaded = [datasets.load(each) for each in dataset]
-    segmenters = _are_segmenters(names, described)
-    _refuse_mixed_tasks(names, described)
-    chosen = _choose_label(described, label)
-    folds = [[_fold(name, what, data, split) for data in loaded] for name, what in zip(names, described, strict=True)]
+    references = describe_all([str(each) for each in models])
+    _check_kinds(references)
+    loaded = check_datasets([datasets.load(each) for each in dataset])
+    chosen = _choose_label(references, label)
+    folds = [[unseen_fold(model, data, split) for data in loaded] for model in references]
     folder = out or default_folder(models, loaded, split=split, label=label)
     if dry_run:
-        plan = _plan(names, described, loaded, folds, compute=compute, split=split)
-        return {**plan, "label": chosen, "outputs": [forecasts.foresee(folder, force=force, resume=None)]}
-    read = {title: path for name in names for title, path in library.files(name).items()}
-    inputs = read | {data.name: data.path for data in loaded if data.path}
-    arguments = {"models": given, "dataset": dataset, "split": split, "label": label, **compute.record()}
-    judge = partial(_judge_one, split=split, compute=compute, report=runs.silent if compute.rank else report)
-    methods: list[str | None] = [None] * len(names) if segmenters else [*library.methods(described)]
+        plan = _plan(references, loaded, folds, compute=compute)
+        foreseen = forecasts.foresee(folder, force=force, resume=None)
+        return Result({**plan, "label": chosen, "outputs": [foreseen]}, plan=True)
+    arguments = {"models": models, "dataset": dataset, "split": split, "label": label, **compute.record()}
+    inputs = {name: path for model in references for name, path in model.files.items()}
+    inputs |= {data.name: data.path for data in loaded if data.path}
     with (
         distributed.process_group(compute),
         runs.opened(
             folder, "evaluate", arguments=arguments, inputs=inputs, compute=compute, force=force, resume=None
         ) as run,
     ):
+        tell = runs.silent if compute.rank else report
         with enough_memory(compute, images=SCORING_BATCH):
-            parts = [judge(*each, loaded) for each in zip(names, methods, folds, strict=True)]
+            parts = [_judge(*pair, compute=compute, report=tell) for pair in zip(references, folds, strict=True)]
         if run.read_only:
-            return {}
-        found = pd.concat(parts, ignore_index=True)
-        if segmenters:
-            summary = _summarise_masks(run, found)
-        else:
-            manifests.write(found, run.path(PREDICTIONS))
-            numbers = described[0].recipe.get("task") == "regression"
-            summary = _summarise_numbers(run, found) if numbers else _summarise(run, found, chosen)
-            summary["notes"] = tables.why_no_gap(found)
-        runs.write_json(run.path("summary.json"), summary)
-        run.finish({"summary": summary})
-    return {**summary, "folder": str(folder)}
+            return Result()
+        result = _findings(run, pd.concat(parts, ignore_index=True), references[0], label=chosen)
+        runs.write_json(run.path(SUMMARY), result.summary)
+        run.finish({"summary": result.summary})
+    return result
 
 
-def _judge_one(
-    name: str,
-    method: str | None,
-    folds: Sequence[Dataset],
-    loaded: Sequence[Dataset],
-    *,
-    split: str,
-    compute: Compute,
-    report: Report,
-) -> pd.DataFrame:
-    """Return the predictions of one model on its folds, or how well it draws their masks where it has no method."""
-    if method is None:
-        return _outline(name, folds, compute=compute, report=report)
-    return pd.concat(
-        _predict(name, loaded, folds, method=method, split=split, compute=compute, report=report), ignore_index=True
-    )
+def _check_kinds(references: Sequence[Reference]) -> None:
+    """Refuse segmenters among classifiers, and regressions among models of labels."""
+    kinds = [model.outputs.name if model.description.kind != "segmenter" else "masks" for model in references]
+    for kind, noun in (("masks", "segmenter"), ("regression", "regression")):
+        if kind in kinds and set(kinds) != {kind}:
+            one = references[kinds.index(kind)]
+            other = next(model for model, own in zip(references, kinds, strict=True) if own != kind)
+            raise UsageError(
+                f"'{one.name}' is a {noun} and '{other.name}' is not", f"evaluate {noun}s and classifiers apart"
+            )
+
+
+def _choose_label(references: Sequence[Reference], label: str | None) -> str:
+    names = list(dict.fromkeys(name for model in references for name in model.description.labels))
+    if label is None:
+        return columns.COVID if columns.COVID in names else names[0]
+    registry.check_name(names, label, kind="label of these models")
+    return label
+
+
+def _judge(model: Reference, folds: Sequence[Fold], *, compute: Compute, report: Report) -> pd.DataFrame:
+    """Return one model's predictions on its folds, or how well it draws their masks."""
+    opened = open_model(model, compute)
+    judge = measure_masks if model.description.kind == "segmenter" else predict
+    parts = []
+    for fold in folds:
+        parts.append(judge(opened, fold, compute))
+        report({"event": "scored", "model": model.title, "dataset": fold.data.name, "images": len(parts[-1])})
+    return pd.concat(parts, ignore_index=True)
+
+
+def _findings(run: runs.Run, measured: pd.DataFrame, first: Reference, *, label: str) -> Result:
+    """Write the tables and figures that follow from what was measured, and return them."""
+    if first.description.kind == "segmenter":
+        return _overlaps(run, measured)
+    manifests.write(measured, run.path(PREDICTIONS))
+    if first.outputs.name == "regression":
+        return _correlations(run, measured)
+    return _aucs(run, measured, label)
+
+
+def _overlaps(run: runs.Run, measured: pd.DataFrame) -> Result:
+    manifests.write(measured, run.path(MASKS))
+    names = tables.tell_apart(measured["dataset"], measured["dataset_id"])
+    overlaps = summarise_overlaps(measured.assign(dataset=names))
+    manifests.write(overlaps, run.path("overlaps.csv"))
+    rows = _records(overlaps)
+    heads = [
+        Column("model", "model", folds=True),
+        Column("mask", "mask", folds=True),
+        Column("tested on", "dataset"),
+        Column("images", "images", "count"),
+        Column("without mask", "without_mask", "count"),
+        Column("Dice", "dice", "interval"),
+        Column("IoU", "iou", "interval"),
+    ]
+    shown = Table(heads, rows, title="mean over images, with 95 % interval")
+    return Result({"overlaps": rows}, (shown,), folder=run.folder)
+
+
+def _correlations(run: runs.Run, predictions: pd.DataFrame) -> Result:
+    found = tables.correlation_table(predictions)
+    manifests.write(found, run.path(CORRELATIONS))
+    if found["value"].isna().all():
+        reason = found["reason"].iloc[0]
+        raise DataError(f"no rank correlation ({reason})", "evaluate on a dataset that knows the number")
+    rows, notes = _records(found), tables.why_no_gap(predictions)
+    heads = [
+        Column("training", "training", folds=True),
+        Column("tested on", "dataset"),
+        Column("role", "role", folds=True),
+        Column("replicate", "replicate", "count"),
+        Column("label", "label", folds=True),
+        Column("images", "images", "count"),
+        Column("correlation", "value", "interval"),
+    ]
+    shown = Table(heads, _with_roles(rows), title="Spearman's rank correlation, with 95 % interval")
+    return Result({"correlations": rows, "notes": notes}, (shown,), notes=notes, folder=run.folder)
+
+
+def _aucs(run: runs.Run, predictions: pd.DataFrame, label: str) -> Result:
+    aucs, means, gaps = (make(predictions) for make in (tables.auc_table, tables.mean_table, tables.gap_table))
+    if aucs["auc"].isna().all():
+        reasons = "; ".join(sorted(set(aucs["reason"])))
+        raise DataError(f"no label has both classes in the test fold ({reasons})", "evaluate on a dataset with both")
+    for name, table in (("aucs.csv", aucs), ("means.csv", means), ("gaps.csv", gaps)):
+        manifests.write(table, run.path(name))
+    drawn = figures.draw_evaluation(predictions, label, roc=run.path(figures.ROC), gap=run.path(figures.GAP))
+    without, notes = sorted(set(aucs.loc[aucs["auc"].isna(), "label"])), tables.why_no_gap(predictions)
+    summary = {
+        "label": label,
+        **{name: _of(table, label) for name, table in (("aucs", aucs), ("means", means), ("gaps", gaps))},
+        "labels_without_auc": without,
+        "notes": notes,
+    }
+    if without:
+        notes = [*notes, f"no AUC, one class only in a test fold: {', '.join(without)} (reasons in aucs.csv)"]
+    names = [label, *(name for name in dict.fromkeys(aucs["label"]) if name != label)]
+    shown = [table for name in names for table in _auc_tables(name, means, gaps, detail=name != label)]
+    return Result(summary, shown, drawn, notes, run.folder)
+
+
+def _auc_tables(label: str, means: pd.DataFrame, gaps: pd.DataFrame, *, detail: bool) -> list[Table]:
+    """Return what people see of one label: means over replicates, and the gaps where there are any."""
+    training = Column("training", "training", folds=True)
+    heads = [
+        training,
+        Column("tested on", "dataset"),
+        Column("role", "role"),
+        Column("pos.", "positives", "count"),
+        Column("neg.", "negatives", "count"),
+        Column("AUC", "mean", "interval"),
+    ]
+    shown = [Table(heads, _with_roles(_of(means, label)), f"{label}, AUC with 95 % interval", detail)]
+    differences = [{**row, "sides": f"{row['internal']} - {row['external']}"} for row in _of(gaps, label)]
+    if differences:
+        heads = [training, Column("internal - external", "sides"), Column("generalization gap", "gap", "interval")]
+        shown.append(Table(heads, differences, detail=detail))
+    return shown
+
+
+def _with_roles(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "role": row["role"] or "unknown"} for row in rows]
+
+
+def _of(table: pd.DataFrame, label: str) -> list[dict[str, Any]]:
+    """Return the rows of one label."""
+    return _records(table[table["label"] == label]) if len(table) else []
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        for row in table.astype(object).to_dict(orient="records")
+    ]
 
 
 def default_folder(models: Sequence[str | Path], loaded: Sequence[Dataset], *, split: str, label: str | None) -> Path:
@@ -157,7 +264,7 @@ def default_folder(models: Sequence[str | Path], loaded: Sequence[Dataset], *, s
 
 def _model_part(model: str | Path) -> str:
     """Return what a folder calls a model: its run folder without the ``runs`` before it, in one word."""
-    parts = list(Path(library.title(str(model))).parts)
+    parts = list(Path(title(str(model))).parts)
     return _as_name("-".join(parts[1:] if len(parts) > 1 and parts[0] == "runs" else parts))
 
 
@@ -174,205 +281,29 @@ def _as_name(text: str) -> str:
 
 
 def _plan(
-    names: Sequence[str],
-    described: Sequence[Description],
+    references: Sequence[Reference],
     loaded: Sequence[Dataset],
-    folds: Sequence[Sequence[Dataset]],
+    folds: Sequence[Sequence[Fold]],
     *,
     compute: Compute,
-    split: str,
 ) -> dict[str, Any]:
     """Return what an evaluation would read and what it would take."""
-    by_dataset = [sum(len(own[each].manifest) for own in folds) for each in range(len(loaded))]
-    largest = max(range(len(loaded)), key=lambda each: by_dataset[each])
-    few = replace(folds[0][largest], manifest=folds[0][largest].manifest.head(100))
-    zeros = np.zeros((len(few.manifest), len(described[0].labels)), np.float32)
-    sample = _table(names[0], described[0], loaded[largest], few, logits=zeros, method="erm", split=split)
+    by_dataset = [sum(len(own[place].data.manifest) for own in folds) for place in range(len(loaded))]
+    names = tables.tell_apart(
+        pd.Series([data.name for data in loaded]), pd.Series([data.dataset_id for data in loaded])
+    )
+    few = first_rows(folds[0][int(np.argmax(by_dataset))], 100)
+    zeros = np.zeros((len(few.data.manifest), len(references[0].description.labels)), np.float32)
+    sample = prediction_table(references[0], few, zeros)
     row = len(sample.to_csv(index=False)) / max(1, len(sample))
     return {
         "dry_run": True,
-        "reads": [*names, *(str(each.path) if each.path else "standard input" for each in loaded)],
+        "reads": [*(model.name for model in references), *(str(data.path or "standard input") for data in loaded)],
         "images": sum(by_dataset),
-        "by_dataset": dict(zip([each.name for each in loaded], by_dataset, strict=True)),
+        "by_dataset": dict(zip(names, by_dataset, strict=True)),
         "device": compute.device,
         "threads": compute.threads,
         "disk_mib": round(row * sum(by_dataset) / 2**20, 2),
         "disk_free_mib": forecasts.free_disk_mib(Path("results")),
-        **forecast(names, folds, compute=compute),
+        **forecast(references, folds, compute=compute),
     }
-
-
-def _are_segmenters(names: Sequence[str], described: Sequence[Description]) -> bool:
-    drawing = [description.kind == "segmenter" for description in described]
-    if any(drawing) and not all(drawing):
-        raise UsageError(
-            f"'{names[drawing.index(True)]}' is a segmenter and '{names[drawing.index(False)]}' is not",
-            "evaluate segmenters and classifiers apart",
-        )
-    return any(drawing)
-
-
-def _refuse_mixed_tasks(names: Sequence[str], described: Sequence[Description]) -> None:
-    regressions = [description.recipe.get("task") == "regression" for description in described]
-    if any(regressions) and not all(regressions):
-        raise UsageError(
-            f"'{names[regressions.index(True)]}' predicts a number and '{names[regressions.index(False)]}' does not",
-            "evaluate regressions and classifiers apart",
-        )
-
-
-def _summarise_numbers(run: runs.Run, predictions: pd.DataFrame) -> dict[str, Any]:
-    """Return the rank correlation of each model's numbers on each dataset, with the difference inside - outside."""
-    rows = []
-    for label in tables.labels(predictions):
-        keys = ["trained_on", "architecture", "method", "dataset", "role", "replicate"]
-        for key, part in predictions.groupby(keys, sort=False):
-            part = part[part[tables.LOGIT + label].notna()]  # other models may predict other numbers
-            if part.empty:
-                continue
-            found = rank_correlation(
-                part[tables.TARGET + label], part[tables.LOGIT + label], part["person_id"], rng=np.random.default_rng(0)
-            )
-            rows.append({**dict(zip(keys, key, strict=True)), "label": label, **asdict(found)})
-    manifests.write(pd.DataFrame(rows), run.path(CORRELATIONS))
-    if all(row["value"] is None for row in rows):
-        raise DataError(f"no rank correlation ({rows[0]['reason']})", "evaluate on a dataset that knows the number")
-    return {"correlations": rows}
-
-
-def _choose_label(described: Sequence[Description], label: str | None) -> str:
-    known = list(dict.fromkeys(name for each in described for name in each.labels))
-    if label is None:
-        return columns.COVID if columns.COVID in known else known[0]
-    registry.check_name(known, label, kind="label of these models")
-    return label
-
-
-def _fold(name: str, description: Description, data: Dataset, split: str) -> Dataset:
-    """Return the rows that a model is judged on: those of its own replicate, never seen in training."""
-    checkpoint.check_pixels(name, description, dataset=data.name, pixels=data.recipe)
-    fold = data.fold(split, replicate=description.replicate)
-    people = fold.manifest["person_id"]
-    seen = checkpoint.trained_on(description, people)
-    if seen:
-        raise DataError(
-            f"'{name}' was trained on {seen} of the {people.nunique()} patients of {data.name} ({split})",
-            "--split test takes the fold that training never saw",
-        )
-    return fold
-
-
-def _predict(
-    name: str,
-    loaded: Sequence[Dataset],
-    folds: Sequence[Dataset],
-    *,
-    method: str,
-    split: str,
-    compute: Compute,
-    report: Report,
-) -> list[pd.DataFrame]:
-    model, description = library.load(name)
-    model = model.to(compute.torch_device)
-    task = Task(str(description.recipe.get("task", "multilabel")))
-    parts = []
-    for data, fold in zip(loaded, folds, strict=True):
-        outputs = torch.from_numpy(score(model, foreground(description, fold), compute=compute))
-        logits = task.scores(outputs).numpy()
-        parts.append(_table(name, description, data, fold, logits=logits, method=method, split=split))
-        report({"event": "scored", "model": library.title(name), "dataset": data.name, "images": len(logits)})
-    return parts
-
-
-def _outline(name: str, folds: Sequence[Dataset], *, compute: Compute, report: Report) -> pd.DataFrame:
-    model, description = library.load(name)
-    structure = description.labels[0]
-    parts = []
-    for fold in folds:
-        measured = measure_outlines(model, fold, structure=structure, compute=compute)
-        known: dict[str, Any] = {"model": library.title(name), "dataset": fold.name, "replicate": description.replicate}
-        parts.append(measured.assign(**known, mask=structure)[[*known, "mask", *measured.columns]])
-        report({"event": "scored", "model": library.title(name), "dataset": fold.name, "images": len(measured)})
-    return pd.concat(parts, ignore_index=True)
-
-
-def _summarise_masks(run: runs.Run, measured: pd.DataFrame) -> dict[str, Any]:
-    manifests.write(measured, run.path(MASKS))
-    overlaps = summarise_overlaps(measured)
-    manifests.write(overlaps, run.path("overlaps.csv"))
-    return {"overlaps": _records(overlaps)}
-
-
-def _table(
-    name: str,
-    description: Description,
-    data: Dataset,
-    fold: Dataset,
-    *,
-    logits: npt.NDArray[np.float32],
-    method: str,
-    split: str,
-) -> pd.DataFrame:
-    known = fold.manifest
-    table = pd.DataFrame(index=known.index)
-    table["model"] = library.title(name)
-    table["trained_on"], table["architecture"] = description.dataset, description.architecture
-    table["method"] = method
-    table["dataset"], table["replicate"] = data.name, description.replicate
-    table["role"] = tables.INTERNAL if data.name == description.dataset else tables.EXTERNAL
-    for column in tables.IMAGE_COLUMNS:
-        table[column] = known[column] if column in known else (split if column == "split" else "")
-    measured = {
-        **{tables.TARGET + each: _targets(known, each) for each in description.labels},
-        **{tables.LOGIT + each: logits[:, number] for number, each in enumerate(description.labels)},
-    }
-    return pd.concat([table, pd.DataFrame(measured, index=known.index)], axis=1)
-
-
-def _targets(manifest: pd.DataFrame, label: str) -> npt.NDArray[np.float32]:
-    """Return the truth for one label; a dataset that does not know the label has none."""
-    try:
-        return datasets.targets(manifest, label)
-    except UsageError:
-        return np.full(len(manifest), np.nan, np.float32)
-
-
-def _summarise(run: runs.Run, predictions: pd.DataFrame, label: str) -> dict[str, Any]:
-    aucs, means, gaps = (make(predictions) for make in (tables.auc_table, tables.mean_table, tables.gap_table))
-    if aucs["auc"].isna().all():
-        reasons = "; ".join(sorted(set(aucs["reason"])))
-        raise DataError(f"no label has both classes in the test fold ({reasons})", "evaluate on a dataset with both")
-    for name, table in (("aucs.csv", aucs), ("means.csv", means), ("gaps.csv", gaps)):
-        manifests.write(table, run.path(name))
-    _draw(run, predictions, label)
-    return {
-        "label": label,
-        "aucs": _records(aucs[aucs["label"] == label]),
-        "means": _records(means[means["label"] == label]),
-        "gaps": _records(gaps[gaps["label"] == label] if len(gaps) else gaps),
-        "labels_without_auc": sorted(set(aucs.loc[aucs["auc"].isna(), "label"])),
-    }
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [
-        {str(name): None if pd.isna(value) else value for name, value in row.items()}
-        for row in table.astype(object).to_dict(orient="records")
-    ]
-
-
-def _draw(run: runs.Run, predictions: pd.DataFrame, label: str) -> None:
-    curves, points = [], []
-    for cell in tables.cells(predictions, label):
-        for replicate, sample in cell.samples.items():
-            interval = auc_interval(sample.targets, sample.scores, sample.clusters)
-            if interval.auc is None:
-                continue
-            fpr, tpr = roc_curve(sample.targets, sample.scores)
-            limits = interval.auc, interval.low, interval.high
-            curves.append(plots.RocCurve(cell.trained_on, cell.dataset, replicate, fpr, tpr, *limits))
-            name = cell.family if len(cell.samples) == 1 else f"{cell.family}, replicate {replicate}"
-            points.append(plots.GapPoint(name, cell.dataset, cell.role == tables.INTERNAL, *limits))
-    if curves:
-        plots.roc_panels(curves, run.path("roc.png"))
-        plots.gap_plot(points, run.path("gap.png"))

@@ -8,6 +8,7 @@ from typing import Any
 from cxrshort import dataset as datasets
 from cxrshort import distributed, runs
 from cxrshort.compute import choose_compute
+from cxrshort.models.outputs import Task
 from cxrshort.training import recipes, sweeps, tracking
 from cxrshort.training.checks import find_fitting_architecture
 from cxrshort.training.distributed_steps import check_batch_size
@@ -15,7 +16,6 @@ from cxrshort.training.folders import default_folder, replicate_folders
 from cxrshort.training.inputs import TrainingJob
 from cxrshort.training.job import forecast_jobs, train_model
 from cxrshort.training.objectives.contract import make_objective
-from cxrshort.training.task import Task
 
 Report = Callable[[Mapping[str, Any]], None]
 

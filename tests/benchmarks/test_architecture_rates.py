@@ -22,14 +22,14 @@ from cxrshort.dataset import Pixels
 from cxrshort.images.cache import create_cache
 from cxrshort.models import ARCHITECTURES, checkpoint, factory
 from cxrshort.models.classifier import Classifier, default_spec
-from cxrshort.models.lookup import find_architecture
+from cxrshort.models.outputs import Task
 from cxrshort.models.scoring import SCORING_BATCH, score
+from cxrshort.models.sources.architectures import find_architecture
 from cxrshort.training import recipes
 from cxrshort.training.checkpointing import Checkpoint
 from cxrshort.training.data.batches import Batches
 from cxrshort.training.loop import FitConfig, fit, make_optimizer
 from cxrshort.training.objectives.erm import ERM
-from cxrshort.training.task import Task
 
 from .turns import in_turns
 

@@ -20,7 +20,7 @@ from cxrshort.dataset import Dataset
 from cxrshort.images.prefetch import Source
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.classifier import Classifier, InputSpec
-from cxrshort.models.lookup import find_architecture
+from cxrshort.models.sources.architectures import find_architecture
 from cxrshort.training import recipes
 from cxrshort.training.checkpointing import Checkpoint
 from cxrshort.training.data.batches import Batches

@@ -21,12 +21,12 @@ from cxrshort.images.cache import create_cache
 from cxrshort.images.decoding import decode_into
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.models.outputs import masked_bce
 from cxrshort.training import recipes
 from cxrshort.training.checkpointing import Checkpoint
 from cxrshort.training.data.batches import Batches
 from cxrshort.training.loop import FitConfig, fit, make_optimizer
 from cxrshort.training.objectives.erm import ERM
-from cxrshort.training.task import masked_bce
 
 from .turns import in_turns
 

@@ -170,13 +170,14 @@ def test_evaluate_prints_aucs_with_intervals_and_the_gap(here: Path) -> None:
     datasets = ("--dataset", "tiny", "--dataset", "other", "--out", "results")
     lines = printed("evaluate", "run-0", "run-1", *datasets, *CPU).splitlines()
     assert lines[0] == "COVID-19, AUC with 95 % interval"
-    assert lines[1] == "trained on   architecture   tested on   role       pos.   neg.   AUC"
+    training = "tiny/small-cnn/erm, epochs=1"
+    assert lines[1] == f"{'training':<{len(training)}}   tested on   role       pos.   neg.   AUC"
     auc = r"#\.### \[#\.###, #\.###\], SD #\.### over 2( \(.+\))?"
-    assert re.fullmatch(rf"tiny         small-cnn      tiny        internal      6      6   {auc}", lines[3])
-    assert re.fullmatch(rf"tiny         small-cnn      other       external      6      6   {auc}", lines[4])
-    assert lines[6] == "trained on   architecture   internal - external   generalization gap"
+    assert re.fullmatch(rf"{training}   tiny        internal      6      6   {auc}", lines[3])
+    assert re.fullmatch(rf"{training}   other       external      6      6   {auc}", lines[4])
+    assert lines[6] == f"{'training':<{len(training)}}   internal - external   generalization gap"
     gap = r"-?#\.### \[-?#\.###, -?#\.###\]"
-    assert re.fullmatch(rf"tiny         small-cnn      tiny - other          {gap}", lines[8])
+    assert re.fullmatch(rf"{training}   tiny - other          {gap}", lines[8])
     assert lines[9:] == ["", "written to results"]
 
 
@@ -191,7 +192,7 @@ def test_labels_without_auc_are_a_note_on_stderr(here: Path) -> None:
     manifest.write_text("".join(",".join(line) + "\n" for line in lines))
     loud = [each for each in CPU if each != "--quiet"]
     result = cxrshort_here("evaluate", "run", "--dataset", "tiny", "--out", "results", *loud)
-    gap = "note: no generalization gap: tiny/small-cnn/erm was tested on its own dataset alone; "
+    gap = "note: no generalization gap: tiny/small-cnn/erm, epochs=1 was tested on its own dataset alone; "
     gap += "--dataset NAME of another hospital gives the outside\n"
     note = "note: no AUC, one class only in a test fold: Edema (reasons in aucs.csv)\n"
     assert result.stderr == "scored 12 images of tiny with run\n" + gap + note

@@ -29,7 +29,8 @@ def curve(trained_on, tested_on, replicate, shift=1.0):
     targets = np.repeat([0.0, 1.0], 30)
     scores = shift * targets + rng.normal(size=60)
     area = auc_interval(targets, scores)
-    return RocCurve(trained_on, tested_on, replicate, *roc_curve(targets, scores), area.auc, area.low, area.high)
+    role = "internal" if trained_on == tested_on else "external"
+    return RocCurve(trained_on, tested_on, role, replicate, *roc_curve(targets, scores), area.auc, area.low, area.high)
 
 
 def size_and_mode(path):
@@ -51,7 +52,8 @@ def draw_everything(folder: Path) -> list[Path]:
     return [
         roc_panels([curve(a, b, r) for a in ("I", "II") for b in ("I", "II") for r in (0, 1)], folder / "roc.png"),
         gap_plot(
-            [GapPoint("m", "I", True, 0.9, 0.8, 0.95), GapPoint("m", LONG, False, 0.4, None, None)], folder / "g.png"
+            [GapPoint("m", "I", "internal", 0.9, 0.8, 0.95), GapPoint("m", LONG, "external", 0.4, None, None)],
+            folder / "g.png",
         ),
         average_images({"I": gradient, LONG: gradient.T}, folder / "average.png", counts={"I": 10, LONG: 2000}),
         contact_sheet(pixels, ["one", "two\nlines"], folder / "sheet.png"),
@@ -81,8 +83,13 @@ def test_roc_panels_use_the_papers_colours(tmp_path, replicates):
 
 
 def test_roc_legend_puts_the_internal_dataset_first_and_gives_mean_and_deviation():
-    curves = [RocCurve("II", "I", r, np.array([0, 1]), np.array([0, 1]), a) for r, a in enumerate((0.7, 0.8))]
-    curves += [RocCurve("II", "II", r, np.array([0, 1]), np.array([0, 1]), a) for r, a in enumerate((0.994, 0.998))]
+    curves = [
+        RocCurve("II/erm", "I", "external", r, np.array([0, 1]), np.array([0, 1]), a) for r, a in enumerate((0.7, 0.8))
+    ]
+    curves += [
+        RocCurve("II/erm", "II", "internal", r, np.array([0, 1]), np.array([0, 1]), a)
+        for r, a in enumerate((0.994, 0.998))
+    ]
     key = plots._legend_of(curves, {"I": "red", "II": "teal"})
     assert key == [
         ("II (internal): AUC 0.996 ± 0.003, n = 2", "teal"),
@@ -130,7 +137,7 @@ def test_average_images_share_one_grey_scale(tmp_path):
 
 
 def test_gap_plot_has_room_for_every_digit_of_an_auc_near_zero(tmp_path):
-    path = gap_plot([GapPoint("m", "external", False, 0.0000093, 0.0000011, 0.0000213)], tmp_path / "gap.png")
+    path = gap_plot([GapPoint("m", "external", "external", 0.0000093, 0.0000011, 0.0000213)], tmp_path / "gap.png")
     with Image.open(path) as image:
         shown = np.asarray(image.convert("L"))
     assert (shown[:, -15:] == 255).all()

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from cxrshort.models import ARCHITECTURES
-from cxrshort.models.lookup import find_architecture
+from cxrshort.models.sources.architectures import find_architecture
 
 LARGE = {"alexnet", "covid-net-small", "covid-net-large", "multitask-unet"}
 NAMES = [

@@ -9,9 +9,9 @@ from torchvision import models
 
 from cxrshort.models.architecture import Architecture
 from cxrshort.models.classifier import default_spec
-from cxrshort.models.lookup import count_parameters, find_architecture
 from cxrshort.models.networks.alexnet import ALEXNET
 from cxrshort.models.networks.vision_transformer import VIT_B_16
+from cxrshort.models.sources.architectures import count_parameters, find_architecture
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,11 @@ def part(dataset, replicate, *, logits=None, targets=TARGETS, **more):
     """Return the predictions of one model on one dataset."""
     columns = {
         "model": f"runs/{replicate}",
-        "trained_on": "I",
-        "architecture": "small",
-        "method": "erm",
+        "model_id": f"m{replicate}",
+        "training": "I/small/erm",
+        "training_id": "t0",
         "dataset": dataset,
+        "dataset_id": f"d{dataset}",
         "replicate": replicate,
         "role": "internal" if dataset == "I" else "external",
         "image_id": [f"{dataset}/{number}" for number in range(6)],
@@ -50,7 +51,7 @@ def sample(dataset, replicate):
 
 def test_cells_hold_a_sample_for_each_replicate():
     inside, outside = tables.cells(table(), "X")
-    assert (inside.dataset, inside.role, inside.family) == ("I", "internal", "I/small/erm")
+    assert (inside.dataset, inside.role, inside.training) == ("I", "internal", "I/small/erm")
     assert (outside.dataset, outside.role, outside.label) == ("II", "external", "X")
     assert list(inside.samples) == [0, 1]
     assert inside.samples[1].scores.tolist() == LOGITS["I", 1]
@@ -67,19 +68,50 @@ def test_cells_leave_out_images_without_a_logit_and_labels_without_any():
     assert tables.labels(predictions) == ["X", "Y"]
 
 
-def test_cells_part_families():
-    other = part("I", 0, model="runs/other", method="adversarial")
-    assert [cell.family for cell in tables.cells(table(part("I", 0), other), "X")] == [
-        "I/small/erm",
-        "I/small/adversarial",
+def test_cells_part_trainings_by_their_identity():
+    other = part("I", 0, model="runs/other", model_id="m9", training="I/small/adversarial", training_id="t1")
+    parts = tables.cells(table(part("I", 0), other), "X")
+    assert [(cell.training, cell.training_id) for cell in parts] == [
+        ("I/small/erm", "t0"),
+        ("I/small/adversarial", "t1"),
     ]
 
 
-def test_cells_refuse_two_models_of_one_replicate():
-    with pytest.raises(DataError) as caught:
-        tables.cells(table(part("I", 0), part("I", 0, model="runs/again")), "X")
-    assert caught.value.message == "'runs/0' and 'runs/again' are replicate 0 of the same training"
-    assert caught.value.hint == "evaluate one of them"
+def test_two_trainings_of_one_name_are_told_apart():
+    ids = ["2f3a0", "91c00"]
+    parts = [part("I", 0, model_id=each, training_id=each) for each in ids]
+    assert [cell.training for cell in tables.cells(table(*parts), "X")] == ["I/small/erm (2f3a)", "I/small/erm (91c0)"]
+    assert [cell.training for cell in tables.cells(parts[0], "X")] == ["I/small/erm"]
+
+
+def test_two_datasets_of_one_name_are_never_pooled():
+    sides = (("1f", "internal"), ("22", "external"))
+    parts = [part("I", 0).assign(dataset="folder", dataset_id=f"aaaa{each}", role=role) for each, role in sides]
+    names = [cell.dataset for cell in tables.cells(table(*parts), "X")]
+    assert names == ["folder (aaaa1f)", "folder (aaaa22)"]
+    (gap,) = tables.gap_table(table(*parts)).to_dict("records")
+    assert (gap["internal"], gap["external"], gap["gap"]) == ("folder (aaaa1f)", "folder (aaaa22)", 0)
+
+
+def test_models_of_one_replicate_stand_as_rows_of_their_own():
+    cells = tables.cells(table(part("I", 0), part("I", 0, model="runs/again", model_id="m9")), "X")
+    assert [cell.training for cell in cells] == ["I/small/erm (runs/0)", "I/small/erm (runs/again)"]
+    assert [list(cell.samples) for cell in cells] == [[0], [0]]
+
+
+def test_note_says_which_side_is_missing():
+    notes = [
+        tables.why_no_gap(part("I", 0)),
+        tables.why_no_gap(part("II", 0)),
+        tables.why_no_gap(part("I", 0, role="")),
+        tables.why_no_gap(table(part("I", 0), part("II", 0))),
+    ]
+    assert [[note.partition("I/small/erm ")[2].partition(";")[0] for note in each] for each in notes] == [
+        ["was tested on its own dataset alone"],
+        ["was tested outside alone"],
+        ["does not say what it was trained on"],
+        [],
+    ]
 
 
 def test_cells_refuse_an_image_twice():
@@ -96,7 +128,7 @@ def test_cells_refuse_a_table_without_targets():
 
 
 def test_tables_survive_writing_and_reading():
-    predictions = table(*(part(*key, method="") for key in LOGITS))
+    predictions = table(*(part(*key, training="") for key in LOGITS))
     again = pd.read_csv(io.StringIO(predictions.to_csv(index=False)))
     pd.testing.assert_frame_equal(tables.auc_table(again), tables.auc_table(predictions))
     pd.testing.assert_frame_equal(tables.gap_table(again), tables.gap_table(predictions))
@@ -161,7 +193,6 @@ def test_gap_table_has_its_columns_where_it_has_no_rows():
     assert list(empty.columns) == list(tables.gap_table(table()).columns) == list(tables.GAP_COLUMNS)
 
 
-def test_gap_table_never_mixes_families():
-    inside = part("I", 0, trained_on="a/b", architecture="c")
-    outside = part("II", 0, trained_on="a", architecture="b/c")
+def test_gap_table_never_mixes_trainings():
+    inside, outside = part("I", 0), part("II", 0, training_id="t1")
     assert len(tables.gap_table(table(inside, outside))) == 0

@@ -8,7 +8,7 @@ import torch
 from cxrshort.compute import choose_compute, deterministic
 from cxrshort.models import ARCHITECTURES, checkpoint, factory
 from cxrshort.models.classifier import InputSpec
-from cxrshort.models.lookup import find_architecture
+from cxrshort.models.sources.architectures import find_architecture
 from cxrshort.training import OBJECTIVES
 from cxrshort.verbs.build_dataset import build_dataset
 from cxrshort.verbs.evaluate import evaluate
@@ -61,5 +61,5 @@ def test_segmenter_and_pipeline_train_and_are_evaluated(films: Path, tmp_path: P
     train(str(films), arch="unet-small", overrides={**quick, "task": "masks"}, out=tmp_path / "lungs", device="cuda")
     overrides = {**quick, "background": "noise", "segmenter": str(tmp_path / "lungs")}
     train(str(films), arch="small-cnn", overrides=overrides, out=tmp_path / "whole", device="cuda")
-    results = evaluate([tmp_path / "whole"], dataset=[str(films)], out=tmp_path / "results", device="cuda")
+    results = evaluate([tmp_path / "whole"], dataset=[str(films)], out=tmp_path / "results", device="cuda").summary
     assert len(results["aucs"]) == 1

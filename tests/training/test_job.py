@@ -17,13 +17,13 @@ from cxrshort.errors import ResumableError, UsageError
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
+from cxrshort.models.outputs import MULTILABEL, Task
 from cxrshort.registry import Entry
 from cxrshort.training import OBJECTIVES, recipes
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.inputs import TrainingJob
 from cxrshort.training.job import CHECKPOINT, train_model
 from cxrshort.training.objectives.contract import Needs, Objective, ValidationImages
-from cxrshort.training.task import MULTILABEL, Task
 
 from .tiny import tiny_dataset
 

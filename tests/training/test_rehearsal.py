@@ -11,10 +11,10 @@ from cxrshort.models import factory
 from cxrshort.models.architecture import Architecture
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
-from cxrshort.models.lookup import find_architecture
+from cxrshort.models.outputs import Task
+from cxrshort.models.sources.architectures import find_architecture
 from cxrshort.training.objectives.contract import make_objective
 from cxrshort.training.rehearsal import rehearse
-from cxrshort.training.task import Task
 from cxrshort.verbs.train import train
 
 from .tiny import tiny_dataset

@@ -22,6 +22,7 @@ from cxrshort.errors import OutputError
 from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.models.outputs import Task
 from cxrshort.models.scoring import scan, score
 from cxrshort.training import recipes
 from cxrshort.training.checkpointing import Checkpoint
@@ -29,7 +30,6 @@ from cxrshort.training.data.batches import Batches
 from cxrshort.training.data.sampling import balanced_chances
 from cxrshort.training.loop import FitConfig, fit
 from cxrshort.training.objectives.contract import make_objective
-from cxrshort.training.task import Task
 
 LABELS = ("COVID-19", "Edema")
 SGD = {"optimizer": "sgd", "learning_rate": 0.1, "epochs": 2, "batch_size": 9}

@@ -43,7 +43,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def judge(home: Path, out: Path, *, models: tuple[str, ...] = ("replicate-0", "replicate-1"), **options: object):
     chosen = {"dataset": [str(home / "tiny"), str(home / "other")], **CPU, **options}
-    return evaluate([home / each for each in models], out=out, **chosen)  # type: ignore[arg-type]
+    return evaluate([home / each for each in models], out=out, **chosen).document  # type: ignore[arg-type]
 
 
 def fails(home: Path, out: Path, **options: object) -> CxrshortError:
@@ -200,25 +200,78 @@ def test_images_of_another_size_are_scored(home: Path, tmp_path: Path) -> None:
     assert summary["means"][0]["dataset"] == "large"
 
 
-def test_one_dataset_given_twice_is_refused(home: Path, tmp_path: Path) -> None:
+def test_one_dataset_given_twice_is_refused_before_anything_is_scored(home: Path, tmp_path: Path) -> None:
     error = fails(home, tmp_path / "out", models=("replicate-0",), dataset=[str(home / "tiny"), str(home / "tiny")])
-    assert isinstance(error, DataError)
-    assert error.message == "'tiny/006' stands twice for one model and dataset"
+    assert isinstance(error, UsageError)
+    assert error.message == "'tiny' and 'tiny' are of one dataset and share 120 images, such as 'tiny/000'"
+    assert error.hint == "evaluate each dataset once"
+    assert not (tmp_path / "out").exists()
 
 
-def test_one_model_given_twice_is_refused(home: Path, tmp_path: Path) -> None:
+def test_one_model_given_twice_is_refused_before_anything_is_scored(home: Path, tmp_path: Path) -> None:
     error = fails(home, tmp_path / "out", models=("replicate-0", "replicate-0/model.safetensors"))
-    assert isinstance(error, DataError)
-    assert error.message == "'tiny/006' stands twice for one model and dataset"
+    assert isinstance(error, UsageError)
+    assert error.message == f"'{home / 'replicate-0'}' and '{home / 'replicate-0'}' are the same model"
+    assert not (tmp_path / "out").exists()
 
 
-def test_two_models_of_one_replicate_are_refused(home: Path, tmp_path: Path) -> None:
+def test_copy_of_a_model_is_the_same_model(home: Path, tmp_path: Path) -> None:
     shutil.copytree(home / "replicate-0", tmp_path / "copy")
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UsageError) as caught:
         evaluate([home / "replicate-0", tmp_path / "copy"], dataset=[str(home / "tiny")], out=tmp_path / "out", **CPU)
-    listed = "' and '".join(sorted([str(home / "replicate-0"), str(tmp_path / "copy")]))
-    assert caught.value.message == f"'{listed}' are replicate 0 of the same training"
-    assert caught.value.hint == "evaluate one of them"
+    assert caught.value.message == f"'{home / 'replicate-0'}' and '{tmp_path / 'copy'}' are the same model"
+    assert caught.value.hint == "name each model once"
+
+
+def test_datasets_of_one_name_are_told_apart_by_identity(home: Path, tmp_path: Path) -> None:
+    tiny_dataset(tmp_path / "namesake", name="other", people=40, seed=2, signal=8)
+    for name in ("manifest.csv", "run.json"):
+        path = tmp_path / "namesake" / name
+        path.write_text(path.read_text().replace("other/", "namesake/").replace('"other"', '"tiny"'))
+    summary = judge(home, tmp_path / "out", dataset=[str(home / "tiny"), str(tmp_path / "namesake")])
+    roles = {each["dataset"]: each["role"] for each in summary["means"]}
+    assert sorted(roles.values()) == ["external", "internal"]
+    assert all(name.startswith("tiny (") for name in roles)
+    assert len({each["dataset_id"] for each in summary["means"]}) == 2
+    assert len(summary["gaps"]) == 1
+
+
+def test_dataset_built_again_is_the_one_trained_on(home: Path, tmp_path: Path) -> None:
+    tiny_dataset(tmp_path / "again", people=60, signal=8)
+    tiny_dataset(tmp_path / "larger", people=60, signal=8, size=48)
+    for name in ("again", "larger"):
+        summary = judge(home, tmp_path / f"{name}-out", models=("replicate-0",), dataset=[str(tmp_path / name)])
+        assert [each["role"] for each in summary["means"]] == ["internal"]
+
+
+def test_subset_of_the_training_dataset_is_internal_and_guarded(home: Path, tmp_path: Path) -> None:
+    lines = (home / "tiny" / "manifest.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "half.csv").write_text("".join(lines[:61]))
+    half = [str(tmp_path / "half.csv")]
+    summary = judge(home, tmp_path / "out", models=("replicate-0",), dataset=half)
+    assert [each["role"] for each in summary["means"]] == ["internal"]
+    error = fails(home, tmp_path / "no", models=("replicate-0",), dataset=half, split="all")
+    assert error.message.endswith("was trained on 23 of the 30 patients of tiny (all)")
+
+
+NAN_NETWORK = """
+import torch
+
+class Wrong(torch.nn.Module):
+    def forward(self, images):
+        return torch.where(torch.arange(len(images)) % 2 == 0, torch.nan, 1.0)[:, None]
+"""
+
+
+def test_outputs_that_are_no_numbers_are_refused_with_their_count(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nan_network.py").write_text(NAN_NETWORK)
+    monkeypatch.syspath_prepend(tmp_path)
+    model = "py:nan_network:Wrong?labels=COVID-19&size=32&range=0..1"
+    with pytest.raises(DataError) as caught:
+        evaluate([model], dataset=[str(home / "other")], out=tmp_path / "out", **CPU)
+    assert caught.value.message == f"'{model}' returns no number for 10 of 20 images of other"
 
 
 def test_unknown_label_is_refused(home: Path, tmp_path: Path) -> None:
@@ -268,9 +321,10 @@ def test_out_of_memory_in_scoring_is_said_in_one_line(
 
 def test_one_side_alone_gives_a_note_that_names_the_other(home: Path, tmp_path: Path) -> None:
     notes = {
-        ("tiny",): "tiny/small-cnn/erm was tested on its own dataset alone; "
+        ("tiny",): "tiny/small-cnn/erm, epochs=3 was tested on its own dataset alone; "
         "--dataset NAME of another hospital gives the outside",
-        ("other",): "tiny/small-cnn/erm was tested outside alone; --dataset tiny gives the inside",
+        ("other",): "tiny/small-cnn/erm, epochs=3 was tested outside alone; "
+        "--dataset NAME of its training gives the inside",
         ("tiny", "other"): "",
     }
     for names, note in notes.items():
@@ -290,7 +344,7 @@ def test_default_folder_tells_evaluations_apart(home: Path, tmp_path: Path, monk
         (["replicate-0"], [str(tmp_path / "some.csv")], {}, "replicate-0/some"),
     ]
     for models, names, options, expected in chosen:
-        plan = evaluate(models, dataset=names, dry_run=True, **options, **CPU)
+        plan = evaluate(models, dataset=names, dry_run=True, **options, **CPU).summary
         assert plan["outputs"][0]["folder"] == f"results/{expected}"
     assert not (home / "results").exists()
 
@@ -341,25 +395,29 @@ def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"py:{module}:make?weights=w.safetensors"
 
 
-def test_options_describe_models_that_are_not_ours_as_their_names_do(home: Path, tmp_path: Path, foreign: str) -> None:
+INPUT = "labels=COVID-19,Edema&size=16&range=0..1"
+
+
+def test_foreign_model_is_known_by_its_content(home: Path, tmp_path: Path, foreign: str) -> None:
     data = {"dataset": [str(home / "other")], "split": "all", **CPU}
-    said = {"labels": "COVID-19,Edema", "size": "16", "range": "0..1"}
-    first = evaluate([foreign], out=tmp_path / "a", model_options=said, **data)
-    name = foreign.replace("?", "?labels=COVID-19,Edema&size=16&range=0..1&")
-    second = evaluate([name], out=tmp_path / "b", **data)
-    assert {**first, "folder": ""} == {**second, "folder": ""}
-    texts = [(tmp_path / each / "predictions.csv").read_bytes() for each in "ab"]
-    assert texts[0] == texts[1]
+    evaluate([f"{foreign}&{INPUT}"], out=tmp_path / "a", **data)
+    first = table(tmp_path / "a", "predictions.csv")
+    assert set(first["role"]) == {""} and first["model_id"].nunique() == 1
+    assert set(first["training"]) == {foreign.partition("?")[0]}
+    assert (first["training_id"] == first["model_id"]).all()
     inputs = json.loads((tmp_path / "a" / "run.json").read_text())["inputs"]
     assert inputs["w.safetensors"] == runs.sha256(tmp_path / "w.safetensors")
-    # What a name says itself goes before what is said of all.
-    own = evaluate([f"{foreign}&labels=A,COVID-19"], out=tmp_path / "c", model_options=said, **data)
-    assert own["labels_without_auc"] == ["A"]
+    shutil.copy(tmp_path / "w.safetensors", tmp_path / "copy.safetensors")
+    with pytest.raises(UsageError) as caught:
+        evaluate([f"{foreign}&{INPUT}", f"{foreign}&{INPUT}".replace("=w.", "=copy.")], out=tmp_path / "b", **data)
+    assert caught.value.message.endswith(" are the same model")
 
 
-def test_options_without_a_model_that_needs_them_are_refused(home: Path, tmp_path: Path) -> None:
-    for models in (["replicate-0"], ["txrv:all"]):
-        with pytest.raises(UsageError) as caught:
-            evaluate(models, dataset=[str(home / "tiny")], out=tmp_path / "out", model_options={"labels": "A"}, **CPU)
-        assert caught.value.message == "--model-labels describes a model that is not ours, and none is given"
-        assert caught.value.hint == "py:package.module:factory or FILE.onnx is one"
+def test_foreign_model_has_a_gap_where_its_training_is_named(home: Path, tmp_path: Path, foreign: str) -> None:
+    model = f"{foreign}&{INPUT}&trained-on={home / 'tiny'}"
+    result = evaluate([model], dataset=[str(home / "tiny"), str(home / "other")], out=tmp_path / "out", **CPU)
+    (gap,) = result.summary["gaps"]
+    assert (gap["internal"], gap["external"], result.notes) == ("tiny", "other", [])
+    with pytest.raises(DataError) as caught:
+        evaluate([model], dataset=[str(home / "tiny")], split="all", out=tmp_path / "no", **CPU)
+    assert caught.value.message.endswith("was trained on 45 of the 60 patients of tiny (all)")

@@ -62,7 +62,9 @@ def test_probes_predict_sex_and_view(phantoms: str, tmp_path: Path) -> None:
     for label in ("sex", "view"):
         out = tmp_path / label
         train(phantoms, overrides={"epochs": 1, "labels": label}, out=out, **QUICK)
-        result = evaluate([str(out)], dataset=[phantoms], out=tmp_path / f"results-{label}", device="cpu", threads=1)
+        result = evaluate(
+            [str(out)], dataset=[phantoms], out=tmp_path / f"results-{label}", device="cpu", threads=1
+        ).summary
         assert result["label"] == label
         predictions = pd.read_csv(tmp_path / f"results-{label}" / "predictions.csv")
         one = {"sex": "M", "view": "AP"}[label]
@@ -130,7 +132,7 @@ def test_number_is_learnt_as_a_regression(phantoms: str, tmp_path: Path, label: 
     assert summary["selection"]["measure"] == f"rank correlation of {label}"
     assert -1 <= summary["selection"]["score"] <= 1
     result = evaluate([str(tmp_path / "run")], dataset=[str(tmp_path / "scored.csv")], out=tmp_path / "results",
-                      device="cpu", threads=1)  # fmt: skip
+                      device="cpu", threads=1).summary  # fmt: skip
     row = result["correlations"][0]
     table = pd.read_csv(tmp_path / "results" / "predictions.csv")
     assert row["value"] == pytest.approx(spearmanr(table[f"target.{label}"], table[f"logit.{label}"]).statistic)

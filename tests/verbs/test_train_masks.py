@@ -74,7 +74,7 @@ def test_unet_learns_the_lungs_of_60_phantoms(phantoms: str, segmenter: str, tmp
     assert summary["selection"]["score"] == max(each["dice"] for each in summary["history"]) > 0.8
     _, description = factory.load(Path(segmenter) / "model.safetensors")
     assert (description.kind, description.labels) == ("segmenter", ("lungs",))
-    result = evaluate([segmenter], dataset=[phantoms], out=tmp_path / "results", **CPU)
+    result = evaluate([segmenter], dataset=[phantoms], out=tmp_path / "results", **CPU).summary
     row = result["overlaps"][0]
     assert all(0 < each["iou"] < each["dice"] for each in summary["history"])
     assert row["dice"] > 0.8 and row["dice_low"] <= row["dice"] <= row["dice_high"] and row["iou"] < row["dice"]
@@ -109,7 +109,7 @@ def test_dice_and_iou_are_those_of_the_validation_and_the_test_fold(
         # bf16 may move a pixel whose probability is one half.
         assert summary["validation"][name] == kept[name] == pytest.approx(expected[name].mean(), abs=5e-3)
     assert summary["validation"]["images"] == len(expected)
-    row = evaluate([segmenter], dataset=[phantoms], out=tmp_path / "results", **CPU)["overlaps"][0]
+    row = evaluate([segmenter], dataset=[phantoms], out=tmp_path / "results", **CPU).summary["overlaps"][0]
     expected = overlaps_by_hand(segmenter, phantoms, "test")
     table, means = (pd.read_csv(tmp_path / "results" / name) for name in ("masks.csv", "overlaps.csv"))
     assert table["image_id"].tolist() == expected["image_id"].tolist()
@@ -126,7 +126,7 @@ def test_images_without_masks_are_counted(phantoms: str, tmp_path: Path) -> None
     summary = train(bare, arch="unet-small", overrides=overrides, out=tmp_path / "run", **CPU)
     left_out = summary["images_without_masks"]
     assert 0 < sum(left_out.values()) <= 30 and summary["labels"] == ["lungs+heart"]
-    result = evaluate([str(tmp_path / "run")], dataset=[bare], out=tmp_path / "results", **CPU)
+    result = evaluate([str(tmp_path / "run")], dataset=[bare], out=tmp_path / "results", **CPU).summary
     assert result["overlaps"][0]["mask"] == "lungs+heart"
     assert result["overlaps"][0]["without_mask"] == 30 - sum(left_out.values())
 

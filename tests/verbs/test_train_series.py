@@ -66,7 +66,7 @@ def test_replicates_are_the_runs_that_train_alone_would_make(tiny: str, tmp_path
     scores = [each["selection"]["score"] for each in result["replicates"]]
     assert (result["mean"], result["deviation"]) == (np.mean(scores), pytest.approx(np.std(scores, ddof=1)))
     assert {each["run"] for each in told} == {"replicate 0 (1 of 2)", "replicate 1 (2 of 2)"}
-    found = evaluate([tmp_path / "both"], dataset=[tiny], out=tmp_path / "results", device="cpu", threads=1)
+    found = evaluate([tmp_path / "both"], dataset=[tiny], out=tmp_path / "results", device="cpu", threads=1).summary
     assert [each["replicates"] for each in found["means"]] == [2]
 
 
@@ -242,7 +242,7 @@ def test_models_trained_otherwise_are_told_apart(tiny: str, tmp_path: Path) -> N
     for name, rate in (("a", 1e-3), ("b", 1e-4)):
         train(tiny, replicates=2, overrides={"epochs": 1, "learning_rate": rate}, out=tmp_path / name, **QUICK)
     models = [tmp_path / name for name in ("a", "b")]
-    found = evaluate(models, dataset=[tiny], out=tmp_path / "results", device="cpu", threads=1)
+    found = evaluate(models, dataset=[tiny], out=tmp_path / "results", device="cpu", threads=1).summary
     assert [(each["method"], each["replicates"]) for each in found["means"]] == [
         ("erm, learning-rate=0.001", 2),
         ("erm, learning-rate=0.0001", 2),
@@ -250,7 +250,7 @@ def test_models_trained_otherwise_are_told_apart(tiny: str, tmp_path: Path) -> N
     for seed in (0, 1):
         train(tiny, seed=seed, overrides={"epochs": 1}, out=tmp_path / f"seed-{seed}", **QUICK)
     models = [tmp_path / f"seed-{seed}" for seed in (0, 1)]
-    found = evaluate(models, dataset=[tiny], out=tmp_path / "seeds", device="cpu", threads=1)
+    found = evaluate(models, dataset=[tiny], out=tmp_path / "seeds", device="cpu", threads=1).summary
     assert [each["method"] for each in found["means"]] == ["erm, seed=0", "erm, seed=1"]
 
 

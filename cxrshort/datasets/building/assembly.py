@@ -245,9 +245,17 @@ def make_manifest(build: Build, candidates: Candidates, *, seed: int, replicates
     labels = list(build.material.labels) or cohorts.label_columns(rows)
     others = [name for name in rows if name not in {*known, *labels, *_FOR_DECODING, "split"}]
     splits = _splits(candidates, seed=seed, replicates=replicates)
+    rows = rows.assign(person_id=_told_apart(rows, candidates.own_patients))
     rows = rows.astype(dict.fromkeys(labels, np.float32))
     ordered = rows[[*known, *labels, *others]].assign(**splits).reset_index(drop=True)
     return manifests.check(ordered, str(build.run.path(datasets.MANIFEST)))
+
+
+def _told_apart(rows: pd.DataFrame, own: str) -> "pd.Series[Any]":
+    """Return the persons of rows, those of an unpublished folder under what tells them from another folder's."""
+    patients = rows.loc[rows["repository"] == cohorts.FOLDER, "patient_id"]
+    people = rows["person_id"]
+    return people.mask(people.isin(set(patients)), f"{cohorts.FOLDER}@{own}/" + people.str.removeprefix("folder/"))
 
 
 def _splits(candidates: Candidates, *, seed: int, replicates: int) -> dict[str, Any]:

@@ -7,8 +7,20 @@ import torch
 from torch import Tensor, nn
 
 from cxrshort.errors import DataError, MissingInputError, UsageError
+from cxrshort.models.sources.foreign import INPUT, TRAINED_ON, Opened, wrap_network
+from cxrshort.models.sources.options import Options
 
 _TYPES = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16}
+
+
+def open_onnx(text: str) -> Opened:
+    """Return the classifier of ``FILE.onnx?labels=A,B&range=0..1``, see :mod:`cxrshort.models.sources.foreign`."""
+    options = Options.parse(text, known=(*INPUT, TRAINED_ON))
+    labels = options.labels()
+    path = Path(options.name).expanduser()
+    network = OnnxNetwork(path)
+    spec = options.spec(size=network.size, channels=network.channels)
+    return wrap_network(network, options, labels=labels, spec=spec, file=path)
 
 
 class OnnxNetwork(nn.Module):

@@ -1,15 +1,15 @@
-"""What is said about a model that is none of ours, behind the ``?`` of its name."""
+"""What is said about a model trained elsewhere, behind the ``?`` of its name."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cxrshort.errors import UsageError
 from cxrshort.models.classifier import InputSpec
+from cxrshort.models.outputs import OUTPUTS
 from cxrshort.registry import check_name
 
 _USUAL = {"size": 224, "channels": 3}
-OUTPUTS = ("logits", "probabilities", "softmax")
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class Options:
             values[option] = value
         return cls(name, values)
 
-    def with_defaults(self, defaults: Mapping[str, str]) -> str:
-        """Return ``NAME?option=value&...`` with options that it does not have itself.
+    def text(self) -> str:
+        """Return ``NAME?option=value&...``, as :meth:`parse` reads it.
 
         Example:
-            >>> Options("a.onnx", {"labels": "A"}).with_defaults({"labels": "B", "range": "0..1"})
+            >>> Options("a.onnx", {"labels": "A", "range": "0..1"}).text()
             'a.onnx?labels=A&range=0..1'
         """
-        return "?".join([self.name, "&".join(f"{key}={value}" for key, value in {**defaults, **self.values}.items())])
+        return "?".join(filter(None, [self.name, "&".join(f"{key}={value}" for key, value in self.values.items())]))
 
     def labels(self) -> tuple[str, ...]:
         """Return the names of the outputs.
@@ -96,7 +96,7 @@ class Options:
         Raises:
             UsageError: the size or the scale of the pixels is not given, makes no sense, or contradicts the file.
         """
-        side = self._whole("size", stated=size)
+        side = self.size(stated=size)
         if side is None:
             raise UsageError(f"'{self.name}' does not say how large its input is", "add size=224, in pixels")
         count = self._whole("channels", stated=channels) or 3
@@ -104,6 +104,10 @@ class Options:
             raise UsageError(f"'channels={count}' is neither 1 nor 3", "1 for grey, 3 for grey replicated")
         mean, std = self._statistics(count)
         return InputSpec(side, channels=count, mean=mean, std=std)
+
+    def size(self, *, stated: int | None = None) -> int | None:
+        """Return the side of the input in pixels; what the file states where the name does not say it."""
+        return self._whole("size", stated=stated)
 
     def _whole(self, option: str, *, stated: int | None) -> int | None:
         text = self.values.get(option)

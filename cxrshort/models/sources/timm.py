@@ -9,7 +9,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from cxrshort.errors import UsageError
-from cxrshort.models.architecture import Architecture
+from cxrshort.models.architecture import Architecture, initialise
+from cxrshort.models.classifier import default_spec
+from cxrshort.models.sources.foreign import TRAINED_ON, Opened, wrap_network
+from cxrshort.models.sources.options import Options
+from cxrshort.models.sources.python import load_weights
 
 
 def find(name: str) -> Architecture:
@@ -38,6 +42,28 @@ def find(name: str) -> Architecture:
         std=tuple(stated.std),
         usual_size=stated.input_size[-1],
     )
+
+
+def open_timm(text: str) -> Opened:
+    """Return the classifier of ``timm:NAME?labels=A,B&weights=FILE``; its normalisation is what timm states.
+
+    Raises:
+        UsageError: it has no weights for these labels, or :func:`find` refuses it.
+        MissingInputError: there is no such file.
+        DataError: the file is of another network.
+    """
+    options = Options.parse(text, known=("weights", "labels", "size", "output", TRAINED_ON))
+    architecture, labels = find(options.name.removeprefix("timm:")), options.labels()
+    weights = options.file("weights")
+    if weights is None:
+        raise UsageError(
+            f"'{options.name}' has no weights for these labels",
+            "add weights=FILE, a state_dict of this network, or train it: cxrshort train --arch timm:NAME",
+        )
+    size = options.size(stated=architecture.input_size) or architecture.usual_size
+    network = initialise(architecture, len(labels), weights="none", seed=0)
+    load_weights(network, weights, name=options.name)
+    return wrap_network(network, options, labels=labels, spec=default_spec(architecture, size), file=weights)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from cxrshort.models.architecture import Architecture, initialise, load_backbone
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, default_spec
 from cxrshort.models.networks.densenet import DenseNet121
+from cxrshort.models.sources.foreign import TRAINED_ON, Opened
+from cxrshort.models.sources.options import Options
 from cxrshort.models.sources.pickled import read_pickled_module
 from cxrshort.registry import check_name
 
@@ -73,6 +75,13 @@ def find(name: str) -> Architecture:
     check_name(_TRAINED, name, kind="set of torchxrayvision weights")
     # 2048 x - 1024 is (x - 1/2) / (1/2048).
     return Architecture(f"txrv:{name}", _build, "classifier", input_size=224, channels=1, mean=(0.5,), std=(1 / 2048,))
+
+
+def open_txrv(text: str) -> Opened:
+    """Return the classifier of ``txrv:NAME``, see :mod:`cxrshort.models.sources.foreign`."""
+    options = Options.parse(text, known=("weights", "download", TRAINED_ON))
+    name = options.name.removeprefix("txrv:")
+    return load_published(name, file=options.file("weights"), download=options.flag("download"))
 
 
 def load_published(name: str, *, file: Path | None = None, download: bool = False) -> tuple[Classifier, Description]:

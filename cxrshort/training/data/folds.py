@@ -15,10 +15,10 @@ from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError, UsageError
 from cxrshort.expressions import categories
 from cxrshort.images.prefetch import Source
+from cxrshort.models.outputs import MULTILABEL, Task
 from cxrshort.models.scoring import score
 from cxrshort.stats.auc import auc
 from cxrshort.training.recipes import Recipe
-from cxrshort.training.task import MULTILABEL, Task
 
 MACRO = "mean over labels"
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cxrshort.errors import UsageError
-from cxrshort.training.task import Losses
+from cxrshort.models.outputs import Losses
 
 Codes = npt.NDArray[np.int64]
 

@@ -9,8 +9,8 @@ import torch
 
 from cxrshort.errors import UsageError
 from cxrshort.images.prefetch import Indices
+from cxrshort.models.outputs import Task
 from cxrshort.registry import check_name
-from cxrshort.training.task import Task
 
 
 def balanced_chances(codes: Sequence[int] | Indices) -> npt.NDArray[np.float64]:

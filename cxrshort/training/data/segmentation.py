@@ -17,12 +17,12 @@ from cxrshort.masks.bits import select
 from cxrshort.masks.file import MaskFile
 from cxrshort.masks.structures import bits_of
 from cxrshort.models.classifier import Classifier
+from cxrshort.models.outputs import Task
 from cxrshort.models.scoring import scan
 from cxrshort.stats.overlap import dice_and_iou
 from cxrshort.training.data.augmentation import Augmentation
 from cxrshort.training.data.batches import MaskSource
 from cxrshort.training.recipes import Recipe
-from cxrshort.training.task import Task
 
 _LOOK = 256
 """Masks read at a time when looking for a structure; nearly always the first look finds it."""

@@ -20,6 +20,7 @@ from cxrshort.compute import Compute
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.groups import batch_groups
 from cxrshort.training.objectives.contract import Needs, Objective
+from cxrshort.training.task import batch_targets
 
 
 class Comparison(Objective):
@@ -46,7 +47,7 @@ class Comparison(Objective):
     def forward(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the loss of a batch that is a whole step, a scalar."""
         groups = batch_groups(batch.groups, method=self.name)
-        return self.step_loss(self.views(model, batch), self.task.targets(batch), groups, epoch=batch.epoch)
+        return self.step_loss(self.views(model, batch), batch_targets(self.task, batch), groups, epoch=batch.epoch)
 
     def summed_buffers(self) -> list[Tensor]:
         """Return none: every process has seen the whole step."""
@@ -58,7 +59,7 @@ class Comparison(Objective):
         Returns:
             The loss, a scalar, in the first process; the others return 0, so that it can be added up.
         """
-        targets = self.task.targets(batch)
+        targets = batch_targets(self.task, batch)
         groups = batch_groups(batch.groups, method=self.name)
         micro_batches = [part for part in batch.split(accumulation_steps) if len(part.indices)]
         recompute = len(micro_batches) > 1

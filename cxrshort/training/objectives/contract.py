@@ -11,13 +11,13 @@ from cxrshort import distributed, registry
 from cxrshort.compute import Compute
 from cxrshort.errors import UsageError
 from cxrshort.images.prefetch import Source
+from cxrshort.models.outputs import Task
 from cxrshort.settings import parse_value
 from cxrshort.training import OBJECTIVES
 from cxrshort.training.data.batches import Batch, MaskSource
 from cxrshort.training.data.groups import Codes, check_groups
 from cxrshort.training.data.masks import check_masks
 from cxrshort.training.recipes.settings import recipe_fields
-from cxrshort.training.task import Task
 
 
 class Needs(NamedTuple):

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from cxrshort.models.outputs import MULTILABEL, Task
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.groups import Codes
 from cxrshort.training.data.masks import check_masks
 from cxrshort.training.objectives.contract import Needs, Objective
-from cxrshort.training.task import MULTILABEL, Task
+from cxrshort.training.task import batch_loss
 
 
 @dataclass(frozen=True)
@@ -45,4 +46,4 @@ class ERM(Objective):
 
     def forward(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the loss of one batch, a scalar."""
-        return self.task.loss(model(batch.images), batch)
+        return batch_loss(self.task, model(batch.images), batch)

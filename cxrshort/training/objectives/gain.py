@@ -17,11 +17,12 @@ from cxrshort.attribution import grad_cam
 from cxrshort.attribution.batch_norm import BatchNormRule
 from cxrshort.attribution.passes import Phase, exact
 from cxrshort.errors import UsageError
+from cxrshort.models.outputs import MULTILABEL, Task
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.masks import foreground
 from cxrshort.training.objectives.contract import Needs, Objective
 from cxrshort.training.objectives.target_sampling import draw_questions
-from cxrshort.training.task import MULTILABEL, Task
+from cxrshort.training.task import batch_loss
 
 _SLOPE, _THRESHOLD = 10.0, 0.5
 """Omega and sigma of the soft threshold, equation 4."""
@@ -85,7 +86,7 @@ class GAIN(Objective):
         maps, logits = grad_cam.explain(
             model, batch.images, outputs=asked.outputs, signs=asked.signs, learn_weights=self.settings.learn_weights
         )
-        loss = self.task.loss(logits, batch)
+        loss = batch_loss(self.task, logits, batch)
         distances = ((maps - masks) ** 2).mean((1, 2, 3))
         loss = loss + self.settings.supervision * self.mean(distances * asked.known, batch)
         if self.settings.mining == 0:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from cxrshort.errors import UsageError
+from cxrshort.models.outputs import MULTILABEL, Task, full_precision
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.groups import Codes, check_groups, group_means
 from cxrshort.training.objectives.comparison import Comparison
-from cxrshort.training.task import MULTILABEL, Task, full_precision
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,12 @@ from torch import Tensor, nn
 from cxrshort.attribution import lrp
 from cxrshort.attribution.passes import Explained
 from cxrshort.errors import UsageError
+from cxrshort.models.outputs import MULTILABEL, Task
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.masks import foreground
 from cxrshort.training.objectives.contract import Needs, Objective
 from cxrshort.training.objectives.target_sampling import draw_outputs
-from cxrshort.training.task import MULTILABEL, Task
+from cxrshort.training.task import batch_loss
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,9 @@ class ISNet(Objective):
         masks = foreground(batch.masks, batch.images, method=self.name)
         plain = self.warm_up_epochs
         if batch.epoch < plain - 1:
-            return self.task.loss(model(batch.images), batch)
+            return batch_loss(self.task, model(batch.images), batch)
         maps, logits = self._explain(model, batch)
-        loss = self.task.loss(logits, batch)
+        loss = batch_loss(self.task, logits, batch)
         if batch.epoch < plain:
             self._observe(maps.detach().sum((1, 2, 3)))
             return loss

@@ -21,11 +21,12 @@ from torch.nn import functional
 from cxrshort.compute import Compute
 from cxrshort.errors import UsageError
 from cxrshort.models.classifier import Classifier
+from cxrshort.models.outputs import MULTILABEL, Task, full_precision
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.masks import given_masks
 from cxrshort.training.data.segmentation import measure_predicted_masks
 from cxrshort.training.objectives.contract import Needs, Objective, ValidationImages
-from cxrshort.training.task import MULTILABEL, Task, full_precision
+from cxrshort.training.task import batch_loss
 
 _SMOOTH = 1.0
 """Pixels added to both sides of the Dice fraction, so that an empty mask drawn empty costs nothing."""
@@ -98,7 +99,7 @@ class Multitask(Objective):
         classifier = cast(Classifier, model)
         logits, drawn = classifier.with_masks(batch.images)
         losses = mask_losses(drawn, classifier.frame(masks), dice=self.settings.dice)
-        labels = self.task.loss(logits, batch)
+        labels = batch_loss(self.task, logits, batch)
         return self.settings.classification * labels + self.settings.segmentation * self.mean(losses, batch)
 
     def validate(self, model: nn.Module, images: ValidationImages, compute: Compute) -> Mapping[str, float]:

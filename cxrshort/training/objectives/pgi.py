@@ -19,10 +19,10 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from cxrshort.errors import UsageError
+from cxrshort.models.outputs import MULTILABEL, Task, full_precision
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.groups import Codes, check_groups, group_means
 from cxrshort.training.objectives.comparison import Comparison
-from cxrshort.training.task import MULTILABEL, Task, full_precision
 
 _SMALLEST = 1e-12
 

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from cxrshort.attribution import gradient
 from cxrshort.errors import UsageError
+from cxrshort.models.outputs import MULTILABEL, Task
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.masks import foreground
 from cxrshort.training.objectives.contract import Needs, Objective
-from cxrshort.training.task import MULTILABEL, Task
+from cxrshort.training.task import batch_loss
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class RRR(Objective):
             model, batch.images, score=self._score, bn=self.settings.bn, create_graph=True
         )
         penalty = self.mean((background * gradients**2).sum((1, 2, 3)), batch)
-        return self.task.loss(logits, batch) + self.settings.weight * penalty
+        return batch_loss(self.task, logits, batch) + self.settings.weight * penalty
 
     def _score(self, logits: Tensor) -> Tensor:
         return self.task.log_probabilities(logits).sum((1, 2))

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from cxrshort.compute import seeded_generator
+from cxrshort.models.outputs import Task
 from cxrshort.training.data.batches import Batch
-from cxrshort.training.task import Task
+from cxrshort.training.task import batch_targets
 
 
 class Asked(NamedTuple):
@@ -49,7 +50,7 @@ def draw_questions(task: Task, batch: Batch, *, seed: int) -> Asked:
 
 def draw_outputs(task: Task, batch: Batch, *, seed: int) -> Tensor:
     """Choose one output of each image, (N,) int64, each with the same probability."""
-    targets = task.targets(batch)
+    targets = batch_targets(task, batch)
     draws = _draws(batch, targets.shape[1], seed=seed)
     return draws.argmax(1).to(targets.device)
 

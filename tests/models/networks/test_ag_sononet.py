@@ -1,8 +1,8 @@
 import torch
 from torch.nn import functional
 
-from cxrshort.models.lookup import count_parameters
 from cxrshort.models.networks.ag_sononet import AG_SONONET, AgSononet, AttentionGate
+from cxrshort.models.sources.architectures import count_parameters
 
 
 def test_ag_sononet_has_the_parameters_of_its_table():

@@ -4,8 +4,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cxrshort.models.classifier import default_spec
-from cxrshort.models.lookup import count_parameters
 from cxrshort.models.networks.covid_net import COVID_NET_LARGE, COVID_NET_SMALL, CovidNet
+from cxrshort.models.sources.architectures import count_parameters
 
 
 @pytest.mark.parametrize(

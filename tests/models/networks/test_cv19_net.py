@@ -7,8 +7,8 @@ from torchvision.models import densenet121
 
 from cxrshort.models.architecture import initialise
 from cxrshort.models.classifier import default_spec
-from cxrshort.models.lookup import count_parameters
 from cxrshort.models.networks.cv19_net import CV19_NET
+from cxrshort.models.sources.architectures import count_parameters
 
 
 def test_cv19_net_has_the_parameters_of_densenet_and_its_own_head():

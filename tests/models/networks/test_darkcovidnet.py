@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from cxrshort.models.classifier import default_spec
-from cxrshort.models.lookup import count_parameters
 from cxrshort.models.networks.darkcovidnet import DARKCOVIDNET, DarkCovidNet
+from cxrshort.models.sources.architectures import count_parameters
 
 
 @pytest.mark.parametrize(("outputs", "expected"), [(2, 1_164_434), (3, 1_167_586), (15, 1_231_774)])

@@ -4,8 +4,8 @@ from torch import Tensor, nn
 from torchvision.models import densenet121
 
 from cxrshort.models.architecture import initialise
-from cxrshort.models.lookup import count_parameters
 from cxrshort.models.networks.densenet import DENSENET121, DENSENET121_FROZEN, DenseNet121, FrozenDenseNet121
+from cxrshort.models.sources.architectures import count_parameters
 
 
 def images(side: int = 32) -> Tensor:

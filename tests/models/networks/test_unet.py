@@ -3,8 +3,8 @@ import torch
 
 from cxrshort.models import ARCHITECTURES
 from cxrshort.models.classifier import Classifier, default_spec
-from cxrshort.models.lookup import count_parameters, find_architecture
 from cxrshort.models.networks.unet import MULTITASK_UNET, MULTITASK_UNET_SMALL, UNET, UNET_SMALL, MultitaskUNet, UNet
+from cxrshort.models.sources.architectures import count_parameters, find_architecture
 
 
 def expected_parameters(width: int, masks: int) -> int:

@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from cxrshort.errors import CxrshortError, DataError, MissingInputError, UsageError
-from cxrshort.models.sources.external import load_external
+from cxrshort.models.sources.foreign import open_foreign
 
 INPUT = "labels=COVID-19,Edema&range=-1..1"
 
 
 def refused(text: str) -> CxrshortError:
     with pytest.raises(CxrshortError) as caught:
-        load_external(text)
+        open_foreign(text)
     return caught.value
 
 
@@ -66,7 +66,7 @@ def test_file_that_is_no_network_is_refused(tmp_path: Path):
 @pytest.mark.parametrize("kind", ["FLOAT", "FLOAT16"])
 def test_onnx_file_scores_images(batch, kind, tmp_path: Path):
     path = write(tmp_path / "model.onnx", [batch, 3, 8, 8], kind=kind)
-    model, description = load_external(f"{path}?{INPUT}")
+    model, description = open_foreign(f"{path}?{INPUT}")
     assert (description.architecture, description.spec.size, description.spec.channels) == (str(path), 8, 3)
     images = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -80,7 +80,7 @@ def test_onnx_file_scores_images(batch, kind, tmp_path: Path):
 
 def test_size_that_the_file_leaves_open_is_given(tmp_path: Path):
     path = write(tmp_path / "model.onnx", ["n", 3, "h", "w"])
-    assert load_external(f"{path}?{INPUT}&size=12")[0].spec.size == 12
+    assert open_foreign(f"{path}?{INPUT}&size=12")[0].spec.size == 12
     assert refused(f"{path}?{INPUT}").message == f"'{path}' does not say how large its input is"
 
 
@@ -93,7 +93,7 @@ def test_size_that_contradicts_the_file_is_refused(tmp_path: Path):
 
 def test_gradient_of_an_onnx_file_is_refused(tmp_path: Path):
     path = write(tmp_path / "model.onnx", ["n", 3, 8, 8])
-    model, _ = load_external(f"{path}?{INPUT}")
+    model, _ = open_foreign(f"{path}?{INPUT}")
     with pytest.raises(UsageError) as caught:
         model(torch.rand(1, 1, 8, 8, requires_grad=True))
     assert caught.value.message == f"'{path}' is for scoring: an ONNX file has no gradients"

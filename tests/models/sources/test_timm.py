@@ -6,7 +6,7 @@ import torch
 from cxrshort.errors import MissingInputError, UsageError
 from cxrshort.models.architecture import FullPrecisionLinear, initialise
 from cxrshort.models.classifier import Classifier, default_spec
-from cxrshort.models.lookup import find_architecture
+from cxrshort.models.sources.architectures import find_architecture
 
 
 def refused(name: str) -> UsageError:

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cxrshort.errors import CxrshortError, DataError, MissingInputError, UsageError
-from cxrshort.models.sources.external import load_external
+from cxrshort.models.sources.foreign import open_foreign
 from cxrshort.models.sources.txrv import OUTPUTS, find, load_published
 
 
@@ -50,7 +50,7 @@ def test_published_network_is_read_in_every_form(
         torch.save(published, tmp_path / file)
     else:
         (write or torch.save)(published.state_dict(), tmp_path / file)
-    model, description = load_external(f"txrv:all?weights={tmp_path / file}")
+    model, description = open_foreign(f"txrv:all?weights={tmp_path / file}")
     assert model.labels == description.labels == OUTPUTS
     assert (description.kind, description.architecture, description.spec.size) == ("classifier", "txrv:all", 224)
     with torch.inference_mode():
@@ -90,12 +90,12 @@ def test_only_outputs_that_were_trained_are_kept(published, name, labels, tmp_pa
 def test_file_that_torchxrayvision_downloaded_is_found(published, home: Path):
     name = "kaggle-densenet121-d121-tw-lr001-rot45-tr15-sc15-seed0-best.pt"
     torch.save(published, home / name)
-    assert load_external("txrv:rsna")[0].labels == ("Pneumonia", "Lung Opacity")
+    assert open_foreign("txrv:rsna")[0].labels == ("Pneumonia", "Lung Opacity")
 
 
 def refused(text: str) -> CxrshortError:
     with pytest.raises(CxrshortError) as caught:
-        load_external(text)
+        open_foreign(text)
     return caught.value
 
 

@@ -11,8 +11,8 @@ from cxrshort.compute import choose_compute
 from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
-from cxrshort.models.lookup import find_architecture
 from cxrshort.models.scoring import score
+from cxrshort.models.sources.architectures import find_architecture
 from cxrshort.training import recipes
 from cxrshort.training.data.features import Features, compute_features, has_fixed_features, head, time_features
 

@@ -3,11 +3,11 @@ import pytest
 import torch
 
 from cxrshort.errors import UsageError
+from cxrshort.models.outputs import Losses
 from cxrshort.registry import load
 from cxrshort.training import OBJECTIVES
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.groups import group_means, halves
-from cxrshort.training.task import Losses
 
 GROUP_METHODS = ["group-dro", "irm", "pgi"]
 HINT = "--group takes a column such as repository or view, or an expression"

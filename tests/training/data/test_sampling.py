@@ -4,6 +4,7 @@ import torch
 from torch.nn import functional
 
 from cxrshort.errors import UsageError
+from cxrshort.models.outputs import Task
 from cxrshort.training.data.batches import Batches
 from cxrshort.training.data.sampling import (
     balanced_chances,
@@ -12,7 +13,6 @@ from cxrshort.training.data.sampling import (
     label_codes,
     positive_weights,
 )
-from cxrshort.training.task import Task
 
 NAN = float("nan")
 

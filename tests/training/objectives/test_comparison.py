@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from cxrshort.compute import Compute
+from cxrshort.models.outputs import Task
 from cxrshort.training.objectives.comparison import Comparison
 from cxrshort.training.objectives.contract import make_objective
-from cxrshort.training.task import Task
 
 from .by_hand import NAN, batch
 

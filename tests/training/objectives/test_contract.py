@@ -3,8 +3,8 @@
 import pytest
 
 from cxrshort.errors import UsageError
+from cxrshort.models.outputs import Task
 from cxrshort.training.objectives.contract import make_objective
-from cxrshort.training.task import Task
 
 
 def test_settings_are_read_as_the_type_of_their_default():

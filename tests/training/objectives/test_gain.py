@@ -5,8 +5,8 @@ from torch import nn
 from torch.nn import functional
 
 from cxrshort.errors import UsageError
+from cxrshort.models.outputs import Task
 from cxrshort.training.objectives.gain import GAIN, GAINSettings
-from cxrshort.training.task import Task
 
 from .by_hand import NAN, batch, convolutional
 

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from cxrshort.errors import UsageError
+from cxrshort.models.outputs import Task
 from cxrshort.training.objectives.group_dro import GroupDRO, GroupDROSettings
-from cxrshort.training.task import Task
 
 from .by_hand import NAN, batch, bce, linear, logits_of
 

@@ -5,9 +5,9 @@ from torch import Tensor, nn
 
 from cxrshort.attribution import lrp
 from cxrshort.errors import UsageError
+from cxrshort.models.outputs import Task
 from cxrshort.training.objectives.isnet import ISNet, ISNetSettings, background_loss, foreground_loss, ranked_pool
 from cxrshort.training.objectives.target_sampling import draw_outputs
-from cxrshort.training.task import Task
 
 from .by_hand import batch, convolutional
 

@@ -5,10 +5,10 @@ from torch import Tensor, nn
 
 from cxrshort.errors import UsageError
 from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.models.outputs import Task
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.objectives.erm import ERM
 from cxrshort.training.objectives.multitask import Multitask, MultitaskSettings, mask_losses
-from cxrshort.training.task import Task
 
 from .by_hand import NAN, batch, bce, seeded, sigmoid
 

@@ -5,8 +5,8 @@ from scipy.stats import entropy
 from torch import nn
 
 from cxrshort.errors import UsageError
+from cxrshort.models.outputs import Task
 from cxrshort.training.objectives.pgi import PGI, PGISettings
-from cxrshort.training.task import Task
 
 from .by_hand import NAN, batch, bce, linear, logits_of, sigmoid
 

@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from cxrshort.errors import UsageError
+from cxrshort.models.outputs import Task
 from cxrshort.training.objectives.rrr import RRR, RRRSettings
-from cxrshort.training.task import Task
 
 from .by_hand import NAN, batch, bce, linear, logits_of, sigmoid
 

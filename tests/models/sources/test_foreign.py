@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cxrshort.errors import CxrshortError, DataError, MissingInputError, UsageError
 from cxrshort.models import checkpoint
-from cxrshort.models.sources.external import is_external, load_external
+from cxrshort.models.sources.foreign import is_foreign, open_foreign
 
 SOURCE = """
 import torch
@@ -63,7 +63,7 @@ def images() -> Tensor:
 
 def refused(text: str) -> CxrshortError:
     with pytest.raises(CxrshortError) as caught:
-        load_external(text)
+        open_foreign(text)
     return caught.value
 
 
@@ -80,11 +80,11 @@ def refused(text: str) -> CxrshortError:
     ],
 )
 def test_external_names_are_told_from_files(text, expected):
-    assert is_external(text) is expected
+    assert is_foreign(text) is expected
 
 
 def test_network_of_the_user_becomes_a_classifier(name: str, tmp_path: Path):
-    model, description = load_external(f"py:{name}:plain?{INPUT}")
+    model, description = open_foreign(f"py:{name}:plain?{INPUT}")
     assert not model.training
     assert (description.kind, description.architecture) == ("classifier", f"py:{name}:plain")
     assert model.labels == description.labels == ("COVID-19", "Edema")
@@ -98,7 +98,7 @@ def test_weights_of_the_user_are_loaded(name: str, tmp_path: Path):
     state = {f"layers.{key}": torch.full(shape, 0.5) for key, shape in
              {"0.weight": (4, 3, 3, 3), "0.bias": (4,), "3.weight": (2, 4), "3.bias": (2,)}.items()}  # fmt: skip
     save_file(state, tmp_path / "w.safetensors")
-    model, description = load_external(f"py:{name}:plain?{INPUT}&weights=w.safetensors")
+    model, description = open_foreign(f"py:{name}:plain?{INPUT}&weights=w.safetensors")
     white = model(torch.ones(1, 1, 16, 16))
     assert white.tolist() == [[28.5, 28.5]]  # 4 * ((27 * 0.5 + 0.5) * 0.5) + 0.5
     assert description.recipe["weights"] == f"sha256:{hashlib.sha256(Path('w.safetensors').read_bytes()).hexdigest()}"
@@ -107,14 +107,14 @@ def test_weights_of_the_user_are_loaded(name: str, tmp_path: Path):
 def test_probabilities_become_log_odds(name: str):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model, _ = load_external(f"py:{name}:sure?{INPUT}&output=probabilities")
+        model, _ = open_foreign(f"py:{name}:sure?{INPUT}&output=probabilities")
     probabilities = model.network.network(model.normalise(images()))
     assert ((probabilities > 0) & (probabilities < 1)).all()
     torch.testing.assert_close(model(images()), torch.log(probabilities / (1 - probabilities)))
 
 
 def test_logits_of_a_softmax_become_log_odds(name: str):
-    model, _ = load_external(f"py:{name}:plain?{INPUT}&output=softmax")
+    model, _ = open_foreign(f"py:{name}:plain?{INPUT}&output=softmax")
     probabilities = torch.softmax(model.network.network(model.normalise(images())).double(), dim=1)
     # 1e-5: the model computes in fp32
     torch.testing.assert_close(
@@ -123,7 +123,7 @@ def test_logits_of_a_softmax_become_log_odds(name: str):
 
 
 def test_network_of_the_user_keeps_fp32_and_gradients(name: str):
-    model, _ = load_external(f"py:{name}:plain?{INPUT}")
+    model, _ = open_foreign(f"py:{name}:plain?{INPUT}")
     batch = images().requires_grad_()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits = model(batch)
@@ -132,11 +132,14 @@ def test_network_of_the_user_keeps_fp32_and_gradients(name: str):
     assert batch.grad.abs().max() > 0
 
 
-def test_text_that_is_no_external_model_is_refused():
+def test_text_that_is_no_foreign_model_is_refused():
     error = refused("runs/I")
     assert isinstance(error, UsageError)
-    assert error.message == "'runs/I' is not an external model"
-    assert error.hint == "py:package.module:factory?..., FILE.onnx?... or txrv:NAME"
+    assert error.message == "'runs/I' is not a foreign model"
+    assert error.hint == (
+        "a factory of yours: py:package.module:factory?..., an ONNX file: FILE.onnx?..., "
+        "a network of timm: timm:NAME?..., published by TorchXRayVision: txrv:NAME"
+    )
 
 
 @pytest.mark.parametrize(
@@ -158,7 +161,7 @@ def test_text_that_is_no_external_model_is_refused():
         (":plain", "size=16&range=0..1", UsageError, "'py:NAME:plain' does not say what its outputs are",
          "add labels=NAME,NAME"),
         (":plain", f"{INPUT}&download=yes", UsageError, "'download' is not a known option of 'py:NAME:plain'",
-         "one of: weights, labels, size, mean, std, range, channels, output"),
+         "one of: weights, labels, size, mean, std, range, channels, output, trained-on"),
     ],
 )  # fmt: skip
 def test_misuse_of_a_network_of_the_user_is_refused(name: str, factory, options, kind, message, hint):
@@ -181,7 +184,7 @@ def test_images_that_the_network_cannot_take_are_refused(name: str):
 
 
 def test_outputs_that_are_no_probabilities_are_refused(name: str, tmp_path: Path):
-    state = load_external(f"py:{name}:plain?{INPUT}")[0].network.network.state_dict()
+    state = open_foreign(f"py:{name}:plain?{INPUT}")[0].network.network.state_dict()
     save_file({key: value + 5 for key, value in state.items()}, tmp_path / "w.safetensors")
     error = refused(f"py:{name}:plain?{INPUT}&output=probabilities&weights=w.safetensors")
     assert isinstance(error, DataError)

@@ -2,8 +2,8 @@ import pytest
 
 from cxrshort.errors import UsageError
 from cxrshort.models import ARCHITECTURES
-from cxrshort.models.lookup import FAMILIES, find_architecture
 from cxrshort.models.networks.small_cnn import SMALL_CNN
+from cxrshort.models.sources.architectures import FAMILIES, find_architecture
 
 
 def test_name_of_ours_is_found_in_the_table():

@@ -1,0 +1,200 @@
+"""Open whatever MODEL names: a model file, a run folder, a folder of runs, or a model trained elsewhere."""
+
+import hashlib
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from cxrshort import runs
+from cxrshort.compute import Compute
+from cxrshort.errors import MissingInputError, UsageError
+from cxrshort.models import checkpoint, factory
+from cxrshort.models.checkpoint import Description
+from cxrshort.models.classifier import Classifier
+from cxrshort.models.identity import IDENTITY_DIGITS, training_id, training_name
+from cxrshort.models.outputs import Task
+from cxrshort.models.sources.foreign import EVERY_OPTION, TRAINED_ON, files_of, is_foreign, open_foreign
+from cxrshort.models.sources.options import Options
+
+_LISTED = 3
+"""Models that a message names."""
+_DEEPEST = 6
+"""Folders below the named one that are looked into: runs/DATASET/ARCH/METHOD/replicate-R has four."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Say what a MODEL is, before its network is needed.
+
+    Args:
+        name: what opens it: a model file, or the name of a foreign model.
+        title: what tables call it: its run folder, or its name.
+        model_id: its identity: the first digits of the sha256 of the file's bytes; of name, options and weights for a
+            foreign model.
+        description: labels, input, training.
+        files: what it is read from, by the name that a run's record gives them.
+    """
+
+    name: str
+    title: str
+    model_id: str
+    description: Description
+    files: Mapping[str, Path]
+
+    @property
+    def outputs(self) -> Task:
+        """Return what its outputs mean."""
+        return Task(str(self.description.recipe.get("task", "multilabel")))
+
+    @property
+    def training_id(self) -> str:
+        """Return the identity of its training; a model of unknown training is a training of its own."""
+        return training_id(self.description) or self.model_id
+
+    @property
+    def training(self) -> str:
+        """Return what people call its training."""
+        return training_name(self.description)
+
+
+@dataclass(frozen=True)
+class Model:
+    """Hold an opened model.
+
+    Args:
+        reference: what it is, and its identity.
+        classifier: the network with its preprocessing, in eval mode, on its device.
+    """
+
+    reference: Reference
+    classifier: Classifier
+
+
+def open_model(name: str | Reference, compute: Compute) -> Model:
+    """Open one model on the device that computes.
+
+    Args:
+        name: anything that :func:`describe` takes, or what it returned.
+        compute: device and precision.
+
+    Raises:
+        UsageError: the name stands for several models, or says too little.
+        MissingInputError: nothing is there.
+        DataError: it is not a model.
+    """
+    reference = describe(name) if isinstance(name, str) else name
+    classifier, _ = _read(reference.name)
+    return Model(reference, classifier.to(compute.torch_device))
+
+
+def describe(name: str) -> Reference:
+    """Return what a model is, without its weights where it is a model file.
+
+    Raises:
+        UsageError: the name stands for several models.
+    """
+    names = expand(name)
+    if len(names) > 1:
+        raise UsageError(f"'{name}' holds {len(names)} models", f"name one of them, such as {shlex.quote(names[0])}")
+    return _describe(names[0])
+
+
+def describe_all(names: Sequence[str]) -> list[Reference]:
+    """Return every model that the names stand for, in order.
+
+    Raises:
+        UsageError: two of them are the same model.
+    """
+    references = [_describe(each) for name in names for each in expand(name)]
+    first: dict[str, Reference] = {}
+    for each in references:
+        if each.model_id in first:
+            other = first[each.model_id].title
+            raise UsageError(f"'{other}' and '{each.title}' are the same model", "name each model once")
+        first[each.model_id] = each
+    return references
+
+
+def _describe(name: str) -> Reference:
+    if is_foreign(name):
+        classifier, description = open_foreign(name)
+        files = {str(each): each for each in files_of(name)}
+        return Reference(name, name, _foreign_id(name, classifier), description, files)
+    path = Path(name)
+    content = runs.sha256(path)[:IDENTITY_DIGITS]
+    return Reference(name, title(name), content, checkpoint.describe(path), {name: path})
+
+
+def _read(name: str) -> tuple[Classifier, Description]:
+    return open_foreign(name) if is_foreign(name) else factory.load(Path(name))
+
+
+def _foreign_id(name: str, classifier: Classifier) -> str:
+    """Return the identity of a foreign model: of what its name says, of its files and of its weights."""
+    options = Options.parse(name, known=EVERY_OPTION)
+    said = {key: value for key, value in options.values.items() if key not in ("weights", "download", TRAINED_ON)}
+    stem = Path(options.name).name if options.name.endswith(".onnx") else options.name
+    digest = hashlib.sha256("&".join([stem, *(f"{key}={said[key]}" for key in sorted(said))]).encode())
+    for path in files_of(name):
+        digest.update(runs.sha256(path).encode())
+    for key, value in classifier.state_dict().items():
+        digest.update(key.encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:IDENTITY_DIGITS]
+
+
+def expand(name: str) -> list[str]:
+    """Return the models that a name stands for: itself, or the replicates in a parent folder, in order.
+
+    Raises:
+        MissingInputError: nothing is there, or training was interrupted.
+    """
+    if is_foreign(name):
+        return [name]
+    folder = Path(name)
+    if folder.is_dir() and not (folder / checkpoint.FILE).exists():
+        below = sorted(each.parent for each in folder.glob(f"*/{checkpoint.FILE}"))
+        begun = sorted(
+            each.parent for each in folder.glob(f"*/{runs.UNFINISHED}") if not (each.parent / runs.DONE).exists()
+        )
+        if below and begun:
+            raise MissingInputError(
+                f"'{begun[0]}' is not complete", "cxrshort train with --resume goes on with it; or name the models"
+            )
+        if below:
+            return [str(checkpoint.locate(each)) for each in below]
+        if deeper := _models_below(folder):
+            listed = ", ".join(f"'{each}'" for each in deeper[:_LISTED]) + (", ..." if len(deeper) > _LISTED else "")
+            lie = f"{len(deeper)} lie deeper" if len(deeper) > 1 else "1 lies deeper"
+            raise MissingInputError(
+                f"'{folder}' holds no model; {lie}: {listed}",
+                f"name them, or the folder right above: cxrshort evaluate {shlex.quote(str(deeper[0].parent))} ...",
+            )
+    return [str(checkpoint.locate(name))]
+
+
+def _models_below(folder: Path) -> list[Path]:
+    """Return the run folders with a model below a folder, in order, without the parts that runs are made of."""
+    below = []
+    for home, folders, files in os.walk(folder):
+        deep = len(Path(home).relative_to(folder).parts)
+        if checkpoint.FILE in files:
+            below.append(Path(home))
+        if checkpoint.FILE in files or deep == _DEEPEST:  # members and trials belong to the run above them
+            folders.clear()
+    return sorted(below)
+
+
+def title(name: str) -> str:
+    """Return what tables call a model: its run folder, or its name.
+
+    Example:
+        >>> title("runs/I/densenet121/erm/replicate-0/model.safetensors")
+        'runs/I/densenet121/erm/replicate-0'
+    """
+    path = Path(name)
+    return str(path.parent) if path.name == checkpoint.FILE else name
