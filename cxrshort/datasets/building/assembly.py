@@ -72,20 +72,23 @@ def fill(build: Build, count: int, *, report: Callable[[int, int], None]) -> Jou
     """
     # Absolute: the processes of a cluster work in folders of their own.
     files = {name: build.partial(name).absolute() for name in build.material.caches}
-    if not build.journal.exists() or not all(file.exists() for file in files.values()):
-        begin(build, count)
-    journal = Journal(build.journal, plan=build.material.plan)
-    journal.forget(_outdated(build, journal, count))
+    done = 0
 
     def record(results: list[dict[str, Any]]) -> None:
+        nonlocal done
         journal.append(results)
-        report(len(journal.results), count)
+        done = len(journal.results)
+        report(done, count)
 
-    missing = journal.missing(count)
     try:
+        if not build.journal.exists() or not all(file.exists() for file in files.values()):
+            begin(build, count)
+        journal = Journal(build.journal, plan=build.material.plan)
+        journal.forget(_outdated(build, journal, count))
+        done = len(journal.results)
+        missing = journal.missing(count)
         build.material.make(files, missing, missing, build.jobs, record)
     except KeyboardInterrupt as error:
-        done = len(journal.results)
         raise ResumableError(
             f"interrupted, {done} of {count} images are made", "--resume continues from there"
         ) from error

@@ -27,7 +27,11 @@ def test_seeded_streams_are_repeatable_and_different():
 
 @pytest.mark.parametrize(
     ("strength", "seed", "message"),
-    [(1.1, 0, "--confounder-strength is '1.1'"), (-0.1, 0, "it must be from 0 to 1"), (1, -1, "seed '-1' is below 0")],
+    [
+        (1.1, 0, "--set confounder_strength is '1.1'"),
+        (-0.1, 0, "it must be from 0 to 1"),
+        (1, -1, "seed '-1' is below 0"),
+    ],
 )
 def test_seeded_refuses_numbers_out_of_range(strength, seed, message):
     with pytest.raises(UsageError, match=message):

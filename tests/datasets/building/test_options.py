@@ -45,10 +45,10 @@ def test_options_without_effect_are_refused(dataset, changes, message):
 @pytest.mark.parametrize(
     ("dataset", "reading", "message"),
     [
-        ("padchest", {"labeler": "negbio"}, "--labeler is for mimic-cxr"),
+        ("padchest", {"labeler": "negbio"}, "--set labeler is for mimic-cxr"),
         ("padchest", {"day_first": True}, "--day-first is for --dataset folder"),
         ("padchest", {"views": ("PA", "XX")}, "'XX' is not a known view"),
-        ("phantom-I", {"age_unit": "drop"}, "--age-unit is for repositories"),
+        ("phantom-I", {"age_unit": "drop"}, "--set age_unit is for repositories"),
     ],
 )
 def test_ways_of_reading_without_effect_are_refused(dataset, reading, message):
