@@ -20,6 +20,8 @@ _BEFORE = 2
 """Paragraphs of a description that stand before the options."""
 _DEFAULT = re.compile(r"default: \(([^()]*)\)")
 """How Typer shows a default that is described by a text."""
+_RANGE = re.compile(r"; \d+<=x<=\d+(?=\])|  \[\d+<=x<=\d+\]")
+"""How Typer shows the limits of a number, which only an error needs to name."""
 _ClickUsageError: Any = typer.BadParameter.__mro__[1]  # Typer's private Click has no public name for it
 
 
@@ -72,7 +74,9 @@ class PanelCommand(TyperCommand):
                 term, text = record
                 if parameter.param_type_name == "argument":
                     term = str(parameter.metavar)
-                panels.setdefault(_panel(parameter), []).append((term, _DEFAULT.sub(r"default: \1", text)))
+                panels.setdefault(_panel(parameter), []).append(
+                    (term, _RANGE.sub("", _DEFAULT.sub(r"default: \1", text)))
+                )
         # One width for all panels, so that their second columns are aligned.
         widest = max((len(term) for records in panels.values() for term, _ in records), default=0)
         for title, records in sorted(panels.items(), key=lambda each: each[0] == _PLAIN_PANEL):

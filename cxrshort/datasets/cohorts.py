@@ -141,7 +141,7 @@ def own_patients(rows: pd.DataFrame) -> str:
     Returns:
         Eight hexadecimal digits; empty where no row is of such a folder.
     """
-    own = rows[rows["repository"] == FOLDER]
+    own = rows[rows["repository"] == FOLDER] if "repository" in rows else rows.head(0)
     if own.empty:
         return ""
     pairs = sorted(zip(own["image_id"].astype(str), own["patient_id"].astype(str), strict=True))

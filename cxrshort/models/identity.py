@@ -22,10 +22,11 @@ def training_id(description: Description) -> str:
     Example:
         >>> from dataclasses import replace
         >>> from cxrshort.models.classifier import InputSpec
-        >>> model = Description("classifier", "resnet18", ("COVID-19",), InputSpec(64), dataset="I", seed=1)
+        >>> recipe = {"method": "erm", "epochs": 2}
+        >>> model = Description("classifier", "resnet18", ("COVID-19",), InputSpec(64), dataset="I", recipe=recipe)
         >>> training_id(model) == training_id(replace(model, seed=2, replicate=3))
         True
-        >>> training_id(model) == training_id(replace(model, recipe={"epochs": 9}))
+        >>> training_id(model) == training_id(replace(model, recipe=recipe | {"epochs": 9}))
         False
     """
     if not description.recipe.get("method"):

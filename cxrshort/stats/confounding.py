@@ -164,7 +164,7 @@ def confounding_rows(table: pd.DataFrame) -> list[list[str]]:
 
 
 def list_unmeasured(table: pd.DataFrame) -> str:
-    """Return one line on the columns that could not be measured, with the reason; "" when all could.
+    """Return one line on the columns that could not be measured, with what all labels share as the reason; or "".
 
     Example:
         >>> row = ("COVID-19", "view", None, None, None, 0, "not measurable: only one category")
@@ -175,11 +175,14 @@ def list_unmeasured(table: pd.DataFrame) -> str:
     labels = table["label"].nunique()
     silent = table[table["verdict"].str.startswith(UNKNOWN)]
     parts = []
-    for (column, verdict), part in silent.groupby(["column", "verdict"], sort=False):
-        count = part["label"].nunique()
-        of_labels = "" if count == labels else f", {count} of {labels} labels"
-        parts.append(f"{column} ({str(verdict).removeprefix(f'{UNKNOWN}: ')}{of_labels})")
-    return f"{UNKNOWN}: {', '.join(parts)}" if parts else ""
+    for column, part in silent.groupby("column", sort=False):
+        reasons, count = part["verdict"].unique(), part["label"].nunique()
+        if count == labels and len(reasons) == 1:
+            parts.append(f"{column} ({str(reasons[0]).removeprefix(f'{UNKNOWN}: ')})")
+        else:
+            parts.append(f"{column} ({count} of {labels} labels)")
+    where = "; reasons in confounding.csv" if any(part.endswith("labels)") for part in parts) else ""
+    return f"{UNKNOWN}: {', '.join(parts)}{where}" if parts else ""
 
 
 def _interval(row: Mapping[Hashable, Any]) -> str:

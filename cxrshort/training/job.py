@@ -155,7 +155,7 @@ def _settings(prepared: PreparedJob) -> dict[str, Any]:
     """Return everything that the bytes of the model depend on."""
     job, record = prepared.job, json.loads(prepared.description.to_json())
     recipe = record.pop("recipe")
-    for name in ("training_people", "selection", "format"):
+    for name in ("training_people", "selection", "format", "training", "dataset_id"):
         record.pop(name)
     settings = {**record, **recipe, **job.compute.record(), "processes": job.compute.processes}
     if prepared.teacher is not None:

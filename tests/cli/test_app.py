@@ -219,7 +219,7 @@ def test_results_go_to_stdout_and_progress_to_stderr(here: Path) -> None:
     judged = cxrshort_here(*EVALUATE)
     assert judged.stderr == (
         "scored 12 images of tiny with run\n"
-        "note: no generalization gap: tiny/small-cnn/erm was tested on its own dataset alone; "
+        "note: no generalization gap: tiny/small-cnn/erm, epochs=1 was tested on its own dataset alone; "
         "--dataset NAME of another hospital gives the outside\n"
     )
     assert "scored" not in judged.stdout

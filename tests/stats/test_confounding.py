@@ -178,6 +178,6 @@ def test_what_cannot_be_measured_is_one_line():
     table.loc[table.index[0], "Hernia"] = 1.0
     found = measured(["COVID-19", "Hernia"], table=table, columns=["repository", "manufacturer"])
     assert list_unmeasured(found) == (
-        "not measurable: manufacturer (no category is known), repository (only 1 positive, 1 of 2 labels)"
+        "not measurable: manufacturer (no category is known), repository (1 of 2 labels); reasons in confounding.csv"
     )
     assert list_unmeasured(found[:1]) == ""

@@ -15,7 +15,7 @@ from cxrshort.compute import choose_compute
 from cxrshort.errors import CxrshortError, ResumableError
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.scoring import score
-from cxrshort.models.sources import library
+from cxrshort.models.sources import opening
 from cxrshort.stats.auc import auc
 from cxrshort.training import sweeps
 from cxrshort.verbs.evaluate import evaluate
@@ -127,7 +127,7 @@ def test_grid_keeps_the_best_trial_and_lists_all(tiny: str, tmp_path: Path) -> N
     }  # fmt: skip
     assert result["selection"] == kept[1].selection
     assert json.loads((tmp_path / "grid" / "run.json").read_text())["summary"] == result
-    assert library.expand(str(tmp_path / "grid")) == [str(tmp_path / "grid" / checkpoint.FILE)]
+    assert opening.expand(str(tmp_path / "grid")) == [str(tmp_path / "grid" / checkpoint.FILE)]
 
 
 def test_trial_that_diverges_is_listed_and_the_others_go_on(tiny: str, tmp_path: Path) -> None:
@@ -243,15 +243,16 @@ def test_models_trained_otherwise_are_told_apart(tiny: str, tmp_path: Path) -> N
         train(tiny, replicates=2, overrides={"epochs": 1, "learning_rate": rate}, out=tmp_path / name, **QUICK)
     models = [tmp_path / name for name in ("a", "b")]
     found = evaluate(models, dataset=[tiny], out=tmp_path / "results", device="cpu", threads=1).summary
-    assert [(each["method"], each["replicates"]) for each in found["means"]] == [
-        ("erm, learning-rate=0.001", 2),
-        ("erm, learning-rate=0.0001", 2),
+    assert [(each["training"], each["replicates"]) for each in found["means"]] == [
+        ("tiny/small-cnn/erm, epochs=1", 2),
+        ("tiny/small-cnn/erm, epochs=1, learning-rate=0.0001", 2),
     ]
     for seed in (0, 1):
         train(tiny, seed=seed, overrides={"epochs": 1}, out=tmp_path / f"seed-{seed}", **QUICK)
     models = [tmp_path / f"seed-{seed}" for seed in (0, 1)]
     found = evaluate(models, dataset=[tiny], out=tmp_path / "seeds", device="cpu", threads=1).summary
-    assert [each["method"] for each in found["means"]] == ["erm, seed=0", "erm, seed=1"]
+    names = [f"tiny/small-cnn/erm, epochs=1 ({tmp_path / name})" for name in ("seed-0", "seed-1")]
+    assert [each["training"] for each in found["means"]] == names
 
 
 def test_classifier_of_the_foreground_is_judged_behind_masks(tmp_path: Path) -> None:
@@ -267,7 +268,9 @@ def test_classifier_of_the_foreground_is_judged_behind_masks(tmp_path: Path) -> 
         [tmp_path / "run"], dataset=[str(phantoms)], split="test", out=tmp_path / "results", device="cpu", threads=1
     )
     predictions = pd.read_csv(tmp_path / "results" / "predictions.csv")
-    assert set(predictions["method"]) == {"erm on noise"} and np.isfinite(summary["selection"]["score"])
+    assert set(predictions["training"]) == {
+        "phantom-III/small-cnn/erm, epochs=2, background=noise, masks"
+    } and np.isfinite(summary["selection"]["score"])
     # Whatever lies outside the lungs is not seen: the scores stay when it is painted over.
     images, masks = np.load(phantoms / "images.npy"), np.load(phantoms / "masks.npy")
     np.save(phantoms / "images.npy", np.where(masks & 1, images, np.uint8(77)))
