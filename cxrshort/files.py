@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -98,3 +99,30 @@ def escape(name: str) -> str:
 
 def _escaped(code: int) -> str:
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+
+def plain(text: str) -> str:
+    """Return text as part of a name that shells and Makefiles leave alone: letters, digits, ``.``, ``-`` and ``_``.
+
+    Commas become ``_`` and equals signs ``-``. Where anything else is lost, digits of a hash tell the text from others.
+
+    Example:
+        >>> plain("Edema,Mass"), plain("weight=10"), plain("a/b.pt")
+        ('Edema_Mass', 'weight-10', 'a-b.pt-5032be')
+    """
+    kept = re.sub(r"[^\w.-]+", "-", text.replace(",", "_")).strip("-") or "empty"
+    if re.fullmatch(r"[^\W_]([^\W_]|[.,=-])*", text):
+        return kept
+    return f"{kept}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+
+
+def shorten(name: str, *, longest: int = 160) -> str:
+    """Return a name that a file system takes: what is cut off an overlong one still tells it from others.
+
+    Example:
+        >>> shorten("replicate-0"), shorten("replicate-0", longest=3)
+        ('replicate-0', 'rep...c6bef3be')
+    """
+    if len(name) <= longest:  # file systems take 255 bytes
+        return name
+    return f"{name[:longest]}...{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -2,22 +2,25 @@
 
 A verb writes into one folder. ``run.json`` comes last: a folder whose ``run.json`` says ``done`` is complete. While the
 work goes on, ``unfinished.json`` stands in its place, so that ``--resume`` can tell what was begun.
+
+Longer than other modules, since starting, sharing, resuming, replacing and finishing a run are one set of states.
 """
 
 import contextlib
 import hashlib
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxrshort import locks, provenance
+from cxrshort import locks, overwriting, provenance
 from cxrshort.errors import DataError, MissingInputError, OutputError, UsageError
-from cxrshort.files import TEMPORARY, atomic, writing
+from cxrshort.files import TEMPORARY, atomic, escape, writing
 
 if TYPE_CHECKING:  # torch is not on the way of light commands
     from cxrshort.compute import Compute
@@ -25,6 +28,8 @@ if TYPE_CHECKING:  # torch is not on the way of light commands
 DONE = "run.json"
 UNFINISHED = "unfinished.json"
 LOG = "log.jsonl"
+SERIES = "series"
+"""Where run.json names the folders of the runs that a series is made of."""
 
 
 @dataclass
@@ -40,6 +45,8 @@ class Run:
         names: files and folders that the run has asked a place for. Only these are its outputs, and only these does
             ``--force`` remove later; what else lies in the folder is somebody's.
         read_only: whether another process writes the run, and this one only knows where it lies.
+        staging: where files lie until the run is finished, so that an earlier result stays until then; None where they
+            are written in place.
     """
 
     folder: Path
@@ -49,15 +56,16 @@ class Run:
     started: str = ""
     names: set[str] = field(default_factory=set)
     read_only: bool = False
+    staging: Path | None = None
 
     def path(self, name: str) -> Path:
-        """Return where the file ``name`` of this run lies, and count it among the run's outputs."""
+        """Return where the file ``name`` of this run is written, and count it among the run's outputs."""
         first = Path(name).parts[0]
         if first not in self.names:
             self.names.add(first)
-            if not self.read_only and (self.folder / UNFINISHED).exists():
+            if not (self.read_only or self.staging) and (self.folder / UNFINISHED).exists():
                 self.note()
-        return self.folder / name
+        return (self.staging or self.folder) / name
 
     def note(self) -> None:
         """Write down in ``unfinished.json`` what was begun."""
@@ -75,6 +83,8 @@ class Run:
         """Write ``run.json`` with the run's provenance and ``facts``; the folder is then complete."""
         if self.read_only:
             return
+        if self.staging is not None:
+            self._take_place(self.staging)
         record = {
             "verb": self.verb,
             "state": "done",
@@ -89,6 +99,21 @@ class Run:
         }
         write_json(self.folder / DONE, record)
         (self.folder / UNFINISHED).unlink(missing_ok=True)
+
+    def _take_place(self, staging: Path) -> None:
+        """Put the complete files of this run in the place of an earlier one's; each of them is the old or the new."""
+        with writing(self.folder):
+            earlier = _outputs(_record(self.folder / DONE)) - {each.name for each in staging.iterdir()}
+            # From here on the folder counts as unfinished, and knows its outputs if this is cut short.
+            (self.folder / DONE).replace(self.folder / UNFINISHED)
+            replace(self, names=self.names | earlier, staging=None).note()
+            for path in list(staging.iterdir()):
+                if (target := self.folder / path.name).is_dir():
+                    _remove([target])
+                path.replace(target)
+            _remove(each for each in self.folder.iterdir() if each.name in earlier)
+            staging.rmdir()
+        self.staging = None
 
 
 @contextlib.contextmanager
@@ -119,7 +144,7 @@ def opened(
 
     Raises:
         UsageError: both ``force`` and ``resume``.
-        OutputError: the folder holds something else, cannot be written, or another process is writing it.
+        OutputError: the folder holds something else or an input, cannot be written, or another process is writing it.
     """
     run = Run(folder, verb, json_values(arguments), read_only=True)
     with contextlib.ExitStack() as held:
@@ -128,7 +153,7 @@ def opened(
             nonlocal run
             with writing(folder):
                 if not (folder / UNFINISHED).exists():
-                    check_free(folder, force=force, resume=bool(resume))
+                    check_free(folder, verb, inputs=(inputs or {}).values(), force=force, resume=bool(resume))
                     folder.mkdir(parents=True, exist_ok=True)
                 held.enter_context(locks.only_writer(folder))
             run = start(folder, verb, arguments=arguments, inputs=inputs, force=force, resume=resume)
@@ -139,7 +164,11 @@ def opened(
             from cxrshort import distributed
 
             distributed.on_first_rank(begin, compute)
-        yield run
+        try:
+            yield run
+        finally:
+            if run.staging is not None:
+                _remove([run.staging])
 
 
 def start(
@@ -157,35 +186,71 @@ def start(
         folder: the run folder; made when it is not there.
         verb: the command that writes it.
         arguments: what the user asked for.
-        inputs: files whose sha256 is recorded, by name.
-        force: begin anew in a folder that holds an earlier run.
-        resume: go on in a folder whose run was interrupted; None for a verb that cannot, whose unfinished run is
-            worth nothing and is begun anew.
+        inputs: what is read, by name; the sha256 of files is recorded.
+        force: begin anew in a folder that holds an earlier run of the same verb.
+        resume: go on in a folder whose run was interrupted; None for a verb that cannot. Its unfinished run is worth
+            nothing and is begun anew, and with ``force`` an earlier result stays until the new one is complete.
 
     Raises:
         UsageError: both ``force`` and ``resume``.
-        OutputError: the folder holds something else, or cannot be written.
+        OutputError: the folder holds something else or an input, or cannot be written.
     """
     if force and resume:
         raise UsageError("--force begins anew and --resume goes on", "give one of them")
+    staged = force and resume is None and (folder / DONE).exists()
     if resume is None:
         force = force or (folder / UNFINISHED).exists() and not (folder / DONE).exists()
     with writing(folder):
-        check_free(folder, force=force, resume=bool(resume))
+        check_free(folder, verb, inputs=(inputs or {}).values(), force=force, resume=bool(resume))
         folder.mkdir(parents=True, exist_ok=True)
-        if force:
+        if force and not staged:
             _clear(folder)
         _remove(each for each in folder.iterdir() if TEMPORARY.fullmatch(each.name))
     begun = _record(folder / UNFINISHED) if resume and not force else {}
     if begun.get("verb", verb) != verb:
         raise OutputError(f"'{folder}' holds an unfinished run of '{begun['verb']}'", "choose another --out")
-    hashes = {name: sha256(path) for name, path in (inputs or {}).items() if path.is_file()}
-    run = Run(folder, verb, json_values(arguments), hashes, _now(), _outputs(begun))
-    run.note()
+    run = Run(folder, verb, json_values(arguments), _hashes(inputs or {}), _now(), _outputs(begun))
+    if staged:
+        run.staging = folder / f".staging.{os.getpid()}.tmp"  # removed by the next run, should this one be killed
+        with writing(folder):
+            run.staging.mkdir()
+    else:
+        run.note()
     return run
 
 
-def share(folder: Path, verb: str, *, arguments: Mapping[str, Any], output: str, force: bool = False) -> None:
+def start_series(folder: Path, verb: str, *, arguments: Mapping[str, Any], inputs: Mapping[str, Path]) -> Run:
+    """Begin a series of runs, each in a folder of its own within ``folder``, which are no outputs of the series.
+
+    Only ``run.json`` is written, by ``finish``; that of an earlier series is removed, since its runs are made anew.
+
+    Args:
+        folder: the parent of the run folders; made when it is not there.
+        verb: the command that writes them.
+        arguments: what they have in common.
+        inputs: what is read, by name; the sha256 of files is recorded.
+
+    Raises:
+        OutputError: the folder is itself that of a run, or cannot be written.
+    """
+    before = _record(folder / DONE) or _record(folder / UNFINISHED)
+    if before and not (before.get("verb") == verb and SERIES in before):
+        raise OutputError(f"'{folder}' holds a run of '{before.get('verb')}', not a series", "choose another --out")
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / DONE).unlink(missing_ok=True)
+    return Run(folder, verb, json_values(arguments), _hashes(inputs), _now())
+
+
+def share(
+    folder: Path,
+    verb: str,
+    *,
+    arguments: Mapping[str, Any],
+    output: str,
+    inputs: Iterable[Path] = (),
+    force: bool = False,
+) -> None:
     """Open a run folder where several processes write at the same time, each within ``output`` and nowhere else.
 
     The folder then holds an unfinished run, which one process resumes when all others are done. A finished run stays as
@@ -196,19 +261,20 @@ def share(folder: Path, verb: str, *, arguments: Mapping[str, Any], output: str,
         verb: the command that writes it.
         arguments: what the user asked for.
         output: the one name within the folder that is shared.
+        inputs: what is read.
         force: a finished run, or an unfinished one of a single process, may be replaced later.
 
     Raises:
         OutputError: the folder holds something else, or cannot be written.
     """
     with writing(folder):
-        check_free(folder, force=force, resume=True)
+        check_free(folder, verb, inputs=inputs, force=force, resume=True)
         folder.mkdir(parents=True, exist_ok=True)
     if (folder / DONE).exists():
         return
     begun = _record(folder / UNFINISHED)
     if begun and output not in _outputs(begun) and not force:
-        check_free(folder, force=False, resume=False)
+        check_free(folder, verb, force=False, resume=False)
     if output not in _outputs(begun):
         Run(folder, verb, json_values(arguments), {}, _now(), {*_outputs(begun), output}).note()
 
@@ -230,15 +296,16 @@ def finished(folder: Path, *, arguments: Mapping[str, Any]) -> dict[str, Any] | 
     return dict(record.get("summary", {}))
 
 
-def check_free(folder: Path, *, force: bool, resume: bool) -> None:
+def check_free(folder: Path, verb: str, *, inputs: Iterable[Path] = (), force: bool, resume: bool) -> None:
     """Refuse a folder in which a run cannot be started, or gone on with.
 
     Raises:
-        OutputError: it holds something else.
+        OutputError: it holds something else, or an input of the run.
     """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"'{folder}' is a file, not a folder", "choose another --out")
+    overwriting.refuse_inputs(folder, inputs, records=(DONE, UNFINISHED))
     if not folder.is_dir():
-        if folder.exists():
-            raise OutputError(f"'{folder}' is a file, not a folder", "choose another --out")
         return
     if (folder / DONE).exists() and not force:
         raise OutputError(f"'{folder}' exists already", "--force overwrites it, --out writes elsewhere")
@@ -246,21 +313,17 @@ def check_free(folder: Path, *, force: bool, resume: bool) -> None:
     if unfinished and not (force or resume):
         raise OutputError(f"'{folder}' holds an unfinished run", "--resume continues it, --force begins anew")
     if unfinished or (folder / DONE).exists():
+        if force:
+            overwriting.refuse_other_verb(folder, _record(folder / DONE) or _record(folder / UNFINISHED), verb)
         return
-    if any(not TEMPORARY.fullmatch(each.name) and each.name != locks.LOCK for each in folder.iterdir()):
-        raise OutputError(f"'{folder}' holds files that are not a run of cxrshort", "choose another --out")
-
-
-def shorten(name: str, *, longest: int = 160) -> str:
-    """Return a name that a file system takes: what is cut off an overlong one still tells it from others.
-
-    Example:
-        >>> shorten("replicate-0"), shorten("replicate-0", longest=3)
-        ('replicate-0', 'rep...c6bef3be')
-    """
-    if len(name) <= longest:  # file systems take 255 bytes
-        return name
-    return f"{name[:longest]}...{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    foreign = sorted(
+        name for each in folder.iterdir() if not TEMPORARY.fullmatch(name := each.name) and name != locks.LOCK
+    )
+    if foreign:
+        raise OutputError(
+            f"'{folder}' holds files that are not a run of cxrshort, such as '{escape(foreign[0])}'",
+            "choose another --out",
+        )
 
 
 def silent(event: Mapping[str, Any]) -> None:
@@ -291,6 +354,11 @@ def _record(path: Path) -> dict[str, Any]:
         return read_json(path) if path.exists() else {}
     except DataError:
         return {}
+
+
+def _hashes(inputs: Mapping[str, Path]) -> dict[str, str]:
+    """Return the sha256 of the inputs that are files."""
+    return {name: sha256(path) for name, path in inputs.items() if path.is_file()}
 
 
 def _outputs(record: Mapping[str, Any]) -> set[str]:

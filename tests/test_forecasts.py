@@ -39,7 +39,7 @@ def test_what_is_foreseen_is_what_start_does(
         run = runs.start(folder, "train", arguments={})
         if state == "done":
             run.finish()
-    foreseen = forecasts.foresee(folder, force=force, resume=resume)
+    foreseen = forecasts.foresee(folder, "train", force=force, resume=resume)
     assert foreseen == {"folder": "run", "reason": "", "hint": "", **fate}
     if fate["fate"] == "refused":
         with pytest.raises(OutputError) as caught:

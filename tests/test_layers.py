@@ -23,6 +23,7 @@ LAYERS = (
         "forecasts",
         "files",
         "locks",
+        "overwriting",
         "provenance",
     },
     {"manifest", "dataset", "regions", "images", "masks", "stats"},

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -101,7 +102,7 @@ def test_start_refuses_a_folder_of_something_else(tmp_path, force, resume):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(OutputError) as caught:
         runs.start(tmp_path, "train", arguments={}, force=force, resume=resume)
-    assert caught.value.message == f"'{tmp_path}' holds files that are not a run of cxrshort"
+    assert caught.value.message == f"'{tmp_path}' holds files that are not a run of cxrshort, such as 'thesis.tex'"
     assert names_in(tmp_path) == ["thesis.tex"]
 
 
@@ -143,7 +144,7 @@ def test_start_takes_an_empty_folder_and_one_that_a_kill_left_behind(tmp_path):
 
 
 def test_force_removes_what_a_run_wrote_and_nothing_else(tmp_path):
-    run = runs.start(tmp_path, "build-dataset", arguments={})
+    run = runs.start(tmp_path, "train", arguments={})
     runs.write_text(run.path("old.txt"), "text")
     run.path("figures").mkdir()
     (run.path("figures") / "a.png").touch()
@@ -176,7 +177,7 @@ def test_force_stays_in_the_folder_whatever_run_json_says(tmp_path, outputs):
     folder.mkdir()
     neighbour.touch()
     (folder / "mine.txt").touch()
-    (folder / "run.json").write_text(json.dumps({"state": "done", "outputs": outputs}))
+    (folder / "run.json").write_text(json.dumps({"verb": "train", "state": "done", "outputs": outputs}))
     finished(folder, force=True)
     assert names_in(tmp_path) == ["neighbour", "run"] and names_in(folder) == ["mine.txt", "run.json"]
 
@@ -185,6 +186,90 @@ def test_force_begins_anew_where_run_json_is_damaged(tmp_path):
     (tmp_path / "run.json").write_text("{")
     finished(tmp_path, force=True)
     assert json.loads((tmp_path / "run.json").read_text())["state"] == "done"
+
+
+@pytest.mark.parametrize("state", ["done", "unfinished"])
+def test_force_replaces_runs_of_the_same_verb_only(tmp_path, state):
+    run = runs.start(tmp_path, "train", arguments={})
+    runs.write_text(run.path("model.safetensors"), "weights")
+    if state == "done":
+        run.finish()
+    before = names_in(tmp_path)
+    with pytest.raises(OutputError) as caught:
+        runs.start(tmp_path, "evaluate", arguments={}, force=True, resume=None)
+    assert caught.value.message == f"'{tmp_path}' holds a run of 'train', and --force replaces runs of 'evaluate' only"
+    assert names_in(tmp_path) == before
+
+
+@pytest.mark.parametrize("out", ["data", "data/results", "."])
+def test_opened_refuses_to_write_over_an_input(tmp_path, monkeypatch, out):
+    monkeypatch.chdir(tmp_path)
+    finished(Path("data"), "manifest.csv")
+    inputs = {"manifest": Path("data/manifest.csv")}
+    before = sorted(tmp_path.rglob("*"))
+    for force in (False, True):
+        with (
+            pytest.raises(OutputError, match=r"^--out '.*' (holds|lies in) an input, 'data"),
+            runs.opened(Path(out), "train", arguments={}, inputs=inputs, force=force),
+        ):
+            pass
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_result_stays_until_the_one_that_replaces_it_is_complete(tmp_path):
+    def write(word, *names):
+        with runs.opened(tmp_path, "evaluate", arguments={}, force=True, resume=None) as run:
+            for name in names:
+                runs.write_text(run.path(name), word)
+            if word == "failed":
+                raise KeyError
+            run.finish()
+
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "run.json").write_text('{"verb": "evaluate", "outputs": []}')
+    write("old", "aucs.csv", "roc.png")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(KeyError):
+        write("failed", "aucs.csv", "gaps.csv")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    write("new", "aucs.csv", "gaps.csv")
+    assert names_in(tmp_path) == ["aucs.csv", "gaps.csv", "notes.txt", "run.json"]
+    assert {(tmp_path / name).read_text() for name in ("aucs.csv", "gaps.csv")} == {"new"}
+    assert json.loads((tmp_path / "run.json").read_text())["outputs"] == ["aucs.csv", "gaps.csv"]
+
+
+def test_result_stays_where_a_kill_ends_the_one_that_replaces_it(tmp_path):
+    first = runs.start(tmp_path, "evaluate", arguments={}, resume=None)
+    runs.write_text(first.path("aucs.csv"), "old")
+    first.finish()
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom cxrshort import runs\n"
+        "with runs.opened(Path(sys.argv[1]), 'evaluate', arguments={}, force=True, resume=None) as run:\n"
+        "    runs.write_text(run.path('aucs.csv'), 'new')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    process = python(code, tmp_path)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert (tmp_path / "aucs.csv").read_text() == "old" and (tmp_path / "run.json").exists()
+    assert not (tmp_path / "unfinished.json").exists()
+    with runs.opened(tmp_path, "evaluate", arguments={}, force=True, resume=None) as run:
+        runs.write_text(run.path("aucs.csv"), "newer")
+        run.finish()
+    assert names_in(tmp_path) == ["aucs.csv", "run.json"]
+
+
+def test_replacement_that_is_cut_short_is_an_unfinished_run_that_knows_its_files(tmp_path, monkeypatch):
+    finished(tmp_path, "aucs.csv", "roc.png", verb="evaluate")
+    run = runs.start(tmp_path, "evaluate", arguments={}, force=True, resume=None)
+    for name in ("aucs.csv", "gaps.csv"):
+        runs.write_text(run.path(name), "new")
+    monkeypatch.setattr(Path, "rmdir", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        run.finish()
+    monkeypatch.undo()
+    assert not (tmp_path / "run.json").exists()
+    outputs = json.loads((tmp_path / "unfinished.json").read_text())["outputs"]
+    assert outputs == ["aucs.csv", "gaps.csv", "roc.png"]
 
 
 def test_opened_yields_the_run_that_it_started_and_locks_the_folder(tmp_path):

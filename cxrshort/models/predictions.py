@@ -6,6 +6,7 @@ model's outputs mean, the third by the identity of datasets and the persons in t
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,12 @@ class Fold:
     data: Dataset
     split: str
     role: str
+
+
+def image_folders(data: Dataset) -> dict[str, Path]:
+    """Return the folders that the images of a dataset lie in, by the names that a run's inputs have."""
+    folders = sorted(set(data.manifest["cache"]) - {""}) if "cache" in data.manifest else []
+    return {f"images of {data.name}, {number}": Path(folder) for number, folder in enumerate(folders)}
 
 
 def unseen_fold(model: Reference, data: Dataset, split: str) -> Fold:

@@ -10,6 +10,7 @@ from cxrshort import runs
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.models import checkpoint
+from cxrshort.models.predictions import image_folders
 from cxrshort.models.sources.foreign import is_foreign, name_by_content
 from cxrshort.training import recipes
 from cxrshort.training.recipes import Recipe
@@ -54,9 +55,14 @@ class TrainingJob:
         return lambda event: self.report({**event, "run": ", ".join(filter(None, [title, event.get("run", "")]))})
 
     def files(self) -> dict[str, Path]:
-        """Return the files whose hashes run.json keeps, by what they are."""
-        mask_file = Path(self.recipe.mask_file) if self.recipe.mask_file else None
-        files = {"manifest": self.data.path, "mask_file": mask_file}
+        """Return what the run reads and must not write over, by what it is; run.json keeps the hashes of files."""
+        recipe = self.recipe
+        files = {"manifest": self.data.path, **image_folders(self.data)}
+        if recipe.segmenter and not is_foreign(recipe.segmenter):
+            files["segmenter"] = checkpoint.locate(recipe.segmenter)
+        for name in ("mask_file", "weights"):
+            if (path := Path(getattr(recipe, name))).is_file():
+                files[name] = path
         return {name: path for name, path in files.items() if path is not None}
 
     def sources(self) -> list[str]:

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -177,13 +178,16 @@ def build_dataset(
     )
     candidates = _with_patients(candidates, same_patients)
     count = len(candidates.rows)
+    inputs = _inputs(dataset, candidates, material, options=options, masks=masks, same_patients=same_patients)
     if dry_run:
         made = 0 if metadata_only else count if part is None else len(part.rows(count))
         plan = _plan(dataset, candidates, material, count=made, jobs=options.jobs, folder=folder)
         return {
             **plan,
             **_planted(dataset, planting, material),
-            "outputs": [shards.foresee(folder, force=force, resume=resume, part=bool(part), merge=merge)],
+            "outputs": [
+                shards.foresee(folder, inputs=inputs.values(), force=force, resume=resume, part=bool(part), merge=merge)
+            ],
         }
     arguments = {
         "dataset": dataset,
@@ -209,45 +213,50 @@ def build_dataset(
     if resume and (complete := runs.finished(folder, arguments=arguments)):
         return {**complete, "folder": str(folder)}
     done = _images_done(report)
-    with workers.cluster(scheduler):
-        if part is not None:
-            run = shards.start(part, folder, arguments=arguments, force=force)
+    if part is not None:
+        with (
+            workers.cluster(scheduler),
+            shards.opened(part, folder, arguments=arguments, inputs=inputs.values(), force=force) as run,
+        ):
             build = assembly.Build(run, part.material(material, count), side, options.jobs)
             return shards.make(part, build, count, report=done)
-        begun_anew = force or not (folder / runs.DONE).exists()  # otherwise refused by what follows
-        finished = shards.complete(folder, material=material, count=count) if merge and begun_anew else None
-        run = _start(folder, arguments, force=force, resume=resume, merge=merge)
+    begun_anew = force or not (folder / runs.DONE).exists()  # otherwise refused by what follows
+    finished = shards.complete(folder, material=material, count=count) if merge and begun_anew else None
+    with (
+        workers.cluster(scheduler),
+        _opened(folder, arguments, inputs=inputs, force=force, resume=resume, merge=merge) as run,
+    ):
         build = assembly.Build(run, material, side, options.jobs)
         if finished is not None:
             journal: Journal | None = shards.merge(build, finished, count, report=done)
         else:
             journal = None if metadata_only else assembly.fill(build, count, report=done)
-    candidates, same_films = assembly.settle(build, candidates, journal)
-    candidates, regions = assembly.annotate(build, candidates, journal, masks=masks, patterns=mask_patterns)
-    manifest = assembly.make_manifest(build, candidates, seed=seed, replicates=replicates)
-    tables = assembly.describe(manifest, seed=seed)
-    assembly.write(build, manifest, candidates, regions=regions, tables=tables)
-    if figures and not metadata_only:
-        gallery.draw(manifest, datasets.Pixels(manifest), where=run.path)
-    found = {"same_films": same_films, **{name: assembly.records(each) for name, each in tables.items()}}
-    summary = {
-        "dataset": dataset,
-        **assembly.summarise(manifest, candidates),
-        **_planted(dataset, planting, material),
-        **found,
-    }
-    return _finish(
-        build,
-        summary,
-        {
-            "name": name or folder.resolve().name,
-            "root": str(candidates.root or ""),
-            "recipe": {"size": side, **pixels.record()},
-            "labels": manifests.labels(manifest),
-            "masks": material.mask_bits or ({"lungs": 1, "text": 16} if "mask_row" in manifest else {}),
-            "own_patients": candidates.own_patients,
-        },
-    )
+        candidates, same_films = assembly.settle(build, candidates, journal)
+        candidates, regions = assembly.annotate(build, candidates, journal, masks=masks, patterns=mask_patterns)
+        manifest = assembly.make_manifest(build, candidates, seed=seed, replicates=replicates)
+        tables = assembly.describe(manifest, seed=seed)
+        assembly.write(build, manifest, candidates, regions=regions, tables=tables)
+        if figures and not metadata_only:
+            gallery.draw(manifest, datasets.Pixels(manifest), where=run.path)
+        found = {"same_films": same_films, **{name: assembly.records(each) for name, each in tables.items()}}
+        summary = {
+            "dataset": dataset,
+            **assembly.summarise(manifest, candidates),
+            **_planted(dataset, planting, material),
+            **found,
+        }
+        return _finish(
+            build,
+            summary,
+            {
+                "name": name or folder.resolve().name,
+                "root": str(candidates.root or ""),
+                "recipe": {"size": side, **pixels.record()},
+                "labels": manifests.labels(manifest),
+                "masks": material.mask_bits or ({"lungs": 1, "text": 16} if "mask_row" in manifest else {}),
+                "own_patients": candidates.own_patients,
+            },
+        )
 
 
 def _phantom_options(
@@ -337,14 +346,22 @@ def _gather(
     return *of_files(candidates, size=side, recipe=pixels), side
 
 
-def _start(folder: Path, arguments: Mapping[str, Any], *, force: bool, resume: bool, merge: bool) -> runs.Run:
+def _opened(
+    folder: Path,
+    arguments: Mapping[str, Any],
+    *,
+    inputs: Mapping[str, Path],
+    force: bool,
+    resume: bool,
+    merge: bool,
+) -> AbstractContextManager[runs.Run]:
     if merge:
         # The shards made the folder an unfinished run, or stand beside a finished one that --force is to replace.
         replace = force and (folder / runs.DONE).exists()
         force, resume = replace, not replace
     elif not force:
         shards.refuse_unmerged(folder)
-    return runs.start(folder, "build-dataset", arguments=arguments, force=force, resume=resume)
+    return runs.opened(folder, "build-dataset", arguments=arguments, inputs=inputs, force=force, resume=resume)
 
 
 def _completed(options: ReadOptions, *, jobs: int, metadata_only: bool, header_cache: bool) -> ReadOptions:
@@ -380,6 +397,23 @@ def _plan(
         "notes": list(candidates.notes),
         "size": material.caches[datasets.IMAGES][-1],
     }
+
+
+def _inputs(
+    dataset: str,
+    candidates: Candidates,
+    material: Material,
+    *,
+    options: ReadOptions,
+    masks: Path | None,
+    same_patients: str | None,
+) -> dict[str, Path]:
+    """Return the files and folders that a build reads and must not write over, by what they are."""
+    named = {"table": options.table, "corrections": options.corrections, "masks": masks}
+    if same_patients is not None:
+        named["same_patients"] = places.locate_dataset(same_patients)
+    sources = {f"source_{number}": Path(each) for number, each in enumerate(_reads(dataset, candidates, material))}
+    return {**sources, **{name: path for name, path in named.items() if path is not None}}
 
 
 def _reads(dataset: str, candidates: Candidates, material: Material) -> list[str]:

@@ -7,7 +7,9 @@ import resource
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from cxrshort import __version__
 from cxrshort.cli import later
@@ -20,6 +22,7 @@ from .console import COMMAND, cxrshort_here, environment, failure, run
 
 CPU = ("--device", "cpu", "--precision", "fp32", "--threads", 1)
 TRAIN = ("train", "--dataset", "tiny", "--arch", "small-cnn", "--epochs", 1, "--out", "run", *CPU)
+BUILD = ("build-dataset", "--dataset", "folder", "--root", "films", "--size", 16)
 EVALUATE = ("evaluate", "run", "--dataset", "tiny", "--out", "results", *CPU)
 
 
@@ -89,8 +92,8 @@ def test_wrong_usage_exits_with_2(here: Path, arguments: tuple[object, ...], wro
         (("--augment", "degrav"), (2, "'degrav' is not a known augmentation", "did you mean 'degrave'?")),
         (("--labels", "Edemma"), (2, "'Edemma' is not a known label", "did you mean 'Edema'?")),
         (("--select-label", "COVID"), (2, "'COVID' is not a known label of this model", "did you mean 'COVID-19'?")),
-        (("--replicate", 7), (2, "tiny: no column 'split_7' for replicate 7",
-                              "it has 2 replicates; --split all takes every row")),
+        (("--replicate", 7), (2, "--replicate is '7', and 'tiny' has 2 splits",
+                              "choose --replicate from 0 to 1; or build-dataset with --replicates 8")),
         (("--device", "tpu"), (2, "'tpu' is not a known device", "one of: auto, cpu, cuda, cuda:N, mps")),
         (("--precision", "fp8"), (2, "'fp8' is not a known precision", "one of: auto, fp32, bf16")),
         (("--epochs", 0), (2, "--epochs is '0', it must be above 0", "")),
@@ -100,8 +103,8 @@ def test_wrong_usage_exits_with_2(here: Path, arguments: tuple[object, ...], wro
         (("--dataset", "no/such"), (66, "'no/such' does not exist",
                                     "give a dataset folder, a manifest file, or the name of a dataset")),
         (("--out", "tiny/manifest.csv"), (73, "'tiny/manifest.csv' is a file, not a folder", "choose another --out")),
-        (("--out", "tiny/manifest.csv/run"), (73, "'tiny/manifest.csv/run' cannot be written: not a directory",
-                                              "free the space or choose another --out")),
+        (("--out", "tiny/manifest.csv/run"), (73, "--out 'tiny/manifest.csv/run' lies in an input, 'tiny'",
+                                              "choose another --out")),
     ],
 )  # fmt: skip
 def test_train_refuses_with_one_sentence_and_a_hint(
@@ -166,12 +169,43 @@ def test_evaluate_refuses_with_one_sentence_and_a_hint(
 def test_occupied_output_exits_with_73(trained: Path) -> None:
     hint = "--force overwrites it, --out writes elsewhere"
     assert failure(cxrshort_here(*TRAIN)) == (73, "'run' exists already", hint)
-    assert failure(cxrshort_here(*TRAIN, "--out", "tiny")) == (73, "'tiny' exists already", hint)
     Path("mine").mkdir()
     Path("mine/notes.txt").touch()
-    expected = (73, "'mine' holds files that are not a run of cxrshort", "choose another --out")
+    expected = (73, "'mine' holds files that are not a run of cxrshort, such as 'notes.txt'", "choose another --out")
     assert failure(cxrshort_here(*TRAIN, "--out", "mine", "--force")) == expected
     assert cxrshort_here(*TRAIN, "--force", "--quiet").exit_code == 0
+
+
+OVER_INPUTS = [
+    (TRAIN, "tiny", "--out 'tiny' holds an input, 'tiny/manifest.csv'"),
+    (TRAIN, "tiny/../tiny/run", "--out 'tiny/../tiny/run' lies in an input, 'tiny'"),
+    ((*TRAIN, "--mask-file", "masks/lungs.npy"), "masks", "--out 'masks' holds an input, 'masks/lungs.npy'"),
+    (EVALUATE, "run", "--out 'run' holds an input, 'run/model.safetensors'"),
+    (EVALUATE, "link", "--out 'link' holds an input, 'run/model.safetensors'"),
+    (EVALUATE, "tiny", "--out 'tiny' holds an input, 'tiny/manifest.csv'"),
+    (EVALUATE, ".", "--out '.' holds an input, 'run/model.safetensors'"),
+    (BUILD, "films", "--out 'films' holds an input, 'films'"),
+    (BUILD, "films/built", "--out 'films/built' lies in an input, 'films'"),
+    ((*BUILD, "--table", "tables/a.csv"), "tables", "--out 'tables' holds an input, 'tables/a.csv'"),
+]
+
+
+def test_output_within_an_input_exits_with_73_and_changes_nothing(trained: Path) -> None:
+    for folder in ("films", "masks", "tables"):
+        Path(folder).mkdir()
+    Path("link").symlink_to("run")
+    Image.fromarray(np.zeros((16, 16), np.uint8)).save("films/P1.png")
+    np.save("masks/lungs.npy", np.ones((48, 32, 32), bool))
+    Path("tables/a.csv").write_text("path,COVID-19\nP1.png,1\n")
+    before = sorted(Path().rglob("*"))
+    for command, out, message in OVER_INPUTS:
+        for more in ((), ("--force",)):
+            printed = failure(cxrshort_here(*command, "--quiet", "--out", out, *more))
+            assert printed == (73, message, "choose another --out")
+    for command, out, message in OVER_INPUTS[1], OVER_INPUTS[3], OVER_INPUTS[7]:  # one of each verb
+        foreseen = cxrshort_here(*command, "--quiet", "--out", out, "--force", "--dry-run")
+        assert foreseen.exit_code == 0 and f"would be refused: {message}" in " ".join(foreseen.stdout.split())
+    assert sorted(Path().rglob("*")) == before
 
 
 def test_read_only_folder_exits_with_73(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:

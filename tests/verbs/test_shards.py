@@ -152,7 +152,10 @@ def test_unfinished_run_of_one_process_is_not_mixed_with_shards(tmp_path: Path) 
 
 def test_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear")
-    assert fails(tmp_path, shard="1/2").message == f"'{tmp_path}' holds files that are not a run of cxrshort"
+    assert (
+        fails(tmp_path, shard="1/2").message
+        == f"'{tmp_path}' holds files that are not a run of cxrshort, such as 'letter.txt'"
+    )
 
 
 def test_merge_without_shards_and_of_two_cuts_is_refused(tmp_path: Path) -> None:

@@ -1,19 +1,20 @@
 """Builds cut into shards: several processes, on one machine or on many, make the pixels of one dataset.
 
 Shard i of n makes every n-th candidate, beginning with the i-th, in a run folder of its own within the dataset folder.
-No shard looks at another one, so that they need neither locks nor an order. What makes a merged dataset invalid would
+No shard looks at another one, so that they need no order. What makes a merged dataset invalid would
 be shards of different plans: each journal carries the whole plan, and another one is refused.
 """
 
+import contextlib
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxrshort import files, forecasts, runs
+from cxrshort import files, forecasts, locks, runs
 from cxrshort.datasets.building import assembly
 from cxrshort.datasets.building.assembly import Build
 from cxrshort.datasets.building.image_source import Material, part_of
@@ -70,21 +71,30 @@ def parse(text: str) -> Shard:
     raise UsageError(f"--shard is '{text}', it must be I/N with I from 1 to N", "such as --shard 1/4")
 
 
-def start(shard: Shard, folder: Path, *, arguments: Mapping[str, Any], force: bool) -> runs.Run:
+@contextlib.contextmanager
+def opened(
+    shard: Shard, folder: Path, *, arguments: Mapping[str, Any], inputs: Iterable[Path], force: bool
+) -> Iterator[runs.Run]:
     """Open the run folder of a shard, new or begun before, while others may be at work in the same dataset folder.
 
     Args:
         shard: which part.
         folder: the dataset folder.
         arguments: what the user asked for.
+        inputs: files and folders that are read.
         force: begin this shard anew; a finished dataset stays until the merge.
 
+    Yields:
+        The run of the shard, which no other process writes meanwhile.
+
     Raises:
-        OutputError: the dataset folder holds something else, or cannot be written.
+        OutputError: the dataset folder holds something else or an input, cannot be written, or another process is at
+            work on this shard.
     """
-    runs.share(folder, "build-dataset", arguments=arguments, output=SHARDS, force=force)
+    runs.share(folder, "build-dataset", arguments=arguments, output=SHARDS, inputs=inputs, force=force)
     asked = {**arguments, "shard": str(shard)}
-    return runs.start(shard.folder(folder), "build-dataset", arguments=asked, force=force, resume=not force)
+    with runs.opened(shard.folder(folder), "build-dataset", arguments=asked, force=force, resume=not force) as run:
+        yield run
 
 
 def make(shard: Shard, build: Build, count: int, *, report: Callable[[int, int], None]) -> dict[str, Any]:
@@ -175,8 +185,9 @@ def merge(
     journal = Journal(build.journal, plan=build.material.plan)
     for shard, results in shards.items():
         rows = shard.rows(count)
-        for name in build.material.caches:
-            _copy(build, shard, name, rows)
+        with locks.only_writer(shard.folder(build.run.folder)):
+            for name in build.material.caches:
+                _copy(build, shard, name, rows)
         journal.append([{**results[row], "row": rows[row]} for row in range(len(rows))])
         report(len(journal.results), count)
     return journal
@@ -201,7 +212,9 @@ def refuse_unmerged(folder: Path) -> None:
         raise OutputError(f"'{folder}' holds shards", "--merge builds the dataset from them, --force begins anew")
 
 
-def foresee(folder: Path, *, force: bool, resume: bool, part: bool, merge: bool) -> dict[str, str]:
+def foresee(
+    folder: Path, *, inputs: Iterable[Path], force: bool, resume: bool, part: bool, merge: bool
+) -> dict[str, str]:
     """Return what a build would do with the dataset folder, for a dry run, see :func:`cxrshort.forecasts.foresee`."""
     if part or merge:  # goes on with what other shards have begun, and never with what is finished
         resume = not (folder / runs.DONE).exists()
@@ -210,7 +223,7 @@ def foresee(folder: Path, *, force: bool, resume: bool, part: bool, merge: bool)
             refuse_unmerged(folder)
         except OutputError as error:
             return {"folder": str(folder), "fate": "refused", "reason": error.message, "hint": error.hint}
-    return forecasts.foresee(folder, force=force, resume=resume)
+    return forecasts.foresee(folder, "build-dataset", inputs=inputs, force=force, resume=resume)
 
 
 def discard(folder: Path) -> None:
