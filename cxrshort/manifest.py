@@ -320,12 +320,13 @@ def select(manifest: pd.DataFrame, split: str, *, replicate: int, name: str = "m
         count = len(split_columns(manifest))
         raise UsageError(
             f"{name}: no column '{column}' for replicate {replicate}",
-            f"it has {count} replicates; --split all takes every row",
+            f"it has {count} replicates; evaluate with --split all takes every row",
         )
     chosen = manifest[manifest[column] == split]
     if chosen.empty:
         raise DataError(
-            f"{name}: no row is in '{split}' of '{column}'", "build-dataset with more images, or --split all"
+            f"{name}: no row is in '{split}' of '{column}'",
+            "build-dataset with more images, or evaluate with --split all",
         )
     return chosen
 

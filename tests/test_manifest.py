@@ -335,7 +335,13 @@ def test_select_takes_one_fold_of_one_replicate():
     ("split", "replicate", "kind", "message", "hint"),
     [
         ("dev", 0, UsageError, "'dev' is not a known split", "one of: train, val, test, all"),
-        ("val", 2, UsageError, "manifest.csv: no column 'split_2' for replicate 2", "it has 2 replicates; --split all"),
+        (
+            "val",
+            2,
+            UsageError,
+            "manifest.csv: no column 'split_2' for replicate 2",
+            "it has 2 replicates; evaluate with --split all",
+        ),
         ("val", 0, DataError, "manifest.csv: no row is in 'val' of 'split_0'", "build-dataset with more images"),
     ],
 )

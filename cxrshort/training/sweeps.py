@@ -16,8 +16,8 @@ from typing import Any
 
 import pandas as pd
 
+from cxrshort import columns, registry, runs
 from cxrshort import manifest as manifests
-from cxrshort import registry, runs
 from cxrshort.errors import UsageError, WorkFailedError
 from cxrshort.models import checkpoint, ensemble, factory
 from cxrshort.models.outputs import Task
@@ -52,8 +52,33 @@ def check_replicates(*, replicate: int, replicates: int | None) -> None:
         raise UsageError("--replicate chooses one split and --replicates takes all", "give one of them")
 
 
+def check_splits(splits: Sequence[str], *, replicate: int, replicates: int | None, dataset: str) -> None:
+    """Refuse replicates that a dataset does not have, before the first of them is trained.
+
+    Args:
+        splits: the split columns of the manifest.
+        replicate: the one replicate that is trained, where ``replicates`` is None.
+        replicates: number of replicates that are trained, from the first.
+        dataset: its name.
+
+    Raises:
+        UsageError: there are fewer splits.
+    """
+    wanted = range(replicate, replicate + 1) if replicates is None else range(replicates)
+    if all(f"{columns.SPLIT_PREFIX}{number}" in splits for number in wanted):
+        return
+    option, value = ("--replicate", replicate) if replicates is None else ("--replicates", replicates)
+    count = len(splits)
+    number = f"{count} split{'' if count == 1 else 's'}"
+    last = splits[-1].removeprefix(columns.SPLIT_PREFIX) if splits else ""
+    lower = f"choose --replicate from 0 to {last}" if replicates is None else f"--replicates {count}"
+    more = f"build-dataset with --replicates {wanted[-1] + 1}"
+    hint = f"{lower}; or {more}" if count else more
+    raise UsageError(f"{option} is '{value}', and '{dataset}' has {number}", hint)
+
+
 def train_replicates(jobs: Sequence[TrainingJob], *, train: TrainModel) -> dict[str, Any]:
-    """Train one model on each replicate, in turn.
+    """Train one model on each replicate, in turn; run.json in their parent says what the series is and reached.
 
     Returns:
         ``replicates``, the summary of each; ``mean`` and ``deviation`` (of the sample, ddof 1) of their validation
@@ -63,9 +88,12 @@ def train_replicates(jobs: Sequence[TrainingJob], *, train: TrainModel) -> dict[
         OutputError: one of the folders holds something already, found before any work is done.
     """
     first, count = jobs[0], len(jobs)
-    if first.compute.rank == 0 and not first.resume:
-        for job in jobs:
-            runs.check_free(job.folder, force=job.force, resume=False)
+    if first.compute.rank == 0:
+        for job in jobs if not first.resume else ():
+            runs.check_free(job.folder, "train", inputs=job.files().values(), force=job.force, resume=False)
+        series = runs.start_series(
+            first.folder.parent, "train", arguments=_arguments(first, "replicates"), inputs=first.files()
+        )
     summaries = [
         train(replace(job, report=job.titled(f"replicate {job.replicate} ({number} of {count})")))
         for number, job in enumerate(jobs, 1)
@@ -73,13 +101,14 @@ def train_replicates(jobs: Sequence[TrainingJob], *, train: TrainModel) -> dict[
     if first.compute.rank:
         return {}
     scores = [float(summary["selection"]["score"]) for summary in summaries]
-    return {
+    reached = {
         "replicates": summaries,
         "measure": summaries[0]["selection"]["measure"],
         "mean": statistics.fmean(scores),
         "deviation": statistics.stdev(scores) if len(scores) > 1 else None,
-        "folder": str(first.folder.parent),
     }
+    series.finish({runs.SERIES: [job.folder.name for job in jobs], "summary": reached})
+    return {**reached, "folder": str(first.folder.parent)}
 
 
 def train_members(job: TrainingJob, *, train: TrainModel) -> dict[str, Any]:

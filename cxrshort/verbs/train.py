@@ -7,6 +7,7 @@ from typing import Any
 
 from cxrshort import dataset as datasets
 from cxrshort import distributed, runs
+from cxrshort import manifest as manifests
 from cxrshort.compute import choose_compute
 from cxrshort.models.outputs import Task
 from cxrshort.training import recipes, sweeps, tracking
@@ -82,6 +83,8 @@ def train(
     if tensorboard:
         tracking.check_tensorboard()
     data = datasets.load(dataset)
+    splits = manifests.split_columns(data.manifest)
+    sweeps.check_splits(splits, replicate=replicate, replicates=replicates, dataset=data.name)
     default = partial(default_folder, data.name, arch, settings, seed=seed, name=name, grid=list(points[0]))
     if replicates is None:
         folders = {replicate: out or default(replicate=replicate)}

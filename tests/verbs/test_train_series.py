@@ -64,6 +64,10 @@ def test_replicates_are_the_runs_that_train_alone_would_make(tiny: str, tmp_path
         train(tiny, replicate=replicate, overrides={"epochs": 1}, out=alone, **QUICK)
         assert model_bytes(tmp_path / "both" / f"replicate-{replicate}") == model_bytes(alone)
     scores = [each["selection"]["score"] for each in result["replicates"]]
+    record = json.loads((tmp_path / "both" / "run.json").read_text())
+    assert (record["verb"], record["state"], record["outputs"]) == ("train", "done", [])
+    assert record["series"] == ["replicate-0", "replicate-1"] and list(record["inputs"]) == ["manifest"]
+    assert {**record["summary"], "folder": str(tmp_path / "both")} == result
     assert (result["mean"], result["deviation"]) == (np.mean(scores), pytest.approx(np.std(scores, ddof=1)))
     assert {each["run"] for each in told} == {"replicate 0 (1 of 2)", "replicate 1 (2 of 2)"}
     found = evaluate([tmp_path / "both"], dataset=[tiny], out=tmp_path / "results", device="cpu", threads=1).summary
@@ -73,7 +77,7 @@ def test_replicates_are_the_runs_that_train_alone_would_make(tiny: str, tmp_path
 def test_replicates_without_out_are_siblings_in_the_usual_place(tiny: str, tmp_path: Path) -> None:
     train(tiny, replicates=2, recipe="standard", **QUICK)
     parent = tmp_path / "runs" / "tiny" / "small-cnn" / "erm"
-    assert sorted(each.name for each in parent.iterdir()) == ["replicate-0", "replicate-1"]
+    assert sorted(each.name for each in parent.iterdir()) == ["replicate-0", "replicate-1", "run.json"]
     train(tiny, replicates=1, name="again", overrides={"epochs": 1}, **QUICK)
     assert (parent / "again" / "replicate-0" / checkpoint.FILE).exists()
 
@@ -108,6 +112,38 @@ def test_replicates_are_refused_before_any_work_when_one_is_there(tiny: str, tmp
 )
 def test_series_refuses(tiny: str, options: dict[str, Any], message: str) -> None:
     assert fails(tiny, **options).message == message
+
+
+def test_series_is_refused_in_the_folder_of_a_run(tiny: str, tmp_path: Path) -> None:
+    train(tiny, overrides={"epochs": 1}, out=tmp_path / "run", **QUICK)
+    for force in (False, True):
+        error = fails(tiny, replicates=2, out=tmp_path / "run", force=force)
+        assert error.message == f"'{tmp_path / 'run'}' holds a run of 'train', not a series"
+    assert not (tmp_path / "run" / "replicate-0").exists() and model_bytes(tmp_path / "run")
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize(
+    ("options", "message", "hint"),
+    [
+        (
+            {"replicates": 9},
+            "--replicates is '9', and 'tiny' has 2 splits",
+            "--replicates 2; or build-dataset with --replicates 9",
+        ),
+        (
+            {"replicate": 4},
+            "--replicate is '4', and 'tiny' has 2 splits",
+            "choose --replicate from 0 to 1; or build-dataset with --replicates 5",
+        ),
+    ],
+)
+def test_replicates_that_the_dataset_lacks_are_refused_before_any_work(
+    tiny: str, tmp_path: Path, dry_run: bool, options: dict[str, Any], message: str, hint: str
+) -> None:
+    error = fails(tiny, dry_run=dry_run, out=tmp_path / "runs", **options)
+    assert (error.message, error.hint, error.exit_code) == (message, hint, 2)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_grid_keeps_the_best_trial_and_lists_all(tiny: str, tmp_path: Path) -> None:
