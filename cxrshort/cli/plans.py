@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cxrshort.cli.tables import counts, line, pairs
+from cxrshort.forecasts import speed_text
 
 _FATES = {
     "new": "",
@@ -82,7 +83,7 @@ def _cost(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     if "images_per_second" in result:
         hours = result.get("hours_of_all_runs", result.get("hours", result.get("minutes", 0.0) / 60))
         where = f" on {result['device']}" if "device" in result else ""
-        found.append(("time", f"{duration(hours)}, at {result['images_per_second']:,.0f} images/s{where}"))
+        found.append(("time", f"{duration(hours)}, at {speed_text(result['images_per_second'])}{where}"))
     return found
 
 

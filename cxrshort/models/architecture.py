@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from cxrshort.errors import DataError, MissingInputError, UsageError
 
+IMAGENET = "imagenet"
+"""What ``--weights`` calls published weights, which are downloaded."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -117,7 +119,7 @@ def initialise(architecture: Architecture, outputs: int, *, weights: str, seed: 
 
 
 def _weights(architecture: Architecture, source: str) -> Mapping[str, Tensor]:
-    if source == "imagenet":
+    if source == IMAGENET:
         return _imagenet(architecture)
     path = Path(source)
     if not path.is_file():
@@ -125,9 +127,18 @@ def _weights(architecture: Architecture, source: str) -> Mapping[str, Tensor]:
     return {name.removeprefix("network."): value for name, value in read_tensors(path).items()}
 
 
-def _imagenet(architecture: Architecture) -> Mapping[str, Tensor]:
+def check_imagenet(architecture: Architecture) -> None:
+    """Refuse an architecture without published ImageNet weights.
+
+    Raises:
+        UsageError: there are none.
+    """
     if architecture.imagenet is None:
         raise UsageError(f"'{architecture.name}' has no ImageNet weights", "--weights none or a file")
+
+
+def _imagenet(architecture: Architecture) -> Mapping[str, Tensor]:
+    check_imagenet(architecture)
     try:
         # torch announces a download on stdout, which is for results.
         with contextlib.redirect_stdout(sys.stderr):

@@ -1,61 +1,130 @@
 """What a training run would take, from a short trial."""
 
 import time
+from collections.abc import Iterator
 
 import torch
 from torch import nn
 
-from cxrshort.training.data.batches import Batches
+from cxrshort import distributed
+from cxrshort.forecasts import TRIAL_SECONDS, significant
+from cxrshort.training.data.batches import Batch, Batches
 from cxrshort.training.loop import FitConfig, make_optimizer, place, take_step
 
 _TRIAL_STEPS = 6
+"""Steps that are timed at most."""
+_FEWEST = 2
+"""Images of the first step, before it is known how long one takes; a batch norm needs two."""
+_GROWTH = 4
+"""A step has so many times the images of the one before it, while there is time for that."""
 
 
 def forecast(
-    model: nn.Module, batches: Batches, *, config: FitConfig, validation_images: int, seconds_before: float = 0.0
+    model: nn.Module,
+    batches: Batches,
+    *,
+    config: FitConfig,
+    validation_images: int,
+    seconds_before: float = 0.0,
+    seconds: float = TRIAL_SECONDS,
 ) -> dict[str, float]:
     """Time a few training steps, without keeping what they learn.
 
     Args:
         model: on its device; its weights change.
         batches: the training fold.
-        config: recipe, device and precision.
+        config: recipe, device and precision; ``report`` takes an event for each step.
         validation_images: scored after every epoch, at about a third of a plain step's cost each.
         seconds_before: what is computed once, before the first epoch, takes.
+        seconds: how long the trial may take; where a whole batch takes longer, steps of fewer images are timed.
 
     Returns:
-        ``parameters``, ``images_per_second`` of the method once its plain epochs are over, ``hours`` of the whole run,
-        ``state_mib`` on disk.
+        ``parameters``, ``images_per_second`` of the method once its plain epochs are over, ``seconds_per_step``,
+        ``trial_images`` (of the steps that were timed), ``hours`` of the whole run, ``state_mib`` on disk.
     """
     place(config)
-    plain = config.objective.warm_up_epochs
+    plain, epochs = config.objective.warm_up_epochs, config.recipe.epochs
     model.train()
     optimizer = make_optimizer(model, config.recipe)
+    trial = _Trial(model, batches, optimizer, config, seconds / 2 if plain else seconds)
     # The last plain epoch is that from which a method estimates what it needs later.
-    plain_rate = _rate(model, batches, optimizer, config=config, epoch=plain - 1) if plain else 0.0
-    rate = _rate(model, batches, optimizer, config=config, epoch=config.recipe.epochs - 1)
+    plain_rate = trial.rate(plain - 1)[0] if plain else 0.0
+    rate, images = trial.rate(epochs - 1)
     parameters = sum(each.numel() for each in model.parameters())
-    seconds_each = (plain / plain_rate if plain else 0.0) + (config.recipe.epochs - plain) / rate
-    seconds = seconds_before + seconds_each * len(batches.pixels)
-    seconds += config.recipe.epochs * validation_images / 3 / (plain_rate or rate)
+    seconds_each = (plain / plain_rate if plain else 0.0) + (epochs - plain) / rate
+    total = seconds_before + seconds_each * len(batches.pixels)
+    total += epochs * validation_images / 3 / (plain_rate or rate)
     return {
         "parameters": parameters,
-        "images_per_second": round(rate, 1),
-        "hours": round(seconds / 3600, 3),
+        "images_per_second": significant(rate),
+        "seconds_per_step": significant(min(batches.batch_size, len(batches.pixels)) / rate),
+        "trial_images": images,
+        "hours": round(total / 3600, 3),
         "state_mib": round(4 * parameters * 4 / 2**20, 1),
     }
 
 
-def _rate(
-    model: nn.Module, batches: Batches, optimizer: torch.optim.Optimizer, *, config: FitConfig, epoch: int
-) -> float:
-    """Return how many images a second a few steps of an epoch take; their batches are those of the first."""
-    images, started = 0, time.monotonic()
-    for number, batch in enumerate(batches.epoch(0)):
-        if number == 2:  # the first steps warm caches up
-            images, started = 0, time.monotonic()
-        float(take_step(model, batch._replace(epoch=epoch), optimizer, config=config))
-        images += batch.share.images if batch.share else len(batch.indices)
-        if number == _TRIAL_STEPS:
-            break
-    return images / (time.monotonic() - started)
+class _Trial:
+    """Time training steps within a number of seconds.
+
+    Args:
+        model: whose weights change.
+        batches: the training fold.
+        optimizer: of the model.
+        config: recipe, device and precision.
+        seconds: how long the steps of an epoch may take together.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        batches: Batches,
+        optimizer: torch.optim.Optimizer,
+        config: FitConfig,
+        seconds: float,
+    ) -> None:
+        self._model = model
+        self._batches = batches
+        self._optimizer = optimizer
+        self._config = config
+        self._seconds = seconds
+
+    def rate(self, epoch: int) -> tuple[float, int]:
+        """Return how many images a second a few steps of an epoch take, and how many images the last step had.
+
+        The first steps have few images; they grow while there is time for two larger ones. The batches are those of the
+        first epoch.
+        """
+        wanted, spent = _FEWEST, 0.0
+        timed: list[tuple[int, float]] = []  # images and seconds of the steps of the present size
+        for batch in self._repeated():
+            count, seconds = self._step(batch._replace(epoch=epoch), wanted)
+            spent += seconds
+            timed.append((count, seconds))
+            grown = min(_GROWTH * wanted, self._batches.batch_size)
+            if grown > wanted and self._all(spent + 2 * seconds * grown / wanted <= self._seconds):
+                wanted, timed = grown, []
+            elif len(timed) > _TRIAL_STEPS or not self._all(spent + seconds <= self._seconds):
+                break
+        steady = timed[1:] or timed  # the first step of a size allocates its memory
+        return sum(count for count, _ in steady) / sum(seconds for _, seconds in steady), timed[-1][0]
+
+    def _repeated(self) -> Iterator[Batch]:
+        while True:
+            yield from self._batches.epoch(0)
+
+    def _step(self, batch: Batch, wanted: int) -> tuple[int, float]:
+        """Train on about so many images of a batch; return how many all processes had, and how many seconds it took."""
+        whole = batch.share.images if batch.share else len(batch.indices)
+        parts = -(-whole // wanted)
+        batch = batch.split(parts)[0]
+        count = whole if parts == 1 else len(batch.indices) * self._config.compute.processes
+        begun = time.monotonic()
+        float(take_step(self._model, batch, self._optimizer, config=self._config))
+        seconds = max(time.monotonic() - begun, 1e-9)
+        self._config.report({"event": "trial", "images": count, "seconds": seconds})
+        return count, seconds
+
+    def _all(self, enough: bool) -> bool:
+        """Say whether all processes have time for another step, so that all take the same number of steps."""
+        return not bool(distributed.any_rank(torch.tensor([not enough]), self._config.compute))

@@ -77,13 +77,14 @@ def forecast_jobs(jobs: Sequence[TrainingJob], *, models: int, teacher: nn.Modul
         teacher: as for :func:`train_model`.
     """
     job = jobs[0]
-    prepared = prepare(job, teacher=teacher)
+    prepared = prepare(job, teacher=teacher, trial=True)
     learner, folds = make_learner(prepared, trial=True), prepared.folds
+    report = runs.silent if job.compute.rank else job.report
     images = {"train": len(folds.train.manifest), "val": len(folds.val.manifest)}
     expected = forecast(
         learner.network,
         learner.batches,
-        config=_fit_config(prepared, learner),
+        config=dataclasses.replace(_fit_config(prepared, learner), report=report),
         validation_images=images["val"],
         seconds_before=learner.seconds_before,
     )
@@ -92,7 +93,10 @@ def forecast_jobs(jobs: Sequence[TrainingJob], *, models: int, teacher: nn.Modul
     return {
         "dry_run": True,
         "reads": job.sources(),
-        "outputs": [forecasts.foresee(each.folder, force=each.force, resume=each.resume) for each in jobs],
+        "outputs": [
+            forecasts.foresee(each.folder, "train", inputs=each.files().values(), force=each.force, resume=each.resume)
+            for each in jobs
+        ],
         "architecture": job.arch,
         "labels": list(folds.labels),
         "images": images,
@@ -192,7 +196,7 @@ def _finish(run: runs.Run, learner: Learner, checkpoint: Checkpoint, *, folds: A
 
 def _curve(history: Sequence[Mapping[str, Any]], best: Mapping[str, Any]) -> list[EpochPoint]:
     return [
-        EpochPoint(epoch["epoch"] + 1, epoch["loss"], epoch["val_loss"], epoch["score"], chosen=epoch is best)
+        EpochPoint(epoch["epoch"], epoch["loss"], epoch["val_loss"], epoch["score"], chosen=epoch is best)
         for epoch in history
     ]
 

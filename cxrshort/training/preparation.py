@@ -12,7 +12,7 @@ from cxrshort import registry
 from cxrshort.dataset import Dataset
 from cxrshort.errors import UsageError
 from cxrshort.models import factory
-from cxrshort.models.architecture import Architecture
+from cxrshort.models.architecture import IMAGENET, Architecture, check_imagenet
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, default_spec
 from cxrshort.models.outlines import load_segmenter
@@ -67,8 +67,13 @@ class PreparedJob:
     teacher: nn.Module | None = None
 
 
-def prepare(job: TrainingJob, *, teacher: nn.Module | None = None) -> PreparedJob:
+def prepare(job: TrainingJob, *, teacher: nn.Module | None = None, trial: bool = False) -> PreparedJob:
     """Settle what a run is about to do; nothing is written.
+
+    Args:
+        job: what was asked for.
+        teacher: the network that the model learns from, where the method needs one.
+        trial: only time and memory matter: weights that would be downloaded are not, and the model starts without.
 
     Raises:
         UsageError: an unknown name, or parts that do not fit together.
@@ -101,7 +106,11 @@ def prepare(job: TrainingJob, *, teacher: nn.Module | None = None) -> PreparedJo
         pixels=data.recipe,
         training_people=hash_people([*folds.train.manifest["person_id"], *folds.val.manifest["person_id"]]),
     )
-    model = factory.build(description, seed=job.seed, weights=recipe.weights)
+    weights = recipe.weights
+    if trial and weights == IMAGENET:
+        check_imagenet(architecture)
+        weights = "none"
+    model = factory.build(description, seed=job.seed, weights=weights)
     model = model.to(compute.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     rehearse(
         model, objective, architecture=architecture, compute=compute, shape=data.pixels.image_shape, teacher=teacher

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxrshort import columns, distributed, forecasts, registry, runs
+from cxrshort import columns, distributed, files, forecasts, registry, runs
 from cxrshort import dataset as datasets
 from cxrshort import manifest as manifests
 from cxrshort.compute import Compute, choose_compute, enough_memory
@@ -21,12 +21,14 @@ from cxrshort.models.predictions import (
     Fold,
     check_datasets,
     first_rows,
+    image_folders,
     measure_masks,
     predict,
     prediction_table,
     unseen_fold,
 )
 from cxrshort.models.scoring import SCORING_BATCH
+from cxrshort.models.sources.foreign import without_download
 from cxrshort.models.sources.opening import Reference, describe_all, open_model, title
 from cxrshort.results import Column, Result, Table
 from cxrshort.stats import predictions as tables
@@ -82,19 +84,20 @@ def evaluate(
         UsageError: a label that no model has, segmenters among classifiers, or a model or dataset given twice.
     """
     compute = distributed.with_rank(choose_compute(device, precision=precision, threads=threads))
-    references = describe_all([str(each) for each in models])
+    names = [str(each) for each in models]
+    references = describe_all([without_download(name) for name in names] if dry_run else names)
     _check_kinds(references)
     loaded = check_datasets([datasets.load(each) for each in dataset])
     chosen = _choose_label(references, label)
     folds = [[unseen_fold(model, data, split) for data in loaded] for model in references]
     folder = out or default_folder(models, loaded, split=split, label=label)
+    inputs = {name: path for model in references for name, path in model.files.items()}
+    inputs |= {name: path for data in loaded for name, path in _read_files(data).items()}
     if dry_run:
         plan = _plan(references, loaded, folds, compute=compute)
-        foreseen = forecasts.foresee(folder, force=force, resume=None)
+        foreseen = forecasts.foresee(folder, "evaluate", inputs=inputs.values(), force=force, resume=None)
         return Result({**plan, "label": chosen, "outputs": [foreseen]}, plan=True)
     arguments = {"models": models, "dataset": dataset, "split": split, "label": label, **compute.record()}
-    inputs = {name: path for model in references for name, path in model.files.items()}
-    inputs |= {data.name: data.path for data in loaded if data.path}
     with (
         distributed.process_group(compute),
         runs.opened(
@@ -110,6 +113,10 @@ def evaluate(
         runs.write_json(run.path(SUMMARY), result.summary)
         run.finish({"summary": result.summary})
     return result
+
+
+def _read_files(data: Dataset) -> dict[str, Path]:
+    return {**({} if data.path is None else {data.name: data.path}), **image_folders(data)}
 
 
 def _check_kinds(references: Sequence[Reference]) -> None:
@@ -199,7 +206,8 @@ def _aucs(run: runs.Run, predictions: pd.DataFrame, label: str) -> Result:
         raise DataError(f"no label has both classes in the test fold ({reasons})", "evaluate on a dataset with both")
     for name, table in (("aucs.csv", aucs), ("means.csv", means), ("gaps.csv", gaps)):
         manifests.write(table, run.path(name))
-    drawn = figures.draw_evaluation(predictions, label, roc=run.path(figures.ROC), gap=run.path(figures.GAP))
+    paths = figures.draw_evaluation(predictions, label, roc=run.path(figures.ROC), gap=run.path(figures.GAP))
+    drawn = [run.folder / path.name for path in paths]
     without, notes = sorted(set(aucs.loc[aucs["auc"].isna(), "label"])), tables.why_no_gap(predictions)
     summary = {
         "label": label,
@@ -255,11 +263,11 @@ def default_folder(models: Sequence[str | Path], loaded: Sequence[Dataset], *, s
     Example:
         >>> data = [Dataset(name, pd.DataFrame(), Path(name, "manifest.csv")) for name in ("I", "III")]
         >>> str(default_folder(["runs/I/resnet18/erm"], data, split="val", label=None))
-        'results/I-resnet18-erm/I+III,split=val'
+        'results/I-resnet18-erm/I+III-split-val'
     """
     tested = "+".join(map(_dataset_part, loaded))
-    tested += (f",split={split}" if split != "test" else "") + (f",label={label}" if label else "")
-    return Path("results") / runs.shorten("+".join(map(_model_part, models))) / runs.shorten(_as_name(tested))
+    tested += (f"-split-{split}" if split != "test" else "") + (f"-label-{label}" if label else "")
+    return Path("results") / files.shorten("+".join(map(_model_part, models))) / files.shorten(_as_name(tested))
 
 
 def _model_part(model: str | Path) -> str:
@@ -277,7 +285,7 @@ def _dataset_part(data: Dataset) -> str:
 
 
 def _as_name(text: str) -> str:
-    return re.sub(r"[^\w.,=+-]+", "-", text).strip("-.") or "here"
+    return re.sub(r"[^\w.+-]+", "-", text).strip("-.") or "here"
 
 
 def _plan(

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -29,8 +30,9 @@ def test_forecast_follows_from_the_rate_that_it_measured(tmp_path: Path) -> None
         assert result["parameters"] == sum(each.numel() for each in model.parameters())
         assert result["images_per_second"] > 0
         hours = 5000 * (48 + 12 / 3) / result["images_per_second"] / 3600
-        # Both figures are rounded: the rate to 0.1 images a second, however slow the machine is just now.
-        assert abs(result["hours"] - hours) <= 0.06 / result["images_per_second"] * hours + 0.0006
+        # Both figures are rounded: the rate to three digits, however slow the machine is just now.
+        assert abs(result["hours"] - hours) <= 0.006 * hours + 0.0006
+        assert result["trial_images"] == min(batch_size, 48)
 
 
 class Noting(ERM):
@@ -56,5 +58,40 @@ def test_forecast_times_the_method_itself_and_what_comes_before(tmp_path: Path) 
     objective = Noting()
     config = FitConfig(objective, recipe, Compute("cpu", "fp32", 1), lambda each: {})
     result = forecast(model, batches, config=config, validation_images=12, seconds_before=7200.0)
-    assert objective.epochs == [2, 2, 2, 8, 8, 8]
+    assert objective.epochs == [2] * 9 + [8] * 9  # steps of 2 and 8 images, and seven of 16
     assert 2.0 <= result["hours"] < 2.5  # two hours before it, and nine epochs of 48 images
+
+
+class Slow(ERM):
+    """Let a clock run on by so many seconds for each image that is learnt."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, seconds: float) -> None:
+        super().__init__()
+        self.now, self._seconds = 0.0, seconds
+        monkeypatch.setattr("cxrshort.training.forecast.time.monotonic", lambda: self.now)
+
+    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
+        self.now += self._seconds * len(batch.indices)
+        return super().forward(model, batch)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "steps"),
+    [(20.0, [2]), (1.0, [2] * 5), (0.3, [2, *[8] * 3]), (0.1, [2, 8, *[16] * 5]), (0.001, [2, 8, *[16] * 7])],
+)
+def test_trial_is_bounded_whatever_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, steps: list[int]
+) -> None:
+    data = datasets.load(str(tiny_dataset(tmp_path / "tiny", size=16)))
+    model = factory.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=16)))
+    targets = datasets.label_matrix(data.manifest, ["COVID-19"])
+    batches = Batches(data.pixels, targets, batch_size=16, seed=0, device=torch.device("cpu"))
+    recipe = recipes.load("standard", overrides={"epochs": 9})
+    objective, events = Slow(monkeypatch, seconds=seconds), []
+    config = FitConfig(objective, recipe, Compute("cpu", "fp32", 1), lambda each: {}, report=events.append)
+    result = forecast(model, batches, config=config, validation_images=12)
+    assert objective.now <= max(10.0, 2 * seconds)
+    assert [event["images"] for event in events] == steps and {event["event"] for event in events} == {"trial"}
+    assert result["images_per_second"] == pytest.approx(1 / seconds, rel=0.005)  # three digits
+    assert result["seconds_per_step"] == pytest.approx(16 * seconds, rel=0.005)
+    assert result["trial_images"] == steps[-1]

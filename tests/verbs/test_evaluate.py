@@ -295,7 +295,7 @@ def test_missing_model_and_missing_replicate_are_refused(home: Path, tmp_path: P
     error = fails(home, tmp_path / "out", models=("replicate-1",), dataset=[str(tmp_path / "single")])
     assert isinstance(error, UsageError)
     assert error.message == "single: no column 'split_1' for replicate 1"
-    assert error.hint == "it has 1 replicates; --split all takes every row"
+    assert error.hint == "it has 1 replicates; evaluate with --split all takes every row"
 
 
 HUNGRY = """
@@ -339,8 +339,8 @@ def test_default_folder_tells_evaluations_apart(home: Path, tmp_path: Path, monk
         (["replicate-0"], ["tiny"], {}, "replicate-0/tiny"),
         (["./replicate-0/model.safetensors"], ["tiny", "other"], {}, "replicate-0/tiny+other"),
         (["replicate-0", "replicate-1"], ["other"], {}, "replicate-0+replicate-1/other"),
-        (["replicate-0"], ["other"], {"split": "val"}, "replicate-0/other,split=val"),
-        (["replicate-0"], ["other"], {"label": "Edema"}, "replicate-0/other,label=Edema"),
+        (["replicate-0"], ["other"], {"split": "val"}, "replicate-0/other-split-val"),
+        (["replicate-0"], ["other"], {"label": "Edema"}, "replicate-0/other-label-Edema"),
         (["replicate-0"], [str(tmp_path / "some.csv")], {}, "replicate-0/some"),
     ]
     for models, names, options, expected in chosen:

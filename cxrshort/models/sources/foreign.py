@@ -147,6 +147,19 @@ def name_by_content(text: str) -> str:
     return Options(options.name, {**options.values, "weights": f"sha256:{runs.sha256(weights)}"}).text()
 
 
+def without_download(text: str) -> str:
+    """Return a model's name that allows no download, for a dry run; the name of a model file stays as it is.
+
+    Example:
+        >>> without_download("txrv:all?download=yes&weights=a.pt"), without_download("runs/a")
+        ('txrv:all?weights=a.pt', 'runs/a')
+    """
+    if not is_foreign(text):
+        return text
+    options = Options.parse(text, known=EVERY_OPTION)
+    return Options(options.name, {key: value for key, value in options.values.items() if key != "download"}).text()
+
+
 def wrap_network(
     network: nn.Module, options: Options, *, labels: tuple[str, ...], spec: InputSpec, file: Path | None
 ) -> Opened:

@@ -7,12 +7,17 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
+from cxrshort import distributed
 from cxrshort.compute import Compute
+from cxrshort.forecasts import TRIAL_SECONDS
 from cxrshort.images.prefetch import Indices, Source
 from cxrshort.models.architecture import Architecture
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.scoring import SCORING_BATCH, scan
 from cxrshort.training.recipes import Recipe
+
+_FEWEST = 2
+"""Images of a trial at least."""
 
 
 class Features:
@@ -76,9 +81,15 @@ def compute_features(model: Classifier, pixels: Source, *, compute: Compute, lim
     return Features(scan(features, pixels, model=model, compute=compute, rows=rows))
 
 
-def time_features(model: Classifier, pixels: Source, *, compute: Compute) -> tuple[Features, float]:
-    """Return the features of some images, and the seconds that an image takes."""
-    compute_features(model, pixels, compute=compute, limit=2)  # warms caches up
+def time_features(
+    model: Classifier, pixels: Source, *, compute: Compute, seconds: float = TRIAL_SECONDS
+) -> tuple[Features, float]:
+    """Return the features of as many images as about so many seconds allow, and the seconds that an image takes."""
     started = time.monotonic()
-    features = compute_features(model, pixels, compute=compute, limit=SCORING_BATCH)
+    compute_features(model, pixels, compute=compute, limit=_FEWEST)  # warms caches up
+    per_image = max(time.monotonic() - started, 1e-9) / _FEWEST
+    limit = min(SCORING_BATCH, max(_FEWEST, int(seconds / per_image)))
+    limit = int(distributed.broadcast({"limit": limit})["limit"]) if compute.processes > 1 else limit
+    started = time.monotonic()
+    features = compute_features(model, pixels, compute=compute, limit=limit)
     return features, (time.monotonic() - started) / len(features)
