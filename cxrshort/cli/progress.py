@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cxrshort.cli.tables import printable
+from cxrshort.forecasts import speed_text
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -63,19 +64,26 @@ class _Lines:
         kind = event["event"]
         if kind == "epoch":
             measures = f"loss {event['loss']:.4f}, validation {_measure(event)} {event['score']:.3f}"
-            sys.stderr.write(
-                printable(f"{_run(event)}epoch {event['epoch'] + 1}: {measures}, {event['seconds']:.0f} s\n")
-            )
+            sys.stderr.write(printable(f"{_run(event)}epoch {event['epoch']}: {measures}, {event['seconds']:.0f} s\n"))
         elif kind == "scored":
             sys.stderr.write(
                 printable(f"scored {event['images']} images of {event['dataset']} with {event['model']}\n")
             )
         elif kind == "images":
             self._now = f"{event['done']:,} of {event['of']:,} images"
+        elif kind == "trial":
+            self._trial(event)
         elif kind == "step":
-            where = f"{_run(event)}epoch {event['epoch'] + 1} of {event['epochs']}"
-            speed = f"{event['images_per_second']:.0f} images/s, loss {event['loss']:.4f}"
+            where = f"{_run(event)}epoch {event['epoch']} of {event['epochs']}"
+            speed = f"{speed_text(event['images_per_second'])}, loss {event['loss']:.4f}"
             self._now = f"{where}, step {event['step']} of {event['steps']}, {speed}"
+
+    def _trial(self, event: Mapping[str, Any]) -> None:
+        """Say once that steps are tried, since the first lines of a slow network would come after a minute."""
+        text = _trial(event)
+        if not self._now.startswith("trial"):
+            sys.stderr.write(printable(f"{text}\n"))
+        self._now = text
 
     def beat(self) -> str:
         """Return one line: how long the work has taken, and where it is."""
@@ -86,6 +94,10 @@ class _Lines:
 def _run(event: Mapping[str, Any]) -> str:
     """Say which of several runs an event belongs to."""
     return f"{event['run']}, " if event.get("run") else ""
+
+
+def _trial(event: Mapping[str, Any]) -> str:
+    return f"trial: a step of {event['images']} images took {event['seconds']:.2g} s"
 
 
 def _measure(event: Mapping[str, Any]) -> str:
@@ -114,11 +126,13 @@ class _Live:
         if kind == "images":
             self._bars.update(self._task, description="images", completed=event["done"], total=event["of"])
         elif kind == "step":
-            facts = f"{event['images_per_second']:.0f} images/s  loss {event['loss']:.3f}{self._score}"
+            facts = f"{speed_text(event['images_per_second'])}  loss {event['loss']:.3f}{self._score}"
             total = event["epochs"] * event["steps"]
-            done = event["epoch"] * event["steps"] + event["step"]
-            text = f"{_run(event)}epoch {event['epoch'] + 1}/{event['epochs']}"
+            done = (event["epoch"] - 1) * event["steps"] + event["step"]
+            text = f"{_run(event)}epoch {event['epoch']}/{event['epochs']}"
             self._bars.update(self._task, description=text, completed=done, total=total, facts=facts)
+        elif kind == "trial":
+            self._bars.update(self._task, description=_trial(event))
         elif kind == "epoch":
             self._score = f"  validation {_measure(event)} {event['score']:.3f}"
         else:

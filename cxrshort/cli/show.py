@@ -157,7 +157,7 @@ def training(result: Mapping[str, Any], *, json: bool, quiet: bool, verbose: boo
         what = f"the {kind} of the probabilities of {len(chosen['members'])} members"
         line(f"{what} has a validation {chosen['measure']} of {chosen['score']:.3f}")
     else:
-        epoch = f"epoch {chosen['epoch'] + 1} of {len(result['history'])}"
+        epoch = f"epoch {chosen['epoch']} of {len(result['history'])}"
         line(f"{epoch} is kept, with a validation {chosen['measure']} of {chosen['score']:.3f}")
     return line(f"written to {result['model']}")
 
@@ -181,7 +181,7 @@ def _training_notes(result: Mapping[str, Any]) -> list[str]:
 
 def _history(history: Sequence[Mapping[str, Any]]) -> None:
     rows = [
-        [each["epoch"] + 1, f"{each['learning_rate']:.3g}"]
+        [each["epoch"], f"{each['learning_rate']:.3g}"]
         + [f"{each[name]:.4f}" if name in each else "" for name in ("loss", "val_loss", "score")]
         for each in history
     ]

@@ -111,8 +111,8 @@ def _forget_later_events(log: Path, checkpoint: Checkpoint) -> None:
             event = json.loads(line)
         except ValueError:  # the line that a kill cut short
             break
-        if event["epoch"] < checkpoint.epoch or (
-            event["epoch"] == checkpoint.epoch and event.get("step", math.inf) <= checkpoint.step
+        if event["epoch"] <= checkpoint.epoch or (
+            event["epoch"] == checkpoint.epoch + 1 and event.get("step", math.inf) <= checkpoint.step
         ):
             kept.append(line + "\n")
     runs.write_text(log, "".join(kept))

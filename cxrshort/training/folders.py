@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from cxrshort import runs
+from cxrshort import files
 from cxrshort.training import recipes
 from cxrshort.training.recipes import Recipe
 
@@ -18,20 +18,28 @@ def default_folder(
     name: str | None = None,
     grid: Sequence[str] = (),
 ) -> Path:
-    """Return ``runs/DATASET/ARCH/METHOD/replicate-R``, the last part naming what is off its default."""
-    parent = Path("runs") / dataset / arch / recipe.method
+    """Return ``runs/DATASET/ARCH/METHOD/replicate-R``; whatever is off its default stands behind the method.
+
+    A parent therefore holds the replicates of one training. No part has a comma, an equals sign or a space, which
+    Makefiles and shells read as their own.
+
+    Example:
+        >>> recipe = recipes.load("standard", overrides={"epochs": 9, "labels": "Edema,Mass"})
+        >>> str(default_folder("I", "resnet18", recipe, replicate=0, seed=3))
+        'runs/I/resnet18/erm+labels-Edema_Mass+epochs-9/replicate-0-seed-3'
+    """
+    parent = Path("runs") / dataset / arch
     if name:
-        return parent / name
+        return parent / recipe.method / name
     usual = Recipe(name="standard") if recipe.name == "standard" else recipes.published(recipe.name)
-    parts = [f"replicate-{replicate}"]
-    parts += [recipe.name] if recipe.name != "standard" else []
-    parts += [f"seed={seed}"] if seed else []
+    parts = [recipe.method, *([recipe.name] if recipe.name != "standard" else [])]
     for field, value in recipe.record().items():
-        if value != getattr(usual, field) and field != "name":
-            parts.append(f"{field.replace('_', '-')}={str(value).replace('/', '-').replace(',', '+')}")
-    parts += [f"grid={'+'.join(grid).replace('_', '-')}"] if grid else []
-    last = ",".join(parts)
-    return parent / runs.shorten(last)
+        if value != getattr(usual, field) and field not in ("name", "method"):
+            text = str(value).replace("_", "-") if field == "settings" else str(value)  # names of settings have no hash
+            parts.append(field.replace("_", "-") + ("" if value is True else f"-{files.plain(text)}"))
+    parts += [f"grid-{files.plain(','.join(grid).replace('_', '-'))}"] if grid else []
+    last = f"replicate-{replicate}" + (f"-seed-{seed}" if seed else "")
+    return parent / files.shorten("+".join(parts)) / last
 
 
 def replicate_folders(

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from cxrshort import distributed, runs
 from cxrshort.compute import Compute, enough_memory, seeded_draws
 from cxrshort.errors import ResumableError, UsageError, WorkFailedError
+from cxrshort.forecasts import significant
 from cxrshort.models.architecture import FullPrecisionLinear
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.scoring import SCORING_BATCH
@@ -49,7 +50,8 @@ class FitConfig:
         recipe: epochs, optimiser, schedule.
         compute: device and precision.
         validate: returns measures of the model, among them ``score``, higher is better; called after every epoch.
-        report: takes one event; an event is one line of the log and one movement of the progress bar.
+        report: takes one event; an event is one line of the log and one movement of the progress bar. Events, and the
+            history, count epochs and steps from 1, as people do.
         interrupted: says whether a signal asked to stop; looked at between steps.
         teacher: the network that the model learns from, where the objective needs one; it is frozen.
     """
@@ -97,7 +99,7 @@ def fit(model: nn.Module, batches: Batches, *, config: FitConfig, checkpoint: Ch
         started = time.monotonic()
         _train_epoch(model, batches, optimizer, config=config, checkpoint=checkpoint, average=average)
         seconds = time.monotonic() - started
-        record = {"epoch": epoch, "loss": checkpoint.loss_sum / len(batches)}
+        record = {"epoch": epoch + 1, "loss": checkpoint.loss_sum / len(batches)}
         with average.standing_in(model) if average else contextlib.nullcontext():
             with enough_memory(config.compute, images=SCORING_BATCH):
                 measured = dict(config.validate(model))
@@ -176,12 +178,12 @@ def _any(flag: bool, config: FitConfig) -> bool:
 def _step_event(checkpoint: Checkpoint, *, steps: int, epochs: int, images_per_second: float) -> dict[str, Any]:
     return {
         "event": "step",
-        "epoch": checkpoint.epoch,
+        "epoch": checkpoint.epoch + 1,
         "step": checkpoint.step,
         "steps": steps,
         "epochs": epochs,
         "loss": checkpoint.loss_sum / checkpoint.step,
-        "images_per_second": round(images_per_second, 1),
+        "images_per_second": significant(images_per_second),
     }
 
 

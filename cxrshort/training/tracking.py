@@ -57,7 +57,8 @@ def record(event: Mapping[str, Any], writer: Writer, *, steps: int) -> None:
         steps: of an epoch; both kinds of curve count the steps of the run.
     """
     kind = event["event"]
-    position = event["epoch"] * steps + event["step"] if kind == "step" else (event["epoch"] + 1) * steps
+    before = (event["epoch"] - 1) * steps
+    position = before + (event["step"] if kind == "step" else steps)
     for name, value in event.items():
         if isinstance(value, float):
             writer.add_scalar(f"{kind}/{name}", value, position)

@@ -6,7 +6,7 @@ import pytest
 
 from cxrshort.cli.progress import _heartbeat, _Lines
 
-STEP = {"event": "step", "epoch": 0, "epochs": 3, "step": 40, "steps": 90, "images_per_second": 231.4, "loss": 0.25}
+STEP = {"event": "step", "epoch": 1, "epochs": 3, "step": 40, "steps": 90, "images_per_second": 231.4, "loss": 0.25}
 
 
 def test_heartbeat_says_where_the_work_is(capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,6 +19,20 @@ def test_heartbeat_says_where_the_work_is(capsys: pytest.CaptureFixture[str]) ->
     lines({**STEP, "run": "replicate 1 (2 of 5)"})
     assert lines.beat().startswith("0 min: replicate 1 (2 of 5), epoch 1 of 3, ")
     assert capsys.readouterr().err == ""
+
+
+def test_speed_below_one_image_a_second_is_said_by_the_image(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = _Lines()
+    lines({**STEP, "images_per_second": 0.04})
+    assert lines.beat() == "0 min: epoch 1 of 3, step 40 of 90, 25.0 s per image, loss 0.2500\n"
+
+
+def test_trial_is_shown_once_and_then_by_the_heartbeat(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = _Lines()
+    for images, seconds in ((2, 1.234), (8, 4.0)):
+        lines({"event": "trial", "images": images, "seconds": seconds})
+    assert capsys.readouterr().err == "trial: a step of 2 images took 1.2 s\n"
+    assert lines.beat() == "0 min: trial: a step of 8 images took 4 s\n"
 
 
 def test_heartbeat_beats_while_the_work_reports_nothing_and_stops_with_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,7 @@ def test_train_prints_what_chose_the_model(here: Path) -> None:
 def test_train_writes_below_runs_where_no_folder_is_named(here: Path) -> None:
     tiny_dataset(here / "tiny")
     text = printed("train", "--dataset", "tiny", "--arch", "small-cnn", "--epochs", 1, *CPU)
-    assert text.splitlines()[-1] == "written to runs/tiny/small-cnn/erm/replicate-0,epochs=1/model.safetensors"
+    assert text.splitlines()[-1] == "written to runs/tiny/small-cnn/erm+epochs-1/replicate-0/model.safetensors"
 
 
 def test_train_dry_run_prints_its_forecast(here: Path) -> None:

@@ -22,7 +22,7 @@ def saved(tmp_path: Path) -> Path:
         epoch=2,
         step=5,
         loss_sum=1.25,
-        history=[{"epoch": 0, "score": 0.5}, {"epoch": 1, "score": 0.75}],
+        history=[{"epoch": 1, "score": 0.5}, {"epoch": 2, "score": 0.75}],
         best_weights={"weight": torch.arange(3.0)},
         model=layer.state_dict(),
         optimizer=optimizer.state_dict(),
@@ -35,7 +35,7 @@ def saved(tmp_path: Path) -> Path:
 def test_state_comes_back_as_it_was_saved(saved: Path) -> None:
     state = states.load(saved, settings=SETTINGS)
     assert (state.epoch, state.step, state.loss_sum) == (2, 5, 1.25)
-    assert state.history == [{"epoch": 0, "score": 0.5}, {"epoch": 1, "score": 0.75}]
+    assert state.history == [{"epoch": 1, "score": 0.5}, {"epoch": 2, "score": 0.75}]
     assert torch.equal(state.best_weights["weight"], torch.arange(3.0))
     assert set(state.model) == {"weight", "bias"}
     assert float(state.optimizer["state"][0]["step"]) == 1.0

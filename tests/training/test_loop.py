@@ -133,7 +133,7 @@ def test_events_tell_every_epoch_and_every_twentieth_step(batches: Batches, tmp_
     fit(build(), single, config=plan, checkpoint=fresh(tmp_path))
     described = [(each["event"], each["epoch"], each.get("step")) for each in events]
     one_epoch = [("step", 20), ("step", 40), ("step", 48), ("epoch", None)]
-    assert described == [(kind, epoch, step) for epoch in (0, 1) for kind, step in one_epoch]
+    assert described == [(kind, epoch, step) for epoch in (1, 2) for kind, step in one_epoch]
     assert [set(each) for each in events[2:4]] == [
         {"event", "epoch", "step", "steps", "epochs", "loss", "images_per_second"},
         {"event", "epoch", "loss", "score", "learning_rate", "seconds"},

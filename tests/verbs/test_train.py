@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from cxrshort import dataset as datasets
 from cxrshort import runs
@@ -48,7 +51,7 @@ def test_run_folder_holds_the_model_and_how_it_was_made(tiny: Path, tmp_path: Pa
     assert record["outputs"] == ["log.jsonl", "model.safetensors", "training.png"]
     assert record["arguments"]["threads"] == 1
     events = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    assert [(each["event"], each["epoch"]) for each in events] == [("step", 0), ("epoch", 0), ("step", 1), ("epoch", 1)]
+    assert [(each["event"], each["epoch"]) for each in events] == [("step", 1), ("epoch", 1), ("step", 2), ("epoch", 2)]
 
 
 def test_model_scores_validation_as_the_summary_says(tiny: Path, tmp_path: Path) -> None:
@@ -108,6 +111,21 @@ def test_dry_run_writes_nothing_and_forecasts(tiny: Path, tmp_path: Path) -> Non
     assert result["epochs"] == 10
 
 
+def test_dry_run_downloads_nothing(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def blocked(*arguments: object, **options: object) -> None:
+        raise AssertionError("a dry run opened a connection")
+
+    monkeypatch.setattr(socket, "socket", blocked)
+    monkeypatch.setattr(socket, "create_connection", blocked)
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", blocked)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
+    options = {**QUICK, "arch": "mobilenet_v2"}
+    result = train(str(tiny), overrides={"weights": "imagenet", "epochs": 1}, dry_run=True, **options)
+    assert result["reads"] == [str(tiny / "manifest.csv"), "imagenet"] and not (tmp_path / "hub").exists()
+    error = fails(str(tiny), overrides={"weights": "imagenet"}, dry_run=True, arch="small-cnn")
+    assert error.message == "'small-cnn' has no ImageNet weights"
+
+
 def test_occupied_folder_is_refused_and_force_overwrites(tiny: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     train(str(tiny), overrides={"epochs": 1}, out=out, **QUICK)
@@ -156,10 +174,10 @@ def test_loss_that_is_no_number_ends_the_run_and_leaves_it_unfinished(tiny: Path
     ("settings", "expected"),
     [
         ({}, "runs/tiny/small-cnn/erm/replicate-0"),
-        ({"epochs": 3}, "runs/tiny/small-cnn/erm/replicate-0,epochs=3"),
+        ({"epochs": 3}, "runs/tiny/small-cnn/erm+epochs-3/replicate-0"),
         (
             {"labels": "A,B", "weights": "a/b.pt"},
-            "runs/tiny/small-cnn/erm/replicate-0,weights=a-b.pt,labels=A+B",
+            "runs/tiny/small-cnn/erm+weights-a-b.pt-5032be+labels-A_B/replicate-0",
         ),
     ],
 )
@@ -171,8 +189,21 @@ def test_default_folder_names_what_is_off_its_default(settings: dict[str, object
 def test_default_folder_names_recipe_seed_and_replicate() -> None:
     recipe = recipes.load("degrave2021")
     got = default_folder("I", "densenet121", recipe, replicate=2, seed=7)
-    assert got == Path("runs/I/densenet121/erm/replicate-2,degrave2021,seed=7")
-    assert default_folder("I", "densenet121", recipe, replicate=2, seed=7, name="x") == got.with_name("x")
+    assert got == Path("runs/I/densenet121/erm+degrave2021/replicate-2-seed-7")
+    named = default_folder("I", "densenet121", recipe, replicate=2, seed=7, name="x")
+    assert named == Path("runs/I/densenet121/erm/x")
+
+
+def test_default_folder_is_left_alone_by_makefiles_and_tells_trainings_apart() -> None:
+    groups = ['sex == "M"', 'sex != "M"', "sex", "sex,view", "sex_view", "a:b", "a#b", "a$b", "a%b", "ä b"]
+    folders = [
+        default_folder("I", "resnet18", recipes.load("standard", overrides={"method": "irm", "group": each}),
+                       replicate=0, seed=1, grid=["learning_rate", "batch_size"])
+        for each in groups
+    ]  # fmt: skip
+    assert len(set(folders)) == len(groups)
+    assert all(re.fullmatch(r"[\w./+-]+", str(each)) for each in folders)
+    assert folders[2] == Path("runs/I/resnet18/irm+group-sex+grid-learning-rate_batch-size/replicate-0-seed-1")
 
 
 # Real kills. Enough steps that a watcher sees the moment it waits for: 50 steps an epoch, several epochs.
@@ -205,11 +236,11 @@ def first_steps(out: Path) -> bool:
 
 
 def second_epoch(out: Path) -> bool:
-    return any(each["epoch"] == 1 for each in events(out))
+    return any(each["epoch"] == 2 for each in events(out))
 
 
 def third_epoch(out: Path) -> bool:
-    return any(each["epoch"] == 2 for each in events(out))
+    return any(each["epoch"] == 3 for each in events(out))
 
 
 def saving_state(out: Path) -> bool:

@@ -98,7 +98,7 @@ def test_model_of_the_plain_epochs_is_never_kept(phantoms: str, tmp_path: Path) 
     overrides = {"epochs": 3, "method": "irm", "group": "view", "settings": "plain_epochs=2"}
     summary = train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK)
     assert [each.get("warm_up", False) for each in summary["history"]] == [True, True, False]
-    assert summary["selection"]["epoch"] == 2
+    assert summary["selection"]["epoch"] == 3
     error = fails(phantoms, overrides={"epochs": 5, "method": "isnet"}, out=tmp_path / "other", **QUICK)
     assert error.message == "--epochs is '5', and the first 5 of 'isnet' are plain training"
     assert error.hint == "--epochs 6 or more, or --set plain_epochs=N"

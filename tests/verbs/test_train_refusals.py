@@ -81,7 +81,7 @@ def test_resume_names_every_setting_that_changed_and_leaves_the_run_alone(
             assert error.message == told + changed
         assert error.hint == "--force begins anew"
     assert {each.name: each.read_bytes() for each in out.iterdir() if each.name != runs.UNFINISHED} == before
-    assert train(str(tiny), overrides=BEGUN, out=out, resume=True, **QUICK)["history"][-1]["epoch"] == 1
+    assert train(str(tiny), overrides=BEGUN, out=out, resume=True, **QUICK)["history"][-1]["epoch"] == 2
 
 
 def edit(manifest: Path) -> None:

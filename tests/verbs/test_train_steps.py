@@ -160,8 +160,8 @@ class Recorder:
 
 def test_events_become_points_of_curves_that_count_the_steps_of_the_run() -> None:
     writer = Recorder()
-    tracking.record({"event": "step", "epoch": 1, "step": 4, "steps": 10, "loss": 0.5}, writer, steps=10)
-    tracking.record({"event": "epoch", "epoch": 1, "loss": 0.4, "score": 0.9}, writer, steps=10)
+    tracking.record({"event": "step", "epoch": 2, "step": 4, "steps": 10, "loss": 0.5}, writer, steps=10)
+    tracking.record({"event": "epoch", "epoch": 2, "loss": 0.4, "score": 0.9}, writer, steps=10)
     assert writer.points == [("step/loss", 0.5, 14), ("epoch/loss", 0.4, 20), ("epoch/score", 0.9, 20)]
 
 
