@@ -21,7 +21,7 @@ def read_table(
     """Read columns of a text table, every cell as stripped text, ``""`` where there is none.
 
     Byte-order marks, CRLF, gzip, a comma at the end of lines and columns in another case are accepted; text that is
-    not UTF-8 is read as Latin-1 and noted.
+    neither UTF-8 nor UTF-16 with a byte-order mark is read as Latin-1 and noted.
 
     Args:
         path: the table; ``.gz`` is decompressed.
@@ -37,7 +37,8 @@ def read_table(
     """
     with _blaming(path):
         try:
-            return _read_as(path, "utf-8-sig", required, optional, separator), []
+            encoding = _sniff_encoding(path, otherwise="utf-8-sig")
+            return _read_as(path, encoding, required, optional, separator), []
         except UnicodeDecodeError:
             table = _read_as(path, "latin-1", required, optional, separator)
             return table, [f"{path.name}: not UTF-8, read as Latin-1"]
@@ -58,7 +59,7 @@ def _blaming(path: Path) -> Iterator[None]:
 
 def sniff_separator(path: Path) -> str:
     """Return the more frequent of comma, semicolon and tab in the first line of a table."""
-    with _blaming(path), _open_text(path, "latin-1") as handle:
+    with _blaming(path), _open_text(path, _sniff_encoding(path, otherwise="latin-1")) as handle:
         line = handle.readline(100_000)
     return max(",;\t", key=line.count)
 
@@ -69,8 +70,8 @@ def read_header(path: Path, *, separator: str = ",") -> list[str]:
     Raises:
         DataError: the file cannot be read as text.
     """
-    with _blaming(path), _open_text(path, "latin-1") as handle:
-        text = handle.readline(100_000).encode("latin-1").decode("utf-8-sig", errors="replace")
+    with _blaming(path), _open_text(path, _sniff_encoding(path, otherwise="utf-8-sig"), errors="replace") as handle:
+        text = handle.readline(100_000)
     return [name.strip() for name in next(csv.reader([text], delimiter=separator), [])]
 
 
@@ -124,10 +125,25 @@ def _full(lines: Iterator[tuple[int, list[str]]], header: list[str], file: str) 
         yield cells
 
 
-def _open_text(path: Path, encoding: str) -> TextIO:
+def _open_text(path: Path, encoding: str, *, errors: str = "strict") -> TextIO:
     if path.suffix.lower() == ".gz":
-        return cast(TextIO, gzip.open(path, "rt", encoding=encoding, newline=""))
-    return path.open(encoding=encoding, newline="")
+        return cast(TextIO, gzip.open(path, "rt", encoding=encoding, errors=errors, newline=""))
+    return path.open(encoding=encoding, errors=errors, newline="")
+
+
+def _sniff_encoding(path: Path, *, otherwise: str) -> str:
+    """Return UTF-16 where a byte-order mark says so.
+
+    Raises:
+        DataError: the first bytes are those of UTF-16 without its mark, or of no text.
+    """
+    with _open_text(path, "latin-1") as handle:
+        begin = handle.read(1000)
+    if begin.startswith(("\xff\xfe", "\xfe\xff")):
+        return "utf-16"
+    if "\0" in begin:
+        raise DataError(f"{path.name}: not a text file, or UTF-16 without a byte-order mark", "save it as UTF-8")
+    return otherwise
 
 
 def _place_columns(header: list[str], required: Sequence[str], optional: Sequence[str], file: str) -> dict[str, int]:

@@ -1,11 +1,12 @@
 """Text tables as people and programs leave them."""
 
+import codecs
 import gzip
 
 import pytest
 
 from cxrshort.errors import DataError
-from cxrshort.tables import read_list, read_table
+from cxrshort.tables import read_header, read_list, read_table, sniff_separator
 
 
 def refusal(path, required=("a", "b"), **options):
@@ -47,6 +48,15 @@ def test_read_table_reads_latin_1_and_says_so(tmp_path):
     assert notes == ["t.csv: not UTF-8, read as Latin-1"]
 
 
+@pytest.mark.parametrize("mark", [codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE])
+def test_tables_in_utf_16_are_read(tmp_path, mark):
+    path, encoding = tmp_path / "t.csv", "utf-16-le" if mark == codecs.BOM_UTF16_LE else "utf-16-be"
+    path.write_bytes(mark + "é;b\n1;männlich\n".encode(encoding))
+    assert (sniff_separator(path), read_header(path, separator=";")) == (";", ["é", "b"])
+    table, notes = read_table(path, ["b", "é"], separator=";")
+    assert (table.to_dict("records"), notes) == ([{"b": "männlich", "é": "1"}], [])
+
+
 def test_read_table_names_a_missing_column(tmp_path):
     (tmp_path / "metadata.csv").write_text("a,c\n1,2\n")
     with pytest.raises(DataError) as caught:
@@ -66,7 +76,8 @@ def test_read_table_names_a_missing_column(tmp_path):
         (b"a,b\n1,2\n1\n", "t.csv: line 3 has 1 cells, the header has 2"),
         (b'a,b\n1,"2\n', "t.csv: line 2: unexpected end of data"),
         (b"a,b\n1," + b"x" * 10_000_000 + b"\n", "t.csv: line 2: field larger than field limit (131072)"),
-        (b"\x89PNG\r\n\x1a\n\x00\xff", "t.csv: column 'a' is missing"),
+        (b"\x89PNG\r\n\x1a\n\x00\xff", "t.csv: not a text file, or UTF-16 without a byte-order mark"),
+        ("a,b\n1,2\n".encode("utf-16-le"), "t.csv: not a text file, or UTF-16 without a byte-order mark"),
     ],
 )
 def test_read_table_refuses_a_broken_table(tmp_path, data, message):

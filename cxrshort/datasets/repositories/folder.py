@@ -92,7 +92,7 @@ def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
         options = replace(options, require_files=True)
         return _settle(pd.DataFrame(index=paths.index), locate(paths, paths), folder, root, options, others)
     table, notes = _read_table(options.table, options)
-    located = _locate(table["path"], folder, root, options, index)
+    located = _locate(_below(table["path"], folder), folder, root, options, index)
     return _settle(table, located, folder, root, options, [*notes, *others])
 
 
@@ -124,6 +124,9 @@ def _read_table(path: Path, options: ReadOptions) -> tuple[pd.DataFrame, list[st
     wanted.setdefault("path", files[0] if files else "")
     used = {name.casefold() for name in (*wanted.values(), *free)}
     unused = [name for name in read_header(path, separator=separator) if name and name.casefold() not in used]
+    own = [name for name, _ in options.column_map if name not in (*_TEXT_FIELDS, *LABELS, "path")]
+    if own:
+        notes = [*notes, f"{path.name}: labels that are not built in: {', '.join(own)}"]
     if unused:
         listed = ", ".join(unused[:_LISTED]) + (f", and {len(unused) - _LISTED} more" if len(unused) > _LISTED else "")
         notes = [*notes, f"{path.name}: columns that are not used, --column NAME=COLUMN names them: {listed}"]
@@ -147,6 +150,15 @@ def _check_columns(names: Sequence[str]) -> None:
             raise UsageError(
                 f"--column '{name}' is nearly '{meant}'", f"--column {meant}=COLUMN, or a name less like it for a label"
             )
+
+
+def _below(names: pd.Series, folder: Path) -> pd.Series:
+    """Return names in which an absolute path within the folder is one relative to it."""
+    homes = [f"{home.as_posix()}/" for home in dict.fromkeys((folder.absolute(), folder.resolve()))]
+    below = names
+    for home in homes:
+        below = below.where(~names.str.startswith(home), names.str.slice(len(home)))
+    return below
 
 
 def _locate(names: pd.Series, folder: Path, root: Path, options: ReadOptions, index: ImageIndex) -> Located:

@@ -105,6 +105,21 @@ def test_rows_of_a_table_are_the_candidates(tmp_path):
     assert "2 image files are not named in the metadata and were left alone" in reading.notes
 
 
+def test_paths_of_a_table_may_be_absolute_or_of_windows(tmp_path):
+    any_folder(tmp_path)
+    names = [f"{tmp_path}/png/a.png", "png\\b.JPEG", f"{tmp_path.parent}/elsewhere/png/a.png"]
+    reading, rows = read(tmp_path, "path,Edema\n" + "".join(f"{name},1\n" for name in names))
+    assert sorted(rows.index) == ["folder/png/a.png", "folder/png/b.JPEG"]
+    assert reading.excluded["reason"].to_list() == ["path leaves root"]
+
+
+def test_labels_of_ones_own_are_named(tmp_path):
+    any_folder(tmp_path)
+    pairs = (("Age", "a"), ("Edema", "e"), ("patient_id", "p"))
+    reading, _ = read(tmp_path, "path,a,e,p\npng/a.png,1,1,P1\n", column_map=pairs)
+    assert "labels.csv: labels that are not built in: Age" in reading.notes
+
+
 def test_lateral_views_of_a_table_are_excluded(tmp_path):
     touch(tmp_path, "a.png", "b.png")
     reading, rows = read(tmp_path, "path,view\na.png,Lateral\nb.png,AP Supine\n", views=("AP_SUPINE",))
