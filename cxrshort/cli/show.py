@@ -155,11 +155,16 @@ def training(result: Mapping[str, Any], *, json: bool, quiet: bool, verbose: boo
     if "members" in chosen:
         kind = "mean" if result["combine"] == "mean" else "quadratic mean"
         what = f"the {kind} of the probabilities of {len(chosen['members'])} members"
-        line(f"{what} has a validation {chosen['measure']} of {chosen['score']:.3f}")
+        line(f"{what} has a validation {chosen['measure']} of {_score(chosen)}")
     else:
         epoch = f"epoch {chosen['epoch']} of {len(result['history'])}"
-        line(f"{epoch} is kept, with a validation {chosen['measure']} of {chosen['score']:.3f}")
+        line(f"{epoch} is kept, with a validation {chosen['measure']} of {_score(chosen)}")
     return line(f"written to {result['model']}")
+
+
+def _score(chosen: Mapping[str, Any]) -> str:
+    limits = f" [{chosen['low']:.3f}, {chosen['high']:.3f}]" if "low" in chosen else ""
+    return f"{chosen['score']:.3f}{limits}"
 
 
 def _training_notes(result: Mapping[str, Any]) -> list[str]:
@@ -190,7 +195,7 @@ def _history(history: Sequence[Mapping[str, Any]]) -> None:
 
 def _replicates(result: Mapping[str, Any]) -> None:
     rows = [
-        [each["replicate"], each["images"]["train"], f"{each['selection']['score']:.3f}", each["model"]]
+        [each["replicate"], each["images"]["train"], _score(each["selection"]), each["model"]]
         for each in result["replicates"]
     ]
     table(["replicate", "images", f"validation {result['measure']}", "model"], rows, Columns(right=(0, 1, 2)))

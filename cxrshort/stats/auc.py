@@ -12,10 +12,12 @@ for the mid-rank computation; Obuchowski, Biometrics 53:567 (1997) for clusters.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import expit, logit
 from scipy.stats import norm, rankdata
 
 from cxrshort.errors import DataError, UsageError
@@ -28,6 +30,7 @@ from cxrshort.stats.midranks import (
     covariance_of,
     disjoint_pairs,
     missing_class,
+    number_jointly,
     why_no_variance,
 )
 from cxrshort.stats.midranks import Sample as Sample
@@ -119,6 +122,29 @@ def macro_auc(targets: ArrayLike, scores: ArrayLike) -> tuple[float | None, int]
     values = [auc(truth[:, label], table[:, label]) for label in range(truth.shape[1])]
     known = [value for value in values if value is not None]
     return (sum(known) / len(known) if known else None), len(known)
+
+
+def macro_auc_limits(samples: Sequence[Sample], *, level: float = 0.95) -> tuple[float, float] | None:
+    """Return the limits of the mean AUC over several labels of the same persons; None where there is no variance.
+
+    The variance is that of Obuchowski's covariance of all AUCs, so that labels which occur together count as such; the
+    limits are symmetric on the logit scale, which keeps them within (0, 1).
+
+    Args:
+        samples: of each label, with both classes.
+        level: coverage in (0, 1).
+    """
+    check_level(level)
+    rows, codes, persons = number_jointly(samples)
+    if any(why_no_variance(label) for label in rows):
+        return None
+    parts = [auc_components(label, own, persons) for label, own in zip(rows, codes, strict=True)]
+    value, variance = float(np.mean([part.aucs[0] for part in parts])), float(covariance_of(parts).mean())
+    if not 0 < value < 1 or variance <= 0:
+        return None
+    half = float(norm.ppf(0.5 + level / 2)) * math.sqrt(variance) / (value * (1 - value))
+    low, high = (float(expit(logit(value) + side * half)) for side in (-1, 1))
+    return low, high
 
 
 def auc_covariance(

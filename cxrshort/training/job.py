@@ -115,8 +115,14 @@ def validate_model(job: TrainingJob, model: Classifier) -> dict[str, Any]:
     """Return what a complete model reaches on the job's validation fold, in this process alone."""
     folds = cut_folds(job.data, job.recipe, replicate=job.replicate, explicit_label=job.explicit_label)
     alone = dataclasses.replace(job.compute, rank=0, processes=1)
-    score = folds.validate(model.to(job.compute.torch_device), alone)["score"]
-    return {"split": "val", "measure": folds.measure, "score": score}
+    measured = folds.validate(model.to(job.compute.torch_device), alone)
+    return {"split": "val", "measure": folds.measure, **_score(measured)}
+
+
+def _score(measured: Mapping[str, Any]) -> dict[str, float]:
+    """Return what chooses the epoch, with its limits where it has some."""
+    names = {"score": "score", "score_low": "low", "score_high": "high"}
+    return {own: measured[name] for name, own in names.items() if name in measured}
 
 
 def _opened(job: TrainingJob, settings: Mapping[str, Any]) -> AbstractContextManager[runs.Run]:
@@ -179,7 +185,7 @@ def _hash_weights(network: nn.Module) -> str:
 def _finish(run: runs.Run, learner: Learner, checkpoint: Checkpoint, *, folds: AnyFolds) -> dict[str, Any]:
     """Write the model of the chosen epoch, its figure and run.json, and return the summary."""
     best = checkpoint.history[chosen_epoch(checkpoint.history, str(learner.description.recipe["selection"]))]
-    selection = {"split": "val", "measure": folds.measure, "score": best["score"], "epoch": best["epoch"]}
+    selection = {"split": "val", "measure": folds.measure, **_score(best), "epoch": best["epoch"]}
     learner.network.load_state_dict(checkpoint.best_weights)
     description = dataclasses.replace(learner.description, selection=selection)
     model_files.save(learner.model, run.path(model_files.FILE), description=description)

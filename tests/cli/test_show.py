@@ -91,7 +91,7 @@ def test_train_prints_what_chose_the_model(here: Path) -> None:
     text = printed("train", "--dataset", "tiny", "--arch", "small-cnn", "--epochs", 2, "--out", "run", *CPU)
     assert re.sub(r"epoch [12] of", "epoch # of", text) == (
         "small-cnn with 2 labels, trained on 24 images\n"
-        "epoch # of 2 is kept, with a validation AUC of COVID-19 of #.###\n"
+        "epoch # of 2 is kept, with a validation AUC of COVID-19 of #.### [#.###, #.###]\n"
         "written to run/model.safetensors\n"
     )
 

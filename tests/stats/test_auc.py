@@ -7,7 +7,16 @@ from sklearn.metrics import roc_auc_score
 from sklearn.metrics import roc_curve as sklearn_roc_curve
 
 from cxrshort.errors import DataError, UsageError
-from cxrshort.stats.auc import auc, auc_covariance, auc_interval, compare_paired, macro_auc, roc_curve
+from cxrshort.stats.auc import (
+    Sample,
+    auc,
+    auc_covariance,
+    auc_interval,
+    compare_paired,
+    macro_auc,
+    macro_auc_limits,
+    roc_curve,
+)
 
 ROUNDING = 1e-12  # sums of a few hundred float64
 
@@ -99,6 +108,39 @@ def test_auc_interval_is_symmetric_on_the_logit_scale():
     result = auc_interval(targets, scores[:, 0], level=0.9)
     half = 1.6448536269514722 * result.standard_error / (result.auc * (1 - result.auc))
     assert [result.low, result.high] == pytest.approx(expit(logit(result.auc) + np.array([-half, half])), abs=ROUNDING)
+
+
+def test_macro_auc_limits_of_one_label_are_those_of_its_auc():
+    targets, scores, people = draw(100, 40, 2)
+    result = auc_interval(targets, scores[:, 0], people)
+    half = 1.959963984540054 * result.standard_error / (result.auc * (1 - result.auc))
+    expected = expit(logit(result.auc) + np.array([-half, half]))
+    assert macro_auc_limits([Sample(targets, scores[:, 0], people)]) == pytest.approx(expected, abs=ROUNDING)
+
+
+def test_macro_auc_limits_agree_with_a_cluster_jackknife():
+    targets, scores, people = draw(900, 300, 5, decimals=6)
+    second = np.where(people % 3 == 0, np.nan, 1 - targets)  # another label, of other images, against the first
+    noise = np.random.default_rng(1).normal(size=900)
+    both = [(targets, scores[:, 0]), (second, noise - scores[:, 0])]
+
+    def mean(keep):
+        return np.mean([auc(truth[keep], column[keep]) for truth, column in both])
+
+    left_out = [mean(people != person) for person in np.unique(people)]
+    count = len(left_out)
+    jackknife = np.sqrt((count - 1) / count * np.sum((left_out - np.mean(left_out)) ** 2))
+    low, high = macro_auc_limits([Sample(truth, column, people) for truth, column in both])
+    value = mean(people >= 0)
+    assert expit((logit(low) + logit(high)) / 2) == pytest.approx(value, abs=ROUNDING)
+    found = (logit(high) - logit(low)) / 2 / 1.959963984540054 * value * (1 - value)
+    assert found == pytest.approx(jackknife, rel=0.03)
+
+
+def test_macro_auc_limits_are_missing_where_a_label_has_no_variance():
+    sure = Sample([0, 0, 1, 1], [1, 2, 3, 4])
+    assert macro_auc_limits([sure, sure]) is None
+    assert macro_auc_limits([Sample([0, 1, 1], [1, 3, 2]), Sample([0, 0, 1, 1], [1, 3, 2, 4])]) is None
 
 
 def test_auc_interval_leaves_out_and_counts_soft_and_empty_targets():

@@ -17,7 +17,7 @@ from cxrshort.expressions import categories
 from cxrshort.images.prefetch import Source
 from cxrshort.models.outputs import MULTILABEL, Task
 from cxrshort.models.scoring import score
-from cxrshort.stats.auc import auc
+from cxrshort.stats.auc import Sample, auc, auc_interval, macro_auc_limits
 from cxrshort.training.recipes import Recipe
 
 MACRO = "mean over labels"
@@ -125,7 +125,8 @@ class Folds:
     def validate(self, model: torch.nn.Module, compute: Compute, *, pixels: Source | None = None) -> dict[str, float]:
         """Return the validation loss, and as ``score`` what chooses the epoch: an AUC, or a rank correlation.
 
-        Both are NaN where an output is.
+        Both are NaN where an output is. An AUC has its 95 % limits over persons, ``score_low`` and ``score_high``,
+        where there are any.
 
         Args:
             model: what learns.
@@ -141,7 +142,22 @@ class Folds:
         columns = range(len(self.labels)) if self.select is None else [self.select]
         measured = [self._measure(self.val_targets[:, each], scores[:, each]) for each in columns]
         known = [each for each in measured if each is not None]
-        return {"val_loss": loss, "score": float(np.mean(known)) if known else float("nan")}
+        found = {"val_loss": loss, "score": float(np.mean(known)) if known else float("nan")}
+        limits = None if self.task.name == "regression" else self._limits(scores)
+        return found if limits is None else {**found, "score_low": limits[0], "score_high": limits[1]}
+
+    def _limits(self, scores: npt.NDArray[np.float32]) -> tuple[float, float] | None:
+        """Return the limits of the AUC that chooses the epoch, or of the mean; None where nothing can be said."""
+        persons = self.val.manifest["person_id"].to_numpy()
+        if self.select is not None:
+            found = auc_interval(self.val_targets[:, self.select], scores[:, self.select], persons)
+            return None if found.low is None or found.high is None else (found.low, found.high)
+        samples = [
+            Sample(targets, column, persons)
+            for targets, column in zip(self.val_targets.T, scores.T, strict=True)
+            if _has_both_classes(targets)
+        ]
+        return macro_auc_limits(samples)
 
     def _measure(self, targets: npt.NDArray[np.float32], scores: npt.NDArray[np.float32]) -> float | None:
         if self.task.name != "regression":
