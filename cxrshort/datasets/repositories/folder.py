@@ -92,7 +92,7 @@ def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
         options = replace(options, require_files=True)
         return _settle(pd.DataFrame(index=paths.index), locate(paths, paths), folder, root, options, others)
     table, notes = _read_table(options.table, options)
-    located = _locate(_below(table["path"], folder), folder, root, options, index)
+    located = _locate(_below(table["path"], folder, root, index), folder, root, options, index)
     return _settle(table, located, folder, root, options, [*notes, *others])
 
 
@@ -152,8 +152,13 @@ def _check_columns(names: Sequence[str]) -> None:
             )
 
 
-def _below(names: pd.Series, folder: Path) -> pd.Series:
-    """Return names in which an absolute path within the folder is one relative to it."""
+def _below(names: pd.Series, folder: Path, root: Path, index: ImageIndex) -> pd.Series:
+    """Return names in which an absolute path within the folder is one relative to it, and backslashes are slashes.
+
+    A file whose own name has a backslash keeps it.
+    """
+    there = (posix_prefix(folder, root) + names).isin(set(index.paths))
+    names = names.where(there, names.str.replace("\\", "/", regex=False))
     homes = [f"{home.as_posix()}/" for home in dict.fromkeys((folder.absolute(), folder.resolve()))]
     below = names
     for home in homes:
