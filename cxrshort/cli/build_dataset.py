@@ -268,6 +268,8 @@ def build_dataset(
     if not dataset:
         raise UsageError("--dataset is missing", "cxrshort build-dataset --dataset help lists the names")
     early.buildable(dataset)
+    if same_patients is not None:
+        early.dataset(same_patients)
     from cxrshort.datasets.building.settings import READER, read
     from cxrshort.datasets.repositories.reading import ReadOptions
     from cxrshort.verbs.build_dataset import build_dataset as run

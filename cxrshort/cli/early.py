@@ -1,6 +1,7 @@
 """Refuse mistyped names and absent files before anything heavy is imported: torch and pandas take seconds to load."""
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -85,8 +86,10 @@ def models(names: Iterable[str]) -> None:
     """Refuse a model file or run folder that is not there; ``py:``, ``timm:``, ``txrv:`` and options come later.
 
     Raises:
-        MissingInputError: there is no such file.
+        MissingInputError: there is no such file, or not the dataset that a model is said to be trained on.
     """
     for name in names:
+        for said in re.findall(r"[?&]trained-on=([^&]+)", name):
+            dataset(said)
         if ":" not in name and "?" not in name and not Path(name).exists():
             raise MissingInputError(f"'{name}' does not exist", "cxrshort train makes a model")

@@ -179,7 +179,11 @@ def test_occupied_output_exits_with_73(trained: Path) -> None:
 OVER_INPUTS = [
     (TRAIN, "tiny", "--out 'tiny' holds an input, 'tiny/manifest.csv'"),
     (TRAIN, "tiny/../tiny/run", "--out 'tiny/../tiny/run' lies in an input, 'tiny'"),
-    ((*TRAIN, "--mask-file", "masks/lungs.npy"), "masks", "--out 'masks' holds an input, 'masks/lungs.npy'"),
+    (
+        (*TRAIN, "--method", "rrr", "--mask-file", "masks/lungs.npy"),
+        "masks",
+        "--out 'masks' holds an input, 'masks/lungs.npy'",
+    ),
     (EVALUATE, "run", "--out 'run' holds an input, 'run/model.safetensors'"),
     (EVALUATE, "link", "--out 'link' holds an input, 'run/model.safetensors'"),
     (EVALUATE, "tiny", "--out 'tiny' holds an input, 'tiny/manifest.csv'"),

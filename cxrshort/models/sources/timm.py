@@ -1,6 +1,5 @@
 """Any network of timm by its name there, where timm is installed."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ from cxrshort.models.classifier import default_spec
 from cxrshort.models.sources.foreign import TRAINED_ON, Opened, wrap_network
 from cxrshort.models.sources.options import Options
 from cxrshort.models.sources.python import load_weights
+from cxrshort.registry import nearest
 
 
 def find(name: str) -> Architecture:
@@ -24,8 +24,8 @@ def find(name: str) -> Architecture:
     """
     timm = _import_timm(name)
     if not timm.is_model(name):
-        close = difflib.get_close_matches(name, timm.list_models(), n=1)
-        hint = f"did you mean 'timm:{close[0]}'?" if close else "timm.list_models() in Python lists them"
+        meant = nearest(timm.list_models(), name)
+        hint = f"did you mean 'timm:{meant}'?" if meant else "timm.list_models() in Python lists them"
         raise UsageError(f"'{name}' is not a network of timm", hint)
     stated = timm.get_pretrained_cfg(name)
     if stated is None or not isinstance(stated.classifier, str):
