@@ -60,5 +60,6 @@ def interval(row: Mapping[str, Any], column: Column) -> str:
         spread = f", SD {row['deviation']:.3f} over {row['replicates']}"
     if low is None or high is None:
         return f"no interval: {reason or 'one person'}"  # a number without an interval is not printed
-    caution = f" ({reason})" if reason else ""
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]{spread}{caution}"
+    # As short as it can be said; the table that is written has the whole sentence.
+    remark = reason or (row.get("caution") or "").partition(" in the ")[0]
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]{spread}{f' ({remark})' if remark else ''}"

@@ -49,6 +49,7 @@ class MeanAuc:
         high: upper limit of the mean; None where no interval can be given.
         aucs: one per replicate, None where a class is missing.
         reason: why a number is missing or an exact bound stands in; "" when all is well.
+        caution: what makes the interval of the first such replicate unreliable; "" when nothing does.
     """
 
     mean: float | None
@@ -57,6 +58,7 @@ class MeanAuc:
     high: float | None
     aucs: tuple[float | None, ...]
     reason: str = ""
+    caution: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +223,8 @@ def _mean_of_side(singles: list[AucInterval], spread: _Spread, side: int) -> Mea
         if any(value in (0.0, 1.0) for value in known):
             # At 0 or 1 the estimated variance is 0, whatever the number of images; the exact bound is not.
             low, high = min(low, bounds[0]), max(high, bounds[1])
-    return MeanAuc(mean, deviation, low, high, aucs, reason)
+    caution = next((single.caution for single in singles if single.caution), "")
+    return MeanAuc(mean, deviation, low, high, aucs, reason, caution)
 
 
 def _mean_count(counts: Iterable[int]) -> int:

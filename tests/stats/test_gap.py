@@ -216,3 +216,11 @@ def test_mean_of_replicates_at_the_edge_is_no_more_certain_than_they_are() -> No
     found = mean_auc(samples)
     assert singles[0].auc == 0 < singles[1].auc
     assert found.high >= (singles[0].high + singles[1].high) / 2 > 0.01
+
+
+def test_mean_auc_passes_on_what_makes_an_interval_unreliable():
+    few = Sample([0] * 40 + [1] * 4, [*range(40), 30.5, 50, 51, 52], range(44))
+    many = Sample([0, 1] * 200, np.random.default_rng(0).normal(size=400), range(100, 500))
+    assert mean_auc([few]).caution == "only 4 persons in the smaller class for an AUC of 0.94"
+    assert mean_auc([many, few]).caution == mean_auc([few]).caution
+    assert mean_auc([many]).caution == ""
