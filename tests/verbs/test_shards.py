@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cxrshort import locks
 from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import CxrshortError, DataError, MissingInputError, OutputError, UsageError
 from cxrshort.verbs.build_dataset import build_dataset
@@ -148,6 +149,22 @@ def test_unfinished_run_of_one_process_is_not_mixed_with_shards(tmp_path: Path) 
     out = tmp_path / "out"
     kill_when_journal_has(2, PHANTOM, out / ".journal.jsonl")
     assert fails(out, shard="1/2").message == f"'{out}' holds an unfinished run"
+
+
+def test_build_and_shard_have_one_writer(tmp_path: Path) -> None:
+    out, shard = tmp_path / "out", tmp_path / "parts" / ".shards" / "1-of-2"
+    build_phantom(tmp_path / "parts", shard="1/2")
+    for folder, build in ((out, {}), (out, {"resume": True}), (shard, {"shard": "1/2"})):
+        folder.mkdir(parents=True, exist_ok=True)
+        with locks.only_writer(folder):
+            error = fails(tmp_path / "parts" if folder == shard else out, **build)
+            assert error.message.startswith(f"'{folder}' is being written by process ")
+    for number in (1, 2):
+        build_phantom(out, shard=f"{number}/2", force=True)
+    with locks.only_writer(out / ".shards" / "2-of-2"):
+        assert " is being written by process " in fails(out, merge=True).message
+    build_phantom(out, merge=True)
+    assert (out / "run.json").exists() and not (out / ".lock").exists()
 
 
 def test_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
