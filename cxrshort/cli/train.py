@@ -306,8 +306,8 @@ def train(
     """Train a classifier, or a segmenter, on one replicate of a dataset.
 
     Writes model.safetensors (the epoch with the best validation score), log.jsonl, training.png and run.json into
-    runs/DATASET/ARCH/METHOD/replicate-R (or --out). SIGTERM, SIGINT, SIGHUP and SIGUSR1 save a checkpoint and exit with
-    75; the same command with --resume continues.
+    runs/DATASET/ARCH/METHOD/replicate-R (or --out); options off their default stand behind METHOD, as in erm+epochs-9.
+    Epochs count from 1. SIGTERM, SIGINT, SIGHUP and SIGUSR1 save a checkpoint and exit with 75; --resume continues.
 
     --arch also takes timm:NAME, any network of timm, such as timm:convnext_tiny (pip install 'cxrshort[timm]'), and
     txrv:NAME, a published classifier of torchxrayvision, such as txrv:all. Networks of your own code
@@ -323,9 +323,9 @@ def train(
     --arch multitask-unet --method multitask learns labels and masks at once; --set segmentation=0.5 weighs the loss of
     the masks, whose Dice on the validation fold is mask_dice in log.jsonl. The labels select the epoch.
 
-    --replicates 5 trains on five splits, into sibling folders; evaluate takes their parent. --grid lr=0.1,0.01 (any
-    setting; several --grid make all combinations) lists every trial in trials.csv. --members 20 trains an ensemble,
-    from consecutive seeds, into one model file. All three can be combined.
+    --replicates 5 trains on five splits, into sibling folders; evaluate takes their parent, whose run.json has the
+    mean. --grid lr=0.1,0.01 (any setting; several --grid make all combinations) lists every trial in trials.csv.
+    --members 20 trains an ensemble, from consecutive seeds, into one model file. All three can be combined.
 
     --set reaches the settings without an option of their own, such as --set momentum=0.99 or, with --method rrr,
     --set weight=10. --recipe my.toml reads your own recipe: lines of NAME = VALUE, the names as --set help and --recipe
