@@ -188,8 +188,8 @@ OVER_INPUTS = [
     (EVALUATE, "link", "--out 'link' holds an input, 'run/model.safetensors'"),
     (EVALUATE, "tiny", "--out 'tiny' holds an input, 'tiny/manifest.csv'"),
     (EVALUATE, ".", "--out '.' holds an input, 'run/model.safetensors'"),
-    (BUILD, "films", "--out 'films' holds an input, 'films'"),
-    (BUILD, "films/built", "--out 'films/built' lies in an input, 'films'"),
+    (BUILD, "films", "--out 'films' holds an input, '{cwd}/films'"),
+    (BUILD, "films/built", "--out 'films/built' lies in an input, '{cwd}/films'"),
     ((*BUILD, "--table", "tables/a.csv"), "tables", "--out 'tables' holds an input, 'tables/a.csv'"),
 ]
 
@@ -199,16 +199,18 @@ def test_output_within_an_input_exits_with_73_and_changes_nothing(trained: Path)
         Path(folder).mkdir()
     Path("link").symlink_to("run")
     Image.fromarray(np.zeros((16, 16), np.uint8)).save("films/P1.png")
-    np.save("masks/lungs.npy", np.ones((48, 32, 32), bool))
+    np.save("masks/lungs.npy", np.repeat([[[False], [True]]], 48, 0).repeat(16, 1).repeat(32, 2))
     Path("tables/a.csv").write_text("path,COVID-19\nP1.png,1\n")
     before = sorted(Path().rglob("*"))
     for command, out, message in OVER_INPUTS:
         for more in ((), ("--force",)):
             printed = failure(cxrshort_here(*command, "--quiet", "--out", out, *more))
-            assert printed == (73, message, "choose another --out")
+            assert printed == (73, message.format(cwd=Path.cwd()), "choose another --out")
     for command, out, message in OVER_INPUTS[1], OVER_INPUTS[3], OVER_INPUTS[7]:  # one of each verb
         foreseen = cxrshort_here(*command, "--quiet", "--out", out, "--force", "--dry-run")
-        assert foreseen.exit_code == 0 and f"would be refused: {message}" in " ".join(foreseen.stdout.split())
+        assert foreseen.exit_code == 0 and f"would be refused: {message.format(cwd=Path.cwd())}" in " ".join(
+            foreseen.stdout.split()
+        )
     assert sorted(Path().rglob("*")) == before
 
 
