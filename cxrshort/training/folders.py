@@ -29,7 +29,7 @@ def default_folder(
     Example:
         >>> recipe = recipes.load("standard", overrides={"epochs": 9, "labels": "Edema,Mass"})
         >>> str(default_folder("I", "resnet18", recipe, replicate=0, seed=3))
-        'runs/I/resnet18/erm+labels-Edema_Mass+epochs-9/replicate-0-seed-3'
+        'runs/I/resnet18/erm+epochs-9+labels-Edema_Mass/replicate-0-seed-3'
     """
     parent = Path("runs") / dataset / arch
     if name:

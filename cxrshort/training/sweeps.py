@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from cxrshort import columns, registry, runs
+from cxrshort import columns, distributed, registry, runs
 from cxrshort import manifest as manifests
 from cxrshort.errors import UsageError, WorkFailedError
 from cxrshort.models import checkpoint, ensemble, factory
@@ -88,12 +88,17 @@ def train_replicates(jobs: Sequence[TrainingJob], *, train: TrainModel) -> dict[
         OutputError: one of the folders holds something already, found before any work is done.
     """
     first, count = jobs[0], len(jobs)
-    if first.compute.rank == 0:
+    parent = first.folder.parent
+    series = runs.Run(parent, "train", {}, read_only=True)
+
+    def begin() -> None:
+        nonlocal series
         for job in jobs if not first.resume else ():
             runs.check_free(job.folder, "train", inputs=job.files().values(), force=job.force, resume=False)
-        series = runs.start_series(
-            first.folder.parent, "train", arguments=_arguments(first, "replicates"), inputs=first.files()
-        )
+        arguments = _arguments(first, [job.replicate for job in jobs])
+        series = runs.start_series(parent, "train", arguments=arguments, inputs=first.files())
+
+    distributed.on_first_rank(begin, first.compute)
     summaries = [
         train(replace(job, report=job.titled(f"replicate {job.replicate} ({number} of {count})")))
         for number, job in enumerate(jobs, 1)
@@ -108,7 +113,7 @@ def train_replicates(jobs: Sequence[TrainingJob], *, train: TrainModel) -> dict[
         "deviation": statistics.stdev(scores) if len(scores) > 1 else None,
     }
     series.finish({runs.SERIES: [job.folder.name for job in jobs], "summary": reached})
-    return {**reached, "folder": str(first.folder.parent)}
+    return {**reached, "folder": str(parent)}
 
 
 def train_members(job: TrainingJob, *, train: TrainModel) -> dict[str, Any]:
