@@ -90,7 +90,7 @@ class _Trial:
         self._seconds = seconds
 
     def rate(self, epoch: int) -> tuple[float, int]:
-        """Return how many images a second a few steps of an epoch take, and how many images the last step had.
+        """Return how many images a second a few steps of an epoch take, and how many images the largest step had.
 
         The first steps have few images; they grow while there is time for two larger ones. The batches are those of the
         first epoch.
@@ -107,7 +107,7 @@ class _Trial:
             elif len(timed) > _TRIAL_STEPS or not self._all(spent + seconds <= self._seconds):
                 break
         steady = timed[1:] or timed  # the first step of a size allocates its memory
-        return sum(count for count, _ in steady) / sum(seconds for _, seconds in steady), timed[-1][0]
+        return sum(count for count, _ in steady) / sum(seconds for _, seconds in steady), max(timed)[0]
 
     def _repeated(self) -> Iterator[Batch]:
         while True:

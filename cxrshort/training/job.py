@@ -101,6 +101,7 @@ def forecast_jobs(jobs: Sequence[TrainingJob], *, models: int, teacher: nn.Modul
         "labels": list(folds.labels),
         "images": images,
         "epochs": job.recipe.epochs,
+        "batch_size": min(job.recipe.batch_size, images["train"]),
         **count_unused(folds),
         "device": job.compute.device,
         "threads": job.compute.threads,

@@ -38,9 +38,16 @@ def training_forecast(summary: Mapping[str, Any]) -> Result:
         ("labels", ", ".join(summary["labels"])),
         ("images", count_text(summary["images"])),
         ("epochs", str(summary["epochs"])),
+        ("step", f"{summary['batch_size']:,} images in {summary['seconds_per_step']:g} s"),
         ("trainings", str(summary.get("runs", ""))),
     ]
-    return forecasts.dry_run(summary, facts, notes=training_notes(summary))
+    notes = training_notes(summary)
+    if summary["trial_images"] < summary["batch_size"]:
+        tried, batch = summary["trial_images"], summary["batch_size"]
+        notes.append(
+            f"the trial had time for steps of {tried} images alone: those of {batch} take more memory than it says"
+        )
+    return forecasts.dry_run(summary, facts, notes=notes)
 
 
 def training_notes(summary: Mapping[str, Any]) -> list[str]:

@@ -105,8 +105,9 @@ def test_train_dry_run_prints_its_forecast(here: Path) -> None:
     text = printed("train", "--dataset", "tiny", "--arch", "small-cnn", "--dry-run", *CPU)
     facts = dict(re.split(r" {2,}", line, maxsplit=1) for line in text.splitlines() if "  " in line)
     assert list(facts) == [
-        "would read", "would write", "architecture", "labels", "images", "epochs", "disk", "memory", "time"
+        "would read", "would write", "architecture", "labels", "images", "epochs", "step", "disk", "memory", "time"
     ]  # fmt: skip
+    assert re.fullmatch(r"24 images in [\d.e-]+ s", facts["step"])
     assert facts["would read"] == "tiny/manifest.csv"
     assert facts["would write"] == "runs/tiny/small-cnn/erm/replicate-0"
     assert re.fullmatch(r"small-cnn, [\d,]+ parameters", facts["architecture"])

@@ -22,7 +22,7 @@ def test_forecast_follows_from_the_rate_that_it_measured(tmp_path: Path) -> None
     data = datasets.load(str(tiny_dataset(tmp_path / "tiny", size=16)))
     model = factory.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=16)))
     targets = datasets.label_matrix(data.manifest, ["COVID-19"])
-    for batch_size in (4, 16, 1000):  # a fold of one step too
+    for batch_size in (4, 16, 20, 1000):  # a fold of one step too
         batches = Batches(data.pixels, targets, batch_size=batch_size, seed=0, device=torch.device("cpu"))
         recipe = recipes.load("standard", overrides={"epochs": 5000})
         config = FitConfig(ERM(), recipe, Compute("cpu", "fp32", 1), lambda each: {})

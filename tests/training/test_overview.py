@@ -6,15 +6,15 @@ from typing import Any
 from cxrshort.results import Result, Table, Text
 from cxrshort.training.overview import training_forecast, training_notes, training_result
 
-EPOCH = {"epoch": 0, "learning_rate": 0.001, "loss": 0.5, "val_loss": 0.75, "score": 0.875}
+EPOCH = {"epoch": 1, "learning_rate": 0.001, "loss": 0.5, "val_loss": 0.75, "score": 0.875}
 SUMMARY: dict[str, Any] = {
     "model": "run/model.safetensors",
     "architecture": "small-cnn",
     "replicate": 0,
     "labels": ["COVID-19", "Edema"],
     "images": {"train": 24, "val": 12},
-    "selection": {"measure": "AUC of COVID-19", "score": 0.875, "epoch": 0},
-    "history": [EPOCH, {**EPOCH, "epoch": 1}],
+    "selection": {"measure": "AUC of COVID-19", "score": 0.875, "low": 0.75, "high": 0.9375, "epoch": 1},
+    "history": [EPOCH, {**EPOCH, "epoch": 2}],
 }
 
 
@@ -33,7 +33,7 @@ def test_one_model_says_what_chose_its_epoch() -> None:
     result = training_result(SUMMARY)
     assert texts(result.tables) == [
         "small-cnn with 2 labels, trained on 24 images\n"
-        "epoch 1 of 2 is kept, with a validation AUC of COVID-19 of 0.875"
+        "epoch 1 of 2 is kept, with a validation AUC of COVID-19 of 0.875 [0.750, 0.938]"
     ]
     assert cells(result.tables[0])[1] == [1, "0.001", "0.5000", "0.7500", "0.8750"]
     assert (result.folder, result.file) == (Path("run"), Path("run/model.safetensors"))
@@ -69,8 +69,8 @@ def test_series_lists_its_replicates_with_their_mean() -> None:
     series = {"replicates": runs, "measure": "AUC", "mean": 0.875, "deviation": 0.0, "folder": "runs"}
     result = training_result(series)
     assert cells(result.tables[0])[1:] == [
-        [0, 24, "0.875", "runs/replicate-0/m"],
-        [1, 24, "0.875", "runs/replicate-1/m"],
+        [0, 24, "0.875 [0.750, 0.938]", "runs/replicate-0/m"],
+        [1, 24, "0.875 [0.750, 0.938]", "runs/replicate-1/m"],
     ]
     assert texts(result.tables) == ["mean 0.875, SD 0.000 over 2"]
     assert (result.folder, result.file) == (Path("runs"), None)
@@ -120,9 +120,15 @@ def test_forecast_names_the_network_and_the_number_of_trainings() -> None:
         "images": {"train": 24, "val": 12},
         "epochs": 10,
         "disk_free_mib": 100,
+        "batch_size": 32,
+        "trial_images": 32,
+        "seconds_per_step": 7.8,
     }
     result = training_forecast(plan)
     facts = dict(result.tables[0].pairs)  # type: ignore[union-attr]
     assert facts["architecture"] == "small-cnn, 1,234 parameters" and facts["images"] == "train 24, val 12"
+    assert facts["step"] == "32 images in 7.8 s" and result.notes == []
+    (note,) = training_forecast({**plan, "trial_images": 8}).notes
+    assert note == "the trial had time for steps of 8 images alone: those of 32 take more memory than it says"
     assert "trainings" not in facts and result.document["schema"] == "cxrshort.plan/1"
     assert dict(training_forecast({**plan, "runs": 6}).tables[0].pairs)["trainings"] == "6"  # type: ignore[union-attr]
