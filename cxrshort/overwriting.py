@@ -22,13 +22,17 @@ def refuse_inputs(folder: Path, inputs: Iterable[Path], *, records: Sequence[str
     Raises:
         OutputError: with the input that would be in danger.
     """
-    around = list(_ancestors(folder))
+    place, around = _identity(folder), list(_ancestors(folder))
     for path in inputs:
-        home = path if path.is_dir() else path.parent
-        owned = home == path or any((home / name).exists() for name in records)
-        if _identity(folder) in _ancestors(path):
+        try:
+            home = path if path.is_dir() else path.parent
+            owned = home == path or any((home / name).exists() for name in records)
+            above, identity = list(_ancestors(path)), _identity(home)
+        except (OSError, ValueError, RuntimeError):  # no file system holds such a path; whoever reads it will say so
+            continue
+        if place in above:
             raise OutputError(f"--out '{folder}' holds an input, '{path}'", _HINT)
-        if owned and _identity(home) in around:
+        if owned and identity in around:
             raise OutputError(f"--out '{folder}' lies in an input, '{home}'", _HINT)
 
 

@@ -59,6 +59,12 @@ def test_refuse_inputs_takes_what_lies_elsewhere(dataset: Path, out: str) -> Non
     overwriting.refuse_inputs(Path(out), inputs, records=RECORDS)
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "loop/images"])
+def test_refuse_inputs_leaves_impossible_paths_to_whoever_reads_them(dataset: Path, name: str) -> None:
+    Path("loop").symlink_to("loop")
+    overwriting.refuse_inputs(Path("results"), [Path(name)], records=RECORDS)
+
+
 def test_refuse_inputs_takes_the_folder_of_a_table_that_is_no_run(dataset: Path) -> None:
     table = Path("subset.csv")
     table.touch()
