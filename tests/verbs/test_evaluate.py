@@ -62,7 +62,9 @@ def test_results_folder_is_complete(home: Path, tmp_path: Path) -> None:
     assert sorted(tree(tmp_path / "out")) == names
     assert png_signature(tmp_path / "out" / "roc.png") and png_signature(tmp_path / "out" / "gap.png")
     written = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert {**written, "folder": str(tmp_path / "out")} == summary
+    figures = [str(tmp_path / "out" / name) for name in ("roc.png", "gap.png")]
+    added = {"schema": "cxrshort.evaluation/1", "figures": figures, "folder": str(tmp_path / "out")}
+    assert {**written, **added} == summary
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert record["state"] == "done"
     assert len(record["inputs"]) == 4
@@ -123,7 +125,7 @@ def test_means_are_over_replicates_with_their_deviation(home: Path, tmp_path: Pa
 def test_moved_run_and_dataset_give_the_same_numbers(home: Path, tmp_path: Path) -> None:
     first = judge(home, tmp_path / "a", models=("replicate-0",))
     again = judge(home, tmp_path / "b", models=("replicate-0/model.safetensors",))
-    assert {**first, "folder": ""} == {**again, "folder": ""}
+    assert {**first, "folder": "", "figures": []} == {**again, "folder": "", "figures": []}
 
 
 @pytest.mark.parametrize(("split", "seen", "of"), [("train", 30, 30), ("val", 15, 15), ("all", 45, 60)])
