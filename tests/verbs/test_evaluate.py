@@ -368,6 +368,22 @@ def test_occupied_output_is_refused_and_force_overwrites(home: Path, tmp_path: P
     assert set(table(tmp_path / "out", "predictions.csv")["replicate"]) == {1}
 
 
+def test_results_stay_until_the_new_ones_are_complete(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    judge(home, out, models=("replicate-0",))
+    before = tree(out)
+
+    def killed(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("cxrshort.verbs.evaluate.figures.draw_evaluation", killed)
+        judge(home, out, models=("replicate-1",), force=True)
+    assert tree(out) == before and not [path for path in out.iterdir() if path.is_dir()]
+
+
 def test_dry_run_counts_images_and_writes_nothing(home: Path, tmp_path: Path) -> None:
     result = judge(home, tmp_path / "out", dry_run=True)
     assert (result["dry_run"], result["label"], result["images"]) == (True, "COVID-19", 2 * (30 + 20))
