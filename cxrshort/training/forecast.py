@@ -15,7 +15,7 @@ _TRIAL_STEPS = 6
 """Steps that are timed at most."""
 _FEWEST = 2
 """Images of the first step, before it is known how long one takes; a batch norm needs two."""
-_GROWTH = 4
+_GROWTH = 2
 """A step has so many times the images of the one before it, while there is time for that."""
 
 

@@ -58,7 +58,7 @@ def test_forecast_times_the_method_itself_and_what_comes_before(tmp_path: Path) 
     objective = Noting()
     config = FitConfig(objective, recipe, Compute("cpu", "fp32", 1), lambda each: {})
     result = forecast(model, batches, config=config, validation_images=12, seconds_before=7200.0)
-    assert objective.epochs == [2] * 9 + [8] * 9  # steps of 2 and 8 images, and seven of 16
+    assert objective.epochs == [2] * 10 + [8] * 10  # steps of 2, 4 and 8 images, and seven of 16
     assert 2.0 <= result["hours"] < 2.5  # two hours before it, and nine epochs of 48 images
 
 
@@ -77,7 +77,13 @@ class Slow(ERM):
 
 @pytest.mark.parametrize(
     ("seconds", "steps"),
-    [(20.0, [2]), (1.0, [2] * 5), (0.3, [2, *[8] * 3]), (0.1, [2, 8, *[16] * 5]), (0.001, [2, 8, *[16] * 7])],
+    [
+        (20.0, [2]),
+        (1.0, [2, 4, 4]),
+        (0.3, [2, 4, 8, 8, 8]),
+        (0.1, [2, 4, 8, *[16] * 5]),
+        (0.001, [2, 4, 8, *[16] * 7]),
+    ],
 )
 def test_trial_is_bounded_whatever_is_tried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, steps: list[int]
