@@ -16,8 +16,6 @@ from cxrshort.errors import CxrshortError, OutputError, UsageError, WorkFailedEr
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.scoring import score
 from cxrshort.stats.auc import auc
-from cxrshort.training import recipes
-from cxrshort.training.folders import default_folder
 from cxrshort.training.job import CHECKPOINT
 from cxrshort.verbs.train import train
 
@@ -150,29 +148,6 @@ def test_loss_that_is_no_number_ends_the_run_and_leaves_it_unfinished(tiny: Path
     assert error.message == "a weight is no longer a number in epoch 1, step 1; nothing was saved before it"
     assert (tmp_path / "run" / "unfinished.json").exists()
     assert not (tmp_path / "run" / "run.json").exists()
-
-
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        ({}, "runs/tiny/small-cnn/erm/replicate-0"),
-        ({"epochs": 3}, "runs/tiny/small-cnn/erm/replicate-0,epochs=3"),
-        (
-            {"labels": "A,B", "weights": "a/b.pt"},
-            "runs/tiny/small-cnn/erm/replicate-0,weights=a-b.pt,labels=A+B",
-        ),
-    ],
-)
-def test_default_folder_names_what_is_off_its_default(settings: dict[str, object], expected: str) -> None:
-    recipe = recipes.load("standard", overrides=settings)
-    assert default_folder("tiny", "small-cnn", recipe, replicate=0, seed=0) == Path(expected)
-
-
-def test_default_folder_names_recipe_seed_and_replicate() -> None:
-    recipe = recipes.load("degrave2021")
-    got = default_folder("I", "densenet121", recipe, replicate=2, seed=7)
-    assert got == Path("runs/I/densenet121/erm/replicate-2,degrave2021,seed=7")
-    assert default_folder("I", "densenet121", recipe, replicate=2, seed=7, name="x") == got.with_name("x")
 
 
 # Real kills. Enough steps that a watcher sees the moment it waits for: 50 steps an epoch, several epochs.

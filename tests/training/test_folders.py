@@ -1,0 +1,55 @@
+"""Where training runs are written when nobody says where."""
+
+from pathlib import Path
+
+import pytest
+
+from cxrshort.training import recipes
+from cxrshort.training.folders import default_folder, replicate_folders
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "runs/tiny/small-cnn/erm/replicate-0"),
+        ({"epochs": 3}, "runs/tiny/small-cnn/erm/replicate-0,epochs=3"),
+        (
+            {"labels": "A,B", "weights": "a/b.pt"},
+            "runs/tiny/small-cnn/erm/replicate-0,weights=a-b.pt,labels=A+B",
+        ),
+    ],
+)
+def test_default_folder_names_what_is_off_its_default(settings: dict[str, object], expected: str) -> None:
+    recipe = recipes.load("standard", overrides=settings)
+    assert default_folder("tiny", "small-cnn", recipe, replicate=0, seed=0) == Path(expected)
+
+
+def test_default_folder_names_recipe_seed_and_replicate() -> None:
+    recipe = recipes.load("degrave2021")
+    got = default_folder("I", "densenet121", recipe, replicate=2, seed=7)
+    assert got == Path("runs/I/densenet121/erm/replicate-2,degrave2021,seed=7")
+    assert default_folder("I", "densenet121", recipe, replicate=2, seed=7, name="x") == got.with_name("x")
+
+
+def test_default_folder_names_a_grid_as_the_options_are_written() -> None:
+    recipe = recipes.load("standard")
+    got = default_folder("I", "resnet18", recipe, replicate=0, seed=0, grid=["batch_size=8,16", "lr=0.1"])
+    assert got == Path("runs/I/resnet18/erm/replicate-0,grid=batch-size=8,16+lr=0.1")
+
+
+def test_folder_of_many_settings_has_a_name_that_file_systems_take_and_tells_them_apart() -> None:
+    many = {"labels": ",".join(f"Finding {number}" for number in range(40))}
+    folders = [
+        default_folder("I", "resnet18", recipes.load("standard", overrides={**many, **more}), replicate=0, seed=0)
+        for more in ({}, {"epochs": 3}, {"select_label": "Finding 1"})
+    ]
+    assert all(len(folder.name) < 200 for folder in folders)
+    assert len(set(folders)) == 3
+
+
+def test_replicates_lie_within_the_parent_or_at_their_defaults() -> None:
+    def default(replicate: int) -> Path:
+        return Path(f"runs/{replicate}")
+
+    assert replicate_folders(default, [0, 2], parent=None) == {0: Path("runs/0"), 2: Path("runs/2")}
+    assert replicate_folders(default, [2], parent=Path("all")) == {2: Path("all/replicate-2")}
