@@ -3,10 +3,102 @@
 import resource
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cxrshort import runs
 from cxrshort.errors import OutputError
+from cxrshort.results import Facts, Result, Text
+
+_FATES = {
+    "new": "",
+    "replaced": " (exists; --force overwrites it)",
+    "resumed": " (unfinished; --resume continues it)",
+    "complete": " (complete already; --resume would leave it as it is)",
+    "refused": " (exists; this run would be refused)",
+}
+_LISTED = 6
+"""Folders or files that are named one by one."""
+
+
+def dry_run(
+    summary: Mapping[str, Any],
+    facts: Sequence[tuple[str, str]],
+    *,
+    notes: Sequence[str] = (),
+    texts: Sequence[Text] = (),
+) -> Result:
+    """Return what a dry run says.
+
+    Args:
+        summary: its JSON document: ``reads``, ``outputs`` (of :func:`foresee`), ``disk_free_mib``, and what is known of
+            ``disk_mib``, ``state_mib``, ``memory_mib``, ``gpu_memory_mib``, ``jobs``, ``images_per_second``, ``device``
+            and ``minutes``, ``hours`` or ``hours_of_all_runs``.
+        facts: what is to be said of the work itself; those without a text are left out.
+        notes: what must be known besides.
+        texts: what people see after the facts.
+    """
+    outputs = [output["folder"] + _FATES[output["fate"]] for output in summary["outputs"]]
+    pairs = [
+        *_lines("would read", summary["reads"]),
+        *_lines("would write", outputs),
+        *((name, text) for name, text in [*facts, *_cost(summary)] if text),
+    ]
+    refused = [output for output in summary["outputs"] if output["fate"] == "refused"]
+    end = "nothing was written"
+    if refused:
+        end = f"as it stands, the run would be refused: {refused[0]['reason']}; {refused[0]['hint']}"
+    return Result({"dry_run": True, **summary}, (Facts(pairs), *texts, Text(f"\n{end}")), notes=notes, plan=True)
+
+
+def _lines(name: str, texts: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the first texts, one in a line, with their name before the first."""
+    more = len(texts) - _LISTED
+    listed = [*texts[:_LISTED], f"and {more} more"] if more > 0 else texts
+    return [(name if place == 0 else "", text) for place, text in enumerate(listed)]
+
+
+def _cost(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what the work would take, from a short trial."""
+    disk = sum(summary.get(name, 0.0) for name in ("disk_mib", "state_mib"))
+    costs = [("disk", f"{size_text(disk)} of {size_text(summary['disk_free_mib'])} free")]
+    if "memory_mib" in summary:
+        workers = f" for each of {summary['jobs']} workers" if summary.get("jobs", 1) > 1 else ""
+        gpu = f", and {size_text(summary['gpu_memory_mib'])} of the GPU's" if "gpu_memory_mib" in summary else ""
+        costs.append(("memory", f"{size_text(summary['memory_mib'])}{workers}{gpu}"))
+    if "images_per_second" in summary:
+        hours = summary.get("hours_of_all_runs", summary.get("hours", summary.get("minutes", 0.0) / 60))
+        where = f" on {summary['device']}" if "device" in summary else ""
+        costs.append(("time", f"{duration_text(hours)}, at {summary['images_per_second']:,.0f} images/s{where}"))
+    return costs
+
+
+def size_text(mib: float) -> str:
+    """Return an amount of memory, given in MiB, as people say it.
+
+    Example:
+        >>> size_text(7.25), size_text(300.0), size_text(2048)
+        ('7.2 MiB', '300 MiB', '2.0 GiB')
+    """
+    if mib >= 1024:
+        return f"{mib / 1024:,.1f} GiB"
+    return f"{mib:.1f} MiB" if mib < 10 else f"{mib:.0f} MiB"
+
+
+def duration_text(hours: float) -> str:
+    """Return a time as people say it.
+
+    Example:
+        >>> duration_text(0.01), duration_text(0.5), duration_text(30)
+        ('less than a minute', '30 minutes', '30.0 hours')
+    """
+    if hours < 1 / 60:
+        return "less than a minute"
+    if hours < 1.5:
+        minutes = round(60 * hours)
+        return f"{minutes} minute{'s' if minutes > 1 else ''}"
+    return f"{hours:,.1f} hours"
 
 
 def foresee(folder: Path, *, force: bool, resume: bool | None) -> dict[str, str]:

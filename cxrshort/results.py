@@ -1,9 +1,16 @@
-"""What a verb returns: numbers for programs, tables for people, and where everything was written."""
+"""What a verb returns: numbers for programs, what people see of them, and where everything was written."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+Loudness = Literal["quiet", "usual", "verbose"]
+ALWAYS: tuple[Loudness, ...] = ("quiet", "usual", "verbose")
+BRIEF: tuple[Loudness, ...] = ("quiet", "usual")
+USUAL: tuple[Loudness, ...] = ("usual",)
+VERBOSE: tuple[Loudness, ...] = ("verbose",)
+UNLESS_QUIET: tuple[Loudness, ...] = ("usual", "verbose")
 
 
 @dataclass(frozen=True)
@@ -13,15 +20,17 @@ class Column:
     Args:
         heading: above the column.
         key: name of the value in each row.
-        kind: ``"text"``; ``"count"``, a whole number; or ``"interval"``, a number with its limits ``KEY_low`` and
+        kind: ``"text"``; ``"count"``, aligned right; or ``"interval"``, a number with its limits ``KEY_low`` and
             ``KEY_high``, or else ``low`` and ``high``, and with ``reason`` where one of them is missing.
         folds: whether it may give way to a line above the table, where the terminal is narrow and all rows agree.
+        least: characters below which it is never made narrower, so that no number is broken over two lines.
     """
 
     heading: str
     key: str
     kind: Literal["text", "count", "interval"] = "text"
     folds: bool = False
+    least: int | None = None
 
 
 @dataclass(frozen=True)
@@ -32,13 +41,63 @@ class Table:
         columns: in order.
         rows: values by key.
         title: a line above.
-        detail: whether it is shown with ``--verbose`` alone.
+        shown: with which of ``--quiet``, neither and ``--verbose`` it is printed.
     """
 
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, Any]]
     title: str = ""
-    detail: bool = False
+    shown: Sequence[Loudness] = ALWAYS
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Hold names and what is to be said of them, in two columns.
+
+    Args:
+        pairs: a name, and what is to be said of it.
+        shown: as for a table.
+    """
+
+    pairs: Sequence[tuple[str, str]]
+    shown: Sequence[Loudness] = ALWAYS
+
+
+@dataclass(frozen=True)
+class Text:
+    """Hold lines for people.
+
+    Args:
+        text: one line or several.
+        folded: between words, to the width of the terminal; otherwise it is printed as it stands, to be found by
+            ``grep``.
+        start: before the first line.
+        indent: before the lines that follow it.
+        shown: as for a table.
+    """
+
+    text: str
+    folded: bool = False
+    start: str = ""
+    indent: str = ""
+    shown: Sequence[Loudness] = ALWAYS
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Hold names with their meanings, in sections.
+
+    Args:
+        sections: lines of cells by title; all cells but the last are aligned over all sections, and the last one is
+            folded.
+        shown: as for a table.
+    """
+
+    sections: Mapping[str, Sequence[Sequence[str]]]
+    shown: Sequence[Loudness] = ALWAYS
+
+
+Block = Table | Facts | Text | Listing
 
 
 @dataclass(frozen=True)
@@ -46,22 +105,64 @@ class Result:
     """Hold what a verb has made.
 
     Args:
-        summary: the JSON document, as summary.json has it.
-        tables: what people see.
+        summary: the JSON document, as summary.json or run.json has it.
+        tables: what people see, in order: tables, facts, text and listings.
         figures: PNG files that were drawn.
         notes: what must be known besides, one sentence each.
         folder: where everything was written; None where nothing was.
+        file: the file in it that the next verb takes, where there is one.
         plan: whether this is what a dry run foresees.
+        kind: what the JSON document's ``schema`` calls it, such as ``"evaluation"``.
     """
 
     summary: Mapping[str, Any] = field(default_factory=dict)
-    tables: Sequence[Table] = ()
+    tables: Sequence[Block] = ()
     figures: Sequence[Path] = ()
     notes: Sequence[str] = ()
     folder: Path | None = None
+    file: Path | None = None
     plan: bool = False
+    kind: str = ""
 
     @property
     def document(self) -> dict[str, Any]:
-        """Return the summary with the folder, for ``--json``."""
-        return {**self.summary, **({} if self.folder is None else {"folder": str(self.folder)})}
+        """Return the summary with its schema, the notes, the figures and the folder, for ``--json``."""
+        schema = f"cxrshort.{'plan' if self.plan else self.kind}/1"
+        notes = {"notes": list(self.notes)} if self.notes else {}
+        figures = {"figures": [str(path) for path in self.figures]} if self.figures else {}
+        folder = {} if self.folder is None else {"folder": str(self.folder)}
+        return {"schema": schema, **self.summary, **notes, **figures, **folder}
+
+
+def text_table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    counts: Sequence[int] = (),
+    least: Mapping[int, int] | None = None,
+    shown: Sequence[Loudness] = ALWAYS,
+) -> Table:
+    """Return a table of cells that are text or whole numbers already.
+
+    Args:
+        header: above the columns.
+        rows: a cell for each column.
+        counts: places of the columns that are aligned right.
+        least: widths by place below which a column is never made narrower.
+        shown: as for :class:`Table`.
+    """
+    columns = [
+        Column(heading, str(place), "count" if place in counts else "text", least=(least or {}).get(place))
+        for place, heading in enumerate(header)
+    ]
+    return Table(columns, [{str(place): cell for place, cell in enumerate(row)} for row in rows], shown=shown)
+
+
+def count_text(counts: Mapping[str, int]) -> str:
+    """Return counts as words.
+
+    Example:
+        >>> count_text({"train": 2400, "val": 12})
+        'train 2,400, val 12'
+    """
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())

@@ -41,7 +41,7 @@ BUILD = """
 import json, sys
 from pathlib import Path
 from cxrshort.verbs.build_dataset import build_dataset
-summary = build_dataset("folder", root=Path(sys.argv[1]), out=Path(sys.argv[2]), size=16, replicates=1, jobs=1)
+summary = build_dataset("folder", root=Path(sys.argv[1]), out=Path(sys.argv[2]), size=16, replicates=1, jobs=1).summary
 # Not getrusage: its peak is inherited from the process that started this one.
 status = Path("/proc/self/status")
 lines = status.read_text().splitlines() if status.exists() else []
@@ -140,7 +140,7 @@ def test_table_that_names_what_is_no_file_is_accounted_for(bystanders, tmp_path)
         replicates=1,
         jobs=1,
         options=ReadOptions(table=tmp_path / "list.csv"),
-    )
+    ).summary
     assert summary["candidates"] == len(listed) and summary["rows"] == 2
     found = {row["path"]: row["reason"] for row in read(tmp_path / "out" / "excluded.csv")}
     assert [found[name] for name in outside] == ["path leaves root"] * len(outside)
@@ -156,7 +156,7 @@ def test_hostile_table_is_read_or_refused_in_one_sentence(bystanders, tmp_path, 
     try:
         summary = build_dataset(
             "folder", root=bystanders, out=tmp_path / "out", size=16, replicates=1, jobs=1, options=options
-        )
+        ).summary
     except CxrshortError as error:
         assert "\n" not in error.message and len(error.message) < 500
         return

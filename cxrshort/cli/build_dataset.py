@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from cxrshort.cli import early, names, show
+from cxrshort.cli import early
 from cxrshort.cli.options import (
     DATA,
     FILES,
@@ -19,8 +19,10 @@ from cxrshort.cli.options import (
     check_loudness,
     option,
 )
+from cxrshort.cli.printer import print_result
 from cxrshort.cli.progress import progress
 from cxrshort.errors import UsageError
+from cxrshort.results import Result
 
 SQUARES = "From files to images"
 ROWS = "Rows and splits"
@@ -264,7 +266,7 @@ def build_dataset(
     """
     check_loudness(quiet=quiet, verbose=verbose)
     if "help" in (dataset, recipe, *(settings or []), *(shortcut or [])):
-        return _help(dataset=dataset, recipe=recipe, shortcut=shortcut, json=json)
+        return print_result(_listing(dataset=dataset, recipe=recipe, shortcut=shortcut), json=json)
     if not dataset:
         raise UsageError("--dataset is missing", "cxrshort build-dataset --dataset help lists the names")
     early.buildable(dataset)
@@ -319,28 +321,20 @@ def build_dataset(
             resume=resume,
             report=report,
         )
-    if "shard" in result:
-        return show.shard(result, json=json)
-    return show.dataset(result, json=json, quiet=quiet, verbose=verbose)
+    print_result(result, json=json, quiet=quiet, verbose=verbose)
 
 
-def _help(*, dataset: str, recipe: str | None, shortcut: list[str] | None, json: bool) -> None:
-    """Print what ``help`` in the place of a value asks for."""
+def _listing(*, dataset: str, recipe: str | None, shortcut: list[str] | None) -> Result:
+    """Return what ``help`` in the place of a value asks for."""
+    from cxrshort.verbs import listings
+
     if dataset == "help":
-        from cxrshort.datasets.catalogue import sections
-
-        return show.catalogue(sections(), json=json)
+        return listings.list_datasets()
     if recipe == "help":
-        from cxrshort.datasets.building.pixel_recipes import catalogue
-
-        return show.catalogue({"pixel recipes": catalogue()}, json=json)
+        return listings.list_pixel_recipes()
     if "help" in (shortcut or []):
-        from cxrshort.datasets.phantom.styles import SHORTCUTS
-
-        return show.catalogue({"shortcuts": SHORTCUTS}, json=json)
-    from cxrshort.datasets.building.settings import catalogue as settings_of
-
-    return names.settings(settings_of(), json=json)
+        return listings.list_shortcuts()
+    return listings.list_build_settings()
 
 
 def _pair(text: str) -> tuple[str, str]:

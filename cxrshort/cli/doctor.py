@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from cxrshort.cli import early, facts
+from cxrshort.cli import early
 from cxrshort.cli.options import Dataset, Device, Json
+from cxrshort.cli.printer import print_result
 
 
 def doctor(
@@ -30,4 +31,4 @@ def doctor(
         early.dataset(dataset)
     from cxrshort.verbs.doctor import doctor as run
 
-    facts.checks(run(model or None, dataset=dataset or None, device=device), json=json)
+    print_result(run(model or None, dataset=dataset or None, device=device), json=json)

@@ -107,4 +107,4 @@ def evaluate(
             report=report,
         )
     if first:
-        print_result(result, kind="evaluation", json=json, quiet=quiet, verbose=verbose)
+        print_result(result, json=json, quiet=quiet, verbose=verbose)

@@ -1,7 +1,7 @@
 """``cxrshort paths``."""
 
-from cxrshort.cli import facts
 from cxrshort.cli.options import Json
+from cxrshort.cli.printer import print_result
 
 
 def paths(json: Json = False) -> None:
@@ -13,4 +13,4 @@ def paths(json: Json = False) -> None:
     """
     from cxrshort.verbs.paths import paths as run
 
-    facts.places(run(), json=json)
+    print_result(run(), json=json)

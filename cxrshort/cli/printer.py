@@ -1,52 +1,91 @@
-"""One printer for every result: tables on stdout, notes on stderr, or one JSON document."""
+"""One printer for every result: tables and text on stdout, notes on stderr, or one JSON document."""
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from cxrshort.cli.plans import plan
-from cxrshort.cli.tables import Columns, document, line, notes, table
-from cxrshort.results import Column, Result, Table
+from cxrshort.cli.tables import Columns, document, line, notes, pairs, table, text_width
+from cxrshort.results import Block, Column, Facts, Listing, Loudness, Result, Table, Text
 
 _INTERVAL = 22
 """Characters of a number with its interval, such as -0.123 [-0.456, 0.789]."""
 
 
-def print_result(result: Result, *, kind: str, json: bool, quiet: bool, verbose: bool = False) -> None:
-    """Print what a verb has made.
+def print_result(result: Result, *, json: bool, quiet: bool = False, verbose: bool = False) -> None:
+    """Print what a verb has made: the description that --quiet leaves out, then the notes, then the result itself.
 
     Args:
         result: what the verb returned.
-        kind: what the JSON document's ``schema`` calls it, such as ``"evaluation"``; a dry run is a ``"plan"``.
         json: one JSON document instead of tables and notes.
-        quiet: no notes.
+        quiet: no description and no notes.
         verbose: tables of detail too.
     """
     if json:
-        return document(result.document, kind="plan" if result.plan else kind)
-    if not quiet:
-        notes(list(result.notes))
-    if result.plan:
-        return plan(result.summary)
-    for each in result.tables:
-        if verbose or not each.detail:
-            _print_table(each)
-    return None if result.folder is None else line(f"written to {result.folder}")
+        return document(result.document)
+    loudness: Loudness = "quiet" if quiet else "verbose" if verbose else "usual"
+    pending = [] if quiet else list(result.notes)
+    for block in result.tables:
+        if "quiet" in block.shown:
+            notes(pending)
+            pending = []
+        if loudness in block.shown:
+            _print_block(block)
+    notes(pending)
+    place = result.file or result.folder
+    return None if place is None else line(f"written to {place}")
+
+
+def _print_block(block: Block) -> None:
+    if isinstance(block, Table):
+        _print_table(block)
+    elif isinstance(block, Facts):
+        pairs(block.pairs)
+    elif isinstance(block, Listing):
+        _print_listing(block)
+    else:
+        line(_fold(block) if block.folded else block.start + block.text)
 
 
 def _print_table(shown: Table) -> None:
     if shown.title:
         line(shown.title)
-    kinds = dict(enumerate(column.kind for column in shown.columns))
+    columns = dict(enumerate(shown.columns))
+    least = {
+        place: column.least or (_INTERVAL if column.kind == "interval" else 0) for place, column in columns.items()
+    }
     look = Columns(
-        right=[place for place, kind in kinds.items() if kind == "count"],
-        least={place: _INTERVAL for place, kind in kinds.items() if kind == "interval"},
-        same=[place for place, column in enumerate(shown.columns) if column.folds],
+        right=[place for place, column in columns.items() if column.kind == "count"],
+        least={place: width for place, width in least.items() if width},
+        same=[place for place, column in columns.items() if column.folds],
     )
     table([column.heading for column in shown.columns], [_cells(row, shown) for row in shown.rows], look)
 
 
 def _cells(row: Mapping[str, Any], shown: Table) -> list[Any]:
     return [interval(row, column) if column.kind == "interval" else row[column.key] for column in shown.columns]
+
+
+def _print_listing(shown: Listing) -> None:
+    lines = [cells for section in shown.sections.values() for cells in section]
+    widths = [max(map(len, column)) for column in zip(*(cells[:-1] for cells in lines), strict=True)]
+    blocks = []
+    for title, section in shown.sections.items():
+        texts = []
+        for *cells, meaning in section:
+            start = "".join(f"  {cell:<{width}}" for cell, width in zip(cells, widths, strict=True)) + "  "
+            texts.append(_fold(Text(meaning, start=start, indent=" " * len(start))))
+        blocks.append("\n".join([title, *texts]))
+    line("\n\n".join(blocks))
+
+
+def _fold(text: Text) -> str:
+    return textwrap.fill(
+        text.text,
+        text_width(),
+        initial_indent=text.start,
+        subsequent_indent=text.indent,
+        break_on_hyphens=False,
+    )
 
 
 def interval(row: Mapping[str, Any], column: Column) -> str:

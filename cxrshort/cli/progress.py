@@ -1,4 +1,8 @@
-"""Progress on stderr: a live bar on a terminal, elsewhere a line per epoch, and one a minute."""
+"""Progress on stderr: a live bar on a terminal, elsewhere a line per epoch, and one a minute.
+
+An event of any verb with ``done`` and ``of`` is work that is counted, in the units that ``event`` names; one with
+``text`` is a line of its own. Those of training say more: ``step`` and ``epoch``.
+"""
 
 import contextlib
 import sys
@@ -52,7 +56,7 @@ def _heartbeat(lines: "_Lines", *, seconds: float = MINUTE) -> Iterator["_Lines"
 
 
 class _Lines:
-    """Turn events into lines: one per epoch and per scored dataset; what is going on now is said when asked."""
+    """Turn events into lines: one per epoch and per ``text``; what is going on now is said when asked."""
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
@@ -66,16 +70,14 @@ class _Lines:
             sys.stderr.write(
                 printable(f"{_run(event)}epoch {event['epoch'] + 1}: {measures}, {event['seconds']:.0f} s\n")
             )
-        elif kind == "scored":
-            sys.stderr.write(
-                printable(f"scored {event['images']} images of {event['dataset']} with {event['model']}\n")
-            )
-        elif kind == "images":
-            self._now = f"{event['done']:,} of {event['of']:,} images"
         elif kind == "step":
             where = f"{_run(event)}epoch {event['epoch'] + 1} of {event['epochs']}"
             speed = f"{event['images_per_second']:.0f} images/s, loss {event['loss']:.4f}"
             self._now = f"{where}, step {event['step']} of {event['steps']}, {speed}"
+        elif "of" in event:
+            self._now = f"{event['done']:,} of {event['of']:,} {kind}"
+        elif "text" in event:
+            sys.stderr.write(printable(f"{event['text']}\n"))
 
     def beat(self) -> str:
         """Return one line: how long the work has taken, and where it is."""
@@ -111,9 +113,7 @@ class _Live:
     def __call__(self, event: Mapping[str, Any]) -> None:
         """Show one event."""
         kind = event["event"]
-        if kind == "images":
-            self._bars.update(self._task, description="images", completed=event["done"], total=event["of"])
-        elif kind == "step":
+        if kind == "step":
             facts = f"{event['images_per_second']:.0f} images/s  loss {event['loss']:.3f}{self._score}"
             total = event["epochs"] * event["steps"]
             done = event["epoch"] * event["steps"] + event["step"]
@@ -121,5 +121,7 @@ class _Live:
             self._bars.update(self._task, description=text, completed=done, total=total, facts=facts)
         elif kind == "epoch":
             self._score = f"  validation {_measure(event)} {event['score']:.3f}"
-        else:
-            self._bars.update(self._task, description=printable(f"scored {event['dataset']}"))
+        elif "of" in event:
+            self._bars.update(self._task, description=printable(kind), completed=event["done"], total=event["of"])
+        elif "text" in event:
+            self._bars.update(self._task, description=printable(event["text"]))

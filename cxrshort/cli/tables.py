@@ -4,7 +4,6 @@ import contextlib
 import json as json_text
 import os
 import sys
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -44,11 +43,6 @@ def line(text: str) -> None:
     sys.stdout.write(printable(text) + "\n")
 
 
-def paragraph(text: str) -> None:
-    """Print text folded between words to the width of the terminal."""
-    line(textwrap.fill(text, text_width(), break_on_hyphens=False))
-
-
 def printable(text: str) -> str:
     """Return text as a terminal may show it: control characters, which could move its cursor or colour it, escaped.
 
@@ -66,14 +60,15 @@ def notes(lines: Sequence[str]) -> None:
         sys.stderr.write(printable(f"note: {each}") + "\n")
 
 
-def document(result: Mapping[str, Any], *, kind: str) -> None:
-    """Print one JSON document on stdout, whose ``schema`` says what it holds: ``cxrshort.KIND/1``."""
-    line(json_text.dumps({"schema": f"cxrshort.{kind}/1", **result}, indent=2))
+def document(content: Mapping[str, Any]) -> None:
+    """Print one JSON document on stdout."""
+    line(json_text.dumps(content, indent=2))
 
 
 def failure(message: str, *, hint: str, code: int) -> None:
     """Print an error as one JSON document on stdout, for whoever asked for JSON."""
-    document({"error": {"message": message, "hint": hint, "exit_code": code}}, kind="error")
+    error = {"message": message, "hint": hint, "exit_code": code}
+    document({"schema": "cxrshort.error/1", "error": error})
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]], columns: Columns | None = None) -> None:
@@ -118,11 +113,6 @@ def text_width() -> int:
             if stream.isatty():
                 return max(os.get_terminal_size(stream.fileno()).columns, _NARROWEST)
     return _UNWATCHED
-
-
-def counts(of: Mapping[str, int]) -> str:
-    """Return counts as words: ``train 24, val 12``."""
-    return ", ".join(f"{name} {count:,}" for name, count in of.items())
 
 
 def _width(shown: "Table", *, least: bool = False) -> int:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from cxrshort.cli import early, show, training_settings
+from cxrshort.cli import early, processes, training_settings
 from cxrshort.cli.options import (
     FILES,
     LARGEST_SEED,
@@ -20,7 +20,7 @@ from cxrshort.cli.options import (
     check_loudness,
     option,
 )
-from cxrshort.cli.processes import quiet_unless
+from cxrshort.cli.printer import print_result
 from cxrshort.cli.progress import progress
 from cxrshort.errors import UsageError
 
@@ -338,7 +338,7 @@ def train(
     """
     check_loudness(quiet=quiet, verbose=verbose)
     if "help" in (arch, recipe, method, *(settings or [])):
-        return training_settings.show_help(arch=arch, recipe=recipe, method=method, json=json)
+        return print_result(training_settings.listing(arch=arch, recipe=recipe, method=method), json=json)
     if not (dataset and arch):
         missing = "--dataset" if not dataset else "--arch"
         raise UsageError(f"{missing} is missing", "cxrshort train --dataset phantom-I --arch densenet121")
@@ -371,11 +371,11 @@ def train(
         "patience": patience,
     }
     first = early.is_first()
-    with quiet_unless(first):
+    with processes.quiet_unless(first):
         overrides = training_settings.checked(options, settings or (), dataset=dataset, arch=arch, recipe=recipe)
     from cxrshort.verbs.train import train as run
 
-    with progress(quiet=quiet or not first) as report, quiet_unless(first):
+    with progress(quiet=quiet or not first) as report, processes.quiet_unless(first):
         result = run(
             dataset,
             arch=arch,
@@ -397,4 +397,4 @@ def train(
             report=report,
         )
     if first:
-        show.training(result, json=json, quiet=quiet, verbose=verbose)
+        print_result(result, json=json, quiet=quiet, verbose=verbose)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cxrshort.cli import early, names, show
+from cxrshort.cli import early
 from cxrshort.errors import UsageError
 from cxrshort.registry import check_name
+from cxrshort.results import Result
 
 
 def checked(
@@ -24,22 +25,17 @@ def checked(
     return overrides
 
 
-def show_help(*, arch: str, recipe: str, method: str | None, json: bool) -> None:
-    """Print what ``help`` in the place of a value asks for."""
-    from cxrshort.training import OBJECTIVES, recipes
+def listing(*, arch: str, recipe: str, method: str | None) -> Result:
+    """Return what ``help`` in the place of a value asks for."""
+    from cxrshort.verbs import listings
 
     if arch == "help":
-        from cxrshort.models.sources.architectures import catalogue
-
-        return show.architectures(catalogue(), json=json)
+        return listings.list_architectures()
     if recipe == "help":
-        values = {name: recipes.differences(name) for name in recipes.names()}
-        return names.recipes(recipes.catalogue(), values, standard=recipes.load("standard").record(), json=json)
+        return listings.list_recipes()
     if method == "help":
-        return show.catalogue({"methods": {each: entry.summary for each, entry in OBJECTIVES.items()}}, json=json)
-    from cxrshort.training.recipes.settings import catalogue as settings_of
-
-    return names.settings(settings_of(recipe), json=json)
+        return listings.list_methods()
+    return listings.list_training_settings(recipe)
 
 
 def task(target: str, *, multiclass: bool | None, regression: bool) -> str | None:

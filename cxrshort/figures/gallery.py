@@ -34,6 +34,11 @@ def draw(manifest: pd.DataFrame, pixels: Pixels, *, where: Callable[[str], Path]
     plots.contact_sheet(pixels.take(chosen), captions, where(SHEET))
 
 
+def drawn(folder: Path) -> list[Path]:
+    """Return the figures that a dataset folder holds."""
+    return [path for name in (AVERAGES, SHEET) if (path := folder / name).is_file()]
+
+
 def average(pixels: Pixels, rows: "np.ndarray[Any, np.dtype[np.int64]]") -> "np.ndarray[Any, np.dtype[np.float64]]":
     """Return the pixel mean of some images, in [0, 1]."""
     total = np.zeros(pixels.image_shape, np.float64)

@@ -7,6 +7,9 @@ from cxrshort import runs
 from cxrshort.training import recipes
 from cxrshort.training.recipes import Recipe
 
+CURVE = "training.png"
+"""The losses and the validation score of each epoch, in the run folder."""
+
 
 def default_folder(
     dataset: str,

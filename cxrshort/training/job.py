@@ -26,6 +26,7 @@ from cxrshort.training import checkpointing, interruption, tracking
 from cxrshort.training.checkpointing import Checkpoint
 from cxrshort.training.checks import AnyFolds, count_masks
 from cxrshort.training.data.segmentation import MaskFolds
+from cxrshort.training.folders import CURVE
 from cxrshort.training.forecast import forecast
 from cxrshort.training.inputs import Report, TrainingJob, hash_manifest
 from cxrshort.training.learner import Learner, make_learner
@@ -90,7 +91,6 @@ def forecast_jobs(jobs: Sequence[TrainingJob], *, models: int, teacher: nn.Modul
     if models > 1:
         expected |= {"runs": models, "hours_of_all_runs": round(models * expected["hours"], 3)}
     return {
-        "dry_run": True,
         "reads": job.sources(),
         "outputs": [forecasts.foresee(each.folder, force=each.force, resume=each.resume) for each in jobs],
         "architecture": job.arch,
@@ -179,7 +179,7 @@ def _finish(run: runs.Run, learner: Learner, checkpoint: Checkpoint, *, folds: A
     learner.network.load_state_dict(checkpoint.best_weights)
     description = dataclasses.replace(learner.description, selection=selection)
     model_files.save(learner.model, run.path(model_files.FILE), description=description)
-    plots.training_curve(_curve(checkpoint.history, best), run.path("training.png"), measure=folds.measure)
+    plots.training_curve(_curve(checkpoint.history, best), run.path(CURVE), measure=folds.measure)
     summary = {
         "model": str(run.path(model_files.FILE)),
         **_summarise(description, folds, best),

@@ -6,29 +6,26 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from cxrshort import dataset as datasets
 from cxrshort import forecasts, places, runs, workers
 from cxrshort import manifest as manifests
 from cxrshort.datasets import cohorts
-from cxrshort.datasets.benchmarks import BENCHMARKS
 from cxrshort.datasets.building import assembly, shards
 from cxrshort.datasets.building.forecast import forecast
-from cxrshort.datasets.building.image_source import Material, of_benchmark, of_files, of_phantoms
+from cxrshort.datasets.building.image_source import Material
 from cxrshort.datasets.building.journal import Journal
-from cxrshort.datasets.building.options import Given, check_numbers, check_options
-from cxrshort.datasets.building.pixel_recipes import PixelRecipe, pixel_recipe
+from cxrshort.datasets.building.request import BuildRequest
 from cxrshort.datasets.cohorts import Candidates
-from cxrshort.datasets.phantom import cohort as phantom_cohort
-from cxrshort.datasets.phantom.catalogue import DATASETS as PHANTOMS
-from cxrshort.datasets.phantom.planting import Planting, plan_planting
+from cxrshort.datasets.overview import build_forecast, dataset_result, shard_result
 from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import UsageError
 from cxrshort.figures import gallery
+from cxrshort.results import Result
 
 Report = Callable[[Mapping[str, Any]], None]
 
-SIZE = 224
-PHANTOM_IMAGES = 2000
 MISSING_FILE = "missing file"
 
 
@@ -69,8 +66,8 @@ def build_dataset(
     force: bool = False,
     resume: bool = False,
     report: Report = lambda event: None,
-) -> dict[str, Any]:
-    """Build the dataset ``dataset`` and return the summary that run.json also holds.
+) -> Result:
+    """Build the dataset ``dataset``; the summary of the result is what run.json also holds.
 
     Args:
         dataset: a cohort (``I``), a repository, several joined by commas, or a phantom dataset.
@@ -118,156 +115,61 @@ def build_dataset(
         ResumableError: the user interrupted; what is done stays.
     """
     part = shards.parse(shard) if shard is not None else None
-    check_numbers(size=size, replicates=replicates, sample=sample, per=per)
-    pixels = pixel_recipe(recipe, fit=fit, test_fit=test_fit, equalise=equalise)
-    options = options or ReadOptions()
-    given = Given(
-        phantom={
-            "--images": number_of_images,
-            "--confounding": confounding,
-            "--bias": bias,
-            "--shortcut": tuple(shortcuts),
-            "--comorbidity": tuple(comorbidities),
-        },
-        benchmark={"--set confounder_strength": confounder_strength},
-        files={
-            "--metadata-only": metadata_only,
-            "--where": where,
-            "--sample": sample,
-            "--masks": masks,
-            "--mask-pattern": tuple(mask_patterns),
-            "--scheduler": scheduler,
-            "--recipe": recipe,
-            "--fit": fit,
-            "--set test_fit": test_fit,
-            "--equalise": equalise,
-        },
-        downloads={"--root": root},
-        pixels={"--shard": shard, "--merge": merge, "--masks": masks, "--figures": figures},
-    )
-    check_options(dataset, given, options)
-    number_of_images, planting = _phantom_options(
+    request = BuildRequest(
         dataset,
-        number_of_images,
+        root=root,
+        size=size,
+        recipe=recipe,
+        fit=fit,
+        test_fit=test_fit,
+        equalise=equalise,
+        replicates=replicates,
+        seed=seed,
+        number_of_images=number_of_images,
         confounding=confounding,
         bias=bias,
         shortcuts=shortcuts,
         comorbidities=comorbidities,
-    )
-    folder = out or places.dataset_folder(dataset)
-    options = _completed(
-        options,
-        jobs=jobs or os.cpu_count() or 1,
-        metadata_only=metadata_only,
-        header_cache=header_cache and not dry_run,
-    )
-    candidates, material, side = _gather(
-        dataset,
-        root=root or places.downloads_root(),
-        size=size,
-        pixels=pixels,
-        seed=seed,
-        number_of_images=number_of_images,
-        planting=planting,
-        confounder_strength=1.0 if confounder_strength is None else confounder_strength,
-        options=options,
+        options=options or ReadOptions(),
+        confounder_strength=confounder_strength,
+        masks=masks,
+        mask_patterns=mask_patterns,
         where=where,
         sample=sample,
         per=per,
+        metadata_only=metadata_only,
+        figures=figures,
     )
+    request.check(shard=shard, merge=merge, scheduler=scheduler)
+    folder = out or places.dataset_folder(dataset)
+    name = name or folder.resolve().name
+    reading = _complete_options(request, jobs=jobs, header_cache=header_cache and not dry_run)
+    candidates, material, side = request.gather(root=root or places.downloads_root(), reading=reading)
     candidates = _with_patients(candidates, same_patients)
     count = len(candidates.rows)
     if dry_run:
         made = 0 if metadata_only else count if part is None else len(part.rows(count))
-        plan = _plan(dataset, candidates, material, count=made, jobs=options.jobs, folder=folder)
-        return {
-            **plan,
-            **_planted(dataset, planting, material),
-            "outputs": [shards.foresee(folder, force=force, resume=resume, part=bool(part), merge=merge)],
-        }
-    arguments = {
-        "dataset": dataset,
-        "name": name or folder.resolve().name,
-        "own_patients": candidates.own_patients,
-        "root": root,
-        "size": side,
-        **pixels.record(),
-        "replicates": replicates,
-        "seed": seed,
-        "images": number_of_images,
-        **({} if planting is None else planting.arguments()),
-        "confounder_strength": 1.0 if confounder_strength is None else confounder_strength,
-        "masks": masks,
-        "mask_patterns": mask_patterns,
-        "options": dataclasses.asdict(dataclasses.replace(options, jobs=1, header_cache=None)),
-        "where": where,
-        "sample": sample,
-        "per": per,
-        "metadata_only": metadata_only,
-        "figures": figures,
-    }
+        plan = _plan(request, candidates, material, count=made, jobs=reading.jobs, folder=folder)
+        outputs = [shards.foresee(folder, force=force, resume=resume, part=bool(part), merge=merge)]
+        return build_forecast({**plan, "outputs": outputs})
+    arguments = request.arguments(name=name, own_patients=candidates.own_patients, size=side, reading=reading)
     if resume and (complete := runs.finished(folder, arguments=arguments)):
-        return {**complete, "folder": str(folder)}
+        return dataset_result(complete, folder, figures=gallery.drawn(folder))
     done = _images_done(report)
     with workers.cluster(scheduler):
         if part is not None:
             run = shards.start(part, folder, arguments=arguments, force=force)
-            build = assembly.Build(run, part.material(material, count), side, options.jobs)
-            return shards.make(part, build, count, report=done)
+            build = assembly.Build(run, part.material(material, count), side, reading.jobs)
+            return shard_result(shards.make(part, build, count, report=done), run.folder)
         begun_anew = force or not (folder / runs.DONE).exists()  # otherwise refused by what follows
         finished = shards.complete(folder, material=material, count=count) if merge and begun_anew else None
         run = _start(folder, arguments, force=force, resume=resume, merge=merge)
-        build = assembly.Build(run, material, side, options.jobs)
+        build = assembly.Build(run, material, side, reading.jobs)
         if finished is not None:
             journal: Journal | None = shards.merge(build, finished, count, report=done)
         else:
             journal = None if metadata_only else assembly.fill(build, count, report=done)
-    candidates, same_films = assembly.settle(build, candidates, journal)
-    candidates, regions = assembly.annotate(build, candidates, journal, masks=masks, patterns=mask_patterns)
-    manifest = assembly.make_manifest(build, candidates, seed=seed, replicates=replicates)
-    tables = assembly.describe(manifest, seed=seed)
-    assembly.write(build, manifest, candidates, regions=regions, tables=tables)
-    if figures and not metadata_only:
-        gallery.draw(manifest, datasets.Pixels(manifest), where=run.path)
-    found = {"same_films": same_films, **{name: assembly.records(each) for name, each in tables.items()}}
-    summary = {
-        "dataset": dataset,
-        **assembly.summarise(manifest, candidates),
-        **_planted(dataset, planting, material),
-        **found,
-    }
-    return _finish(
-        build,
-        summary,
-        {
-            "name": name or folder.resolve().name,
-            "root": str(candidates.root or ""),
-            "recipe": {"size": side, **pixels.record()},
-            "labels": manifests.labels(manifest),
-            "masks": material.mask_bits or ({"lungs": 1, "text": 16} if "mask_row" in manifest else {}),
-            "own_patients": candidates.own_patients,
-        },
-    )
-
-
-def _phantom_options(
-    dataset: str,
-    images: int | None,
-    *,
-    shortcuts: Sequence[str],
-    comorbidities: Sequence[str],
-    **strength: float | None,
-) -> tuple[int | None, Planting | None]:
-    """Return the size and planting that a phantom dataset is drawn with, so that run.json can say them."""
-    if dataset not in PHANTOMS:
-        return images, None
-    planting = plan_planting(dataset, shortcuts=shortcuts, comorbidities=comorbidities, **strength)
-    return PHANTOM_IMAGES if images is None else images, planting
-
-
-def _planted(dataset: str, planting: Planting | None, material: Material) -> dict[str, Any]:
-    """Return what run.json says about a phantom dataset; nothing about any other."""
-    return {} if planting is None else {"planted": phantom_cohort.planted(dataset, planting, material.phantoms)}
+    return _finish(request, build, candidates, journal, name=name)
 
 
 def _with_patients(candidates: Candidates, earlier: str | None) -> Candidates:
@@ -292,49 +194,65 @@ def _with_patients(candidates: Candidates, earlier: str | None) -> Candidates:
     return dataclasses.replace(candidates, own_patients=str(record["own_patients"]))
 
 
-def _finish(build: assembly.Build, summary: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
-    """Write run.json, remove the shards, and return what was made.
+def _finish(
+    request: BuildRequest, build: assembly.Build, candidates: Candidates, journal: Journal | None, *, name: str
+) -> Result:
+    """Write everything that follows from the pixels, run.json last, and return what was made.
 
     Args:
+        request: what was asked for.
         build: where.
-        summary: what is reported.
-        record: what run.json says of the dataset besides its folder, its identity and the summary.
+        candidates: whose pixels are made.
+        journal: what making them told; None where no image was touched.
+        name: of the dataset.
     """
-    folder = build.run.folder
-    summary = {**summary, "published": cohorts.published(str(summary["dataset"]))}
-    # Of the rows as they are read, since types are those of the file.
-    identity = datasets.content_id(manifests.read(folder / datasets.MANIFEST), record["recipe"])
-    build.run.finish({"dataset_id": identity, "folder": str(folder.resolve()), **record, "summary": summary})
-    shards.discard(folder)
-    return {**summary, "folder": str(folder)}
+    candidates, same_films = assembly.settle(build, candidates, journal)
+    candidates, regions = assembly.annotate(
+        build, candidates, journal, masks=request.masks, patterns=request.mask_patterns
+    )
+    manifest = assembly.make_manifest(build, candidates, seed=request.seed, replicates=request.replicates)
+    tables = assembly.describe(manifest, seed=request.seed)
+    assembly.write(build, manifest, candidates, regions=regions, tables=tables)
+    if request.figures:
+        gallery.draw(manifest, datasets.Pixels(manifest), where=build.run.path)
+    summary = {
+        "dataset": request.dataset,
+        **assembly.summarise(manifest, candidates),
+        **request.planted(build.material),
+        "same_films": same_films,
+        **{key: assembly.records(table) for key, table in tables.items()},
+        "published": cohorts.published(request.dataset),
+    }
+    _write_record(request, build, manifest, candidates, name=name, summary=summary)
+    shards.discard(build.run.folder)
+    return dataset_result(summary, build.run.folder, figures=gallery.drawn(build.run.folder))
 
 
-def _gather(
-    dataset: str,
+def _write_record(
+    request: BuildRequest,
+    build: assembly.Build,
+    manifest: pd.DataFrame,
+    candidates: Candidates,
     *,
-    root: Path,
-    size: int | None,
-    pixels: PixelRecipe,
-    seed: int,
-    number_of_images: int | None,
-    planting: Planting | None,
-    confounder_strength: float,
-    options: ReadOptions,
-    where: str,
-    sample: int | None,
-    per: str | None,
-) -> tuple[Candidates, Material, int]:
-    """Return the candidates, what their pixels are made from, and the side of the squares."""
-    if dataset in BENCHMARKS:
-        return of_benchmark(dataset, root=root, size=size, strength=confounder_strength, seed=seed)
-    side = size or SIZE
-    if planting is not None:
-        phantoms = phantom_cohort.draw_sample(dataset, planting, images=number_of_images or 0, seed=seed)
-        return *of_phantoms(phantoms, size=side), side
-    candidates = cohorts.gather(dataset, root=root, options=options, where=where)
-    if sample is not None:
-        candidates = cohorts.keep_sample(candidates, sample, per=per, seed=seed)
-    return *of_files(candidates, size=side, recipe=pixels), side
+    name: str,
+    summary: Mapping[str, Any],
+) -> None:
+    """Write run.json, which makes the dataset complete."""
+    folder, recipe = build.run.folder, {"size": build.size, **request.choose_pixel_recipe().record()}
+    build.run.finish(
+        {
+            # Of the rows as they are read, since types are those of the file.
+            "dataset_id": datasets.content_id(manifests.read(folder / datasets.MANIFEST), recipe),
+            "folder": str(folder.resolve()),
+            "name": name,
+            "root": str(candidates.root or ""),
+            "recipe": recipe,
+            "labels": manifests.labels(manifest),
+            "masks": build.material.mask_bits or ({"lungs": 1, "text": 16} if "mask_row" in manifest else {}),
+            "own_patients": candidates.own_patients,
+            "summary": summary,
+        }
+    )
 
 
 def _start(folder: Path, arguments: Mapping[str, Any], *, force: bool, resume: bool, merge: bool) -> runs.Run:
@@ -347,12 +265,13 @@ def _start(folder: Path, arguments: Mapping[str, Any], *, force: bool, resume: b
     return runs.start(folder, "build-dataset", arguments=arguments, force=force, resume=resume)
 
 
-def _completed(options: ReadOptions, *, jobs: int, metadata_only: bool, header_cache: bool) -> ReadOptions:
-    """Return the options with what the other arguments decide."""
+def _complete_options(request: BuildRequest, *, jobs: int | None, header_cache: bool) -> ReadOptions:
+    """Return how repositories are read, with what the other arguments decide."""
+    options = request.options
     return dataclasses.replace(
         options,
-        jobs=jobs,
-        require_files=not metadata_only,
+        jobs=jobs or os.cpu_count() or 1,
+        require_files=not request.metadata_only,
         header_cache=options.header_cache or places.header_caches() if header_cache else None,
     )
 
@@ -362,13 +281,13 @@ def _images_done(report: Report) -> Callable[[int, int], None]:
 
 
 def _plan(
-    dataset: str, candidates: Candidates, material: Material, *, count: int, jobs: int, folder: Path
+    request: BuildRequest, candidates: Candidates, material: Material, *, count: int, jobs: int, folder: Path
 ) -> dict[str, Any]:
+    """Return what a build would read and what it would take."""
     excluded = assembly.counts(candidates.excluded["reason"])
     return {
-        "dry_run": True,
-        "dataset": dataset,
-        "reads": _reads(dataset, candidates, material),
+        "dataset": request.dataset,
+        "reads": _reads(request.dataset, candidates, material),
         "candidates": len(candidates.rows) + len(candidates.excluded),
         "rows": len(candidates.rows),
         "images_to_make": count,
@@ -379,6 +298,7 @@ def _plan(
         **(forecast(material, count, jobs=jobs) if count else {}),
         "notes": list(candidates.notes),
         "size": material.caches[datasets.IMAGES][-1],
+        **request.planted(material),
     }
 
 

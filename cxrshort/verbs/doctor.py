@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from cxrshort.errors import CxrshortError
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.sources import opening
+from cxrshort.results import Facts, Result, Text
 
 REQUIRED = ("torch", "torchvision", "numpy", "pandas", "pydicom", "scikit-learn", "statsmodels", "captum", "diffusers")
 EXTRAS = {
@@ -33,7 +34,7 @@ _BUSY = 0.75
 """Other processes' load, as a share of the cores, from which training is slowed down markedly."""
 
 
-def doctor(model: str | None = None, *, dataset: str | None = None, device: str = "auto") -> dict[str, Any]:
+def doctor(model: str | None = None, *, dataset: str | None = None, device: str = "auto") -> Result:
     """Return what is installed, what the machine offers, and which audits are possible.
 
     Args:
@@ -47,7 +48,7 @@ def doctor(model: str | None = None, *, dataset: str | None = None, device: str 
     """
     described = opening.describe(opening.expand(model)[0]).description if model is not None else None
     data = datasets.load(dataset) if dataset is not None else None
-    return {
+    summary = {
         "versions": {"cxrshort": __version__, "python": platform.python_version(), **_versions(REQUIRED)},
         "extras": [_extra(name, *what) for name, what in EXTRAS.items()],
         "machine": _machine(device),
@@ -55,6 +56,52 @@ def doctor(model: str | None = None, *, dataset: str | None = None, device: str 
         "dataset": None if data is None else _describe_dataset(data),
         "audits": _audits(model or "", described, data),
     }
+    return Result(summary, _tables(summary), kind="doctor")
+
+
+def _tables(summary: Mapping[str, Any]) -> list[Facts | Text]:
+    """Return what people see: versions, optional packages, the machine, the model, the dataset, the audits."""
+    extras = [(row["name"], _describe_extra(row)) for row in summary["extras"]]
+    files = [[(title, _describe_input(summary[title]))] for title in ("model", "dataset") if summary[title]]
+    audits = [("yes" if row["possible"] else "no", _describe_audit(row)) for row in summary["audits"]]
+    versions = list(summary["versions"].items())
+    shown: list[Facts | Text] = []
+    for pairs in (versions, extras, _describe_machine(summary["machine"]), *files):
+        shown += [Facts(pairs), Text("")]
+    return [*shown, Facts(audits)]
+
+
+def _describe_extra(row: Mapping[str, str]) -> str:
+    return f"{row['version']}, for {row['purpose']}" if row["version"] else f"{row['install']}, for {row['purpose']}"
+
+
+def _describe_machine(machine: Mapping[str, Any]) -> list[tuple[str, str]]:
+    load = f"{machine['load']:.1f} on {machine['cores']} cores"
+    if machine["busy"]:
+        load += ": other programs keep it busy, which slows training; --threads 1 suffers least"
+    return [
+        ("device", machine["device"]),
+        ("precision", machine["precision"]),
+        ("threads", str(machine["threads"])),
+        ("load", load),
+        ("disk", f"{forecasts.size_text(machine['disk_free_mib'])} free"),
+    ]
+
+
+def _describe_input(facts: Mapping[str, Any]) -> str:
+    """Return what is to be said of a model or a dataset, in one line."""
+    shown = {"name", "kind", "architecture", "rows", "splits"}
+    parts = [f"{key.replace('_', ' ')} {value}" for key, value in facts.items() if key in shown and value != ""]
+    if facts.get("trained_on"):
+        parts.append(f"trained on {facts['trained_on']}, replicate {facts['replicate']}")
+    if "masks" in facts:
+        parts.append("with masks" if facts["masks"] else "without masks")
+    return ", ".join([*parts, f"labels: {', '.join(facts['labels'])}"])
+
+
+def _describe_audit(row: Mapping[str, Any]) -> str:
+    missing = f"\nmissing: {'; '.join(row['missing'])}" if row["missing"] else ""
+    return f"{row['audit']}: {row['command']}{missing}"
 
 
 def _versions(names: tuple[str, ...]) -> dict[str, str]:

@@ -28,7 +28,7 @@ from cxrshort.models.predictions import (
 )
 from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.models.sources.opening import Reference, describe_all, open_model, title
-from cxrshort.results import Column, Result, Table
+from cxrshort.results import ALWAYS, VERBOSE, Column, Loudness, Result, Table, count_text
 from cxrshort.stats import predictions as tables
 from cxrshort.stats.overlap import summarise_overlaps
 
@@ -38,6 +38,7 @@ PREDICTIONS = "predictions.csv"
 MASKS = "masks.csv"
 CORRELATIONS = "correlations.csv"
 SUMMARY = "summary.json"
+KIND = "evaluation"
 
 
 def evaluate(
@@ -89,9 +90,8 @@ def evaluate(
     folds = [[unseen_fold(model, data, split) for data in loaded] for model in references]
     folder = out or default_folder(models, loaded, split=split, label=label)
     if dry_run:
-        plan = _plan(references, loaded, folds, compute=compute)
-        foreseen = forecasts.foresee(folder, force=force, resume=None)
-        return Result({**plan, "label": chosen, "outputs": [foreseen]}, plan=True)
+        output = forecasts.foresee(folder, force=force, resume=None)
+        return _forecast(references, loaded, folds, compute=compute, label=chosen, output=output)
     arguments = {"models": models, "dataset": dataset, "split": split, "label": label, **compute.record()}
     inputs = {name: path for model in references for name, path in model.files.items()}
     inputs |= {data.name: data.path for data in loaded if data.path}
@@ -139,7 +139,8 @@ def _judge(model: Reference, folds: Sequence[Fold], *, compute: Compute, report:
     parts = []
     for fold in folds:
         parts.append(judge(opened, fold, compute))
-        report({"event": "scored", "model": model.title, "dataset": fold.data.name, "images": len(parts[-1])})
+        text = f"scored {len(parts[-1])} images of {fold.data.name} with {model.title}"
+        report({"event": "scored", "model": model.title, "dataset": fold.data.name, "text": text})
     return pd.concat(parts, ignore_index=True)
 
 
@@ -169,7 +170,7 @@ def _overlaps(run: runs.Run, measured: pd.DataFrame) -> Result:
         Column("IoU", "iou", "interval"),
     ]
     shown = Table(heads, rows, title="mean over images, with 95 % interval")
-    return Result({"overlaps": rows}, (shown,), folder=run.folder)
+    return Result({"overlaps": rows}, (shown,), folder=run.folder, kind=KIND)
 
 
 def _correlations(run: runs.Run, predictions: pd.DataFrame) -> Result:
@@ -189,7 +190,7 @@ def _correlations(run: runs.Run, predictions: pd.DataFrame) -> Result:
         Column("correlation", "value", "interval"),
     ]
     shown = Table(heads, _with_roles(rows), title="Spearman's rank correlation, with 95 % interval")
-    return Result({"correlations": rows, "notes": notes}, (shown,), notes=notes, folder=run.folder)
+    return Result({"correlations": rows, "notes": notes}, (shown,), notes=notes, folder=run.folder, kind=KIND)
 
 
 def _aucs(run: runs.Run, predictions: pd.DataFrame, label: str) -> Result:
@@ -201,20 +202,22 @@ def _aucs(run: runs.Run, predictions: pd.DataFrame, label: str) -> Result:
         manifests.write(table, run.path(name))
     drawn = figures.draw_evaluation(predictions, label, roc=run.path(figures.ROC), gap=run.path(figures.GAP))
     without, notes = sorted(set(aucs.loc[aucs["auc"].isna(), "label"])), tables.why_no_gap(predictions)
+    if without:
+        notes = [*notes, f"no AUC, one class only in a test fold: {', '.join(without)} (reasons in aucs.csv)"]
     summary = {
         "label": label,
         **{name: _of(table, label) for name, table in (("aucs", aucs), ("means", means), ("gaps", gaps))},
         "labels_without_auc": without,
         "notes": notes,
     }
-    if without:
-        notes = [*notes, f"no AUC, one class only in a test fold: {', '.join(without)} (reasons in aucs.csv)"]
     names = [label, *(name for name in dict.fromkeys(aucs["label"]) if name != label)]
-    shown = [table for name in names for table in _auc_tables(name, means, gaps, detail=name != label)]
-    return Result(summary, shown, drawn, notes, run.folder)
+    shown = [
+        table for name in names for table in _auc_tables(name, means, gaps, shown=ALWAYS if name == label else VERBOSE)
+    ]
+    return Result(summary, shown, drawn, notes, run.folder, kind=KIND)
 
 
-def _auc_tables(label: str, means: pd.DataFrame, gaps: pd.DataFrame, *, detail: bool) -> list[Table]:
+def _auc_tables(label: str, means: pd.DataFrame, gaps: pd.DataFrame, *, shown: Sequence[Loudness]) -> list[Table]:
     """Return what people see of one label: means over replicates, and the gaps where there are any."""
     training = Column("training", "training", folds=True)
     heads = [
@@ -225,12 +228,12 @@ def _auc_tables(label: str, means: pd.DataFrame, gaps: pd.DataFrame, *, detail: 
         Column("neg.", "negatives", "count"),
         Column("AUC", "mean", "interval"),
     ]
-    shown = [Table(heads, _with_roles(_of(means, label)), f"{label}, AUC with 95 % interval", detail)]
+    tables_of_label = [Table(heads, _with_roles(_of(means, label)), f"{label}, AUC with 95 % interval", shown)]
     differences = [{**row, "sides": f"{row['internal']} - {row['external']}"} for row in _of(gaps, label)]
     if differences:
         heads = [training, Column("internal - external", "sides"), Column("generalization gap", "gap", "interval")]
-        shown.append(Table(heads, differences, detail=detail))
-    return shown
+        tables_of_label.append(Table(heads, differences, shown=shown))
+    return tables_of_label
 
 
 def _with_roles(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -280,30 +283,36 @@ def _as_name(text: str) -> str:
     return re.sub(r"[^\w.,=+-]+", "-", text).strip("-.") or "here"
 
 
-def _plan(
+def _forecast(
     references: Sequence[Reference],
     loaded: Sequence[Dataset],
     folds: Sequence[Sequence[Fold]],
     *,
     compute: Compute,
-) -> dict[str, Any]:
+    label: str,
+    output: Mapping[str, str],
+) -> Result:
     """Return what an evaluation would read and what it would take."""
-    by_dataset = [sum(len(own[place].data.manifest) for own in folds) for place in range(len(loaded))]
+    counts = [sum(len(own[place].data.manifest) for own in folds) for place in range(len(loaded))]
     names = tables.tell_apart(
         pd.Series([data.name for data in loaded]), pd.Series([data.dataset_id for data in loaded])
     )
-    few = first_rows(folds[0][int(np.argmax(by_dataset))], 100)
+    images, by_dataset = sum(counts), dict(zip(names, counts, strict=True))
+    few = first_rows(folds[0][int(np.argmax(counts))], 100)
     zeros = np.zeros((len(few.data.manifest), len(references[0].description.labels)), np.float32)
     sample = prediction_table(references[0], few, zeros)
     row = len(sample.to_csv(index=False)) / max(1, len(sample))
-    return {
-        "dry_run": True,
+    summary = {
         "reads": [*(model.name for model in references), *(str(data.path or "standard input") for data in loaded)],
-        "images": sum(by_dataset),
-        "by_dataset": dict(zip(names, by_dataset, strict=True)),
+        "images": images,
+        "by_dataset": by_dataset,
         "device": compute.device,
         "threads": compute.threads,
-        "disk_mib": round(row * sum(by_dataset) / 2**20, 2),
+        "disk_mib": round(row * images / 2**20, 2),
         "disk_free_mib": forecasts.free_disk_mib(Path("results")),
         **forecast(references, folds, compute=compute),
+        "label": label,
+        "outputs": [output],
     }
+    facts = [("label", label), ("images to score", f"{images:,} ({count_text(by_dataset)})")]
+    return forecasts.dry_run(summary, facts)

@@ -9,6 +9,7 @@ from cxrshort import dataset as datasets
 from cxrshort import distributed, runs
 from cxrshort.compute import choose_compute
 from cxrshort.models.outputs import Task
+from cxrshort.results import Result
 from cxrshort.training import recipes, sweeps, tracking
 from cxrshort.training.checks import find_fitting_architecture
 from cxrshort.training.distributed_steps import check_batch_size
@@ -16,6 +17,7 @@ from cxrshort.training.folders import default_folder, replicate_folders
 from cxrshort.training.inputs import TrainingJob
 from cxrshort.training.job import forecast_jobs, train_model
 from cxrshort.training.objectives.contract import make_objective
+from cxrshort.training.overview import training_forecast, training_result
 
 Report = Callable[[Mapping[str, Any]], None]
 
@@ -40,11 +42,11 @@ def train(
     resume: bool = False,
     tensorboard: bool = False,
     report: Report = runs.silent,
-) -> dict[str, Any]:
+) -> Result:
     """Train a classifier or a segmenter and return what it reached on the validation fold.
 
     Under ``torchrun`` several processes train the one model; the first one writes, reports and returns the result, the
-    others return nothing.
+    others return an empty one.
 
     Args:
         dataset: a dataset folder, a manifest, ``-`` or a name.
@@ -69,7 +71,7 @@ def train(
     Raises:
         UsageError: an unknown name, or resuming with other settings.
         DataError: a label without both classes in the validation fold.
-        ResumableError: interrupted by a signal; the state is saved.
+        ResumableError: interrupted by a signal; a checkpoint is saved.
         WorkFailedError: the loss is not a number, or memory ran out.
     """
     settings = recipes.load(recipe, overrides=overrides)
@@ -110,9 +112,8 @@ def train(
         train_job = partial(sweeps.train_grid, train=train_job, points=points)
     with distributed.process_group(compute):
         if dry_run:
-            return forecast_jobs(
-                jobs, models=len(jobs) * sum(sweeps.at_point(settings, each).members for each in points)
-            )
+            models = len(jobs) * sum(sweeps.at_point(settings, point).members for point in points)
+            return training_forecast(forecast_jobs(jobs, models=models))
         if replicates is not None:
-            return sweeps.train_replicates(jobs, train=train_job)
-        return train_job(jobs[0])
+            return training_result(sweeps.train_replicates(jobs, train=train_job))
+        return training_result(train_job(jobs[0]))

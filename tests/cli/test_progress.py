@@ -14,11 +14,15 @@ def test_heartbeat_says_where_the_work_is(capsys: pytest.CaptureFixture[str]) ->
     assert lines.beat() == "0 min: working\n"
     lines({"event": "images", "done": 1200, "of": 4000})
     assert lines.beat() == "0 min: 1,200 of 4,000 images\n"
+    lines({"event": "pairs", "done": 2, "of": 9})
+    assert lines.beat() == "0 min: 2 of 9 pairs\n"
     lines(STEP)
     assert lines.beat() == "0 min: epoch 1 of 3, step 40 of 90, 231 images/s, loss 0.2500\n"
     lines({**STEP, "run": "replicate 1 (2 of 5)"})
     assert lines.beat().startswith("0 min: replicate 1 (2 of 5), epoch 1 of 3, ")
     assert capsys.readouterr().err == ""
+    lines({"event": "scored", "text": "scored 12 images of tiny\x1b with run"})
+    assert capsys.readouterr().err == "scored 12 images of tiny\\x1b with run\n"
 
 
 def test_heartbeat_beats_while_the_work_reports_nothing_and_stops_with_it(monkeypatch: pytest.MonkeyPatch) -> None:

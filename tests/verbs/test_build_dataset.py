@@ -142,7 +142,7 @@ def test_missing_root_is_refused_before_anything_is_written(tmp_path: Path) -> N
 
 
 def test_dry_run_forecasts_and_writes_nothing(tmp_path: Path) -> None:
-    plan = build_dataset("phantom-I", out=tmp_path / "out", number_of_images=40, size=64, jobs=2, dry_run=True)
+    plan = build_dataset("phantom-I", out=tmp_path / "out", number_of_images=40, size=64, jobs=2, dry_run=True).summary
     measured = {
         name: plan.pop(name)
         for name in ("images_per_second", "minutes", "disk_free_mib", "memory_mib", "outputs", "planted")

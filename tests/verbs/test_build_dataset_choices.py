@@ -67,7 +67,7 @@ def test_published_masks_and_boxes_come_along(real: Path) -> None:
 
 def test_where_keeps_the_rows_that_fulfil_it(test_data: Path, tmp_path: Path) -> None:
     where = "view == 'PA' and age_years >= 18"
-    summary = build_dataset("chestx-ray14", root=test_data, out=tmp_path / "out", size=16, where=where)
+    summary = build_dataset("chestx-ray14", root=test_data, out=tmp_path / "out", size=16, where=where).summary
     manifest = pd.read_csv(tmp_path / "out" / "manifest.csv")
     assert set(manifest["view"]) == {"PA"}
     assert manifest["age_years"].min() >= 18
@@ -90,7 +90,7 @@ def test_metadata_only_gives_the_roentmod_cohort_its_published_size(test_data: P
     (folder / "Data_Entry_2017.csv").write_bytes(gzip.decompress(packed.read_bytes()))
     summary = build_dataset(
         "roentmod-nih", root=tmp_path / "data", out=tmp_path / "out", metadata_only=True, replicates=1
-    )
+    ).summary
     assert (summary["rows"], summary["patients"]) == (64_628, 27_713)
     assert summary["published"] == {"images": 64_628, "patients": 27_713}
     assert not (tmp_path / "out" / "images.npy").exists()
@@ -100,7 +100,9 @@ def test_metadata_only_gives_the_roentmod_cohort_its_published_size(test_data: P
 
 def test_benchmark_brings_its_own_split_classes_and_masks(tmp_path: Path) -> None:
     make_mnist(tmp_path / "copies")
-    summary = build_dataset("coloured-mnist", root=tmp_path / "copies", out=tmp_path / "out", confounder_strength=0.9)
+    summary = build_dataset(
+        "coloured-mnist", root=tmp_path / "copies", out=tmp_path / "out", confounder_strength=0.9
+    ).summary
     data = datasets.load(str(tmp_path / "out"))
     assert data.pixels.image_shape == (3, 28, 28)
     assert (data.manifest[data.labels].sum(axis=1) == 1).all()
@@ -184,7 +186,7 @@ def test_numbers_that_a_phantom_was_drawn_with_stand_in_its_record(tmp_path: Pat
 def test_what_was_planted_in_a_phantom_stands_in_its_record(tmp_path: Path) -> None:
     plan = {"shortcuts": ("view", "marker"), "comorbidities": ("Edema,Effusion=0.4",)}
     options = {"number_of_images": 12, "size": 32, "jobs": 1, **plan}
-    summary = build_dataset("phantom-I", out=tmp_path / "bias", bias=0.8, **options)
+    summary = build_dataset("phantom-I", out=tmp_path / "bias", bias=0.8, **options).summary
     build_dataset("phantom-I", out=tmp_path / "confounding", confounding=0.6, **options)
     records = [json.loads((tmp_path / name / "run.json").read_text()) for name in ("bias", "confounding")]
     alike = [{**record["arguments"], "options": "", "name": ""} for record in records]
@@ -195,7 +197,7 @@ def test_what_was_planted_in_a_phantom_stands_in_its_record(tmp_path: Path) -> N
     assert planted == summary["planted"]
     assert (planted["share"], planted["confounding"], planted["shortcuts"]) == (0.8, 0.6, ["marker", "view"])
     assert planted["comorbidities"][0]["labels"] == ["Edema", "Effusion"]
-    dry = build_dataset("phantom-I", out=tmp_path / "dry", bias=0.8, dry_run=True, **options)
+    dry = build_dataset("phantom-I", out=tmp_path / "dry", bias=0.8, dry_run=True, **options).summary
     assert dry["planted"] == planted
 
 
@@ -207,7 +209,9 @@ def test_folder_of_images_needs_no_code(test_data: Path, tmp_path: Path) -> None
     )
     columns = (("path", "file"), ("patient_id", "MRN"), ("COVID-19", "pcr"))
     options = ReadOptions(table=table, column_map=columns, views=("PA", "AP", "UNKNOWN"))
-    summary = build_dataset("folder", root=test_data / "nih" / "images", out=tmp_path / "out", size=32, options=options)
+    summary = build_dataset(
+        "folder", root=test_data / "nih" / "images", out=tmp_path / "out", size=32, options=options
+    ).summary
     manifest = pd.read_csv(tmp_path / "out" / "manifest.csv")
     assert manifest["patient_id"].tolist() == [f"folder:P{number}" for number in range(6)]
     assert manifest["COVID-19"].tolist() == [0, 1, 0, 1, 0, 1]

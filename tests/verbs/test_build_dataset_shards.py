@@ -22,7 +22,7 @@ ANY_VIEW = ReadOptions(views=("PA", "AP", "UNKNOWN"))
 
 
 def build_phantom(out: Path, **options: object) -> dict[str, object]:
-    return build_dataset("phantom-I", out=out, number_of_images=150, size=32, jobs=1, **options)  # type: ignore[arg-type]
+    return build_dataset("phantom-I", out=out, number_of_images=150, size=32, jobs=1, **options).summary  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_shards_made_at_the_same_time_merge_to_the_bytes_of_one_run(whole: Path,
     for number, process in enumerate(together, 1):
         printed, complaints = process.communicate(timeout=120)
         assert (process.returncode, complaints) == (0, "")
-        assert printed == f"shard {number}/3: 50 images, in out/.shards/{number}-of-3\n"
+        assert printed == f"shard {number}/3: 50 images\nwritten to out/.shards/{number}-of-3\n"
     merged = run(*PHANTOM, "--merge", cwd=tmp_path)
     assert merged.returncode == 0, merged.stderr
     assert contents(tmp_path / "out") == contents(whole)
@@ -68,12 +68,12 @@ def test_more_shards_than_images_merge_to_the_bytes_of_one_run(tmp_path: Path) -
 
 def test_shards_of_files_keep_refused_ones_and_sizes(films: Path, tmp_path: Path) -> None:
     options = {"root": films, "size": 16, "options": ANY_VIEW, "jobs": 1}
-    summary = build_dataset("folder", out=tmp_path / "whole", **options)
+    summary = build_dataset("folder", out=tmp_path / "whole", **options).summary
     assert sum(summary["excluded"].values()) == 2
-    made = [build_dataset("folder", out=tmp_path / "out", shard=f"{number}/2", **options) for number in (2, 1)]
+    made = [build_dataset("folder", out=tmp_path / "out", shard=f"{number}/2", **options).summary for number in (2, 1)]
     assert sum(each["images"] for each in made) == 43
     assert sum(sum(each["refused"].values()) for each in made) == 2
-    assert build_dataset("folder", out=tmp_path / "out", merge=True, **options)["rows"] == 43
+    assert build_dataset("folder", out=tmp_path / "out", merge=True, **options).summary["rows"] == 43
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
@@ -197,7 +197,7 @@ def test_shard_prints_what_was_refused(films: Path, tmp_path: Path) -> None:
     command = ["build-dataset", "--dataset", "folder", "--views", "PA,AP,UNKNOWN", "--size", 16, "--jobs", 1]
     result = cxrshort_here(*command, "--root", films, "--out", tmp_path / "out", "--shard", "1/1")
     where = tmp_path / "out" / ".shards" / "1-of-1"
-    assert result.stdout == f"shard 1/1: 43 images, refused truncated 1, zero bytes 1, in {where}\n"
+    assert result.stdout == f"shard 1/1: 43 images, refused truncated 1, zero bytes 1\nwritten to {where}\n"
 
 
 def test_cluster_without_its_package_says_what_to_install(

@@ -31,7 +31,7 @@ def missing(found: dict[str, object]) -> dict[str, list[str]]:
 
 
 def test_doctor_without_model_and_dataset_says_what_it_needs() -> None:
-    found = doctor(device="cpu")
+    found = doctor(device="cpu").summary
     assert missing(found)[AUC] == ["a MODEL", "--dataset D"]
     assert missing(found)[MASKS] == ["--dataset D"]
     assert found["machine"]["cores"] >= 1 and found["machine"]["device"] == "cpu"
@@ -40,10 +40,10 @@ def test_doctor_without_model_and_dataset_says_what_it_needs() -> None:
 
 
 def test_doctor_says_which_audits_are_possible(here: Path) -> None:
-    home = missing(doctor(str(here / "run"), dataset=str(here / "tiny"), device="cpu"))
+    home = missing(doctor(str(here / "run"), dataset=str(here / "tiny"), device="cpu").summary)
     assert home[AUC] == []
     assert home[GAP] == ["a dataset of another hospital than the training dataset"]
-    away = missing(doctor(str(here / "run"), dataset=str(here / "other"), device="cpu"))
+    away = missing(doctor(str(here / "run"), dataset=str(here / "other"), device="cpu").summary)
     assert away[AUC] == away[GAP] == []
     assert all(verb.NOT_BUILT in away[audit] for audit in LATER)
 
@@ -52,13 +52,13 @@ def test_doctor_counts_patients_of_the_model(here: Path, tmp_path: Path) -> None
     lines = (here / "tiny" / "manifest.csv").read_text().splitlines()
     moved = [line.replace(",train", ",test") for line in lines]
     (tmp_path / "all.csv").write_text("\n".join(moved) + "\n")
-    found = missing(doctor(str(here / "run"), dataset=str(tmp_path / "all.csv"), device="cpu"))
+    found = missing(doctor(str(here / "run"), dataset=str(tmp_path / "all.csv"), device="cpu").summary)
     assert found[AUC][0].startswith("patients of its own: the model was trained on ")
 
 
 def test_extra_that_is_absent_has_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(verb.EXTRAS, "none", ("no_such_distribution", "nothing"))
-    row = doctor(device="cpu")["extras"][-1]
+    row = doctor(device="cpu").summary["extras"][-1]
     assert (row["version"], row["install"]) == ("", "pip install 'cxrshort[none]'")
 
 

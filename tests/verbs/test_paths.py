@@ -21,7 +21,7 @@ def test_paths_follow_the_environment(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("CXRSHORT_DATASETS", str(tmp_path / "built"))
     (tmp_path / "built" / "I").mkdir(parents=True)
     (tmp_path / "built" / "I" / "manifest.csv").touch()
-    found = paths()
+    found = paths().summary
     rows = {row["name"]: row for row in found["places"]}
     assert list(rows) == ["datasets", "downloads", "runs", "results", "caches", "weights"]
     assert (rows["datasets"]["path"], rows["datasets"]["set_by"]) == (str(tmp_path / "built"), "$CXRSHORT_DATASETS")

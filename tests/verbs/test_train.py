@@ -38,7 +38,7 @@ def fails(*arguments: object, **options: object) -> CxrshortError:
 
 
 def test_run_folder_holds_the_model_and_how_it_was_made(tiny: Path, tmp_path: Path) -> None:
-    summary = train(str(tiny), overrides={"epochs": 2}, out=tmp_path / "run", **QUICK)
+    summary = train(str(tiny), overrides={"epochs": 2}, out=tmp_path / "run", **QUICK).summary
     assert sorted(tree(tmp_path / "run")) == ["log.jsonl", "model.safetensors", "run.json", "training.png"]
     assert png_signature(tmp_path / "run" / "training.png")
     record = json.loads((tmp_path / "run" / "run.json").read_text())
@@ -50,7 +50,7 @@ def test_run_folder_holds_the_model_and_how_it_was_made(tiny: Path, tmp_path: Pa
 
 
 def test_model_scores_validation_as_the_summary_says(tiny: Path, tmp_path: Path) -> None:
-    summary = train(str(tiny), overrides={"epochs": 2}, out=tmp_path / "run", **QUICK)
+    summary = train(str(tiny), overrides={"epochs": 2}, out=tmp_path / "run", **QUICK).summary
     model, description = factory.load(tmp_path / "run" / "model.safetensors")
     fold = datasets.load(str(tiny)).fold("val", replicate=0)
     logits = score(model, fold.pixels, compute=choose_compute("cpu", precision="fp32"))
@@ -93,13 +93,13 @@ def test_model_does_not_depend_on_where_its_first_weights_lay(tiny: Path, tmp_pa
 def test_architecture_trains(tmp_path: Path, arch: str) -> None:
     data = tiny_dataset(tmp_path / "tiny", people=9)
     options = {**QUICK, "arch": arch}
-    summary = train(str(data), overrides={"epochs": 1, "batch_size": 4}, out=tmp_path / "run", **options)
+    summary = train(str(data), overrides={"epochs": 1, "batch_size": 4}, out=tmp_path / "run", **options).summary
     assert summary["architecture"] == arch
 
 
 def test_dry_run_writes_nothing_and_forecasts(tiny: Path, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
-    result = train(str(tiny), dry_run=True, **QUICK)
+    result = train(str(tiny), dry_run=True, **QUICK).summary
     assert sorted(tmp_path.rglob("*")) == before
     assert result["images"] == {"train": 24, "val": 12}
     assert result["images_per_second"] > 0
@@ -121,9 +121,9 @@ def test_occupied_folder_is_refused_and_force_overwrites(tiny: Path, tmp_path: P
 
 def test_resuming_a_complete_run_changes_nothing(tiny: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    summary = train(str(tiny), overrides={"epochs": 1}, out=out, **QUICK)
+    summary = train(str(tiny), overrides={"epochs": 1}, out=out, **QUICK).summary
     before = tree(out)
-    assert train(str(tiny), overrides={"epochs": 1}, out=out, resume=True, **QUICK) == summary
+    assert train(str(tiny), overrides={"epochs": 1}, out=out, resume=True, **QUICK).summary == summary
     assert tree(out) == before
 
 

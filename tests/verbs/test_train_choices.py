@@ -46,7 +46,7 @@ def test_group_wise_methods_train_on_a_column_or_an_expression(phantoms: str, tm
             },
             out=tmp_path / str(number),
             **QUICK,
-        )
+        ).summary
         assert np.isfinite(summary["history"][0]["loss"])
 
 
@@ -54,7 +54,7 @@ def test_group_wise_methods_train_on_a_column_or_an_expression(phantoms: str, tm
 def test_mask_methods_train_on_the_phantoms_lungs(phantoms: str, tmp_path: Path, method: str) -> None:
     settings = "plain_epochs=1" if method == "isnet" else ""
     overrides = {"epochs": 2, "method": method, "settings": settings}
-    summary = train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK)
+    summary = train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK).summary
     assert np.isfinite(summary["history"][-1]["loss"])
 
 
@@ -96,7 +96,7 @@ def test_one_class_alone_is_no_choice(phantoms: str, tmp_path: Path) -> None:
 
 def test_model_of_the_plain_epochs_is_never_kept(phantoms: str, tmp_path: Path) -> None:
     overrides = {"epochs": 3, "method": "irm", "group": "view", "settings": "plain_epochs=2"}
-    summary = train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK)
+    summary = train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK).summary
     assert [each.get("warm_up", False) for each in summary["history"]] == [True, True, False]
     assert summary["selection"]["epoch"] == 2
     error = fails(phantoms, overrides={"epochs": 5, "method": "isnet"}, out=tmp_path / "other", **QUICK)
@@ -128,7 +128,7 @@ def test_number_is_learnt_as_a_regression(phantoms: str, tmp_path: Path, label: 
     manifest["score"] = [str(number % 7) for number in range(len(manifest))]
     manifest.to_csv(tmp_path / "scored.csv", index=False)
     overrides = {"epochs": 1, "task": "regression", "labels": label}
-    summary = train(str(tmp_path / "scored.csv"), overrides=overrides, out=tmp_path / "run", **QUICK)
+    summary = train(str(tmp_path / "scored.csv"), overrides=overrides, out=tmp_path / "run", **QUICK).summary
     assert summary["selection"]["measure"] == f"rank correlation of {label}"
     assert -1 <= summary["selection"]["score"] <= 1
     result = evaluate([str(tmp_path / "run")], dataset=[str(tmp_path / "scored.csv")], out=tmp_path / "results",
@@ -159,7 +159,7 @@ def test_crop_is_part_of_the_model(phantoms: str, tmp_path: Path) -> None:
 
 def test_patience_ends_a_run_that_no_longer_improves(phantoms: str, tmp_path: Path) -> None:
     overrides = {"epochs": 30, "patience": 1, "learning_rate": 1e-9, "schedule": "constant"}
-    summary = train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK)
+    summary = train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK).summary
     assert len(summary["history"]) < 30
     assert json.loads((tmp_path / "run" / "run.json").read_text())["state"] == "done"
 

@@ -61,9 +61,11 @@ def test_mask_methods_learn_from_a_file_as_from_the_masks_of_the_dataset(
     np.save(own / "masks.npy", corner().astype(np.uint8))
     table = pd.read_csv(own / "manifest.csv", dtype=str, keep_default_na=False)
     table.assign(mask_row=table["cache_row"]).to_csv(own / "manifest.csv", index=False)
-    expected = train(str(own), overrides={"epochs": epochs, "method": method}, out=tmp_path / "by-dataset", **QUICK)
+    expected = train(
+        str(own), overrides={"epochs": epochs, "method": method}, out=tmp_path / "by-dataset", **QUICK
+    ).summary
     overrides = {"epochs": epochs, "method": method, "mask_file": masks}
-    summary = train(tiny, overrides=overrides, out=tmp_path / "by-file", **QUICK)
+    summary = train(tiny, overrides=overrides, out=tmp_path / "by-file", **QUICK).summary
     assert summary["history"] == expected["history"]
     assert summary["training_masks"] == {"images": 24, "empty": 0, "full": 0}
     assert "training_masks" not in expected
@@ -93,7 +95,7 @@ def test_subset_manifest_takes_the_masks_of_its_own_rows(tiny: str, masks: str, 
             overrides={**overrides, "mask_file": file},
             out=tmp_path / Path(file).stem,
             **QUICK,
-        )
+        ).summary
         for file in (masks, str(tmp_path / "strange.npy"))
     ]
     assert summaries[0]["history"] == summaries[1]["history"]
@@ -109,7 +111,7 @@ def test_masks_move_what_is_learnt(tiny: str, masks: str, tmp_path: Path) -> Non
             overrides={"epochs": 1, "method": "rrr", "settings": "weight=100", "mask_file": file},
             out=tmp_path / Path(file).stem,
             **QUICK,
-        )["history"]
+        ).summary["history"]
         for file in (masks, str(tmp_path / "elsewhere.npy"))
     ]
     assert histories[0] != histories[1]
@@ -117,7 +119,7 @@ def test_masks_move_what_is_learnt(tiny: str, masks: str, tmp_path: Path) -> Non
 
 def test_segmenter_learns_the_masks_of_a_file(tiny: str, masks: str, tmp_path: Path) -> None:
     overrides = {"task": "masks", "mask_file": masks, "mask_bit": "heart", "epochs": 12, "learning_rate": 1e-2}
-    summary = train(tiny, overrides=overrides, out=tmp_path / "run", **{**QUICK, "arch": "unet-small"})
+    summary = train(tiny, overrides=overrides, out=tmp_path / "run", **{**QUICK, "arch": "unet-small"}).summary
     assert summary["images_without_masks"] == {"train": 0, "val": 0}
     assert summary["selection"]["measure"] == "Dice of heart" and summary["labels"] == ["heart"]
     assert summary["selection"]["score"] > 0.7  # foreground everywhere would have 0.4

@@ -124,7 +124,7 @@ def test_dice_and_iou_are_those_of_the_validation_and_the_test_fold(
 def test_images_without_masks_are_counted(phantoms: str, tmp_path: Path) -> None:
     overrides = {**LUNGS, "epochs": 1, "mask_bit": "heart,lungs"}
     bare = without_masks(phantoms, tmp_path, rows=30)
-    summary = train(bare, arch="unet-small", overrides=overrides, out=tmp_path / "run", **CPU)
+    summary = train(bare, arch="unet-small", overrides=overrides, out=tmp_path / "run", **CPU).summary
     left_out = summary["images_without_masks"]
     assert 0 < sum(left_out.values()) <= 30 and summary["labels"] == ["lungs+heart"]
     result = evaluate([str(tmp_path / "run")], dataset=[bare], out=tmp_path / "results", **CPU).summary
@@ -137,7 +137,7 @@ def test_pipeline_is_trained_saved_and_evaluated(
     phantoms: str, segmenter: str, tmp_path: Path, background: str
 ) -> None:
     overrides = {"epochs": 2, "background": background, "segmenter": segmenter}
-    summary = train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK)
+    summary = train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK).summary
     model, description = factory.load(tmp_path / "run" / "model.safetensors")
     assert (description.kind, description.background) == ("pipeline", background)
     assert description.recipe["segmenter"].startswith("sha256:")
@@ -178,7 +178,7 @@ def test_segmenter_gives_masks_where_a_dataset_has_none(
     phantoms: str, segmenter: str, tmp_path: Path, method: str
 ) -> None:
     overrides = {"epochs": 1, "method": method, "segmenter": segmenter}
-    summary = train(without_masks(phantoms, tmp_path), overrides=overrides, out=tmp_path / "run", **QUICK)
+    summary = train(without_masks(phantoms, tmp_path), overrides=overrides, out=tmp_path / "run", **QUICK).summary
     assert np.isfinite(summary["history"][0]["loss"])
     assert checkpoint.describe(tmp_path / "run" / "model.safetensors").kind == "classifier"
 
@@ -188,7 +188,7 @@ BOTH = {"method": "multitask", "epochs": 4, "batch_size": 16, "learning_rate": 3
 
 
 def test_one_network_learns_labels_and_lungs_and_resumes(phantoms: str, tmp_path: Path) -> None:
-    summary = train(phantoms, overrides=BOTH, out=tmp_path / "whole", **DRAWS)
+    summary = train(phantoms, overrides=BOTH, out=tmp_path / "whole", **DRAWS).summary
     dices = [each["mask_dice"] for each in summary["history"]]
     assert dices[-1] > max(0.6, dices[0])
     assert summary["selection"]["measure"] == "AUC of COVID-19"
@@ -202,7 +202,7 @@ def test_one_network_learns_labels_and_lungs_and_resumes(phantoms: str, tmp_path
 
 def test_dice_beside_the_labels_is_that_of_the_kept_network(phantoms: str, tmp_path: Path) -> None:
     overrides = {**BOTH, "epochs": 1, "crop": 0.5, "mask_bit": "lungs,heart"}
-    summary = train(phantoms, overrides=overrides, out=tmp_path / "run", precision="fp32", **DRAWS)
+    summary = train(phantoms, overrides=overrides, out=tmp_path / "run", precision="fp32", **DRAWS).summary
     model, _ = factory.load(tmp_path / "run" / checkpoint.FILE)
     fold = datasets.load(phantoms).fold("val", replicate=0)
     rows = np.arange(len(fold.manifest))
@@ -222,9 +222,9 @@ def test_dice_beside_the_labels_is_that_of_the_kept_network(phantoms: str, tmp_p
 
 def test_segmenter_draws_what_the_network_learns_to_draw(phantoms: str, segmenter: str, tmp_path: Path) -> None:
     overrides = {**BOTH, "epochs": 1, "segmenter": segmenter}
-    summary = train(without_masks(phantoms, tmp_path), overrides=overrides, out=tmp_path / "run", **DRAWS)
+    summary = train(without_masks(phantoms, tmp_path), overrides=overrides, out=tmp_path / "run", **DRAWS).summary
     assert 0 <= summary["history"][0]["mask_dice"] <= 1
-    expected = train(phantoms, overrides=overrides, dry_run=True, **DRAWS)
+    expected = train(phantoms, overrides=overrides, dry_run=True, **DRAWS).summary
     assert expected["images"] == summary["images"]
 
 
@@ -273,7 +273,7 @@ def test_labels_and_masks_at_once_need_masks_in_both_folds(phantoms: str, tmp_pa
 def test_frozen_features_train_an_ordinary_classifier_that_resumes(phantoms: str, tmp_path: Path) -> None:
     overrides = {"epochs": 3, "learning_rate": 1e-2}
     options = {"arch": "densenet121-frozen", **CPU}
-    summary = train(phantoms, overrides=overrides, out=tmp_path / "whole", **options)
+    summary = train(phantoms, overrides=overrides, out=tmp_path / "whole", **options).summary
     interrupted_then_resumed(phantoms, tmp_path / "halves", overrides, **options)
     assert same_model(tmp_path / "whole", tmp_path / "halves")
     assert validation_auc(tmp_path / "whole", phantoms) == pytest.approx(summary["selection"]["score"])
@@ -349,7 +349,7 @@ def test_segmenters_that_cannot_be_used_are_refused(
 
 def test_dry_run_computes_no_masks_and_writes_nothing(phantoms: str, segmenter: str, tmp_path: Path) -> None:
     overrides = {"background": "noise", "segmenter": segmenter}
-    result = train(phantoms, overrides=overrides, out=tmp_path / "run", dry_run=True, **QUICK)
+    result = train(phantoms, overrides=overrides, out=tmp_path / "run", dry_run=True, **QUICK).summary
     assert result["hours"] >= 0 and not (tmp_path / "run").exists()
 
 

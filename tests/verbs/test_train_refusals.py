@@ -81,7 +81,7 @@ def test_resume_names_every_setting_that_changed_and_leaves_the_run_alone(
             assert error.message == told + changed
         assert error.hint == "--force begins anew"
     assert {each.name: each.read_bytes() for each in out.iterdir() if each.name != runs.UNFINISHED} == before
-    assert train(str(tiny), overrides=BEGUN, out=out, resume=True, **QUICK)["history"][-1]["epoch"] == 1
+    assert train(str(tiny), overrides=BEGUN, out=out, resume=True, **QUICK).summary["history"][-1]["epoch"] == 1
 
 
 def edit(manifest: Path) -> None:
@@ -245,5 +245,5 @@ def test_background_is_also_judged_by_masks(tiny: Path, tmp_path: Path, backgrou
 
 def test_methods_need_masks_of_the_training_fold_alone(tiny: Path, tmp_path: Path) -> None:
     give_masks(tiny, without={"val": 12, "test": 12})
-    summary = train(str(tiny), overrides={"epochs": 1, "method": "rrr"}, out=tmp_path / "run", **QUICK)
+    summary = train(str(tiny), overrides={"epochs": 1, "method": "rrr"}, out=tmp_path / "run", **QUICK).summary
     assert np.isfinite(summary["history"][0]["loss"])

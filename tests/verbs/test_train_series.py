@@ -58,7 +58,9 @@ def interrupted_after_epochs(dataset: str, epochs: int, **options: Any) -> None:
 
 def test_replicates_are_the_runs_that_train_alone_would_make(tiny: str, tmp_path: Path) -> None:
     told: list[Any] = []
-    result = train(tiny, replicates=2, overrides={"epochs": 1}, out=tmp_path / "both", report=told.append, **QUICK)
+    result = train(
+        tiny, replicates=2, overrides={"epochs": 1}, out=tmp_path / "both", report=told.append, **QUICK
+    ).summary
     for replicate in (0, 1):
         alone = tmp_path / f"alone-{replicate}"
         train(tiny, replicate=replicate, overrides={"epochs": 1}, out=alone, **QUICK)
@@ -112,7 +114,7 @@ def test_series_refuses(tiny: str, options: dict[str, Any], message: str) -> Non
 
 def test_grid_keeps_the_best_trial_and_lists_all(tiny: str, tmp_path: Path) -> None:
     grid = ["lr=1e-3,1e-5", "batch-size=8,16"]
-    result = train(tiny, grid=grid, overrides={"epochs": 2}, out=tmp_path / "grid", **QUICK)
+    result = train(tiny, grid=grid, overrides={"epochs": 2}, out=tmp_path / "grid", **QUICK).summary
     table = pd.read_csv(tmp_path / "grid" / sweeps.TRIALS)
     assert list(table.columns) == ["trial", "learning_rate", "batch_size", "measure", "score", "epoch"]
     assert list(zip(table["learning_rate"], table["batch_size"], strict=True)) == [
@@ -143,16 +145,16 @@ def test_grid_goes_on_where_it_was_interrupted(tiny: str, tmp_path: Path) -> Non
     options = {"grid": ["lr=1e-3,1e-4"], "overrides": {"epochs": 2}, **QUICK}
     train(tiny, out=tmp_path / "whole", **options)
     interrupted_after_epochs(tiny, 3, out=tmp_path / "halves", **options)
-    summary = train(tiny, out=tmp_path / "halves", resume=True, **options)
+    summary = train(tiny, out=tmp_path / "halves", resume=True, **options).summary
     assert model_bytes(tmp_path / "halves") == model_bytes(tmp_path / "whole")
     assert (tmp_path / "halves" / sweeps.TRIALS).read_bytes() == (tmp_path / "whole" / sweeps.TRIALS).read_bytes()
-    assert train(tiny, out=tmp_path / "halves", resume=True, **options) == summary
+    assert train(tiny, out=tmp_path / "halves", resume=True, **options).summary == summary
 
 
 @pytest.mark.parametrize("combine", ["mean", "quadratic"])
 def test_members_vote_with_their_probabilities(tiny: str, tmp_path: Path, combine: str) -> None:
     overrides = {"epochs": 1, "members": 3, "combine": combine}
-    summary = train(tiny, overrides=overrides, seed=5, out=tmp_path / "run", **QUICK)
+    summary = train(tiny, overrides=overrides, seed=5, out=tmp_path / "run", **QUICK).summary
     fold = datasets.load(tiny).fold("val", replicate=0)
     compute = choose_compute("cpu", precision="fp32", threads=1)
     model, description = factory.load(tmp_path / "run" / checkpoint.FILE)
@@ -191,7 +193,7 @@ def test_members_of_exclusive_classes_average_a_softmax(tmp_path: Path) -> None:
 def test_replicates_of_searched_ensembles(tiny: str, tmp_path: Path) -> None:
     """All three at once: each replicate searches, and each trial is an ensemble."""
     options = {"replicates": 2, "grid": ["lr=1e-3,1e-4"], "overrides": {"epochs": 1, "members": 2}}
-    result = train(tiny, out=tmp_path / "runs", **options, **QUICK)
+    result = train(tiny, out=tmp_path / "runs", **options, **QUICK).summary
     assert len(result["replicates"]) == 2
     for replicate in (0, 1):
         description = checkpoint.describe(tmp_path / "runs" / f"replicate-{replicate}" / checkpoint.FILE)
@@ -201,7 +203,7 @@ def test_replicates_of_searched_ensembles(tiny: str, tmp_path: Path) -> None:
 
 def test_dry_run_of_a_series_counts_all_runs(tiny: str, tmp_path: Path) -> None:
     options = {"replicates": 2, "grid": ["members=1,3", "lr=0.1,0.2"], "overrides": {"epochs": 1}}
-    result = train(tiny, dry_run=True, out=tmp_path / "runs", **options, **QUICK)
+    result = train(tiny, dry_run=True, out=tmp_path / "runs", **options, **QUICK).summary
     assert result["runs"] == 2 * (1 + 3) * 2 and not (tmp_path / "runs").exists()
 
 
@@ -232,8 +234,10 @@ def test_parent_with_an_unfinished_replicate_is_not_evaluated_without_it(tiny: s
 def test_name_of_a_run_is_never_too_long_for_a_file_system(tiny: str, tmp_path: Path) -> None:
     group = " or ".join(f"age_years == {number % 12 + 40}" for number in range(24))
     overrides = {"epochs": 1, "method": "group-dro", "group": group}
-    first = Path(train(tiny, overrides=overrides, **QUICK)["model"]).parent
-    second = Path(train(tiny, overrides={**overrides, "group": f"{group} or sex == 'M'"}, **QUICK)["model"]).parent
+    first = Path(train(tiny, overrides=overrides, **QUICK).summary["model"]).parent
+    second = Path(
+        train(tiny, overrides={**overrides, "group": f"{group} or sex == 'M'"}, **QUICK).summary["model"]
+    ).parent
     assert first != second and max(len(first.name), len(second.name)) < 200
 
 
@@ -261,7 +265,7 @@ def test_classifier_of_the_foreground_is_judged_behind_masks(tmp_path: Path) -> 
     phantoms = tmp_path / "phantom-III"
     build_dataset("phantom-III", out=phantoms, number_of_images=100, size=32, replicates=2, jobs=1)
     overrides = {"epochs": 2, "background": "noise", "masks": True}
-    summary = train(str(phantoms), overrides=overrides, out=tmp_path / "run", **QUICK)
+    summary = train(str(phantoms), overrides=overrides, out=tmp_path / "run", **QUICK).summary
     description = checkpoint.describe(tmp_path / "run" / checkpoint.FILE)
     assert (description.kind, description.background) == ("classifier", "noise")
     evaluate(

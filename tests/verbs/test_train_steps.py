@@ -90,7 +90,7 @@ def test_only_label_is_the_one_that_is_balanced_and_that_chooses(tiny: str, tmp_
     models = []
     for name, balance in (("plain", {}), ("balanced", {"balance": "label"})):
         overrides = {"epochs": 1, "labels": "view", **balance}
-        summary = train(tiny, overrides=overrides, out=tmp_path / name, **QUICK)
+        summary = train(tiny, overrides=overrides, out=tmp_path / name, **QUICK).summary
         assert summary["selection"]["measure"] == "AUC of view"
         models.append((tmp_path / name / "model.safetensors").read_bytes())
     assert models[0] != models[1]

@@ -49,7 +49,7 @@ def count_parameters(architecture: Architecture, outputs: int) -> int:
     return sum(each.numel() for each in network.parameters())
 
 
-def catalogue() -> list[dict[str, str | int]]:
+def describe_architectures() -> list[dict[str, str | int]]:
     """Return every architecture of ours: name, parameters with 15 outputs, input size, what it is."""
     rows: list[dict[str, str | int]] = []
     for name, entry in ARCHITECTURES.items():

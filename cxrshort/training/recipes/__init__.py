@@ -155,7 +155,7 @@ def names() -> list[str]:
     return sorted(file.name.removesuffix(".toml") for file in _folder().iterdir() if file.name.endswith(".toml"))
 
 
-def catalogue() -> dict[str, str]:
+def sources() -> dict[str, str]:
     """Return where each recipe comes from, in one line."""
     return {name: str(_read(name)["source"]) for name in names()}
 

@@ -80,7 +80,7 @@ def merge(options: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, An
     return {**options, **fields}
 
 
-def catalogue(recipe: str) -> dict[str, list[dict[str, Any]]]:
+def describe_settings(recipe: str) -> dict[str, list[dict[str, Any]]]:
     """Return what ``--set`` takes beyond the options, by section: name, type, default and meaning of each setting.
 
     Args:

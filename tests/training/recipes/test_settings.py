@@ -9,7 +9,7 @@ from cxrshort import registry
 from cxrshort.errors import CxrshortError, UsageError
 from cxrshort.training import OBJECTIVES, recipes
 from cxrshort.training.recipes import RARE, Recipe
-from cxrshort.training.recipes.settings import catalogue, merge, recipe_fields, split
+from cxrshort.training.recipes.settings import describe_settings, merge, recipe_fields, split
 
 
 @pytest.mark.parametrize("method", OBJECTIVES)
@@ -57,8 +57,8 @@ def test_option_and_setting_exclude_each_other() -> None:
     assert caught.value.message == "--batch-size and --set batch_size say the same setting"
 
 
-def test_catalogue_says_type_default_and_meaning_of_every_setting() -> None:
-    listed = catalogue("tea2025")
+def test_settings_are_described_by_type_default_and_meaning() -> None:
+    listed = describe_settings("tea2025")
     rows = {row["name"]: row for row in listed["training"]}
     assert list(rows) == list(RARE) and set(RARE) <= set(recipe_fields())
     assert rows["momentum"] == {

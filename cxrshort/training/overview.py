@@ -1,0 +1,114 @@
+"""What people see of a training run, of several, or of one that is only planned."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cxrshort import forecasts
+from cxrshort.results import VERBOSE, Block, Result, Text, count_text, text_table
+from cxrshort.training.folders import CURVE
+
+
+def training_result(summary: Mapping[str, Any]) -> Result:
+    """Return what training reached on the validation fold.
+
+    Args:
+        summary: of one model, as run.json has it, or of ``replicates``; an empty one in all processes but the first.
+    """
+    if not summary:
+        return Result()
+    notes, figures = training_notes(summary), _figures(summary)
+    if "replicates" in summary:
+        return Result(summary, _replicates(summary), figures, notes, Path(summary["folder"]), kind="training")
+    model = Path(summary["model"])
+    return Result(summary, _model(summary), figures, notes, model.parent, model, kind="training")
+
+
+def training_forecast(summary: Mapping[str, Any]) -> Result:
+    """Return what a dry run of training says.
+
+    Args:
+        summary: as :func:`cxrshort.training.job.forecast_jobs` returns it.
+    """
+    facts = [
+        ("architecture", f"{summary['architecture']}, {summary['parameters']:,} parameters"),
+        ("labels", ", ".join(summary["labels"])),
+        ("images", count_text(summary["images"])),
+        ("epochs", str(summary["epochs"])),
+        ("trainings", str(summary.get("runs", ""))),
+    ]
+    return forecasts.dry_run(summary, facts, notes=training_notes(summary))
+
+
+def training_notes(summary: Mapping[str, Any]) -> list[str]:
+    """Return which images and labels training could not use, for each replicate where there are several."""
+    notes = []
+    for run in summary.get("replicates", [summary]):
+        prefix = f"replicate {run['replicate']}: " if "replicates" in summary else ""
+        if any(run.get("images_without_masks", {}).values()):
+            notes.append(f"{prefix}images without a mask are left out: {count_text(run['images_without_masks'])}")
+        if empty := run.get("empty_labels_read_as_0", 0):
+            notes.append(
+                f"{prefix}{empty:,} empty labels of the training fold are read as 0; "
+                "--empty-labels mask leaves them out"
+            )
+        if left_out := run.get("labels_left_out"):
+            notes.append(f"{prefix}labels without both classes in training are no outputs: {', '.join(left_out)}")
+    return notes
+
+
+def _figures(summary: Mapping[str, Any]) -> list[Path]:
+    """Return the curves that were drawn: of the run, or of each replicate, member or trial in a folder of its own."""
+    folders = [Path(run["model"]).parent for run in summary.get("replicates", [summary])]
+    return [path for folder in folders for path in sorted(folder.glob(f"**/{CURVE}"))]
+
+
+def _model(summary: Mapping[str, Any]) -> list[Block]:
+    """Return the trials, the epochs, what was trained, and what chose it."""
+    trials = _trials(summary) if "trials" in summary else []
+    history = _history(summary["history"]) if summary["history"] else []
+    labels, output = len(summary["labels"]), "mask" if "images_without_masks" in summary else "label"
+    outputs = f"{labels} {output}{'s' if labels > 1 else ''}"
+    trained = f"{summary['architecture']} with {outputs}, trained on {summary['images']['train']} images"
+    return [*trials, *history, Text(f"{trained}\n{_describe_selection(summary)}")]
+
+
+def _describe_selection(summary: Mapping[str, Any]) -> str:
+    selection = summary["selection"]
+    reached = f"a validation {selection['measure']} of {selection['score']:.3f}"
+    if "members" in selection:
+        mean = "mean" if summary["combine"] == "mean" else "quadratic mean"
+        return f"the {mean} of the probabilities of {len(selection['members'])} members has {reached}"
+    return f"epoch {selection['epoch'] + 1} of {len(summary['history'])} is kept, with {reached}"
+
+
+def _history(history: Sequence[Mapping[str, Any]]) -> list[Block]:
+    rows = [
+        [epoch["epoch"] + 1, f"{epoch['learning_rate']:.3g}"]
+        + [f"{epoch[name]:.4f}" if name in epoch else "" for name in ("loss", "val_loss", "score")]
+        for epoch in history
+    ]
+    header = ["epoch", "learning rate", "loss", "validation loss", "validation score"]
+    return [text_table(header, rows, counts=range(5), shown=VERBOSE)]
+
+
+def _replicates(summary: Mapping[str, Any]) -> list[Block]:
+    rows = [
+        [run["replicate"], run["images"]["train"], f"{run['selection']['score']:.3f}", run["model"]]
+        for run in summary["replicates"]
+    ]
+    spread = "" if summary["deviation"] is None else f", SD {summary['deviation']:.3f}"
+    header = ["replicate", "images", f"validation {summary['measure']}", "model"]
+    mean = Text(f"mean {summary['mean']:.3f}{spread} over {len(rows)}")
+    return [text_table(header, rows, counts=(0, 1, 2)), mean]
+
+
+def _trials(summary: Mapping[str, Any]) -> list[Block]:
+    names, selection = summary["searched"], summary["selection"]
+    rows = [
+        [trial["trial"], *[trial[name] for name in names], trial.get("failure") or f"{trial['score']:.3f}"]
+        for trial in summary["trials"]
+    ]
+    header = ["trial", *[name.replace("_", " ") for name in names], f"validation {selection['measure']}"]
+    best = Text(f"trial {selection['trial']} of {len(rows)} is kept")
+    return [text_table(header, rows, counts=range(len(names) + 1)), best]

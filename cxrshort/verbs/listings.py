@@ -1,0 +1,110 @@
+"""What ``help`` in the place of a value lists: datasets, architectures, methods, recipes, settings, shortcuts.
+
+Tables are imported where they are listed, so that names which need no torch are shown at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cxrshort.results import Column, Listing, Result, Table, Text
+
+
+def list_datasets() -> Result:
+    """Return every dataset that build-dataset knows."""
+    from cxrshort.datasets.catalogue import sections
+
+    return _names(sections())
+
+
+def list_pixel_recipes() -> Result:
+    """Return the published ways from files to squares."""
+    from cxrshort.datasets.building.pixel_recipes import catalogue
+
+    return _names({"pixel recipes": catalogue()})
+
+
+def list_shortcuts() -> Result:
+    """Return the styles in which the rooms of a phantom dataset can differ."""
+    from cxrshort.datasets.phantom.styles import SHORTCUTS
+
+    return _names({"shortcuts": SHORTCUTS})
+
+
+def list_methods() -> Result:
+    """Return the training methods."""
+    from cxrshort.training import OBJECTIVES
+
+    return _names({"methods": {name: entry.summary for name, entry in OBJECTIVES.items()}})
+
+
+def list_architectures() -> Result:
+    """Return the architectures with their parameters and input sizes."""
+    from cxrshort.models.sources.architectures import describe_architectures
+
+    rows = describe_architectures()
+    columns = [
+        Column("architecture", "name"),
+        Column("parameters", "parameters", "count"),
+        Column("input, pixels", "input"),
+        Column("", "summary"),
+    ]
+    return Result({"architectures": rows}, (Table(columns, rows),), kind="architectures")
+
+
+def list_recipes() -> Result:
+    """Return where each recipe comes from, and its values: all of the standard one, what differs of the others."""
+    from cxrshort.training import recipes
+
+    sources, standard = recipes.sources(), recipes.load("standard").record()
+    shown, summary = list[Text](), {}
+    for name in sorted(sources, key=lambda name: name != "standard"):
+        values = recipes.differences(name)
+        summary[name] = {"source": sources[name], "values": {**standard, **values}}
+        if name == "standard":
+            values = {key: value for key, value in standard.items() if key != "name" and value != ""}
+        text = ", ".join(f"{key} {_value_text(value)}" for key, value in values.items())
+        shown += [
+            Text(name),
+            Text(sources[name], folded=True, start="  ", indent="  "),
+            Text(text, folded=True, start="  values: ", indent="    "),
+            Text(""),
+        ]
+    end = Text("what a recipe does not list has its standard value")
+    return Result({"recipes": {name: summary[name] for name in sources}}, (*shown, end), kind="recipes")
+
+
+def list_training_settings(recipe: str) -> Result:
+    """Return the settings that ``train --set`` takes beyond the options.
+
+    Args:
+        recipe: the recipe whose values are the defaults.
+    """
+    from cxrshort.training.recipes.settings import describe_settings
+
+    return _settings(describe_settings(recipe))
+
+
+def list_build_settings() -> Result:
+    """Return the settings that ``build-dataset --set`` takes beyond the options."""
+    from cxrshort.datasets.building.settings import catalogue
+
+    return _settings(catalogue())
+
+
+def _names(sections: Mapping[str, Mapping[str, str]]) -> Result:
+    return Result(sections, (Listing({title: list(names.items()) for title, names in sections.items()}),), kind="names")
+
+
+def _settings(sections: Mapping[str, Sequence[Mapping[str, Any]]]) -> Result:
+    lines = {
+        title: [(row["name"], row["type"], _value_text(row["default"]), row["meaning"]) for row in rows]
+        for title, rows in sections.items()
+    }
+    summary = {"settings": {title: list(rows) for title, rows in sections.items()}}
+    return Result(summary, (Listing(lines),), kind="settings")
+
+
+def _value_text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value) or "-"
