@@ -48,13 +48,6 @@ def test_help_names_all_nine_verbs() -> None:
     assert len(later.VERBS) == 6
 
 
-@pytest.mark.parametrize("arguments", [(), ("x.safetensors", "--dataset", "I"), ("--no-such-option", "3", "auc")])
-@pytest.mark.parametrize("verb", list(later.VERBS))
-def test_verb_that_is_not_built_yet_says_so_in_one_line(verb: str, arguments: tuple[str, ...]) -> None:
-    result = cxrshort_here(verb, *arguments)
-    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"error: '{verb}' is not built yet\n")
-
-
 @pytest.mark.parametrize("option", ["-h", "--help"])
 @pytest.mark.parametrize("verb", ["build-dataset", "train", "evaluate", *later.VERBS])
 def test_every_verb_has_help(verb: str, option: str) -> None:

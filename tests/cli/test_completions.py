@@ -14,7 +14,7 @@ import typer
 
 from cxrshort.cli.app import app
 from cxrshort.cli.completions import FILES, scripts
-from cxrshort.cli.pages import main, pages
+from cxrshort.cli.pages import pages
 from cxrshort.models import ARCHITECTURES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -51,10 +51,6 @@ def shell(name: str) -> str:
 def environment(**more: str) -> dict[str, str]:
     """Return an environment in which a shell finds no program: nothing that it completes starts Python."""
     return {"PATH": "/nonexistent", "HOME": "/nonexistent", "TERM": "dumb", **more}
-
-
-def test_pages_and_completions_are_current() -> None:
-    assert main(["--check", str(REPOSITORY)]) == 0
 
 
 def test_scripts_know_every_option_of_every_command() -> None:

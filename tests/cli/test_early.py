@@ -1,6 +1,5 @@
 """Mistyped names and absent files are refused before anything heavy is loaded."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -62,11 +61,3 @@ def test_names_are_refused_before_heavy_imports(
     found, stderr, heavy = refused(tmp_path, *arguments)
     assert (found, heavy) == (code, set())
     assert said in stderr
-
-
-def test_only_the_first_process_of_torchrun_says_what_is_wrong(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "cxrshort", "train", "--dataset", "nope", "--arch", "small-cnn"]
-    for rank, lines in (("0", 2), ("1", 0)):
-        variables = {**environment(), "RANK": rank, "WORLD_SIZE": "2"}
-        done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True)
-        assert (done.returncode, len(done.stderr.splitlines())) == (66, lines), os.linesep.join([done.stderr])

@@ -1,15 +1,11 @@
 import math
 
-import numpy as np
 import pytest
 import torch
-from torch import nn
 from torch.nn import functional
 
 from cxrshort.errors import UsageError
 from cxrshort.models.outputs import OUTPUTS, Task, log_odds, masked_bce
-from cxrshort.training.data.batches import Batch
-from cxrshort.training.objectives.erm import ERM
 
 NAN = float("nan")
 
@@ -63,13 +59,6 @@ def test_masked_bce_is_finite_for_extreme_logits_in_bf16() -> None:
     loss = masked_bce(logits, torch.tensor([[0.0, 1.0]]))
     assert loss.dtype == torch.float32
     assert float(loss) == 1000.0
-
-
-def test_erm_is_the_masked_mean_over_the_batch() -> None:
-    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
-    targets = torch.tensor([[1.0, NAN], [0.0, 1.0], [NAN, NAN]])
-    batch = Batch(torch.rand(3, 1, 4, 4, generator=torch.Generator().manual_seed(0)), targets, np.arange(3))
-    torch.testing.assert_close(ERM()(model, batch), masked_bce(model(batch.images), targets))
 
 
 def test_per_image_loss_is_the_mean_over_the_known_labels_of_each_image() -> None:

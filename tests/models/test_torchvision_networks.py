@@ -4,13 +4,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torchvision import models
 
-from cxrshort.models.architecture import Architecture
-from cxrshort.models.classifier import default_spec
-from cxrshort.models.networks.alexnet import ALEXNET
-from cxrshort.models.networks.vision_transformer import VIT_B_16
 from cxrshort.models.sources.architectures import count_parameters, find_architecture
 
 
@@ -47,38 +43,3 @@ def test_network_has_the_names_and_shapes_of_torchvisions_weights(name: str, sto
     assert {key: value.shape for key, value in ours.items()} == {key: value.shape for key, value in theirs.items()}
     assert f"{architecture.head}.weight" in ours
     assert architecture.imagenet.name == "IMAGENET1K_V1"
-
-
-def images(architecture: Architecture, side: int) -> Tensor:
-    return torch.rand(2, architecture.channels, side, side, generator=torch.Generator().manual_seed(0))
-
-
-@pytest.mark.parametrize("side", [63, 96, 224])
-def test_alexnet_computes_what_torchvisions_does(side):
-    network = ALEXNET.build(3).eval()
-    stock = models.alexnet(num_classes=3).eval()
-    stock.load_state_dict(network.state_dict())
-    # 1e-5: our pooling multiplies by 1/n where torch divides
-    torch.testing.assert_close(network(images(ALEXNET, side)), stock(images(ALEXNET, side)), rtol=1e-5, atol=1e-6)
-
-
-def test_alexnet_takes_no_smaller_image():
-    network = ALEXNET.build(3).eval()
-    with pytest.raises(RuntimeError, match="too small"):
-        network(images(ALEXNET, ALEXNET.minimum_size - 1))
-
-
-def test_vision_transformer_starts_with_a_head_that_tells_images_apart():
-    network = VIT_B_16.build(3).eval()
-    assert network.get_submodule(VIT_B_16.head).weight.abs().min() > 0
-    batch = images(VIT_B_16, 224).requires_grad_()
-    logits = network(batch)
-    assert logits.shape == (2, 3)
-    assert not torch.equal(logits[0], logits[1])
-    logits.sum().backward()
-    assert (batch.grad.flatten(1).abs().amax(dim=1) > 0).all()
-
-
-def test_vision_transformer_takes_its_own_size_whatever_the_dataset_has():
-    assert default_spec(VIT_B_16, 64).size == default_spec(VIT_B_16, 512).size == 224
-    assert default_spec(ALEXNET, 96).size == 96

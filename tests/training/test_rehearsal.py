@@ -73,12 +73,3 @@ def test_network_of_others_that_needs_larger_images_is_refused_with_a_size(tmp_p
     assert caught.value.message.startswith("'timm:inception_v3' cannot learn from images of 32 pixels: ")
     assert caught.value.hint == ("build-dataset with --size 299, which it was published with, or choose another --arch")
     assert not (tmp_path / "run").exists()
-
-
-def test_run_of_nothing_but_plain_epochs_is_refused_before_it_begins(tmp_path: Path) -> None:
-    data = str(tiny_dataset(tmp_path / "tiny"))
-    overrides = {"method": "pgi", "group": "view", "epochs": 1}
-    with pytest.raises(UsageError) as caught:
-        train(data, arch="small-cnn", overrides=overrides, out=tmp_path / "run", device="cpu", threads=1)
-    assert caught.value.message == "--epochs is '1', and the first 1 of 'pgi' are plain training"
-    assert not (tmp_path / "run").exists()

@@ -6,7 +6,6 @@ from torch.nn import functional
 from cxrshort.errors import UsageError
 from cxrshort.models.outputs import Task
 from cxrshort.training.data.batches import Batch, Share
-from cxrshort.training.objectives.erm import ERM
 from cxrshort.training.task import batch_loss
 
 
@@ -19,9 +18,6 @@ def test_segmenter_learns_from_the_masks_of_the_batch() -> None:
     with pytest.raises(UsageError) as caught:
         batch_loss(Task("masks"), logits, batch._replace(masks=None))
     assert caught.value.message == "a segmenter learns from masks, and the dataset has none"
-    with pytest.raises(UsageError) as caught:
-        ERM(task=Task("masks")).check(None, None)
-    assert caught.value.message == "'erm of masks' needs masks of where evidence may lie"
 
 
 def test_micro_batch_counts_with_its_share_of_the_step() -> None:

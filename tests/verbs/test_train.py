@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -19,8 +18,6 @@ from cxrshort.errors import CxrshortError, OutputError, UsageError, WorkFailedEr
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.scoring import score
 from cxrshort.stats.auc import auc
-from cxrshort.training import recipes
-from cxrshort.training.folders import default_folder
 from cxrshort.training.job import CHECKPOINT
 from cxrshort.verbs.train import train
 
@@ -168,42 +165,6 @@ def test_loss_that_is_no_number_ends_the_run_and_leaves_it_unfinished(tiny: Path
     assert error.message == "a weight is no longer a number in epoch 1, step 1; nothing was saved before it"
     assert (tmp_path / "run" / "unfinished.json").exists()
     assert not (tmp_path / "run" / "run.json").exists()
-
-
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        ({}, "runs/tiny/small-cnn/erm/replicate-0"),
-        ({"epochs": 3}, "runs/tiny/small-cnn/erm+epochs-3/replicate-0"),
-        (
-            {"labels": "A,B", "weights": "a/b.pt"},
-            "runs/tiny/small-cnn/erm+weights-a-b.pt-5032be+labels-A_B/replicate-0",
-        ),
-    ],
-)
-def test_default_folder_names_what_is_off_its_default(settings: dict[str, object], expected: str) -> None:
-    recipe = recipes.load("standard", overrides=settings)
-    assert default_folder("tiny", "small-cnn", recipe, replicate=0, seed=0) == Path(expected)
-
-
-def test_default_folder_names_recipe_seed_and_replicate() -> None:
-    recipe = recipes.load("degrave2021")
-    got = default_folder("I", "densenet121", recipe, replicate=2, seed=7)
-    assert got == Path("runs/I/densenet121/erm+degrave2021/replicate-2-seed-7")
-    named = default_folder("I", "densenet121", recipe, replicate=2, seed=7, name="x")
-    assert named == Path("runs/I/densenet121/erm/x")
-
-
-def test_default_folder_is_left_alone_by_makefiles_and_tells_trainings_apart() -> None:
-    groups = ['sex == "M"', 'sex != "M"', "sex", "sex,view", "sex_view", "a:b", "a#b", "a$b", "a%b", "ä b"]
-    folders = [
-        default_folder("I", "resnet18", recipes.load("standard", overrides={"method": "irm", "group": each}),
-                       replicate=0, seed=1, grid=["learning_rate", "batch_size"])
-        for each in groups
-    ]  # fmt: skip
-    assert len(set(folders)) == len(groups)
-    assert all(re.fullmatch(r"[\w./+-]+", str(each)) for each in folders)
-    assert folders[2] == Path("runs/I/resnet18/irm+group-sex+grid-learning-rate_batch-size/replicate-0-seed-1")
 
 
 # Real kills. Enough steps that a watcher sees the moment it waits for: 50 steps an epoch, several epochs.

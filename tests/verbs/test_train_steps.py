@@ -1,7 +1,6 @@
 """How training takes its steps: passes, averages, balance, weights, compilation, curves."""
 
 import importlib.util
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,9 @@ from safetensors.torch import load_file
 
 from cxrshort import dataset as datasets
 from cxrshort.errors import UsageError
-from cxrshort.training import recipes, tracking
+from cxrshort.training import recipes
 from cxrshort.verbs.train import train
 
-from ..cli.console import cxrshort_here
 from ..training.tiny import tiny_dataset
 
 QUICK = {"arch": "small-cnn", "device": "cpu", "precision": "fp32", "threads": 1}
@@ -23,31 +21,6 @@ QUICK = {"arch": "small-cnn", "device": "cpu", "precision": "fp32", "threads": 1
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
     return str(tiny_dataset(tmp_path / "tiny"))
-
-
-def test_each_option_reaches_the_model_and_is_recorded(tiny: str, tmp_path: Path) -> None:
-    options = {
-        "plain": [],
-        "accumulate": ["--accumulate", "2"],
-        "clip_norm": ["--set", "clip_norm=0.01"],
-        "ema": ["--set", "ema=0.9"],
-        "balance": ["--balance", "label"],
-        "class_weights": ["--class-weights"],
-    }
-    common = ["train", "--dataset", tiny, "--arch", "small-cnn", "--epochs", "1", "--threads", "1", "--device", "cpu"]
-    models = {}
-    for name, words in options.items():
-        # Labels of unequal number, so that their weights are not 1.
-        done = cxrshort_here(*common, "--labels", "Edema", "--batch-size", "12", *words, "--select-label", "Edema",
-                             "--out", tmp_path / name, "--quiet")  # fmt: skip
-        assert done.exit_code == 0, done.stderr
-        models[name] = (tmp_path / name / "model.safetensors").read_bytes()
-        if name != "plain":
-            arguments = json.loads((tmp_path / name / "run.json").read_text())["arguments"]
-            assert arguments[name] != getattr(recipes.load("standard"), name)
-    assert len(set(models.values())) == len(options)
-    names = {tuple(load_file(tmp_path / name / "model.safetensors")) for name in options}
-    assert len(names) == 1
 
 
 @pytest.mark.parametrize(
@@ -143,26 +116,6 @@ def test_compiled_network_keeps_its_names_and_learns_the_same(tiny: str, tmp_pat
     eager, compiled_weights = weights
     assert list(eager) == list(compiled_weights)
     assert max(float((eager[key] - compiled_weights[key]).abs().max()) for key in eager) < 1e-3
-
-
-class Recorder:
-    """Keep what a TensorBoard writer would be given."""
-
-    def __init__(self) -> None:
-        self.points: list[tuple[str, float, int]] = []
-
-    def add_scalar(self, tag: str, value: float, step: int) -> None:
-        self.points.append((tag, value, step))
-
-    def flush(self) -> None:
-        """Do nothing."""
-
-
-def test_events_become_points_of_curves_that_count_the_steps_of_the_run() -> None:
-    writer = Recorder()
-    tracking.record({"event": "step", "epoch": 2, "step": 4, "steps": 10, "loss": 0.5}, writer, steps=10)
-    tracking.record({"event": "epoch", "epoch": 2, "loss": 0.4, "score": 0.9}, writer, steps=10)
-    assert writer.points == [("step/loss", 0.5, 14), ("epoch/loss", 0.4, 20), ("epoch/score", 0.9, 20)]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorboard") is not None, reason="tensorboard is installed")

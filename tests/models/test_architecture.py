@@ -1,4 +1,4 @@
-"""Where the weights of a network may start from."""
+"""Heads in full precision, seeded starts, and where the weights of a network may start from."""
 
 import os
 import re
@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.models import DenseNet121_Weights, densenet121
 
 from cxrshort.errors import CxrshortError, DataError, MissingInputError, UsageError
 from cxrshort.models import ARCHITECTURES
-from cxrshort.models.architecture import Architecture, initialise
+from cxrshort.models.architecture import Architecture, FullPrecisionLinear, initialise, load_backbone
 from cxrshort.registry import load
 
 SMALL: Architecture = load(ARCHITECTURES, "small-cnn", kind="architecture")
@@ -33,6 +33,28 @@ def fails(path: Path | str, architecture: Architecture = SMALL) -> CxrshortError
 
 def equals(network: torch.nn.Module, state: dict[str, Tensor]) -> bool:
     return all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
+
+
+def test_full_precision_head_shares_parameters_and_ignores_autocast() -> None:
+    layer = nn.Linear(3, 2)
+    head = FullPrecisionLinear.like(layer)
+    assert head.weight is layer.weight and head.bias is layer.bias
+    images = torch.rand(4, 3)
+    expected = images @ layer.weight.T + layer.bias
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layer(images).dtype == torch.bfloat16
+        torch.testing.assert_close(head(images), expected)
+    with pytest.raises(TypeError, match="ReLU is not a linear layer"):
+        FullPrecisionLinear.like(nn.ReLU())
+
+
+def test_start_is_a_function_of_the_seed_and_leaves_the_generator_alone() -> None:
+    before = torch.get_rng_state()
+    first, again, other = (
+        initialise(SMALL, 2, weights="none", seed=seed).state_dict()["0.weight"] for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +96,14 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path, state: dict
     pattern = rf"'{tmp_path}/w.safetensors' does not fit densenet121: \d+ tensors differ, such as 'features\..*'"
     assert re.fullmatch(pattern, error.message)
     assert error.hint == "give the --arch that the file was made with"
+
+
+def test_state_that_lacks_a_tensor_is_refused(state: dict[str, Tensor]) -> None:
+    network = initialise(SMALL, 2, weights="none", seed=0)
+    state = {**state, "0.weight": torch.zeros(1)}
+    del state["3.weight"]
+    with pytest.raises(DataError, match=r"'x\.pt' does not fit small-cnn: 2 tensors differ, such as '0\.weight'"):
+        load_backbone(network, state, architecture=SMALL, source="x.pt")
 
 
 def test_tensor_of_another_shape_is_refused(tmp_path: Path, state: dict[str, Tensor]) -> None:

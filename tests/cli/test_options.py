@@ -1,0 +1,67 @@
+"""Options that mean the same in every command."""
+
+import pytest
+import typer
+
+from cxrshort.cli import options
+from cxrshort.cli.app import app
+from cxrshort.errors import UsageError
+
+
+def parameters() -> dict[str, dict[str, object]]:
+    """Return the options of every command by their first name."""
+    root = typer.main.get_command(app)
+    commands = root.commands  # type: ignore[attr-defined]
+    return {
+        name: {each.opts[0]: each for each in command.params if hasattr(each, "is_flag")}
+        for name, command in commands.items()
+    }
+
+
+def test_option_of_one_name_says_the_same_in_every_command() -> None:
+    shared = ("--out", "--device", "--precision", "--threads", "--json", "--quiet", "--verbose", "--force", "--resume")
+    by_command = parameters()
+    for name in (*shared, "--jobs", "--dry-run"):
+        texts = {command[name].help for command in by_command.values() if name in command}  # type: ignore[attr-defined]
+        assert len(texts) == 1, name
+
+
+def test_every_option_has_a_heading_a_phrase_and_a_placeholder_for_its_value() -> None:
+    for command, found in parameters().items():
+        for name, option in found.items():
+            if name in ("--help", "--install-completion", "--show-completion"):
+                continue
+            assert option.rich_help_panel, (command, name)  # type: ignore[attr-defined]
+            text = option.help  # type: ignore[attr-defined]
+            assert text.endswith(".") and (text[0].isupper() or not text[0].isalpha() or " " in text), (command, name)
+            assert option.is_flag or option.metavar, (command, name)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("least", "most", "value", "fits"), [
+    (1, None, "0", False), (1, None, "1", True), (0, 4, "5", False), (0, 4, "4", True), (None, None, "-9", True),
+])  # fmt: skip
+def test_option_takes_the_numbers_from_its_least_to_its_most(
+    least: int | None, most: int | None, value: str, fits: bool
+) -> None:
+    small = typer.Typer()
+
+    @small.command()
+    def command(
+        number: int = options.option("--number", text="A number.", panel="Data", metavar="N", least=least, most=most),
+    ) -> None:
+        typer.echo(str(number))
+
+    result = typer.testing.CliRunner().invoke(small, ["--number", value])
+    assert (result.exit_code == 0) is fits
+    assert not fits or result.stdout == f"{value}\n"
+
+
+def test_quiet_and_verbose_exclude_each_other() -> None:
+    options.check_loudness(quiet=True, verbose=False)
+    options.check_loudness(quiet=False, verbose=True)
+    with pytest.raises(UsageError) as caught:
+        options.check_loudness(quiet=True, verbose=True)
+    assert (caught.value.message, caught.value.hint) == (
+        "--quiet and --verbose exclude each other",
+        "give one of them",
+    )

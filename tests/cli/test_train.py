@@ -1,0 +1,82 @@
+"""``train`` from the options to what the run records."""
+
+import json
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from cxrshort.models import checkpoint
+from cxrshort.training import recipes
+
+from ..training.tiny import tiny_dataset
+from .console import cxrshort_here, failure
+
+CPU = ("--device", "cpu", "--precision", "fp32", "--threads", 1, "--quiet")
+OPTIONS = {
+    "--epochs": ("epochs", 1),
+    "--batch-size": ("batch_size", 12),
+    "--lr": ("learning_rate", 0.02),
+    "--weight-decay": ("weight_decay", 0.0),
+    "--optimizer": ("optimizer", "sgd"),
+    "--schedule": ("schedule", "constant"),
+    "--augment": ("augment", "degrave"),
+    "--patience": ("patience", 4),
+    "--accumulate": ("accumulate", 2),
+    "--labels": ("labels", "Edema,COVID-19"),
+    "--select-label": ("select_label", "Edema"),
+    "--empty-labels": ("empty_labels", "zero"),
+    "--set": ("momentum", "momentum=0.5"),
+}
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    return str(tiny_dataset(tmp_path / "tiny", size=16))
+
+
+def test_options_and_settings_stand_in_the_model_file(tiny: str, tmp_path: Path) -> None:
+    words = [word for option, (_, value) in OPTIONS.items() for word in (option, value)]
+    numbers = ("--seed", 5, "--replicate", 1)
+    result = cxrshort_here("train", "--dataset", tiny, "--arch", "small-cnn", *words, *numbers, "--out", "run", *CPU)
+    assert result.exit_code == 0, result.stderr
+    description = checkpoint.describe(tmp_path / "run" / "model.safetensors")
+    expected = {name: value for name, value in OPTIONS.values()} | {"momentum": 0.5}
+    assert {name: description.recipe[name] for name in expected} == expected
+    assert not [name for name, value in expected.items() if value == getattr(recipes.load("standard"), name)]
+    assert (description.seed, description.replicate, description.labels) == (5, 1, ("Edema", "COVID-19"))
+
+
+def test_each_option_reaches_the_model_and_is_recorded(tiny: str, tmp_path: Path) -> None:
+    options = {
+        "plain": [],
+        "accumulate": ["--accumulate", "2"],
+        "clip_norm": ["--set", "clip_norm=0.01"],
+        "ema": ["--set", "ema=0.9"],
+        "balance": ["--balance", "label"],
+        "class_weights": ["--class-weights"],
+    }
+    common = ["train", "--dataset", tiny, "--arch", "small-cnn", "--epochs", "1", "--threads", "1", "--device", "cpu"]
+    models = {}
+    for name, words in options.items():
+        # Labels of unequal number, so that their weights are not 1.
+        done = cxrshort_here(*common, "--labels", "Edema", "--batch-size", "12", *words, "--select-label", "Edema",
+                             "--out", tmp_path / name, "--quiet")  # fmt: skip
+        assert done.exit_code == 0, done.stderr
+        models[name] = (tmp_path / name / "model.safetensors").read_bytes()
+        if name != "plain":
+            arguments = json.loads((tmp_path / name / "run.json").read_text())["arguments"]
+            assert arguments[name] != getattr(recipes.load("standard"), name)
+    assert len(set(models.values())) == len(options)
+    names = {tuple(load_file(tmp_path / name / "model.safetensors")) for name in options}
+    assert len(names) == 1
+
+
+@pytest.mark.parametrize(("words", "missing"), [(("--arch", "small-cnn"), "--dataset"), (("--dataset", "I"), "--arch")])
+def test_dataset_and_architecture_are_asked_for(words: tuple[str, ...], missing: str) -> None:
+    assert failure(cxrshort_here("train", *words)) == (
+        2,
+        f"{missing} is missing",
+        "cxrshort train --dataset phantom-I --arch densenet121",
+    )

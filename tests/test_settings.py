@@ -1,0 +1,50 @@
+"""Settings written as NAME=VALUE."""
+
+import pytest
+
+from cxrshort.errors import UsageError
+from cxrshort.settings import describe, meanings, parse_value
+
+
+@pytest.mark.parametrize(
+    ("text", "like", "value"),
+    [("TRUE", False, True), ("false", True, False), ("7", 1, 7), ("7", 1.0, 7.0), ("1e-3", 1.0, 0.001), ("7", "", "7")],
+)
+def test_value_has_the_type_of_its_default(text, like, value):
+    found = parse_value(text, like=like, said="x")
+    assert found == value and type(found) is type(like)
+
+
+@pytest.mark.parametrize(
+    ("text", "like", "rule"),
+    [("1", False, "true or false"), ("1.5", 1, "a whole number"), ("much", 1.0, "a number"), ("", 1, "a whole number")],
+)
+def test_value_of_another_type_is_refused(text, like, rule):
+    with pytest.raises(UsageError) as caught:
+        parse_value(text, like=like, said=f"--set x={text}")
+    assert caught.value.message == f"--set x={text}: it must be {rule}"
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [(True, "true or false"), (1, "whole number"), (0.5, "number"), ("a", "text"), (None, "text")]
+)
+def test_setting_is_described_by_the_type_of_its_default(value, kind):
+    assert describe("x", value, "why") == {"name": "x", "type": kind, "default": value, "meaning": "why"}
+
+
+class Documented:
+    """Say something.
+
+    Args:
+        first: one ``"word"`` that
+            goes on.
+        second: two.
+
+    Raises:
+        third: not an argument.
+    """
+
+
+def test_meanings_are_the_arguments_of_a_docstring_in_one_line():
+    assert meanings(Documented) == {"first": "one 'word' that goes on.", "second": "two."}
+    assert meanings(type("Silent", (), {"__doc__": ""})) == {}
