@@ -1,11 +1,21 @@
-"""Gradients of a score with respect to the images."""
+"""Gradients of a score with respect to the images (Simonyan et al. 2014).
+
+The gradient of a logit at a pixel is what the logit would gain, to first order, if the pixel went from black (0) to
+white (1). One backward pass through the sum of a batch's scores gives the gradients of all its images, since the score
+of an image does not depend on the others.
+
+What would invalidate it: the slope at a point says nothing of how far it holds. Where a logit is saturated, decisive
+pixels have small slopes.
+"""
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 
 from cxrshort.attribution.batch_norm import BatchNormRule
-from cxrshort.attribution.passes import Explained, Phase, exact
+from cxrshort.attribution.contract import AttributionMethod, Requirements, Resources
+from cxrshort.attribution.passes import Explained, Phase, chosen, exact
 
 
 def explain(
@@ -37,3 +47,12 @@ def explain(
         logits: Tensor = model(images)
         gradients = phase.gradient(score(logits).sum(), images, create_graph=create_graph)
     return Explained(gradients, logits if create_graph else logits.detach())
+
+
+def slopes(model: nn.Module, images: Tensor, outputs: Tensor, *, settings: Any, resources: Resources) -> Tensor:
+    """Return d logit / d image, (N, C, H, W); see :class:`~cxrshort.attribution.contract.MapFunction`."""
+    del settings, resources
+    return explain(model, images, score=lambda logits: chosen(logits, outputs)).maps
+
+
+GRADIENT = AttributionMethod("gradient", slopes, requires=Requirements(gradients=True))
