@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from cxrshort.attribution.passes import Explained
 from cxrshort.errors import UsageError
 from cxrshort.models.scoring import SCORING_BATCH, evaluating
 from cxrshort.registry import check_name
@@ -70,6 +71,22 @@ class MapFunction(Protocol):
         ...
 
 
+class LearnFunction(Protocol):
+    """Explain a batch of a training step: maps and logits of one forward pass, both with their graph."""
+
+    def __call__(self, model: nn.Module, images: Tensor, outputs: Tensor, *, settings: Any, bn: str) -> Explained:
+        """Return maps (N, C, H, W), signed, in logits, and logits (N, L); a loss on both can be differentiated.
+
+        Args:
+            model: maps images (N, C, H, W) in [0, 1] to logits (N, L); in the mode that it is in.
+            images: (N, C, H, W).
+            outputs: (N,) int64, the logit to explain in each image.
+            settings: of the method's ``Settings``; None where it has no options.
+            bn: see :class:`~cxrshort.attribution.batch_norm.BatchNormRule`.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class NoSettings:
     """Stand for the settings of a method that has no options."""
@@ -84,12 +101,15 @@ class AttributionMethod:
         function: computes the maps of a batch.
         Settings: a frozen dataclass of the method's options, each declared by :func:`option`.
         requires: what the method needs.
+        learn: the same maps as part of a loss, for training objectives; None where no loss can be differentiated
+            through them.
     """
 
     name: str
     function: MapFunction
     Settings: Callable[..., Any] = NoSettings
     requires: Requirements = Requirements()
+    learn: LearnFunction | None = None
 
     def __call__(
         self,

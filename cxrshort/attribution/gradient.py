@@ -13,9 +13,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cxrshort.attribution.batch_norm import BatchNormRule
+from cxrshort.attribution.batch_norm import BATCH_NORM_RULES, BatchNormRule
 from cxrshort.attribution.contract import AttributionMethod, Requirements, Resources
 from cxrshort.attribution.passes import Explained, Phase, chosen, exact
+from cxrshort.registry import check_name
 
 
 def explain(
@@ -35,12 +36,16 @@ def explain(
         bn: see :class:`~cxrshort.attribution.batch_norm.BatchNormRule`; of no effect on a model in eval mode.
         create_graph: whether a loss on the gradients is to be differentiated.
 
+    Raises:
+        UsageError: an unknown rule for batch norm.
+
     Example:
         >>> import torch
         >>> model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
         >>> explain(model, torch.rand(5, 1, 4, 4), score=lambda logits: logits[:, 1]).maps.shape
         torch.Size([5, 1, 4, 4])
     """
+    check_name(BATCH_NORM_RULES, bn, kind="rule for batch norm")
     images = images.detach().requires_grad_()
     phase = Phase()
     with exact(images), BatchNormRule(bn, phase):
@@ -55,4 +60,10 @@ def slopes(model: nn.Module, images: Tensor, outputs: Tensor, *, settings: Any, 
     return explain(model, images, score=lambda logits: chosen(logits, outputs)).maps
 
 
-GRADIENT = AttributionMethod("gradient", slopes, requires=Requirements(gradients=True))
+def learnable_slopes(model: nn.Module, images: Tensor, outputs: Tensor, *, settings: Any, bn: str) -> Explained:
+    """Return :func:`slopes` and the logits; see :class:`~cxrshort.attribution.contract.LearnFunction`."""
+    del settings
+    return explain(model, images, score=lambda logits: chosen(logits, outputs), bn=bn, create_graph=True)
+
+
+GRADIENT = AttributionMethod("gradient", slopes, requires=Requirements(gradients=True), learn=learnable_slopes)

@@ -12,7 +12,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from cxrshort.attribution.contract import AttributionMethod, Requirements, Resources
-from cxrshort.attribution.gradient import slopes
+from cxrshort.attribution.gradient import learnable_slopes, slopes
+from cxrshort.attribution.passes import Explained
 
 
 def slopes_times_pixels(
@@ -22,4 +23,11 @@ def slopes_times_pixels(
     return images * slopes(model, images, outputs, settings=settings, resources=resources)
 
 
-GRADIENT_X_INPUT = AttributionMethod("gradient-x-input", slopes_times_pixels, requires=Requirements(gradients=True))
+def _learnable(model: nn.Module, images: Tensor, outputs: Tensor, *, settings: Any, bn: str) -> Explained:
+    maps, logits = learnable_slopes(model, images, outputs, settings=settings, bn=bn)
+    return Explained(images * maps, logits)
+
+
+GRADIENT_X_INPUT = AttributionMethod(
+    "gradient-x-input", slopes_times_pixels, requires=Requirements(gradients=True), learn=_learnable
+)

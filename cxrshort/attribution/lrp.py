@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from cxrshort.attribution.batch_norm import BatchNormRule
+from cxrshort.attribution.batch_norm import BATCH_NORM_RULES, BatchNormRule
 from cxrshort.attribution.contract import AttributionMethod, Requirements, Resources, check_options, option
 from cxrshort.attribution.first_layer import FIRST_LAYER_RULES, Stem, no_stem
 from cxrshort.attribution.passes import Explained, Phase, chosen, exact
@@ -144,6 +144,7 @@ def explain(
 ) -> Explained:
     """Return the maps of :func:`relevance` and the logits of the same forward pass; arguments and errors as there."""
     check_name(FIRST_LAYER_RULES, first_layer, kind="rule for the first layer")
+    check_name(BATCH_NORM_RULES, bn, kind="rule for batch norm")
     images = images.detach().requires_grad_()
     with exact(images), explaining(_per_image(epsilon, images), bn=bn, watch=first_layer == "box") as explainer:
         logits: Tensor = model(images)
@@ -298,4 +299,16 @@ def _maps(model: nn.Module, images: Tensor, outputs: Tensor, *, settings: LRPSet
     return relevance(model, images, outputs=outputs, epsilon=settings.epsilon, first_layer=settings.first_layer)
 
 
-LRP = AttributionMethod("lrp", _maps, Settings=LRPSettings, requires=Requirements(gradients=True))
+def _learnable(model: nn.Module, images: Tensor, outputs: Tensor, *, settings: LRPSettings, bn: str) -> Explained:
+    return explain(
+        model,
+        images,
+        outputs=outputs,
+        epsilon=settings.epsilon,
+        bn=bn,
+        first_layer=settings.first_layer,
+        create_graph=True,
+    )
+
+
+LRP = AttributionMethod("lrp", _maps, Settings=LRPSettings, requires=Requirements(gradients=True), learn=_learnable)

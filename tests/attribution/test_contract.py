@@ -302,6 +302,46 @@ def test_what_a_method_requires_is_asked_for(method: AttributionMethod) -> None:
             method(detector(), images, zeros(3), **given)
 
 
+def test_maps_that_a_loss_learns_from_are_those_of_the_method(method: AttributionMethod) -> None:
+    if method.learn is None:
+        pytest.skip(f"no loss is differentiated through {method.name}")
+    model, images, outputs = detector(3).double(), films(channels=3).double(), torch.tensor([0, 1, 0])
+    maps, logits = method.learn(model, images, outputs, settings=method.Settings(), bn="batch-detached")
+    expected = method(model, images, outputs)
+    torch.testing.assert_close(maps.sum(1).float(), expected)
+    torch.testing.assert_close(logits, model(images))
+
+
+def test_loss_on_maps_and_logits_has_the_slope_of_central_differences(method: AttributionMethod) -> None:
+    if method.learn is None:
+        pytest.skip(f"no loss is differentiated through {method.name}")
+    model, images, learn = detector().double().train(), films().double(), method.learn
+    model.network[3].eval()  # dropout would draw anew
+    parameters = list(model.parameters())
+    directions = [seeded_like(each, number) for number, each in enumerate(parameters)]
+
+    def loss() -> Tensor:
+        maps, logits = learn(model, images, torch.tensor([0, 1, 0]), settings=method.Settings(), bn="autograd")
+        return (maps**2).sum() * 10 + (logits**2).mean()
+
+    slopes = torch.autograd.grad(loss(), parameters, allow_unused=True)
+    found = sum(float((a * b).sum()) for a, b in zip(slopes, directions, strict=True) if a is not None)
+    values, step = [], 1e-6
+    for sign in (1, -1):
+        with torch.no_grad():
+            for parameter, direction in zip(parameters, directions, strict=True):
+                parameter += sign * step * direction
+        values.append(float(loss().detach()))
+        with torch.no_grad():
+            for parameter, direction in zip(parameters, directions, strict=True):
+                parameter -= sign * step * direction
+    assert found == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-5)
+
+
+def seeded_like(parameter: Tensor, seed: int) -> Tensor:
+    return torch.randn(parameter.shape, generator=torch.Generator().manual_seed(seed), dtype=parameter.dtype) / 10
+
+
 def mix(model: nn.Module, images: Tensor, outputs: Tensor, *, settings: Any, resources: Resources) -> Tensor:
     """Return each image less a reference that its own generator draws: a method of all requirements."""
     del model, outputs, settings

@@ -1,10 +1,12 @@
 """Gradients of a score with respect to the images."""
 
+import pytest
 import torch
 from torch import nn
 
 from cxrshort.attribution.contract import Resources
 from cxrshort.attribution.gradient import GRADIENT, explain
+from cxrshort.errors import UsageError
 
 
 def test_gradient_of_a_linear_model_is_its_weights():
@@ -55,3 +57,9 @@ def test_slopes_of_a_batch_in_one_pass_are_those_of_its_images_one_by_one():
         image = images[number].clone().requires_grad_()
         model(image[None])[0, outputs[number]].backward()
         torch.testing.assert_close(map_, image.grad[0])
+
+
+@pytest.mark.parametrize("rule", ["batch", "evil"])
+def test_rules_for_batch_norm_that_do_not_explain_are_refused(rule):
+    with pytest.raises(UsageError, match=f"'{rule}' is not a known rule for batch norm"):
+        explain(nn.Flatten(), torch.rand(2, 1, 1, 1), score=lambda logits: logits[:, 0], bn=rule)
