@@ -70,6 +70,8 @@ class _Lines:
             sys.stderr.write(
                 printable(f"scored {event['images']} images of {event['dataset']} with {event['model']}\n")
             )
+        elif kind == "note":
+            sys.stderr.write(printable(f"note: {event['text']}\n"))
         elif kind == "images":
             self._now = f"{event['done']:,} of {event['of']:,} images"
         elif kind == "step":
@@ -119,6 +121,8 @@ class _Live:
             done = event["epoch"] * event["steps"] + event["step"]
             text = f"{_run(event)}epoch {event['epoch'] + 1}/{event['epochs']}"
             self._bars.update(self._task, description=text, completed=done, total=total, facts=facts)
+        elif kind == "note":
+            self._bars.console.print(printable(f"note: {event['text']}"), markup=False, highlight=False)
         elif kind == "epoch":
             self._score = f"  validation {_measure(event)} {event['score']:.3f}"
         else:

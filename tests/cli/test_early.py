@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cxrshort.cli import early
+
 from ..test_imports import HEAVY
 from .console import environment
 
@@ -66,3 +68,15 @@ def test_only_the_first_process_of_torchrun_says_what_is_wrong(tmp_path: Path) -
         variables = {**environment(), "RANK": rank, "WORLD_SIZE": "2"}
         done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True)
         assert (done.returncode, len(done.stderr.splitlines())) == (66, lines), os.linesep.join([done.stderr])
+
+
+@pytest.mark.parametrize(
+    ("device", "quiet", "said"),
+    [("auto", False, "note: busy\n"), ("cpu", True, ""), ("cuda:0", False, "")],
+)
+def test_busy_machine_is_noted_on_stderr(
+    device: str, quiet: bool, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(early.contention, "prepare", lambda **words: "busy")
+    early.spare_threads(device=device, precision="auto", threads=None, quiet=quiet)
+    assert capsys.readouterr().err == said

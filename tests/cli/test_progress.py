@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from cxrshort.cli.progress import _heartbeat, _Lines
+from cxrshort.cli.progress import _bars, _heartbeat, _Lines, _Live
 
 STEP = {"event": "step", "epoch": 0, "epochs": 3, "step": 40, "steps": 90, "images_per_second": 231.4, "loss": 0.25}
 
@@ -19,6 +19,15 @@ def test_heartbeat_says_where_the_work_is(capsys: pytest.CaptureFixture[str]) ->
     lines({**STEP, "run": "replicate 1 (2 of 5)"})
     assert lines.beat().startswith("0 min: replicate 1 (2 of 5), epoch 1 of 3, ")
     assert capsys.readouterr().err == ""
+
+
+def test_note_of_a_run_is_shown_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    event = {"event": "note", "text": "the machine is busy\x1b[2J"}
+    _Lines()(event)
+    bars = _bars()
+    _Live(bars)(event)
+    shown = capsys.readouterr().err
+    assert shown.count("note: the machine is busy\\x1b[2J") == 2
 
 
 def test_heartbeat_beats_while_the_work_reports_nothing_and_stops_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
