@@ -8,10 +8,10 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
+from cxrshort import contention
 from cxrshort.errors import UsageError, WorkFailedError
 
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -98,16 +98,7 @@ def _present(name: str) -> torch.device:
 def _has_native_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    return device.type == "cpu" and "amx_bf16" in _cpu_flags()
-
-
-def _cpu_flags() -> set[str]:
-    """Return the processor's feature flags as Linux lists them; empty elsewhere."""
-    information = Path("/proc/cpuinfo")
-    if not information.exists():
-        return set()
-    lines = information.read_text(encoding="utf-8", errors="replace").splitlines()
-    return set(next((line for line in lines if line.startswith("flags")), "").split())
+    return device.type == "cpu" and contention.has_amx_bf16()
 
 
 def gpu_memory(compute: Compute) -> dict[str, int]:

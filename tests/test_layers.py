@@ -16,6 +16,7 @@ LAYERS = (
         "results",
         "events",
         "compute",
+        "contention",
         "distributed",
         "workers",
         "expressions",

@@ -42,7 +42,13 @@ def test_check_name_imports_nothing():
 
 
 @pytest.mark.parametrize(
-    "table", ["cxrshort.datasets:SOURCES", "cxrshort.models:ARCHITECTURES", "cxrshort.training:OBJECTIVES"]
+    "table",
+    [
+        "cxrshort.attribution:METHODS",
+        "cxrshort.datasets:SOURCES",
+        "cxrshort.models:ARCHITECTURES",
+        "cxrshort.training:OBJECTIVES",
+    ],
 )
 def test_looking_through_a_table_loads_nothing_heavy(table):
     module, _, name = table.partition(":")

@@ -17,6 +17,9 @@ from cxrshort.attribution.passes import Phase
 from cxrshort.registry import check_name
 
 BATCH_NORM_RULES = ("eval", "batch-detached", "autograd")
+"""Rules for a pass that explains and trains at the same time."""
+
+_ALL_RULES = (*BATCH_NORM_RULES, "batch")
 
 
 class BatchNormRule(TorchFunctionMode):
@@ -25,7 +28,8 @@ class BatchNormRule(TorchFunctionMode):
     Args:
         rule: ``"eval"`` normalises with the running statistics, whatever mode the network is in, and leaves them as
             they are; ``"batch-detached"`` computes what training computes, and explains with the statistics of the
-            batch as constants; ``"autograd"`` explains through the statistics.
+            batch as constants; ``"autograd"`` explains through the statistics; ``"batch"`` normalises as training does
+            and leaves the running statistics as they are, for a second pass over images that are not those of the data.
         phase: of the explanation that the network runs for.
 
     Raises:
@@ -34,7 +38,7 @@ class BatchNormRule(TorchFunctionMode):
 
     def __init__(self, rule: str, phase: Phase) -> None:
         super().__init__()
-        check_name(BATCH_NORM_RULES, rule, kind="rule for batch norm")
+        check_name(_ALL_RULES, rule, kind="rule for batch norm")
         self.rule = rule
         self.phase = phase
 
@@ -65,6 +69,8 @@ class BatchNormRule(TorchFunctionMode):
         """Stand in for ``torch.nn.functional.batch_norm``, whose argument names these are."""
         if self.rule == "eval" and running_mean is not None:
             training = False
+        if training and self.rule == "batch":
+            return functional.batch_norm(input, None, None, weight, bias, True, 0.0, eps)
         if not training:
             return functional.batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
         learnt, mean, inverse_deviation = torch.native_batch_norm(

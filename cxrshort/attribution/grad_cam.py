@@ -1,8 +1,13 @@
 """Grad-CAM on the last convolutional map (Selvaraju et al. 2017), differentiable.
 
-The map is relu(sum_c w_c f_c), where f is the last map of more than one pixel that the network computes, after its ReLU
-where it has one, and w_c the mean over positions of d logit / d f_c. It is found while the network runs, so stock
-networks need no layer name.
+The map is sum_c w_c f_c, where f is the last map of more than one pixel that the network computes, after its ReLU where
+it has one, and w_c the mean over places of d logit / d f_c. It is found while the network runs, so stock networks need
+no layer name. Training objectives use its positive part, as published.
+
+The attribution method keeps the sign, and enlarges the map to the image so that its sum stays what it is: the sum over
+pixels is sum_c w_c sum f_c. Behind an average pool, d logit / d f_c is the same at all places, so this is gradient
+times activation, the part of the logit that comes from the last map; with one linear layer on top, the logit less its
+bias.
 
 What would invalidate it: a map shows where the last layer is active, not where in the image the evidence lies. A
 network trained on its Grad-CAM can move activations without moving evidence (Bassi et al. 2024).
@@ -16,38 +21,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from cxrshort.attribution.contract import AttributionMethod, Requirements, Resources
 from cxrshort.attribution.passes import Explained, chosen, exact
 from cxrshort.errors import UsageError
+from cxrshort.models.classifier import Classifier
+from cxrshort.models.ensemble import Ensemble
 
 _ATTENTION = {functional.multi_head_attention_forward, functional.scaled_dot_product_attention}
-
-
-def grad_cam(
-    model: nn.Module,
-    images: Tensor,
-    *,
-    outputs: Tensor | None = None,
-    create_graph: bool = False,
-) -> Tensor:
-    """Return where the last convolutional map argues for one logit per image, (N, 1, H, W), 0 or more.
-
-    Args:
-        model: maps images to logits (N, L); its last maps are convolutional.
-        images: (N, C, H, W).
-        outputs: (N,) int64, which logit to explain in each image; None takes the highest.
-        create_graph: whether a loss on the maps is to be differentiated, through their channel weights too.
-
-    Raises:
-        UsageError: the network has no convolutional map.
-
-    Example:
-        >>> model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2))
-        >>> grad_cam(model, torch.rand(5, 1, 8, 8)).shape
-        torch.Size([5, 1, 8, 8])
-    """
-    images = images.detach().requires_grad_()  # so that a network whose parameters are frozen can be explained
-    maps = explain(model, images, outputs=outputs, learn_maps=create_graph, learn_weights=create_graph).maps
-    return maps if create_graph else maps.detach()
 
 
 def explain(
@@ -59,15 +39,45 @@ def explain(
     learn_maps: bool = True,
     learn_weights: bool = False,
 ) -> Explained:
-    """Return the maps of :func:`grad_cam` and the logits of the same forward pass.
+    """Return where the last convolutional map argues for one logit per image, (N, 1, H, W), and the logits.
+
+    Maps are 0 or more; maps and logits come from the same forward pass.
 
     Args:
-        model: as there, like ``images`` and ``outputs``.
+        model: maps images to logits (N, L); its last maps are convolutional.
         images: (N, C, H, W).
-        outputs: (N,) int64.
+        outputs: (N,) int64, which logit to explain in each image; None takes the highest.
         signs: (N,), 1 for evidence in favour of the logit, -1 for evidence against it; None is 1.
         learn_maps: whether the graph is kept, to learn from maps and logits.
         learn_weights: whether the channel weights are part of that graph.
+
+    Raises:
+        UsageError: the network has no convolutional map.
+
+    Example:
+        >>> model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2))
+        >>> explain(model, torch.rand(5, 1, 8, 8)).maps.shape
+        torch.Size([5, 1, 8, 8])
+    """
+    maps, logits = weighted_activations(
+        model, images, outputs=outputs, signs=signs, learn_maps=learn_maps, learn_weights=learn_weights
+    )
+    maps = functional.interpolate(maps.relu(), images.shape[-2:], mode="bilinear", align_corners=False)
+    return Explained(maps, logits)
+
+
+def weighted_activations(
+    model: nn.Module,
+    images: Tensor,
+    *,
+    outputs: Tensor | None = None,
+    signs: Tensor | None = None,
+    learn_maps: bool = False,
+    learn_weights: bool = False,
+) -> Explained:
+    """Return the signed maps at the size of the last convolutional map, (N, 1, h, w), and the logits.
+
+    Arguments and errors are those of :func:`explain`.
     """
     with exact(images), LastMap() as last:
         logits: Tensor = model(images)
@@ -78,8 +88,7 @@ def explain(
         (gradient,) = torch.autograd.grad(
             score, activations, create_graph=learn_weights, retain_graph=learn_maps or learn_weights
         )
-        maps = (gradient.mean((2, 3), keepdim=True) * activations).sum(1, keepdim=True).relu()
-        maps = functional.interpolate(maps, images.shape[-2:], mode="bilinear", align_corners=False)
+        maps = (gradient.mean((2, 3), keepdim=True) * activations).sum(1, keepdim=True)
     return Explained(maps, logits)
 
 
@@ -118,3 +127,55 @@ class LastMap(TorchFunctionMode):
                 "choose another method, larger images, or an architecture such as densenet121 or resnet18",
             )
         return self.activations
+
+
+def in_picture(maps: Tensor, model: nn.Module, images: Tensor) -> Tensor:
+    """Return maps in the size of the images, (N, 1, H, W): over what the network sees of them, and 0 outside.
+
+    Args:
+        maps: (N, 1, h, w).
+        model: that computed them.
+        images: (N, C, H, W).
+    """
+    height, width = images.shape[-2:]
+    top, left = 0, 0
+    if isinstance(model, Classifier):
+        top, left, height, width = model.window(height, width)
+    enlarged = images.new_zeros(len(images), 1, *images.shape[-2:])
+    enlarged[..., top : top + height, left : left + width] = spread(maps, height, width)
+    return enlarged
+
+
+def spread(maps: Tensor, height: int, width: int) -> Tensor:
+    """Resize maps (N, 1, h, w) to (N, 1, height, width) bilinearly, so that the sum of each stays what it is.
+
+    Example:
+        >>> spread(torch.tensor([[[[1.0, -3.0]]]]), 1, 4)
+        tensor([[[[ 0.5000,  0.0000, -1.0000, -1.5000]]]])
+    """
+    rows, columns = (_copies(*sizes, like=maps) for sizes in zip(maps.shape[-2:], (height, width), strict=True))
+    shares = maps / (rows[:, None] * columns)
+    return functional.interpolate(shares, (height, width), mode="bilinear", antialias=True, align_corners=False)
+
+
+def _copies(size: int, resized: int, *, like: Tensor) -> Tensor:
+    """Return how often each of so many places is counted in a row of another length, (size,)."""
+    # One place per column: torch 2.10 resizes a map one pixel wide with antialiasing as if its channels were its rows.
+    places = torch.eye(size, dtype=like.dtype, device=like.device)[None, None]
+    resampled = functional.interpolate(places, (resized, size), mode="bilinear", antialias=True, align_corners=False)
+    return resampled[0, 0].sum(dim=0)
+
+
+def _maps(model: nn.Module, images: Tensor, outputs: Tensor, *, settings: Any, resources: Resources) -> Tensor:
+    del settings, resources
+    if isinstance(model, Classifier) and isinstance(model.network, Ensemble):
+        raise UsageError(
+            f"'grad-cam' explains one network, and this is an ensemble of {len(model.network.members)}",
+            "explain its members, or choose another method such as gradient-x-input",
+        )
+    # A network whose parameters are frozen has a graph only from its images on.
+    maps = weighted_activations(model, images.requires_grad_(), outputs=outputs).maps.detach()
+    return in_picture(maps, model, images)
+
+
+GRAD_CAM = AttributionMethod("grad-cam", _maps, requires=Requirements(gradients=True))

@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,7 +28,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from cxrshort.attribution.batch_norm import BatchNormRule
+from cxrshort.attribution.batch_norm import BATCH_NORM_RULES, BatchNormRule
+from cxrshort.attribution.contract import AttributionMethod, Requirements, Resources, check_options, option
 from cxrshort.attribution.first_layer import FIRST_LAYER_RULES, Stem, no_stem
 from cxrshort.attribution.passes import Explained, Phase, chosen, exact
 from cxrshort.errors import UsageError
@@ -67,6 +69,27 @@ _NOT_PIECEWISE_LINEAR = {
     "softplus",
     "tanh",
 }
+
+
+@dataclass(frozen=True)
+class LRPSettings:
+    """Hold the options of layer-wise relevance propagation.
+
+    Args:
+        epsilon: added to what each ReLU returns before relevance is divided by it; a larger one makes maps smoother
+            and smaller.
+        first_layer: ``"epsilon"``, or ``"box"`` for the z-B rule, which lets black pixels carry relevance.
+
+    Raises:
+        UsageError: an option out of range.
+    """
+
+    epsilon: float = option(0.01, low=0)
+    first_layer: str = option("epsilon", names=FIRST_LAYER_RULES)
+
+    def __post_init__(self) -> None:
+        """Refuse options out of range."""
+        check_options(self, method="lrp")
 
 
 def relevance(
@@ -121,6 +144,7 @@ def explain(
 ) -> Explained:
     """Return the maps of :func:`relevance` and the logits of the same forward pass; arguments and errors as there."""
     check_name(FIRST_LAYER_RULES, first_layer, kind="rule for the first layer")
+    check_name(BATCH_NORM_RULES, bn, kind="rule for batch norm")
     images = images.detach().requires_grad_()
     with exact(images), explaining(_per_image(epsilon, images), bn=bn, watch=first_layer == "box") as explainer:
         logits: Tensor = model(images)
@@ -268,3 +292,23 @@ def _per_image(epsilon: float | Tensor, images: Tensor) -> Tensor:
         raise UsageError(f"epsilon '{values.min().item():g}' must not be below 0", "try 0.01")
     # 0 / tiny is 0, as the gate of an inactive ReLU is; its slope there, infinite, is what no ReLU hands on.
     return values.clamp(min=torch.finfo(values.dtype).tiny)
+
+
+def _maps(model: nn.Module, images: Tensor, outputs: Tensor, *, settings: LRPSettings, resources: Resources) -> Tensor:
+    del resources
+    return relevance(model, images, outputs=outputs, epsilon=settings.epsilon, first_layer=settings.first_layer)
+
+
+def _learnable(model: nn.Module, images: Tensor, outputs: Tensor, *, settings: LRPSettings, bn: str) -> Explained:
+    return explain(
+        model,
+        images,
+        outputs=outputs,
+        epsilon=settings.epsilon,
+        bn=bn,
+        first_layer=settings.first_layer,
+        create_graph=True,
+    )
+
+
+LRP = AttributionMethod("lrp", _maps, Settings=LRPSettings, requires=Requirements(gradients=True), learn=_learnable)

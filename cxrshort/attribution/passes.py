@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from cxrshort.errors import UsageError
+
 
 class Explained(NamedTuple):
     """Hold the maps of a batch and the logits of the same forward pass.
@@ -48,7 +50,18 @@ def exact(images: Tensor) -> Iterator[None]:
 
 
 def chosen(logits: Tensor, outputs: Tensor | None) -> Tensor:
-    """Return one logit of each image, (N,): that of ``outputs``, or the highest."""
+    """Return one logit of each image, (N,): that of ``outputs``, or the highest.
+
+    Raises:
+        UsageError: outputs on the CPU name a logit that the model does not have.
+    """
     if outputs is None:
         outputs = logits.detach().argmax(dim=1)
+    # Looking at outputs on a GPU would make each training step wait for it; those drawn for training are in range.
+    elif outputs.device.type == "cpu" and bool(((outputs < 0) | (outputs >= logits.shape[1])).any()):
+        wrong = outputs[(outputs < 0) | (outputs >= logits.shape[1])][0]
+        raise UsageError(
+            f"output '{int(wrong)}' is none of the model's, which has {logits.shape[1]}",
+            f"outputs are counted from 0 to {logits.shape[1] - 1}",
+        )
     return logits.gather(1, outputs.to(logits.device)[:, None])[:, 0]

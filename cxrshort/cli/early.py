@@ -1,11 +1,15 @@
-"""Refuse mistyped names and absent files before anything heavy is imported: torch and pandas take seconds to load."""
+"""What happens before anything heavy is imported: torch and pandas take seconds to load.
+
+Mistyped names and absent files are refused, and torch's threads are told how to wait on a busy machine.
+"""
 
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from cxrshort import registry
+from cxrshort import contention, registry
+from cxrshort.cli.tables import notes
 from cxrshort.errors import MissingInputError
 
 
@@ -93,3 +97,10 @@ def models(names: Iterable[str]) -> None:
             dataset(said)
         if ":" not in name and "?" not in name and not Path(name).exists():
             raise MissingInputError(f"'{name}' does not exist", "cxrshort train makes a model")
+
+
+def spare_threads(*, device: str, precision: str, threads: int | None, quiet: bool) -> None:
+    """Choose how torch's threads wait, and say so where other processes keep the machine busy."""
+    note = "" if device.startswith("cuda") else contention.prepare(precision=precision, threads=threads)
+    if note and not quiet:
+        notes([note])

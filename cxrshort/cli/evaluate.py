@@ -90,6 +90,7 @@ def evaluate(
         early.models(models)
         for name in dataset:
             early.dataset(name)
+    early.spare_threads(device=device, precision=precision, threads=threads, quiet=quiet)
     from cxrshort.verbs.evaluate import evaluate as run
 
     with progress(quiet=quiet or not first) as report, quiet_unless(first):

@@ -71,6 +71,8 @@ class _Lines:
             sys.stderr.write(printable(f"{_run(event)}epoch {event['epoch']}: {measures}, {event['seconds']:.0f} s\n"))
         elif kind == "trial":
             self._trial(event)
+        elif kind == "note":
+            sys.stderr.write(printable(f"note: {event['text']}\n"))
         elif kind == "step":
             where = f"{_run(event)}epoch {event['epoch']} of {event['epochs']}"
             speed = f"{speed_text(event['images_per_second'])}, loss {event['loss']:.4f}"
@@ -133,6 +135,8 @@ class _Live:
             self._bars.update(self._task, description=text, completed=done, total=total, facts=facts)
         elif kind == "trial":
             self._bars.update(self._task, description=_trial(event))
+        elif kind == "note":
+            self._bars.console.print(printable(f"note: {event['text']}"), markup=False, highlight=False)
         elif kind == "epoch":
             self._score = f"  validation {_measure(event)} {event['score']:.3f}"
         elif "of" in event:

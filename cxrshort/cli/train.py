@@ -373,6 +373,7 @@ def train(
     first = early.is_first()
     with processes.quiet_unless(first):
         overrides = training_settings.checked(options, settings or (), dataset=dataset, arch=arch, recipe=recipe)
+    early.spare_threads(device=device, precision=precision, threads=threads, quiet=quiet)
     from cxrshort.verbs.train import train as run
 
     with progress(quiet=quiet or not first) as report, processes.quiet_unless(first):

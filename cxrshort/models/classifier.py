@@ -95,10 +95,21 @@ class Classifier(nn.Module):
         """
         size = self.spec.size
         if self.spec.crop < 1:
-            images = _centre(images, self.spec.crop)
+            top, left, height, width = self.window(*images.shape[-2:])
+            images = images[..., top : top + height, left : left + width]
         if images.shape[-2:] != (size, size):
             images = functional.interpolate(images, (size, size), mode="bilinear", antialias=True, align_corners=False)
         return images
+
+    def window(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Return the part of an image that the network sees: top, left, height and width in pixels.
+
+        Args:
+            height: of the image.
+            width: of the image.
+        """
+        seen = [max(1, round(side * self.spec.crop)) for side in (height, width)]
+        return (height - seen[0]) // 2, (width - seen[1]) // 2, seen[0], seen[1]
 
     def normalise(self, images: Tensor) -> Tensor:
         """Return the network's own input, (N, channels, size, size), in channels-last memory."""
@@ -107,9 +118,3 @@ class Classifier(nn.Module):
             images = images.mean(dim=1, keepdim=True)
         images = images.expand(-1, self.spec.channels, -1, -1)
         return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-
-
-def _centre(images: Tensor, share: float) -> Tensor:
-    height, width = (max(1, round(side * share)) for side in images.shape[-2:])
-    top, left = (images.shape[-2] - height) // 2, (images.shape[-1] - width) // 2
-    return images[..., top : top + height, left : left + width]

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from cxrshort import forecasts, runs
+from cxrshort import contention, forecasts, runs
 from cxrshort.compute import deterministic, enough_memory, gpu_memory
 from cxrshort.figures import plots
 from cxrshort.figures.plots import EpochPoint
@@ -149,11 +149,14 @@ def _report(run: runs.Run, job: TrainingJob, learner: Learner, checkpoint: Check
         return runs.silent
     steps = len(learner.batches)
     first_step = checkpoint.epoch * steps + checkpoint.step
+    epochs = contention.SlowEpochs()
     writers: list[tracking.Writer] = []  # opened by the first event, so that a run without any leaves no folder
 
     def report(event: Mapping[str, Any]) -> None:
         run.log(event)
         job.report(event)
+        if event["event"] == "epoch" and (note := epochs.note(event["seconds"])):
+            job.report({"event": "note", "text": note})
         if job.tensorboard and not writers:
             writers.append(tracking.open_writer(run.path("tensorboard"), step=first_step))
         for writer in writers:

@@ -7,7 +7,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
-from cxrshort import __version__, forecasts, places
+from cxrshort import __version__, contention, forecasts, places
 from cxrshort import dataset as datasets
 from cxrshort import manifest as manifests
 from cxrshort.compute import choose_compute
@@ -30,8 +30,6 @@ EXTRAS = {
 """Optional parts: the distribution, and what needs it."""
 
 NOT_BUILT = "this verb is not built yet"
-_BUSY = 0.75
-"""Other processes' load, as a share of the cores, from which training is slowed down markedly."""
 
 
 def doctor(model: str | None = None, *, dataset: str | None = None, device: str = "auto") -> Result:
@@ -76,9 +74,12 @@ def _describe_extra(row: Mapping[str, str]) -> str:
 
 
 def _describe_machine(machine: Mapping[str, Any]) -> list[tuple[str, str]]:
-    load = f"{machine['load']:.1f} on {machine['cores']} cores"
+    load = f"other processes use {machine['load']:.1f} of {machine['cores']} cores"
     if machine["busy"]:
-        load += ": other programs keep it busy, which slows training; --threads 1 suffers least"
+        load += (
+            f", which slows training down; --threads {machine['free_cores']} uses the free cores alone; "
+            "in fp32 GOMP_SPINCOUNT=1000 helps too, which train and evaluate set"
+        )
     return [
         ("device", machine["device"]),
         ("precision", machine["precision"]),
@@ -128,15 +129,15 @@ def _extra(name: str, distribution: str, purpose: str) -> dict[str, str]:
 
 def _machine(device: str) -> dict[str, Any]:
     compute = choose_compute(device)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    load = os.getloadavg()[0]
+    load = contention.look() or contention.Load(os.getloadavg()[0], contention.cores())
     return {
         "device": compute.device,
         "precision": compute.precision,
         "threads": compute.threads,
-        "cores": cores,
-        "load": round(load, 2),
-        "busy": load > _BUSY * cores,
+        "cores": load.cores,
+        "free_cores": load.free,
+        "load": round(load.others, 2),
+        "busy": load.crowded,
         "disk_free_mib": forecasts.free_disk_mib(places.datasets_root()),
     }
 

@@ -47,6 +47,28 @@ def test_running_statistics_are_used_and_left_as_they_are_by_eval():
     assert norm.running_mean.tolist() == [0, 0] and norm.running_var.tolist() == [1, 1]
 
 
+def test_batch_computes_what_training_computes_and_leaves_the_running_statistics():
+    norm, _, images, outputs = run("batch")
+    stock = nn.BatchNorm2d(2).double().train()
+    stock.load_state_dict(norm.state_dict())
+    again = images.detach().requires_grad_()
+    expected = stock(again)
+    torch.testing.assert_close(outputs, expected)
+    assert norm.running_mean.tolist() == [0, 0] and norm.running_var.tolist() == [1, 1]
+    (outputs**3).sum().backward()
+    (expected**3).sum().backward()
+    torch.testing.assert_close(images.grad, again.grad)  # through the statistics, as training learns
+
+
+def test_batch_leaves_a_norm_in_eval_mode_to_its_running_statistics():
+    norm = nn.BatchNorm2d(2).eval()
+    norm.running_mean.copy_(torch.tensor([0.2, -0.3]))
+    images = torch.rand(4, 2, 3, 3)
+    with BatchNormRule("batch", Phase()):
+        outputs = norm(images)
+    torch.testing.assert_close(outputs, norm(images))
+
+
 def test_unknown_rule_is_refused():
     with pytest.raises(UsageError, match="'evil' is not a known rule for batch norm"):
         BatchNormRule("evil", Phase())

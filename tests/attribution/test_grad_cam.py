@@ -7,9 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import _get_current_function_mode_stack
 
-from cxrshort.attribution.grad_cam import LastMap, explain, grad_cam
+from cxrshort.attribution.contract import Resources
+from cxrshort.attribution.grad_cam import GRAD_CAM, LastMap, explain, spread
 from cxrshort.errors import UsageError
+from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.models.ensemble import Ensemble
 from cxrshort.models.networks.small_cnn import SMALL_CNN
+
+ALONE = Resources(None, (), 64)
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:
@@ -20,6 +25,10 @@ def seeded(build: Callable[[], nn.Module]) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return build().double().eval()
+
+
+def positive(network: nn.Module, images: Tensor, *, outputs: Tensor | None = None) -> Tensor:
+    return explain(network, images, outputs=outputs, learn_maps=False).maps.detach()
 
 
 def net() -> nn.Module:
@@ -37,9 +46,8 @@ def test_map_behind_average_pooling_is_the_class_activation_map(outputs: list[in
     weights = network[4].weight[classes] / 16
     expected = torch.einsum("nc,nchw->nhw", weights, features).clamp(min=0)[:, None]
     expected = functional.interpolate(expected, (8, 8), mode="bilinear", align_corners=False)
-    found = grad_cam(network, images, outputs=torch.tensor(outputs) if outputs else None)
+    found = positive(network, images, outputs=torch.tensor(outputs) if outputs else None)
     torch.testing.assert_close(found, expected.detach(), rtol=1e-12, atol=1e-14)
-    assert not found.requires_grad
 
 
 def test_sign_explains_the_evidence_against_a_logit() -> None:
@@ -48,7 +56,7 @@ def test_sign_explains_the_evidence_against_a_logit() -> None:
     against[4].weight.data.neg_()
     zeros, signs = torch.zeros(3, dtype=torch.int64), torch.tensor([1.0, -1, -1], dtype=torch.float64)
     found = explain(network, images, outputs=zeros, signs=signs).maps
-    expected = torch.cat([grad_cam(network, images, outputs=zeros)[:1], grad_cam(against, images, outputs=zeros)[1:]])
+    expected = torch.cat([positive(network, images, outputs=zeros)[:1], positive(against, images, outputs=zeros)[1:]])
     torch.testing.assert_close(found.detach(), expected)
 
 
@@ -87,7 +95,7 @@ def test_maps_can_be_differentiated_with_and_without_their_weights(through_weigh
             values = []
             for sign in (1, -1):
                 weight[row, column] += sign * step
-                values.append(float(grad_cam(network, images, outputs=ones).pow(2).sum()))
+                values.append(float(positive(network, images, outputs=ones).pow(2).sum()))
                 weight[row, column] -= sign * step
             numeric[row, column] = (values[0] - values[1]) / (2 * step)
     torch.testing.assert_close(slope, numeric, rtol=1e-6, atol=1e-9)  # central differences: error of order step^2
@@ -96,15 +104,75 @@ def test_maps_can_be_differentiated_with_and_without_their_weights(through_weigh
 
 def test_frozen_network_can_be_explained() -> None:
     network, images = seeded(net), draw(2, 1, 8, 8)
-    expected = grad_cam(network, images)
-    torch.testing.assert_close(grad_cam(network.requires_grad_(False), images), expected)
+    outputs = torch.tensor([0, 1])
+    expected = GRAD_CAM(network, images, outputs)
+    torch.testing.assert_close(GRAD_CAM(network.requires_grad_(False), images, outputs), expected)
 
 
 def test_nothing_is_left_behind_after_an_error() -> None:
     network = seeded(net)
     with pytest.raises(RuntimeError):
-        grad_cam(network, draw(2, 5, 8, 8))
+        explain(network, draw(2, 5, 8, 8))
     assert _get_current_function_mode_stack() == []
+
+
+def test_signed_map_behind_average_pooling_adds_up_to_the_logit_without_its_bias() -> None:
+    network, images, outputs = seeded(net), draw(3, 1, 10, 9), torch.tensor([0, 1, 0])
+    network[4].weight.data = network[4].weight.data.abs() * torch.tensor([[1.0], [-1]])
+    maps = GRAD_CAM.function(network, images, outputs, settings=None, resources=ALONE)
+    rows = torch.arange(3)
+    expected = network(images)[rows, outputs] - network[4].bias[outputs]
+    torch.testing.assert_close(maps.sum((1, 2, 3)), expected, rtol=1e-12, atol=1e-14)
+    assert [float(each.sum().sign()) for each in maps] == [1, -1, 1]
+
+
+def test_signed_map_in_general_is_the_mean_slope_of_each_channel_times_the_channel() -> None:
+    """Slopes from central differences, on a head whose slope differs from place to place."""
+    layers = [nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(32, 2)]
+    network, images = seeded(lambda: nn.Sequential(*layers)), draw(1, 1, 4, 4)
+    features = network[:2](images).detach()
+    step, slopes = 1e-6, torch.zeros_like(features)
+    for place in range(32):
+        change = torch.zeros(32, dtype=torch.float64)
+        change[place] = step
+        change = change.view_as(features)
+        slopes.view(-1)[place] = (network[2:](features + change) - network[2:](features - change))[0, 1] / (2 * step)
+    expected = sum(slopes[0, channel].mean() * features[0, channel] for channel in range(2))
+    found = GRAD_CAM.function(network, images, torch.tensor([1]), settings=None, resources=ALONE)
+    torch.testing.assert_close(found[0, 0], expected, rtol=1e-8, atol=1e-10)  # the network is linear in its features
+
+
+@pytest.mark.parametrize("size", [(4, 6), (8, 9), (7, 13), (3, 2), (1, 1)])
+def test_resizing_keeps_the_sum_of_every_map(size: tuple[int, int]) -> None:
+    maps = torch.randn(3, 1, 4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    spreaded = spread(maps, *size)
+    assert spreaded.shape == (3, 1, *size)
+    torch.testing.assert_close(spreaded.sum((2, 3)), maps.sum((2, 3)), rtol=1e-12, atol=1e-13)
+
+
+def test_resizing_by_a_whole_number_is_bilinear_interpolation_over_the_pixels_per_place() -> None:
+    maps = draw(2, 1, 4, 6)
+    expected = functional.interpolate(maps, (12, 12), mode="bilinear", align_corners=False) / 6
+    torch.testing.assert_close(spread(maps, 12, 12), expected)
+
+
+def test_map_lies_over_the_part_that_the_network_sees() -> None:
+    network = seeded(net)
+    model = Classifier(network, labels=("a", "b"), spec=InputSpec(8, 1, (0.0,), (1.0,), crop=0.5)).double().eval()
+    images, outputs = draw(2, 1, 16, 16), torch.tensor([0, 1])
+    maps = GRAD_CAM(model, images, outputs)
+    expected = torch.zeros(2, 16, 16)
+    expected[:, 4:12, 4:12] = GRAD_CAM(network, images[..., 4:12, 4:12], outputs)
+    torch.testing.assert_close(maps, expected)
+
+
+def test_ensemble_is_refused() -> None:
+    """Only the last member's map would be seen."""
+    model = Classifier(Ensemble([net(), net()]), labels=("a", "b"), spec=InputSpec(8, 1, (0.0,), (1.0,)))
+    with pytest.raises(UsageError) as caught:
+        GRAD_CAM(model, torch.rand(1, 1, 8, 8), torch.tensor([0]))
+    assert caught.value.message == "'grad-cam' explains one network, and this is an ensemble of 2"
+    assert caught.value.hint == "explain its members, or choose another method such as gradient-x-input"
 
 
 @pytest.mark.parametrize(
@@ -116,6 +184,6 @@ def test_nothing_is_left_behind_after_an_error() -> None:
 )
 def test_network_without_a_convolutional_map_is_refused(build: Callable[[], nn.Module]) -> None:
     with pytest.raises(UsageError) as caught:
-        grad_cam(seeded(build), draw(1, 3, 8, 8))
+        explain(seeded(build), draw(1, 3, 8, 8).requires_grad_())
     expected = "'grad-cam' needs a convolutional map of more than one pixel, and this network has none"
     assert caught.value.message == expected

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import _get_current_function_mode_stack
 
-from cxrshort.attribution.lrp import explain, relevance
+from cxrshort.attribution.lrp import LRP, LRPSettings, explain, relevance
 from cxrshort.errors import UsageError
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.networks.small_cnn import SMALL_CNN
@@ -456,3 +456,13 @@ def test_box_rule_refuses_networks_that_begin_otherwise_and_images_of_another_si
     with pytest.raises(UsageError) as caught:
         relevance(model, draw(1, 1, 48, 48).float(), first_layer="box")
     assert caught.value.message == "the z-B rule needs images of the network's own size, 32 pixels"
+
+
+@pytest.mark.parametrize("settings", [LRPSettings(), LRPSettings(epsilon=0.3), LRPSettings(first_layer="box")])
+def test_method_of_the_table_sums_channels_of_the_relevance_and_hands_on_its_settings(settings: LRPSettings) -> None:
+    network, images, outputs = seeded(conv_net), draw(3, 2, 8, 8), torch.tensor([2, 0, 1])
+    expected = relevance(
+        network, images, outputs=outputs, epsilon=settings.epsilon, first_layer=settings.first_layer
+    ).sum(1)
+    torch.testing.assert_close(LRP(network, images, outputs, settings=settings), expected.float())
+    assert LRPSettings() == LRPSettings(epsilon=0.01, first_layer="epsilon")

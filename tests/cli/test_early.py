@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cxrshort.cli import early
+
 from ..test_imports import HEAVY
 from .console import environment
 
@@ -61,3 +63,15 @@ def test_names_are_refused_before_heavy_imports(
     found, stderr, heavy = refused(tmp_path, *arguments)
     assert (found, heavy) == (code, set())
     assert said in stderr
+
+
+@pytest.mark.parametrize(
+    ("device", "quiet", "said"),
+    [("auto", False, "note: busy\n"), ("cpu", True, ""), ("cuda:0", False, "")],
+)
+def test_busy_machine_is_noted_on_stderr(
+    device: str, quiet: bool, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(early.contention, "prepare", lambda **words: "busy")
+    early.spare_threads(device=device, precision="auto", threads=None, quiet=quiet)
+    assert capsys.readouterr().err == said

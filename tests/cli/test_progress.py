@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from cxrshort.cli.progress import _heartbeat, _Lines
+from cxrshort.cli.progress import _bars, _heartbeat, _Lines, _Live
 
 STEP = {"event": "step", "epoch": 1, "epochs": 3, "step": 40, "steps": 90, "images_per_second": 231.4, "loss": 0.25}
 
@@ -37,6 +37,15 @@ def test_trial_is_shown_once_and_then_by_the_heartbeat(capsys: pytest.CaptureFix
         lines({"event": "trial", "images": images, "seconds": seconds})
     assert capsys.readouterr().err == "trial: a step of 2 images took 1.2 s\n"
     assert lines.beat() == "0 min: trial: a step of 8 images took 4 s\n"
+
+
+def test_note_of_a_run_is_shown_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    event = {"event": "note", "text": "the machine is busy\x1b[2J"}
+    _Lines()(event)
+    bars = _bars()
+    _Live(bars)(event)
+    shown = capsys.readouterr().err
+    assert shown.count("note: the machine is busy\\x1b[2J") == 2
 
 
 def test_heartbeat_beats_while_the_work_reports_nothing_and_stops_with_it(monkeypatch: pytest.MonkeyPatch) -> None:

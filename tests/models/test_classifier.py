@@ -71,3 +71,13 @@ def test_full_precision_linear_equals_the_layer_it_is_made_from_even_under_autoc
 def test_full_precision_linear_refuses_another_layer() -> None:
     with pytest.raises(TypeError, match="^ReLU is not a linear layer$"):
         FullPrecisionLinear.like(nn.ReLU())
+
+
+@pytest.mark.parametrize(("crop", "window"), [(1.0, (0, 0, 9, 7)), (0.5, (2, 1, 4, 4)), (0.01, (4, 3, 1, 1))])
+def test_window_is_the_centre_that_the_network_sees(crop: float, window: tuple[int, int, int, int]) -> None:
+    model = classifier(channels=1, mean=(0.0,), std=(1.0,), crop=crop)
+    assert model.window(9, 7) == window
+    top, left, height, width = window
+    image = torch.full((1, 1, 9, 7), 9.0)
+    image[..., top : top + height, left : left + width] = 1.0
+    assert float((model.frame(image) - 1).abs().max()) < 1e-5  # a mean in float32; a pixel from outside would add 0.5

@@ -1,6 +1,7 @@
 """A whole training run; here with a teacher, which no file of the run may hold."""
 
 import copy
+import json
 import os
 import signal
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cxrshort import contention
 from cxrshort import dataset as datasets
 from cxrshort.compute import Compute
 from cxrshort.errors import ResumableError, UsageError
@@ -138,3 +140,13 @@ def _stopping(job: TrainingJob) -> TrainingJob:
             os.kill(os.getpid(), signal.SIGTERM)
 
     return replace(job, report=report)
+
+
+def test_note_on_a_slow_epoch_goes_to_the_caller_and_not_into_the_log(
+    job: TrainingJob, teacher: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contention.SlowEpochs, "note", lambda self, seconds: "slow" if seconds >= 0 else "")
+    events: list[dict[str, object]] = []
+    train_model(replace(job, report=lambda event: events.append(dict(event))), teacher=teacher)
+    assert [event["text"] for event in events if event["event"] == "note"] == ["slow", "slow"]
+    assert "note" not in {json.loads(line)["event"] for line in (job.folder / "log.jsonl").read_text().splitlines()}

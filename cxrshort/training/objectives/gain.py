@@ -5,6 +5,11 @@ The map A is Grad-CAM without normalisation, enlarged to the image; the image wi
 x (1 - sigmoid(10 (A - 0.5))). A multilabel model explains one known label of each image, drawn by (seed, epoch, step);
 where it is absent, the map shows the evidence against it, as the other output of a softmax would.
 
+Images without their maps are normalised by the statistics of their own batch, as in published code (Bassi et al. 2024),
+but do not enter the running statistics that the model is used with. Were they normalised by the running statistics, the
+mining loss would train the network in evaluation mode, where the classification loss does not see it: validation AUC
+0.66 to 0.76 in four epochs on 1,200 films of phantom-I (marker alone; ResNet-18, 64 px, fp32) instead of 1.00.
+
 A network can learn to move its last map into the mask while evidence from outside still decides.
 """
 
@@ -92,7 +97,6 @@ class GAIN(Objective):
         if self.settings.mining == 0:
             return loss
         hidden = batch.images * (1 - torch.sigmoid(_SLOPE * (maps - _THRESHOLD)))
-        # Running statistics: images with holes must not enter those that the model is used with.
-        with exact(hidden), BatchNormRule("eval", Phase()):
+        with exact(hidden), BatchNormRule("batch", Phase()):
             left = asked.log_probability(self.task, model(hidden)).exp()
         return loss + self.settings.mining * self.mean(left * asked.known, batch)

@@ -1,7 +1,7 @@
 """ISNet: no LRP relevance outside the foreground (Bassi et al. 2024; the stochastic Faster ISNet).
 
 loss = (1 - share) classification + share (background weight * LB + foreground weight * LF), on the absolute LRP map of
-one output per image, drawn by (seed, epoch, step).
+one output per image, drawn by (seed, epoch, step). Maps of another method may stand in for LRP.
 
 LB: the map over its mean inside the mask, zero there, pooled by global weighted ranked pooling (weights d^k by rank k;
 d = 0 is the maximum, d = 1 the mean) to v, then log(1 + v).
@@ -16,10 +16,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from cxrshort.attribution import lrp
+from cxrshort.attribution import METHODS
+from cxrshort.attribution.batch_norm import BATCH_NORM_RULES
+from cxrshort.attribution.contract import AttributionMethod, LearnFunction
+from cxrshort.attribution.lrp import LRPSettings
 from cxrshort.attribution.passes import Explained
 from cxrshort.errors import UsageError
 from cxrshort.models.outputs import MULTILABEL, Task
+from cxrshort.registry import check_name, load
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.masks import foreground
 from cxrshort.training.objectives.contract import Needs, Objective
@@ -36,6 +40,8 @@ class ISNetSettings:
         decay: d of the ranked pooling, 0 to 1; 0.9 published (0.96 and 0.996 for TEA); larger maps want it nearer 1.
         background: weight of LB.
         inside: weight of LF.
+        attribution: the method of the maps: ``"lrp"`` (published), ``"gradient-x-input"`` (an ablation of the published
+            code) or ``"gradient"``.
         epsilon: of LRP.
         first_layer: ``"box"`` (published) or ``"epsilon"``, see :mod:`cxrshort.attribution.first_layer`.
         bn: what batch norm is while explaining, see :mod:`cxrshort.attribution.batch_norm`.
@@ -45,13 +51,14 @@ class ISNetSettings:
         seed: chooses the outputs to explain.
 
     Raises:
-        UsageError: a number out of range.
+        UsageError: a number out of range, an unknown name, or a setting of LRP where another method makes the maps.
     """
 
     share: float = 0.7
     decay: float = 0.9
     background: float = 1.0
     inside: float = 1.0
+    attribution: str = "lrp"
     epsilon: float = 0.01
     first_layer: str = "box"
     bn: str = "batch-detached"
@@ -61,7 +68,7 @@ class ISNetSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse numbers out of range."""
+        """Refuse numbers out of range, unknown names and settings that have no effect."""
         for name in ("share", "decay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"the {name} of isnet is '{getattr(self, name)}', it must be from 0 to 1", "try 0.9")
@@ -69,6 +76,13 @@ class ISNetSettings:
             raise UsageError(f"isnet needs 0 <= C1 <= C2, not '{self.lowest}' and '{self.highest}'", "leave both out")
         if self.lowest == 0 and not self.plain_epochs >= 1:
             raise UsageError("isnet estimates C1 and C2 in its plain epochs, and has none", "give C1 and C2")
+        check_name(BATCH_NORM_RULES, self.bn, kind="rule for batch norm")
+        check_name(METHODS, self.attribution, kind="attribution method")
+        of_lrp = LRPSettings(self.epsilon, self.first_layer)
+        if self.attribution != "lrp" and of_lrp != LRPSettings(ISNetSettings.epsilon, ISNetSettings.first_layer):
+            raise UsageError(
+                f"epsilon and first_layer are settings of lrp, not of '{self.attribution}'", "leave them out"
+            )
 
 
 class ISNet(Objective):
@@ -97,6 +111,7 @@ class ISNet(Objective):
         self.register_buffer("totals", torch.zeros(3, dtype=torch.float64))
         if task.name == "masks":
             task.check_classes(self.name)
+        self._learn = _learnable(self.settings.attribution)
 
     @property
     def warm_up_epochs(self) -> int:
@@ -147,21 +162,27 @@ class ISNet(Objective):
 
     def _explain(self, model: nn.Module, batch: Batch) -> Explained:
         settings = self.settings
-        maps, logits = lrp.explain(
-            model,
-            batch.images,
-            outputs=draw_outputs(self.task, batch, seed=settings.seed),
-            epsilon=settings.epsilon,
-            bn=settings.bn,
-            first_layer=settings.first_layer,
-            create_graph=True,
-        )
+        outputs = draw_outputs(self.task, batch, seed=settings.seed)
+        options = LRPSettings(settings.epsilon, settings.first_layer) if settings.attribution == "lrp" else None
+        maps, logits = self._learn(model, batch.images, outputs, settings=options, bn=settings.bn)
         return Explained(maps.abs(), logits)
 
     def _observe(self, totals: Tensor) -> None:
         """Add the totals of a batch; in fp64, whose 53 bits leave a variance exact enough."""
         values = totals.double()
         self.totals += torch.stack([values.new_tensor(len(values)), values.sum(), (values**2).sum()])
+
+
+def _learnable(name: str) -> LearnFunction:
+    """Return what makes the maps of a training step.
+
+    Raises:
+        UsageError: no loss can be differentiated through the method's maps.
+    """
+    method: AttributionMethod = load(METHODS, name, kind="attribution method")
+    if method.learn is None:
+        raise UsageError(f"isnet cannot learn from the maps of '{name}'", "--set attribution=lrp, or gradient-x-input")
+    return method.learn
 
 
 def background_loss(maps: Tensor, masks: Tensor, *, decay: float) -> Tensor:

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from cxrshort.attribution import gradient
+from cxrshort.attribution.batch_norm import BATCH_NORM_RULES
 from cxrshort.errors import UsageError
 from cxrshort.models.outputs import MULTILABEL, Task
+from cxrshort.registry import check_name
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.masks import foreground
 from cxrshort.training.objectives.contract import Needs, Objective
@@ -32,16 +34,17 @@ class RRRSettings:
         bn: what batch norm is while the gradient is taken, see :mod:`cxrshort.attribution.batch_norm`.
 
     Raises:
-        UsageError: a number out of range.
+        UsageError: a number out of range, or an unknown rule for batch norm.
     """
 
     weight: float = 0.001
     bn: str = "batch-detached"
 
     def __post_init__(self) -> None:
-        """Refuse numbers out of range."""
+        """Refuse numbers out of range and unknown rules."""
         if not self.weight >= 0:
             raise UsageError(f"the weight of rrr is '{self.weight}', it must not be below 0", "try 0.001")
+        check_name(BATCH_NORM_RULES, self.bn, kind="rule for batch norm")
 
 
 class RRR(Objective):

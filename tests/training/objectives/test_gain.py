@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -55,6 +57,40 @@ def test_head_learns_from_the_map_only_where_its_weights_are_learnt(learn_weight
         GAIN(GAINSettings(mining=0.0, supervision=supervision, learn_weights=learn_weights))(model, given).backward()
         slopes.append(model[4].weight.grad.clone())
     assert torch.allclose(slopes[0], slopes[1]) != learn_weights
+
+
+def normalised() -> nn.Sequential:
+    """Return a network with batch norm, in training mode."""
+    plain = convolutional()
+    return nn.Sequential(plain[0], nn.BatchNorm2d(3), *plain[1:]).train()
+
+
+def test_mining_normalises_as_training_does_and_leaves_no_trace_in_the_running_statistics() -> None:
+    given = batch([[1.0], [0.0], [1.0]], masked=True, size=8)
+    with_mining, without, plain = (copy.deepcopy(normalised()) for _ in range(3))
+    difference = GAIN(GAINSettings(mining=0.6))(with_mining, given) - GAIN(GAINSettings(mining=0.0))(without, given)
+    with torch.no_grad():
+        features = plain[2](plain[1](plain[0](given.images)))
+        signs = torch.tensor([1.0, -1.0, 1.0])
+        shown = torch.einsum("n,c,nchw->nhw", signs, plain[5].weight[0] / 64, features).clamp(min=0)[:, None]
+        hidden = given.images * (1 - torch.sigmoid(10 * (shown - 0.5)))
+        expected = 0.6 * torch.sigmoid(signs * plain(hidden)[:, 0]).mean()
+    torch.testing.assert_close(difference.detach(), expected)
+    for name in ("running_mean", "running_var"):
+        assert torch.equal(getattr(with_mining[1], name), getattr(without[1], name))
+
+
+def test_mining_in_training_mode_does_not_learn_from_the_running_statistics() -> None:
+    """The classification loss does not see them: what mining learnt of them, nothing would hold against."""
+    given, slopes = batch([[1.0], [0.0]], masked=True, size=8), []
+    for mean in (0.0, 3.0):
+        model = normalised()
+        model[1].running_mean.fill_(mean)
+        loss = GAIN(GAINSettings(mining=5.0))(model, given)
+        loss.backward()
+        slopes.append([loss.detach(), *(each.grad for each in model.parameters())])
+    for first, second in zip(*slopes, strict=True):
+        torch.testing.assert_close(first, second, rtol=0, atol=0)
 
 
 def test_explained_label_is_drawn_anew_in_every_step_among_the_known_ones() -> None:

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,15 @@ from .by_hand import batch, convolutional
 
 MAPS = torch.rand(3, 2, 5, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 MASKS = (torch.rand(3, 1, 5, 4, generator=torch.Generator().manual_seed(2)) < 0.4).double()
+
+
+def gradient(model: nn.Module, images: Tensor, outputs: Tensor) -> Tensor:
+    images = images.clone().requires_grad_()
+    return torch.autograd.grad(model(images)[range(len(images)), outputs].sum(), images)[0]
+
+
+def pixels_times_gradient(model: nn.Module, images: Tensor, outputs: Tensor) -> Tensor:
+    return images * gradient(model, images, outputs)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.3, 0.9, 1.0])
@@ -83,6 +94,18 @@ def test_isnet_loss_is_put_together_from_its_parts() -> None:
     torch.testing.assert_close(loss, 0.6 * plain + 0.4 * (2.0 * outside + 0.5 * inside).mean())
 
 
+@pytest.mark.parametrize(("name", "explain"), [("gradient", gradient), ("gradient-x-input", pixels_times_gradient)])
+def test_isnet_takes_its_maps_from_another_method(name: str, explain: Callable[..., Tensor]) -> None:
+    model, given = convolutional(outputs=2), batch([[1.0, 0.0], [0.0, 1.0]], masked=True, size=8)
+    loss = ISNet(ISNetSettings(share=1.0, attribution=name, lowest=0.01, highest=0.2))(model, given)
+    maps = explain(model, given.images, draw_outputs(Task(), given, seed=0)).abs()
+    expected = background_loss(maps, given.masks, decay=0.9)
+    expected += foreground_loss(maps, given.masks, lowest=0.01, highest=0.2)
+    torch.testing.assert_close(loss, expected.mean())
+    loss.backward()
+    assert float(model[0].weight.grad.abs().sum()) > 0
+
+
 def test_plain_epochs_learn_the_labels_and_estimate_the_bounds() -> None:
     model = convolutional(outputs=2)
     objective = ISNet(ISNetSettings(plain_epochs=3))
@@ -127,6 +150,13 @@ def test_isnet_refuses_what_it_cannot_learn() -> None:
         ({"share": 1.5}, "the share of isnet is '1.5', it must be from 0 to 1"),
         ({"decay": -0.1}, "the decay of isnet is '-0.1', it must be from 0 to 1"),
         ({"lowest": 2.0, "highest": 1.0}, "isnet needs 0 <= C1 <= C2, not '2.0' and '1.0'"),
+        ({"bn": "batch"}, "'batch' is not a known rule for batch norm"),
+        ({"attribution": "lpr"}, "'lpr' is not a known attribution method"),
+        ({"epsilon": -1.0}, "the epsilon of lrp is '-1', it must be 0 or more"),
+        (
+            {"attribution": "gradient", "epsilon": 0.1},
+            "epsilon and first_layer are settings of lrp, not of 'gradient'",
+        ),
         ({"plain_epochs": 0}, "isnet estimates C1 and C2 in its plain epochs, and has none"),
     ):
         with pytest.raises(UsageError) as caught:
@@ -135,6 +165,9 @@ def test_isnet_refuses_what_it_cannot_learn() -> None:
     with pytest.raises(UsageError) as caught:
         ISNet()(convolutional(), batch([[1.0], [0.0]], masked=True, size=8))
     assert caught.value.message == "isnet has seen no relevance in its plain epochs"
+    with pytest.raises(UsageError) as caught:
+        ISNet(ISNetSettings(attribution="grad-cam"))
+    assert caught.value.message == "isnet cannot learn from the maps of 'grad-cam'"
     with pytest.raises(UsageError) as caught:
         ISNet(task=Task("masks"))
     assert caught.value.message == "'isnet' needs labels or classes, not masks"

@@ -68,6 +68,9 @@ def test_rrr_refuses_other_tasks_and_a_negative_weight() -> None:
     with pytest.raises(UsageError) as caught:
         RRRSettings(weight=-1.0)
     assert caught.value.message == "the weight of rrr is '-1.0', it must not be below 0"
+    with pytest.raises(UsageError) as caught:
+        RRRSettings(bn="batch")  # of a second pass: alone, it would never set the running statistics
+    assert caught.value.message == "'batch' is not a known rule for batch norm"
 
 
 def test_rrr_works_on_networks_without_relu() -> None:
