@@ -2,8 +2,8 @@
 
     python tests/studies/hostile.py [--count N] [--only FAMILY] [--seed S] [--keep DIR] [--show]
 
-Model files, manifests, memory maps, run records, films, tables, options, checkpoints, results and streams are damaged in
-about 1,600 ways, and the verbs are run on them. A case runs in a process that is forked off this one, where everything
+Model files, manifests, memory maps, run records, films, tables, options, checkpoints, results and streams are damaged
+in about 1,600 ways, and the verbs are run on them. A case runs in a process that is forked off this one, where everything
 heavy is imported already, through the real entry point with its error boundary: so each has its own streams, limits of
 memory and time, and a crash of the interpreter is seen as such. The table tells faults by family; ``--keep`` keeps the
 folders of cases with a fault. Twenty films of 32 px and a small network, trained once; about ten minutes on one core.
@@ -21,7 +21,6 @@ A case is at fault where
 import argparse
 import collections
 import contextlib
-import json
 import os
 import random
 import resource
@@ -144,18 +143,17 @@ def attempt(case: Case, home: Path, bases: Path) -> tuple[Outcome, list[str], li
     return outcome, faults_of(case, arguments, outcome, before=before, after=after, home=home), arguments
 
 
-def cases(bases: Path, *, seed: int, only: Sequence[str], count: int | None) -> list[Case]:
-    """Return the cases to run: all, or a sample of them that keeps the shares of the families."""
-    made = [
-        case
-        for name, family in FAMILIES.items()
-        if not only or name in only
-        for case in family(bases, random.Random(f"{seed} {name}"))
-    ]
-    if count is None or count >= len(made):
-        return made
-    kept = sorted(random.Random(seed).sample(range(len(made)), count))
-    return [made[each] for each in kept]
+def cases(bases: Path, *, seed: int, only: Sequence[str], share: float) -> list[Case]:
+    """Return the cases to run: of every family a sample of its usual size times ``share``."""
+    chosen = []
+    for name, family in FAMILIES.items():
+        if only and name not in only:
+            continue
+        rng = random.Random(f"{seed} {name}")
+        made = list(family.cases(bases, rng))
+        count = min(len(made), round(share * family.count))
+        chosen += [made[each] for each in sorted(rng.sample(range(len(made)), count))]
+    return chosen
 
 
 def run_all(
@@ -206,7 +204,7 @@ def table(results: Sequence[tuple[Case, Outcome, list[str]]]) -> str:
 def main() -> None:
     """Run the campaign; the exit code is 1 where there is a fault."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, help="run a sample of so many cases")
+    parser.add_argument("--count", type=int, help="cases in total; default 1,600")
     parser.add_argument("--only", action="append", choices=list(FAMILIES), help="run one family; repeatable")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="keep the folders of cases with a fault here")
@@ -218,7 +216,9 @@ def main() -> None:
         work = Path(name)
         os.environ["CXRSHORT_CACHE"] = str(work / "cache")
         base.make(work / "base", lambda case, arguments, home: execute(case, arguments, home))
-        chosen = cases(work / "base", seed=given.seed, only=given.only or (), count=given.count)
+        total = sum(family.count for name, family in FAMILIES.items() if not given.only or name in given.only)
+        share = 1.0 if given.count is None else given.count / total
+        chosen = cases(work / "base", seed=given.seed, only=given.only or (), share=share)
         chosen = [case for case in chosen if given.case in case.name]
         results = list(run_all(work, chosen, keep=given.keep, show=given.show))
     sys.stdout.write(f"\n{table(results)}")

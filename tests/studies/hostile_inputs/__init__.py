@@ -3,10 +3,24 @@
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
-from . import models
+from . import arrays, films, manifests, models, options, resumes
 from .case import Case
 
-FAMILIES: Mapping[str, Callable[[Path, Random], Iterator[Case]]] = {
-    "models": models.cases,
+
+class Family(NamedTuple):
+    """Say which cases a family has, and how many of them are run."""
+
+    cases: Callable[[Path, Random], Iterator[Case]]
+    count: int
+
+
+FAMILIES: Mapping[str, Family] = {
+    "models": Family(models.cases, 350),
+    "manifests": Family(manifests.cases, 300),
+    "arrays": Family(arrays.cases, 200),
+    "films": Family(films.cases, 250),
+    "options": Family(options.cases, 300),
+    "resumes": Family(resumes.cases, 250),
 }

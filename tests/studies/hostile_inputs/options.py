@@ -1,0 +1,479 @@
+"""Options: numbers beyond their limits, names without end, hostile expressions, settings and recipes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from random import Random
+
+from .base import CPU, TRAIN, copy
+from .case import ANY_REFUSAL, DATA, DONE, FAILED, HANDLED, MISSING, OUTPUT, USAGE, Case
+from .values import TEXTS
+
+FAMILY = "options"
+NUMBERS = (
+    "0",
+    "-1",
+    "1",
+    "nan",
+    "inf",
+    "-inf",
+    "1e308",
+    "1e-320",
+    "9223372036854775807",
+    "9223372036854775808",
+    "-9223372036854775809",
+    "18446744073709551616",
+    "9" * 400,
+    "0.5",
+    "",
+    " ",
+    "1e3",
+    "0x10",
+    "1_0",
+    "\u0663",
+)
+WHOLE_TRAIN = (
+    "--epochs",
+    "--batch-size",
+    "--patience",
+    "--accumulate",
+    "--replicate",
+    "--replicates",
+    "--members",
+    "--seed",
+    "--threads",
+)
+REAL_TRAIN = ("--lr", "--weight-decay")
+BUILD_NUMBERS = ("--size", "--sample", "--replicates", "--seed", "--images", "--confounding", "--bias", "--jobs")
+EXPRESSIONS = (
+    "(" * 10_000,
+    "not " * 10_000 + "sex == 'M'",
+    "sex == 'M'" + " and sex == 'M'" * 3000,
+    "-" * 10_000 + "1",
+    "__import__('os').system('id')",
+    "sex.__class__",
+    "[x for x in sex]",
+    "lambda: 1",
+    "sex[0]",
+    "f'{sex}'",
+    "age_years == " + "9" * 5000,
+    "age_years ** age_years ** 99",
+    "age_years << 10",
+    "age_years % 0",
+    "age_years / 0 > 1",
+    "sex",
+    "1",
+    "True",
+    "''",
+    "sex == ",
+    "== 'M'",
+    "sex = 'M'",
+    "sex == 'M'; view",
+    "sex == 'M\n'",
+    "age_years > 'x'",
+    "sex > 3",
+    "nope == 1",
+    "`nope` == 1",
+    "COVID-19 == 0",
+    "`COVID-19` == 0",
+    "view in ('PA')",
+    "view in ['PA', 1]",
+    "view in PA",
+    "1 < age_years < 90 < 100",
+    "age_years == nan",
+    "age_years == 1e400",
+    "sex == '\x1b[31m'",
+    "\u202esex == 'M'",
+    'sex == "M',
+    "not",
+    "()",
+    "(sex == 'M'",
+    "sex == 'M')",
+    "sex is None",
+    "sex == None",
+    "*",
+    "sex == b'M'",
+    "print(1)",
+    "sex == 'M' if 1 else 2",
+    "(x := 1)",
+    "await x",
+    "...",
+    "#",
+    "\\",
+    "\0",
+    "sex\x00",
+    "x" * 5000,
+    "'" + "x" * 100_000 + "' == sex",
+    "age_years == 1j",
+    "sex == 'M' or",
+    "\t\n",
+    "yield",
+)
+SETTINGS = (
+    "",
+    "=",
+    "a",
+    "a=",
+    "=1",
+    "momentum",
+    "momentum=",
+    "momentum=x",
+    "momentum=nan",
+    "momentum=1e308",
+    "momentum=-1",
+    "momentum=9",
+    "beta2=1",
+    "beta2=2",
+    "milestones=",
+    "milestones=-1",
+    "milestones=1,x",
+    "milestones=" + "1," * 3000,
+    "ema=nan",
+    "ema=2",
+    "warm_up_epochs=-1",
+    "warm_up_epochs=99999999999999999999",
+    "lr=0.1",
+    "name=x",
+    "method=erm",
+    "settings=a",
+    "weight=1",
+    "weight=nan",
+    "__class__=1",
+    "x" * 5000 + "=1",
+    "momentum=0.9,momentum=0.8",
+    "\x1b[31m=1",
+    "help=1",
+    "momentum=0.9\nlr=3",
+    "label_smoothing=2",
+    "dropout=-1",
+    "epochs=1",
+    "step_size=0",
+    "step_factor=inf",
+    "clip=-1",
+    "pos_weight=nan",
+)
+RECIPES = {
+    "empty": "",
+    "nonsense": "][",
+    "unknown": "nope = 1",
+    "nested": "[a]\nb = 1",
+    "list": "epochs = [1]",
+    "text": 'epochs = "x"',
+    "negative": "epochs = -1",
+    "huge": "epochs = 99999999999999999999999",
+    "nan": "learning_rate = nan",
+    "inf": "learning_rate = inf",
+    "date": "epochs = 2020-01-01",
+    "twice": "epochs = 1\nepochs = 2",
+    "truth": "epochs = true",
+    "method": 'method = "nope"',
+    "name": 'name = "../../x"',
+    "escapes": 'method = "\\u001b[31m"',
+    "deep": "a = " + "[" * 5000 + "]" * 5000,
+    "settings": 'settings = "x=1"',
+    "settings number": "settings = 3",
+    "long": f'optimizer = "{"x" * 50_000}"',
+    "NUL": "epochs\0 = 1",
+    "key": '"\\u001b" = 1',
+    "task": 'task = "masks"',
+    "labels": 'labels = "nope"',
+    "schedule": 'schedule = "nope"',
+    "fraction": "epochs = 1.5",
+    "members": "members = 10000000",
+    "digits": "epochs = " + "9" * 5000,
+    "keys": "\n".join(f"k{n} = 1" for n in range(3000)),
+    "byte-order mark": "\ufeffepochs = 1",
+    "milestones": "milestones = [3, 2]",
+    "weights": 'weights = "/dev/zero"',
+    "group": 'group = "nope"',
+    "background": 'background = "red"',
+}
+NAMES = (
+    "--arch",
+    "--method",
+    "--recipe",
+    "--optimizer",
+    "--schedule",
+    "--weights",
+    "--augment",
+    "--labels",
+    "--select-label",
+    "--selection",
+    "--target",
+    "--empty-labels",
+    "--balance",
+    "--group",
+    "--segmenter",
+    "--mask-file",
+    "--mask-bit",
+    "--background",
+    "--rest-class",
+    "--grid",
+    "--set",
+    "--name",
+    "--device",
+    "--precision",
+)
+BUILD_NAMES = (
+    "--dataset",
+    "--recipe",
+    "--fit",
+    "--views",
+    "--per",
+    "--shortcut",
+    "--comorbidity",
+    "--shard",
+    "--scheduler",
+    "--set",
+    "--where",
+    "--name",
+)
+EVALUATE_NAMES = ("--split", "--label", "--device", "--precision", "--threads", "--dataset", "--out")
+
+
+def cases(bases: Path, rng: Random) -> Iterator[Case]:
+    """Yield the cases."""
+    yield from _numbers(bases)
+    yield from _expressions(bases)
+    yield from _settings(bases)
+    yield from _names(bases)
+    yield from _outputs(bases)
+
+
+def _case(
+    name: str,
+    arguments: Sequence[object],
+    codes: Sequence[int] = HANDLED,
+    *,
+    out: str = "out",
+    make: Callable[[Path], object] = lambda home: None,
+) -> Case:
+    def prepare(home: Path) -> list[object]:
+        make(home)
+        return list(arguments)
+
+    return Case(FAMILY, name[:100], prepare, codes, out=out)
+
+
+def _train(bases: Path, *more: object) -> list[object]:
+    return ["train", "--dataset", bases / "data", *TRAIN, "--out", "out", *more]
+
+
+def _build(*more: object) -> list[object]:
+    return [
+        "build-dataset",
+        "--dataset",
+        "phantom-I",
+        "--images",
+        "6",
+        "--size",
+        "16",
+        "--replicates",
+        "1",
+        "--jobs",
+        "1",
+        "--out",
+        "out",
+        *more,
+    ]
+
+
+def _evaluate(bases: Path, *more: object) -> list[object]:
+    return ["evaluate", bases / "model", "--dataset", bases / "other", "--split", "all", *CPU, "--out", "out", *more]
+
+
+def _numbers(bases: Path) -> Iterator[Case]:
+    for number in NUMBERS:
+        for option in WHOLE_TRAIN:
+            if (
+                option in ("--epochs", "--members", "--replicates")
+                and number.isdigit()
+                and number != "0"
+                and number != "1"
+            ):
+                more = [f"{option}={number}", "--dry-run"]  # what is asked for is done, however long it takes
+            else:
+                more = [f"{option}={number}", "--json"]
+            out = "" if option == "--replicates" else "out"
+            yield _case(f"train {option} {number[:25]!r}", _train(bases, *more), (*HANDLED, FAILED), out=out)
+        for option in REAL_TRAIN:
+            yield _case(f"train {option} {number[:25]!r}", _train(bases, f"{option}={number}"), (*HANDLED, FAILED))
+        for option in BUILD_NUMBERS:
+            large = (
+                option in ("--size", "--images", "--replicates")
+                and len(number) > 3
+                and number[:3] not in ("nan", "inf", "-in")
+            )
+            yield _case(
+                f"build {option} {number[:25]!r}", _build(f"{option}={number}", *(["--dry-run"] if large else []))
+            )
+        yield _case(f"build --sample --per {number[:25]!r}", _build(f"--sample={number}", "--per", "sex"))
+        yield _case(f"evaluate --threads {number[:25]!r}", _evaluate(bases, f"--threads={number}"))
+        yield _case(f"comorbidity {number[:25]!r}", _build(f"--comorbidity=Edema,Mass={number}"))
+        yield _case(f"shard {number[:25]!r}", _build(f"--shard={number}/{number}"), out="")
+        yield _case(f"grid {number[:25]!r}", _train(bases, f"--grid=lr=0.1,{number}"), (*HANDLED, FAILED))
+        yield _case(f"device cuda:{number[:25]!r}", _train(bases, f"--device=cuda:{number}"))
+
+
+def _expressions(bases: Path) -> Iterator[Case]:
+    for number, text in enumerate(EXPRESSIONS):
+        if "\0" in text:
+            continue  # no system passes it
+        yield _case(f"where {number} {text[:30]!r}", _build(f"--where={text}"))
+        yield _case(
+            f"group {number} {text[:30]!r}",
+            _train(bases, "--method", "group-dro", f"--group={text}", "--json"),
+            (*HANDLED, FAILED),
+        )
+
+
+def _settings(bases: Path) -> Iterator[Case]:
+    for text in SETTINGS:
+        yield _case(f"set {text[:30]!r}", _train(bases, f"--set={text}"), (*HANDLED, FAILED))
+        yield _case(f"set {text[:30]!r} of build", _build(f"--set={text}"))
+        yield _case(f"grid {text[:30]!r}", _train(bases, f"--grid={text}", "--dry-run"))
+        yield _case(f"set {text[:30]!r} of rrr", _train(bases, "--method", "rrr", f"--set={text}"), (*HANDLED, FAILED))
+    for name, text in RECIPES.items():
+
+        def make(home: Path, text: str = text) -> None:
+            (home / "my.toml").write_text(text)
+
+        yield _case(f"recipe {name}", _train(bases, "--recipe", "my.toml"), (*HANDLED, FAILED), make=make)
+    for what in ("/dev/zero", "/dev/null", "/", "nowhere.toml", "/dev/zero.toml", "x" * 300 + ".toml"):
+        yield _case(f"recipe {what[:20]}", _train(bases, "--recipe", what), ANY_REFUSAL)
+    yield _case(
+        "recipe bytes",
+        _train(bases, "--recipe", "my.toml"),
+        (DATA, USAGE),
+        make=lambda home: (home / "my.toml").write_bytes(b"\xff\xfe\0"),
+    )
+    yield _case(
+        "recipe pipe",
+        _train(bases, "--recipe", "my.toml"),
+        ANY_REFUSAL,
+        make=lambda home: __import__("os").mkfifo(home / "my.toml"),
+    )
+
+
+def _names(bases: Path) -> Iterator[Case]:
+    for what, text in TEXTS.items():
+        for option in NAMES:
+            yield _case(f"train {option} {what}", _train(bases, f"{option}={text}"), (*HANDLED, FAILED))
+        for option in BUILD_NAMES:
+            yield _case(f"build {option} {what}", _build(f"{option}={text}"), out="")
+        for option in EVALUATE_NAMES:
+            yield _case(f"evaluate {option} {what}", _evaluate(bases, f"{option}={text}", "--json"), out="")
+        yield _case(f"doctor {what}", ["doctor", text, "--json"], out="")
+        yield _case(f"doctor --device {what}", ["doctor", f"--device={text}"], out="")
+        yield _case(f"verb {what}", [text, "--json"], (USAGE, DONE), out="")
+        yield _case(f"option {what}", ["train", f"--{text}"], (USAGE, DONE), out="")
+        yield _case(
+            f"no --out, --name {what}", ["train", "--dataset", bases / "data", *TRAIN, f"--name={text}"], out=""
+        )
+    for device in ("cuda", "mps", "cuda:0", "cpu:3", "gpu", "CPU", "tpu"):
+        yield _case(f"device {device}", _train(bases, f"--device={device}", "--json"), (*ANY_REFUSAL, DONE))
+    for more in (
+        ("--quiet", "--verbose"),
+        ("--force", "--resume"),
+        ("--masks",),
+        ("--regression",),
+        ("--multiclass",),
+        ("--background", "noise"),
+        ("--shard", "1/2", "--merge"),
+        ("--merge",),
+        ("--members", "2", "--regression"),
+        ("--balance", "group"),
+        ("--target", "masks"),
+        ("--rest-class", "none"),
+        ("--mask-bit", "heart,heart"),
+        ("--labels", "COVID-19,COVID-19"),
+        ("--labels", ","),
+        ("--labels", ""),
+        ("--replicate", "7"),
+        ("--replicates", "7"),
+        ("--grid", "lr=0.1", "--grid", "lr=0.2"),
+        ("--method", "gain"),
+        ("--method", "isnet"),
+        ("--method", "multitask"),
+        ("--method", "irm"),
+        ("--method", "pgi"),
+        ("--arch", "unet"),
+        ("--arch", "multitask-unet"),
+        ("--tensorboard",),
+    ):
+        yield _case(f"train {' '.join(more)}", _train(bases, *more, "--json"), (*HANDLED, FAILED), out="")
+        yield _case(f"build {' '.join(more)}", _build(*more, "--json"), (*HANDLED, FAILED), out="")
+        yield _case(f"evaluate {' '.join(more)}", _evaluate(bases, *more, "--json"), (*HANDLED, FAILED), out="")
+
+
+def _outputs(bases: Path) -> Iterator[Case]:
+    verbs = {
+        "train": lambda out: _train(bases, "--out", out),
+        "build": lambda out: _build("--out", out),
+        "evaluate": lambda out: _evaluate(bases, "--out", out),
+    }
+    places = [
+        "/dev/full",
+        "/dev/full/x",
+        "/dev/null",
+        "/proc/1/x",
+        "/sys/x",
+        "x" * 300,
+        "é" * 200,
+        "a/" * 2500,
+        "\x1b[31m",
+        "",
+        " ",
+        ".",
+        "..",
+        "/",
+        "~",
+        "-",
+        "file",
+        "file/inner",
+        "link",
+        "loop",
+        "pipe",
+        "pipe/inner",
+        "others",
+        "a\nb",
+    ]
+    for verb, command in verbs.items():
+        for out in places:
+            for more in ((), ("--force",)):
+                yield _case(
+                    f"{verb} out {out[:20]!r} {' '.join(more)}",
+                    [*command(out), *more],
+                    (DONE, *ANY_REFUSAL),
+                    out="",
+                    make=_obstacles,
+                )
+        for name in ("data", "model", "results"):
+            for more in ((), ("--force",), ("--resume",)):
+                if verb == "evaluate" and "--resume" in more:
+                    continue
+                yield _onto(bases, verb, command, name, more)
+
+
+def _obstacles(home: Path) -> None:
+    import os
+
+    (home / "file").write_text("mine")
+    (home / "link").symlink_to("nowhere/at/all")
+    (home / "loop").symlink_to("loop")
+    os.mkfifo(home / "pipe")
+    (home / "others").mkdir()
+    (home / "others" / "thesis.txt").write_text("mine")
+
+
+def _onto(bases: Path, verb: str, command: Callable[[object], list[object]], name: str, more: Sequence[str]) -> Case:
+    """Return a case that writes onto a run of the same or another verb; nothing of another verb's may be lost."""
+    own = {"data": "build", "model": "train", "results": "evaluate"}[name] == verb
+    codes = (DONE, OUTPUT, USAGE) if own and more else (OUTPUT, USAGE, DATA, MISSING)
+
+    def prepare(home: Path) -> list[object]:
+        # Under a name that the judge does not take for what --force may replace, unless it is the verb's own.
+        target = home / ("out" if own else "precious")
+        copy(bases / name, target)
+        return [*command(target), *more]
+
+    return Case(FAMILY, f"{verb} onto {name} {' '.join(more)}", prepare, codes, out="")
