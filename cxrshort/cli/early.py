@@ -87,6 +87,8 @@ def models(names: Iterable[str]) -> None:
     Raises:
         MissingInputError: there is no such file.
     """
+    from cxrshort import places
+
     for name in names:
-        if ":" not in name and "?" not in name and not Path(name).exists():
+        if ":" not in name and "?" not in name and not places.exists(Path(name)):
             raise MissingInputError(f"'{name}' does not exist", "cxrshort train makes a model")
