@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,10 @@ def load(path: Path, *, settings: dict[str, Any]) -> Checkpoint:
         UsageError: a setting differs; the message names which.
     """
     try:
-        checkpoint = Checkpoint(path=path, **torch.load(path, map_location="cpu", weights_only=True))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns about pickles that it then refuses
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = Checkpoint(path=path, **content)
     except DAMAGED_FILE as error:
         raise DataError(f"'{path}' is damaged", "--force begins anew") from error
     changed = sorted(name for name in settings if checkpoint.settings.get(name) != settings[name])
