@@ -3,7 +3,7 @@
     python tests/studies/hostile.py [--count N] [--only FAMILY] [--seed S] [--keep DIR] [--show]
 
 Model files, manifests, memory maps, run records, films, tables, options, checkpoints, results and streams are damaged
-in about 1,600 ways, and the verbs are run on them. A case runs in a process that is forked off this one, where everything
+in about 1,600 ways, and the verbs are run on them. A case runs in a process that is forked off this one, where all that is
 heavy is imported already, through the real entry point with its error boundary: so each has its own streams, limits of
 memory and time, and a crash of the interpreter is seen as such. The table tells faults by family; ``--keep`` keeps the
 folders of cases with a fault. Twenty films of 32 px and a small network, trained once; about ten minutes on one core.
