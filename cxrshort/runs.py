@@ -26,6 +26,10 @@ DONE = "run.json"
 UNFINISHED = "unfinished.json"
 LOG = "log.jsonl"
 
+_KINDS: Mapping[type, str] = {str: "text", dict: "an object", list: "a list"}
+_SHOWN = 60
+"""Characters of a wrong value that a message shows."""
+
 
 @dataclass
 class Run:
@@ -334,6 +338,27 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DataError(f"'{path}' is not a JSON object", "make the run again with --force")
     return value
+
+
+def read_record(path: Path, fields: Mapping[str, type], *, hint: str) -> dict[str, Any]:
+    """Read a JSON object whose fields, where it has them, must be of these types.
+
+    Args:
+        path: the file.
+        fields: the type of each field that is used: ``str``, ``dict`` or ``list``.
+        hint: what makes the file anew.
+
+    Raises:
+        DataError: the file is not a JSON object, or a field is of another type; the message names its value.
+        MissingInputError: it cannot be read.
+    """
+    record = read_json(path)
+    for name, kind in fields.items():
+        if not isinstance(record.get(name, kind()), kind):
+            text = json.dumps(record[name])
+            shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+            raise DataError(f"'{path}': field '{name}' is '{shown}', it must be {_KINDS[kind]}", hint)
+    return record
 
 
 def json_values(arguments: Mapping[str, Any]) -> dict[str, Any]:
