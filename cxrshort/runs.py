@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxrshort import locks, provenance
 from cxrshort.errors import DataError, MissingInputError, OutputError, UsageError
-from cxrshort.files import TEMPORARY, atomic, writing
+from cxrshort.files import TEMPORARY, atomic, require_regular, writing
 
 if TYPE_CHECKING:  # torch is not on the way of light commands
     from cxrshort.compute import Compute
@@ -225,7 +225,7 @@ def finished(folder: Path, *, arguments: Mapping[str, Any]) -> dict[str, Any] | 
     """
     if not (folder / DONE).exists():
         return None
-    record = read_json(folder / DONE)
+    record = read_record(folder / DONE, {"arguments": dict, "summary": dict}, hint="--force begins anew")
     before, now = dict(record.get("arguments", {})), json_values(arguments)
     changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
     if changed:
@@ -293,7 +293,7 @@ def _record(path: Path) -> dict[str, Any]:
     """Return what a record says; a damaged one says nothing, and must not stand in the way of beginning anew."""
     try:
         return read_json(path) if path.exists() else {}
-    except DataError:
+    except (DataError, MissingInputError):
         return {}
 
 
@@ -329,6 +329,7 @@ def read_json(path: Path) -> dict[str, Any]:
         DataError: the file is not a JSON object.
         MissingInputError: it cannot be read.
     """
+    require_regular(path, hint="make the run again with --force")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
