@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from . import arrays, films, manifests, models, options, resumes
+from . import arrays, films, manifests, models, options, outputs, resumes, user_tables
 from .case import Case
 
 
@@ -20,7 +20,9 @@ FAMILIES: Mapping[str, Family] = {
     "models": Family(models.cases, 350),
     "manifests": Family(manifests.cases, 300),
     "arrays": Family(arrays.cases, 200),
-    "films": Family(films.cases, 250),
-    "options": Family(options.cases, 300),
-    "resumes": Family(resumes.cases, 250),
+    "films": Family(films.cases, 150),
+    "tables": Family(user_tables.cases, 150),
+    "options": Family(options.cases, 200),
+    "resumes": Family(resumes.cases, 120),
+    "outputs": Family(outputs.cases, 130),
 }

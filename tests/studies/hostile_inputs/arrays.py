@@ -14,8 +14,6 @@ from .base import CPU, TRAIN, copy
 from .case import ANY_REFUSAL, DATA, DONE, MISSING, Case
 from .values import altered
 
-FAMILY = "arrays"
-
 
 def cases(bases: Path, rng: Random) -> Iterator[Case]:
     """Yield the cases."""
@@ -132,7 +130,7 @@ def _replaced(bases: Path, name: str, file: str, make: Callable[[Path], object])
         make(data / file)
         return ["evaluate", bases / "model", "--dataset", "d", "--split", "all", *CPU, "--out", "out", "--json"]
 
-    return Case(FAMILY, name, prepare, (DONE, DATA, MISSING))
+    return Case(name, prepare, (DONE, DATA, MISSING))
 
 
 def _masked(bases: Path, name: str, content: bytes) -> Case:
@@ -141,7 +139,7 @@ def _masked(bases: Path, name: str, content: bytes) -> Case:
         (data / "masks.npy").write_bytes(content)
         return ["train", "--dataset", "d", *TRAIN, "--background", "black", "--masks", "--out", "out"]
 
-    return Case(FAMILY, name, prepare, (DONE, *ANY_REFUSAL))
+    return Case(name, prepare, (DONE, *ANY_REFUSAL))
 
 
 def _mask_file(bases: Path, name: str, content: bytes) -> Case:
@@ -149,7 +147,7 @@ def _mask_file(bases: Path, name: str, content: bytes) -> Case:
         (home / "m.npy").write_bytes(content)
         return ["train", "--dataset", bases / "data", *TRAIN, "--method", "rrr", "--mask-file", "m.npy", "--out", "out"]
 
-    return Case(FAMILY, name, prepare, (DONE, *ANY_REFUSAL))
+    return Case(name, prepare, (DONE, *ANY_REFUSAL))
 
 
 def _not_files() -> dict[str, Callable[[Path], object]]:
@@ -199,4 +197,4 @@ def _record(bases: Path, name: str, data: bytes, *, verb: str) -> Case:
             return ["doctor", "--dataset", "d", "--json"]
         return ["evaluate", bases / "model", "--dataset", "d", "--split", "all", *CPU, "--out", "out"]
 
-    return Case(FAMILY, name, prepare, (DONE, DATA, MISSING), out="" if verb == "doctor" else "out")
+    return Case(name, prepare, (DONE, DATA, MISSING), out="" if verb == "doctor" else "out")

@@ -27,7 +27,7 @@ def make(folder: Path, execute: Execute) -> None:
     folder.mkdir(parents=True)
 
     def run(*arguments: object, codes: Sequence[int] = (0,), signal_after: float = 0.0) -> None:
-        case = Case("base", "base", lambda home: (), signal=(signal_after, signal.SIGTERM) if signal_after else None)
+        case = Case("base", lambda home: (), signal=(signal_after, signal.SIGTERM) if signal_after else None)
         outcome = execute(case, [str(each) for each in arguments], folder)
         if outcome.code not in codes:
             sys.stderr.write(outcome.stderr.decode())

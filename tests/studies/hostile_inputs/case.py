@@ -21,7 +21,6 @@ class Case:
     """Say what is run and what may come of it.
 
     Args:
-        family: the family, for the table.
         name: tells it from the others of its family.
         prepare: writes files into the folder of the case and returns the arguments of the command.
         codes: exit codes that are right.
@@ -34,9 +33,9 @@ class Case:
         memory: bytes of address space beyond what the imports take; 0 for the usual limit.
         signal: seconds after which a signal is sent, and the signal.
         silent: whether nothing can be printed, so that nothing printed is judged.
+        family: the family, for the table.
     """
 
-    family: str
     name: str
     prepare: Callable[[Path], Sequence[object]]
     codes: Sequence[int] = HANDLED
@@ -49,6 +48,7 @@ class Case:
     memory: int = 0
     signal: tuple[float, int] | None = None
     silent: bool = False
+    family: str = ""
 
     def stdin_path(self, home: Path) -> Path:
         """Return the file that is standard input, written where there is something to read."""

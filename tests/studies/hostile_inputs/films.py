@@ -15,52 +15,49 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from .base import copy
-from .case import ANY_REFUSAL, DATA, DONE, HANDLED, MISSING, OUTPUT, USAGE, Case
+from .case import DATA, DONE, HANDLED, MISSING, Case
 from .values import ESCAPE, TEXTS
 
-FAMILY = "films"
 BUILD = ("--size", "16", "--replicates", "1", "--jobs", "1", "--out", "out")
 
 
 def cases(bases: Path, rng: Random) -> Iterator[Case]:
     """Yield the cases."""
-    pictures = {**_pictures(), **_dicoms()}
-    for name, data in pictures.items():
-        yield _beside(bases, name, lambda folder, data=data: (folder / "bad.png").write_bytes(data))
+    every = {**pictures(), **_dicoms()}
+    for name, data in every.items():
+        yield beside(bases, name, lambda folder, data=data: (folder / "bad.png").write_bytes(data))
         yield _alone(name, data)
     sound = {"png": _png(), "jpg": _bitmap("JPEG"), "dcm": _dicom()}
     for suffix, data in sound.items():
         for _ in range(15):
-            yield _beside(bases, f"{suffix} altered", _altered(data, suffix, rng))
+            yield beside(bases, f"{suffix} altered", _altered(data, suffix, rng))
     yield from _names(bases)
     yield from _links(bases)
-    yield from _tables(bases, rng)
-    yield from _masks(bases)
 
 
-def _build(*more: object, json: bool = True) -> list[object]:
+def build(*more: object, json: bool = True) -> list[object]:
     return ["build-dataset", "--dataset", "folder", "--root", "films", *BUILD, *more, *(["--json"] if json else [])]
 
 
-def _beside(
+def beside(
     bases: Path, name: str, make: Callable[[Path], object], *more: object, codes: Sequence[int] = (DONE, DATA)
 ) -> Case:
     """Return a case that builds a dataset of sound films and what ``make`` puts beside them."""
 
     def prepare(home: Path) -> list[object]:
         make(copy(bases / "films", home / "films"))
-        return _build(*more)
+        return build(*more)
 
-    return Case(FAMILY, name, prepare, codes)
+    return Case(name, prepare, codes)
 
 
 def _alone(name: str, data: bytes) -> Case:
     def prepare(home: Path) -> list[object]:
         (home / "films").mkdir()
         (home / "films" / "film.dcm").write_bytes(data)
-        return _build("--figures", json=False)
+        return build("--figures", json=False)
 
-    return Case(FAMILY, f"{name} alone", prepare, (DONE, DATA, MISSING))
+    return Case(f"{name} alone", prepare, (DONE, DATA, MISSING))
 
 
 def _altered(data: bytes, suffix: str, rng: Random) -> Callable[[Path], object]:
@@ -91,7 +88,7 @@ def _png(width: int = 40, height: int = 40, *, depth: int = 8, colour: int = 0, 
     return start + _chunk(b"IDAT", content) + _chunk(b"IEND", b"")
 
 
-def _pictures() -> dict[str, bytes]:
+def pictures() -> dict[str, bytes]:
     animated = io.BytesIO()
     frames = [Image.fromarray(_noise(40, 40)) for _ in range(3)]
     frames[0].save(animated, "PNG", save_all=True, append_images=frames[1:])
@@ -248,19 +245,19 @@ def _names(bases: Path) -> Iterator[Case]:
         b"=1+1.png",
     ]
     for name in names:
-        yield _beside(
+        yield beside(
             bases,
             f"file called {name[:20]!r}",
             lambda folder, name=name: _write(folder, name),
             "--verbose",
             codes=(DONE,),
         )
-        yield _beside(
+        yield beside(
             bases, f"folder called {name[:20]!r}", lambda folder, name=name: _inner(folder, name), codes=(DONE,)
         )
     for name, text in TEXTS.items():
         for option in ("--root", "--name", "--out", "--table", "--corrections", "--same-patients", "--masks"):
-            yield _beside(bases, f"{option} {name}", lambda folder: None, f"{option}={text}", codes=HANDLED)
+            yield beside(bases, f"{option} {name}", lambda folder: None, f"{option}={text}", codes=HANDLED)
 
 
 def _write(folder: Path, name: bytes) -> None:
@@ -285,11 +282,11 @@ def _links(bases: Path) -> Iterator[Case]:
         "1000 folders deep": lambda folder: _deep(folder),
     }
     for name, make in makers.items():
-        yield _beside(bases, name, make, codes=(DONE,))
-        yield _beside(bases, f"{name} in a table", make, "--table", "films/films.csv", codes=HANDLED)
+        yield beside(bases, name, make, codes=(DONE,))
+        yield beside(bases, f"{name} in a table", make, "--table", "films/films.csv", codes=HANDLED)
     for what in ("films/t.csv", "films", "/dev/zero", "/dev/null", "nowhere.csv"):
         for option in ("--table", "--corrections", "--masks"):
-            yield _beside(bases, f"{option} {what} as a pipe", makers["pipe as table"], option, what, codes=HANDLED)
+            yield beside(bases, f"{option} {what} as a pipe", makers["pipe as table"], option, what, codes=HANDLED)
 
 
 def _deep(folder: Path) -> None:
@@ -300,166 +297,3 @@ def _deep(folder: Path) -> None:
         os.close(here)
         here = inner
     os.close(here)
-
-
-def _tables(bases: Path, rng: Random) -> Iterator[Case]:
-    lines = (bases / "films" / "films.csv").read_text().splitlines()
-    header, rows = lines[0].split(","), [line.split(",") for line in lines[1:]]
-    for column, name in enumerate(header):
-        for what, value in TEXTS.items():
-            cell = '"' + value.replace('"', '""') + '"'
-            everywhere = rng.random() < 0.3
-            changed = [
-                [*row[:column], cell, *row[column + 1 :]] if everywhere or not n else row for n, row in enumerate(rows)
-            ]
-            yield _table(bases, f"{name} {what}{' everywhere' * everywhere}", [header, *changed])
-        yield _table(bases, f"without {name}", [line[:column] + line[column + 1 :] for line in [header, *rows]])
-        yield _table(bases, f"{name} twice", [[*line, line[column]] for line in [header, *rows]])
-    for name, values in {
-        "sex": ["männlich", "2", "female ", "?"],
-        "study_date": ["31.12.2020", "2020-13-45", "0000-00-00", "yesterday", "9999999999"],
-        "age_years": ["-5", "1e308", "200", "30 years", "030Y", "NaN"],
-        "view": ["lateral", "XX", "pa ", "AP_SUPINE"],
-        "path": [
-            "/etc/passwd",
-            "../film0.png",
-            "film0.png",
-            "C:\\film0.png",
-            ".",
-            "film0.png/x",
-            "x" * 3000,
-            "\\\\host\\x.png",
-        ],
-    }.items():
-        column = header.index(name)
-        for value in values:
-            changed = [[*row[:column], value, *row[column + 1 :]] if not n else row for n, row in enumerate(rows)]
-            yield _table(bases, f"{name} {value[:20]}", [header, *changed])
-    text = "\n".join(lines) + "\n"
-    raw = {
-        "UTF-16": text.encode("utf-16"),
-        "byte-order mark": b"\xef\xbb\xbf" + text.encode(),
-        "CRLF": text.replace("\n", "\r\n").encode(),
-        "CR": text.replace("\n", "\r").encode(),
-        "NUL": text.replace("PA", "P\0A").encode(),
-        "open quote": text.replace("film3", '"film3').encode(),
-        "empty": b"",
-        "header": lines[0].encode(),
-        "commas": b"," * 100_000,
-        "bytes": bytes(range(256)) * 4,
-        "long cell": text.replace("P3", "x" * 200_000).encode(),
-        "semicolons": text.replace(",", ";").encode(),
-        "no newline": text.strip().encode(),
-    }
-    for name, data in raw.items():
-        yield _beside(
-            bases,
-            f"table {name}",
-            lambda folder, data=data: (folder / "films.csv").write_bytes(data),
-            "--table",
-            "films/films.csv",
-            codes=HANDLED,
-        )
-        yield _beside(
-            bases,
-            f"corrections {name}",
-            lambda folder, data=data: (folder / "films.csv").write_bytes(data),
-            "--corrections",
-            "films/films.csv",
-            codes=HANDLED,
-        )
-    pairs = [
-        "",
-        "=",
-        "a",
-        "a=",
-        "=a",
-        "path=path",
-        "sex=nope",
-        "path=sex",
-        "COVID-19=COVID-19",
-        "x=sex",
-        "split_0=sex",
-        "image_id=path",
-        "patient_id=patient_id",
-        "\x1b[31m=sex",
-        "cache=path",
-        "age_years=view",
-        "x" * 5000 + "=sex",
-    ]
-    for number, pair in enumerate(pairs):
-        yield _beside(
-            bases,
-            f"column {number} {pair[:20]!r}",
-            lambda folder: None,
-            "--table",
-            "films/films.csv",
-            "--column",
-            pair,
-            codes=(*HANDLED,),
-        )
-    twice = ("--column", "Mass=sex", "--column", "Mass=view")
-    yield _beside(bases, "column twice", lambda folder: None, "--table", "films/films.csv", *twice, codes=(USAGE, DATA))
-
-
-def _table(bases: Path, name: str, lines: Sequence[Sequence[str]]) -> Case:
-    text = "\n".join(map(",".join, lines)) + "\n"
-    return _beside(
-        bases,
-        f"table: {name}",
-        lambda folder: (folder / "films.csv").write_text(text),
-        "--table",
-        "films/films.csv",
-        "--verbose",
-        codes=HANDLED,
-    )
-
-
-def _masks(bases: Path) -> Iterator[Case]:
-    for name, data in _pictures().items():
-
-        def make(folder: Path, data: bytes = data) -> None:
-            (folder.parent / "masks").mkdir()
-            (folder.parent / "masks" / "film0_mask.png").write_bytes(data)
-
-        yield _beside(bases, f"mask: {name}", make, "--masks", "masks", codes=HANDLED)
-    patterns = [
-        "",
-        "{}",
-        "{stem",
-        "{stem}{x}",
-        "{0}",
-        "{stem.__class__}",
-        "../{stem}.png",
-        "/etc/passwd",
-        "*",
-        "x" * 5000,
-        "{stem!r:>99999999}",
-    ]
-    for pattern in patterns:
-        yield _beside(
-            bases,
-            f"pattern {pattern[:20]!r}",
-            lambda folder: None,
-            "--masks",
-            "films",
-            "--mask-pattern",
-            pattern,
-            codes=HANDLED,
-        )
-    for out, codes in {
-        "films": (OUTPUT, USAGE),
-        "films/inner": (DONE, OUTPUT, USAGE),
-        "/dev/null": (OUTPUT,),
-        "/proc/x": (OUTPUT,),
-        "films/film0.png": (OUTPUT,),
-        "/dev/full/x": (OUTPUT,),
-    }.items():
-        yield Case(
-            FAMILY,
-            f"out {out}",
-            lambda home, out=out: (copy(bases / "films", home / "films"), _build("--out", out, "--force"))[1],
-            codes,
-            out="",
-        )
-    yield _beside(bases, "no folder", lambda folder: None, "--root", "nowhere", codes=ANY_REFUSAL)

@@ -1,6 +1,7 @@
 """What is wrong with the outcome of a case."""
 
 import json
+import os
 import re
 import stat
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,8 @@ from .case import Case, Outcome
 _LONGEST = 2500
 """Characters of an error or a hint beyond which nobody reads it; names of files may take most of them."""
 _TEMPORARY = re.compile(r"^\..+\.[0-9]+\.tmp$|^\.lock$")
+_UNEXPECTED = re.compile(r"unexpected \w*(Error|Exception|Interrupt|Warning|Exit)\b|Traceback \(most recent")
+"""An error of an expression says "unexpected '('", which is none of these."""
 _OWN = ("stdout", "stderr", "stdin")
 Snapshot = dict[str, tuple[int, ...]]
 
@@ -18,19 +21,13 @@ Snapshot = dict[str, tuple[int, ...]]
 def snapshot(folder: Path) -> Snapshot:
     """Return what lies below a folder: kind, size and time of each file."""
     found = {}
-    for parent, folders, names in folder.walk() if hasattr(folder, "walk") else _walk(folder):
+    for parent, folders, names in os.walk(folder):
         for name in (*folders, *names):
             path = Path(parent, name)
             facts = path.lstat()
             size, when = (0, 0) if stat.S_ISDIR(facts.st_mode) else (facts.st_size, facts.st_mtime_ns)
             found[str(path)] = (stat.S_IFMT(facts.st_mode), size, when)
     return found
-
-
-def _walk(folder: Path):
-    import os
-
-    return os.walk(folder)
 
 
 def faults_of(
@@ -55,7 +52,7 @@ def _printed(arguments: Sequence[str], outcome: Outcome) -> list[str]:
     except UnicodeDecodeError:
         return ["prints what is no UTF-8"]
     both = stdout + stderr
-    faults += [f"prints '{word}'" for word in ("unexpected ", "Traceback") if _says(word, both)]
+    faults += [f"prints '{found[0]}'" for found in [_UNEXPECTED.search(both)] if found]
     raw = {each for each in both if not (each.isprintable() or each in "\n\u00a0")}
     faults += [f"prints {sorted(raw)!r}"] if raw else []
     faults += ["a sentence without an end"] if any(len(line) > _LONGEST for line in stderr.splitlines()) else []
@@ -68,15 +65,6 @@ def _printed(arguments: Sequence[str], outcome: Outcome) -> list[str]:
     elif outcome.code and stdout.strip():
         faults.append("prints on stdout although it fails")
     return faults
-
-
-def _says(word: str, text: str) -> bool:
-    # An error of an expression may say "unexpected '('": the fault is "unexpected KeyError: ...".
-    return (
-        bool(re.search(r"unexpected [A-Za-z]+(Error|Exception|Interrupt|Warning|Exit)?: ", text))
-        if word[0] == "u"
-        else word in text
-    )
 
 
 def _document(stdout: str, outcome: Outcome) -> list[str]:

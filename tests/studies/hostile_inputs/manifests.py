@@ -12,7 +12,6 @@ from .base import CPU, TRAIN
 from .case import ANY_REFUSAL, DATA, DONE, HANDLED, MISSING, READ_OR_REFUSED, REFUSED, USAGE, Case
 from .values import ESCAPE, TEXTS
 
-FAMILY = "manifests"
 Table = list[list[str]]
 
 
@@ -58,7 +57,7 @@ def _case(
             return ["doctor", "--dataset", file, "--json"]
         return ["evaluate", bases / "model", "--dataset", file, "--split", "all", *CPU, "--out", "out"]
 
-    return Case(FAMILY, name, prepare, codes, out="" if verb == "doctor" else "out")
+    return Case(name, prepare, codes, out="" if verb == "doctor" else "out")
 
 
 def _cells(bases: Path, rng: Random) -> Iterator[Case]:
@@ -195,17 +194,15 @@ def _encodings(bases: Path) -> Iterator[Case]:
         yield _case(bases, f"{name}, trained", data, HANDLED, verb="train")
         raw = data if isinstance(data, bytes) else data.encode()
         arguments = ("evaluate", bases / "model", "--dataset", "-", "--split", "all", *CPU, "--out", "out")
-        yield Case(FAMILY, f"{name} by standard input", lambda home, given=arguments: given, codes, stdin=raw)
+        yield Case(f"{name} by standard input", lambda home, given=arguments: given, codes, stdin=raw)
         yield _case(bases, f"{name} as Parquet", data, (USAGE, DATA), file="m.parquet")
     yield Case(
-        FAMILY,
         "standard input closed",
         lambda home: ("evaluate", bases / "model", "--dataset", "-", *CPU),
         (MISSING, DATA),
         closed=(0,),
     )
     yield Case(
-        FAMILY,
         "standard input twice",
         lambda home: ("evaluate", bases / "model", "--dataset", "-", "--dataset", "-", "--split", "all", *CPU),
         (USAGE, DATA),
@@ -243,13 +240,12 @@ def _places(bases: Path) -> Iterator[Case]:
     ]
     for number, name in enumerate(names):
         given = ("evaluate", bases / "model", "--dataset", name, *CPU, "--out", "out")
-        yield Case(FAMILY, f"name {number} {name[:20]!r}", lambda home, given=given: given, ANY_REFUSAL)
+        yield Case(f"name {number} {name[:20]!r}", lambda home, given=given: given, ANY_REFUSAL)
         given = ("train", "--dataset", name, *TRAIN, "--out", "out", "--json")
-        yield Case(FAMILY, f"name {number} {name[:20]!r}, trained", lambda home, given=given: given, ANY_REFUSAL)
+        yield Case(f"name {number} {name[:20]!r}, trained", lambda home, given=given: given, ANY_REFUSAL)
     given = ("evaluate", bases / "model", "--dataset", "I", *CPU, "--out", "out")
     for root in ("x" * 5000, "/dev/null", "\x1b[31m", "."):
         yield Case(
-            FAMILY,
             f"datasets in {root[:20]!r}",
             lambda home: given,
             ANY_REFUSAL,
@@ -267,4 +263,4 @@ def _place(bases: Path, name: str, make: Callable[[Path], object], file: str, ve
         return ["doctor", "--dataset", file, "--json"]
 
     codes = HANDLED if verb == "doctor" else ANY_REFUSAL
-    return Case(FAMILY, name, prepare, codes, out="" if verb == "doctor" else "out")
+    return Case(name, prepare, codes, out="" if verb == "doctor" else "out")

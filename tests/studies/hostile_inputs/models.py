@@ -17,7 +17,6 @@ from .base import CPU, TRAIN
 from .case import ANY_REFUSAL, DATA, DONE, HANDLED, MISSING, READ_OR_REFUSED, REFUSED, USAGE, Case
 from .values import altered
 
-FAMILY = "models"
 _FLIPS, _CUTS = 60, 30
 _FLOATS = (torch.float64, torch.float16, torch.bfloat16)
 
@@ -39,7 +38,7 @@ def _evaluate(bases: Path, name: str, write: Callable[[Path], object], codes: An
         dataset = ("--dataset", bases / "other", "--split", "all")
         return ["evaluate", "m.safetensors", *dataset, *CPU, "--out", "out", "--json"]
 
-    return Case(FAMILY, name, prepare, codes)
+    return Case(name, prepare, codes)
 
 
 def _use(
@@ -51,7 +50,7 @@ def _use(
         write(home / "m.safetensors")
         return list(arguments)
 
-    return Case(FAMILY, name, prepare, codes, out=out)
+    return Case(name, prepare, codes, out=out)
 
 
 def read(bases: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

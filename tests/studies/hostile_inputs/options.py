@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 
-from .base import CPU, TRAIN, copy
-from .case import ANY_REFUSAL, DATA, DONE, FAILED, HANDLED, MISSING, OUTPUT, USAGE, Case
+from .base import CPU, TRAIN
+from .case import ANY_REFUSAL, DATA, DONE, FAILED, HANDLED, USAGE, Case
 from .values import TEXTS
 
-FAMILY = "options"
 NUMBERS = (
     "0",
     "-1",
@@ -236,10 +235,9 @@ def cases(bases: Path, rng: Random) -> Iterator[Case]:
     yield from _expressions(bases)
     yield from _settings(bases)
     yield from _names(bases)
-    yield from _outputs(bases)
 
 
-def _case(
+def case(
     name: str,
     arguments: Sequence[object],
     codes: Sequence[int] = HANDLED,
@@ -251,14 +249,14 @@ def _case(
         make(home)
         return list(arguments)
 
-    return Case(FAMILY, name[:100], prepare, codes, out=out)
+    return Case(name[:100], prepare, codes, out=out)
 
 
-def _train(bases: Path, *more: object) -> list[object]:
+def train(bases: Path, *more: object) -> list[object]:
     return ["train", "--dataset", bases / "data", *TRAIN, "--out", "out", *more]
 
 
-def _build(*more: object) -> list[object]:
+def build(*more: object) -> list[object]:
     return [
         "build-dataset",
         "--dataset",
@@ -277,7 +275,7 @@ def _build(*more: object) -> list[object]:
     ]
 
 
-def _evaluate(bases: Path, *more: object) -> list[object]:
+def evaluate(bases: Path, *more: object) -> list[object]:
     return ["evaluate", bases / "model", "--dataset", bases / "other", "--split", "all", *CPU, "--out", "out", *more]
 
 
@@ -294,61 +292,61 @@ def _numbers(bases: Path) -> Iterator[Case]:
             else:
                 more = [f"{option}={number}", "--json"]
             out = "" if option == "--replicates" else "out"
-            yield _case(f"train {option} {number[:25]!r}", _train(bases, *more), (*HANDLED, FAILED), out=out)
+            yield case(f"train {option} {number[:25]!r}", train(bases, *more), (*HANDLED, FAILED), out=out)
         for option in REAL_TRAIN:
-            yield _case(f"train {option} {number[:25]!r}", _train(bases, f"{option}={number}"), (*HANDLED, FAILED))
+            yield case(f"train {option} {number[:25]!r}", train(bases, f"{option}={number}"), (*HANDLED, FAILED))
         for option in BUILD_NUMBERS:
             large = (
                 option in ("--size", "--images", "--replicates")
                 and len(number) > 3
                 and number[:3] not in ("nan", "inf", "-in")
             )
-            yield _case(
-                f"build {option} {number[:25]!r}", _build(f"{option}={number}", *(["--dry-run"] if large else []))
+            yield case(
+                f"build {option} {number[:25]!r}", build(f"{option}={number}", *(["--dry-run"] if large else []))
             )
-        yield _case(f"build --sample --per {number[:25]!r}", _build(f"--sample={number}", "--per", "sex"))
-        yield _case(f"evaluate --threads {number[:25]!r}", _evaluate(bases, f"--threads={number}"))
-        yield _case(f"comorbidity {number[:25]!r}", _build(f"--comorbidity=Edema,Mass={number}"))
-        yield _case(f"shard {number[:25]!r}", _build(f"--shard={number}/{number}"), out="")
-        yield _case(f"grid {number[:25]!r}", _train(bases, f"--grid=lr=0.1,{number}"), (*HANDLED, FAILED))
-        yield _case(f"device cuda:{number[:25]!r}", _train(bases, f"--device=cuda:{number}"))
+        yield case(f"build --sample --per {number[:25]!r}", build(f"--sample={number}", "--per", "sex"))
+        yield case(f"evaluate --threads {number[:25]!r}", evaluate(bases, f"--threads={number}"))
+        yield case(f"comorbidity {number[:25]!r}", build(f"--comorbidity=Edema,Mass={number}"))
+        yield case(f"shard {number[:25]!r}", build(f"--shard={number}/{number}"), out="")
+        yield case(f"grid {number[:25]!r}", train(bases, f"--grid=lr=0.1,{number}"), (*HANDLED, FAILED))
+        yield case(f"device cuda:{number[:25]!r}", train(bases, f"--device=cuda:{number}"))
 
 
 def _expressions(bases: Path) -> Iterator[Case]:
     for number, text in enumerate(EXPRESSIONS):
         if "\0" in text:
             continue  # no system passes it
-        yield _case(f"where {number} {text[:30]!r}", _build(f"--where={text}"))
-        yield _case(
+        yield case(f"where {number} {text[:30]!r}", build(f"--where={text}"))
+        yield case(
             f"group {number} {text[:30]!r}",
-            _train(bases, "--method", "group-dro", f"--group={text}", "--json"),
+            train(bases, "--method", "group-dro", f"--group={text}", "--json"),
             (*HANDLED, FAILED),
         )
 
 
 def _settings(bases: Path) -> Iterator[Case]:
     for text in SETTINGS:
-        yield _case(f"set {text[:30]!r}", _train(bases, f"--set={text}"), (*HANDLED, FAILED))
-        yield _case(f"set {text[:30]!r} of build", _build(f"--set={text}"))
-        yield _case(f"grid {text[:30]!r}", _train(bases, f"--grid={text}", "--dry-run"))
-        yield _case(f"set {text[:30]!r} of rrr", _train(bases, "--method", "rrr", f"--set={text}"), (*HANDLED, FAILED))
+        yield case(f"set {text[:30]!r}", train(bases, f"--set={text}"), (*HANDLED, FAILED))
+        yield case(f"set {text[:30]!r} of build", build(f"--set={text}"))
+        yield case(f"grid {text[:30]!r}", train(bases, f"--grid={text}", "--dry-run"))
+        yield case(f"set {text[:30]!r} of rrr", train(bases, "--method", "rrr", f"--set={text}"), (*HANDLED, FAILED))
     for name, text in RECIPES.items():
 
         def make(home: Path, text: str = text) -> None:
             (home / "my.toml").write_text(text)
 
-        yield _case(f"recipe {name}", _train(bases, "--recipe", "my.toml"), (*HANDLED, FAILED), make=make)
+        yield case(f"recipe {name}", train(bases, "--recipe", "my.toml"), (*HANDLED, FAILED), make=make)
     for what in ("/dev/zero", "/dev/null", "/", "nowhere.toml", "/dev/zero.toml", "x" * 300 + ".toml"):
-        yield _case(f"recipe {what[:20]}", _train(bases, "--recipe", what), ANY_REFUSAL)
-    yield _case(
+        yield case(f"recipe {what[:20]}", train(bases, "--recipe", what), ANY_REFUSAL)
+    yield case(
         "recipe bytes",
-        _train(bases, "--recipe", "my.toml"),
+        train(bases, "--recipe", "my.toml"),
         (DATA, USAGE),
         make=lambda home: (home / "my.toml").write_bytes(b"\xff\xfe\0"),
     )
-    yield _case(
+    yield case(
         "recipe pipe",
-        _train(bases, "--recipe", "my.toml"),
+        train(bases, "--recipe", "my.toml"),
         ANY_REFUSAL,
         make=lambda home: __import__("os").mkfifo(home / "my.toml"),
     )
@@ -357,20 +355,18 @@ def _settings(bases: Path) -> Iterator[Case]:
 def _names(bases: Path) -> Iterator[Case]:
     for what, text in TEXTS.items():
         for option in NAMES:
-            yield _case(f"train {option} {what}", _train(bases, f"{option}={text}"), (*HANDLED, FAILED))
+            yield case(f"train {option} {what}", train(bases, f"{option}={text}"), (*HANDLED, FAILED))
         for option in BUILD_NAMES:
-            yield _case(f"build {option} {what}", _build(f"{option}={text}"), out="")
+            yield case(f"build {option} {what}", build(f"{option}={text}"), out="")
         for option in EVALUATE_NAMES:
-            yield _case(f"evaluate {option} {what}", _evaluate(bases, f"{option}={text}", "--json"), out="")
-        yield _case(f"doctor {what}", ["doctor", text, "--json"], out="")
-        yield _case(f"doctor --device {what}", ["doctor", f"--device={text}"], out="")
-        yield _case(f"verb {what}", [text, "--json"], (USAGE, DONE), out="")
-        yield _case(f"option {what}", ["train", f"--{text}"], (USAGE, DONE), out="")
-        yield _case(
-            f"no --out, --name {what}", ["train", "--dataset", bases / "data", *TRAIN, f"--name={text}"], out=""
-        )
+            yield case(f"evaluate {option} {what}", evaluate(bases, f"{option}={text}", "--json"), out="")
+        yield case(f"doctor {what}", ["doctor", text, "--json"], out="")
+        yield case(f"doctor --device {what}", ["doctor", f"--device={text}"], out="")
+        yield case(f"verb {what}", [text, "--json"], (USAGE, DONE), out="")
+        yield case(f"option {what}", ["train", f"--{text}"], (USAGE, DONE), out="")
+        yield case(f"no --out, --name {what}", ["train", "--dataset", bases / "data", *TRAIN, f"--name={text}"], out="")
     for device in ("cuda", "mps", "cuda:0", "cpu:3", "gpu", "CPU", "tpu"):
-        yield _case(f"device {device}", _train(bases, f"--device={device}", "--json"), (*ANY_REFUSAL, DONE))
+        yield case(f"device {device}", train(bases, f"--device={device}", "--json"), (*ANY_REFUSAL, DONE))
     for more in (
         ("--quiet", "--verbose"),
         ("--force", "--resume"),
@@ -400,80 +396,6 @@ def _names(bases: Path) -> Iterator[Case]:
         ("--arch", "multitask-unet"),
         ("--tensorboard",),
     ):
-        yield _case(f"train {' '.join(more)}", _train(bases, *more, "--json"), (*HANDLED, FAILED), out="")
-        yield _case(f"build {' '.join(more)}", _build(*more, "--json"), (*HANDLED, FAILED), out="")
-        yield _case(f"evaluate {' '.join(more)}", _evaluate(bases, *more, "--json"), (*HANDLED, FAILED), out="")
-
-
-def _outputs(bases: Path) -> Iterator[Case]:
-    verbs = {
-        "train": lambda out: _train(bases, "--out", out),
-        "build": lambda out: _build("--out", out),
-        "evaluate": lambda out: _evaluate(bases, "--out", out),
-    }
-    places = [
-        "/dev/full",
-        "/dev/full/x",
-        "/dev/null",
-        "/proc/1/x",
-        "/sys/x",
-        "x" * 300,
-        "é" * 200,
-        "a/" * 2500,
-        "\x1b[31m",
-        "",
-        " ",
-        ".",
-        "..",
-        "/",
-        "~",
-        "-",
-        "file",
-        "file/inner",
-        "link",
-        "loop",
-        "pipe",
-        "pipe/inner",
-        "others",
-        "a\nb",
-    ]
-    for verb, command in verbs.items():
-        for out in places:
-            for more in ((), ("--force",)):
-                yield _case(
-                    f"{verb} out {out[:20]!r} {' '.join(more)}",
-                    [*command(out), *more],
-                    (DONE, *ANY_REFUSAL),
-                    out="",
-                    make=_obstacles,
-                )
-        for name in ("data", "model", "results"):
-            for more in ((), ("--force",), ("--resume",)):
-                if verb == "evaluate" and "--resume" in more:
-                    continue
-                yield _onto(bases, verb, command, name, more)
-
-
-def _obstacles(home: Path) -> None:
-    import os
-
-    (home / "file").write_text("mine")
-    (home / "link").symlink_to("nowhere/at/all")
-    (home / "loop").symlink_to("loop")
-    os.mkfifo(home / "pipe")
-    (home / "others").mkdir()
-    (home / "others" / "thesis.txt").write_text("mine")
-
-
-def _onto(bases: Path, verb: str, command: Callable[[object], list[object]], name: str, more: Sequence[str]) -> Case:
-    """Return a case that writes onto a run of the same or another verb; nothing of another verb's may be lost."""
-    own = {"data": "build", "model": "train", "results": "evaluate"}[name] == verb
-    codes = (DONE, OUTPUT, USAGE) if own and more else (OUTPUT, USAGE, DATA, MISSING)
-
-    def prepare(home: Path) -> list[object]:
-        # Under a name that the judge does not take for what --force may replace, unless it is the verb's own.
-        target = home / ("out" if own else "precious")
-        copy(bases / name, target)
-        return [*command(target), *more]
-
-    return Case(FAMILY, f"{verb} onto {name} {' '.join(more)}", prepare, codes, out="")
+        yield case(f"train {' '.join(more)}", train(bases, *more, "--json"), (*HANDLED, FAILED), out="")
+        yield case(f"build {' '.join(more)}", build(*more, "--json"), (*HANDLED, FAILED), out="")
+        yield case(f"evaluate {' '.join(more)}", evaluate(bases, *more, "--json"), (*HANDLED, FAILED), out="")
