@@ -40,7 +40,12 @@ def build(*more: object, json: bool = True) -> list[object]:
 
 
 def beside(
-    bases: Path, name: str, make: Callable[[Path], object], *more: object, codes: Sequence[int] = (DONE, DATA)
+    bases: Path,
+    name: str,
+    make: Callable[[Path], object],
+    *more: object,
+    codes: Sequence[int] = (DONE, DATA),
+    out: str = "out",
 ) -> Case:
     """Return a case that builds a dataset of sound films and what ``make`` puts beside them."""
 
@@ -48,7 +53,7 @@ def beside(
         make(copy(bases / "films", home / "films"))
         return build(*more)
 
-    return Case(name, prepare, codes)
+    return Case(name, prepare, codes, out=out)
 
 
 def _alone(name: str, data: bytes) -> Case:
@@ -257,7 +262,8 @@ def _names(bases: Path) -> Iterator[Case]:
         )
     for name, text in TEXTS.items():
         for option in ("--root", "--name", "--out", "--table", "--corrections", "--same-patients", "--masks"):
-            yield beside(bases, f"{option} {name}", lambda folder: None, f"{option}={text}", codes=HANDLED)
+            out = "" if option == "--out" else "out"
+            yield beside(bases, f"{option} {name}", lambda folder: None, f"{option}={text}", codes=HANDLED, out=out)
 
 
 def _write(folder: Path, name: bytes) -> None:
@@ -279,7 +285,7 @@ def _links(bases: Path) -> Iterator[Case]:
         "device": lambda folder: (folder / "zero.png").symlink_to("/dev/zero"),
         "folder with the name of a picture": lambda folder: (folder / "x.png").mkdir(),
         "pipe as table": lambda folder: os.mkfifo(folder / "t.csv"),
-        "1000 folders deep": lambda folder: _deep(folder),
+        "400 folders deep": lambda folder: _deep(folder),
     }
     for name, make in makers.items():
         yield beside(bases, name, make, codes=(DONE,))
@@ -291,7 +297,7 @@ def _links(bases: Path) -> Iterator[Case]:
 
 def _deep(folder: Path) -> None:
     here = os.open(folder, os.O_RDONLY)
-    for _ in range(1000):
+    for _ in range(400):
         os.mkdir("d", dir_fd=here)
         inner = os.open("d", os.O_RDONLY, dir_fd=here)
         os.close(here)
