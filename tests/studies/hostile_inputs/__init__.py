@@ -22,7 +22,7 @@ FAMILIES: Mapping[str, Family] = {
     "arrays": Family(arrays.cases, 200),
     "films": Family(films.cases, 150),
     "tables": Family(user_tables.cases, 150),
-    "options": Family(options.cases, 200),
+    "options": Family(options.cases, 300),
     "resumes": Family(resumes.cases, 120),
     "outputs": Family(outputs.cases, 130),
 }

@@ -8,6 +8,7 @@ from .base import CPU, TRAIN
 from .case import ANY_REFUSAL, DATA, DONE, FAILED, HANDLED, USAGE, Case
 from .values import TEXTS
 
+SMALL = ("--size", "16", "--replicates", "1", "--jobs", "1", "--out", "out")
 NUMBERS = (
     "0",
     "-1",
@@ -212,6 +213,8 @@ NAMES = (
     "--device",
     "--precision",
 )
+DRAWN = ("--shortcut", "--comorbidity", "--dataset")
+"""Options of phantoms; the others are tried on films."""
 BUILD_NAMES = (
     "--dataset",
     "--recipe",
@@ -257,22 +260,15 @@ def train(bases: Path, *more: object) -> list[object]:
 
 
 def build(*more: object) -> list[object]:
-    return [
-        "build-dataset",
-        "--dataset",
-        "phantom-I",
-        "--images",
-        "6",
-        "--size",
-        "16",
-        "--replicates",
-        "1",
-        "--jobs",
-        "1",
-        "--out",
-        "out",
-        *more,
-    ]
+    """Return a build of a small phantom."""
+    small = ("--images", "6", "--size", "32", "--replicates", "1", "--jobs", "1", "--out", "out")
+    return ["build-dataset", "--dataset", "phantom-I", *small, *more]
+
+
+def _folder(bases: Path, *more: object) -> list[object]:
+    """Return a build of films of one's own."""
+    films = ("--root", bases / "films", "--table", bases / "films" / "films.csv")
+    return ["build-dataset", "--dataset", "folder", *films, *SMALL, *more]
 
 
 def evaluate(bases: Path, *more: object) -> list[object]:
@@ -304,7 +300,7 @@ def _numbers(bases: Path) -> Iterator[Case]:
             yield case(
                 f"build {option} {number[:25]!r}", build(f"{option}={number}", *(["--dry-run"] if large else []))
             )
-        yield case(f"build --sample --per {number[:25]!r}", build(f"--sample={number}", "--per", "sex"))
+        yield case(f"build --sample --per {number[:25]!r}", _folder(bases, f"--sample={number}", "--per", "sex"))
         yield case(f"evaluate --threads {number[:25]!r}", evaluate(bases, f"--threads={number}"))
         yield case(f"comorbidity {number[:25]!r}", build(f"--comorbidity=Edema,Mass={number}"))
         yield case(f"shard {number[:25]!r}", build(f"--shard={number}/{number}"), out="")
@@ -316,7 +312,7 @@ def _expressions(bases: Path) -> Iterator[Case]:
     for number, text in enumerate(EXPRESSIONS):
         if "\0" in text:
             continue  # no system passes it
-        yield case(f"where {number} {text[:30]!r}", build(f"--where={text}"))
+        yield case(f"where {number} {text[:30]!r}", _folder(bases, f"--where={text}", "--json"))
         yield case(
             f"group {number} {text[:30]!r}",
             train(bases, "--method", "group-dro", f"--group={text}", "--json"),
@@ -327,7 +323,7 @@ def _expressions(bases: Path) -> Iterator[Case]:
 def _settings(bases: Path) -> Iterator[Case]:
     for text in SETTINGS:
         yield case(f"set {text[:30]!r}", train(bases, f"--set={text}"), (*HANDLED, FAILED))
-        yield case(f"set {text[:30]!r} of build", build(f"--set={text}"))
+        yield case(f"set {text[:30]!r} of build", _folder(bases, f"--set={text}"))
         yield case(f"grid {text[:30]!r}", train(bases, f"--grid={text}", "--dry-run"))
         yield case(f"set {text[:30]!r} of rrr", train(bases, "--method", "rrr", f"--set={text}"), (*HANDLED, FAILED))
     for name, text in RECIPES.items():
@@ -357,7 +353,8 @@ def _names(bases: Path) -> Iterator[Case]:
         for option in NAMES:
             yield case(f"train {option} {what}", train(bases, f"{option}={text}"), (*HANDLED, FAILED))
         for option in BUILD_NAMES:
-            yield case(f"build {option} {what}", build(f"{option}={text}"), out="")
+            own = build(f"{option}={text}") if option in DRAWN else _folder(bases, f"{option}={text}")
+            yield case(f"build {option} {what}", own, out="")
         for option in EVALUATE_NAMES:
             yield case(f"evaluate {option} {what}", evaluate(bases, f"{option}={text}", "--json"), out="")
         yield case(f"doctor {what}", ["doctor", text, "--json"], out="")

@@ -150,7 +150,7 @@ def _kept(bases: Path, name: str, arguments: Sequence[object]) -> Case:
 
 
 def _streams(bases: Path) -> Iterator[Case]:
-    small = ("--images", "6", "--size", "16", "--replicates", "1", "--jobs", "1", "--out", "out")
+    small = ("--images", "6", "--size", "32", "--replicates", "1", "--jobs", "1", "--out", "out")
     commands = {
         "build": ["build-dataset", "--dataset", "phantom-I", *small],
         "train": ["train", "--dataset", bases / "data", *TRAIN, "--out", "out"],
