@@ -28,6 +28,8 @@ _COLOURS = 3
 _PLACES = ("cache", "cache_row", "mask_row")
 """Columns that say where pixels lie, not what they show."""
 _IDENTITY_DIGITS = 32
+_RECORD: Mapping[str, type] = {"name": str, "dataset_id": str, "folder": str, "recipe": dict}
+"""Fields of run.json that say what a dataset is, with their types."""
 
 
 class Pixels:
@@ -348,7 +350,8 @@ def _with_identity(record: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _run_record(folder: Path) -> dict[str, Any]:
-    return runs.read_json(folder / runs.DONE) if places.is_file(folder / runs.DONE) else {}
+    path = folder / runs.DONE
+    return runs.read_record(path, _RECORD, hint="run build-dataset again") if places.is_file(path) else {}
 
 
 PROBES = {"sex": ("M", "F"), "view": ("AP", "PA")}

@@ -5,10 +5,11 @@ import errno
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from cxrshort.errors import OutputError
+from cxrshort.errors import DataError, OutputError
 
 TEMPORARY = re.compile(r"\..+\.[0-9]+\.tmp")
 """What `atomic` calls its temporary files; a kill leaves them behind."""
@@ -69,6 +70,20 @@ def atomic(path: Path) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_regular(path: Path, *, hint: str = "") -> None:
+    """Refuse a pipe, a device or a socket: the first would be waited for, and the second read, without an end.
+
+    A folder, and what is not there, is left to whoever opens it.
+
+    Raises:
+        DataError: it is none of a file, a folder and nothing.
+    """
+    with contextlib.suppress(OSError):
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise DataError(f"'{path}' is not a file", hint)
 
 
 def _umask() -> int:

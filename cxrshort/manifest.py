@@ -187,7 +187,7 @@ def _check_values(manifest: pd.DataFrame, name: str) -> None:
     for column in (each for each in columns.COLUMNS if each.name in manifest):
         present = manifest[column.name]
         if column.required:
-            empty = present.isna() | (present == "")
+            empty = present.isna() | (present.astype(str).str.strip() == "")
             _refuse(manifest["image_id"][empty], name, f"column '{column.name}' is empty for image ")
         if column.values:
             allowed = ", ".join(column.values)

@@ -75,6 +75,14 @@ def locate_dataset(name: str) -> Path:
     raise MissingInputError(f"'{name}' is not built yet", f"cxrshort build-dataset --dataset {name}")
 
 
+def exists(path: Path) -> bool:
+    """Say whether something is there; a name that the file system does not allow is nothing."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def is_file(path: Path) -> bool:
     """Say whether there is such a file; a name that the file system does not allow is none."""
     try:

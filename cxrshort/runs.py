@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxrshort import locks, overwriting, provenance
 from cxrshort.errors import DataError, MissingInputError, OutputError, UsageError
-from cxrshort.files import TEMPORARY, atomic, escape, writing
+from cxrshort.files import TEMPORARY, atomic, escape, require_regular, writing
 
 if TYPE_CHECKING:  # torch is not on the way of light commands
     from cxrshort.compute import Compute
@@ -30,6 +30,10 @@ UNFINISHED = "unfinished.json"
 LOG = "log.jsonl"
 SERIES = "series"
 """Where run.json names the folders of the runs that a series is made of."""
+
+_KINDS: Mapping[type, str] = {str: "text", dict: "an object", list: "a list"}
+_SHOWN = 60
+"""Characters of a wrong value that a message shows."""
 
 
 @dataclass
@@ -287,7 +291,7 @@ def finished(folder: Path, *, arguments: Mapping[str, Any]) -> dict[str, Any] | 
     """
     if not (folder / DONE).exists():
         return None
-    record = read_json(folder / DONE)
+    record = read_record(folder / DONE, {"arguments": dict, "summary": dict}, hint="--force begins anew")
     before, now = dict(record.get("arguments", {})), json_values(arguments)
     changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
     if changed:
@@ -352,7 +356,7 @@ def _record(path: Path) -> dict[str, Any]:
     """Return what a record says; a damaged one says nothing, and must not stand in the way of beginning anew."""
     try:
         return read_json(path) if path.exists() else {}
-    except DataError:
+    except (DataError, MissingInputError):
         return {}
 
 
@@ -393,6 +397,7 @@ def read_json(path: Path) -> dict[str, Any]:
         DataError: the file is not a JSON object.
         MissingInputError: it cannot be read.
     """
+    require_regular(path, hint="make the run again with --force")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -402,6 +407,27 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DataError(f"'{path}' is not a JSON object", "make the run again with --force")
     return value
+
+
+def read_record(path: Path, fields: Mapping[str, type], *, hint: str) -> dict[str, Any]:
+    """Read a JSON object whose fields, where it has them, must be of these types.
+
+    Args:
+        path: the file.
+        fields: the type of each field that is used: ``str``, ``dict`` or ``list``.
+        hint: what makes the file anew.
+
+    Raises:
+        DataError: the file is not a JSON object, or a field is of another type; the message names its value.
+        MissingInputError: it cannot be read.
+    """
+    record = read_json(path)
+    for name, kind in fields.items():
+        if not isinstance(record.get(name, kind()), kind):
+            text = json.dumps(record[name])
+            shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+            raise DataError(f"'{path}': field '{name}' is '{shown}', it must be {_KINDS[kind]}", hint)
+    return record
 
 
 def json_values(arguments: Mapping[str, Any]) -> dict[str, Any]:

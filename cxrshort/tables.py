@@ -10,6 +10,7 @@ from typing import TextIO, cast
 
 import pandas as pd
 
+from cxrshort import files
 from cxrshort.errors import DataError
 
 _MEND = "mend the file or download it again"
@@ -126,6 +127,7 @@ def _full(lines: Iterator[tuple[int, list[str]]], header: list[str], file: str) 
 
 
 def _open_text(path: Path, encoding: str, *, errors: str = "strict") -> TextIO:
+    files.require_regular(path, hint="write it into a file first")
     if path.suffix.lower() == ".gz":
         return cast(TextIO, gzip.open(path, "rt", encoding=encoding, errors=errors, newline=""))
     return path.open(encoding=encoding, errors=errors, newline="")

@@ -116,6 +116,15 @@ def compose(elsewhere, **second):
     manifests.write(pd.concat(tables, ignore_index=True), elsewhere / "here" / "both.csv")
 
 
+@pytest.mark.parametrize("field", ["name", "dataset_id", "folder", "recipe"])
+def test_run_json_with_a_field_of_another_type_is_refused(elsewhere, field):
+    folder = build(elsewhere / "I", "I")
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**record, field: [3]}))
+    with pytest.raises(DataError, match=rf"run.json': field '{field}' is '\[3\]', it must be "):
+        datasets.load(str(folder))
+
+
 def test_composed_manifest_has_the_common_recipe(elsewhere):
     compose(elsewhere)
     data = datasets.load("both.csv")

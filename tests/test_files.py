@@ -1,5 +1,6 @@
 """Files appear whole or not at all."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cxrshort import files, runs
-from cxrshort.errors import OutputError
+from cxrshort.errors import DataError, OutputError
 
 
 def names_in(folder):
@@ -93,3 +94,15 @@ def test_escape_gives_text_for_any_name():
     names = ("f\udce9.png", "f\ud800.png", "fé\\x.png")
     assert [files.is_text(name) for name in names] == [False, False, True]
     assert [files.escape(name) for name in names] == ["f\\xe9.png", "f\\ud800.png", "fé\\x.png"]
+
+
+def test_require_regular_refuses_what_could_be_read_for_ever(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(DataError) as caught:
+            files.require_regular(path, hint="write it into a file first")
+        assert (caught.value.message, caught.value.hint) == (f"'{path}' is not a file", "write it into a file first")
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("file", ".", "nowhere", "loop", "x" * 300):
+        files.require_regular(tmp_path / name)

@@ -60,6 +60,7 @@ REFUSED = {
         "image_id 'a' in more than one row, and 1 more like it",
     ),
     "empty image_id": (text_of(REQUIRED, ",r,P,P"), "column 'image_id' is empty for image ''"),
+    "blank person": (text_of(REQUIRED, "a,r,P,  "), "column 'person_id' is empty for image 'a'"),
     "empty person": (text_of(REQUIRED, "a,r,P,"), "column 'person_id' is empty for image 'a'"),
     "view": (with_columns("view", "pa"), "column 'view' holds 'pa', allowed: PA, AP, AP_SUPINE, LATERAL, UNKNOWN"),
     "views": (

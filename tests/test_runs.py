@@ -1,6 +1,7 @@
 """Run folders: whole or not at all, and never somebody else's files."""
 
 import json
+import os
 import platform
 import signal
 import subprocess
@@ -362,3 +363,31 @@ def test_read_json_refuses_a_missing_file(tmp_path):
     with pytest.raises(MissingInputError) as caught:
         runs.read_json(tmp_path / "run.json")
     assert caught.value.message == f"'{tmp_path / 'run.json'}' cannot be read: no such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(None, "null"), (3, "3"), ("x" * 90, '"' + "x" * 56 + "..."), ([["a", 1]], '[["a", 1]]')]
+)
+def test_record_with_a_field_of_another_type_is_refused(tmp_path, value, shown):
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({"recipe": value, "name": "I"}))
+    with pytest.raises(DataError) as caught:
+        runs.read_record(path, {"recipe": dict, "gone": str}, hint="make it again")
+    assert caught.value.message == f"'{path}': field 'recipe' is '{shown}', it must be an object"
+    assert caught.value.hint == "make it again"
+    assert runs.read_record(path, {"name": str}, hint="")["name"] == "I"
+
+
+def test_records_that_are_pipes_are_refused_or_begun_anew(tmp_path):
+    os.mkfifo(tmp_path / "unfinished.json")
+    with pytest.raises(DataError, match="is not a file"):
+        runs.read_json(tmp_path / "unfinished.json")
+    finished(tmp_path, "model", force=True)
+    assert names_in(tmp_path) == ["model", "run.json"]
+
+
+@pytest.mark.parametrize("field", ["arguments", "summary"])
+def test_complete_run_with_a_field_of_another_type_is_refused(tmp_path, field):
+    (tmp_path / "run.json").write_text(json.dumps({"arguments": {}, "summary": {}, field: [3]}))
+    with pytest.raises(DataError, match=f"field '{field}' is '\\[3\\]', it must be an object"):
+        runs.finished(tmp_path, arguments={})

@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+import os
 
 import pytest
 
@@ -100,6 +101,11 @@ def test_read_table_refuses_what_is_no_archive(tmp_path):
 
 def test_read_table_refuses_a_folder(tmp_path):
     assert refusal(tmp_path) == f"'{tmp_path}' cannot be read: Is a directory"
+
+
+def test_read_table_refuses_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "t.csv")
+    assert refusal(tmp_path / "t.csv") == f"'{tmp_path / 't.csv'}' is not a file"
 
 
 def test_read_list_strips_lines(tmp_path):

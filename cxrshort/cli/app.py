@@ -1,6 +1,7 @@
 """The command tree and its error boundary."""
 
 import contextlib
+import errno
 import functools
 import os
 import signal
@@ -17,8 +18,8 @@ from cxrshort import __version__
 from cxrshort.cli import build_dataset, doctor, evaluate, later, paths, train
 from cxrshort.cli.commands import PanelCommand, Root
 from cxrshort.cli.streams import Checked, Unread, open_closed_streams, silence
-from cxrshort.cli.tables import failure, printable
-from cxrshort.errors import CxrshortError
+from cxrshort.cli.tables import failure, printable, shortened
+from cxrshort.errors import CxrshortError, UsageError
 
 INTERRUPTED = 130
 
@@ -85,10 +86,18 @@ def boundary(command: Callable[..., None]) -> Callable[..., None]:
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except Exception as error:
-            message = f"unexpected {type(error).__name__}: {error}"
-            _fail(error, message, hint="cxrshort --debug ... shows where", code=1, json=json)
+            shown = _shown(error)
+            _fail(error, shown.message, hint=shown.hint, code=shown.exit_code, json=json)
 
     return guarded
+
+
+def _shown(error: Exception) -> CxrshortError:
+    """Return what to say of an error that nobody raised on purpose."""
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        # A name of a file is given in many places, and wrong in all of them.
+        return UsageError(f"'{error.filename}' is longer than a file name may be", "give a shorter one")
+    return CxrshortError(f"unexpected {type(error).__name__}: {error}", "cxrshort --debug ... shows where")
 
 
 @contextlib.contextmanager
@@ -115,6 +124,7 @@ def _terminable() -> Iterator[None]:
 def _fail(error: BaseException, message: str, *, hint: str, code: int, json: bool) -> NoReturn:
     if os.environ.get("CXRSHORT_DEBUG"):
         traceback.print_exception(error)
+    message, hint = shortened(message), shortened(hint)
     typer.echo(printable(f"error: {message}"), err=True)
     if hint:
         typer.echo(printable(f"hint: {hint}"), err=True)

@@ -92,10 +92,12 @@ def models(names: Iterable[str]) -> None:
     Raises:
         MissingInputError: there is no such file, or not the dataset that a model is said to be trained on.
     """
+    from cxrshort import places
+
     for name in names:
         for said in re.findall(r"[?&]trained-on=([^&]+)", name):
             dataset(said)
-        if ":" not in name and "?" not in name and not Path(name).exists():
+        if ":" not in name and "?" not in name and not places.exists(Path(name)):
             raise MissingInputError(f"'{name}' does not exist", "cxrshort train makes a model")
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json as json_text
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -52,6 +53,17 @@ def printable(text: str) -> str:
         character if character.isprintable() or character in "\n\u00a0" else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def shortened(text: str, *, longest: int = 300) -> str:
+    """Return text whose words have no more than so many characters: an endless name keeps its start and its end.
+
+    Example:
+        >>> shortened("'aaaabbbbcccc' does not exist", longest=11)
+        "'aaaa...cc' does not exist"
+    """
+    tail = longest // 3
+    return re.sub(rf"\S{{{longest + 1},}}", lambda word: f"{word[0][: longest - tail - 3]}...{word[0][-tail:]}", text)
 
 
 def notes(lines: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ Figures are built from ``Figure`` objects, never through pyplot: no global state
 
 import io
 import textwrap
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -85,7 +86,9 @@ def save(figure: Figure, path: Path) -> Path:
         OutputError: the file cannot be written.
     """
     rendered = io.BytesIO()  # in memory first: the library's writer leaves half a file on a full disk
-    with matplotlib.rc_context({"savefig.bbox": None, "savefig.facecolor": "auto"}):
+    with warnings.catch_warnings(), matplotlib.rc_context({"savefig.bbox": None, "savefig.facecolor": "auto"}):
+        # Names may be in any script. The font draws a box for what it lacks, and the warning would print it raw.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from")
         figure.savefig(rendered, format="png", dpi=figure.dpi, metadata={"Software": None})
     with atomic(path) as temporary:
         temporary.write_bytes(rendered.getbuffer())

@@ -23,7 +23,17 @@ T = TypeVar("T")
 
 _COPY_ROWS = 256  # rows copied at a time
 _LONGEST_NAME = 200  # characters of a path that a message shows
-_UNREADABLE = (OSError, ValueError, TypeError, EOFError, OverflowError, SyntaxError, tokenize.TokenError)
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    EOFError,
+    ArithmeticError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    tokenize.TokenError,
+)
 """What numpy raises for the headers of files that are damaged, or of another kind."""
 
 
@@ -75,7 +85,8 @@ def open_array(
         if path.exists() and not path.is_file():  # opening a pipe would wait for ever
             raise DataError(f"'{path}' is not a file", damaged)
         # Read-only first: numpy silently enlarges with zeros a file that is too short and opened for writing.
-        array = np.lib.format.open_memmap(path, mode="r")
+        with np.errstate(over="raise"):  # dimensions whose product no integer holds
+            array = np.lib.format.open_memmap(path, mode="r")
         return array if mode == "r" else np.lib.format.open_memmap(path, mode=mode)
     except FileNotFoundError as error:
         raise MissingInputError(f"'{path}' does not exist", missing) from error

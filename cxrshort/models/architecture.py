@@ -4,6 +4,7 @@ import contextlib
 import pickle
 import struct
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,7 +164,9 @@ def read_tensors(path: Path) -> Mapping[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns about pickles that it then refuses
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, *DAMAGED_FILE) as error:
         raise DataError(
             f"'{path}' is not a file of weights", "give .safetensors, or a state_dict as .pt or .pth"

@@ -222,6 +222,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     except (SafetensorError, OSError) as error:
         raise DataError(f"'{path}' is not a model file", "cxrshort train makes a model") from error
     for name, value in tensors.items():
+        if value.is_complex():
+            raise DataError(f"'{path}': weights in '{name}' are complex numbers", "train the model again")
         wrong = int((~torch.isfinite(value)).sum())
         if wrong:
             raise DataError(

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,8 +67,12 @@ def load(path: Path, *, settings: dict[str, Any]) -> Checkpoint:
         DataError: the file is damaged.
         UsageError: a setting differs; the message names which.
     """
+    files.require_regular(path, hint="--force begins anew")
     try:
-        checkpoint = Checkpoint(path=path, **torch.load(path, map_location="cpu", weights_only=True))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns about pickles that it then refuses
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = Checkpoint(path=path, **content)
     except DAMAGED_FILE as error:
         raise DataError(f"'{path}' is damaged", "--force begins anew") from error
     changed = sorted(name for name in settings if checkpoint.settings.get(name) != settings[name])
@@ -105,14 +110,18 @@ def resumed(run: runs.Run, path: Path, *, settings: dict[str, Any], resume: bool
 
 def _forget_later_events(log: Path, checkpoint: Checkpoint) -> None:
     """Cut the log back to where the checkpoint stands; what came after it will be done, and logged, again."""
-    kept = []
-    for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else []:
-        try:
-            event = json.loads(line)
-        except ValueError:  # the line that a kill cut short
-            break
-        if event["epoch"] <= checkpoint.epoch or (
-            event["epoch"] == checkpoint.epoch + 1 and event.get("step", math.inf) <= checkpoint.step
-        ):
-            kept.append(line + "\n")
-    runs.write_text(log, "".join(kept))
+    files.require_regular(log, hint="--force begins anew")
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    stands = (checkpoint.epoch + 1, checkpoint.step)  # epochs of events count from 1
+    kept = [line for line in text.splitlines() if (place := _place(line)) and place <= stands]
+    runs.write_text(log, "".join(f"{line}\n" for line in kept))
+
+
+def _place(line: str) -> tuple[int, float] | None:
+    """Return epoch and step of a logged event; None for a line that a kill cut short, or that is none of ours."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    epoch, step = (event.get("epoch"), event.get("step", math.inf)) if isinstance(event, dict) else (None, None)
+    return (epoch, step) if isinstance(epoch, int) and isinstance(step, int | float) else None

@@ -367,3 +367,12 @@ def test_numbers_beyond_any_use_are_refused_at_once(options: str, value: int) ->
     result = cxrshort_here("train", "--dataset", "x", "--arch", "resnet18", options, str(value))
     assert result.exit_code == 2
     assert f"'{options}': Input should be less than or equal to" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--root", "--masks", "--table"])
+def test_name_longer_than_the_file_system_allows_is_wrong_usage(option: str) -> None:
+    result = cxrshort_here("build-dataset", "--dataset", "folder", "--root", ".", option, "x" * 5000)
+    code, message, hint = failure(result)
+    assert (code, hint) == (2, "give a shorter one")
+    assert message.startswith("'xxx") and message.endswith("x' is longer than a file name may be")
+    assert len(message) < 400

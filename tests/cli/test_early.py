@@ -35,6 +35,7 @@ def refused(cwd: Path, *arguments: str) -> tuple[int, str, set[str]]:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
+        (("evaluate", "x" * 290, "--dataset", "hospital"), 66, "error: '" + "x" * 290 + "' does not exist"),
         (("train", "--dataset", "hospitl", "--arch", "small-cnn"), 66, "hint: did you mean 'hospital'?"),
         (("train", "--dataset", "phantom-I", "--arch", "small-cnn"), 66,
          "hint: cxrshort build-dataset --dataset phantom-I"),

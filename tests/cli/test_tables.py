@@ -1,6 +1,6 @@
 """What is printed may be shown by a terminal as it is."""
 
-from cxrshort.cli.tables import line, notes, pairs, printable, table
+from cxrshort.cli.tables import line, notes, pairs, printable, shortened, table
 
 HOSTILE = "I\x1b[31m\x07\u202e\ud800"
 SHOWN = r"I\x1b[31m\x07\u202e\ud800"
@@ -9,6 +9,14 @@ SHOWN = r"I\x1b[31m\x07\u202e\ud800"
 def test_printable_escapes_what_would_move_a_terminal():
     assert printable(HOSTILE) == SHOWN
     assert printable("München, 5\u00a0µm\nnext") == "München, 5\u00a0µm\nnext"
+
+
+def test_shortened_cuts_endless_words_alone():
+    sentence = "'a/short/name' does not exist " * 40
+    assert shortened(sentence) == sentence
+    cut = shortened(f"'{'a' * 5000}{'b' * 500}' does not exist")
+    assert len(cut) == 300 + len(" does not exist")
+    assert cut.startswith("'aaa") and cut.endswith("bbb' does not exist") and cut.count("...") == 1
 
 
 def test_lines_notes_and_tables_hold_no_control_character(capsys):

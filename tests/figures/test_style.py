@@ -33,3 +33,10 @@ def test_a_picture_is_a_function_of_what_it_shows(tmp_path):
     )
     assert first == second
     assert first.startswith(b"\x89PNG")
+
+
+def test_names_in_any_script_are_drawn_without_a_warning(tmp_path):
+    figure = style.new_figure(2.0, 1.0)
+    for top, text in enumerate(("\x1b[31m", "病院", "\u202e")):
+        style.write(figure, text, left=0.1, top=0.3 * top)
+    assert style.save(figure, tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")

@@ -99,7 +99,18 @@ def header(shape: str) -> bytes:
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
 
 
-@pytest.mark.parametrize("shape", ["(-1, 4, 4)", "(-2, -2, 4)", "(2**70, 4, 4)", "(9" * 500, "(99999999999999999999,)"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "(-1, 4, 4)",
+        "(-2, -2, 4)",
+        "(2**70, 4, 4)",
+        "(9" * 500,
+        "(99999999999999999999,)",
+        "(4611686018427387904, 4, 4)",
+        "(" + "-" * 5000 + "1,)",
+    ],
+)
 def test_cache_of_impossible_dimensions_is_refused(tmp_path, shape):
     (tmp_path / "images.npy").write_bytes(header(shape) + bytes(64))
     with pytest.raises(DataError) as caught:

@@ -121,7 +121,8 @@ def test_file_that_is_not_there_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["w.safetensors", "w.pt", "w.pth"])
 @pytest.mark.parametrize(
-    "content", [b"", b"text, not tensors", b"PK\x03\x04 cut short", b"\x80\x02\x8a\xff", b"\x80\x02j\x04:"]
+    "content",
+    [b"", b"text, not tensors", b"PK\x03\x04 cut short", b"\x80\x02\x8a\xff", b"\x80\x02j\x04:", b"\x80\x04."],
 )
 def test_file_that_holds_no_weights_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)

@@ -144,6 +144,17 @@ def test_weights_that_are_no_numbers_are_refused(saved: Path, value: float) -> N
     assert error.message == expected
 
 
+def test_complex_weights_are_refused(saved: Path) -> None:
+    tensors = load_file(saved)
+    name = sorted(tensors)[0]
+    with safe_open(saved, framework="pt") as file:
+        metadata = file.metadata()
+    save_file({**tensors, name: tensors[name].to(torch.complex64)}, saved, metadata=metadata)
+    error = refused(saved)
+    assert isinstance(error, DataError)
+    assert error.message == f"'{saved}': weights in '{name}' are complex numbers"
+
+
 def test_tensors_that_do_not_fit_are_refused(saved: Path) -> None:
     error = refused(rewrite(saved, {"architecture": "resnet18"}))
     assert isinstance(error, DataError)

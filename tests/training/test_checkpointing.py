@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from cxrshort import runs
 from cxrshort.errors import DataError, UsageError
 from cxrshort.training import checkpointing as states
 from cxrshort.training.checkpointing import Checkpoint
@@ -49,6 +50,24 @@ def test_changed_settings_are_refused_by_name(saved: Path) -> None:
         "--resume with other settings would change the model: seed was '0' and is '1', threads was '1' and is '4'"
     )
     assert caught.value.hint == "--force begins anew"
+
+
+def test_state_that_is_a_pipe_is_refused(saved: Path) -> None:
+    saved.unlink()
+    os.mkfifo(saved)
+    with pytest.raises(DataError, match="is not a file"):
+        states.load(saved, settings=SETTINGS)
+
+
+def test_log_goes_back_to_the_state_and_loses_what_is_no_event(saved: Path) -> None:
+    run = runs.start(saved.parent / "run", "train", arguments={})
+    before = ['{"epoch": 0}', '{"epoch": 1, "step": 9}', '{"epoch": 2, "step": 5}']
+    others = ["7", "null", "[1]", "{}", '{"epoch": "x"}', '{"epoch": 1, "step": null}', "\udcff", "[" * 100_000]
+    later = ['{"epoch": 2, "step": 6}', '{"epoch": 2}', '{"epoch": 3, "step": 0}', '{"epoch": 1, "st']
+    text = "\n".join([*others, *before, *later])
+    run.path(runs.LOG).write_text(text, encoding="utf-8", errors="surrogateescape")
+    states.resumed(run, saved, settings=SETTINGS, resume=True)
+    assert run.path(runs.LOG).read_text().splitlines() == before
 
 
 def test_damaged_state_is_refused(saved: Path) -> None:

@@ -66,6 +66,7 @@ def read_journal(path: Path, *, plan: Sequence[str]) -> dict[int, dict[str, Any]
 
 def _read(path: Path, plan: Sequence[str]) -> tuple[list[bytes], dict[int, dict[str, Any]]]:
     """Return the whole lines of a journal, and the results in them."""
+    files.require_regular(path, hint="--force begins anew")
     lines = path.read_bytes().split(b"\n")[:-1]
     results: dict[int, dict[str, Any]] = {}
     try:

@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from cxrshort import files
 from cxrshort.errors import DataError, MissingInputError, UsageError
 from cxrshort.masks.structures import canonical
 from cxrshort.registry import check_name
@@ -168,13 +169,14 @@ def _read_published(name: str) -> dict[str, Any]:
 def _read_file(path: Path) -> dict[str, Any]:
     if path.stem in names():
         raise UsageError(f"'{path}' has the name of a published recipe", "give the file another name")
+    files.require_regular(path, hint="--recipe help lists the published recipes")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise MissingInputError(f"'{path}' does not exist", "--recipe help lists the published recipes") from error
     except OSError as error:
         raise MissingInputError(f"'{path}' cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except ValueError as error:  # not UTF-8, or not TOML
+    except (ValueError, RecursionError) as error:  # not UTF-8, or not TOML
         raise DataError(f"'{path}' is not TOML: {error}", "lines such as: learning_rate = 1e-4") from error
     fields = {each.name: each.default for each in dataclasses.fields(Recipe) if each.name != "name"}
     for key, value in values.items():

@@ -80,6 +80,7 @@ def test_recipe_of_a_file_is_read(tmp_path: Path) -> None:
     ("name", "text", "code", "message"),
     [
         ("mine.toml", "epochs = ", 65, "is not TOML"),
+        ("mine.toml", "a = " + "[" * 20_000, 65, "is not TOML"),
         ("mine.toml", "epoch = 3", 65, "'epoch' is not a known setting of a recipe"),
         ("mine.toml", "epochs = 3.5", 65, "epochs is '3.5', it must be a whole number"),
         ("mine.toml", "epochs = true", 65, "epochs is 'True', it must be a whole number"),
