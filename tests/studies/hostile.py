@@ -58,7 +58,7 @@ def import_everything() -> None:
     import torch._dynamo  # optimisers ask for it
     import torchvision.models
 
-    import cxrshort.cli.show
+    import cxrshort.cli.printer
     import cxrshort.figures.evaluation
     import cxrshort.verbs.build_dataset
     import cxrshort.verbs.doctor
