@@ -41,7 +41,7 @@ def faults_of(
         faults.append(f"exit {outcome.code}, right is {' or '.join(map(str, case.codes))}")
     if not case.silent:
         faults += _printed(arguments, outcome)
-    again = bool({"--force", "--resume"} & set(arguments))
+    again = not case.kept and bool({"--force", "--resume", "--shard", "--merge"} & set(arguments))
     return faults + _folders(case, arguments, outcome, before=before, after=after, home=home, again=again)
 
 
@@ -97,7 +97,7 @@ def _folders(
 ) -> list[str]:
     faults = []
     own = {str(home / name) for name in _OWN}
-    within_out = str(home / case.out) + "/" if case.out else "\0"
+    within_out = f"{home / 'out'}/"
     changed = [
         path
         for path, facts in before.items()

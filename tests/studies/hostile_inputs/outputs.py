@@ -146,7 +146,7 @@ def _kept(bases: Path, name: str, arguments: Sequence[object]) -> Case:
         copy(bases / "results", home / "out")
         return list(arguments)
 
-    return Case(name, prepare, ANY_REFUSAL, out="")
+    return Case(name, prepare, ANY_REFUSAL, out="", kept=True)
 
 
 def _streams(bases: Path) -> Iterator[Case]:
