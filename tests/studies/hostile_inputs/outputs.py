@@ -196,7 +196,7 @@ def _streams(bases: Path) -> Iterator[Case]:
                 closed=(0, 1, 2),
                 silent=True,
             )
-        for memory in (2**20, 2**24, 2**26):
+        for memory in (2**26, 2**27, 2**28):
             yield Case(
                 f"{name} with {memory // 2**20} MiB",
                 lambda home, command=command: command,
