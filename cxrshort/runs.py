@@ -32,6 +32,8 @@ SERIES = "series"
 """Where run.json names the folders of the runs that a series is made of."""
 
 _KINDS: Mapping[type, str] = {str: "text", dict: "an object", list: "a list"}
+_LISTED = 6
+"""Arguments that a message names."""
 _SHOWN = 60
 """Characters of a wrong value that a message shows."""
 
@@ -295,7 +297,8 @@ def finished(folder: Path, *, arguments: Mapping[str, Any]) -> dict[str, Any] | 
     before, now = dict(record.get("arguments", {})), json_values(arguments)
     changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
     if changed:
-        listed = ", ".join(f"{name} was '{before.get(name)}' and is '{now.get(name)}'" for name in changed)
+        listed = ", ".join(f"{name} was '{before.get(name)}' and is '{now.get(name)}'" for name in changed[:_LISTED])
+        listed += f", and {len(changed) - _LISTED} more" if len(changed) > _LISTED else ""
         raise UsageError(f"'{folder}' is complete and was made otherwise: {listed}", "--force begins anew")
     return dict(record.get("summary", {}))
 

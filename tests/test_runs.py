@@ -391,3 +391,9 @@ def test_complete_run_with_a_field_of_another_type_is_refused(tmp_path, field):
     (tmp_path / "run.json").write_text(json.dumps({"arguments": {}, "summary": {}, field: [3]}))
     with pytest.raises(DataError, match=f"field '{field}' is '\\[3\\]', it must be an object"):
         runs.finished(tmp_path, arguments={})
+
+
+def test_complete_run_of_many_other_arguments_is_refused_in_a_readable_sentence(tmp_path):
+    (tmp_path / "run.json").write_text(json.dumps({"arguments": dict.fromkeys("abcdefghij", 1)}))
+    with pytest.raises(UsageError, match="f was '1' and is '2', and 4 more$"):
+        runs.finished(tmp_path, arguments=dict.fromkeys("abcdefghij", 2))

@@ -19,7 +19,7 @@ from cxrshort.cli import build_dataset, doctor, evaluate, later, paths, train
 from cxrshort.cli.commands import PanelCommand, Root
 from cxrshort.cli.streams import Checked, Unread, open_closed_streams, silence
 from cxrshort.cli.tables import failure, printable, shortened
-from cxrshort.errors import CxrshortError, UsageError
+from cxrshort.errors import CxrshortError, OutputError, UsageError
 
 INTERRUPTED = 130
 
@@ -125,12 +125,17 @@ def _fail(error: BaseException, message: str, *, hint: str, code: int, json: boo
     if os.environ.get("CXRSHORT_DEBUG"):
         traceback.print_exception(error)
     message, hint = shortened(message), shortened(hint)
+    _say(message, hint=hint)
+    if json:
+        with contextlib.suppress(OutputError):  # main() says so
+            failure(message, hint=hint, code=code)
+    raise typer.Exit(code) from None
+
+
+def _say(message: str, *, hint: str) -> None:
     typer.echo(printable(f"error: {message}"), err=True)
     if hint:
         typer.echo(printable(f"hint: {hint}"), err=True)
-    if json:
-        failure(message, hint=hint, code=code)
-    raise typer.Exit(code) from None
 
 
 def _add(name: str, command: Callable[..., None], **settings: Any) -> None:
@@ -150,4 +155,18 @@ def main() -> None:
     """Run the command line."""
     open_closed_streams()
     sys.stdout, sys.stderr = Checked(sys.stdout), Unread(sys.stderr)
-    app()
+    code: Any = 0
+    try:
+        try:
+            app()
+        except SystemExit as ended:
+            code = ended.code
+        sys.stdout.flush()  # help, and the document of an error: what no boundary has seen off
+    except BrokenPipeError:
+        silence(sys.stdout.fileno())
+    except OutputError as error:
+        sys.stdout = sys.__stdout__  # by now the null device; Python flushes it once more
+        if code != error.exit_code:  # else it was said
+            _say(error.message, hint=error.hint)
+        code = code or error.exit_code
+    raise SystemExit(code)

@@ -60,6 +60,7 @@ class Checked:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._refused = ""
 
     def write(self, text: str) -> int:
         """Write ``text``; return its length.
@@ -82,15 +83,18 @@ class Checked:
     @contextlib.contextmanager
     def _said(self) -> Iterator[None]:
         try:
-            yield
+            # Whoever only tried the stream may have swallowed what it raised: what is lost stays lost.
+            if not self._refused:
+                yield
         except BrokenPipeError:
             raise
         except OSError as error:
             silence(self._stream.fileno())
-            reason = (error.strerror or str(error)).lower()
+            self._refused = (error.strerror or str(error)).lower()
+        if self._refused:
             raise OutputError(
-                f"standard output cannot be written: {reason}", "files that the command writes are complete"
-            ) from error
+                f"standard output cannot be written: {self._refused}", "files that the command writes are complete"
+            )
 
     def __getattr__(self, name: str) -> Any:
         """Return what else a stream has, such as its encoding."""

@@ -42,6 +42,18 @@ def test_result_that_cannot_be_written_exits_with_73(tmp_path: Path, redirection
     assert done.stderr.splitlines()[0] == f"error: standard output cannot be written: {reason}"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"), [("--version", 73), ("train --help", 73), ("train --dataset nope --arch vit --json", 2)]
+)
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
+def test_what_is_printed_outside_a_command_says_so_too(
+    tmp_path: Path, arguments: str, code: int, redirection: str
+) -> None:
+    done = shell(f"cxrshort {arguments} {redirection}", tmp_path)
+    assert done.returncode == code
+    assert "error: standard output cannot be written: " in done.stderr and "Traceback" not in done.stderr
+
+
 def test_pipe_that_closes_early_is_no_error(tmp_path: Path) -> None:
     done = shell("cxrshort train --set help | head -n 1", tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "training\n", "")

@@ -67,7 +67,12 @@ def read_journal(path: Path, *, plan: Sequence[str]) -> dict[int, dict[str, Any]
 def _read(path: Path, plan: Sequence[str]) -> tuple[list[bytes], dict[int, dict[str, Any]]]:
     """Return the whole lines of a journal, and the results in them."""
     files.require_regular(path, hint="--force begins anew")
-    lines = path.read_bytes().split(b"\n")[:-1]
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1]
+    except OSError as error:
+        raise DataError(
+            f"'{path}' cannot be read: {(error.strerror or str(error)).lower()}", "--force begins anew"
+        ) from error
     results: dict[int, dict[str, Any]] = {}
     try:
         header, *chunks = [json.loads(line) for line in lines] or [{}]

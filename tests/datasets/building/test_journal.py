@@ -69,3 +69,10 @@ def test_journal_takes_file_names_that_are_no_text(tmp_path):
     plan = ["a\udcff.png"]
     Journal(tmp_path / "journal.jsonl", plan=plan).append([{"row": 0}])
     assert Journal(tmp_path / "journal.jsonl", plan=plan).missing(1) == []
+
+
+def test_journal_that_cannot_be_read_is_refused(tmp_path):
+    (tmp_path / "journal.jsonl").mkdir()
+    with pytest.raises(DataError) as caught:
+        Journal(tmp_path / "journal.jsonl", plan=PLAN)
+    assert caught.value.message == f"'{tmp_path / 'journal.jsonl'}' cannot be read: is a directory"

@@ -33,6 +33,7 @@ class Case:
         memory: bytes of address space beyond what the imports take; 0 for the usual limit.
         signal: seconds after which a signal is sent, and the signal.
         silent: whether nothing can be printed, so that nothing printed is judged.
+        kept: whether what the command was to write anew must stay as it was, since the command fails.
         family: the family, for the table.
     """
 
@@ -48,6 +49,7 @@ class Case:
     memory: int = 0
     signal: tuple[float, int] | None = None
     silent: bool = False
+    kept: bool = False
     family: str = ""
 
     def stdin_path(self, home: Path) -> Path:

@@ -146,7 +146,7 @@ def _kept(bases: Path, name: str, arguments: Sequence[object]) -> Case:
         copy(bases / "results", home / "out")
         return list(arguments)
 
-    return Case(name, prepare, ANY_REFUSAL, out="")
+    return Case(name, prepare, ANY_REFUSAL, out="", kept=True)
 
 
 def _streams(bases: Path) -> Iterator[Case]:
@@ -196,7 +196,7 @@ def _streams(bases: Path) -> Iterator[Case]:
                 closed=(0, 1, 2),
                 silent=True,
             )
-        for memory in (2**20, 2**24, 2**26):
+        for memory in (2**26, 2**27, 2**28):
             yield Case(
                 f"{name} with {memory // 2**20} MiB",
                 lambda home, command=command: command,
