@@ -117,15 +117,15 @@ def prepare(*, precision: str, threads: int | None) -> str:
         threads: as on the command line; None is one per core.
     """
     # Processes under torchrun have one thread each and would take each other for strangers.
-    single = threads == 1 or os.environ.get("OMP_NUM_THREADS") == "1" or "RANK" in os.environ
+    single = 1 in (threads, cores()) or os.environ.get("OMP_NUM_THREADS") == "1" or "RANK" in os.environ
     load = None if single or "torch" in sys.modules else look()
-    if load is None or not load.crowded:
+    if load is None or not load.crowded or (threads is not None and threads <= load.free):
         return ""
     waiting = ""
     if not (has_amx_bf16() if precision == "auto" else precision == "bf16") and not set(_VARIABLES) & set(os.environ):
         os.environ["GOMP_SPINCOUNT"] = SPIN_COUNT
         waiting = f"; torch's threads sleep while they wait (GOMP_SPINCOUNT={SPIN_COUNT})"
-    return f"{load}, which slows this down{waiting}; a new run with --threads {load.free} uses the free cores alone"
+    return f"{load}, which slows this down{waiting}; a new run with --threads {load.free} has fewer to wait for"
 
 
 def has_amx_bf16() -> bool:

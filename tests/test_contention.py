@@ -21,6 +21,7 @@ def unloaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
         monkeypatch.delenv(name)
     monkeypatch.delitem(sys.modules, "torch", raising=False)
     monkeypatch.setattr(contention, "look", lambda: BUSY)
+    monkeypatch.setattr(contention, "cores", lambda: 2)
     yield monkeypatch
 
 
@@ -71,7 +72,7 @@ def test_machine_is_busy_by_the_share_of_its_cores(load: Load, crowded: bool, fr
 def test_threads_sleep_while_they_wait_beside_a_busy_process(unloaded: pytest.MonkeyPatch) -> None:
     assert prepare(precision="fp32", threads=None) == (
         "other processes keep 1.0 of 2 cores busy, which slows this down; torch's threads sleep while they wait "
-        "(GOMP_SPINCOUNT=1000); a new run with --threads 1 uses the free cores alone"
+        "(GOMP_SPINCOUNT=1000); a new run with --threads 1 has fewer to wait for"
     )
     assert spin_count() == "1000"
 
@@ -81,7 +82,7 @@ def test_threads_that_compute_in_bf16_wait_as_ever(unloaded: pytest.MonkeyPatch,
     unloaded.setattr(contention, "has_amx_bf16", lambda: native)
     assert prepare(precision=precision, threads=2) == (
         "other processes keep 1.0 of 2 cores busy, which slows this down; "
-        "a new run with --threads 1 uses the free cores alone"
+        "a new run with --threads 1 has fewer to wait for"
     )
     assert spin_count() is None
 
@@ -98,6 +99,15 @@ def test_one_thread_waits_for_nobody(unloaded: pytest.MonkeyPatch, name: str) ->
     assert prepare(precision="fp32", threads=1) == ""
     unloaded.setenv(name, "1")
     assert prepare(precision="fp32", threads=None) == "" and spin_count() is None
+
+
+def test_threads_that_have_a_core_each_are_left_alone(unloaded: pytest.MonkeyPatch) -> None:
+    unloaded.setattr(contention, "look", lambda: Load(7.8, 16))
+    assert prepare(precision="fp32", threads=8) == "" and spin_count() is None
+    assert "--threads 8 " in prepare(precision="fp32", threads=9)
+    unloaded.delenv("GOMP_SPINCOUNT")
+    unloaded.setattr(contention, "cores", lambda: 1)
+    assert prepare(precision="fp32", threads=None) == ""
 
 
 def test_quiet_machine_and_loaded_torch_change_nothing(unloaded: pytest.MonkeyPatch) -> None:

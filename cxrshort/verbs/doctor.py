@@ -77,7 +77,7 @@ def _describe_machine(machine: Mapping[str, Any]) -> list[tuple[str, str]]:
     load = f"other processes use {machine['load']:.1f} of {machine['cores']} cores"
     if machine["busy"]:
         load += (
-            f", which slows training down; --threads {machine['free_cores']} uses the free cores alone; "
+            f", which slows training down; with --threads {machine['free_cores']} fewer threads wait for each other; "
             "in fp32 GOMP_SPINCOUNT=1000 helps too, which train and evaluate set"
         )
     return [

@@ -71,3 +71,16 @@ def test_doctor_prints_a_table_and_a_document(here: Path, monkeypatch: pytest.Mo
     listed = json.loads(cxrshort_here("doctor", "run", "--dataset", "other", "--device", "cpu", "--json").stdout)
     assert listed["schema"] == "cxrshort.doctor/1"
     assert listed["model"]["architecture"] == "small-cnn" and listed["dataset"]["name"] == "other"
+
+
+MACHINE = {"device": "cpu", "precision": "bf16", "threads": 2, "cores": 2, "free_cores": 2, "load": 0.1, "busy": False}
+
+
+def test_busy_machine_is_said_with_what_to_set() -> None:
+    quiet = dict(verb._describe_machine({**MACHINE, "disk_free_mib": 2048}))
+    assert quiet["load"] == "other processes use 0.1 of 2 cores"
+    busy = dict(verb._describe_machine({**MACHINE, "disk_free_mib": 2048, "load": 1.04, "free_cores": 1, "busy": True}))
+    assert busy["load"] == (
+        "other processes use 1.0 of 2 cores, which slows training down; with --threads 1 fewer threads wait for each "
+        "other; in fp32 GOMP_SPINCOUNT=1000 helps too, which train and evaluate set"
+    )
