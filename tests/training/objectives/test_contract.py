@@ -1,7 +1,6 @@
 """The contract that every objective keeps, a new line in the table too; and objectives from words."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +34,12 @@ SHORT = {"isnet": {"plain_epochs": 1}}
 """Settings that bring every part of an objective into a run of three epochs."""
 
 
-@pytest.fixture(params=list(OBJECTIVES))
+@pytest.fixture(scope="module", params=list(OBJECTIVES))
 def method(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def make(method: str, folds: Folds) -> Callable[[], Any]:
     kind = load(OBJECTIVES, method, kind="method")
 
@@ -52,9 +51,9 @@ def make(method: str, folds: Folds) -> Callable[[], Any]:
     return build_objective
 
 
-@pytest.fixture
-def folds(tmp_path: Path) -> Folds:
-    data = datasets.load(str(tiny_dataset(tmp_path / "tiny", size=16)))
+@pytest.fixture(scope="module")
+def folds(tmp_path_factory: pytest.TempPathFactory) -> Folds:
+    data = datasets.load(str(tiny_dataset(tmp_path_factory.mktemp("contract") / "tiny", size=16)))
     return Folds.cut(data, recipes.load("standard"), replicate=0, explicit_label=False)
 
 
@@ -154,23 +153,37 @@ def test_objective_leaves_the_model_as_plain_training_would(make: Callable[[], A
     assert all(not each._forward_hooks and not each._forward_pre_hooks for each in model.modules())
 
 
+@pytest.fixture(scope="module")
+def unbroken(
+    make: Callable[[], Any], method: str, folds: Folds, tmp_path_factory: pytest.TempPathFactory
+) -> Checkpoint:
+    """Return the state at the end of a run of three epochs that nothing interrupts."""
+    path = tmp_path_factory.mktemp("unbroken") / "checkpoint"
+    return fit(build(folds, method), batches(folds), config=config(make(), folds), checkpoint=Checkpoint(path=path))
+
+
+def config(objective: Any, folds: Folds, *, stop_after: int = 0) -> FitConfig:
+    """Return a fit of three epochs, which is interrupted after a step; 0 interrupts nothing."""
+    looks, recipe = iter(range(1, 100)), recipes.load("standard", overrides={"epochs": 3})
+    return FitConfig(
+        objective,
+        recipe,
+        FP32,
+        lambda each: folds.validate(each, FP32),
+        interrupted=lambda: next(looks) == stop_after,
+    )
+
+
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 4, 5, 7])
 def test_objective_resumes_to_the_same_numbers(
-    make: Callable[[], Any], method: str, folds: Folds, tmp_path: Path, stop_after: int
+    make: Callable[[], Any], method: str, folds: Folds, unbroken: Checkpoint, tmp_path: Path, stop_after: int
 ) -> None:
     """Interrupt after any step, at an epoch's edge too; what follows must not differ in a bit, dropout included."""
-    recipe = recipes.load("standard", overrides={"epochs": 3})
-    whole = build(folds, method)
-    config = FitConfig(make(), recipe, FP32, lambda each: folds.validate(each, FP32))
-    unbroken = fit(whole, batches(folds), config=config, checkpoint=Checkpoint(path=tmp_path / "a"))
-
-    looks = iter(range(1, 100))
-    config = replace(config, objective=make(), interrupted=lambda: next(looks) == stop_after)
+    interrupted = config(make(), folds, stop_after=stop_after)
     with pytest.raises(ResumableError, match="the state is saved"):
-        fit(build(folds, method), batches(folds), config=config, checkpoint=Checkpoint(path=tmp_path / "b"))
-    config = replace(config, objective=make(), interrupted=lambda: False)
+        fit(build(folds, method), batches(folds), config=interrupted, checkpoint=Checkpoint(path=tmp_path / "b"))
     saved = checkpointing.load(tmp_path / "b", settings={})
-    resumed = fit(build(folds, method), batches(folds), config=config, checkpoint=saved)
+    resumed = fit(build(folds, method), batches(folds), config=config(make(), folds), checkpoint=saved)
 
     assert resumed.history == unbroken.history
     assert resumed.objective.keys() == unbroken.objective.keys()
