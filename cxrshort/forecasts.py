@@ -50,7 +50,7 @@ def dry_run(
     refused = [output for output in summary["outputs"] if output["fate"] == "refused"]
     end = "nothing was written"
     if refused:
-        end = f"as it stands, the run would be refused: {refused[0]['reason']}; {refused[0]['hint']}"
+        end = f"as it stands, the run would be refused: {refused[0]['reason']}\nhint: {refused[0]['hint']}"
     return Result({"dry_run": True, **summary}, (Facts(pairs), *texts, Text(f"\n{end}")), notes=notes, plan=True)
 
 

@@ -107,7 +107,7 @@ class Result:
     Args:
         summary: the JSON document, as summary.json or run.json has it.
         tables: what people see, in order: tables, facts, text and listings.
-        figures: PNG files that were drawn.
+        figures: PNG files that were drawn, in the folder.
         notes: what must be known besides, one sentence each.
         folder: where everything was written; None where nothing was.
         file: the file in it that the next verb takes, where there is one.
@@ -126,12 +126,14 @@ class Result:
 
     @property
     def document(self) -> dict[str, Any]:
-        """Return the summary with its schema, the notes, the figures and the folder, for ``--json``."""
+        """Return the summary with its schema, the notes, the figures within the folder and the folder."""
         schema = f"cxrshort.{'plan' if self.plan else self.kind}/1"
         notes = {"notes": list(self.notes)} if self.notes else {}
-        figures = {"figures": [str(path) for path in self.figures]} if self.figures else {}
-        folder = {} if self.folder is None else {"folder": str(self.folder)}
-        return {"schema": schema, **self.summary, **notes, **figures, **folder}
+        if self.folder is None:
+            return {"schema": schema, **self.summary, **notes}
+        figures = [path.relative_to(self.folder).as_posix() for path in self.figures]
+        drawn = {"figures": figures} if figures else {}
+        return {"schema": schema, **self.summary, **notes, **drawn, "folder": str(self.folder)}
 
 
 def text_table(

@@ -94,7 +94,8 @@ def test_dry_run_ends_with_why_the_run_would_be_refused() -> None:
     *_, end = result.tables
     assert isinstance(end, Text)
     assert end.text == (
-        "\nas it stands, the run would be refused: 'run' exists already; --force overwrites it, --out writes elsewhere"
+        "\nas it stands, the run would be refused: 'run' exists already\n"
+        "hint: --force overwrites it, --out writes elsewhere"
     )
 
 

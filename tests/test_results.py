@@ -13,7 +13,7 @@ def test_document_says_what_it_holds_and_where_it_lies():
         "schema": "cxrshort.evaluation/1",
         "rows": 3,
         "notes": ["one is left out"],
-        "figures": ["out/roc.png"],
+        "figures": ["roc.png"],
         "folder": "out",
     }
 

@@ -4,8 +4,9 @@ import contextlib
 import json as json_text
 import os
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,8 +19,10 @@ _PIPED_WIDTH = 200
 _UNWATCHED, _NARROWEST = 100, 80
 """Columns of folded text when nobody watches, and the fewest that a terminal is taken to have."""
 
-_READABLE = 4
-"""Columns below which a folded name cannot be read."""
+_READABLE, _WORD = 4, 24
+"""Characters below which a folded name cannot be read, and up to which a word is kept whole."""
+_GAP = 3
+"""Characters between two columns of a table."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,12 @@ def printable(text: str) -> str:
 
 
 def notes(lines: Sequence[str]) -> None:
-    """Print notes on stderr."""
+    """Print notes on stderr, on a terminal folded between words."""
     for each in lines:
-        sys.stderr.write(printable(f"note: {each}") + "\n")
+        note = printable(f"note: {each}")
+        if sys.stderr.isatty():
+            note = textwrap.fill(note, text_width(), subsequent_indent=" " * 6, break_on_hyphens=False)
+        sys.stderr.write(note + "\n")
 
 
 def document(content: Mapping[str, Any]) -> None:
@@ -76,15 +82,14 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], columns: Columns
     cells = [[f"{cell:,}" if isinstance(cell, int) else printable(str(cell)) for cell in row] for row in rows]
     look, console = columns or Columns(), _console()
     chosen = list(range(len(header)))
-    shown = _rich(header, cells, chosen, look)
-    if _width(shown) > console.width:
-        same = [each for each in look.same if len({row[each] for row in cells}) == 1]
+    if sum(_widths(header, cells).values()) + _GAP * len(chosen) - _GAP > console.width:
+        same = [place for place in look.same if len({row[place] for row in cells}) == 1]
         if same:
-            line(", ".join(f"{header[each]} {cells[0][each]}" for each in same))
-        chosen = [each for each in chosen if each not in same]
-        shown = _rich(header, cells, chosen, look)
-    if _width(shown, least=True) > console.width:  # then rich would cut what it may not break
-        shown = _rich(header, cells, chosen, replace(look, least={}))
+            line(", ".join(f"{header[place]} {cells[0][place]}" for place in same))
+        chosen = [place for place in chosen if place not in same]
+    widths = {place: width for place, width in _widths(header, cells).items() if place in chosen}
+    fitting = _fit(widths, header, cells, look, room=console.width - _GAP * len(chosen) + _GAP)
+    shown = _rich(header, cells, fitting, look)
     with console.capture() as text:  # printed by rich itself, a closed pipe (| head) would end in exit code 1
         console.print(shown)
     # The last column is as wide as its longest cell: what only fills it up is nothing to print.
@@ -115,27 +120,53 @@ def text_width() -> int:
     return _UNWATCHED
 
 
-def _width(shown: "Table", *, least: bool = False) -> int:
-    """Return the columns of a terminal in which a table needs no break, or at least fits."""
-    from rich.console import Console
+def _widths(header: Sequence[str], cells: Sequence[Sequence[str]]) -> dict[int, int]:
+    """Return the characters that each column needs in order to break nothing."""
+    from rich.cells import cell_len
 
-    # A folded word may be broken anywhere: names of some length still read well.
-    if least:
-        gaps = 3 * len(shown.columns)
-        return gaps + sum(max(column.min_width or 0, _READABLE) for column in shown.columns)
-    return int(Console(width=10_000).measure(shown).maximum)
+    return {place: max(cell_len(row[place]) for row in (header, *cells)) for place in range(len(header))}
 
 
-def _rich(header: Sequence[str], cells: Sequence[Sequence[str]], chosen: Sequence[int], columns: Columns) -> "Table":
+def _fit(
+    widths: Mapping[int, int], header: Sequence[str], cells: Sequence[Sequence[str]], columns: Columns, *, room: int
+) -> dict[int, int]:
+    """Return widths of columns that fit: headings are folded first, then what is widest, at last within words.
+
+    Rich, left to itself, folds a column below its least width and then cuts the line at the terminal's edge.
+    """
+    from rich.cells import cell_len
+
+    def of_words(texts: Sequence[str]) -> int:
+        return max((cell_len(word) for text in texts for word in text.split()), default=0)
+
+    lasts = dict[int, tuple[int, int, int]]()
+    for place, width in widths.items():
+        column = [row[place] for row in cells]
+        words = of_words([header[place]])
+        whole = max([words, *map(cell_len, column)])
+        folded = whole if place in columns.right else max(words, min(of_words(column), _WORD))
+        folded = min(whole, max(folded, columns.least.get(place, 0)))
+        lasts[place] = (whole, folded, min(width, _READABLE))
+    fitting = dict(widths)
+    for floors in zip(*lasts.values(), strict=True):
+        floor = dict(zip(lasts, floors, strict=True))
+        while sum(fitting.values()) > room and (wide := [place for place in fitting if fitting[place] > floor[place]]):
+            fitting[max(wide, key=fitting.__getitem__)] -= 1
+    return fitting
+
+
+def _rich(
+    header: Sequence[str], cells: Sequence[Sequence[str]], widths: Mapping[int, int], columns: Columns
+) -> "Table":
     from rich import box
     from rich.table import Table
 
     result = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for each in chosen:
-        justify: Any = "right" if each in columns.right else "left"
-        result.add_column(header[each], justify=justify, overflow="fold", min_width=columns.least.get(each))
+    for place, width in widths.items():
+        justify: Any = "right" if place in columns.right else "left"
+        result.add_column(header[place], justify=justify, overflow="fold", width=width)
     for row in cells:
-        result.add_row(*[row[each] for each in chosen])
+        result.add_row(*[row[place] for place in widths])
     return result
 
 

@@ -20,11 +20,13 @@ def training_result(summary: Mapping[str, Any]) -> Result:
     """
     if not summary:
         return Result()
-    notes, figures = training_notes(summary), _figures(summary)
+    notes = training_notes(summary)
     if "replicates" in summary:
-        return Result(summary, _replicates(summary), figures, notes, Path(summary["folder"]), kind="training")
+        folder = Path(summary["folder"])
+        runs = [folder / Path(run["model"]).parent.name for run in summary["replicates"]]
+        return Result(summary, _replicates(summary), _figures(runs), notes, folder, kind="training")
     model = Path(summary["model"])
-    return Result(summary, _model(summary), figures, notes, model.parent, model, kind="training")
+    return Result(summary, _model(summary), _figures([model.parent]), notes, model.parent, model, kind="training")
 
 
 def training_forecast(summary: Mapping[str, Any]) -> Result:
@@ -67,9 +69,8 @@ def training_notes(summary: Mapping[str, Any]) -> list[str]:
     return notes
 
 
-def _figures(summary: Mapping[str, Any]) -> list[Path]:
-    """Return the curves that were drawn: of the run, or of each replicate, member or trial in a folder of its own."""
-    folders = [Path(run["model"]).parent for run in summary.get("replicates", [summary])]
+def _figures(folders: Sequence[Path]) -> list[Path]:
+    """Return the curves that run folders hold, with those of members and trials in folders of their own."""
     return [path for folder in folders for path in sorted(folder.glob(f"**/{CURVE}"))]
 
 
@@ -109,11 +110,11 @@ def _history(history: Sequence[Mapping[str, Any]]) -> list[Block]:
 
 def _replicates(summary: Mapping[str, Any]) -> list[Block]:
     rows = [
-        [run["replicate"], run["images"]["train"], _score_text(run["selection"]), run["model"]]
+        [run["replicate"], run["images"]["train"], _score_text(run["selection"]), Path(run["model"]).parent.name]
         for run in summary["replicates"]
     ]
     spread = "" if summary["deviation"] is None else f", SD {summary['deviation']:.3f}"
-    header = ["replicate", "images", f"validation {summary['measure']}", "model"]
+    header = ["replicate", "images", f"validation {summary['measure']}", "run"]
     mean = Text(f"mean {summary['mean']:.3f}{spread} over {len(rows)}")
     return [text_table(header, rows, counts=(0, 1), least={2: _INTERVAL}), mean]
 

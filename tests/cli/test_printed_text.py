@@ -122,10 +122,10 @@ def test_dry_run_says_that_an_occupied_folder_would_be_refused(here: Path) -> No
     tiny_dataset(here / "tiny")
     command = ("train", "--dataset", "tiny", "--arch", "small-cnn", "--epochs", 1, "--out", "run", *CPU)
     printed(*command)
-    refused = "as it stands, the run would be refused: 'run' exists already; "
+    refused = "as it stands, the run would be refused: 'run' exists already"
     text = printed(*command, "--dry-run")
     assert "would write    run (exists; this run would be refused)\n" in text
-    assert text.splitlines()[-1] == refused + "--force overwrites it, --out writes elsewhere"
+    assert text.splitlines()[-2:] == [refused, "hint: --force overwrites it, --out writes elsewhere"]
     text = printed(*command, "--dry-run", "--force")
     assert "would write    run (exists; --force overwrites it)\n" in text
     assert text.splitlines()[-1] == "nothing was written"

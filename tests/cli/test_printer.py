@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cxrshort.cli import app
 from cxrshort.cli.printer import interval, print_result
 from cxrshort.results import BRIEF, UNLESS_QUIET, VERBOSE, Column, Facts, Listing, Result, Table, Text, text_table
 
@@ -95,3 +96,13 @@ def test_table_has_a_title_and_prints_intervals(capsys: Captured) -> None:
 )
 def test_interval_has_limits_or_a_reason(row: dict[str, Any], text: str) -> None:
     assert interval(row, Column("AUC", "auc", "interval")) == text
+
+
+def test_command_of_a_verb_prints_nothing_itself() -> None:
+    cli, verbs = Path(app.__file__).parent, Path(app.__file__).parent.parent / "verbs"
+    commands = sorted({path.name for path in cli.glob("*.py")} & {path.name for path in verbs.glob("[a-z]*.py")})
+    assert commands == ["build_dataset.py", "doctor.py", "evaluate.py", "paths.py", "train.py"]
+    for name in commands:
+        source = (cli / name).read_text(encoding="utf-8")
+        assert "print_result(" in source
+        assert not [word for word in ("cli.tables", "sys.stdout", "echo(") if word in source], name

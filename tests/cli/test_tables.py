@@ -1,6 +1,9 @@
 """What is printed may be shown by a terminal as it is."""
 
-from cxrshort.cli.tables import line, notes, pairs, printable, table
+import pytest
+
+from cxrshort.cli import tables
+from cxrshort.cli.tables import Columns, line, notes, pairs, printable, table
 
 HOSTILE = "I\x1b[31m\x07\u202e\ud800"
 SHOWN = r"I\x1b[31m\x07\u202e\ud800"
@@ -20,3 +23,54 @@ def test_lines_notes_and_tables_hold_no_control_character(capsys):
     assert shown.out.count(SHOWN) == 4
     assert shown.err == f"note: {SHOWN}\n"
     assert all(character.isprintable() or character == "\n" for character in shown.out)
+
+
+VERDICTS = [
+    ["Pleural_Thickening", "manufacturer", "1.000 [0.829, 1.000]", "worst-case confounded"],
+    ["Edema", "sex", "0.785 [0.246, 0.974]", "none shown (would have shown AUC 0.81)"],
+]
+RESULTS = [
+    ["phantom-I/small-cnn/erm, epochs=2", "phantom-III", "external", 26, "0.583 [0.383, 0.759], SD 0.023 over 2"],
+    ["phantom-I/small-cnn/erm, epochs=12", "phantom-I", "internal", 17, "1.000 [0.688, 1.000] (perfect separation)"],
+]
+PATHS = [[0, 2400, "0.875", "replicate-0,epochs=2"], [1, 2400, "0.812", "/a/very/long/" + "path" * 20]]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize(
+    ("header", "rows", "columns"),
+    [
+        (["label", "predicted by", "AUC", "verdict"], VERDICTS, Columns(least={2: 22})),
+        (["training", "tested on", "role", "pos.", "AUC"], RESULTS, Columns(right=[3], least={4: 22})),
+        (["replicate", "images", "validation AUC of COVID-19", "run"], PATHS, Columns(right=[0, 1, 2])),
+    ],
+)
+def test_table_fits_the_terminal_and_loses_nothing(capsys, monkeypatch, width, header, rows, columns):
+    monkeypatch.setattr(tables, "_PIPED_WIDTH", width)
+    table(header, rows, columns)
+    shown = capsys.readouterr().out.splitlines()
+    assert max(map(len, shown)) <= width
+    text, whole = "".join("".join(shown).split()), "".join(str(cell) for row in rows for cell in row)
+    letters = sorted(whole.replace(",", "").replace(" ", "") + "".join(header).replace(" ", ""))
+    assert sorted(text.replace("─", "").replace(",", "")) == letters
+    if width >= 80:  # no number is broken over two lines
+        assert sum(line.count("[") for line in shown) == sum(line.count("]") for line in shown)
+        assert all(line.count("[") == line.count("]") for line in shown)
+
+
+def test_headings_are_folded_before_cells(capsys, monkeypatch):
+    monkeypatch.setattr(tables, "_PIPED_WIDTH", 80)
+    table(
+        ["replicate", "images", "validation AUC of COVID-19", "run"], [[0, 24, "0.875", "r" * 40]], Columns([0, 1, 2])
+    )
+    assert "r" * 40 in capsys.readouterr().out
+
+
+def test_note_is_folded_on_a_terminal_alone(capsys, monkeypatch):
+    note = "word " * 30 + "end"
+    notes([note])
+    assert capsys.readouterr().err == f"note: {note}\n"
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    notes([note])
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("note: word") and second.startswith("      word") and len(first) <= 100

@@ -35,7 +35,7 @@ def test_dataset_is_accounted_for() -> None:
     assert result.document == {
         "schema": "cxrshort.dataset/1",
         **SUMMARY,
-        "figures": ["out/contact-sheet.png"],
+        "figures": ["contact-sheet.png"],
         "folder": "out",
     }
 

@@ -69,8 +69,8 @@ def test_series_lists_its_replicates_with_their_mean() -> None:
     series = {"replicates": runs, "measure": "AUC", "mean": 0.875, "deviation": 0.0, "folder": "runs"}
     result = training_result(series)
     assert cells(result.tables[0])[1:] == [
-        [0, 24, "0.875 [0.750, 0.938]", "runs/replicate-0/m"],
-        [1, 24, "0.875 [0.750, 0.938]", "runs/replicate-1/m"],
+        [0, 24, "0.875 [0.750, 0.938]", "replicate-0"],
+        [1, 24, "0.875 [0.750, 0.938]", "replicate-1"],
     ]
     assert texts(result.tables) == ["mean 0.875, SD 0.000 over 2"]
     assert (result.folder, result.file) == (Path("runs"), None)
@@ -84,7 +84,11 @@ def test_figures_are_the_curves_that_were_drawn(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     result = training_result({**SUMMARY, "model": str(tmp_path / "model.safetensors")})
     assert result.figures == [tmp_path / "training.png", tmp_path / "trial-0" / "training.png"]
+    assert result.document["figures"] == ["training.png", "trial-0/training.png"]
     assert training_result(SUMMARY).figures == []
+    run = {**SUMMARY, "model": f"where it was/{tmp_path.name}/model.safetensors"}
+    series = {"replicates": [run], "measure": "AUC", "mean": 0.5, "deviation": None, "folder": str(tmp_path.parent)}
+    assert training_result(series).document["figures"][0] == f"{tmp_path.name}/training.png"
 
 
 def test_notes_say_what_could_not_be_used() -> None:

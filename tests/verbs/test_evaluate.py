@@ -62,8 +62,7 @@ def test_results_folder_is_complete(home: Path, tmp_path: Path) -> None:
     assert sorted(tree(tmp_path / "out")) == names
     assert png_signature(tmp_path / "out" / "roc.png") and png_signature(tmp_path / "out" / "gap.png")
     written = json.loads((tmp_path / "out" / "summary.json").read_text())
-    figures = [str(tmp_path / "out" / name) for name in ("roc.png", "gap.png")]
-    added = {"schema": "cxrshort.evaluation/1", "figures": figures, "folder": str(tmp_path / "out")}
+    added = {"schema": "cxrshort.evaluation/1", "figures": ["roc.png", "gap.png"], "folder": str(tmp_path / "out")}
     assert {**written, **added} == summary
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert record["state"] == "done"
