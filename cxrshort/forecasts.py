@@ -155,6 +155,16 @@ def foresee(
     return {**fate, "fate": "replaced"} if done or begun else fate
 
 
+def foresee_series(parent: Path, verb: str, outputs: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Return what would become of the run folders of a series, each from :func:`foresee`, within their parent."""
+    try:
+        runs.check_series(parent, verb)
+    except OutputError as error:
+        refusal = {"fate": "refused", "reason": error.message, "hint": error.hint}
+        return [{**output, **refusal} for output in outputs]
+    return [dict(output) for output in outputs]
+
+
 def free_disk_mib(folder: Path) -> int:
     """Return the room on the disk on which a folder lies, or will lie."""
     home = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())

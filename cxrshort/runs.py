@@ -239,13 +239,22 @@ def start_series(folder: Path, verb: str, *, arguments: Mapping[str, Any], input
     Raises:
         OutputError: the folder is itself that of a run, or cannot be written.
     """
-    before = _record(folder / DONE) or _record(folder / UNFINISHED)
-    if before and not (before.get("verb") == verb and SERIES in before):
-        raise OutputError(f"'{folder}' holds a run of '{before.get('verb')}', not a series", "choose another --out")
+    check_series(folder, verb)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / DONE).unlink(missing_ok=True)
     return Run(folder, verb, json_values(arguments), _hashes(inputs), _now())
+
+
+def check_series(folder: Path, verb: str) -> None:
+    """Refuse a folder in which a series cannot be started, since it is that of a run.
+
+    Raises:
+        OutputError: it is so.
+    """
+    before = _record(folder / DONE) or _record(folder / UNFINISHED)
+    if before and not (before.get("verb") == verb and SERIES in before):
+        raise OutputError(f"'{folder}' holds a run of '{before.get('verb')}', not a series", "choose another --out")
 
 
 def share(

@@ -132,17 +132,18 @@ def test_table_that_names_what_is_no_file_is_accounted_for(bystanders, tmp_path)
     missing = ["folder.png", "pipe.png", "loop.png", "gone.png", "device.png", "nowhere.png", "y" * 5000 + ".png"]
     listed = ["plain.png", "baseline.jpg", "elsewhere.png", "forbidden.png", *outside, *missing]
     (tmp_path / "list.csv").write_text("path\n" + "\n".join(listed) + "\n", encoding="utf-8")
+    out = tmp_path.with_name(f"{tmp_path.name}-out")  # not among the films
     summary = build_dataset(
         "folder",
         root=bystanders,
-        out=tmp_path / "out",
+        out=out,
         size=16,
         replicates=1,
         jobs=1,
         options=ReadOptions(table=tmp_path / "list.csv"),
     ).summary
     assert summary["candidates"] == len(listed) and summary["rows"] == 2
-    found = {row["path"]: row["reason"] for row in read(tmp_path / "out" / "excluded.csv")}
+    found = {row["path"]: row["reason"] for row in read(out / "excluded.csv")}
     assert [found[name] for name in outside] == ["path leaves root"] * len(outside)
     assert [found[name[:1000]] for name in missing] == ["missing file"] * len(missing)
     assert found["elsewhere.png"] == "not an image"

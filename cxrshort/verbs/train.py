@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cxrshort import dataset as datasets
-from cxrshort import distributed, runs
+from cxrshort import distributed, forecasts, runs
 from cxrshort import manifest as manifests
 from cxrshort.compute import choose_compute
 from cxrshort.models.outputs import Task
@@ -116,7 +116,10 @@ def train(
     with distributed.process_group(compute):
         if dry_run:
             models = len(jobs) * sum(sweeps.at_point(settings, point).members for point in points)
-            return training_forecast(forecast_jobs(jobs, models=models))
+            plan = forecast_jobs(jobs, models=models)
+            if replicates is not None:
+                plan["outputs"] = forecasts.foresee_series(jobs[0].folder.parent, "train", plan["outputs"])
+            return training_forecast(plan)
         if replicates is not None:
             return training_result(sweeps.train_replicates(jobs, train=train_job))
         return training_result(train_job(jobs[0]))

@@ -121,6 +121,8 @@ def test_series_is_refused_in_the_folder_of_a_run(tiny: str, tmp_path: Path) -> 
     for force in (False, True):
         error = fails(tiny, replicates=2, out=tmp_path / "run", force=force)
         assert error.message == f"'{tmp_path / 'run'}' holds a run of 'train', not a series"
+        plan = train(tiny, replicates=2, out=tmp_path / "run", force=force, dry_run=True, **QUICK).summary
+        assert [(output["fate"], output["reason"]) for output in plan["outputs"]] == [("refused", error.message)] * 2
     assert not (tmp_path / "run" / "replicate-0").exists() and model_bytes(tmp_path / "run")
 
 

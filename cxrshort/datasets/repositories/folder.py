@@ -155,15 +155,13 @@ def _check_columns(names: Sequence[str]) -> None:
 def _below(names: pd.Series, folder: Path, root: Path, index: ImageIndex) -> pd.Series:
     """Return names in which an absolute path within the folder is one relative to it, and backslashes are slashes.
 
-    A file whose own name has a backslash keeps it.
+    Only where a file is found that way: what names none stays as it is written, for excluded.csv.
     """
-    there = (posix_prefix(folder, root) + names).isin(set(index.paths))
-    names = names.where(there, names.str.replace("\\", "/", regex=False))
-    homes = [f"{home.as_posix()}/" for home in dict.fromkeys((folder.absolute(), folder.resolve()))]
-    below = names
-    for home in homes:
-        below = below.where(~names.str.startswith(home), names.str.slice(len(home)))
-    return below
+    prefix, files = posix_prefix(folder, root), set(index.paths)
+    below = names.str.replace("\\", "/", regex=False)
+    for home in dict.fromkeys((folder.absolute(), folder.resolve())):
+        below = below.str.removeprefix(f"{home.as_posix()}/")
+    return names.where((prefix + names).isin(files) | ~(prefix + below).isin(files), below)
 
 
 def _locate(names: pd.Series, folder: Path, root: Path, options: ReadOptions, index: ImageIndex) -> Located:
