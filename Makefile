@@ -7,7 +7,7 @@ DEVELOPED := $(VENV)/.developed
 BENCHED := $(VENV)/.benched
 SLOW ?= not slow
 
-.PHONY: demo study test check lint types pages-current wheel bench pages clean
+.PHONY: demo study hostile test check lint types pages-current wheel bench pages clean
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml
@@ -86,6 +86,10 @@ bench: $(BENCHED)
 study: $(INSTALLED)
 	$(BIN)/python tests/studies/gaps.py --out study
 	$(BIN)/python tests/studies/cures.py --out study --workers 2
+
+# Damaged inputs of every kind through the command line, a table of what became of them; ten minutes.
+hostile: $(INSTALLED)
+	$(BIN)/python tests/studies/hostile.py
 
 clean:
 	rm -rf $(VENV) demo study build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks

@@ -22,6 +22,7 @@ A case is at fault where
 import argparse
 import collections
 import contextlib
+import importlib
 import os
 import random
 import resource
@@ -43,6 +44,19 @@ from hostile_inputs import FAMILIES, base
 from hostile_inputs.case import Case, Outcome
 from hostile_inputs.judge import faults_of, snapshot
 
+HEAVY = (
+    "matplotlib.pyplot",
+    "rich.console",
+    "rich.table",
+    "torch._dynamo",  # optimisers ask for it
+    "torchvision.models",
+    "cxrshort.cli.app",
+    "cxrshort.figures.evaluation",
+    "cxrshort.verbs.build_dataset",
+    "cxrshort.verbs.doctor",
+    "cxrshort.verbs.evaluate",
+    "cxrshort.verbs.train",
+)
 SECONDS = 20.0
 MEMORY = 3 * 2**30
 """Bytes of address space that a case may take beyond what its imports take."""
@@ -51,21 +65,10 @@ LARGEST_FILE = 2**30
 
 def import_everything() -> None:
     """Load what the verbs load, so that forked processes need not."""
-    import matplotlib.pyplot
-    import rich.console
-    import rich.table
+    for name in HEAVY:
+        importlib.import_module(name)
     import torch
-    import torch._dynamo  # optimisers ask for it
-    import torchvision.models
 
-    import cxrshort.cli.printer
-    import cxrshort.figures.evaluation
-    import cxrshort.verbs.build_dataset
-    import cxrshort.verbs.doctor
-    import cxrshort.verbs.evaluate
-    import cxrshort.verbs.train
-
-    del matplotlib, rich, torchvision, cxrshort
     torch.set_num_threads(1)  # a process that has started threads for arithmetic cannot be forked
 
 
