@@ -3,20 +3,22 @@
 import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from cxrshort import dataset as datasets
 from cxrshort import forecasts, places, runs, workers
-from cxrshort import manifest as manifests
 from cxrshort.datasets import cohorts
 from cxrshort.datasets.benchmarks import BENCHMARKS
 from cxrshort.datasets.building import assembly, shards
 from cxrshort.datasets.building.forecast import forecast
 from cxrshort.datasets.building.image_source import Material, of_benchmark, of_files, of_phantoms
-from cxrshort.datasets.building.journal import Journal
 from cxrshort.datasets.building.options import Given, check_numbers, check_options
 from cxrshort.datasets.building.pixel_recipes import PixelRecipe, pixel_recipe
+from cxrshort.datasets.building.writing import DatasetPlan, write_dataset
 from cxrshort.datasets.cohorts import Candidates
 from cxrshort.datasets.phantom import cohort as phantom_cohort
 from cxrshort.datasets.phantom.catalogue import DATASETS as PHANTOMS
@@ -217,37 +219,34 @@ def build_dataset(
         begun_anew = force or not (folder / runs.DONE).exists()  # otherwise refused by what follows
         finished = shards.complete(folder, material=material, count=count) if merge and begun_anew else None
         run = _start(folder, arguments, force=force, resume=resume, merge=merge)
-        build = assembly.Build(run, material, side, options.jobs)
-        if finished is not None:
-            journal: Journal | None = shards.merge(build, finished, count, report=done)
-        else:
-            journal = None if metadata_only else assembly.fill(build, count, report=done)
-    candidates, same_films = assembly.settle(build, candidates, journal)
-    candidates, regions = assembly.annotate(build, candidates, journal, masks=masks, patterns=mask_patterns)
-    manifest = assembly.make_manifest(build, candidates, seed=seed, replicates=replicates)
-    tables = assembly.describe(manifest, seed=seed)
-    assembly.write(build, manifest, candidates, regions=regions, tables=tables)
-    if figures and not metadata_only:
-        gallery.draw(manifest, datasets.Pixels(manifest), where=run.path)
-    found = {"same_films": same_films, **{name: assembly.records(each) for name, each in tables.items()}}
-    summary = {
-        "dataset": dataset,
-        **assembly.summarise(manifest, candidates),
-        **_planted(dataset, planting, material),
-        **found,
-    }
-    return _finish(
-        build,
-        summary,
-        {
-            "name": name or folder.resolve().name,
-            "root": str(candidates.root or ""),
-            "recipe": {"size": side, **pixels.record()},
-            "labels": manifests.labels(manifest),
-            "masks": material.mask_bits or ({"lungs": 1, "text": 16} if "mask_row" in manifest else {}),
-            "own_patients": candidates.own_patients,
-        },
-    )
+        return write_dataset(
+            run,
+            candidates,
+            material,
+            plan=DatasetPlan(
+                name or folder.resolve().name,
+                {"size": side, **pixels.record()},
+                splits="draw",
+                replicates=replicates,
+                seed=seed,
+                pixels=not metadata_only,
+                masks=masks,
+                patterns=tuple(mask_patterns),
+                facts={
+                    "dataset": dataset,
+                    **_planted(dataset, planting, material),
+                    "published": cohorts.published(dataset),
+                },
+            ),
+            jobs=options.jobs,
+            report=done,
+            draw=partial(_draw_figures, run) if figures and not metadata_only else None,
+            finished=finished,
+        )
+
+
+def _draw_figures(run: runs.Run, manifest: pd.DataFrame) -> None:
+    gallery.draw(manifest, datasets.Pixels(manifest), where=run.path)
 
 
 def _phantom_options(
@@ -290,23 +289,6 @@ def _with_patients(candidates: Candidates, earlier: str | None) -> Candidates:
             "patients of published repositories are the same wherever they are read",
         )
     return dataclasses.replace(candidates, own_patients=str(record["own_patients"]))
-
-
-def _finish(build: assembly.Build, summary: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
-    """Write run.json, remove the shards, and return what was made.
-
-    Args:
-        build: where.
-        summary: what is reported.
-        record: what run.json says of the dataset besides its folder, its identity and the summary.
-    """
-    folder = build.run.folder
-    summary = {**summary, "published": cohorts.published(str(summary["dataset"]))}
-    # Of the rows as they are read, since types are those of the file.
-    identity = datasets.content_id(manifests.read(folder / datasets.MANIFEST), record["recipe"])
-    build.run.finish({"dataset_id": identity, "folder": str(folder.resolve()), **record, "summary": summary})
-    shards.discard(folder)
-    return {**summary, "folder": str(folder)}
 
 
 def _gather(

@@ -70,7 +70,9 @@ def parse(text: str) -> Shard:
     raise UsageError(f"--shard is '{text}', it must be I/N with I from 1 to N", "such as --shard 1/4")
 
 
-def start(shard: Shard, folder: Path, *, arguments: Mapping[str, Any], force: bool) -> runs.Run:
+def start(
+    shard: Shard, folder: Path, *, arguments: Mapping[str, Any], force: bool, verb: str = "build-dataset"
+) -> runs.Run:
     """Open the run folder of a shard, new or begun before, while others may be at work in the same dataset folder.
 
     Args:
@@ -78,13 +80,14 @@ def start(shard: Shard, folder: Path, *, arguments: Mapping[str, Any], force: bo
         folder: the dataset folder.
         arguments: what the user asked for.
         force: begin this shard anew; a finished dataset stays until the merge.
+        verb: the command that makes the dataset.
 
     Raises:
         OutputError: the dataset folder holds something else, or cannot be written.
     """
-    runs.share(folder, "build-dataset", arguments=arguments, output=SHARDS, force=force)
+    runs.share(folder, verb, arguments=arguments, output=SHARDS, force=force)
     asked = {**arguments, "shard": str(shard)}
-    return runs.start(shard.folder(folder), "build-dataset", arguments=asked, force=force, resume=not force)
+    return runs.start(shard.folder(folder), verb, arguments=asked, force=force, resume=not force)
 
 
 def make(shard: Shard, build: Build, count: int, *, report: Callable[[int, int], None]) -> dict[str, Any]:
