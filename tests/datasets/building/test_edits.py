@@ -310,6 +310,17 @@ def test_edits_of_an_image_that_is_not_there_are_refused(data: Dataset) -> None:
         of_edits(data, rows, one_by_one(change), settings="")
 
 
+def test_persons_are_taken_as_they_are(data: Dataset, tmp_path: Path) -> None:
+    """Datasets of an unpublished folder that an earlier version built call a person what they call the patient."""
+    people = data.manifest["patient_id"].str.replace("phantom", "folder")
+    rows = all_edits(
+        replace(data, manifest=data.manifest.assign(repository="folder", patient_id=people, person_id=people))
+    )
+    edit(data, tmp_path / "out", rows=rows)
+    made = datasets.load(str(tmp_path / "out")).manifest
+    assert made["person_id"].tolist() == np.repeat(people, len(EDITS)).tolist()
+
+
 def test_rows_of_required_columns_alone_are_enough(data: Dataset, tmp_path: Path) -> None:
     places = ["cache", "cache_row", "pixels_crc32"]
     bare = data.manifest[["image_id", "repository", "patient_id", "person_id", "split_0", *places]]
