@@ -80,6 +80,9 @@ COLUMNS = (
     Column("mask_crc32", "integer", "CRC-32 of that row, compared when it is first read"),
     Column("source_image_id", "text", "image that this one was made from"),
     Column("edit", "text", "what was changed in it"),
+    Column("edit_prompt", "text", "text that a generator was given"),
+    Column("edit_seed", "integer", "seed of the noise that it began with"),
+    Column("edit_parameters", "text", "its other settings, a JSON object"),
 )
 BY_NAME = {column.name: column for column in COLUMNS}
 

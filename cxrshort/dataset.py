@@ -171,6 +171,7 @@ class Dataset:
         recipe: how the pixels were made (size, fit, equalisation), as run.json has it.
         mask_file: takes the place of the dataset's own masks; see :meth:`with_mask_file`.
         dataset_id: the identity of its content, see :func:`content_id`; a subset of rows has that of its dataset.
+        made_from: the datasets whose images were edited into these, the name of each by its identity.
     """
 
     name: str
@@ -179,6 +180,7 @@ class Dataset:
     recipe: dict[str, Any] = field(default_factory=dict)
     mask_file: Path | None = None
     dataset_id: str = ""
+    made_from: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def pixels(self) -> Pixels:
@@ -269,7 +271,11 @@ def load(name: str) -> Dataset:
     record = _record(table, path)
     recipe = dict(record.get("recipe", {}))
     identity = str(record.get("dataset_id") or content_id(table, recipe))
-    return Dataset(str(record.get("name", _fallback_name(path))), table, path, recipe, dataset_id=identity)
+    name = str(record.get("name", _fallback_name(path)))
+    made_from = record.get("made_from")
+    return Dataset(
+        name, table, path, recipe, dataset_id=identity, made_from=made_from if isinstance(made_from, dict) else {}
+    )
 
 
 def _fallback_name(path: Path | None) -> str:

@@ -230,9 +230,10 @@ class RowWriter:
         Raises:
             ValueError: the array or the row does not fit the cache, or the file is not open.
         """
-        if self._stream is None or array.shape != self._shape or not 0 <= row < self._rows:
-            raise ValueError(f"{array.shape} does not fit row {row} of {self._path} ({self._rows}, {self._shape})")
-        data = np.ascontiguousarray(array, self._dtype).tobytes()
+        fits = array.shape == self._shape and array.dtype == self._dtype
+        if self._stream is None or not fits or not 0 <= row < self._rows:
+            raise ValueError(f"{array.dtype} {array.shape} does not fit row {row} of {self._path}")
+        data = array.tobytes()
         self._stream.seek(self._offset + row * len(data))
         written = 0
         while written < len(data):
@@ -269,14 +270,40 @@ def keep_rows(source: Path, rows: Sequence[int] | NDArray[np.int64], target: Pat
         target: where the cache appears, whole or not at all.
     """
     cache = open_cache(source)
+    whole = source
     if len(rows) < len(cache):
-        smaller = source.with_name(f".kept{source.name}")
-        kept = create_cache(smaller, (len(rows), *cache.shape[1:]), cache.dtype)
+        whole = source.with_name(f".kept{source.name}")
+        kept = create_cache(whole, (len(rows), *cache.shape[1:]), cache.dtype)
         for start in range(0, len(rows), _COPY_ROWS):
             block = slice(start, start + _COPY_ROWS)
             kept[block] = cache[np.asarray(rows[block])]
-        source.unlink()
-        source = smaller
+    _replace(whole, target)
+    source.unlink(missing_ok=True)
+
+
+def restore_rows(source: Path, rows: Sequence[int], target: Path, *, shape: tuple[int, ...]) -> None:
+    """Undo `keep_rows`: spread a cache over the rows that it was made from; ``source`` is gone afterwards.
+
+    Args:
+        source: .npy file that holds ``rows`` alone, in this order; where it holds another number, nothing happens.
+        rows: rows of the target.
+        target: where the cache appears, whole or not at all; its other rows are zero.
+        shape: of the target.
+    """
+    cache = open_cache(source)
+    if cache.shape != (len(rows), *shape[1:]):
+        return
+    growing = target.with_name(f".restored{target.name}")
+    spread = create_cache(growing, shape, cache.dtype)
+    for start in range(0, len(rows), _COPY_ROWS):
+        spread[np.asarray(rows[start : start + _COPY_ROWS])] = cache[start : start + _COPY_ROWS]
+    spread.flush()
+    _replace(growing, target)
+    source.unlink()
+
+
+def _replace(source: Path, target: Path) -> None:
+    """Let a file that is safely on the disk take another's place."""
     with source.open("rb+") as stream:
         os.fsync(stream.fileno())
     source.replace(target)

@@ -1,1 +1,1 @@
-"""Where the mask of a row comes from: the dataset, a file."""
+"""Where the mask of a row comes from: the dataset, a file, a folder, a segmenter."""

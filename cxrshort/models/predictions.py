@@ -73,7 +73,8 @@ def unseen_fold(model: Reference, data: Dataset, split: str) -> Fold:
 def role_of(description: Description, data: Dataset) -> str:
     """Return whether a whole dataset is the one that a model was trained on: by identity, or by the persons in it.
 
-    A dataset built again at another size, or with more labels, has another identity and the same persons.
+    A dataset built again at another size, or with more labels, has another identity and the same persons. Edited images
+    are of the dataset that they were made from, also where they are of its test fold alone.
 
     Returns:
         ``"internal"``, ``"external"``, or empty where nothing is known of the training.
@@ -81,7 +82,7 @@ def role_of(description: Description, data: Dataset) -> str:
     trained = description.training_people
     if not (description.dataset_id or len(trained)):
         return ""
-    if description.dataset_id and description.dataset_id == data.dataset_id:
+    if description.dataset_id and description.dataset_id in (data.dataset_id, *data.made_from):
         return INTERNAL
     people = data.manifest["person_id"]
     shared = checkpoint.trained_on(description, people)

@@ -4,6 +4,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,12 @@ import pandas as pd
 
 from cxrshort import dataset as datasets
 from cxrshort import forecasts, places, runs, workers
-from cxrshort import manifest as manifests
 from cxrshort.datasets import cohorts
 from cxrshort.datasets.building import assembly, shards
 from cxrshort.datasets.building.forecast import forecast
 from cxrshort.datasets.building.image_source import Material
-from cxrshort.datasets.building.journal import Journal
 from cxrshort.datasets.building.request import BuildRequest
+from cxrshort.datasets.building.writing import DatasetPlan, write_dataset
 from cxrshort.datasets.cohorts import Candidates
 from cxrshort.datasets.overview import build_forecast, dataset_result, shard_result
 from cxrshort.datasets.repositories.reading import ReadOptions
@@ -170,12 +170,40 @@ def build_dataset(
         workers.cluster(scheduler),
         _opened(folder, arguments, inputs=inputs, force=force, resume=resume, merge=merge) as run,
     ):
-        build = assembly.Build(run, material, side, reading.jobs)
-        if finished is not None:
-            journal: Journal | None = shards.merge(build, finished, count, report=done)
-        else:
-            journal = None if metadata_only else assembly.fill(build, count, report=done)
-        return _finish(request, build, candidates, journal, name=name)
+        summary = write_dataset(
+            run,
+            candidates,
+            material,
+            plan=_plan_dataset(request, material, name=name, side=side),
+            jobs=reading.jobs,
+            report=done,
+            draw=partial(_draw_figures, run) if figures else None,
+            finished=finished,
+        )
+    return dataset_result(summary, folder, figures=gallery.drawn(folder))
+
+
+def _plan_dataset(request: BuildRequest, material: Material, *, name: str, side: int) -> DatasetPlan:
+    """Return how the rows become a manifest, and what the summary says of the request."""
+    return DatasetPlan(
+        name,
+        {"size": side, **request.choose_pixel_recipe().record()},
+        splits="draw",
+        replicates=request.replicates,
+        seed=request.seed,
+        pixels=not request.metadata_only,
+        masks=request.masks,
+        patterns=tuple(request.mask_patterns),
+        facts={
+            "dataset": request.dataset,
+            **request.planted(material),
+            "published": cohorts.published(request.dataset),
+        },
+    )
+
+
+def _draw_figures(run: runs.Run, manifest: pd.DataFrame) -> None:
+    gallery.draw(manifest, datasets.Pixels(manifest), where=run.path)
 
 
 def _with_patients(candidates: Candidates, earlier: str | None) -> Candidates:
@@ -198,67 +226,6 @@ def _with_patients(candidates: Candidates, earlier: str | None) -> Candidates:
             "patients of published repositories are the same wherever they are read",
         )
     return dataclasses.replace(candidates, own_patients=str(record["own_patients"]))
-
-
-def _finish(
-    request: BuildRequest, build: assembly.Build, candidates: Candidates, journal: Journal | None, *, name: str
-) -> Result:
-    """Write everything that follows from the pixels, run.json last, and return what was made.
-
-    Args:
-        request: what was asked for.
-        build: where.
-        candidates: whose pixels are made.
-        journal: what making them told; None where no image was touched.
-        name: of the dataset.
-    """
-    candidates, same_films = assembly.settle(build, candidates, journal)
-    candidates, regions = assembly.annotate(
-        build, candidates, journal, masks=request.masks, patterns=request.mask_patterns
-    )
-    manifest = assembly.make_manifest(build, candidates, seed=request.seed, replicates=request.replicates)
-    tables = assembly.describe(manifest, seed=request.seed)
-    assembly.write(build, manifest, candidates, regions=regions, tables=tables)
-    if request.figures:
-        gallery.draw(manifest, datasets.Pixels(manifest), where=build.run.path)
-    summary = {
-        "dataset": request.dataset,
-        **assembly.summarise(manifest, candidates),
-        **request.planted(build.material),
-        "same_films": same_films,
-        **{key: assembly.records(table) for key, table in tables.items()},
-        "published": cohorts.published(request.dataset),
-    }
-    _write_record(request, build, manifest, candidates, name=name, summary=summary)
-    shards.discard(build.run.folder)
-    return dataset_result(summary, build.run.folder, figures=gallery.drawn(build.run.folder))
-
-
-def _write_record(
-    request: BuildRequest,
-    build: assembly.Build,
-    manifest: pd.DataFrame,
-    candidates: Candidates,
-    *,
-    name: str,
-    summary: Mapping[str, Any],
-) -> None:
-    """Write run.json, which makes the dataset complete."""
-    folder, recipe = build.run.folder, {"size": build.size, **request.choose_pixel_recipe().record()}
-    build.run.finish(
-        {
-            # Of the rows as they are read, since types are those of the file.
-            "dataset_id": datasets.content_id(manifests.read(folder / datasets.MANIFEST), recipe),
-            "folder": str(folder.resolve()),
-            "name": name,
-            "root": str(candidates.root or ""),
-            "recipe": recipe,
-            "labels": manifests.labels(manifest),
-            "masks": build.material.mask_bits or ({"lungs": 1, "text": 16} if "mask_row" in manifest else {}),
-            "own_patients": candidates.own_patients,
-            "summary": summary,
-        }
-    )
 
 
 def _opened(

@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 from cxrshort.errors import DataError, MissingInputError, OutputError
-from cxrshort.images.cache import Filling, RowWriter, checksum, create_cache, fill_rows, open_array, open_cache
+from cxrshort.images.cache import (
+    Filling,
+    RowWriter,
+    checksum,
+    create_cache,
+    damaged_rows,
+    fill_rows,
+    keep_rows,
+    open_array,
+    open_cache,
+    restore_rows,
+)
 from cxrshort.images.raster import ImageError
 
 SIDE = 4
@@ -152,3 +163,52 @@ def test_open_cache_refuses_what_is_no_cache(tmp_path):
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object))
     with pytest.raises(DataError):
         open_cache(tmp_path / "objects.npy")
+
+
+def numbered(path: Path, count: int) -> np.ndarray:
+    """Write a cache whose rows are told apart by their values, from 1."""
+    rows = np.arange(1, count + 1, dtype=np.uint8)[:, None, None] * np.ones((1, SIDE, SIDE), np.uint8)
+    np.save(path, rows)
+    return rows
+
+
+@pytest.mark.parametrize("kept", [[0, 1, 2, 3, 4], [1, 4], [3]])
+def test_keep_rows_leaves_one_file_with_these_rows(tmp_path, kept):
+    rows = numbered(tmp_path / ".partial.images.npy", 5)
+    keep_rows(tmp_path / ".partial.images.npy", kept, tmp_path / "images.npy")
+    assert [path.name for path in tmp_path.iterdir()] == ["images.npy"]
+    np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), rows[kept])
+
+
+@pytest.mark.parametrize("kept", [[0, 1, 2, 3, 4], [1, 4], [3]])
+def test_restore_rows_undoes_keep_rows(tmp_path, kept):
+    rows = numbered(tmp_path / "whole.npy", 5)
+    np.save(tmp_path / "images.npy", rows[kept])
+    restore_rows(tmp_path / "images.npy", kept, tmp_path / ".partial.images.npy", shape=rows.shape)
+    expected = np.zeros_like(rows)
+    expected[kept] = rows[kept]
+    np.testing.assert_array_equal(np.load(tmp_path / ".partial.images.npy"), expected)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".partial.images.npy", "whole.npy"]
+
+
+def test_restore_rows_leaves_a_cache_of_other_rows_alone(tmp_path):
+    rows = numbered(tmp_path / "images.npy", 3)
+    restore_rows(tmp_path / "images.npy", [0, 1], tmp_path / ".partial.images.npy", shape=rows.shape)
+    np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), rows)
+    assert not (tmp_path / ".partial.images.npy").exists()
+
+
+@pytest.mark.parametrize("array", [np.ones((SIDE, SIDE), np.float32), np.ones((SIDE, SIDE), bool)])
+def test_row_writer_refuses_another_type_in_place_of_cutting_values(tmp_path, array):
+    path = caches(tmp_path / "made", 2)[0]
+    with RowWriter(path) as writer, pytest.raises(ValueError, match="does not fit"):
+        writer.write(0, array)
+
+
+def test_damaged_rows_are_those_that_hold_something_else(tmp_path):
+    paths = caches(tmp_path / "made", 5)
+    results = fill_rows(paths, [1, 2, 4, 3], paint, rows=[0, 1, 2, 4], jobs=1, chunk=2)
+    changed = open_cache(paths[1], "r+")
+    changed[4, 0, 0] ^= 1
+    changed.flush()
+    assert damaged_rows(paths, {result["row"]: result for result in results}) == [4]

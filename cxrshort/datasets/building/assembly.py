@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,10 +18,10 @@ from cxrshort.datasets.building import duplicates
 from cxrshort.datasets.building.annotations import annotations_for, to_cache
 from cxrshort.datasets.building.image_source import Material
 from cxrshort.datasets.building.journal import Journal
-from cxrshort.datasets.building.mask_files import PATTERNS, fill_masks, find_masks
+from cxrshort.datasets.building.mask_files import PATTERNS, fill_masks, find_masks, refusal_notes
 from cxrshort.datasets.cohorts import Candidates
 from cxrshort.errors import DataError, ResumableError
-from cxrshort.images.cache import create_cache, damaged_rows, keep_rows, open_cache
+from cxrshort.images.cache import create_cache, damaged_rows, keep_rows, open_cache, restore_rows
 from cxrshort.stats.characteristics import characteristics
 from cxrshort.stats.confounding import COLUMNS, confounding
 
@@ -81,6 +81,8 @@ def fill(build: Build, count: int, *, report: Callable[[int, int], None]) -> Jou
         report(done, count)
 
     try:
+        if build.journal.exists():
+            _take_back(build, Journal(build.journal, plan=build.material.plan), count)
         if not build.journal.exists() or not all(file.exists() for file in files.values()):
             begin(build, count)
         journal = Journal(build.journal, plan=build.material.plan)
@@ -93,6 +95,18 @@ def fill(build: Build, count: int, *, report: Callable[[int, int], None]) -> Jou
             f"interrupted, {done} of {count} images are made", "--resume continues from there"
         ) from error
     return journal
+
+
+def _take_back(build: Build, journal: Journal, count: int) -> None:
+    """Let maps that were complete when a build was interrupted grow again from what they hold.
+
+    Otherwise an interruption between the pixels and the tables would cost all pixels, which may be weeks of edits.
+    """
+    kept = [row for row in range(count) if not journal.results.get(row, {"reason": "missing"}).get("reason")]
+    for name, shape in build.material.caches.items():
+        partial, complete = build.partial(name), build.run.path(name)
+        if not partial.exists() and complete.exists():
+            restore_rows(complete, kept, partial, shape=(count, *shape))
 
 
 def _outdated(build: Build, journal: Journal, count: int) -> list[int]:
@@ -132,7 +146,7 @@ def settle(build: Build, candidates: Candidates, journal: Journal | None) -> tup
         The candidates with ``cache``, ``cache_row`` and ``person_id``, and the pairs of images that show one film.
 
     Raises:
-        DataError: not one image could be decoded.
+        DataError: not one image could be decoded or made.
     """
     if journal is None:
         people = duplicates.join_people(candidates.rows["patient_id"].tolist(), candidates.same_person)
@@ -140,7 +154,7 @@ def settle(build: Build, candidates: Candidates, journal: Journal | None) -> tup
     results = pd.DataFrame([journal.results[row] for row in range(len(candidates.rows))], index=candidates.rows.index)
     if "reason" in results:
         results["reason"] = results["reason"].fillna("")
-        candidates = _without_refused(candidates, results)
+        candidates = _without_refused(candidates, results, from_files=build.material.from_files)
         results = results[results["reason"] == ""]
     kept = results["row"].to_numpy()
     for name in build.material.caches:
@@ -156,12 +170,14 @@ def settle(build: Build, candidates: Candidates, journal: Journal | None) -> tup
     return _join_people(build, candidates) if build.material.from_files else (candidates, [])
 
 
-def _without_refused(candidates: Candidates, results: pd.DataFrame) -> Candidates:
+def _without_refused(candidates: Candidates, results: pd.DataFrame, *, from_files: bool) -> Candidates:
     sizes = {name: results[name] for name in ("source_height", "source_width") if name in results}
     refused = results.loc[results["reason"] != "", ["reason", "detail"]]
     if len(refused) == len(results):
         listed = ", ".join(f"{reason}: {count}" for reason, count in counts(refused["reason"]).items())
-        raise DataError(f"not one image could be decoded ({listed})", "look at the folder given with --root")
+        if from_files:
+            raise DataError(f"not one image could be decoded ({listed})", "look at the folder given with --root")
+        raise DataError(f"not one image could be made ({listed})", "look at the images that they are made from")
     spacing = results.get("pixel_spacing_mm")
     if spacing is not None and spacing.notna().any():  # DICOM files alone say so
         for place, name in enumerate(("pixel_height_mm", "pixel_width_mm")):
@@ -193,8 +209,8 @@ def annotate(
 ) -> tuple[Candidates, pd.DataFrame]:
     """Write masks.npy from the mask files that are published or given, and return the boxes of regions.
 
-    Where pixels are drawn, masks are there already and the journal knows the boxes; where no image was touched, there
-    is neither.
+    Where pixels are drawn, masks are there already and the journal knows the boxes; edited images keep those of their
+    sources; where no image was touched, there is neither.
 
     Args:
         build: where and how.
@@ -208,6 +224,8 @@ def annotate(
     """
     if journal is None:
         return candidates, pd.DataFrame()
+    if build.material.carry is not None:
+        return build.material.carry(candidates, build.run.path(datasets.MASKS))
     if not build.material.from_files:
         return candidates, _drawn_regions(candidates, journal)
     rows, root = candidates.rows, candidates.root or Path()
@@ -224,7 +242,7 @@ def annotate(
         found |= own.paths
         notes += own.notes
     placed, refused = fill_masks(build.run.path(datasets.MASKS), found, rows, size=build.size, jobs=build.jobs)
-    notes += [f"{count} masks left out: {reason}" for reason, count in counts(refused["reason"]).items()]
+    notes += refusal_notes(refused)
     regions, box_notes = to_cache(pd.concat(boxes, ignore_index=True), rows, size=build.size)
     if placed["mask_row"].notna().any():
         rows = rows.join(placed)
@@ -241,16 +259,27 @@ def _drawn_regions(candidates: Candidates, journal: Journal) -> pd.DataFrame:
     return pd.DataFrame(boxes, columns=list(columns.REGION_COLUMNS))
 
 
-def make_manifest(build: Build, candidates: Candidates, *, seed: int, replicates: int) -> pd.DataFrame:
-    """Return the checked manifest, with one split column for each replicate."""
+def make_manifest(
+    build: Build, candidates: Candidates, *, splits: Literal["draw", "inherit"], seed: int, replicates: int
+) -> pd.DataFrame:
+    """Return the checked manifest, with one split column for each replicate.
+
+    Raises:
+        DataError: a person would be in two folds of one replicate; or splits are inherited and there are none.
+    """
     rows = candidates.rows
+    drawn = _splits(candidates, seed=seed, replicates=replicates) if splits == "draw" else {}
+    if splits == "draw":
+        rows = rows.drop(columns=manifests.split_columns(rows))
+    elif not manifests.split_columns(rows):
+        raise DataError("the rows have no splits to inherit", "draw new ones, or take rows of a built dataset")
     known = [column.name for column in columns.COLUMNS if column.name in rows]
     labels = list(build.material.labels) or cohorts.label_columns(rows)
     others = [name for name in rows if name not in {*known, *labels, *_FOR_DECODING, "split"}]
-    splits = _splits(candidates, seed=seed, replicates=replicates)
-    rows = rows.assign(person_id=_told_apart(rows, candidates.own_patients))
+    if build.material.from_files:  # edits belong to the persons of their sources
+        rows = rows.assign(person_id=_told_apart(rows, candidates.own_patients))
     rows = rows.astype(dict.fromkeys(labels, np.float32))
-    ordered = rows[[*known, *labels, *others]].assign(**splits).reset_index(drop=True)
+    ordered = rows[[*known, *labels, *others]].assign(**drawn).reset_index(drop=True)
     return manifests.check(ordered, str(build.run.path(datasets.MANIFEST)))
 
 
@@ -314,7 +343,6 @@ def write(
         runs.write_text(build.run.path(PHANTOMS), "".join(lines))
     manifests.write(candidates.excluded, build.run.path(datasets.EXCLUDED))
     manifests.write(manifest, build.run.path(datasets.MANIFEST))
-    build.journal.unlink(missing_ok=True)
 
 
 def counts(values: "pd.Series[Any]") -> dict[str, int]:
@@ -329,7 +357,7 @@ def summarise(manifest: pd.DataFrame, candidates: Candidates) -> dict[str, Any]:
             "repository": str(name),
             "images": len(part),
             "patients": int(part["patient_id"].nunique()),
-            "views": counts(part["view"]),
+            "views": counts(part["view"]) if "view" in part else {},
             columns.COVID: int((part[columns.COVID] == 1).sum()) if columns.COVID in part else 0,
         }
         for name, part in manifest.groupby("repository", sort=True)

@@ -43,6 +43,9 @@ class Material:
         labels: label columns of their own; empty for those of the built-in repositories.
         from_files: whether rows are radiographs of public sources, whose films may stand under two patients.
         phantoms: parameters, one per candidate, where these are phantoms.
+        carry: writes the masks of the images that these are made from into a file, and returns the candidates with
+            their mask rows, and the boxes of regions; None where images are not made from others.
+        made_from: the datasets whose images these are made from, the name of each by its identity.
         stamp: what a candidate's result must say as ``source``, as long as what it was made from is unchanged.
     """
 
@@ -53,6 +56,8 @@ class Material:
     labels: tuple[str, ...] = ()
     from_files: bool = False
     phantoms: Sequence[Phantom] = ()
+    carry: Callable[[Candidates, Path], tuple[Candidates, pd.DataFrame]] | None = None
+    made_from: Mapping[str, str] = field(default_factory=dict)
     stamp: Callable[[int], str] = lambda candidate: ""
 
 

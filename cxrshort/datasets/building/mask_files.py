@@ -1,8 +1,6 @@
-"""Mask files: found by the names of their images, and resampled exactly as the images.
+"""Mask files: found by the names of their images, and read, or written into the masks of a dataset.
 
-A mask is a picture of the size of its image: lungs 255 or 1, background 0. V7 Labs also marks printed text, arrows and
-devices with 127. What would invalidate a mask: one of another image, which is why a name that fits several images is
-given to none, and a size that differs is refused.
+What would invalidate a mask: one of another image, which is why a name that fits several images is given to none.
 """
 
 from collections import Counter
@@ -10,31 +8,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from PIL import Image
 
-from cxrshort.columns import MASK_BITS
+from cxrshort.dataset import Dataset
 from cxrshort.datasets.building.pixel_recipes import FIT
 from cxrshort.datasets.repositories.parsing.layout import index_images
 from cxrshort.errors import MissingInputError, UsageError
 from cxrshort.images.cache import Filling, create_cache, fill_rows, keep_rows
-from cxrshort.images.placement import fit_image
-from cxrshort.images.raster import ImageError, open_file, read_bitmap
+from cxrshort.masks.folder import read_folder, read_mask
+from cxrshort.masks.packed import PackedMasks
 
 PATTERNS = ("{stem}_mask.png", "{stem}_mask.png.png", "{stem}.png")
 """Names of mask files, ``{stem}`` being the image's name without its ending; the first that exists is taken."""
 
-TEXT_BIT = MASK_BITS["text"]
-"""The bit ``text``: printed text, arrows and devices; not ``marker``, which is the side marker of the phantom."""
-
-_LUNGS_BIT = MASK_BITS["lungs"]
-_TEXT_LEVEL = 127
-_V7_LEVELS = frozenset((0, _TEXT_LEVEL, 255))
-_LUNG_LEVEL = 128
-_WHOLE = 1 << 20
 _CHUNK = 64
 
 
@@ -83,13 +71,52 @@ def find_masks(
         for image_id, path in zip(rows["image_id"], rows["path"], strict=True)
         if (mask := _find_one(str(path), files=files, unique=unique, patterns=patterns))
     }
-    claims = Counter(found.values())
+    # Edits of one image share its path and its mask.
+    pairs = {
+        (found[image_id], path)
+        for image_id, path in zip(rows["image_id"], rows["path"], strict=True)
+        if image_id in found
+    }
+    claims = Counter(mask for mask, _ in pairs)
     notes = []
     if shared := sum(count > 1 for count in claims.values()):
         notes.append(f"{shared} masks fit the names of several images and were left out")
     if unclaimed := len(files - claims.keys()):
         notes.append(f"{unclaimed} masks are of no image of the dataset")
     return Masks({image_id: folder / mask for image_id, mask in found.items() if claims[mask] == 1}, tuple(notes))
+
+
+def read_masks(
+    folder: Path, data: Dataset, *, root: Path | None = None, patterns: Sequence[str] = PATTERNS, jobs: int = 1
+) -> tuple[PackedMasks, tuple[str, ...]]:
+    """Read the lungs of a dataset's images from a folder of mask files, for whoever takes masks per row.
+
+    Args:
+        folder: where masks are looked for.
+        data: the images, which know the size of their originals and how these lie in their squares.
+        root: what the paths are relative to, see :func:`find_masks`.
+        patterns: names of masks, see :func:`find_masks`.
+        jobs: masks read at the same time.
+
+    Returns:
+        The masks, in the order of the rows, and what to tell people: files that fit no image, or that were refused.
+
+    Raises:
+        MissingInputError: there is no such folder.
+        UsageError: a pattern is not a file name with ``{stem}``.
+        DataError: an image that has a mask does not say how its original lies in its square.
+    """
+    rows = data.manifest if "path" in data.manifest else data.manifest.assign(path="")
+    files = find_masks(folder, rows, root=root, patterns=patterns)
+    fit = "" if data.recipe.get("test_fit") else str(data.recipe.get("fit", ""))
+    masks, refused = read_folder(files.paths, rows, size=data.pixels.image_shape[-1], fit=fit, jobs=jobs)
+    return masks, (*files.notes, *refusal_notes(refused))
+
+
+def refusal_notes(refused: pd.DataFrame) -> list[str]:
+    """Return how many mask files were refused for each reason, the most frequent first."""
+    reasons = refused["reason"].value_counts(sort=True)
+    return [f"{count} masks left out: {reason}" for reason, count in reasons.items()]
 
 
 def _inside(folder: Path, paths: pd.Series, root: Path | None) -> set[str]:
@@ -113,53 +140,6 @@ def _find_one(path: str, *, files: set[str], unique: Mapping[str, str], patterns
     return next((unique[each] for each in names if each in unique), "")
 
 
-def read_mask(
-    path: Path, *, source_height: int, source_width: int, size: int, fit: str = "crop"
-) -> npt.NDArray[np.uint8]:
-    """Read a mask as bits, resampled like its image but by nearest neighbour.
-
-    Grey levels: 127 in a mask that otherwise holds 0 and 255 only is text; in a mask that stays below 127 all that is
-    not 0 is lung (masks of 0 and 1); in every other mask lung begins at 128.
-
-    Args:
-        path: a PNG or JPEG file.
-        source_height: rows of the image, upright.
-        source_width: columns of the image, upright.
-        size: side of the cached square in pixels.
-        fit: as in `cxrshort.images.placement.place`.
-
-    Returns:
-        (size, size) uint8: the bit of ``lungs`` and `TEXT_BIT`.
-
-    Raises:
-        ImageError: the file cannot be used, is of another size than the image ("mask size differs"), or marks nothing
-            ("empty mask").
-    """
-    with open_file(path) as file:
-        try:
-            levels = np.asarray(read_bitmap(file, mode="L", size=_WHOLE).image)
-        except ImageError:
-            raise
-        except Exception as error:  # decoders of damaged files raise anything, down to struct.error
-            raise ImageError("unreadable", f"{type(error).__name__}: {error}") from error
-    if levels.shape != (source_height, source_width):
-        height, width = levels.shape
-        raise ImageError("mask size differs", f"{width} x {height}, the image is {source_width} x {source_height}")
-    bits = Image.fromarray(_to_bits(levels))
-    return np.asarray(fit_image(bits, size=size, fit=fit, resample=Image.Resampling.NEAREST))
-
-
-def _to_bits(levels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    found = np.flatnonzero(np.bincount(levels.ravel(), minlength=256)).tolist()
-    if found == [0]:
-        raise ImageError("empty mask", "no pixel is marked")
-    lungs = levels >= (1 if found[-1] < _TEXT_LEVEL else _LUNG_LEVEL)
-    bits = np.where(lungs, _LUNGS_BIT, 0).astype(np.uint8)
-    if _V7_LEVELS.issuperset(found):
-        bits[levels == _TEXT_LEVEL] = TEXT_BIT
-    return bits
-
-
 def fill_masks(
     target: Path, masks: Mapping[str, Path], rows: pd.DataFrame, *, size: int, jobs: int = 1
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -178,10 +158,8 @@ def fill_masks(
     """
     wanted = rows.loc[rows["image_id"].isin(masks), ["image_id", "source_height", "source_width", FIT]]
     columns = ["image_id", "path", "reason", "detail"]
-    empty = pd.Series(pd.NA, index=rows.index, dtype="Int64")
-    placed = pd.DataFrame({"mask_row": empty, "mask_crc32": empty})
     if wanted.empty:
-        return placed, pd.DataFrame(columns=columns)
+        return mask_rows(rows, wanted.index, []), pd.DataFrame(columns=columns)
     growing = target.with_name(f".partial.{target.name}")
     create_cache(growing, (len(wanted), size, size))
     files = [
@@ -198,11 +176,22 @@ def fill_masks(
     ]
     if kept:
         keep_rows(growing, kept, target)
-        placed.loc[wanted.index[kept], "mask_row"] = np.arange(len(kept))
-        placed.loc[wanted.index[kept], "mask_crc32"] = [results[number]["crc32"][0] for number in kept]
     else:
         growing.unlink()
+    placed = mask_rows(rows, wanted.index[kept], [results[number]["crc32"][0] for number in kept])
     return placed, pd.DataFrame(refused, columns=columns)
+
+
+def mask_rows(rows: pd.DataFrame, having: "pd.Index[Any]", crc32: Sequence[int]) -> pd.DataFrame:
+    """Return ``mask_row`` and ``mask_crc32`` of images, indexed like ``rows``, Int64, empty where there is no mask.
+
+    Args:
+        rows: images.
+        having: the labels of those with a mask, in the order of ``masks.npy``.
+        crc32: the checksums of these masks.
+    """
+    placed = pd.DataFrame({"mask_row": range(len(having)), "mask_crc32": crc32}, index=having, dtype="Int64")
+    return placed.reindex(rows.index)
 
 
 def _read(task: tuple[Path, int, int, str], *, size: int) -> Filling:

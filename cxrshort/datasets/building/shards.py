@@ -73,7 +73,13 @@ def parse(text: str) -> Shard:
 
 @contextlib.contextmanager
 def opened(
-    shard: Shard, folder: Path, *, arguments: Mapping[str, Any], inputs: Iterable[Path], force: bool
+    shard: Shard,
+    folder: Path,
+    *,
+    arguments: Mapping[str, Any],
+    inputs: Iterable[Path] = (),
+    force: bool,
+    verb: str = "build-dataset",
 ) -> Iterator[runs.Run]:
     """Open the run folder of a shard, new or begun before, while others may be at work in the same dataset folder.
 
@@ -83,6 +89,7 @@ def opened(
         arguments: what the user asked for.
         inputs: files and folders that are read.
         force: begin this shard anew; a finished dataset stays until the merge.
+        verb: the command that makes the dataset.
 
     Yields:
         The run of the shard, which no other process writes meanwhile.
@@ -91,9 +98,9 @@ def opened(
         OutputError: the dataset folder holds something else or an input, cannot be written, or another process is at
             work on this shard.
     """
-    runs.share(folder, "build-dataset", arguments=arguments, output=SHARDS, inputs=inputs, force=force)
+    runs.share(folder, verb, arguments=arguments, output=SHARDS, inputs=inputs, force=force)
     asked = {**arguments, "shard": str(shard)}
-    with runs.opened(shard.folder(folder), "build-dataset", arguments=asked, force=force, resume=not force) as run:
+    with runs.opened(shard.folder(folder), verb, arguments=asked, force=force, resume=not force) as run:
         yield run
 
 

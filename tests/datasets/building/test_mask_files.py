@@ -5,13 +5,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cxrshort.datasets.building.mask_files import TEXT_BIT, Masks, fill_masks, find_masks, read_mask
+from cxrshort import dataset as datasets
+from cxrshort import regions
+from cxrshort.datasets.building.edits import edited_rows
+from cxrshort.datasets.building.mask_files import Masks, fill_masks, find_masks, read_masks
+from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import MissingInputError, UsageError
-from cxrshort.images.decoding import decode
-from cxrshort.images.placement import fit_image
-from cxrshort.images.raster import ImageError
-
-LUNGS = 1
+from cxrshort.masks.bits import select
+from cxrshort.verbs.build_dataset import build_dataset
 
 
 def save(path, levels, mode=None):
@@ -23,10 +24,6 @@ def save(path, levels, mode=None):
 
 def rows_of(*paths):
     return pd.DataFrame({"image_id": [f"id:{path}" for path in paths], "path": list(paths)})
-
-
-def read(path, shape, *, size=4, fit="crop"):
-    return read_mask(path, source_height=shape[0], source_width=shape[1], size=size, fit=fit)
 
 
 @pytest.mark.parametrize("name", ["film.pdf-1_mask.png", "film.pdf-1_mask.png.png", "film.pdf-1.png"])
@@ -90,75 +87,6 @@ def test_pattern_that_names_no_file_is_refused(tmp_path, pattern):
     assert caught.value.message == f"'{pattern}' is not a file name with {{stem}}"
 
 
-@pytest.mark.parametrize(
-    ("levels", "bits"),
-    [
-        ((0, 127, 255, 255), (0, TEXT_BIT, LUNGS, LUNGS)),  # V7
-        ((0, 0, 127, 127), (0, 0, TEXT_BIT, TEXT_BIT)),
-        ((0, 113, 127, 255), (0, 0, 0, LUNGS)),  # soft edges of lungVAE
-        ((0, 127, 128, 201), (0, 0, LUNGS, LUNGS)),
-        ((0, 1, 0, 1), (0, LUNGS, 0, LUNGS)),  # a mask of 0 and 1
-        ((0, 1, 2, 126), (0, LUNGS, LUNGS, LUNGS)),
-        ((255, 255, 255, 255), (LUNGS,) * 4),
-    ],
-)
-def test_grey_levels_become_bits(tmp_path, levels, bits):
-    path = save(tmp_path / "mask.png", np.reshape(levels, (2, 2)))
-    assert read(path, (2, 2), size=2).tolist() == np.reshape(bits, (2, 2)).tolist()
-
-
-def test_masks_of_other_modes_are_read(tmp_path):
-    levels = [[0, 255], [255, 0]]
-    for mode in ("1", "RGB", "LA", "P"):
-        path = save(tmp_path / f"{mode}.png", levels, mode)
-        assert read(path, (2, 2), size=2).tolist() == [[0, 1], [1, 0]]
-
-
-@pytest.mark.parametrize("fit", ["crop", "pad", "squash"])
-def test_mask_lies_where_its_image_does(tmp_path, fit):
-    levels = np.zeros((60, 90), np.uint8)
-    levels[12:48, 33:75] = 255
-    path = save(tmp_path / "film.png", levels)
-    image = decode(path, size=24, fit=fit).pixels >= 128
-    mask = read(path, (60, 90), size=24, fit=fit) == LUNGS
-    # Antialiasing and nearest neighbour may differ by the pixel that an edge crosses.
-    rows, columns = np.nonzero(image)
-    mask_rows, mask_columns = np.nonzero(mask)
-    for own, other in ((rows, mask_rows), (columns, mask_columns)):
-        assert abs(int(own.min()) - int(other.min())) <= 1 and abs(int(own.max()) - int(other.max())) <= 1
-
-
-def test_mask_is_resampled_without_new_values(tmp_path):
-    levels = np.random.default_rng(0).choice([0, 127, 255], size=(50, 70))
-    path = save(tmp_path / "mask.png", levels)
-    expected = fit_image(Image.fromarray(levels.astype(np.uint8)), size=16, resample=Image.Resampling.NEAREST)
-    values = {0: 0, 127: TEXT_BIT, 255: LUNGS}
-    assert read(path, (50, 70), size=16).tolist() == [
-        [values[each] for each in row] for row in np.asarray(expected).tolist()
-    ]
-
-
-@pytest.mark.parametrize(
-    ("levels", "shape", "message"),
-    [
-        ([[0, 255]], (1, 3), "mask size differs: 2 x 1, the image is 3 x 1"),
-        ([[0, 0]], (1, 2), "empty mask: no pixel is marked"),
-    ],
-)
-def test_mask_that_does_not_fit_is_refused(tmp_path, levels, shape, message):
-    with pytest.raises(ImageError) as caught:
-        read(save(tmp_path / "mask.png", levels), shape)
-    assert caught.value.message == message
-
-
-def test_damaged_mask_is_refused(tmp_path):
-    path = save(tmp_path / "mask.png", np.arange(2500).reshape(50, 50) % 251)
-    path.write_bytes(path.read_bytes()[:-60])
-    with pytest.raises(ImageError) as caught:
-        read(path, (50, 50))
-    assert caught.value.reason in ("truncated", "unreadable")
-
-
 def test_file_of_masks_has_a_row_for_each_usable_one(tmp_path):
     rows = rows_of(*(f"{number}.jpg" for number in range(5))).assign(source_height=2, source_width=2, cache_fit="crop")
     rows.index = range(10, 15)
@@ -185,3 +113,31 @@ def test_nothing_is_written_without_a_usable_mask(tmp_path):
         placed, refused = fill_masks(tmp_path / "masks.npy", masks, rows, size=2)
         assert placed.isna().all(axis=None) and len(refused) == len(masks)
     assert list(tmp_path.glob("*masks.npy")) == []
+
+
+def test_edits_of_one_image_share_its_mask(tmp_path):
+    mask = save(tmp_path / "a_mask.png", [[1]])
+    source = rows_of("x/a.jpg").assign(repository="x", patient_id="p", person_id="p")
+    edits = edited_rows(source, [0, 0], ["darker", "inverted"])
+    assert find_masks(tmp_path, edits).paths == dict.fromkeys(edits["image_id"], mask)
+
+
+def test_folder_answers_for_a_dataset_as_the_masks_built_into_it_would(tmp_path):
+    draw = np.random.default_rng(0)
+    for number in range(5):
+        shape = (40, 30 + number)
+        save(tmp_path / "films" / f"P{number}.png", draw.integers(0, 256, shape))
+        save(tmp_path / "masks" / f"P{number}_mask.png", draw.choice([0, 255], shape))
+    save(tmp_path / "masks" / "P4_mask.png", [[255]])
+    (tmp_path / "masks" / "P0_mask.png").unlink()
+    options = {"root": tmp_path / "films", "size": 16, "jobs": 1, "options": ReadOptions(views=("UNKNOWN",))}
+    build_dataset("folder", out=tmp_path / "without", **options)
+    build_dataset("folder", out=tmp_path / "with", masks=tmp_path / "masks", **options)
+    data, masked = (datasets.load(str(tmp_path / name)) for name in ("without", "with"))
+    masks, notes = read_masks(tmp_path / "masks", data)
+    assert notes == ("1 masks left out: mask size differs",)
+    assert masks.known.tolist() == masked.has_mask.tolist() == [False, True, True, True, False]
+    np.testing.assert_array_equal(masks.take([1, 2, 3]) > 0, select(masked.masks.take([1, 2, 3]), 1))
+    lungs = regions.of(data, masks=masks).take(range(5))
+    np.testing.assert_array_equal(lungs.areas[1:4, 0], masks.take([1, 2, 3]) > 0)
+    assert lungs.known[:, 0].tolist() == masks.known.tolist()
