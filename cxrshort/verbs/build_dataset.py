@@ -219,7 +219,7 @@ def build_dataset(
         begun_anew = force or not (folder / runs.DONE).exists()  # otherwise refused by what follows
         finished = shards.complete(folder, material=material, count=count) if merge and begun_anew else None
         run = _start(folder, arguments, force=force, resume=resume, merge=merge)
-        return write_dataset(
+        summary = write_dataset(
             run,
             candidates,
             material,
@@ -243,6 +243,7 @@ def build_dataset(
             draw=partial(_draw_figures, run) if figures and not metadata_only else None,
             finished=finished,
         )
+    return {**summary, "folder": str(folder)}
 
 
 def _draw_figures(run: runs.Run, manifest: pd.DataFrame) -> None:

@@ -75,7 +75,7 @@ def write_dataset(
         finished: shards that have made the pixels, from :func:`cxrshort.datasets.building.shards.complete`.
 
     Returns:
-        The summary that run.json holds, and ``folder``; candidates = rows + excluded.
+        The summary that run.json holds; candidates = rows + excluded.
 
     Raises:
         DataError: no image could be made, a person would be in two folds of one replicate, or there are no splits to
@@ -93,7 +93,7 @@ def write_dataset(
     with joblib.parallel_config(backend="threading"):
         summary = _complete(build, candidates, journal, plan=plan, draw=draw)
     shards.discard(run.folder)
-    return {**summary, "folder": str(run.folder)}
+    return summary
 
 
 def _complete(

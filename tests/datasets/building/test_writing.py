@@ -48,7 +48,7 @@ def test_dataset_of_pictures_from_nothing_is_one_like_any_other(tmp_path):
     summary = write(tmp_path / "out", report=lambda done, count: told.append((done, count)))
     assert told == [(5, COUNT), (10, COUNT), (COUNT, COUNT)]
     assert (summary["candidates"], summary["rows"], summary["excluded"]) == (COUNT + 1, COUNT, {"bad prompt": 1})
-    assert summary["notes"] == ["made up"] and summary["folder"] == str(tmp_path / "out")
+    assert summary["notes"] == ["made up"]
     data = datasets.load(str(tmp_path / "out"))
     assert data.pixels.take(range(COUNT))[:, 0, 0].tolist() == list(range(COUNT))
     assert (data.name, data.labels, data.recipe, dict(data.made_from)) == ("grey", ["Mass"], {"size": SIDE}, {})
@@ -56,8 +56,9 @@ def test_dataset_of_pictures_from_nothing_is_one_like_any_other(tmp_path):
 
 
 def test_record_says_what_models_and_tables_need(tmp_path):
-    write(tmp_path / "out")
+    summary = write(tmp_path / "out")
     record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["summary"] == summary
     assert record["dataset_id"] == datasets.load(str(tmp_path / "out")).dataset_id
     wanted = {"verb": "synthesise", "state": "done", "name": "grey", "labels": ["Mass"], "masks": {}, "root": ""}
     assert {name: record[name] for name in wanted} == wanted
