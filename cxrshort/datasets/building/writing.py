@@ -17,6 +17,7 @@ from cxrshort.datasets.building.image_source import Material
 from cxrshort.datasets.building.journal import Journal
 from cxrshort.datasets.building.shards import Shard
 from cxrshort.datasets.cohorts import Candidates
+from cxrshort.errors import ResumableError
 from cxrshort.runs import Run
 
 _FILE_BITS = {name: MASK_BITS[name] for name in ("lungs", "text")}
@@ -90,8 +91,14 @@ def write_dataset(
     elif plan.pixels:
         journal = assembly.fill(build, count, report=report)
     # The workers of a cluster make pixels; what follows is of this machine's threads and paths.
-    with joblib.parallel_config(backend="threading"):
-        summary = _complete(build, candidates, journal, plan=plan, draw=draw)
+    try:
+        with joblib.parallel_config(backend="threading"):
+            summary = _complete(build, candidates, journal, plan=plan, draw=draw)
+    except KeyboardInterrupt as error:
+        made = count if plan.pixels else 0
+        raise ResumableError(
+            f"interrupted, {made} of {count} images are made", "--resume continues from there"
+        ) from error
     shards.discard(run.folder)
     return summary
 

@@ -250,7 +250,7 @@ def test_pictures_that_are_made_survive_an_interruption_of_what_follows(data: Da
     options = {"settings": "change 1", "batch_size": 1}
     plan = DatasetPlan("edited", data.recipe)
     material = of_edits(data, all_edits(data), one_by_one(count), **options)
-    with pytest.raises(KeyboardInterrupt), runs.opened(out, "edit", arguments=ARGUMENTS) as run:
+    with runs.opened(out, "edit", arguments=ARGUMENTS) as run, pytest.raises(ResumableError, match="40 of 40 images"):
         write_dataset(run, *material, plan=plan, draw=stop)
     assert (out / "images.npy").exists() and len(made) == 2 * FILMS
     made.clear()
