@@ -142,7 +142,7 @@ def _widths(header: Sequence[str], cells: Sequence[Sequence[str]]) -> dict[int, 
 def _fit(
     widths: Mapping[int, int], header: Sequence[str], cells: Sequence[Sequence[str]], columns: Columns, *, room: int
 ) -> dict[int, int]:
-    """Return widths of columns that fit: headings are folded first, then what is widest, at last within words.
+    """Return widths of columns that fit: headings are folded first, then what is widest, then words, at last numbers.
 
     Rich, left to itself, folds a column below its least width and then cuts the line at the terminal's edge.
     """
@@ -151,14 +151,15 @@ def _fit(
     def of_words(texts: Sequence[str]) -> int:
         return max((cell_len(word) for text in texts for word in text.split()), default=0)
 
-    lasts = dict[int, tuple[int, int, int]]()
+    lasts = dict[int, tuple[int, ...]]()
     for place, width in widths.items():
         column = [row[place] for row in cells]
         words = of_words([header[place]])
         whole = max([words, *map(cell_len, column)])
         folded = whole if place in columns.right else max(words, min(of_words(column), _WORD))
         folded = min(whole, max(folded, columns.least.get(place, 0)))
-        lasts[place] = (whole, folded, min(width, _READABLE))
+        broken = whole if place in columns.right else min(width, columns.least.get(place, _READABLE))
+        lasts[place] = (whole, folded, broken, min(width, _READABLE))
     fitting = dict(widths)
     for floors in zip(*lasts.values(), strict=True):
         floor = dict(zip(lasts, floors, strict=True))

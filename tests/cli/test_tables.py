@@ -38,8 +38,15 @@ VERDICTS = [
     ["Edema", "sex", "0.785 [0.246, 0.974]", "none shown (would have shown AUC 0.81)"],
 ]
 RESULTS = [
-    ["phantom-I/small-cnn/erm, epochs=2", "phantom-III", "external", 26, "0.583 [0.383, 0.759], SD 0.023 over 2"],
-    ["phantom-I/small-cnn/erm, epochs=12", "phantom-I", "internal", 17, "1.000 [0.688, 1.000] (perfect separation)"],
+    ["phantom-I/small-cnn/erm, epochs=2", "phantom-III", "external", 26, 15, "0.583 [0.383, 0.759], SD 0.023 over 2"],
+    [
+        "phantom-I/small-cnn/erm, epochs=12",
+        "phantom-I",
+        "internal",
+        17,
+        20,
+        "1.000 [0.688, 1.000] (perfect separation)",
+    ],
 ]
 PATHS = [[0, 2400, "0.875", "replicate-0,epochs=2"], [1, 2400, "0.812", "/a/very/long/" + "path" * 20]]
 
@@ -49,7 +56,7 @@ PATHS = [[0, 2400, "0.875", "replicate-0,epochs=2"], [1, 2400, "0.812", "/a/very
     ("header", "rows", "columns"),
     [
         (["label", "predicted by", "AUC", "verdict"], VERDICTS, Columns(least={2: 22})),
-        (["training", "tested on", "role", "pos.", "AUC"], RESULTS, Columns(right=[3], least={4: 22})),
+        (["training", "tested on", "role", "pos.", "neg.", "AUC"], RESULTS, Columns(right=[3, 4], least={5: 22})),
         (["replicate", "images", "validation AUC of COVID-19", "run"], PATHS, Columns(right=[0, 1, 2])),
     ],
 )
