@@ -75,7 +75,7 @@ def shortened(text: str, *, longest: int = 300) -> str:
 def notes(lines: Sequence[str]) -> None:
     """Print notes on stderr."""
     for each in lines:
-        sys.stderr.write(printable(f"note: {each}") + "\n")
+        sys.stderr.write(printable(shortened(f"note: {each}")) + "\n")
 
 
 def document(result: Mapping[str, Any], *, kind: str) -> None:
