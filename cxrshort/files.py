@@ -94,7 +94,7 @@ def _umask() -> int:
 
 
 def is_text(name: str) -> bool:
-    """Say whether a file name is text; one whose bytes are not UTF-8 holds lone surrogates."""
+    """Return whether a file name is text; one whose bytes are not UTF-8 holds lone surrogates."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -109,26 +109,30 @@ def escape(name: str) -> str:
         >>> print(escape("f\udce9.png"))
         f\xe9.png
     """
-    return name if is_text(name) else "".join(each if is_text(each) else _escaped(ord(each)) for each in name)
+    return (
+        name
+        if is_text(name)
+        else "".join(character if is_text(character) else _escaped(ord(character)) for character in name)
+    )
 
 
 def _escaped(code: int) -> str:
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
-def plain(text: str) -> str:
+def shell_safe(text: str) -> str:
     """Return text as part of a name that shells and Makefiles leave alone: letters, digits, ``.``, ``-`` and ``_``.
 
     Commas become ``_`` and equals signs ``-``. Where anything else is lost, digits of a hash tell the text from others.
 
     Example:
-        >>> plain("Edema,Mass"), plain("weight=10"), plain("a/b.pt")
+        >>> shell_safe("Edema,Mass"), shell_safe("weight=10"), shell_safe("a/b.pt")
         ('Edema_Mass', 'weight-10', 'a-b.pt-5032be')
     """
-    kept = re.sub(r"[^\w.-]+", "-", text.replace(",", "_")).strip("-") or "empty"
+    cleaned = re.sub(r"[^\w.-]+", "-", text.replace(",", "_")).strip("-") or "empty"
     if re.fullmatch(r"[^\W_]([^\W_]|[.,=-])*", text):
-        return kept
-    return f"{kept}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+        return cleaned
+    return f"{cleaned}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def shorten(name: str, *, longest: int = 160) -> str:

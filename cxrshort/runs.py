@@ -109,7 +109,7 @@ class Run:
     def _take_place(self, staging: Path) -> None:
         """Put the complete files of this run in the place of an earlier one's; each of them is the old or the new."""
         with writing(self.folder):
-            earlier = _outputs(_record(self.folder / DONE)) - {each.name for each in staging.iterdir()}
+            earlier = _outputs(_record(self.folder / DONE)) - {path.name for path in staging.iterdir()}
             # From here on the folder counts as unfinished, and knows its outputs if this is cut short.
             (self.folder / DONE).replace(self.folder / UNFINISHED)
             replace(self, names=self.names | earlier, staging=None).note()
@@ -117,13 +117,13 @@ class Run:
                 if (target := self.folder / path.name).is_dir():
                     _remove([target])
                 path.replace(target)
-            _remove(each for each in self.folder.iterdir() if each.name in earlier)
+            _remove(path for path in self.folder.iterdir() if path.name in earlier)
             staging.rmdir()
         self.staging = None
 
 
 @contextlib.contextmanager
-def opened(
+def open_run(
     folder: Path,
     verb: str,
     *,
@@ -136,14 +136,14 @@ def opened(
     """Open a run folder for this process alone, or for the first of several, while the block runs.
 
     Args:
-        folder: as for :func:`start`.
-        verb: as for :func:`start`.
-        arguments: as for :func:`start`.
-        inputs: as for :func:`start`.
+        folder: as for :func:`start_run`.
+        verb: as for :func:`start_run`.
+        arguments: as for :func:`start_run`.
+        inputs: as for :func:`start_run`.
         compute: the processes that work on the run; None for a plain process. What the first one refuses is raised in
             all of them.
-        force: as for :func:`start`.
-        resume: as for :func:`start`.
+        force: as for :func:`start_run`.
+        resume: as for :func:`start_run`.
 
     Yields:
         The run; a read-only one in all processes but the first.
@@ -162,7 +162,7 @@ def opened(
                     check_free(folder, verb, inputs=(inputs or {}).values(), force=force, resume=bool(resume))
                     folder.mkdir(parents=True, exist_ok=True)
                 held.enter_context(locks.only_writer(folder))
-            run = start(folder, verb, arguments=arguments, inputs=inputs, force=force, resume=resume)
+            run = start_run(folder, verb, arguments=arguments, inputs=inputs, force=force, resume=resume)
 
         if compute is None or compute.processes == 1:
             begin()
@@ -177,7 +177,7 @@ def opened(
                 _remove([run.staging])
 
 
-def start(
+def start_run(
     folder: Path,
     verb: str,
     *,
@@ -186,23 +186,23 @@ def start(
     force: bool = False,
     resume: bool | None = False,
 ) -> Run:
-    """Open a run folder for writing, without a lock; :func:`opened` is the way for a whole run.
+    """Open a run folder for writing, without a lock; :func:`open_run` is the way for a whole run.
 
     Args:
         folder: the run folder; made when it is not there.
         verb: the command that writes it.
         arguments: what the user asked for.
         inputs: what is read, by name; the sha256 of files is recorded.
-        force: begin anew in a folder that holds an earlier run of the same verb.
+        force: start over in a folder that holds an earlier run of the same verb.
         resume: go on in a folder whose run was interrupted; None for a verb that cannot. Its unfinished run is worth
-            nothing and is begun anew, and with ``force`` an earlier result stays until the new one is complete.
+            nothing and is started over, and with ``force`` an earlier result stays until the new one is complete.
 
     Raises:
         UsageError: both ``force`` and ``resume``.
         OutputError: the folder holds something else or an input, or cannot be written.
     """
     if force and resume:
-        raise UsageError("--force begins anew and --resume goes on", "give one of them")
+        raise UsageError("--force starts over and --resume continues", "give one of them")
     staged = force and resume is None and (folder / DONE).exists()
     if resume is None:
         force = force or (folder / UNFINISHED).exists() and not (folder / DONE).exists()
@@ -211,7 +211,7 @@ def start(
         folder.mkdir(parents=True, exist_ok=True)
         if force and not staged:
             _clear(folder)
-        _remove(each for each in folder.iterdir() if TEMPORARY.fullmatch(each.name))
+        _remove(path for path in folder.iterdir() if TEMPORARY.fullmatch(path.name))
     begun = _record(folder / UNFINISHED) if resume and not force else {}
     if begun.get("verb", verb) != verb:
         raise OutputError(f"'{folder}' holds an unfinished run of '{begun['verb']}'", "choose another --out")
@@ -257,7 +257,7 @@ def check_series(folder: Path, verb: str) -> None:
         raise OutputError(f"'{folder}' holds a run of '{before.get('verb')}', not a series", "choose another --out")
 
 
-def share(
+def share_folder(
     folder: Path,
     verb: str,
     *,
@@ -294,7 +294,7 @@ def share(
         Run(folder, verb, json_values(arguments), {}, _now(), {*_outputs(begun), output}).note()
 
 
-def finished(folder: Path, *, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+def finished_summary(folder: Path, *, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the summary of a complete run of the same arguments: what ``--resume`` finds when nothing is left to do.
 
     Raises:
@@ -302,13 +302,13 @@ def finished(folder: Path, *, arguments: Mapping[str, Any]) -> dict[str, Any] | 
     """
     if not (folder / DONE).exists():
         return None
-    record = read_record(folder / DONE, {"arguments": dict, "summary": dict}, hint="--force begins anew")
+    record = read_record(folder / DONE, {"arguments": dict, "summary": dict}, hint="--force starts over")
     before, now = dict(record.get("arguments", {})), json_values(arguments)
     changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
     if changed:
         listed = ", ".join(f"{name} was '{before.get(name)}' and is '{now.get(name)}'" for name in changed[:_LISTED])
         listed += f", and {len(changed) - _LISTED} more" if len(changed) > _LISTED else ""
-        raise UsageError(f"'{folder}' is complete and was made otherwise: {listed}", "--force begins anew")
+        raise UsageError(f"'{folder}' is complete and was made with other arguments: {listed}", "--force starts over")
     return dict(record.get("summary", {}))
 
 
@@ -327,13 +327,13 @@ def check_free(folder: Path, verb: str, *, inputs: Iterable[Path] = (), force: b
         raise OutputError(f"'{folder}' exists already", "--force overwrites it, --out writes elsewhere")
     unfinished = (folder / UNFINISHED).exists()
     if unfinished and not (force or resume):
-        raise OutputError(f"'{folder}' holds an unfinished run", "--resume continues it, --force begins anew")
+        raise OutputError(f"'{folder}' holds an unfinished run", "--resume continues it, --force starts over")
     if unfinished or (folder / DONE).exists():
         if force:
             overwriting.refuse_other_verb(folder, _record(folder / DONE) or _record(folder / UNFINISHED), verb)
         return
     foreign = sorted(
-        name for each in folder.iterdir() if not TEMPORARY.fullmatch(name := each.name) and name != locks.LOCK
+        name for path in folder.iterdir() if not TEMPORARY.fullmatch(name := path.name) and name != locks.LOCK
     )
     if foreign:
         raise OutputError(
@@ -342,8 +342,8 @@ def check_free(folder: Path, verb: str, *, inputs: Iterable[Path] = (), force: b
         )
 
 
-def silent(event: Mapping[str, Any]) -> None:
-    """Take a report and say nothing: the first of several processes speaks for all."""
+def ignore_event(event: Mapping[str, Any]) -> None:
+    """Ignore an event: of several processes, only the first one reports."""
     del event
 
 
@@ -353,7 +353,7 @@ def _clear(folder: Path) -> None:
         # From here on the folder counts as unfinished, and still knows its outputs if this is cut short.
         (folder / DONE).replace(folder / UNFINISHED)
     outputs = _outputs(_record(folder / UNFINISHED))
-    _remove(each for each in folder.iterdir() if each.name in outputs)
+    _remove(path for path in folder.iterdir() if path.name in outputs)
 
 
 def _remove(paths: Iterable[Path]) -> None:
@@ -379,7 +379,7 @@ def _hashes(inputs: Mapping[str, Path]) -> dict[str, str]:
 
 def _outputs(record: Mapping[str, Any]) -> set[str]:
     listed = record.get("outputs")
-    return {each for each in listed if isinstance(each, str)} if isinstance(listed, list) else set()
+    return {name for name in listed if isinstance(name, str)} if isinstance(listed, list) else set()
 
 
 def write_json(path: Path, value: object) -> None:
@@ -390,9 +390,9 @@ def write_json(path: Path, value: object) -> None:
 
 def _finite(value: object) -> object:
     if isinstance(value, Mapping):
-        return {key: _finite(each) for key, each in value.items()}
+        return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -1,4 +1,4 @@
-"""Who does work that is cut into tasks for joblib: processes that never outlive this one, or a Dask cluster."""
+"""Workers for joblib tasks: processes that end with this one, or a Dask cluster."""
 
 import contextlib
 import importlib

@@ -13,7 +13,7 @@ from cxrshort.errors import DataError, OutputError
 
 
 def names_in(folder):
-    return sorted(each.name for each in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_atomic_keeps_the_old_file_and_leaves_nothing_when_the_block_fails(tmp_path):

@@ -96,7 +96,7 @@ class _Lines:
 
 
 def _run(event: Mapping[str, Any]) -> str:
-    """Say which of several runs an event belongs to."""
+    """Return the name of the run that an event belongs to, as a prefix."""
     return f"{event['run']}, " if event.get("run") else ""
 
 

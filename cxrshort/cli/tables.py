@@ -28,7 +28,7 @@ _GAP = 3
 
 @dataclass(frozen=True)
 class Columns:
-    """Say how the columns of a table look.
+    """Describe the layout of a table's columns.
 
     Args:
         right: those that are aligned right.
@@ -71,8 +71,8 @@ def shortened(text: str, *, longest: int = 300) -> str:
 
 def notes(lines: Sequence[str]) -> None:
     """Print notes on stderr, on a terminal folded between words."""
-    for each in lines:
-        note = printable(f"note: {each}")
+    for text in lines:
+        note = printable(f"note: {text}")
         if sys.stderr.isatty():
             note = textwrap.fill(note, text_width(), subsequent_indent=" " * 6, break_on_hyphens=False)
         sys.stderr.write(note + "\n")
@@ -105,7 +105,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], columns: Columns
     with console.capture() as text:  # printed by rich itself, a closed pipe (| head) would end in exit code 1
         console.print(shown)
     # The last column is as wide as its longest cell: what only fills it up is nothing to print.
-    sys.stdout.write("\n".join(each.rstrip() for each in text.get().split("\n")) + "\n")  # with its styles
+    sys.stdout.write("\n".join(printed.rstrip() for printed in text.get().split("\n")) + "\n")  # with its styles
 
 
 def pairs(rows: Sequence[tuple[str, str]]) -> None:
@@ -120,7 +120,7 @@ def pairs(rows: Sequence[tuple[str, str]]) -> None:
     console = _console()
     with console.capture() as shown:
         console.print(grid)
-    sys.stdout.write("\n".join(each.rstrip() for each in shown.get().rstrip("\n").split("\n")) + "\n")
+    sys.stdout.write("\n".join(printed.rstrip() for printed in shown.get().rstrip("\n").split("\n")) + "\n")
 
 
 def text_width() -> int:

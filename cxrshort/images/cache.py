@@ -174,9 +174,9 @@ def fill_rows(
         warnings.simplefilter("ignore")
         pool = joblib.Parallel(n_jobs=min(jobs, max(1, len(chunks))), prefer=prefer, return_as="generator")
         work = joblib.delayed(tethered(_fill_chunk))
-        for done in pool(work(list(paths), part, function) for part in chunks):
-            results.extend(done)
-            record(done)
+        for chunk_results in pool(work(list(paths), part, function) for part in chunks):
+            results.extend(chunk_results)
+            record(chunk_results)
     return results
 
 
@@ -273,10 +273,10 @@ def keep_rows(source: Path, rows: Sequence[int] | NDArray[np.int64], target: Pat
     whole = source
     if len(rows) < len(cache):
         whole = source.with_name(f".kept{source.name}")
-        kept = create_cache(whole, (len(rows), *cache.shape[1:]), cache.dtype)
+        smaller_cache = create_cache(whole, (len(rows), *cache.shape[1:]), cache.dtype)
         for start in range(0, len(rows), _COPY_ROWS):
             block = slice(start, start + _COPY_ROWS)
-            kept[block] = cache[np.asarray(rows[block])]
+            smaller_cache[block] = cache[np.asarray(rows[block])]
     _replace(whole, target)
     source.unlink(missing_ok=True)
 

@@ -15,7 +15,7 @@ from cxrshort.models.architecture import IMAGENET_MEAN, IMAGENET_STD, Architectu
 
 @dataclass(frozen=True)
 class InputSpec:
-    """Say what a network's input is.
+    """Specify the input of a network.
 
     Args:
         size: height and width in pixels; images of another size are resized.

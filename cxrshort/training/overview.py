@@ -1,4 +1,4 @@
-"""What people see of a training run, of several, or of one that is only planned."""
+"""Printed overview of a training run, of a sweep, or of a dry run."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

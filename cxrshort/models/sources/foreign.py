@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from cxrshort import columns, registry, runs
-from cxrshort import dataset as datasets
+from cxrshort.dataset import load_dataset
 from cxrshort.errors import DataError, UsageError
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
@@ -92,16 +92,16 @@ def open_foreign(text: str) -> Opened:
     kind = foreign_kind(text)
     if not kind:
         raise UsageError(f"'{text}' is not a foreign model", ", ".join(entry.summary for entry in KINDS.values()))
-    opener: Callable[[str], Opened] = registry.load(KINDS, kind, kind="foreign model")
+    opener: Callable[[str], Opened] = registry.load_entry(KINDS, kind, kind="foreign model")
     classifier, description = opener(text)
-    return classifier, _with_training(description, Options.parse(text, known=EVERY_OPTION).values.get(TRAINED_ON))
+    return classifier, _with_training(description, Options.parse(text, allowed=EVERY_OPTION).values.get(TRAINED_ON))
 
 
 def _with_training(description: Description, dataset: str | None) -> Description:
     """Return a description that says what a foreign model was trained on, where its user does."""
     if dataset is None:
         return description
-    data = datasets.load(dataset)
+    data = load_dataset(dataset)
     split = f"{columns.SPLIT_PREFIX}{description.replicate}"
     people = data.manifest["person_id"]
     seen = people[data.manifest[split] != "test"] if split in data.manifest else people
@@ -132,7 +132,7 @@ def files_of(text: str) -> list[Path]:
         >>> [str(each) for each in files_of("py:net:make?weights=a.safetensors&size=224")]
         ['a.safetensors']
     """
-    options = Options.parse(text, known=EVERY_OPTION)
+    options = Options.parse(text, allowed=EVERY_OPTION)
     weights = options.file("weights")
     own = [Path(options.name).expanduser()] if options.name.endswith(".onnx") else []
     return own if weights is None else [*own, weights]
@@ -140,7 +140,7 @@ def files_of(text: str) -> list[Path]:
 
 def name_by_content(text: str) -> str:
     """Return a foreign model's name in which its weights stand by their sha256, wherever they lie."""
-    options = Options.parse(text, known=EVERY_OPTION)
+    options = Options.parse(text, allowed=EVERY_OPTION)
     weights = options.file("weights")
     if weights is None:
         return text
@@ -156,7 +156,7 @@ def without_download(text: str) -> str:
     """
     if not is_foreign(text):
         return text
-    options = Options.parse(text, known=EVERY_OPTION)
+    options = Options.parse(text, allowed=EVERY_OPTION)
     return Options(options.name, {key: value for key, value in options.values.items() if key != "download"}).text()
 
 
