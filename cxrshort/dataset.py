@@ -16,6 +16,7 @@ from cxrshort import columns, places, registry, runs
 from cxrshort import manifest as manifests
 from cxrshort.errors import DataError
 from cxrshort.images.cache import checksum, open_array
+from cxrshort.json_files import read_record
 from cxrshort.masks.bits import EVERY_BIT
 from cxrshort.masks.file import MaskFile
 
@@ -358,7 +359,7 @@ def _with_identity(record: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _run_record(folder: Path) -> dict[str, Any]:
     path = folder / runs.DONE
-    return runs.read_record(path, _RECORD, hint="run build-dataset again") if places.is_file(path) else {}
+    return read_record(path, _RECORD, hint="run build-dataset again") if places.is_file(path) else {}
 
 
 PROBES = {"sex": ("M", "F"), "view": ("AP", "PA")}

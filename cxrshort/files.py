@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and clear errors where the system refuses to write them."""
+"""Files that appear whole or not at all, their hashes, and clear errors where the system refuses to write them."""
 
 import contextlib
 import errno
@@ -70,6 +70,18 @@ def atomic(path: Path) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text``, atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def require_regular(path: Path, *, hint: str = "") -> None:

@@ -2,14 +2,10 @@
 
 A verb writes into one folder. ``run.json`` comes last: a folder whose ``run.json`` says ``done`` is complete. While the
 work goes on, ``unfinished.json`` stands in its place, so that ``--resume`` can tell what was begun.
-
-Longer than other modules, since starting, sharing, resuming, replacing and finishing a run are one set of states.
 """
 
 import contextlib
-import hashlib
 import json
-import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from cxrshort import locks, overwriting, provenance
 from cxrshort.errors import DataError, MissingInputError, OutputError, UsageError
-from cxrshort.files import TEMPORARY, atomic, escape, require_regular, writing
+from cxrshort.files import TEMPORARY, escape, sha256, writing
+from cxrshort.json_files import finite_values, json_values, read_json, read_record, write_json
 
 if TYPE_CHECKING:  # torch is not on the way of light commands
     from cxrshort.compute import Compute
@@ -31,11 +28,8 @@ LOG = "log.jsonl"
 SERIES = "series"
 """Where run.json names the folders of the runs that a series is made of."""
 
-_KINDS: Mapping[type, str] = {str: "text", dict: "an object", list: "a list"}
 _LISTED = 6
 """Arguments that a message names."""
-_SHOWN = 60
-"""Characters of a wrong value that a message shows."""
 
 
 @dataclass
@@ -83,7 +77,7 @@ class Run:
         if self.read_only:
             return
         with writing(self.path(LOG)), self.path(LOG).open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(_finite(event)) + "\n")
+            stream.write(json.dumps(finite_values(event)) + "\n")
 
     def finish(self, facts: Mapping[str, Any] | None = None) -> None:
         """Write ``run.json`` with the run's provenance and ``facts``; the folder is then complete."""
@@ -380,77 +374,6 @@ def _hashes(inputs: Mapping[str, Path]) -> dict[str, str]:
 def _outputs(record: Mapping[str, Any]) -> set[str]:
     listed = record.get("outputs")
     return {name for name in listed if isinstance(name, str)} if isinstance(listed, list) else set()
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write ``value`` as indented JSON, atomically; numbers that are not finite become null, since JSON has none."""
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(_finite(value), indent=2) + "\n", encoding="utf-8")
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write ``text``, atomically."""
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        DataError: the file is not a JSON object.
-        MissingInputError: it cannot be read.
-    """
-    require_regular(path, hint="make the run again with --force")
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MissingInputError(f"'{path}' cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"'{path}' is not readable as JSON", "make the run again with --force") from error
-    if not isinstance(value, dict):
-        raise DataError(f"'{path}' is not a JSON object", "make the run again with --force")
-    return value
-
-
-def read_record(path: Path, fields: Mapping[str, type], *, hint: str) -> dict[str, Any]:
-    """Read a JSON object whose fields, where it has them, must be of these types.
-
-    Args:
-        path: the file.
-        fields: the type of each field that is used: ``str``, ``dict`` or ``list``.
-        hint: what makes the file anew.
-
-    Raises:
-        DataError: the file is not a JSON object, or a field is of another type; the message names its value.
-        MissingInputError: it cannot be read.
-    """
-    record = read_json(path)
-    for name, kind in fields.items():
-        if not isinstance(record.get(name, kind()), kind):
-            text = json.dumps(record[name])
-            shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
-            raise DataError(f"'{path}': field '{name}' is '{shown}', it must be {_KINDS[kind]}", hint)
-    return record
-
-
-def json_values(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``arguments`` with paths as text and tuples as lists, so that they equal their JSON."""
-    return dict(json.loads(json.dumps(dict(arguments), default=str)))
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _now() -> str:

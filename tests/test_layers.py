@@ -10,6 +10,7 @@ LAYERS = (
     {"errors"},
     {"registry", "columns"},
     {
+        "json_files",
         "runs",
         "places",
         "settings",

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from cxrshort import runs
-from cxrshort.errors import DataError, MissingInputError, OutputError, UsageError
+from cxrshort.errors import DataError, OutputError, UsageError
+from cxrshort.files import write_text
+from cxrshort.json_files import read_json
 
 from .nobody import powerless_folder
 
@@ -19,7 +21,7 @@ from .nobody import powerless_folder
 def finished(folder, *names, verb="train", force=False):
     run = runs.start_run(folder, verb, arguments={}, force=force)
     for name in names:
-        runs.write_text(run.path(name), "text")
+        write_text(run.path(name), "text")
     run.finish()
     return run
 
@@ -41,8 +43,8 @@ def test_finish_records_how_the_run_was_made(tmp_path):
     run = runs.start_run(folder, "train", arguments=arguments, inputs=inputs)
     begun = json.loads((folder / "unfinished.json").read_text())
     assert (begun["verb"], begun["arguments"], begun["outputs"]) == ("train", {"out": "x", "sizes": [1, 2]}, [])
-    runs.write_text(run.path("model.txt"), "text")
-    runs.write_text(run.path(".state"), "text")
+    write_text(run.path("model.txt"), "text")
+    write_text(run.path(".state"), "text")
     run.path("never-written.png")
     run.log({"event": "step", "loss": float("nan")})
     run.finish({"summary": {"auc": float("inf")}})
@@ -68,7 +70,7 @@ def test_start_refuses_a_finished_run(tmp_path):
 
 def test_start_refuses_an_unfinished_run_and_resumes_it(tmp_path):
     first = runs.start_run(tmp_path, "train", arguments={"seed": 1})
-    runs.write_text(first.path("half.txt"), "text")
+    write_text(first.path("half.txt"), "text")
     with pytest.raises(OutputError) as caught:
         runs.start_run(tmp_path, "train", arguments={})
     assert caught.value.message == f"'{tmp_path}' holds an unfinished run"
@@ -146,7 +148,7 @@ def test_start_takes_an_empty_folder_and_one_that_a_kill_left_behind(tmp_path):
 
 def test_force_removes_what_a_run_wrote_and_nothing_else(tmp_path):
     run = runs.start_run(tmp_path, "train", arguments={})
-    runs.write_text(run.path("old.txt"), "text")
+    write_text(run.path("old.txt"), "text")
     run.path("figures").mkdir()
     (run.path("figures") / "a.png").touch()
     run.path("linked").symlink_to(tmp_path.parent)
@@ -163,8 +165,8 @@ def test_force_removes_what_a_run_wrote_and_nothing_else(tmp_path):
 
 def test_force_removes_what_an_unfinished_run_wrote(tmp_path):
     run = runs.start_run(tmp_path, "train", arguments={})
-    runs.write_text(run.path("half.txt"), "text")
-    runs.write_text(run.path(".state.pt"), "text")
+    write_text(run.path("half.txt"), "text")
+    write_text(run.path(".state.pt"), "text")
     run.log({"epoch": 1})
     (tmp_path / "notes.txt").touch()
     (tmp_path / ".half.txt.99.tmp").touch()
@@ -192,7 +194,7 @@ def test_force_begins_anew_where_run_json_is_damaged(tmp_path):
 @pytest.mark.parametrize("state", ["done", "unfinished"])
 def test_force_replaces_runs_of_the_same_verb_only(tmp_path, state):
     run = runs.start_run(tmp_path, "train", arguments={})
-    runs.write_text(run.path("model.safetensors"), "weights")
+    write_text(run.path("model.safetensors"), "weights")
     if state == "done":
         run.finish()
     before = names_in(tmp_path)
@@ -221,7 +223,7 @@ def test_result_stays_until_the_one_that_replaces_it_is_complete(tmp_path):
     def write(word, *names):
         with runs.open_run(tmp_path, "evaluate", arguments={}, force=True, resume=None) as run:
             for name in names:
-                runs.write_text(run.path(name), word)
+                write_text(run.path(name), word)
             if word == "failed":
                 raise KeyError
             run.finish()
@@ -241,12 +243,12 @@ def test_result_stays_until_the_one_that_replaces_it_is_complete(tmp_path):
 
 def test_result_stays_where_a_kill_ends_the_one_that_replaces_it(tmp_path):
     first = runs.start_run(tmp_path, "evaluate", arguments={}, resume=None)
-    runs.write_text(first.path("aucs.csv"), "old")
+    write_text(first.path("aucs.csv"), "old")
     first.finish()
     code = (
         "import os, signal, sys\nfrom pathlib import Path\nfrom cxrshort import runs\n"
         "with runs.open_run(Path(sys.argv[1]), 'evaluate', arguments={}, force=True, resume=None) as run:\n"
-        "    runs.write_text(run.path('aucs.csv'), 'new')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    write_text(run.path('aucs.csv'), 'new')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     process = python(code, tmp_path)
     process.communicate()
@@ -254,7 +256,7 @@ def test_result_stays_where_a_kill_ends_the_one_that_replaces_it(tmp_path):
     assert (tmp_path / "aucs.csv").read_text() == "old" and (tmp_path / "run.json").exists()
     assert not (tmp_path / "unfinished.json").exists()
     with runs.open_run(tmp_path, "evaluate", arguments={}, force=True, resume=None) as run:
-        runs.write_text(run.path("aucs.csv"), "newer")
+        write_text(run.path("aucs.csv"), "newer")
         run.finish()
     assert names_in(tmp_path) == ["aucs.csv", "run.json"]
 
@@ -263,7 +265,7 @@ def test_replacement_that_is_cut_short_is_an_unfinished_run_that_knows_its_files
     finished(tmp_path, "aucs.csv", "roc.png", verb="evaluate")
     run = runs.start_run(tmp_path, "evaluate", arguments={}, force=True, resume=None)
     for name in ("aucs.csv", "gaps.csv"):
-        runs.write_text(run.path(name), "new")
+        write_text(run.path(name), "new")
     monkeypatch.setattr(Path, "rmdir", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         run.finish()
@@ -330,7 +332,7 @@ def test_opened_leaves_a_folder_of_something_else_as_it_is(tmp_path):
 
 def test_opened_keeps_what_an_interrupted_block_has_begun(tmp_path):
     with pytest.raises(KeyError), runs.open_run(tmp_path, "train", arguments={}) as run:
-        runs.write_text(run.path("half.txt"), "text")
+        write_text(run.path("half.txt"), "text")
         raise KeyError
     assert names_in(tmp_path) == ["half.txt", "unfinished.json"]
 
@@ -345,43 +347,10 @@ def test_read_only_run_writes_nothing(tmp_path):
     assert names_in(tmp_path) == ["unfinished.json"] and (tmp_path / "unfinished.json").read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("content", "rule"),
-    [(b"{", "not readable as JSON"), (b"\xff", "not readable as JSON"), (b"[" * 99_999, "not readable as JSON")]
-    + [(b"[]", "not a JSON object")],
-    ids=["cut short", "not text", "too deep", "list"],
-)
-def test_read_json_refuses_what_is_no_object(tmp_path, content, rule):
-    path = tmp_path / "run.json"
-    path.write_bytes(content)
-    with pytest.raises(DataError) as caught:
-        runs.read_json(path)
-    assert caught.value.message == f"'{path}' is {rule}"
-
-
-def test_read_json_refuses_a_missing_file(tmp_path):
-    with pytest.raises(MissingInputError) as caught:
-        runs.read_json(tmp_path / "run.json")
-    assert caught.value.message == f"'{tmp_path / 'run.json'}' cannot be read: no such file or directory"
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"), [(None, "null"), (3, "3"), ("x" * 90, '"' + "x" * 56 + "..."), ([["a", 1]], '[["a", 1]]')]
-)
-def test_record_with_a_field_of_another_type_is_refused(tmp_path, value, shown):
-    path = tmp_path / "run.json"
-    path.write_text(json.dumps({"recipe": value, "name": "I"}))
-    with pytest.raises(DataError) as caught:
-        runs.read_record(path, {"recipe": dict, "gone": str}, hint="make it again")
-    assert caught.value.message == f"'{path}': field 'recipe' is '{shown}', it must be an object"
-    assert caught.value.hint == "make it again"
-    assert runs.read_record(path, {"name": str}, hint="")["name"] == "I"
-
-
 def test_records_that_are_pipes_are_refused_or_begun_anew(tmp_path):
     os.mkfifo(tmp_path / "unfinished.json")
     with pytest.raises(DataError, match="is not a file"):
-        runs.read_json(tmp_path / "unfinished.json")
+        read_json(tmp_path / "unfinished.json")
     finished(tmp_path, "model", force=True)
     assert names_in(tmp_path) == ["model", "run.json"]
 

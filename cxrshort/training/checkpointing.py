@@ -114,7 +114,7 @@ def _forget_later_events(log: Path, checkpoint: Checkpoint) -> None:
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     stands = (checkpoint.epoch + 1, checkpoint.step)  # epochs of events count from 1
     kept = [line for line in text.splitlines() if (place := _place(line)) and place <= stands]
-    runs.write_text(log, "".join(f"{line}\n" for line in kept))
+    files.write_text(log, "".join(f"{line}\n" for line in kept))
 
 
 def _place(line: str) -> tuple[int, float] | None:

@@ -9,6 +9,7 @@ from typing import Any
 from cxrshort import runs
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
+from cxrshort.files import sha256
 from cxrshort.models import checkpoint
 from cxrshort.models.predictions import image_folders
 from cxrshort.models.sources.foreign import is_foreign, name_by_content
@@ -82,7 +83,7 @@ def identify(recipe: Recipe) -> dict[str, Any]:
     for name in ("weights", "mask_file"):
         path = Path(getattr(recipe, name))
         if path.is_file():
-            names[name] = f"sha256:{runs.sha256(path)}"
+            names[name] = f"sha256:{sha256(path)}"
     return recipe.record() | names
 
 
@@ -107,7 +108,7 @@ def name_training(recipe: Recipe) -> str:
 def hash_manifest(data: Dataset) -> str:
     """Return the SHA-256 of a manifest's file, or of its rows where they came through standard input."""
     if data.path is not None:
-        return runs.sha256(data.path)
+        return sha256(data.path)
     return hashlib.sha256(data.manifest.to_csv(index=False).encode()).hexdigest()
 
 
@@ -116,4 +117,4 @@ def _name_segmenter(recipe: Recipe) -> str:
         return ""
     if is_foreign(recipe.segmenter):
         return name_by_content(recipe.segmenter)
-    return f"sha256:{runs.sha256(checkpoint.locate_model(recipe.segmenter))}"
+    return f"sha256:{sha256(checkpoint.locate_model(recipe.segmenter))}"

@@ -18,6 +18,7 @@ from cxrshort import contention, forecasts, runs
 from cxrshort.compute import deterministic, enough_memory, gpu_memory
 from cxrshort.figures import plots
 from cxrshort.figures.plots import EpochPoint
+from cxrshort.json_files import json_values
 from cxrshort.models import checkpoint as model_files
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
@@ -180,7 +181,7 @@ def _settings(prepared: PreparedJob) -> dict[str, Any]:
     settings = {**record, **recipe, **job.compute.record(), "processes": job.compute.processes}
     if prepared.teacher is not None:
         settings["teacher_sha256"] = _hash_weights(prepared.teacher)
-    return runs.json_values({**settings, "manifest_sha256": hash_manifest(job.data)})
+    return json_values({**settings, "manifest_sha256": hash_manifest(job.data)})
 
 
 def _hash_weights(network: nn.Module) -> str:

@@ -19,6 +19,7 @@ import pandas as pd
 from cxrshort import columns, distributed, registry, runs
 from cxrshort import manifest as manifests
 from cxrshort.errors import UsageError, WorkFailedError
+from cxrshort.json_files import json_values
 from cxrshort.models import checkpoint, ensemble, factory
 from cxrshort.models.outputs import Task
 from cxrshort.settings import parse_value
@@ -256,7 +257,7 @@ def _open_run(job: TrainingJob, arguments: Mapping[str, Any]) -> AbstractContext
 
 def _arguments(job: TrainingJob, runs_of_series: object) -> dict[str, Any]:
     """Return what the series depends on, as JSON values."""
-    return runs.json_values(
+    return json_values(
         {
             "dataset": job.data.name,
             "architecture": job.arch,

@@ -23,6 +23,7 @@ from cxrshort.datasets.overview import build_forecast, dataset_result, shard_res
 from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import UsageError
 from cxrshort.figures import gallery
+from cxrshort.json_files import read_json
 from cxrshort.results import Result
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -221,7 +222,7 @@ def _with_patients(candidates: Candidates, earlier: str | None) -> Candidates:
             "folder: its patient ids count as this folder's alone; --same-patients D if dataset D has the same persons"
         )
         return dataclasses.replace(candidates, notes=(*candidates.notes, note))
-    record = runs.read_json(places.locate_dataset(earlier).parent / runs.DONE)
+    record = read_json(places.locate_dataset(earlier).parent / runs.DONE)
     if not (candidates.own_patients and record.get("own_patients")):
         raise UsageError(
             "--same-patients is for films of your own, and an earlier dataset of them",

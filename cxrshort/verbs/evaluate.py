@@ -15,6 +15,7 @@ from cxrshort.compute import Compute, choose_compute, enough_memory
 from cxrshort.dataset import MANIFEST, Dataset, load_dataset
 from cxrshort.errors import DataError, UsageError
 from cxrshort.figures import evaluation as figures
+from cxrshort.json_files import write_json
 from cxrshort.models.forecast import forecast
 from cxrshort.models.predictions import (
     Fold,
@@ -111,7 +112,7 @@ def evaluate(
         if run.read_only:
             return Result()
         result = _write_results(run, pd.concat(parts, ignore_index=True), references[0], label=chosen)
-        runs.write_json(run.path(SUMMARY), result.summary)
+        write_json(run.path(SUMMARY), result.summary)
         run.finish({"summary": result.summary})
     return result
 

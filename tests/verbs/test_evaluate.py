@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import save_file
 from sklearn.metrics import roc_auc_score
 
-from cxrshort import columns, runs
+from cxrshort import columns
 from cxrshort.dataset import load_dataset
 from cxrshort.errors import CxrshortError, DataError, MissingInputError, OutputError, UsageError, WorkFailedError
+from cxrshort.files import sha256
 from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.stats.predictions import IMAGE_COLUMNS, MODEL_COLUMNS
 from cxrshort.verbs.evaluate import default_folder, evaluate
@@ -423,7 +424,7 @@ def test_foreign_model_is_known_by_its_content(home: Path, tmp_path: Path, forei
     assert set(first["training"]) == {foreign.partition("?")[0]}
     assert (first["training_id"] == first["model_id"]).all()
     inputs = json.loads((tmp_path / "a" / "run.json").read_text())["inputs"]
-    assert inputs["w.safetensors"] == runs.sha256(tmp_path / "w.safetensors")
+    assert inputs["w.safetensors"] == sha256(tmp_path / "w.safetensors")
     shutil.copy(tmp_path / "w.safetensors", tmp_path / "copy.safetensors")
     with pytest.raises(UsageError) as caught:
         evaluate([f"{foreign}&{INPUT}", f"{foreign}&{INPUT}".replace("=w.", "=copy.")], out=tmp_path / "b", **data)

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from cxrshort import runs
 from cxrshort.compute import choose_compute
 from cxrshort.dataset import load_dataset
 from cxrshort.errors import CxrshortError, OutputError, UsageError, WorkFailedError
+from cxrshort.files import sha256
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.scoring import score
 from cxrshort.stats.auc import auc
@@ -330,11 +330,11 @@ def test_resuming_with_another_option_names_it(
 
 def test_resuming_on_a_changed_manifest_names_it(tiny: Path, tmp_path: Path) -> None:
     begin(tiny, tmp_path / "run", {"epochs": 2})
-    before = runs.sha256(tiny / "manifest.csv")
+    before = sha256(tiny / "manifest.csv")
     text = (tiny / "manifest.csv").read_text()
     (tiny / "manifest.csv").write_text(text.replace(",AP,", ",PA,", 1))
     error = fails(str(tiny), overrides={"epochs": 2}, out=tmp_path / "run", resume=True)
-    after = runs.sha256(tiny / "manifest.csv")
+    after = sha256(tiny / "manifest.csv")
     assert error.message == (
         f"--resume with other settings would change the model: manifest_sha256 was '{before}' and is '{after}'"
     )

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from cxrshort import runs
 from cxrshort.dataset import load_dataset
 from cxrshort.errors import CxrshortError, MissingInputError, ResumableError, UsageError
+from cxrshort.files import sha256
 from cxrshort.models import checkpoint
 from cxrshort.verbs.evaluate import evaluate
 from cxrshort.verbs.train import train
@@ -74,7 +74,7 @@ def test_mask_methods_learn_from_a_file_as_from_the_masks_of_the_dataset(
 def test_run_and_model_record_the_masks_by_their_content(tiny: str, masks: str, tmp_path: Path) -> None:
     train(tiny, overrides={"epochs": 1, "method": "rrr", "mask_file": masks}, out=tmp_path / "run", **QUICK)
     record = json.loads((tmp_path / "run" / "run.json").read_text())
-    content = runs.sha256(Path(masks))
+    content = sha256(Path(masks))
     assert record["inputs"]["mask_file"] == content
     assert record["arguments"]["mask_file"] == f"sha256:{content}"
     description = checkpoint.read_description(tmp_path / "run" / checkpoint.FILE)
@@ -133,7 +133,7 @@ def test_resume_refuses_other_masks_in_the_same_file(tiny: str, masks: str, tmp_
     options: dict[str, Any] = {"overrides": {"epochs": 2, "method": "rrr", "mask_file": masks}, "out": tmp_path / "run"}
     if resumed == "grid":
         options["grid"] = ["lr=0.001,0.01"]
-    before = runs.sha256(Path(masks))
+    before = sha256(Path(masks))
     if resumed == "unfinished":
         with pytest.raises(ResumableError):
             train(tiny, report=stop_at_once, **options, **QUICK)
@@ -142,7 +142,7 @@ def test_resume_refuses_other_masks_in_the_same_file(tiny: str, masks: str, tmp_
     np.save(masks, ~corner())
     error = fails(tiny, resume=True, **options)
     assert isinstance(error, UsageError)
-    changed = f"mask_file was 'sha256:{before}' and is 'sha256:{runs.sha256(Path(masks))}'"
+    changed = f"mask_file was 'sha256:{before}' and is 'sha256:{sha256(Path(masks))}'"
     message = f"'{tmp_path / 'run'}' is complete and was made with other arguments: "
     if resumed == "unfinished":
         message = "--resume with other settings would change the model: "

@@ -13,6 +13,7 @@ import pytest
 
 from cxrshort import runs
 from cxrshort.errors import CxrshortError, DataError, ResumableError, UsageError
+from cxrshort.files import sha256
 from cxrshort.verbs.train import train
 
 from ..training.tiny import tiny_dataset
@@ -93,25 +94,25 @@ def edit(manifest: Path) -> None:
 
 @pytest.mark.parametrize("grid", [[], ["lr=0.001,0.01"]], ids=["run", "series"])
 def test_resume_refuses_another_manifest(tiny: Path, tmp_path: Path, grid: list[str]) -> None:
-    before = runs.sha256(tiny / "manifest.csv")
+    before = sha256(tiny / "manifest.csv")
     options: dict[str, Any] = {"overrides": BEGUN, "out": tmp_path / "run", "grid": grid}
     train(str(tiny), **options, **QUICK)
     edit(tiny / "manifest.csv")
     error = fails(tiny, resume=True, **options)
     assert error.message == (
         f"'{tmp_path / 'run'}' is complete and was made with other arguments: "
-        f"manifest_sha256 was '{before}' and is '{runs.sha256(tiny / 'manifest.csv')}'"
+        f"manifest_sha256 was '{before}' and is '{sha256(tiny / 'manifest.csv')}'"
     )
 
 
 def test_resume_refuses_another_manifest_of_an_unfinished_run(tiny: Path, tmp_path: Path) -> None:
     begin(tiny, tmp_path / "run")
-    before = runs.sha256(tiny / "manifest.csv")
+    before = sha256(tiny / "manifest.csv")
     edit(tiny / "manifest.csv")
     error = fails(tiny, overrides=BEGUN, out=tmp_path / "run", resume=True)
     assert error.message == (
         "--resume with other settings would change the model: "
-        f"manifest_sha256 was '{before}' and is '{runs.sha256(tiny / 'manifest.csv')}'"
+        f"manifest_sha256 was '{before}' and is '{sha256(tiny / 'manifest.csv')}'"
     )
 
 
@@ -134,7 +135,7 @@ def test_resume_refuses_other_weights_in_the_same_file(tiny: Path, tmp_path: Pat
     for seed in (0, 1):
         train(str(tiny), overrides={"epochs": 1}, out=tmp_path / f"first-{seed}", seed=seed, **QUICK)
     files = [tmp_path / f"first-{seed}" / "model.safetensors" for seed in (0, 1)]
-    hashes = [runs.sha256(file) for file in files]
+    hashes = [sha256(file) for file in files]
     weights = tmp_path / "weights.safetensors"
     weights.write_bytes(files[0].read_bytes())
     options: dict[str, Any] = {
@@ -145,7 +146,9 @@ def test_resume_refuses_other_weights_in_the_same_file(tiny: Path, tmp_path: Pat
     train(str(tiny), **options, **QUICK)
     weights.write_bytes(files[1].read_bytes())
     error = fails(tiny, resume=True, **options)
-    assert error.message.endswith(f"made otherwise: weights was 'sha256:{hashes[0]}' and is 'sha256:{hashes[1]}'")
+    assert error.message.endswith(
+        f"made with other arguments: weights was 'sha256:{hashes[0]}' and is 'sha256:{hashes[1]}'"
+    )
 
 
 @pytest.mark.parametrize("method", ["irm", "group-dro", "pgi"])

@@ -21,6 +21,7 @@ from cxrshort.datasets.building.journal import Journal
 from cxrshort.datasets.building.mask_files import PATTERNS, fill_masks, find_masks, refusal_notes
 from cxrshort.datasets.cohorts import Candidates
 from cxrshort.errors import DataError, ResumableError
+from cxrshort.files import write_text
 from cxrshort.images.cache import create_cache, damaged_rows, keep_rows, open_cache, restore_rows
 from cxrshort.stats.characteristics import characteristics
 from cxrshort.stats.confounding import COLUMNS, confounding
@@ -342,7 +343,7 @@ def write_files(
         manifests.write_table(regions, build.run.path(REGIONS))
     if build.image_source.phantoms:
         lines = [phantom.to_json() + "\n" for phantom in build.image_source.phantoms]
-        runs.write_text(build.run.path(PHANTOMS), "".join(lines))
+        write_text(build.run.path(PHANTOMS), "".join(lines))
     manifests.write_table(candidates.excluded, build.run.path(EXCLUDED))
     manifests.write_table(manifest, build.run.path(MANIFEST))
 

@@ -24,6 +24,7 @@ from cxrshort.datasets.cohorts import Candidates
 from cxrshort.errors import DataError, UsageError
 from cxrshort.images.cache import RowWriter, checksum, create_cache, keep_rows
 from cxrshort.images.raster import ImageError
+from cxrshort.json_files import read_json
 
 Pictures = npt.NDArray[np.uint8]
 Edited = Sequence[Pictures | ImageError]
@@ -187,7 +188,7 @@ def _candidates(data: Dataset, rows: pd.DataFrame, notes: tuple[str, ...]) -> Ca
     """Return the rows with what run.json says of the one dataset folder that their sources lie in."""
     folders = data.manifest["cache"].unique().tolist()
     path = Path(folders[0]) / runs.DONE
-    record = runs.read_json(path) if len(folders) == 1 and path.is_file() else {}
+    record = read_json(path) if len(folders) == 1 and path.is_file() else {}
     return Candidates(
         rows,
         pd.DataFrame(columns=list(EXCLUDED_COLUMNS)),

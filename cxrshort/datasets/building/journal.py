@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cxrshort import files, runs
+from cxrshort import files
 from cxrshort.errors import DataError, MissingInputError, UsageError
 
 
@@ -31,9 +31,9 @@ class Journal:
         self.results: dict[int, dict[str, Any]] = {}
         if path.exists():
             lines, self.results = _read(path, fingerprints)
-            runs.write_text(path, b"".join(line + b"\n" for line in lines).decode())
+            files.write_text(path, b"".join(line + b"\n" for line in lines).decode())
         else:
-            runs.write_text(path, json.dumps({"plan": _digest(fingerprints)}) + "\n")
+            files.write_text(path, json.dumps({"plan": _digest(fingerprints)}) + "\n")
 
     def missing(self, count: int) -> list[int]:
         """Return the rows of ``range(count)`` that have no result yet."""

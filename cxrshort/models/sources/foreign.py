@@ -24,9 +24,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cxrshort import columns, registry, runs
+from cxrshort import columns, registry
 from cxrshort.dataset import load_dataset
 from cxrshort.errors import DataError, UsageError
+from cxrshort.files import sha256
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.outputs import log_odds
@@ -144,7 +145,7 @@ def name_by_content(text: str) -> str:
     weights = options.file("weights")
     if weights is None:
         return text
-    return Options(options.name, {**options.values, "weights": f"sha256:{runs.sha256(weights)}"}).text()
+    return Options(options.name, {**options.values, "weights": f"sha256:{sha256(weights)}"}).text()
 
 
 def without_download(text: str) -> str:
@@ -189,7 +190,7 @@ def wrap_network(
 
 def record_weights(file: Path | None) -> dict[str, str]:
     """Return what the recipe of a foreign model says of its file."""
-    return {"weights": f"sha256:{runs.sha256(file)}"} if file else {}
+    return {"weights": f"sha256:{sha256(file)}"} if file else {}
 
 
 def describe_shape(outputs: Any) -> Any:

@@ -12,6 +12,7 @@ import torch
 from cxrshort import runs
 from cxrshort.compute import Compute
 from cxrshort.errors import MissingInputError, UsageError
+from cxrshort.files import sha256
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
@@ -125,7 +126,7 @@ def _describe_one(name: str) -> Reference:
         files = {str(path): path for path in files_of(name)}
         return Reference(name, name, _foreign_id(name, classifier), description, files)
     path = Path(name)
-    content = runs.sha256(path)[:IDENTITY_DIGITS]
+    content = sha256(path)[:IDENTITY_DIGITS]
     return Reference(name, model_title(name), content, checkpoint.read_description(path), {name: path})
 
 
@@ -140,7 +141,7 @@ def _foreign_id(name: str, classifier: Classifier) -> str:
     stem = Path(options.name).name if options.name.endswith(".onnx") else options.name
     digest = hashlib.sha256("&".join([stem, *(f"{key}={stated[key]}" for key in sorted(stated))]).encode())
     for path in files_of(name):
-        digest.update(runs.sha256(path).encode())
+        digest.update(sha256(path).encode())
     for key, value in classifier.state_dict().items():
         digest.update(key.encode())
         digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
