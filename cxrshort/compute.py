@@ -173,7 +173,7 @@ def seeded_generator(*counters: int, device: str | torch.device = "cpu") -> torc
 
 @contextlib.contextmanager
 def seeded_draws(*counters: int, device: torch.device) -> Iterator[None]:
-    """Make what a network draws on its own, as dropout does, a function of the counters while the block runs.
+    """Seed what a network draws on its own, as dropout does, from the counters while the block runs.
 
     Such draws come from torch's global generators, which are as before afterwards.
     """

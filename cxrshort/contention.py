@@ -46,7 +46,7 @@ _STATISTICS = Path("/proc/stat")
 
 
 class Load(NamedTuple):
-    """Say how much of the cores that this process may use is used by others.
+    """Measure how much of the cores that this process may use other processes use.
 
     Args:
         others: cores, such as 1.0 for one that is always busy.

@@ -102,8 +102,8 @@ class Pixels:
             raise DataError(
                 f"the rows lie in {len(self._maps)} caches, and a mask file is of one", "build them as one dataset"
             )
-        whole = self._maps[0].shape
-        return (whole[0], *whole[-2:])
+        shape = self._maps[0].shape
+        return (shape[0], *shape[-2:])
 
     @property
     def unverifiable(self) -> int:

@@ -125,7 +125,7 @@ def any_rank(flags: Tensor, compute: Compute) -> Tensor:
 
 
 def on_first_rank(action: Callable[[], None], compute: Compute) -> None:
-    """Let the first process act while the others wait; what it raises on purpose is raised in all of them."""
+    """Act in the first process while the others wait; what it raises on purpose is raised in all of them."""
     failure = {"kind": "", "message": "", "hint": ""}
     if compute.rank == 0:
         try:

@@ -54,7 +54,7 @@ def read_record(path: Path, fields: Mapping[str, type], *, hint: str) -> dict[st
     Args:
         path: the file.
         fields: the type of each field that is used: ``str``, ``dict`` or ``list``.
-        hint: what makes the file anew.
+        hint: how the file is made again.
 
     Raises:
         DataError: the file is not a JSON object, or a field is of another type; the message names its value.

@@ -69,8 +69,13 @@ class Run:
 
     def note(self) -> None:
         """Write down in ``unfinished.json`` what was begun."""
-        begun = {"verb": self.verb, "arguments": self.arguments, "started": self.started, "outputs": sorted(self.names)}
-        write_json(self.folder / UNFINISHED, begun)
+        unfinished = {
+            "verb": self.verb,
+            "arguments": self.arguments,
+            "started": self.started,
+            "outputs": sorted(self.names),
+        }
+        write_json(self.folder / UNFINISHED, unfinished)
 
     def log(self, event: Mapping[str, Any]) -> None:
         """Append one event as one line of ``log.jsonl``; the first of several processes does so for all."""
@@ -147,7 +152,7 @@ def open_run(
         OutputError: the folder holds something else or an input, cannot be written, or another process is writing it.
     """
     run = Run(folder, verb, json_values(arguments), read_only=True)
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as stack:
 
         def begin() -> None:
             nonlocal run
@@ -155,7 +160,7 @@ def open_run(
                 if not (folder / UNFINISHED).exists():
                     check_free(folder, verb, inputs=(inputs or {}).values(), force=force, resume=bool(resume))
                     folder.mkdir(parents=True, exist_ok=True)
-                held.enter_context(locks.only_writer(folder))
+                stack.enter_context(locks.only_writer(folder))
             run = start_run(folder, verb, arguments=arguments, inputs=inputs, force=force, resume=resume)
 
         if compute is None or compute.processes == 1:
@@ -188,7 +193,7 @@ def start_run(
         arguments: what the user asked for.
         inputs: what is read, by name; the sha256 of files is recorded.
         force: start over in a folder that holds an earlier run of the same verb.
-        resume: go on in a folder whose run was interrupted; None for a verb that cannot. Its unfinished run is worth
+        resume: continue in a folder whose run was interrupted; None for a verb that cannot. Its unfinished run is worth
             nothing and is started over, and with ``force`` an earlier result stays until the new one is complete.
 
     Raises:
@@ -206,10 +211,10 @@ def start_run(
         if force and not staged:
             _clear(folder)
         _remove(path for path in folder.iterdir() if TEMPORARY.fullmatch(path.name))
-    begun = _record(folder / UNFINISHED) if resume and not force else {}
-    if begun.get("verb", verb) != verb:
-        raise OutputError(f"'{folder}' holds an unfinished run of '{begun['verb']}'", "choose another --out")
-    run = Run(folder, verb, json_values(arguments), _hashes(inputs or {}), _now(), _outputs(begun))
+    unfinished = _record(folder / UNFINISHED) if resume and not force else {}
+    if unfinished.get("verb", verb) != verb:
+        raise OutputError(f"'{folder}' holds an unfinished run of '{unfinished['verb']}'", "choose another --out")
+    run = Run(folder, verb, json_values(arguments), _hashes(inputs or {}), _now(), _outputs(unfinished))
     if staged:
         run.staging = folder / f".staging.{os.getpid()}.tmp"  # removed by the next run, should this one be killed
         with writing(folder):
@@ -222,7 +227,7 @@ def start_run(
 def start_series(folder: Path, verb: str, *, arguments: Mapping[str, Any], inputs: Mapping[str, Path]) -> Run:
     """Begin a series of runs, each in a folder of its own within ``folder``, which are no outputs of the series.
 
-    Only ``run.json`` is written, by ``finish``; that of an earlier series is removed, since its runs are made anew.
+    Only ``run.json`` is written, by ``finish``; that of an earlier series is removed, since its runs are made again.
 
     Args:
         folder: the parent of the run folders; made when it is not there.
@@ -281,11 +286,11 @@ def share_folder(
         folder.mkdir(parents=True, exist_ok=True)
     if (folder / DONE).exists():
         return
-    begun = _record(folder / UNFINISHED)
-    if begun and output not in _outputs(begun) and not force:
+    unfinished = _record(folder / UNFINISHED)
+    if unfinished and output not in _outputs(unfinished) and not force:
         check_free(folder, verb, force=False, resume=False)
-    if output not in _outputs(begun):
-        Run(folder, verb, json_values(arguments), {}, _now(), {*_outputs(begun), output}).note()
+    if output not in _outputs(unfinished):
+        Run(folder, verb, json_values(arguments), {}, _now(), {*_outputs(unfinished), output}).note()
 
 
 def finished_summary(folder: Path, *, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -307,7 +312,7 @@ def finished_summary(folder: Path, *, arguments: Mapping[str, Any]) -> dict[str,
 
 
 def check_free(folder: Path, verb: str, *, inputs: Iterable[Path] = (), force: bool, resume: bool) -> None:
-    """Refuse a folder in which a run cannot be started, or gone on with.
+    """Refuse a folder in which a run cannot be started or continued.
 
     Raises:
         OutputError: it holds something else, or an input of the run.
@@ -359,7 +364,7 @@ def _remove(paths: Iterable[Path]) -> None:
 
 
 def _record(path: Path) -> dict[str, Any]:
-    """Return what a record says; a damaged one says nothing, and must not stand in the way of beginning anew."""
+    """Return what a record says; a damaged one says nothing, and must not prevent a new start."""
     try:
         return read_json(path) if path.exists() else {}
     except (DataError, MissingInputError):

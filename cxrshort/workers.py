@@ -52,7 +52,7 @@ def tethered(function: Callable[P, R]) -> Tethered[P, R]:
 
 
 def _follow(parent: int) -> None:
-    """Let this process end soon after ``parent`` when it is one of joblib's workers."""
+    """End this process soon after ``parent`` when it is one of joblib's workers."""
     if _following.is_set() or not multiprocessing.current_process().name.startswith("LokyProcess"):
         return
     _following.set()

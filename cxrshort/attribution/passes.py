@@ -28,7 +28,7 @@ class Explained(NamedTuple):
 
 
 class Phase:
-    """Tell the operations that share this object which backward pass runs."""
+    """Set the backward pass that the operations sharing this object are in."""
 
     def __init__(self) -> None:
         self.explaining = False

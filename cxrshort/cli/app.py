@@ -102,7 +102,7 @@ def _shown(error: Exception) -> CxrshortError:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a command as Ctrl-C does; a signal that is ignored (nohup) stays ignored."""
+    """End a command at SIGTERM and SIGHUP as at Ctrl-C; a signal that is ignored (nohup) stays ignored."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

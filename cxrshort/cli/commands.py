@@ -113,7 +113,7 @@ def _set_names(command: str | None) -> Sequence[str]:
 
 
 class Root(TyperGroup):
-    """Say what is wrong with a command's words as JSON too, where ``--json`` is among them."""
+    """Report what is wrong with a command line as JSON too, where ``--json`` is among them."""
 
     def main(self, args: Sequence[str] | None = None, *positional: Any, **settings: Any) -> Any:
         """Run a command."""

@@ -198,8 +198,8 @@ def _zsh_specs(option: Option) -> list[str]:
     if option.words:
         # A word that another follows, such as momentum=, is completed without a space.
         joined = [word.replace(":", "\\:") for word in option.words if word.endswith(("=", ":"))]
-        whole = [word for word in option.words if not word.endswith(("=", ":"))]
-        parts = [f"compadd -- {' '.join(whole)}"]
+        complete = [word for word in option.words if not word.endswith(("=", ":"))]
+        parts = [f"compadd -- {' '.join(complete)}"]
         parts += [f"compadd -S '' -- {' '.join(joined)}"] if joined else []
         parts += ["_files"] if option.kind == PATHS else []
         action = f"{{{'; '.join(parts)}}}"

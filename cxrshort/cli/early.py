@@ -43,9 +43,9 @@ def _how_to_build(name: str) -> str:
     buildable = [name for section in sections().values() for name in section]
     if all(part.strip() in buildable for part in name.split(",")):
         return f"cxrshort build-dataset --dataset {name}"
-    meant = registry.nearest([*places.datasets_on_disk(), *buildable], name)
-    if meant:
-        return f"did you mean '{meant}'?"
+    nearest_name = registry.nearest([*places.datasets_on_disk(), *buildable], name)
+    if nearest_name:
+        return f"did you mean '{nearest_name}'?"
     return "cxrshort build-dataset --dataset help lists the names, cxrshort paths the datasets that are built"
 
 

@@ -83,7 +83,7 @@ class _Lines:
             sys.stderr.write(printable(f"{event['text']}\n"))
 
     def _trial(self, event: Mapping[str, Any]) -> None:
-        """Say once that steps are tried, since the first lines of a slow network would come after a minute."""
+        """Report once that steps are tried, since the first lines of a slow network would come after a minute."""
         text = _trial(event)
         if not self._now.startswith("trial"):
             sys.stderr.write(printable(f"{text}\n"))

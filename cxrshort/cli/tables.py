@@ -151,18 +151,18 @@ def _fit(
     def of_words(texts: Sequence[str]) -> int:
         return max((cell_len(word) for text in texts for word in text.split()), default=0)
 
-    lasts = dict[int, tuple[int, ...]]()
+    floors_of = dict[int, tuple[int, ...]]()
     for place, width in widths.items():
         column = [row[place] for row in cells]
         words = of_words([header[place]])
-        whole = max([words, *map(cell_len, column)])
-        folded = whole if place in columns.right else max(words, min(of_words(column), _WORD))
-        folded = min(whole, max(folded, columns.least.get(place, 0)))
-        broken = whole if place in columns.right else min(width, columns.least.get(place, _READABLE))
-        lasts[place] = (whole, folded, broken, min(width, _READABLE))
+        widest = max([words, *map(cell_len, column)])
+        folded = widest if place in columns.right else max(words, min(of_words(column), _WORD))
+        folded = min(widest, max(folded, columns.least.get(place, 0)))
+        broken = widest if place in columns.right else min(width, columns.least.get(place, _READABLE))
+        floors_of[place] = (widest, folded, broken, min(width, _READABLE))
     fitting = dict(widths)
-    for floors in zip(*lasts.values(), strict=True):
-        floor = dict(zip(lasts, floors, strict=True))
+    for floors in zip(*floors_of.values(), strict=True):
+        floor = dict(zip(floors_of, floors, strict=True))
         while sum(fitting.values()) > room and (wide := [place for place in fitting if fitting[place] > floor[place]]):
             fitting[max(wide, key=fitting.__getitem__)] -= 1
     return fitting

@@ -119,8 +119,8 @@ def _exclusions(summary: Mapping[str, Any], path: Path) -> list[Block]:
         [*reason_and_detail, count]
         for reason_and_detail, count in sorted(numbers.items(), key=lambda pair: (-pair[1], pair[0]))
     ]
-    whole = text_table(["excluded because", "detail", "images"], details, counts=(2,), shown=VERBOSE)
-    return [brief, whole]
+    full_table = text_table(["excluded because", "detail", "images"], details, counts=(2,), shown=VERBOSE)
+    return [brief, full_table]
 
 
 def shard_result(summary: Mapping[str, Any], folder: Path) -> Result:

@@ -29,7 +29,7 @@ FALLBACK_COLOURS = ("#7a4b9c", "#4d4d4d", "#8a6d3b", "#c2649a", "#6f9e3f", "#59a
 
 
 def colours_of(datasets: Iterable[str]) -> dict[str, str]:
-    """Give each dataset its colour: the paper's for I, II, III (``phantom-I`` too), others in order of appearance."""
+    """Return each dataset's colour: the paper's for I, II, III (``phantom-I`` too), others in order of appearance."""
     colours: dict[str, str] = {}
     for dataset in datasets:
         if dataset not in colours:

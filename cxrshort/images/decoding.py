@@ -210,7 +210,7 @@ def decode_into(
 
 
 def _mostly_dicom(paths: Sequence[Path | str]) -> bool:
-    """Tell from the names of a few files, or from their first bytes where the name does not tell."""
+    """Return it by the names of a few files, or by their first bytes where the name does not show it."""
     sample = [Path(path) for path in paths[:: max(1, len(paths) // _SAMPLE)]]
     return 2 * sum(_is_dicom(path) for path in sample) > len(sample)
 

@@ -101,11 +101,11 @@ class MaskFile:
     def _check_values(self, masks: npt.NDArray[Any]) -> None:
         if masks.dtype == np.bool_:
             return
-        held = np.flatnonzero(np.bincount(masks.reshape(-1), minlength=256))
-        strange = np.setdiff1d(held, _VALUES)
-        if len(strange):
+        values = np.flatnonzero(np.bincount(masks.reshape(-1), minlength=256))
+        invalid = np.setdiff1d(values, _VALUES)
+        if len(invalid):
             raise DataError(
-                f"'{self._path}' holds {strange[0]}, a mask is 0 and 1, or 0 and 255",
+                f"'{self._path}' holds {invalid[0]}, a mask is 0 and 1, or 0 and 255",
                 "of a dataset's masks.npy, save one structure: masks & 1 > 0 are the lungs",
             )
 

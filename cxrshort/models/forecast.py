@@ -18,7 +18,7 @@ _MODELS = 3
 
 
 def forecast(references: Sequence[Reference], folds: Sequence[Sequence[Fold]], *, compute: Compute) -> dict[str, Any]:
-    """Let the first models score a batch each, or what of it there is time for, and say what all models take.
+    """Score a batch by each of the first models, or the part there is time for, and extrapolate to all models.
 
     Args:
         references: the models.

@@ -42,11 +42,11 @@ def hash_people(persons: Iterable[str]) -> HashedPeople:
     distinct = sorted(set(persons))
     if not distinct:
         return {}
-    whole = hashlib.blake2b(digest_size=_SALT_BYTES, person=b"cxrshort salt")
+    salt_hash = hashlib.blake2b(digest_size=_SALT_BYTES, person=b"cxrshort salt")
     for person in distinct:
         name = person.encode(errors="surrogateescape")
-        whole.update(len(name).to_bytes(8, "little") + name)
-    salt = whole.hexdigest()
+        salt_hash.update(len(name).to_bytes(8, "little") + name)
+    salt = salt_hash.hexdigest()
     return {salt: _hashes(salt, tuple(distinct))}
 
 
@@ -55,10 +55,10 @@ def count_people(hashed: HashedPeople, persons: Iterable[str]) -> int:
     distinct = tuple(sorted(set(persons)))
     if not distinct:
         return 0
-    seen = np.zeros(len(distinct), bool)
+    matched = np.zeros(len(distinct), bool)
     for salt, hashes in hashed.items():
-        seen |= np.isin(_in_order(salt, distinct), hashes)
-    return int(seen.sum())
+        matched |= np.isin(_in_order(salt, distinct), hashes)
+    return int(matched.sum())
 
 
 def merge_people(all_hashed: Iterable[HashedPeople]) -> HashedPeople:

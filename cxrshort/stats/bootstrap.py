@@ -185,10 +185,10 @@ def resample(
     kept, missing, redrawn = [], draws, 0
     while missing:
         values = statistic(draw_weights(strata, draws=min(block, missing), rng=rng))
-        whole = ~np.isnan(values).any(axis=1)
-        kept.append(values[whole])
-        missing -= int(whole.sum())
-        redrawn += int((~whole).sum())
+        finite = ~np.isnan(values).any(axis=1)
+        kept.append(values[finite])
+        missing -= int(finite.sum())
+        redrawn += int((~finite).sum())
         if redrawn > 10 * draws:
             raise DataError(f"{redrawn} resamples of {draws} wanted {undefined}: there are too few persons")
     return Resamples(np.concatenate(kept), redrawn)

@@ -148,9 +148,9 @@ def check_segmenter_people(segmenter: Description, test_people: list[str], *, re
     Raises:
         DataError: it was trained on some of them.
     """
-    seen = checkpoint.trained_on(segmenter, test_people)
-    if seen:
+    count = checkpoint.trained_on(segmenter, test_people)
+    if count:
         raise DataError(
-            f"the segmenter was trained on {seen} of the {len(set(test_people))} test patients of 'split_{replicate}'",
+            f"the segmenter was trained on {count} of the {len(set(test_people))} test patients of 'split_{replicate}'",
             f"train the segmenter with --replicate {replicate}, or on another dataset",
         )

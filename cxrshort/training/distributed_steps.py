@@ -99,7 +99,7 @@ def _floating(buffers: Iterable[Tensor]) -> list[Tensor]:
 def _all_reduce_sums(tensors: Sequence[Tensor], compute: Compute) -> None:
     """Sum tensors over all processes, in place, by one all-reduce for each type of number."""
     for dtype in dict.fromkeys(tensor.dtype for tensor in tensors):
-        alike = [tensor for tensor in tensors if tensor.dtype == dtype]
-        whole = distributed.all_reduce(torch.cat([tensor.reshape(-1) for tensor in alike]), compute)
-        for tensor, part in zip(alike, torch.split(whole, [tensor.numel() for tensor in alike]), strict=True):
+        same_dtype = [tensor for tensor in tensors if tensor.dtype == dtype]
+        sums = distributed.all_reduce(torch.cat([tensor.reshape(-1) for tensor in same_dtype]), compute)
+        for tensor, part in zip(same_dtype, torch.split(sums, [tensor.numel() for tensor in same_dtype]), strict=True):
             tensor.copy_(part.view_as(tensor))

@@ -114,14 +114,14 @@ class _Trial:
             yield from self._batches.epoch(0)
 
     def _step(self, batch: Batch, size: int) -> tuple[int, float]:
-        """Train on about so many images of a batch; return how many all processes had, and how many seconds it took."""
-        whole = batch.share.images if batch.share else len(batch.indices)
-        parts = -(-whole // size)
+        """Train on about ``size`` images of a batch; return the number over all processes, and the seconds it took."""
+        images = batch.share.images if batch.share else len(batch.indices)
+        parts = -(-images // size)
         batch = batch.split(parts)[0]
-        count = whole if parts == 1 else len(batch.indices) * self._config.compute.processes
-        begun = time.monotonic()
+        count = images if parts == 1 else len(batch.indices) * self._config.compute.processes
+        started = time.monotonic()
         float(take_step(self._model, batch, self._optimizer, config=self._config))
-        seconds = max(time.monotonic() - begun, 1e-9)
+        seconds = max(time.monotonic() - started, 1e-9)
         self._config.report({"event": "trial", "images": count, "seconds": seconds})
         return count, seconds
 

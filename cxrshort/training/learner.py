@@ -188,7 +188,7 @@ def _sampling_weights(folds: AnyFolds, recipe: Recipe) -> npt.NDArray[np.float64
 
 
 def start_bias_at_means(last: nn.Module, targets: npt.NDArray[np.float32]) -> None:
-    """Let a new last layer begin at the mean of each number: a network that begins at 0 learns nothing else for long.
+    """Start the bias of a new last layer at the mean of each number: from 0, a network learns nothing else for long.
 
     Args:
         last: the last linear layer.

@@ -165,7 +165,7 @@ def _train_epoch(
 
 
 def _seeded_draws(batch: Batch, seed: int, config: FitConfig) -> AbstractContextManager[None]:
-    """Make what the network draws, as dropout does, a function of (seed, epoch, step), and of the share of the step."""
+    """Seed what the network draws, as dropout does, by (seed, epoch, step) and by the share of the step."""
     first = batch.share.first if batch.share else 0
     return seeded_draws(seed, batch.epoch, batch.step, first, _DRAWS, device=config.compute.torch_device)
 

@@ -107,14 +107,14 @@ def train_replicates(jobs: Sequence[TrainingJob], *, train: TrainModel) -> dict[
     if first.compute.rank:
         return {}
     scores = [float(summary["selection"]["score"]) for summary in summaries]
-    reached = {
+    summary_of_all = {
         "replicates": summaries,
         "measure": summaries[0]["selection"]["measure"],
         "mean": statistics.fmean(scores),
         "deviation": statistics.stdev(scores) if len(scores) > 1 else None,
     }
-    series.finish({runs.SERIES: [job.folder.name for job in jobs], "summary": reached})
-    return {**reached, "folder": str(parent)}
+    series.finish({runs.SERIES: [job.folder.name for job in jobs], "summary": summary_of_all})
+    return {**summary_of_all, "folder": str(parent)}
 
 
 def train_members(job: TrainingJob, *, train: TrainModel) -> dict[str, Any]:

@@ -167,8 +167,8 @@ def build_dataset(
         ):
             build = assembly.Build(run, part.image_source(image_source, count), side, reading.jobs)
             return shard_result(shards.make_shard(part, build, count, report=report_images), run.folder)
-    begun_anew = force or not (folder / runs.DONE).exists()  # otherwise refused by what follows
-    finished = shards.read_shards(folder, image_source=image_source, count=count) if merge and begun_anew else None
+    from_scratch = force or not (folder / runs.DONE).exists()  # otherwise refused by what follows
+    finished = shards.read_shards(folder, image_source=image_source, count=count) if merge and from_scratch else None
     with (
         workers.cluster(scheduler),
         _opened(folder, arguments, inputs=inputs, force=force, resume=resume, merge=merge) as run,

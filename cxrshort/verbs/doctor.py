@@ -1,4 +1,4 @@
-"""Say what is installed, what the machine offers, and which audits a model and a dataset allow."""
+"""Show what is installed, what the machine offers, and which audits a model and a dataset allow."""
 
 import os
 import platform

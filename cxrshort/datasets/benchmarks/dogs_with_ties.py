@@ -166,8 +166,8 @@ def read_marks(path: Path) -> tuple[dict[str, Box | None], list[str]]:
 
 def _checked(box: Sequence[float]) -> Box | None:
     x, y, width, height = box
-    whole = all(map(math.isfinite, box)) and x >= 0 and y >= 0 and width > 0 and height > 0
-    return (x, y, width, height) if whole else None
+    valid = all(map(math.isfinite, box)) and x >= 0 and y >= 0 and width > 0 and height > 0
+    return (x, y, width, height) if valid else None
 
 
 def _read_lists(home: Path) -> Iterator[_Dog]:

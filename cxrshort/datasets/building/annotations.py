@@ -175,7 +175,7 @@ def read_lung_boxes(path: Path, rows: pd.DataFrame) -> Boxes:
 def _match(
     named: Iterable[tuple[str, str, tuple[float, ...], tuple[int, int]]], rows: pd.DataFrame
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Give boxes (x, y, width, height) of files to the images of that name, and count the others."""
+    """Assign boxes (x, y, width, height) of files to the images of that name, and count the others."""
     identities = _by_name(rows)
     boxes = []
     skipped: Counter[str] = Counter()

@@ -61,7 +61,7 @@ class Build:
 
 
 def fill(build: Build, count: int, *, report: Callable[[int, int], None]) -> Journal:
-    """Make the pixels of every candidate that the journal does not know yet.
+    """Make the pixels of every candidate that the journal does not list yet.
 
     Args:
         build: where and how.
@@ -99,7 +99,7 @@ def fill(build: Build, count: int, *, report: Callable[[int, int], None]) -> Jou
 
 
 def _restore_maps(build: Build, journal: Journal, count: int) -> None:
-    """Let maps that were complete when a build was interrupted grow again from what they hold.
+    """Restore maps that were complete when a build was interrupted, so that they can take the missing rows.
 
     Otherwise an interruption between the pixels and the tables would cost all pixels, which may be weeks of edits.
     """

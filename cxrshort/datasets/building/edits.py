@@ -33,7 +33,7 @@ Transform = Callable[[Pictures, pd.DataFrame], Edited]
 """Takes the source images of a batch, (n, H, W) or (n, 3, H, W), and the rows of their edits."""
 
 FRACTIONS = (0.25, 0.15)
-"""Shares of test and val persons where splits are drawn anew."""
+"""Shares of test and val persons where splits are drawn again."""
 _OF_THE_CACHE = ("cache", "cache_row", "pixels_crc32", "mask_row", "mask_crc32")
 _MASKS_AT_ONCE = 64
 

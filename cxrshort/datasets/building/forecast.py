@@ -15,7 +15,7 @@ _TRIAL_IMAGES = 32
 
 
 def forecast(image_source: ImageSource, count: int, *, jobs: int) -> dict[str, Any]:
-    """Make a few images that lie evenly among the candidates, and say what all of them take.
+    """Make a few images that lie evenly among the candidates, and extrapolate to all of them.
 
     Args:
         image_source: what pixels are made from.
@@ -46,6 +46,6 @@ def _images_per_second(image_source: ImageSource, count: int) -> float:
             create_cache(file, (len(chosen), *image_source.caches[name]))
         # The first one loads decoders, which many images share.
         image_source.make(files, chosen[:1], rows[:1], 1, lambda results: None)
-        begun = time.perf_counter()
+        started = time.perf_counter()
         image_source.make(files, chosen, rows, 1, lambda results: None)
-        return len(chosen) / (time.perf_counter() - begun)
+        return len(chosen) / (time.perf_counter() - started)

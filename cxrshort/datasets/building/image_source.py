@@ -67,7 +67,7 @@ def part_of(image_source: ImageSource, chosen: Sequence[int], *, name: str) -> I
     Args:
         image_source: of all candidates.
         chosen: which of them.
-        name: tells this part from others; maps of one part cannot be gone on with as another.
+        name: distinguishes this part from the rest; maps of one part cannot be continued as another's.
     """
 
     def make(files: Mapping[str, Path], indices: Sequence[int], rows: Sequence[int], jobs: int, record: Record) -> None:
@@ -139,7 +139,7 @@ def of_phantoms(phantoms: list[Phantom], *, size: int) -> tuple[Candidates, Imag
         UsageError: a size at which phantoms cannot be drawn.
     """
     if not SMALLEST <= size <= LARGEST:
-        # Said here as well as in `draw`: there, the dataset folder would have been begun.
+        # Refused here as well as in `draw`: there, the dataset folder would exist already.
         raise UsageError(f"--size is '{size}', for phantoms it must be from {SMALLEST} to {LARGEST}", "try 224")
 
     def make(files: Mapping[str, Path], chosen: Sequence[int], rows: Sequence[int], jobs: int, record: Record) -> None:

@@ -76,12 +76,12 @@ def _read(path: Path, fingerprints: Sequence[str]) -> tuple[list[bytes], dict[in
     results: dict[int, dict[str, Any]] = {}
     try:
         header, *chunks = [json.loads(line) for line in lines] or [{}]
-        begun = header["plan"] if header else ""
+        digest = header["plan"] if header else ""
         for chunk in chunks:
             results |= _by_row(chunk)
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"'{path}' is damaged", "--force starts over") from error
-    if begun != _digest(fingerprints):
+    if digest != _digest(fingerprints):
         raise UsageError(f"'{path.parent}' was begun from other images or settings", "--force starts over")
     return lines, results
 

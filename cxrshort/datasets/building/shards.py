@@ -88,7 +88,7 @@ def opened(
         folder: the dataset folder.
         arguments: what the user asked for.
         inputs: files and folders that are read.
-        force: begin this shard anew; a finished dataset stays until the merge.
+        force: start this shard over; a finished dataset stays until the merge.
         verb: the command that makes the dataset.
 
     Yields:

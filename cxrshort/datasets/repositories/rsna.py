@@ -94,7 +94,7 @@ def _read_mapping(path: Path) -> dict[str, str]:
 
 REPOSITORY = Repository(
     name=NAME,
-    summary="RSNA Pneumonia Challenge: 26,684 DICOM films of ChestX-ray14, read anew",
+    summary="RSNA Pneumonia Challenge: 26,684 DICOM films of ChestX-ray14, read again",
     folders=("RSNA", "rsna-pneumonia-detection-challenge"),
     markers=("stage_2_detailed_class_info.csv*", "*/stage_2_detailed_class_info.csv*"),
     read=read,

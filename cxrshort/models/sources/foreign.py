@@ -105,8 +105,10 @@ def _with_training(description: Description, dataset: str | None) -> Description
     data = load_dataset(dataset)
     split = f"{columns.SPLIT_PREFIX}{description.replicate}"
     people = data.manifest["person_id"]
-    seen = people[data.manifest[split] != "test"] if split in data.manifest else people
-    return replace(description, dataset=data.name, dataset_id=data.dataset_id, training_people=hash_people(seen))
+    training_people = people[data.manifest[split] != "test"] if split in data.manifest else people
+    return replace(
+        description, dataset=data.name, dataset_id=data.dataset_id, training_people=hash_people(training_people)
+    )
 
 
 def open_foreign_segmenter(text: str) -> Opened:
@@ -130,7 +132,7 @@ def files_of(text: str) -> list[Path]:
     """Return the files that a foreign model is read from: weights, or the ONNX file.
 
     Example:
-        >>> [str(each) for each in files_of("py:net:make?weights=a.safetensors&size=224")]
+        >>> [str(path) for path in files_of("py:net:make?weights=a.safetensors&size=224")]
         ['a.safetensors']
     """
     options = Options.parse(text, allowed=EVERY_OPTION)

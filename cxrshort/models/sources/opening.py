@@ -159,12 +159,12 @@ def expand_name(name: str) -> list[str]:
     folder = Path(name)
     if folder.is_dir() and not (folder / checkpoint.FILE).exists():
         below = sorted(path.parent for path in folder.glob(f"*/{checkpoint.FILE}"))
-        begun = sorted(
+        unfinished = sorted(
             path.parent for path in folder.glob(f"*/{runs.UNFINISHED}") if not (path.parent / runs.DONE).exists()
         )
-        if below and begun:
+        if below and unfinished:
             raise MissingInputError(
-                f"'{begun[0]}' is not complete", "cxrshort train with --resume continues it; or name the models"
+                f"'{unfinished[0]}' is not complete", "cxrshort train with --resume continues it; or name the models"
             )
         if below:
             return [str(checkpoint.locate_model(path)) for path in below]

@@ -24,8 +24,8 @@ def find_timm(name: str) -> Architecture:
     """
     timm = _import_timm(name)
     if not timm.is_model(name):
-        meant = nearest(timm.list_models(), name)
-        hint = f"did you mean 'timm:{meant}'?" if meant else "timm.list_models() in Python lists them"
+        nearest_name = nearest(timm.list_models(), name)
+        hint = f"did you mean 'timm:{nearest_name}'?" if nearest_name else "timm.list_models() in Python lists them"
         raise UsageError(f"'{name}' is not a network of timm", hint)
     stated = timm.get_pretrained_cfg(name)
     if stated is None or not isinstance(stated.classifier, str):

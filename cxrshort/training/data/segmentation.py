@@ -57,9 +57,9 @@ class MaskFolds:
         """
         folds, without_masks = {}, {}
         for split in ("train", "val"):
-            whole = data.fold(split, replicate=replicate)
-            masked = whole.has_mask
-            folds[split] = replace(whole, manifest=whole.manifest[masked].reset_index(drop=True))
+            fold = data.fold(split, replicate=replicate)
+            masked = fold.has_mask
+            folds[split] = replace(fold, manifest=fold.manifest[masked].reset_index(drop=True))
             without_masks[split] = int((~masked).sum())
             masks = folds[split].masks
             if masks is None or not len(masks):

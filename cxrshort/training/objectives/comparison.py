@@ -69,12 +69,12 @@ class Comparison(Objective):
         own_logits = (
             torch.cat([rows.detach() for rows in logits]) if logits else torch.zeros(shape, device=targets.device)
         )
-        whole = _gather(own_logits, batch, compute).requires_grad_()
+        all_logits = _gather(own_logits, batch, compute).requires_grad_()
         with compute.autocast():
             loss = self.step_loss(
-                whole, _gather(targets, batch, compute), _gather(groups, batch, compute), epoch=batch.epoch
+                all_logits, _gather(targets, batch, compute), _gather(groups, batch, compute), epoch=batch.epoch
             )
-        (gradient,) = torch.autograd.grad(loss, whole)
+        (gradient,) = torch.autograd.grad(loss, all_logits)
         first = batch.share.first if batch.share else 0
         gradients = torch.split(gradient[first : first + len(own_logits)], [len(rows) for rows in logits])
         for number, own_gradient in enumerate(gradients):
@@ -102,6 +102,6 @@ def _gather(own_rows: Tensor, batch: Batch, compute: Compute) -> Tensor:
     if compute.processes == 1 or batch.share is None:
         return own_rows
     # Sums of one number and zeros are exact, NaN included, and shares of any size fit, empty ones too.
-    whole = own_rows.new_zeros(batch.share.images, *own_rows.shape[1:])
-    whole[batch.share.first : batch.share.first + len(own_rows)] = own_rows
-    return distributed.all_reduce(whole, compute)
+    all_rows = own_rows.new_zeros(batch.share.images, *own_rows.shape[1:])
+    all_rows[batch.share.first : batch.share.first + len(own_rows)] = own_rows
+    return distributed.all_reduce(all_rows, compute)

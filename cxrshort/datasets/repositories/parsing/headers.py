@@ -53,7 +53,7 @@ def read_headers(
         read: `read_dicom_header` or `read_json_header`; gets the whole path.
         root: folder that the paths are relative to.
         jobs: processes.
-        cache: JSON file of headers read before; used where size and time of change are the same, and written anew.
+        cache: JSON file of headers read before; used where size and time of change are the same, and rewritten.
     """
     stamps = {path: _stamp(root / path) for path in paths} if cache else {}
     cached = _load(cache, stamps) if cache else {}

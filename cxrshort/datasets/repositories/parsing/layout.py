@@ -192,13 +192,13 @@ def _walk(folder: Path, within: str) -> tuple[list[str], list[str]]:
         stack.extend(new.values())
     # Links come last, so that a file is named by its real place where it has one.
     links = [name for contents in visited.values() for name in contents.links]
-    seen = {_identity(folder / name) for name in visited} if links else set()
+    identities = {_identity(folder / name) for name in visited} if links else set()
     while links:
         links.sort(reverse=True)
         name = links.pop()
         identity = _identity(folder / name)
-        if identity not in seen:
-            seen.add(identity)
+        if identity not in identities:
+            identities.add(identity)
             visited[name] = _contents(folder, name)
             links += visited[name].folders + visited[name].links
     listings = visited.values()
