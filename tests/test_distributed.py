@@ -57,9 +57,9 @@ def test_operations_of_one_process_change_nothing():
 
 
 def test_first_rank_acts_and_its_error_goes_through():
-    done = []
-    distributed.on_first_rank(lambda: done.append(1), PLAIN)
-    assert done == [1]
+    completed = []
+    distributed.on_first_rank(lambda: completed.append(1), PLAIN)
+    assert completed == [1]
 
     def fail() -> None:
         raise DataError("broken", "mend it")

@@ -1,4 +1,4 @@
-"""Where training runs are written when nobody says where."""
+"""Default folders of training runs."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -27,20 +27,20 @@ def default_folder(
     Makefiles and shells read as their own.
 
     Example:
-        >>> recipe = recipes.load("standard", overrides={"epochs": 9, "labels": "Edema,Mass"})
+        >>> recipe = recipes.load_recipe("standard", overrides={"epochs": 9, "labels": "Edema,Mass"})
         >>> str(default_folder("I", "resnet18", recipe, replicate=0, seed=3))
         'runs/I/resnet18/erm+epochs-9+labels-Edema_Mass/replicate-0-seed-3'
     """
     parent = Path("runs") / dataset / arch
     if name:
         return parent / recipe.method / name
-    usual = Recipe(name="standard") if recipe.name == "standard" else recipes.published(recipe.name)
+    reference = Recipe(name="standard") if recipe.name == "standard" else recipes.published(recipe.name)
     parts = [recipe.method, *([recipe.name] if recipe.name != "standard" else [])]
     for field, value in recipe.record().items():
-        if value != getattr(usual, field) and field not in ("name", "method"):
+        if value != getattr(reference, field) and field not in ("name", "method"):
             text = str(value).replace("_", "-") if field == "settings" else str(value)  # names of settings have no hash
-            parts.append(field.replace("_", "-") + ("" if value is True else f"-{files.plain(text)}"))
-    parts += [f"grid-{files.plain(','.join(grid).replace('_', '-'))}"] if grid else []
+            parts.append(field.replace("_", "-") + ("" if value is True else f"-{files.shell_safe(text)}"))
+    parts += [f"grid-{files.shell_safe(','.join(grid).replace('_', '-'))}"] if grid else []
     last = f"replicate-{replicate}" + (f"-seed-{seed}" if seed else "")
     return parent / files.shorten("+".join(parts)) / last
 

@@ -17,7 +17,7 @@ COMMAND = [sys.executable, "-m", "cxrshort"]
 
 def cxrshort_here(*arguments: object) -> Result:
     """Run a command within this process; ``exit_code``, ``stdout`` and ``stderr`` are what a shell would see."""
-    return CliRunner().invoke(app, [str(each) for each in arguments])
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def environment() -> dict[str, str]:
@@ -34,7 +34,7 @@ def environment() -> dict[str, str]:
 
 def start(*arguments: object, cwd: Path, **options: Any) -> "subprocess.Popen[str]":
     """Start a command in a process of its own."""
-    command = [*COMMAND, *[str(each) for each in arguments]]
+    command = [*COMMAND, *[str(argument) for argument in arguments]]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **options}
     return subprocess.Popen(command, cwd=cwd, env=environment(), text=True, preexec_fn=_heed_signals, **pipes)
 

@@ -10,7 +10,7 @@ from cxrshort.errors import MissingInputError, UsageError
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Change to a folder in which the dataset ``hospital`` seems to be built."""
     (tmp_path / "datasets" / "hospital").mkdir(parents=True)
     (tmp_path / "datasets" / "hospital" / "manifest.csv").touch()

@@ -40,9 +40,9 @@ def size_and_mode(path):
 
 
 def has_colour(path, colour):
-    wanted = tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    expected = tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5))
     with Image.open(path) as image:
-        return bool((np.asarray(image.convert("RGB")) == wanted).all(axis=2).any())
+        return bool((np.asarray(image.convert("RGB")) == expected).all(axis=2).any())
 
 
 def draw_everything(folder: Path) -> list[Path]:
@@ -160,7 +160,7 @@ def test_axis_of_training_scores_ends_at_one_and_names_the_measure(tmp_path, mon
     low, high = score.get_ylim()
     assert high == 1 and low < min(scores)
     assert score.get_ylabel() == "validation Dice"
-    assert f"chosen: epoch 2, validation Dice {scores[1]:.3f}" in [each.get_text() for each in drawn[0].texts]
+    assert f"chosen: epoch 2, validation Dice {scores[1]:.3f}" in [text.get_text() for text in drawn[0].texts]
 
 
 def test_colours_of_gives_phantoms_the_papers_colours_and_never_one_twice():
