@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from cxrshort import manifest as manifests
-from cxrshort.dataset import Pixels, label_matrix, load_dataset
-from cxrshort.errors import DataError, MissingInputError, UsageError
+from cxrshort.dataset import Pixels, load_dataset
+from cxrshort.errors import DataError, MissingInputError
 
 IMAGES = np.arange(4 * 2 * 3, dtype=np.uint8).reshape(4, 2, 3)
 
@@ -262,35 +262,10 @@ def test_take_returns_a_copy(elsewhere):
     np.testing.assert_array_equal(pixels.take([0]), IMAGES[[0]])
 
 
-def test_label_matrix_keeps_empty_apart_from_zero(elsewhere):
-    table = load_dataset(str(build(elsewhere / "I", "I"))).manifest
-    np.testing.assert_array_equal(label_matrix(table, ["Edema"]), np.float32([[0], [1], [np.nan], [0.5]]))
-    zero = label_matrix(table, ["Edema"], empty_as=0.0)
-    assert zero.dtype == np.float32 and zero[2, 0] == 0
-
-
-def test_label_matrix_refuses_an_unknown_label(elsewhere):
-    table = load_dataset(str(build(elsewhere / "I", "I"))).manifest
-    with pytest.raises(UsageError) as caught:
-        label_matrix(table, ["edema"])
-    assert (caught.value.message, caught.value.hint) == ("'edema' is not a known label", "did you mean 'Edema'?")
-
-
 def test_cache_longer_than_the_file_system_allows_is_refused():
     rows = pd.DataFrame({"image_id": ["a"], "cache": ["x" * 5000], "cache_row": [0]})
     with pytest.raises(DataError, match="is not a cache of images$"):
         Pixels(rows)
-
-
-def test_targets_of_all_labels_cost_in_proportion_to_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked, look = [], manifests._is_label
-    monkeypatch.setattr(manifests, "_is_label", lambda values: looked.append(values.name) or look(values))
-    for count in (10, 40):
-        looked.clear()
-        names = [f"finding {number}" for number in range(count)]
-        table = pd.DataFrame({"image_id": ["x/1", "x/2"], **dict.fromkeys(names, np.float32([0, 1]))})
-        assert label_matrix(table, names).shape == (2, count)
-        assert len(looked) == 2 * count
 
 
 def stamped(folder, name, **columns):

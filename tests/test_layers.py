@@ -28,7 +28,7 @@ LAYERS = (
         "overwriting",
         "provenance",
     },
-    {"manifest", "dataset", "regions", "images", "masks", "stats"},
+    {"manifest", "dataset", "targets", "regions", "images", "masks", "stats"},
     {"models", "datasets", "figures"},
     {"attribution", "interventions"},
     {"training"},

@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 
 from cxrshort.compute import Compute
-from cxrshort.dataset import Dataset, read_targets
+from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError, UsageError
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
@@ -24,6 +24,7 @@ from cxrshort.models.outlines import measure_outlines
 from cxrshort.models.scoring import score
 from cxrshort.models.sources.opening import Model, Reference
 from cxrshort.stats.predictions import EXTERNAL, IMAGE_COLUMNS, INTERNAL, LOGIT, TARGET
+from cxrshort.targets import read_targets
 
 _SAME_PEOPLE = 0.5
 """Share of the persons of training or test, whichever are fewer, from which on both are of one dataset."""

@@ -5,11 +5,12 @@ import torch
 from torch import nn
 
 from cxrshort.compute import Compute
-from cxrshort.dataset import label_matrix, load_dataset
+from cxrshort.dataset import load_dataset
 from cxrshort.errors import ResumableError
 from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.targets import label_matrix
 from cxrshort.training import checkpointing as states
 from cxrshort.training import recipes
 from cxrshort.training.averaging import Average

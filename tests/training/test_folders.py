@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cxrshort.errors import UsageError
 from cxrshort.training import recipes
 from cxrshort.training.folders import default_folder, replicate_folders
 
@@ -69,3 +70,13 @@ def test_default_folder_is_left_alone_by_makefiles_and_tells_trainings_apart() -
     assert len(set(folders)) == len(groups)
     assert all(re.fullmatch(r"[\w./+-]+", str(folder)) for folder in folders)
     assert folders[2] == Path("runs/I/resnet18/irm+group-sex+grid-learning-rate_batch-size/replicate-0-seed-1")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "/tmp", "x/"])
+def test_name_that_leaves_the_folder_of_the_method_is_refused(name: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        default_folder("I", "resnet18", recipes.load_recipe("standard"), replicate=0, seed=0, name=name)
+    assert (caught.value.message, caught.value.hint) == (
+        f"--name '{name}' is not the name of a folder",
+        "--out takes a path",
+    )

@@ -5,10 +5,11 @@ import torch
 from torch import Tensor, nn
 
 from cxrshort.compute import Compute
-from cxrshort.dataset import label_matrix, load_dataset
+from cxrshort.dataset import load_dataset
 from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
+from cxrshort.targets import label_matrix
 from cxrshort.training import recipes
 from cxrshort.training.data.batches import Batch, Batches
 from cxrshort.training.forecast import forecast

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from cxrshort.compute import Compute
-from cxrshort.dataset import label_matrix, load_dataset
+from cxrshort.dataset import load_dataset
 from cxrshort.errors import CxrshortError, ResumableError, WorkFailedError
 from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.scoring import SCORING_BATCH
+from cxrshort.targets import label_matrix
 from cxrshort.training import checkpointing as states
 from cxrshort.training import recipes
 from cxrshort.training.checkpointing import Checkpoint

@@ -17,13 +17,14 @@ from torch import nn
 
 from cxrshort import distributed
 from cxrshort.compute import Compute, choose_compute, deterministic
-from cxrshort.dataset import Dataset, label_matrix, load_dataset
+from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.errors import OutputError
 from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.outputs import Task
 from cxrshort.models.scoring import scan, score
+from cxrshort.targets import label_matrix
 from cxrshort.training import recipes
 from cxrshort.training.checkpointing import Checkpoint
 from cxrshort.training.data.batches import Batches

@@ -45,6 +45,8 @@ KINDS = {
     "timm": Entry("cxrshort.models.sources.timm:open_timm", "a network of timm: timm:NAME?..."),
     "txrv": Entry("cxrshort.models.sources.txrv:open_txrv", "published by TorchXRayVision: txrv:NAME"),
 }
+SEGMENTER_KINDS = {"py": Entry("cxrshort.models.sources.python:open_python_segmenter", KINDS["py"].summary)}
+"""Those that may also be a segmenter."""
 
 Opened = tuple[Classifier, Description]
 
@@ -121,11 +123,11 @@ def open_foreign_segmenter(text: str) -> Opened:
         MissingInputError: a file or a Python module is not there.
         DataError: a file, or what the network returns, is not what it is said to be.
     """
-    from cxrshort.models.sources.python import open_python_segmenter
-
-    if foreign_kind(text) != "py":
+    kind = foreign_kind(text)
+    if kind not in SEGMENTER_KINDS:
         raise UsageError(f"'{text}' cannot be a segmenter", "a run of --target masks, or py:package.module:factory")
-    return open_python_segmenter(text)
+    opener: Callable[[str], Opened] = registry.load_entry(SEGMENTER_KINDS, kind, kind="foreign segmenter")
+    return opener(text)
 
 
 def files_of(text: str) -> list[Path]:

@@ -10,13 +10,14 @@ from scipy.stats import spearmanr
 
 from cxrshort import registry
 from cxrshort.compute import Compute
-from cxrshort.dataset import Dataset, label_matrix, read_targets
+from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError, UsageError
 from cxrshort.expressions import categories
 from cxrshort.images.prefetch import Source
 from cxrshort.models.outputs import MULTILABEL, Task
 from cxrshort.models.scoring import score
 from cxrshort.stats.auc import Sample, auc, auc_interval, macro_auc_limits
+from cxrshort.targets import label_matrix, read_targets
 from cxrshort.training.recipes import Recipe
 
 MACRO = "mean over labels"

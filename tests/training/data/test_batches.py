@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from cxrshort.dataset import Dataset, label_matrix, load_dataset
+from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.images.prefetch import Indices
+from cxrshort.targets import label_matrix
 from cxrshort.training.data.augmentation import degrave
 from cxrshort.training.data.batches import Batches
 
