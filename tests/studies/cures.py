@@ -30,14 +30,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 from scipy.stats import t as student
 
+from cxrshort.attribution import METHODS
 from cxrshort.columns import COVID, MASK_BITS
 from cxrshort.compute import Compute, choose_compute
 from cxrshort.dataset import load_dataset
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.scoring import score
+from cxrshort.registry import load_entry
 from cxrshort.stats.auc import auc
 from cxrshort.verbs.build_dataset import build_dataset
 from cxrshort.verbs.train import train
@@ -45,12 +48,13 @@ from cxrshort.verbs.train import train
 CELLS = f"repository,{COVID}"
 AGREE = f"(repository == 'site-b' and {COVID} == 1) or (repository == 'site-a' and {COVID} == 0)"
 WEIGHTS = {
-    "rrr": ("weight=0.001", "weight=0.1", "weight=10"),
+    "rrr": ("weight=0.001", "weight=0.1", "weight=10", "weight=1000"),
     "gain": ("supervision=10", "supervision=1000"),
     "isnet": ("share=0.7,decay=0.9", "share=0.95,decay=0.996"),
 }
 """Of each mask method, the published weight first; the one that is reported is chosen on the validation fold."""
 TEST_FILMS = 3000
+GRADIENT_FILMS = 500
 TUNING = "tuning: AUC on val, backgrounds exchanged"
 COLUMNS = ["arch", "size", "images", "epochs", "shortcut", "bias", "method", "setting", "seed", "measure", "value"]
 
@@ -168,6 +172,19 @@ def area(truth: npt.NDArray[np.float64], scores: npt.NDArray[np.float64]) -> flo
     return np.nan if value is None else float(value)
 
 
+def gradient_outside(model: Classifier, fold: Fold, compute: Compute) -> float:
+    """Return the share of the absolute gradient of the logit that lies outside the lungs, over a few hundred films.
+
+    It is what RRR penalises, in another scale: small beside the exchange of markers would mean that the gradients hide
+    what the model uses; unchanged beside a small logit, that the penalty was met by scaling all of it down.
+    """
+    method = load_entry(METHODS, "gradient", kind="attribution method")
+    few = slice(0, GRADIENT_FILMS)
+    images = torch.from_numpy(fold.images[few]).float()[:, None].to(compute.torch_device) / 255
+    maps = method(model, images, torch.zeros(len(images), dtype=torch.int64)).abs().cpu().numpy()
+    return float((maps * ~fold.lungs[few]).sum() / maps.sum())
+
+
 def worst_group_error(fold: Fold, scores: npt.NDArray[np.float64]) -> float:
     """Return the highest error over hospital and diagnosis, at a probability of one half."""
     wrong = (scores > 0) != (fold.truth == 1)
@@ -179,8 +196,8 @@ def measure(folder: Path, home: Path, *, seed: int, bias: float, arguments: argp
     compute = choose_compute(arguments.device, threads=1 if arguments.device == "cpu" else None)
     model, description = factory.load_model(folder / checkpoint.FILE)
     model = model.to(compute.torch_device)
-    train_films = {"bias": bias, "seed": seed, "images": arguments.images, "given": arguments}
-    fair_films = {"bias": 0.5, "seed": 3000 + seed, "images": TEST_FILMS, "given": arguments}
+    train_films = {"bias": bias, "seed": seed, "images": arguments.images, "arguments": arguments}
+    fair_films = {"bias": 0.5, "seed": 3000 + seed, "images": TEST_FILMS, "arguments": arguments}
     own = read(draw(home, "phantom-I", **train_films), "test")
     val = read(draw(home, "phantom-I", **train_films), "val")
     worst = read(draw(home, "phantom-deceiving", **train_films), "test")
@@ -208,6 +225,8 @@ def measure(folder: Path, home: Path, *, seed: int, bias: float, arguments: argp
         ),
         "AUC, lungs greyed": area(fair.truth, scores(grey, fair.lungs)),
         "AUC, background black": area(fair.truth, scores(black, fair.lungs)),
+        "SD of the logit": float(usual.std()),
+        "share of |gradient| outside the lungs": gradient_outside(model, fair, compute),
         TUNING: area(val.truth, scores(mixed, val.lungs)),
         "validation AUC": area(val.truth, scores(val.images, val.lungs)),
     }
