@@ -35,8 +35,9 @@ def environment() -> dict[str, str]:
 def start(*arguments: object, cwd: Path, **options: Any) -> "subprocess.Popen[str]":
     """Start a command in a process of its own."""
     command = [*COMMAND, *[str(argument) for argument in arguments]]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **options}
-    return subprocess.Popen(command, cwd=cwd, env=environment(), text=True, preexec_fn=_heed_signals, **pipes)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
+    settings = {**pipes, "preexec_fn": _heed_signals, **options}
+    return subprocess.Popen(command, cwd=cwd, env=environment(), text=True, **settings)
 
 
 def _heed_signals() -> None:
