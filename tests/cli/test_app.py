@@ -355,7 +355,7 @@ def test_unexpected_error_exits_with_1_and_says_how_to_see_more(
     def fail(*arguments: object, **options: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(factory, "build", fail)
+    monkeypatch.setattr(factory, "build_model", fail)
     code, message, hint = failure(cxrshort_here(*TRAIN))
     assert (code, message) == (1, "unexpected ZeroDivisionError: division by zero")
     assert hint == "cxrshort --debug ... shows where"

@@ -137,7 +137,7 @@ def test_tea_takes_one_normal_film_of_each_patient_and_says_what_was_not_sampled
     )
     reading = Reading(rows, pd.DataFrame(columns=list(EXCLUDED_COLUMNS)))
     repository = replace(CHEXPERT, read=lambda folder, root, options: reading, folders=())
-    monkeypatch.setattr(cohorts.registry, "load", lambda table, name, kind: repository)
+    monkeypatch.setattr(cohorts.registry, "load_entry", lambda table, name, kind: repository)
     parts = [part for part in cohorts.COHORTS["tea-xray"].parts if part.source == "chexpert"]
     small = [replace(part, sample=2) for part in parts]
     monkeypatch.setitem(cohorts.COHORTS, "tea-xray", replace(cohorts.COHORTS["tea-xray"], parts=tuple(small)))

@@ -153,7 +153,7 @@ def test_training_curve_has_a_fixed_size(tmp_path, epochs):
 @pytest.mark.parametrize("scores", [(0.5, 0.75), (0.99, 1.0), (-0.2, 0.1)])
 def test_axis_of_training_scores_ends_at_one_and_names_the_measure(tmp_path, monkeypatch, scores):
     drawn = []
-    monkeypatch.setattr(plots, "save", lambda figure, path: drawn.append(figure) or path)
+    monkeypatch.setattr(plots, "save_figure", lambda figure, path: drawn.append(figure) or path)
     points = [EpochPoint(epoch, 0.5, 0.6, score, epoch == 2) for epoch, score in enumerate(scores, 1)]
     training_curve(points, tmp_path / "training.png", measure="Dice")
     _, score = drawn[0].axes

@@ -19,7 +19,7 @@ def fold(count: int) -> Fold:
 def test_forecast_tries_the_largest_fold_of_the_first_models(monkeypatch):
     tried, clock = [], iter(range(100))
     monkeypatch.setattr(forecast, "open_model", lambda reference, compute: SimpleNamespace(classifier=None))
-    monkeypatch.setattr(forecast, "foreground", lambda description, data: (description, len(data.manifest)))
+    monkeypatch.setattr(forecast, "visible_pixels", lambda description, data: (description, len(data.manifest)))
     monkeypatch.setattr(forecast, "score", lambda model, pixels, compute: tried.append(pixels))
     monkeypatch.setattr(forecast.time, "perf_counter", lambda: next(clock))
     references = [SimpleNamespace(description=name) for name in "abcd"]
