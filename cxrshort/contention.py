@@ -148,11 +148,11 @@ class SlowEpochs:
 
         Epochs of under half a minute are too short to be worth a word.
         """
-        self._fastest, times = min(self._fastest, seconds), seconds / min(self._fastest, seconds)
-        load = look() if seconds > 30 and times > 1.5 else None
+        self._fastest = min(self._fastest, seconds)
+        load = look() if seconds > max(30, 1.5 * self._fastest) else None
         if load is None or not load.crowded:
             return ""
         return (
-            f"{load}, and this epoch took {times:.1f} times as long as the fastest; "
+            f"{load}, and this epoch took {seconds / self._fastest:.1f} times as long as the fastest; "
             "Ctrl-C saves a checkpoint, from which --resume continues when they are done"
         )

@@ -72,7 +72,7 @@ def shortened(text: str, *, longest: int = 300) -> str:
 def notes(lines: Sequence[str]) -> None:
     """Print notes on stderr, on a terminal folded between words."""
     for text in lines:
-        note = printable(f"note: {text}")
+        note = printable(shortened(f"note: {text}"))
         if sys.stderr.isatty():
             note = textwrap.fill(note, text_width(), subsequent_indent=" " * 6, break_on_hyphens=False)
         sys.stderr.write(note + "\n")

@@ -1,6 +1,7 @@
 """The command line as tests use it: within this process for speed, in one of its own where signals and pipes matter."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,13 @@ def start(*arguments: object, cwd: Path, **options: Any) -> "subprocess.Popen[st
     """Start a command in a process of its own."""
     command = [*COMMAND, *[str(argument) for argument in arguments]]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **options}
-    return subprocess.Popen(command, cwd=cwd, env=environment(), text=True, **pipes)
+    return subprocess.Popen(command, cwd=cwd, env=environment(), text=True, preexec_fn=_heed_signals, **pipes)
+
+
+def _heed_signals() -> None:
+    """Undo what a shell does to the signals of work in the background, and ``nohup`` to SIGHUP."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def run(*arguments: object, cwd: Path, **options: Any) -> "subprocess.CompletedProcess[str]":

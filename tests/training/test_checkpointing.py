@@ -61,9 +61,9 @@ def test_state_that_is_a_pipe_is_refused(saved: Path) -> None:
 
 def test_log_goes_back_to_the_state_and_loses_what_is_no_event(saved: Path) -> None:
     run = runs.start_run(saved.parent / "run", "train", arguments={})
-    before = ['{"epoch": 0}', '{"epoch": 1, "step": 9}', '{"epoch": 2, "step": 5}']
+    before = ['{"epoch": 1}', '{"epoch": 2, "step": 9}', '{"epoch": 3, "step": 5}']
     others = ["7", "null", "[1]", "{}", '{"epoch": "x"}', '{"epoch": 1, "step": null}', "\udcff", "[" * 100_000]
-    later = ['{"epoch": 2, "step": 6}', '{"epoch": 2}', '{"epoch": 3, "step": 0}', '{"epoch": 1, "st']
+    later = ['{"epoch": 3, "step": 6}', '{"epoch": 3}', '{"epoch": 4, "step": 0}', '{"epoch": 2, "st']
     text = "\n".join([*others, *before, *later])
     run.path(runs.LOG).write_text(text, encoding="utf-8", errors="surrogateescape")
     states.resume_checkpoint(run, saved, settings=SETTINGS, resume=True)

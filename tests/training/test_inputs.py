@@ -74,12 +74,14 @@ def test_hash_of_a_manifest_is_of_its_file_or_of_its_rows(tmp_path: Path) -> Non
     assert hash_manifest(DATA) == sha256(b"image_id\na\nb\n")
 
 
-def test_record_keeps_the_hashes_of_manifest_and_masks() -> None:
+def test_record_keeps_the_hashes_of_manifest_and_masks(tmp_path: Path) -> None:
+    masks = tmp_path / "m.npy"
+    masks.touch()
     assert job().files() == {}
     data = replace(DATA, path=Path("I/manifest.csv"))
-    assert job(data, mask_file="m.npy", method="rrr").files() == {
+    assert job(data, mask_file=str(masks), method="rrr").files() == {
         "manifest": Path("I/manifest.csv"),
-        "mask_file": Path("m.npy"),
+        "mask_file": masks,
     }
 
 
