@@ -73,5 +73,5 @@ def test_lost_processes_are_one_clear_error(launched):
         raise RuntimeError("Connection reset by peer")
 
     launched.setattr(torch.distributed, "all_reduce", break_off)
-    with pytest.raises(WorkFailedError, match="process 2 has lost the others"):
+    with pytest.raises(WorkFailedError, match="process 2 has lost its connection to the other processes"):
         distributed.all_reduce(torch.ones(1), Compute("cpu", "fp32", 1, rank=2, processes=4))

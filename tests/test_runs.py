@@ -246,9 +246,9 @@ def test_result_stays_where_a_kill_ends_the_one_that_replaces_it(tmp_path):
     write_text(first.path("aucs.csv"), "old")
     first.finish()
     code = (
-        "import os, signal, sys\nfrom pathlib import Path\nfrom cxrshort import runs\n"
+        "import os, signal, sys\nfrom pathlib import Path\nfrom cxrshort import files, runs\n"
         "with runs.open_run(Path(sys.argv[1]), 'evaluate', arguments={}, force=True, resume=None) as run:\n"
-        "    write_text(run.path('aucs.csv'), 'new')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    files.write_text(run.path('aucs.csv'), 'new')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     process = python(code, tmp_path)
     process.communicate()

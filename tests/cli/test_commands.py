@@ -54,7 +54,7 @@ def test_help_of_the_optimisation_panel() -> None:
         "  --epochs N                   Number of epochs.",
         "  --batch-size N               Images per optimiser step, over all processes.",
         "  --learning-rate, --lr X      Initial learning rate.",
-        "  --weight-decay X             Weight decay: decoupled (AdamW) or L2 penalty",
+        "  --weight-decay X             Weight decay: decoupled (AdamW), L2 penalty",
         "                               (SGD, Adam).",
         "  --optimizer NAME             sgd, adam or adamw.",
         "  --schedule NAME              Learning rate schedule: constant, step,",
