@@ -181,7 +181,7 @@ def test_images_of_no_group_are_counted(tiny: Path, tmp_path: Path, method: str)
 
 
 @pytest.mark.parametrize(("method", "warm_up"), [("irm", 1), ("pgi", 1), ("isnet", 5)])
-def test_epochs_of_plain_training_alone_leave_no_run(tiny: Path, tmp_path: Path, method: str, warm_up: int) -> None:
+def test_warm_up_epochs_alone_leave_no_run(tiny: Path, tmp_path: Path, method: str, warm_up: int) -> None:
     give_masks(tiny, without={})
     overrides = {"method": method, "epochs": warm_up, "group": None if method == "isnet" else "view"}
     error = fails(tiny, overrides=overrides, out=tmp_path / "run")
