@@ -213,7 +213,7 @@ def load_recipe(name: str, *, overrides: Mapping[str, Any] | None = None) -> Rec
     Raises:
         UsageError: the recipe, or a word in a setting, is not known, or a number is out of range.
         MissingInputError: there is no such file.
-        DataError: the file is not TOML, or holds what is no setting of a recipe.
+        DataError: the file is not TOML, or holds what is not a setting of a recipe.
     """
     is_file = name.endswith(".toml")
     values = _read_file(Path(name)) if is_file else _read_published(name)
