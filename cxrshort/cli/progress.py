@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from cxrshort.cli.tables import printable
+from cxrshort.cli.tables import printable, shortened
 from cxrshort.forecasts import speed_text
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class _Lines:
         elif kind == "trial":
             self._trial(event)
         elif kind == "note":
-            sys.stderr.write(printable(f"note: {event['text']}\n"))
+            sys.stderr.write(printable(f"note: {shortened(event['text'])}\n"))
         elif kind == "step":
             where = f"{_run(event)}epoch {event['epoch']} of {event['epochs']}"
             speed = f"{speed_text(event['images_per_second'])}, loss {event['loss']:.4f}"
@@ -80,7 +80,7 @@ class _Lines:
         elif "of" in event:
             self._now = f"{event['done']:,} of {event['of']:,} {kind}"
         elif "text" in event:
-            sys.stderr.write(printable(f"{event['text']}\n"))
+            sys.stderr.write(printable(f"{shortened(event['text'])}\n"))
 
     def _trial(self, event: Mapping[str, Any]) -> None:
         """Report once that steps are tried, since the first lines of a slow network would come after a minute."""
@@ -136,10 +136,10 @@ class _Live:
         elif kind == "trial":
             self._bars.update(self._task, description=_trial(event))
         elif kind == "note":
-            self._bars.console.print(printable(f"note: {event['text']}"), markup=False, highlight=False)
+            self._bars.console.print(printable(f"note: {shortened(event['text'])}"), markup=False, highlight=False)
         elif kind == "epoch":
             self._score = f"  validation {_measure(event)} {event['score']:.3f}"
         elif "of" in event:
             self._bars.update(self._task, description=printable(kind), completed=event["done"], total=event["of"])
         elif "text" in event:
-            self._bars.update(self._task, description=printable(event["text"]))
+            self._bars.update(self._task, description=printable(shortened(event["text"])))

@@ -23,6 +23,8 @@ def test_heartbeat_says_where_the_work_is(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().err == ""
     lines({"event": "scored", "text": "scored 12 images of tiny\x1b with run"})
     assert capsys.readouterr().err == "scored 12 images of tiny\\x1b with run\n"
+    lines({"event": "scored", "text": f"scored 12 images of {'x' * 5000} with run"})
+    assert len(capsys.readouterr().err) < 400
 
 
 def test_speed_below_one_image_a_second_is_said_by_the_image(capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,7 +53,7 @@ def _printed(arguments: Sequence[str], outcome: Outcome) -> list[str]:
         return ["prints what is no UTF-8"]
     both = stdout + stderr
     faults += [f"prints '{found[0]}'" for found in [_UNEXPECTED.search(both)] if found]
-    raw = {phantom for phantom in both if not (phantom.isprintable() or phantom in "\n\u00a0")}
+    raw = {character for character in both if not (character.isprintable() or character in "\n\u00a0")}
     faults += [f"prints {sorted(raw)!r}"] if raw else []
     faults += ["a sentence without an end"] if any(len(line) > _LONGEST for line in stderr.splitlines()) else []
     warned = [line for line in stderr.splitlines() if re.search(r"\b\w*Warning: ", line)]

@@ -127,9 +127,9 @@ def _rows(bases: Path) -> Iterator[Case]:
         "/dev/zero",
     ]
     for cache in caches:
-        yield _case(bases, f"cache {cache[:20]!r}", with_cells(cache=cache), (DONE, DATA, MISSING))
+        yield _case(bases, f"cache {cache[:20]!r}", with_cells(cache=cache), (DONE, DATA, MISSING, OUTPUT))
         every = [[cache if name == "cache" else cell for name, cell in zip(header, row, strict=True)] for row in rows]
-        yield _case(bases, f"cache {cache[:20]!r} everywhere", text_of([header, *every]), (DATA, MISSING))
+        yield _case(bases, f"cache {cache[:20]!r} everywhere", text_of([header, *every]), (DATA, MISSING, OUTPUT))
     for name in [phantom for phantom in header if phantom.endswith("crc32")]:
         for value in (0, -1, 2**32, 2**64, "x", ""):
             yield _case(bases, f"{name} {value}", with_cells(**{name: value}))
