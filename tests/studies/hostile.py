@@ -141,7 +141,7 @@ def execute(case: Case, arguments: Sequence[str], home: Path) -> Outcome:
 def attempt(case: Case, home: Path, bases: Path) -> tuple[Outcome, list[str], list[str]]:
     """Prepare a case, run it, and return what came of it, its faults and its arguments."""
     home.mkdir(parents=True)
-    arguments = [str(phantom) for phantom in case.prepare(home)]
+    arguments = [str(argument) for argument in case.prepare(home)]
     before = snapshot(home) | snapshot(bases)
     outcome = execute(case, arguments, home)
     after = snapshot(home) | snapshot(bases)
@@ -157,7 +157,7 @@ def cases(bases: Path, *, seed: int, only: Sequence[str], share: float) -> list[
         rng = random.Random(f"{seed} {name}")
         made = list(family.cases(bases, rng))
         count = min(len(made), round(share * family.count))
-        chosen += [replace(made[phantom], family=name) for phantom in sorted(rng.sample(range(len(made)), count))]
+        chosen += [replace(made[place], family=name) for place in sorted(rng.sample(range(len(made)), count))]
     return chosen
 
 

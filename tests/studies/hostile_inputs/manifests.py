@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from .base import CPU, TRAIN
-from .case import ANY_REFUSAL, DATA, DONE, HANDLED, MISSING, READ_OR_REFUSED, REFUSED, USAGE, Case
+from .case import ANY_REFUSAL, DATA, DONE, HANDLED, MISSING, OUTPUT, READ_OR_REFUSED, REFUSED, USAGE, Case
 from .values import ESCAPE, TEXTS
 
 Table = list[list[str]]
@@ -82,7 +82,7 @@ def _headers(bases: Path) -> Iterator[Case]:
         yield _case(
             bases,
             f"{name} in capitals",
-            text_of([[phantom.upper() if phantom == name else phantom for phantom in header], *rows]),
+            text_of([[column.upper() if column == name else column for column in header], *rows]),
         )
     for what, value in TEXTS.items():
         wide = [[*header, value], *[[*row, "1"] for row in rows]]
@@ -130,7 +130,7 @@ def _rows(bases: Path) -> Iterator[Case]:
         yield _case(bases, f"cache {cache[:20]!r}", with_cells(cache=cache), (DONE, DATA, MISSING, OUTPUT))
         every = [[cache if name == "cache" else cell for name, cell in zip(header, row, strict=True)] for row in rows]
         yield _case(bases, f"cache {cache[:20]!r} everywhere", text_of([header, *every]), (DATA, MISSING, OUTPUT))
-    for name in [phantom for phantom in header if phantom.endswith("crc32")]:
+    for name in [column for column in header if column.endswith("crc32")]:
         for value in (0, -1, 2**32, 2**64, "x", ""):
             yield _case(bases, f"{name} {value}", with_cells(**{name: value}))
     people = header.index("person_id")
