@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cxrshort.attribution.contract import AttributionMethod, Resources
-from cxrshort.attribution.stream import chosen_logits
+from cxrshort.attribution.stream import logits_of_draws
 from cxrshort.errors import UsageError
 from cxrshort.models.scoring import SCORING_BATCH, evaluating
 
@@ -62,7 +62,7 @@ def completeness(
 
     with torch.inference_mode(False), torch.no_grad(), evaluating(model):
         outputs = outputs.cpu()
-        logits = chosen_logits(model, images, outputs, compose=compose, draws=1, batch_size=batch_size)[:, 0]
+        logits = logits_of_draws(model, images, outputs, compose=compose, draws=1, batch_size=batch_size)[:, 0]
         starts = method.starts(model, images, outputs, settings=settings, resources=resources)
         sums, differences = maps.sum((1, 2)).to(logits), logits - starts
     return Completeness(sums.float(), differences.float(), (sums - differences).float())

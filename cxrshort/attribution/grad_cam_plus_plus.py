@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from cxrshort.attribution.contract import AttributionMethod, Requirements, Resources
 from cxrshort.attribution.grad_cam import LastMap, in_picture, refuse_ensemble
-from cxrshort.attribution.passes import chosen, exact
+from cxrshort.attribution.passes import exact, explained_logits
 
 _NAME = "grad-cam++"
 
@@ -32,7 +32,7 @@ def _maps(model: nn.Module, images: Tensor, outputs: Tensor, *, settings: Any, r
         logits: Tensor = model(images)
     activations = last.checked(_NAME)
     with exact(images):
-        (slopes,) = torch.autograd.grad(chosen(logits, outputs).sum(), activations)
+        (slopes,) = torch.autograd.grad(explained_logits(logits, outputs).sum(), activations)
     activations = activations.detach()
     masses = activations.relu().sum((2, 3), keepdim=True)
     slopes = slopes.relu()

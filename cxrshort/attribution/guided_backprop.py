@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from cxrshort.attribution.contract import AttributionMethod, Requirements, Resources
-from cxrshort.attribution.passes import chosen, exact
+from cxrshort.attribution.passes import exact, explained_logits
 from cxrshort.errors import UsageError
 
 RECTIFIERS = frozenset(
@@ -113,7 +113,7 @@ def guided_slopes(model: nn.Module, images: Tensor, outputs: Tensor) -> Tensor:
         logits: Tensor = model(images)
     guided.check()
     with exact(images):
-        return torch.autograd.grad(chosen(logits, outputs).sum(), images)[0]
+        return torch.autograd.grad(explained_logits(logits, outputs).sum(), images)[0]
 
 
 def _maps(model: nn.Module, images: Tensor, outputs: Tensor, *, settings: Any, resources: Resources) -> Tensor:

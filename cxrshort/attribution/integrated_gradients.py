@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from cxrshort.attribution.contract import AttributionMethod, Requirements, Resources, check_options, option
-from cxrshort.attribution.stream import Inputs, chosen_logits, summed_slopes
+from cxrshort.attribution.stream import Inputs, logits_of_draws, summed_slopes
 
 BASELINES = ("black", "mean")
 
@@ -93,7 +93,7 @@ def _starts(
         del numbers
         return starts[owners.to(images.device)].expand(-1, *images.shape[1:]).contiguous()
 
-    return chosen_logits(model, images, outputs, compose=compose, draws=1, batch_size=resources.batch_size)[:, 0]
+    return logits_of_draws(model, images, outputs, compose=compose, draws=1, batch_size=resources.batch_size)[:, 0]
 
 
 INTEGRATED_GRADIENTS = AttributionMethod(

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from cxrshort.attribution.contract import AttributionMethod, Resources, check_options, option
 from cxrshort.attribution.integrated_gradients import BASELINES, baselines
-from cxrshort.attribution.stream import chosen_logits
+from cxrshort.attribution.stream import logits_of_draws
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _maps(
         return torch.where(covered, fills[owners], images[owners])
 
     passes = 1 + len(rows) * len(columns)
-    logits = chosen_logits(model, images, outputs, compose=compose, draws=passes, batch_size=resources.batch_size)
+    logits = logits_of_draws(model, images, outputs, compose=compose, draws=passes, batch_size=resources.batch_size)
     losses = (logits[:, :1] - logits[:, 1:]).view(-1, len(rows), len(columns))
     down, across = rows.to(losses), columns.to(losses)
     patches_over = down.sum(dim=0)[:, None] * across.sum(dim=0)

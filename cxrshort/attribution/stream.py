@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from cxrshort.attribution.passes import chosen, exact
+from cxrshort.attribution.passes import exact, explained_logits
 from cxrshort.compute import is_out_of_memory
 
 
@@ -128,11 +128,11 @@ def input_slopes(model: nn.Module, images: Tensor, outputs: Tensor) -> Tensor:
     """
     images = images.requires_grad_()
     with exact(images):
-        score = chosen(model(images), outputs).sum()
+        score = explained_logits(model(images), outputs).sum()
         return torch.autograd.grad(score, images)[0]
 
 
-def chosen_logits(
+def logits_of_draws(
     model: nn.Module,
     images: Tensor,
     outputs: Tensor,
@@ -159,7 +159,7 @@ def chosen_logits(
     def work(start: int, stop: int) -> None:
         owners, numbers = _pairs(start, stop, draws)
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
-            logits.view(-1)[start:stop] = chosen(model(compose(owners, numbers)), outputs[owners])
+            logits.view(-1)[start:stop] = explained_logits(model(compose(owners, numbers)), outputs[owners])
 
     run_in_batches(work, len(images) * draws, batch_size=batch_size, device=images.device)
     return logits

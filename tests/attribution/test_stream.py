@@ -6,9 +6,9 @@ from torch import Tensor, nn
 
 from cxrshort.attribution.stream import (
     Inputs,
-    chosen_logits,
     frozen,
     input_slopes,
+    logits_of_draws,
     mean_logits,
     run_in_batches,
     summed_slopes,
@@ -86,11 +86,11 @@ def test_summed_slopes_are_those_of_the_formula_in_groups_of_draws(batch_size: i
     assert model.weight.requires_grad and model.weight.grad is None
 
 
-def test_chosen_logits_and_mean_logits_are_those_of_the_model_whatever_the_memory() -> None:
+def test_logits_of_draws_and_mean_logits_are_those_of_the_model_whatever_the_memory() -> None:
     outputs, all_images = torch.tensor([0, 1, 0]), images()
     for limit in (100, 1):
         model = Limited(limit)
-        found = chosen_logits(
+        found = logits_of_draws(
             model,
             all_images,
             outputs,
