@@ -132,11 +132,15 @@ def enough_memory(compute: Compute, *, images: int, hint: str = "") -> Iterator[
         ) from error
 
 
+_CPU_IS_FULL = ("DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory")
+"""What torch's allocator says on Linux and macOS, and on Windows."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether memory ran out: accelerators have an error of their own, the CPU's allocator has a sentence."""
-    return isinstance(
-        error, torch.OutOfMemoryError | MemoryError
-    ) or "DefaultCPUAllocator: can't allocate memory" in str(error)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        sentence in str(error) for sentence in _CPU_IS_FULL
+    )
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from cxrshort.attribution.passes import Explained
+from cxrshort.attribution.stream import run_in_batches
 from cxrshort.errors import UsageError
 from cxrshort.models.scoring import SCORING_BATCH, evaluating
 from cxrshort.registry import check_name
@@ -71,6 +72,16 @@ class MapFunction(Protocol):
         ...
 
 
+class StartsFunction(Protocol):
+    """Return the logit where the paths of a path method start, whose difference to the image's the map adds up to."""
+
+    def __call__(
+        self, model: nn.Module, images: Tensor, outputs: Tensor, *, settings: Any, resources: Resources
+    ) -> Tensor:
+        """Return the logit at the start, (N,), in its mean over starts; arguments as in :class:`MapFunction`."""
+        ...
+
+
 class LearnFunction(Protocol):
     """Explain a batch of a training step: maps and logits of one forward pass, both with their graph."""
 
@@ -103,6 +114,8 @@ class AttributionMethod:
         requires: what the method needs.
         learn: the same maps as part of a loss, for training objectives; None where no loss can be differentiated
             through them.
+        starts: where the paths of a path method start; None for methods whose maps add up to no difference.
+        draws: whether the channels of the function's maps are groups of random draws, which :meth:`groups` returns.
     """
 
     name: str
@@ -110,6 +123,8 @@ class AttributionMethod:
     Settings: Callable[..., Any] = NoSettings
     requires: Requirements = Requirements()
     learn: LearnFunction | None = None
+    starts: StartsFunction | None = None
+    draws: bool = False
 
     def __call__(
         self,
@@ -140,19 +155,69 @@ class AttributionMethod:
             UsageError: the inputs do not fit together, something that the method requires is missing, or the network
                 is none that the method can explain.
         """
+        resources = Resources(references, generators, batch_size)
+        maps = self._explain(model, images, outputs, settings=settings, resources=resources, summed=True)
+        return maps if len(maps) else torch.zeros(0, *images.shape[2:], device=images.device)
+
+    def groups(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        outputs: Tensor,
+        *,
+        settings: Any = None,
+        references: Tensor | None = None,
+        generators: Sequence[torch.Generator] = (),
+        batch_size: int = SCORING_BATCH,
+    ) -> Tensor:
+        """Return what each group of random draws adds to the maps, (N, G, H, W), float32; their sum over G is the map.
+
+        For :func:`cxrshort.attribution.draws.standard_errors`. Arguments and errors are those of the call; with the
+        same generators, the map is the same.
+
+        Raises:
+            UsageError: the method draws nothing.
+        """
+        if not self.draws:
+            raise UsageError(
+                f"'{self.name}' makes no random draws, so its maps have no groups", "call it as a function"
+            )
+        resources = Resources(references, generators, batch_size)
+        groups = self._explain(model, images, outputs, settings=settings, resources=resources, summed=False)
+        return groups if len(groups) else torch.zeros(0, 1, *images.shape[2:], device=images.device)
+
+    def _explain(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        outputs: Tensor,
+        *,
+        settings: Any,
+        resources: Resources,
+        summed: bool,
+    ) -> Tensor:
+        """Return the channels of all maps, or their sums."""
+        references, generators, batch_size = resources
         _check_inputs(images, outputs, batch_size=batch_size)
         self._check_resources(images, references, generators)
         settings = self.Settings() if settings is None else settings
-        with torch.inference_mode(False), evaluating(model):
-            maps = torch.zeros(len(images), *images.shape[2:], device=images.device)
+        states = [each.get_state() for each in generators]
+        maps: list[Tensor] = []
+
+        def work(start: int, stop: int) -> None:
+            part = slice(start, stop)
+            for generator, state in zip(generators[part], states[part], strict=True):
+                generator.set_state(state)  # as it was before an attempt that memory did not suffice for
+            own = Resources(references, generators[part], batch_size)
+            channels = self.function(model, images[part], outputs[part], settings=settings, resources=own).detach()
+            maps.append(channels.sum(dim=1).float() if summed else channels.float())
+
+        precise = torch.autocast(images.device.type, enabled=False)
+        with torch.inference_mode(False), precise, evaluating(model):
             images, outputs = _usable(images), _usable(outputs).cpu()
             references = None if references is None else _usable(references)
-            for start in range(0, len(images), batch_size):
-                part = slice(start, start + batch_size)
-                resources = Resources(references, generators[part], batch_size)
-                channels = self.function(model, images[part], outputs[part], settings=settings, resources=resources)
-                maps[part] = channels.detach().sum(dim=1)
-        return maps
+            run_in_batches(work, len(images), batch_size=batch_size, device=images.device)
+            return torch.cat(maps) if maps else images.new_zeros(0)
 
     def _check_resources(
         self, images: Tensor, references: Tensor | None, generators: Sequence[torch.Generator]

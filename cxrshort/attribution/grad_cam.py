@@ -115,15 +115,18 @@ class LastMap(TorchFunctionMode):
             self.activations = result
         return result
 
-    def checked(self) -> Tensor:
+    def checked(self, method: str = "grad-cam") -> Tensor:
         """Return the map.
+
+        Args:
+            method: that needs it.
 
         Raises:
             UsageError: there is none, or no gradient reaches it.
         """
         if self.activations is None or not self.activations.requires_grad:
             raise UsageError(
-                "'grad-cam' needs a convolutional map of more than one pixel, and this network has none",
+                f"'{method}' needs a convolutional map of more than one pixel, and this network has none",
                 "choose another method, larger images, or an architecture such as densenet121 or resnet18",
             )
         return self.activations
@@ -166,13 +169,22 @@ def _copies(size: int, resized: int, *, like: Tensor) -> Tensor:
     return resampled[0, 0].sum(dim=0)
 
 
-def _maps(model: nn.Module, images: Tensor, outputs: Tensor, *, settings: Any, resources: Resources) -> Tensor:
-    del settings, resources
+def refuse_ensemble(model: nn.Module, *, method: str) -> None:
+    """Refuse a model that has no single last map.
+
+    Raises:
+        UsageError: the model is an ensemble.
+    """
     if isinstance(model, Classifier) and isinstance(model.network, Ensemble):
         raise UsageError(
-            f"'grad-cam' explains one network, and this is an ensemble of {len(model.network.members)}",
+            f"'{method}' explains one network, and this is an ensemble of {len(model.network.members)}",
             "explain its members, or choose another method such as gradient-x-input",
         )
+
+
+def _maps(model: nn.Module, images: Tensor, outputs: Tensor, *, settings: Any, resources: Resources) -> Tensor:
+    del settings, resources
+    refuse_ensemble(model, method="grad-cam")
     # A network whose parameters are frozen has a graph only from its images on.
     maps = weighted_activations(model, images.requires_grad_(), outputs=outputs).maps.detach()
     return in_picture(maps, model, images)

@@ -21,6 +21,7 @@ from cxrshort.attribution.contract import (
     check_options,
     option,
 )
+from cxrshort.attribution.draws import GROUPS
 from cxrshort.compute import Compute, seeded_generator
 from cxrshort.dataset import load_dataset
 from cxrshort.errors import UsageError
@@ -129,6 +130,36 @@ def test_network_never_sees_more_images_than_the_batch_size(method: AttributionM
     images = films(5)
     method(model, images, zeros(5), batch_size=2, **resources(images))
     assert 0 < max(seen) <= 2
+
+
+def test_memory_that_runs_out_halves_the_batch_and_changes_nothing(method: AttributionMethod) -> None:
+    seen: list[int] = []
+
+    class Limited(Classifier):
+        def forward(self, images: Tensor) -> Tensor:
+            seen.append(len(images))
+            if len(images) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return super().forward(images)
+
+    network, images, outputs = detector(), films(5), torch.tensor([0, 1, 0, 0, 1])
+    expected = method(network, images, outputs, **resources(images))
+    model = Limited(network.network, labels=network.labels, spec=network.spec)
+    maps = method(model, images, outputs, **resources(images))
+    torch.testing.assert_close(maps, expected, rtol=1e-5, atol=1e-7)
+    assert max(seen) > 2
+
+
+def test_groups_of_draws_add_up_to_the_map(method: AttributionMethod) -> None:
+    images, outputs = films(5), torch.tensor([0, 1, 0, 0, 1])
+    if not method.draws:
+        with pytest.raises(UsageError, match=f"'{method.name}' makes no random draws"):
+            method.groups(detector(), images, outputs, **resources(images))
+        return
+    groups = method.groups(detector(), images, outputs, batch_size=3, **resources(images))
+    assert groups.shape == (5, GROUPS, 16, 16) and groups.dtype == torch.float32
+    expected = method(detector(), images, outputs, **resources(images))
+    torch.testing.assert_close(groups.sum(1), expected, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("training", [False, True])

@@ -1,0 +1,97 @@
+"""Attribution against the bare passes that it needs and against Captum, as ratios measured in one run:
+``pytest --benchmark-only tests/benchmarks/test_attribution.py``.
+
+DenseNet-121 at 224 px, fp32. Bare passes are those of the same network, over as many images in batches of the same
+size, without anything composed or added up.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+from captum.attr import GradientShap
+from torch import Tensor, nn
+from torchvision.models import densenet121
+
+from cxrshort.attribution.expected_gradients import EXPECTED_GRADIENTS, ExpectedGradientsSettings
+from cxrshort.attribution.occlusion import OCCLUSION, OcclusionSettings
+from cxrshort.compute import seeded_generator
+from cxrshort.models.classifier import Classifier, InputSpec
+
+from .turns import in_turns
+
+SIZE, SAMPLES, BATCH = 224, 16, 8
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def model() -> Classifier:
+    network = densenet121(num_classes=15).to(DEVICE, memory_format=torch.channels_last)
+    return Classifier(network, labels=tuple(map(str, range(15))), spec=InputSpec(SIZE)).to(DEVICE).eval()
+
+
+def draw(count: int) -> Tensor:
+    return torch.rand(count, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0)).to(DEVICE)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def bare(network: nn.Module, images: Tensor, passes: int, *, backward: bool) -> None:
+    for start in range(0, passes, BATCH):
+        inputs = images[: min(BATCH, passes - start)].clone().requires_grad_(backward)
+        with torch.set_grad_enabled(backward):
+            score = network(inputs)[:, 0].sum()
+        if backward:
+            torch.autograd.grad(score, inputs)
+
+
+def test_expected_gradients_against_bare_passes_and_captum(benchmark, capsys):
+    network, images, references = model(), draw(BATCH), draw(SAMPLES).flip(2)
+    outputs, settings = torch.zeros(1, dtype=torch.int64), ExpectedGradientsSettings(SAMPLES)
+
+    def ours():
+        generators = [seeded_generator(0, 0)]
+        EXPECTED_GRADIENTS(
+            network,
+            images[:1],
+            outputs,
+            settings=settings,
+            references=references,
+            generators=generators,
+            batch_size=BATCH,
+        )
+
+    def captums():
+        GradientShap(network).attribute(images[:1], references, n_samples=SAMPLES, target=0)
+
+    works = (ours, lambda: bare(network, images, SAMPLES, backward=True), captums)
+    times = in_turns(*(lambda work=work: seconds(work) for work in works))
+    benchmark.pedantic(lambda: None, rounds=1)
+    benchmark.extra_info.update(bare=times[0] / times[1], captum=times[2] / times[0])
+    with capsys.disabled():
+        sys.stderr.write(
+            f"\nexpected gradients / bare passes: {times[0] / times[1]:.3f}; Captum / ours: {times[2] / times[0]:.2f} "
+            f"({times[0]:.2f} s for {SAMPLES} draws, {DEVICE})\n"
+        )
+
+
+def test_occlusion_against_bare_forwards(benchmark, capsys):
+    network, images, outputs = model(), draw(BATCH), torch.zeros(1, dtype=torch.int64)
+    settings = OcclusionSettings(patch=1 / 4, stride=1)
+    passes = 17
+
+    def ours():
+        OCCLUSION(network, images[:1], outputs, settings=settings, batch_size=BATCH)
+
+    works = (ours, lambda: bare(network, images, passes, backward=False))
+    times = in_turns(*(lambda work=work: seconds(work) for work in works))
+    benchmark.pedantic(lambda: None, rounds=1)
+    benchmark.extra_info.update(bare=times[0] / times[1])
+    with capsys.disabled():
+        sys.stderr.write(f"\nocclusion / bare forwards: {times[0] / times[1]:.3f} ({times[0]:.2f} s, {DEVICE})\n")
