@@ -22,3 +22,8 @@ MASKINGS = {
 }
 """Interventions in areas by name; each is a :class:`~cxrshort.interventions.masking.Masking`."""
 
+FINDERS = {
+    "markers": Entry("cxrshort.interventions.markers:find_markers", "text-like bright components outside the lungs"),
+    "shoulders": Entry("cxrshort.interventions.shoulders:find_shoulders", "lung apices and clavicles, from lung masks"),
+}
+"""Automatic finders of boxes by the name of their preset; each takes images and lungs and returns a table of boxes."""
