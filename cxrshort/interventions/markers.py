@@ -7,7 +7,6 @@ proposals. Wires, clips and pacemakers are bright and sharp as well, and are pro
 The boxes are written to a table for the user to correct.
 """
 
-import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -31,6 +30,8 @@ STEEPEST = 0.30
 """Least difference between neighbouring pixels (3 x 3) at the sharpest tenth of a component."""
 SOLID, SLENDER = 0.8, 2.5
 """A component that fills this share of its box and is this many times as long as wide is a strip of film, not text."""
+SPARSE = 0.12
+"""A component that fills less of its box is a line that wanders, such as a fold of skin or a tube."""
 GAP = 0.015
 """Components nearer than this share of the side are one."""
 SHORTEST, LONGEST = 0.013, 0.35
@@ -61,14 +62,14 @@ def marker_boxes(image: Field, lungs: Areas) -> list[Box]:
     steps = ndimage.maximum_filter(image, 3) - ndimage.minimum_filter(image, 3)
     reach = max(1, round(GAP * side))
     found: list[tuple[float, Box]] = []
-    for width, contrast in itertools.product(WIDTHS, CONTRASTS):
+    for width in WIDTHS:
         bright = ndimage.white_tophat(image, size=max(3, round(width * side) | 1))
-        core = (bright > contrast) & ~lungs
-        words, _ = ndimage.label(ndimage.binary_dilation(core, iterations=reach))
-        earlier = [box for _, box in found]
-        found += [
-            new for new in _components(words, core, bright, steps) if not any(_meet(new[1], box) for box in earlier)
-        ]
+        for contrast in CONTRASTS:
+            core = (bright > contrast) & ~lungs
+            words, _ = ndimage.label(ndimage.binary_dilation(core, iterations=reach))
+            earlier = [box for _, box in found]
+            new = list(_components(words, core, bright, steps))
+            found += [component for component in new if not any(_meet(component[1], box) for box in earlier)]
     return [box for _, box in sorted(found, reverse=True)[:MOST]]
 
 
@@ -87,7 +88,8 @@ def _components(words: npt.NDArray[np.int32], core: Areas, bright: Field, steps:
         short, long = sorted((y1 - y0, x1 - x0))
         if short < SHORTEST * side or long > LONGEST * side:
             continue
-        if np.count_nonzero(inside) > SOLID * short * long and long > SLENDER * short:
+        filled = np.count_nonzero(inside) / (short * long)
+        if filled < SPARSE or (filled > SOLID and long > SLENDER * short):
             continue
         if np.quantile(steps[place][inside], 0.9) >= STEEPEST:
             yield float(np.quantile(bright[place][inside], 0.9)), (x0, y0, x1, y1)
