@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cxrshort.errors import UsageError
-from cxrshort.interventions.boxes import box_size, cut
+from cxrshort.interventions.boxes import box_size, cut_patches
 from cxrshort.interventions.contract import Intervention, Patch, Places
 
 REACH = 3.0
@@ -43,7 +43,7 @@ def blurred(images: Tensor, places: Places, *, settings: BlurSettings) -> Sequen
     h, w = box_size(places.boxes)
     deviation = settings.width * min(h, w)
     margin = math.ceil(REACH * deviation)
-    patches = cut(images, places.boxes, margin=margin)
+    patches = cut_patches(images, places.boxes, margin=margin)
     down, across = (torch.from_numpy(_weights(side, margin, deviation)).to(images.device) for side in (h, w))
     return (Patch(places.boxes, (down @ patches @ across.T).clamp(0, 1)),)
 

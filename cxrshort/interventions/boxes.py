@@ -51,7 +51,7 @@ def box_size(boxes: Tensor) -> tuple[int, int]:
     return y1 - y0, x1 - x0
 
 
-def cut(images: Tensor, boxes: Tensor, *, margin: int = 0) -> Tensor:
+def cut_patches(images: Tensor, boxes: Tensor, *, margin: int = 0) -> Tensor:
     """Return what boxes of one size hold, (N, C, h + 2 margin, w + 2 margin).
 
     Args:
@@ -68,7 +68,7 @@ def cut(images: Tensor, boxes: Tensor, *, margin: int = 0) -> Tensor:
     return images.flatten(2).gather(2, places).unflatten(2, (h + 2 * margin, w + 2 * margin))
 
 
-def lay(images: Tensor, boxes: Tensor, patches: Tensor) -> None:
+def lay_patches(images: Tensor, boxes: Tensor, patches: Tensor) -> None:
     """Write patches into boxes of one size, in place.
 
     Args:
@@ -86,7 +86,7 @@ def lay(images: Tensor, boxes: Tensor, patches: Tensor) -> None:
     )
 
 
-def resample(patches: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_patches(patches: Tensor, size: tuple[int, int]) -> Tensor:
     """Return patches (N, C, h, w) in another size, bilinear with antialiasing; in the same size as they are."""
     if patches.shape[2:] == size:
         return patches

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from cxrshort.errors import UsageError
-from cxrshort.interventions.boxes import check_boxes, lay
+from cxrshort.interventions.boxes import check_boxes, lay_patches
 
 
-class Requirements(NamedTuple):
+class EditRequirements(NamedTuple):
     """Say what an intervention needs beside images and boxes.
 
     Args:
@@ -75,7 +75,7 @@ class EditFunction(Protocol):
 
 
 @dataclass(frozen=True)
-class NoSettings:
+class NoEditSettings:
     """Stand for the settings of an intervention that has no options."""
 
 
@@ -92,8 +92,8 @@ class Intervention:
 
     name: str
     function: EditFunction
-    Settings: Callable[..., Any] = NoSettings
-    requires: Requirements = Requirements()
+    Settings: Callable[..., Any] = NoEditSettings
+    requires: EditRequirements = EditRequirements()
 
     def __call__(self, images: Tensor, places: Places, *, settings: Any = None) -> Tensor:
         """Return changed copies of images, (N, C, H, W), in float32 whatever autocast is on.
@@ -120,12 +120,12 @@ class Intervention:
             for positions in _of_one_size(places):
                 if len(positions) == len(images):
                     for patch in self.function(images, places, settings=settings):
-                        lay(edited, patch.boxes, patch.pixels)
+                        lay_patches(edited, patch.boxes, patch.pixels)
                     break
                 here = positions.to(images.device)
                 part = edited[here]
                 for patch in self.function(images[here], places.at(positions), settings=settings):
-                    lay(part, patch.boxes, patch.pixels)
+                    lay_patches(part, patch.boxes, patch.pixels)
                 edited[here] = part
         return edited
 
@@ -148,14 +148,14 @@ class Intervention:
                 f"images of shape {tuple(images.shape)} and type {images.dtype} cannot be changed",
                 "give float32 images of shape (N, C, H, W) in [0, 1]",
             )
-        for field, needed in zip(Requirements._fields, self.requires, strict=True):
+        for field, needed in zip(EditRequirements._fields, self.requires, strict=True):
             if needed:
                 present(getattr(places, field), field.replace("_", " "))
         places = Places(
             places.boxes,
             *(
                 getattr(places, field) if needed else None
-                for field, needed in zip(Requirements._fields, self.requires, strict=True)
+                for field, needed in zip(EditRequirements._fields, self.requires, strict=True)
             ),
         )
         check_boxes(places.boxes, images=images)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from cxrshort.errors import DataError
-from cxrshort.interventions.boxes import box_size, cut
+from cxrshort.interventions.boxes import box_size, cut_patches
 from cxrshort.interventions.contract import Intervention, Patch, Places
 
 Bases = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
@@ -50,7 +50,7 @@ def fill_smoothly(images: Tensor, boxes: Tensor) -> Tensor:
     # Which of the four sides have pixels to meet: top, bottom, left, right.
     met = torch.stack([boxes[:, 1] > 0, boxes[:, 3] < height, boxes[:, 0] > 0, boxes[:, 2] < width])
     top, bottom, left, right = met.to(images.device, torch.float32)[:, :, None, None]
-    ring = cut(images, boxes, margin=1)
+    ring = cut_patches(images, boxes, margin=1)
     known = torch.zeros_like(ring[:, :, 1:-1, 1:-1])
     known[:, :, 0] += top * ring[:, :, 0, 1:-1]
     known[:, :, -1] += bottom * ring[:, :, -1, 1:-1]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from cxrshort.interventions.boxes import box_size, cut, resample
-from cxrshort.interventions.contract import Intervention, Patch, Places, Requirements, present
+from cxrshort.interventions.boxes import box_size, cut_patches, resize_patches
+from cxrshort.interventions.contract import EditRequirements, Intervention, Patch, Places, present
 from cxrshort.interventions.inpaint import fill_smoothly
 from cxrshort.registry import check_name
 
@@ -39,11 +39,11 @@ class MoveSettings:
 def moved(images: Tensor, places: Places, *, settings: MoveSettings) -> Sequence[Patch]:
     """Return the filled box and the filled destination; see :class:`~cxrshort.interventions.contract.EditFunction`."""
     destinations = present(places.destinations, "destinations")
-    patches = cut(images, places.boxes)
-    there = Patch(destinations, resample(patches, box_size(destinations)))
+    patches = cut_patches(images, places.boxes)
+    there = Patch(destinations, resize_patches(patches, box_size(destinations)))
     if settings.behind == "keep":
         return (there,)
     return Patch(places.boxes, fill_smoothly(images, places.boxes)), there
 
 
-MOVE = Intervention("move", moved, Settings=MoveSettings, requires=Requirements(destinations=True))
+MOVE = Intervention("move", moved, Settings=MoveSettings, requires=EditRequirements(destinations=True))

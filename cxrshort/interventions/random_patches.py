@@ -61,7 +61,7 @@ class Draws(NamedTuple):
         return Draws(self.boxes[start:end], *parts)
 
 
-def edit(image: Tensor, intervention: Intervention, trial: Trial, *, settings: Any = None) -> Tensor:
+def edit_image(image: Tensor, intervention: Intervention, *, trial: Trial, settings: Any = None) -> Tensor:
     """Return an image after a trial, (C, H, W).
 
     Args:
@@ -103,9 +103,9 @@ def draw_patches(trial: Trial, *, shape: tuple[int, int], patches: int, generato
 def null_logits(
     model: nn.Module,
     image: Tensor,
+    *,
     intervention: Intervention,
     trial: Trial,
-    *,
     output: int,
     draws: Draws,
     batch_size: int = SCORING_BATCH,

@@ -9,14 +9,14 @@ from typing import Any
 
 from torch import Tensor
 
-from cxrshort.interventions.boxes import cut
-from cxrshort.interventions.contract import Intervention, Patch, Places, Requirements, present
+from cxrshort.interventions.boxes import cut_patches
+from cxrshort.interventions.contract import EditRequirements, Intervention, Patch, Places, present
 
 
 def replaced(images: Tensor, places: Places, *, settings: Any) -> Sequence[Patch]:
     """Return what the partners hold in the same boxes; see :class:`~cxrshort.interventions.contract.EditFunction`."""
     del images, settings
-    return (Patch(places.boxes, cut(present(places.partners, "partners"), places.boxes)),)
+    return (Patch(places.boxes, cut_patches(present(places.partners, "partners"), places.boxes)),)
 
 
-REPLACE = Intervention("replace", replaced, requires=Requirements(partners=True))
+REPLACE = Intervention("replace", replaced, requires=EditRequirements(partners=True))

@@ -10,15 +10,15 @@ from typing import Any
 
 from torch import Tensor
 
-from cxrshort.interventions.boxes import box_size, cut, resample
-from cxrshort.interventions.contract import Intervention, Patch, Places, Requirements, present
+from cxrshort.interventions.boxes import box_size, cut_patches, resize_patches
+from cxrshort.interventions.contract import EditRequirements, Intervention, Patch, Places, present
 
 
 def swapped(images: Tensor, places: Places, *, settings: Any) -> Sequence[Patch]:
     """Return what the partners' boxes hold; see :class:`~cxrshort.interventions.contract.EditFunction`."""
     del images, settings
-    patches = cut(present(places.partners, "partners"), present(places.partner_boxes, "partner boxes"))
-    return (Patch(places.boxes, resample(patches, box_size(places.boxes))),)
+    patches = cut_patches(present(places.partners, "partners"), present(places.partner_boxes, "partner boxes"))
+    return (Patch(places.boxes, resize_patches(patches, box_size(places.boxes))),)
 
 
-SWAP = Intervention("swap", swapped, requires=Requirements(partners=True, partner_boxes=True))
+SWAP = Intervention("swap", swapped, requires=EditRequirements(partners=True, partner_boxes=True))

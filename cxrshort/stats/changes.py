@@ -65,8 +65,8 @@ class PopulationChange:
 def population_change(
     before: ArrayLike,
     after: ArrayLike,
-    random_logits: ArrayLike,
     *,
+    random_logits: ArrayLike,
     persons: ArrayLike,
     rng: np.random.Generator,
     magnitudes: bool,
@@ -93,7 +93,7 @@ def population_change(
         >>> found = population_change(
         ...     np.zeros(8),
         ...     np.arange(1, 9),
-        ...     np.zeros((8, 10)),
+        ...     random_logits=np.zeros((8, 10)),
         ...     persons=list("abcdefgh"),
         ...     rng=np.random.default_rng(0),
         ...     magnitudes=True,

@@ -70,7 +70,7 @@ def test_null_against_bare_forwards_and_single_images(benchmark, capsys, name, s
     draws = draw_patches(trial, shape=(side, side), patches=patches, generator=seeded_generator(0))
 
     def null() -> Tensor:
-        return null_logits(model, image, replace, trial, output=0, draws=draws, batch_size=BATCH)
+        return null_logits(model, image, intervention=replace, trial=trial, output=0, draws=draws, batch_size=BATCH)
 
     np.testing.assert_allclose(null()[:32], loop(model, image, partner, draws.between(0, 32)), rtol=1e-3, atol=1e-4)
     bare, whole, alone = in_turns(

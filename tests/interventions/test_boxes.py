@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cxrshort.errors import UsageError
-from cxrshort.interventions.boxes import box_size, cut, lay, resample, slide_to_edge
+from cxrshort.interventions.boxes import box_size, cut_patches, lay_patches, resize_patches, slide_to_edge
 
 BOXES = torch.tensor([[0, 0, 3, 2], [4, 5, 7, 7], [5, 6, 8, 8]])
 
@@ -16,7 +16,7 @@ def films() -> torch.Tensor:
 def test_cut_equals_slices() -> None:
     images = films()
     expected = [image[:, y0:y1, x0:x1] for image, (x0, y0, x1, y1) in zip(images, BOXES.tolist(), strict=True)]
-    assert torch.equal(cut(images, BOXES), torch.stack(expected))
+    assert torch.equal(cut_patches(images, BOXES), torch.stack(expected))
     assert box_size(BOXES) == (2, 3)
 
 
@@ -24,12 +24,12 @@ def test_cut_repeats_the_outermost_pixels_in_its_margin() -> None:
     images = films()
     padded = torch.nn.functional.pad(images, (2, 2, 2, 2), mode="replicate")
     expected = [image[:, y0 : y1 + 4, x0 : x1 + 4] for image, (x0, y0, x1, y1) in zip(padded, BOXES.tolist())]  # noqa: B905  three of each
-    assert torch.equal(cut(images, BOXES, margin=2), torch.stack(expected))
+    assert torch.equal(cut_patches(images, BOXES, margin=2), torch.stack(expected))
 
 
 def test_lay_writes_the_box_and_nothing_else() -> None:
     images, before = films(), films()
-    lay(images, BOXES, torch.full((3, 2, 2, 3), -1.0))
+    lay_patches(images, BOXES, torch.full((3, 2, 2, 3), -1.0))
     for image, old, (x0, y0, x1, y1) in zip(images, before, BOXES.tolist(), strict=True):
         assert (image[:, y0:y1, x0:x1] == -1).all()
         image[:, y0:y1, x0:x1] = old[:, y0:y1, x0:x1]
@@ -38,9 +38,9 @@ def test_lay_writes_the_box_and_nothing_else() -> None:
 
 def test_resample_keeps_patches_of_the_size_and_the_mean_of_others() -> None:
     patches = torch.rand(2, 1, 8, 6, generator=torch.Generator().manual_seed(0))
-    assert resample(patches, (8, 6)) is patches
-    assert resample(patches, (4, 3)).shape == (2, 1, 4, 3)
-    assert float(resample(torch.full((1, 1, 5, 7), 0.3), (11, 3)).sub(0.3).abs().max()) < 1e-6
+    assert resize_patches(patches, (8, 6)) is patches
+    assert resize_patches(patches, (4, 3)).shape == (2, 1, 4, 3)
+    assert float(resize_patches(torch.full((1, 1, 5, 7), 0.3), (11, 3)).sub(0.3).abs().max()) < 1e-6
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from cxrshort.errors import DataError, UsageError
 from cxrshort.interventions import INTERVENTIONS
 from cxrshort.interventions.contract import Intervention, Places
 from cxrshort.interventions.mean import MEAN
-from cxrshort.interventions.random_patches import Trial, draw_patches, edit, free_positions, null_logits
+from cxrshort.interventions.random_patches import Trial, draw_patches, edit_image, free_positions, null_logits
 from cxrshort.registry import load
 
 SIDE = 20
@@ -94,13 +94,13 @@ def test_box_that_leaves_no_room_is_refused(box: list[int]) -> None:
 def test_null_is_the_logit_of_images_changed_one_by_one(intervention: Intervention) -> None:
     model, image = Watched(), film()
     drawn = draw_patches(trial(), shape=(SIDE, SIDE), patches=23, generator=seeded_generator(0))
-    logits = null_logits(model, image, intervention, trial(), output=1, draws=drawn, batch_size=10)
+    logits = null_logits(model, image, intervention=intervention, trial=trial(), output=1, draws=drawn, batch_size=10)
     assert model.sizes == [8, 8, 7] and model.training  # dropout was off meanwhile, and is on again
     model.eval()
     expected = []
     for number in range(23):
         parts = (drawn.partner_boxes[number], drawn.destinations[number])
-        changed = edit(image, intervention, Trial(drawn.boxes[number], film(1), *parts))
+        changed = edit_image(image, intervention, trial=Trial(drawn.boxes[number], film(1), *parts))
         expected.append(float(model(changed[None])[0, 1].detach()))
     assert logits.dtype == torch.float32
     np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-5)
@@ -112,23 +112,23 @@ def test_edit_works_through_the_boxes_in_turn(intervention: Intervention) -> Non
     for number in range(2):
         places = Places(BOXES[[number]], partner, *(part[[number]] for part in trial()[2:]))
         expected = intervention(expected, places)
-    assert torch.equal(edit(image[0], intervention, trial()), expected[0])
+    assert torch.equal(edit_image(image[0], intervention, trial=trial()), expected[0])
 
 
 def test_batch_is_halved_when_memory_runs_out() -> None:
     drawn = draw_patches(Trial(BOXES), shape=(SIDE, SIDE), patches=20, generator=seeded_generator(0))
     model, roomy = Watched(limit=3), Watched()
-    found = null_logits(model, film(), MEAN, Trial(BOXES), output=0, draws=drawn, batch_size=10)
+    found = null_logits(model, film(), intervention=MEAN, trial=Trial(BOXES), output=0, draws=drawn, batch_size=10)
     assert model.sizes == [2] * 10
     model.limit = 0
     with pytest.raises(MemoryError):
-        null_logits(model, film(), MEAN, Trial(BOXES), output=0, draws=drawn)
+        null_logits(model, film(), intervention=MEAN, trial=Trial(BOXES), output=0, draws=drawn)
     roomy.load_state_dict(model.state_dict())
-    expected = null_logits(roomy, film(), MEAN, Trial(BOXES), output=0, draws=drawn, batch_size=20)
+    expected = null_logits(roomy, film(), intervention=MEAN, trial=Trial(BOXES), output=0, draws=drawn, batch_size=20)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_batch_size_below_one_is_refused() -> None:
     drawn = draw_patches(Trial(BOXES), shape=(SIDE, SIDE), patches=2, generator=seeded_generator(0))
     with pytest.raises(UsageError, match="the batch size is '0', it must be 1 or more"):
-        null_logits(Watched(), film(), MEAN, Trial(BOXES), output=0, draws=drawn, batch_size=0)
+        null_logits(Watched(), film(), intervention=MEAN, trial=Trial(BOXES), output=0, draws=drawn, batch_size=0)

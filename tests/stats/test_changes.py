@@ -23,13 +23,13 @@ def test_population_change_reproduces_the_published_test() -> None:
     before = np.repeat([2.0, -2.0], 10)
     after = before - np.sign(before) * draw.uniform(1, 5, 20)
     null = before[:, None] + draw.normal(0, 0.1, (20, 1000))
-    found = population_change(before, after, null, persons=range(20), rng=draw, magnitudes=True)
+    found = population_change(before, after, random_logits=null, persons=range(20), rng=draw, magnitudes=True)
     assert found.statistic == 0 and f"{found.p_normal:.2e}" == "8.86e-05"
     assert found.p_exact == found.smallest_p == 2 / 2**20
     assert (found.images, found.persons) == (20, 20)
     assert found.flips.value == np.mean(np.abs(after - before) > 2)
     assert found.median.low < found.median.value < found.median.high
-    signed = population_change(before, after, null, persons=range(20), rng=draw, magnitudes=False)
+    signed = population_change(before, after, random_logits=null, persons=range(20), rng=draw, magnitudes=False)
     assert signed.p_normal > 0.3  # gains and losses cancel
 
 
@@ -38,7 +38,7 @@ def test_persons_are_the_unit() -> None:
     before, after = np.zeros(12), draw.normal(1, 1, 12)
     null = draw.normal(0, 0.1, (12, 50))
     persons = np.repeat(list("abcd"), 3)
-    found = population_change(before, after, null, persons=persons, rng=draw, magnitudes=False)
+    found = population_change(before, after, random_logits=null, persons=persons, rng=draw, magnitudes=False)
     means = (after - null.mean(axis=1)).reshape(4, 3).mean(axis=1)
     assert found.p_exact == pytest.approx(wilcoxon(means, method="exact").pvalue)
     assert (found.images, found.persons, found.smallest_p, found.smallest_effect) == (12, 4, 0.125, None)
@@ -46,7 +46,9 @@ def test_persons_are_the_unit() -> None:
 
 def test_no_change_at_all_is_no_evidence() -> None:
     draw = np.random.default_rng(0)
-    found = population_change(np.ones(9), np.ones(9), np.ones((9, 5)), persons=range(9), rng=draw, magnitudes=True)
+    found = population_change(
+        np.ones(9), np.ones(9), random_logits=np.ones((9, 5)), persons=range(9), rng=draw, magnitudes=True
+    )
     assert (found.p_exact, found.p_normal, found.median.value, found.flips.value) == (1, 1, 0, 0)
     assert found.smallest_effect == 0
 
@@ -54,11 +56,13 @@ def test_no_change_at_all_is_no_evidence() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     draw = np.random.default_rng(0)
     with pytest.raises(DataError, match="0 logits after and 0 before: they must be as many, and at least one"):
-        population_change([], [], np.zeros((0, 3)), persons=[], rng=draw, magnitudes=True)
+        population_change([], [], random_logits=np.zeros((0, 3)), persons=[], rng=draw, magnitudes=True)
     with pytest.raises(DataError, match="2 logits after and 3 before"):
-        population_change([1, 2, 3], [1, 2], np.zeros((3, 3)), persons=list("abc"), rng=draw, magnitudes=True)
+        population_change(
+            [1, 2, 3], [1, 2], random_logits=np.zeros((3, 3)), persons=list("abc"), rng=draw, magnitudes=True
+        )
     with pytest.raises(DataError, match="1 of 2 rows have no person"):
-        population_change([1, 2], [1, 2], np.zeros((2, 3)), persons=["a", ""], rng=draw, magnitudes=True)
+        population_change([1, 2], [1, 2], random_logits=np.zeros((2, 3)), persons=["a", ""], rng=draw, magnitudes=True)
 
 
 def test_differences_are_of_magnitudes_or_signed() -> None:
