@@ -21,7 +21,7 @@ from cxrshort.interventions.contract import Intervention, Places
 from cxrshort.interventions.random_patches import Draws, Trial, draw_patches, null_logits
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.classifier import Classifier, InputSpec
-from cxrshort.registry import load
+from cxrshort.registry import load_entry
 
 from .turns import in_turns
 
@@ -30,7 +30,7 @@ BATCH = 64
 
 def network(name: str, side: int) -> Classifier:
     torch.manual_seed(0)
-    return factory.build(checkpoint.Description("classifier", name, ("COVID-19",), InputSpec(side))).eval()
+    return factory.build_model(checkpoint.Description("classifier", name, ("COVID-19",), InputSpec(side))).eval()
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -64,7 +64,7 @@ def loop(model: nn.Module, image: Tensor, partner: Tensor, draws: Draws) -> list
 def test_null_against_bare_forwards_and_single_images(benchmark, capsys, name, side, patches):
     model = network(name, side)
     image, partner = torch.rand(2, 1, side, side, generator=torch.Generator().manual_seed(0))
-    replace: Intervention = load(INTERVENTIONS, "replace", kind="intervention")
+    replace: Intervention = load_entry(INTERVENTIONS, "replace", kind="intervention")
     edge = side // 10
     trial = Trial(torch.tensor([[3, 3, 3 + edge, 3 + edge]]), partner)
     draws = draw_patches(trial, shape=(side, side), patches=patches, generator=seeded_generator(0))

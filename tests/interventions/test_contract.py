@@ -9,7 +9,7 @@ from cxrshort.errors import DataError, UsageError
 from cxrshort.interventions import INTERVENTIONS
 from cxrshort.interventions.boxes import slide_to_edge
 from cxrshort.interventions.contract import Intervention, Places, present
-from cxrshort.registry import load
+from cxrshort.registry import load_entry
 
 SIDE = 24
 BOXES = torch.tensor([[3, 4, 9, 9], [0, 0, 6, 5], [18, 9, 24, 22], [2, 7, 3, 8], [0, 3, 24, 9]])
@@ -18,8 +18,8 @@ BOXES = torch.tensor([[3, 4, 9, 9], [0, 0, 6, 5], [18, 9, 24, 22], [2, 7, 3, 8],
 
 @pytest.fixture(params=list(INTERVENTIONS))
 def intervention(request: pytest.FixtureRequest) -> Intervention:
-    found: Intervention = load(INTERVENTIONS, request.param, kind="intervention")
-    return found
+    actual: Intervention = load_entry(INTERVENTIONS, request.param, kind="intervention")
+    return actual
 
 
 def films(seed: int = 0, channels: int = 1) -> Tensor:
@@ -112,7 +112,7 @@ def test_boxes_outside_the_image_are_refused(intervention: Intervention, box: li
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    swap: Intervention = load(INTERVENTIONS, "swap", kind="intervention")
+    swap: Intervention = load_entry(INTERVENTIONS, "swap", kind="intervention")
     with pytest.raises(UsageError, match=r"images of shape \(24, 24\) and type torch.float32 cannot be changed"):
         swap(films()[0, 0], places())
     with pytest.raises(UsageError, match=r"cannot be changed"):
@@ -123,7 +123,7 @@ def test_what_does_not_fit_is_refused() -> None:
         swap(films(), places()._replace(boxes=BOXES[:4]))
     with pytest.raises(DataError, match="1 of 5 partner box edges are not within"):
         swap(films(), places()._replace(partner_boxes=torch.cat([BOXES[:4], BOXES[4:] + 20])))
-    move: Intervention = load(INTERVENTIONS, "move", kind="intervention")
+    move: Intervention = load_entry(INTERVENTIONS, "move", kind="intervention")
     with pytest.raises(DataError, match="5 of 5 destination edges are not within"):
         move(films(), places()._replace(destinations=BOXES + SIDE))
 

@@ -6,7 +6,7 @@ import pytest
 from cxrshort.columns import REGION_COLUMNS
 from cxrshort.interventions import FINDERS
 from cxrshort.interventions.markers import MOST, find_markers, marker_boxes
-from cxrshort.registry import load
+from cxrshort.registry import load_entry
 
 SIDE = 128
 NO_LUNGS = np.zeros((SIDE, SIDE), bool)
@@ -84,7 +84,7 @@ def test_table_is_that_of_regions() -> None:
 @pytest.mark.parametrize("name", list(FINDERS))
 def test_every_finder_makes_a_table_of_regions_within_the_image(name: str) -> None:
     """The contract of whatever the table of finders lists."""
-    finder, image, lungs = load(FINDERS, name, kind="finder"), film(), NO_LUNGS.copy()
+    finder, image, lungs = load_entry(FINDERS, name, kind="finder"), film(), NO_LUNGS.copy()
     write(image, 100, 12)
     lungs[40:100, 20:50] = lungs[40:100, 70:100] = True
     table = finder(np.stack([image] * 2), np.stack([lungs] * 2), image_ids=["x/0", "x/1"])

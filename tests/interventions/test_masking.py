@@ -6,13 +6,13 @@ import torch
 from cxrshort.errors import UsageError
 from cxrshort.interventions import MASKINGS
 from cxrshort.interventions.masking import Masking
-from cxrshort.registry import load
+from cxrshort.registry import load_entry
 
 
 @pytest.fixture(params=list(MASKINGS))
 def masking(request: pytest.FixtureRequest) -> Masking:
-    found: Masking = load(MASKINGS, request.param, kind="masking")
-    return found
+    actual: Masking = load_entry(MASKINGS, request.param, kind="masking")
+    return actual
 
 
 def films(channels: int = 1) -> torch.Tensor:
@@ -42,7 +42,7 @@ def test_sham_changes_nothing(masking: Masking) -> None:
 
 
 def test_name_in_the_table_is_its_own(masking: Masking) -> None:
-    assert load(MASKINGS, masking.name, kind="masking") is masking
+    assert load_entry(MASKINGS, masking.name, kind="masking") is masking
 
 
 def test_areas_that_do_not_fit_are_refused(masking: Masking) -> None:

@@ -13,7 +13,7 @@ from cxrshort.interventions import INTERVENTIONS
 from cxrshort.interventions.contract import Intervention, Places
 from cxrshort.interventions.mean import MEAN
 from cxrshort.interventions.random_patches import Trial, draw_patches, edit_image, free_positions, null_logits
-from cxrshort.registry import load
+from cxrshort.registry import load_entry
 
 SIDE = 20
 BOXES = torch.tensor([[2, 3, 6, 6], [12, 3, 17, 5]])
@@ -21,8 +21,8 @@ BOXES = torch.tensor([[2, 3, 6, 6], [12, 3, 17, 5]])
 
 @pytest.fixture(params=list(INTERVENTIONS))
 def intervention(request: pytest.FixtureRequest) -> Intervention:
-    found: Intervention = load(INTERVENTIONS, request.param, kind="intervention")
-    return found
+    actual: Intervention = load_entry(INTERVENTIONS, request.param, kind="intervention")
+    return actual
 
 
 def film(seed: int = 0) -> Tensor:
