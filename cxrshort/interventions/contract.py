@@ -95,13 +95,15 @@ class Intervention:
     Settings: Callable[..., Any] = NoEditSettings
     requires: EditRequirements = EditRequirements()
 
-    def __call__(self, images: Tensor, places: Places, *, settings: Any = None) -> Tensor:
+    def __call__(self, images: Tensor, places: Places, *, settings: Any = None, out: Tensor | None = None) -> Tensor:
         """Return changed copies of images, (N, C, H, W), in float32 whatever autocast is on.
 
         Args:
             images: (N, C, H, W) in [0, 1]; an expanded image is read in place and copied once, on its device.
             places: boxes of any sizes; those of one size are worked on together.
             settings: of ``Settings``; None takes the defaults.
+            out: (N, C, H, W), contiguous, that takes the changed images and is returned, instead of new memory; may be
+                ``images`` itself.
 
         Raises:
             UsageError: something that the intervention requires is missing, or shapes do not fit together.
@@ -115,7 +117,9 @@ class Intervention:
         """
         places = self._required(images, places)
         settings = self.Settings() if settings is None else settings
-        edited = images.clone(memory_format=torch.contiguous_format)
+        if out is None:
+            out = torch.empty(images.shape, dtype=images.dtype, device=images.device)
+        edited = out if out is images else out.copy_(images)
         with torch.autocast(images.device.type, enabled=False):
             for positions in _of_one_size(places):
                 if len(positions) == len(images):

@@ -75,8 +75,11 @@ def edit_image(image: Tensor, intervention: Intervention, *, trial: Trial, setti
         DataError: a box reaches outside its image.
     """
     parts = (None if part is None else part[None] for part in (trial.partner_boxes, trial.destinations))
-    draws = Draws(trial.boxes[None], *parts)
-    return _composed(image, intervention, draws, partner=trial.partner, settings=settings)[0]
+    edited = torch.empty(1, *image.shape, device=image.device)
+    _compose(
+        image, intervention, Draws(trial.boxes[None], *parts), partner=trial.partner, settings=settings, out=edited
+    )
+    return edited[0]
 
 
 def draw_patches(trial: Trial, *, shape: tuple[int, int], patches: int, generator: torch.Generator) -> Draws:
@@ -132,10 +135,13 @@ def null_logits(
     # As even as can be: 1,000 in 16 batches of 62 or 63 rather than 15 of 64 and one of 40.
     size = -(-count // max(1, -(-count // batch_size)))
     with torch.inference_mode(), evaluating(model):
+        # One memory for all batches: pages that are new to the process cost as much as a small network's layer.
+        memory = torch.empty(min(size, count), *image.shape, device=image.device)
         while start < count:
             part = draws.between(start, start + size)
             try:
-                images = _composed(image, intervention, part, partner=trial.partner, settings=settings)
+                images = memory[: len(part.boxes)]
+                _compose(image, intervention, part, partner=trial.partner, settings=settings, out=images)
                 logits.append(model(images)[:, output].float())
                 start += size
                 continue
@@ -149,10 +155,10 @@ def null_logits(
         return torch.cat(logits).cpu() if logits else torch.zeros(0)
 
 
-def _composed(
-    image: Tensor, intervention: Intervention, draws: Draws, *, partner: Tensor | None, settings: Any
-) -> Tensor:
-    """Return a copy of an image for each draw, changed in its boxes, (n, C, H, W)."""
+def _compose(
+    image: Tensor, intervention: Intervention, draws: Draws, *, partner: Tensor | None, settings: Any, out: Tensor
+) -> None:
+    """Write a copy of an image for each draw, changed in its boxes, into ``out``, (n, C, H, W)."""
     count = len(draws.boxes)
     images = image.expand(count, -1, -1, -1)
     partners = None if partner is None else partner.expand(count, -1, -1, -1)
@@ -161,8 +167,7 @@ def _composed(
             None if part is None else part[:, number] for part in (draws.partner_boxes, draws.destinations)
         )
         places = Places(draws.boxes[:, number], partners, partner_boxes, destinations)
-        images = intervention(images, places, settings=settings)
-    return images
+        images = intervention(images, places, settings=settings, out=out)
 
 
 def _random_boxes(

@@ -90,6 +90,13 @@ def test_autocast_and_inference_mode_make_no_difference(intervention: Interventi
     assert torch.equal(edited, intervention(images, where))
 
 
+def test_changed_images_may_be_written_where_the_caller_says(intervention: Intervention) -> None:
+    images, where = films(), places()
+    expected, memory = intervention(images, where), torch.full_like(images, torch.nan)
+    assert intervention(images, where, out=memory) is memory and torch.equal(memory, expected)
+    assert intervention(images, where, out=images) is images and torch.equal(images, expected)
+
+
 def test_no_images_are_no_error(intervention: Intervention) -> None:
     where = places().at(torch.zeros(0, dtype=torch.int64))
     assert intervention(films()[:0], where).shape == (0, 1, SIDE, SIDE)
