@@ -65,7 +65,7 @@ def cut_patches(images: Tensor, boxes: Tensor, *, margin: int = 0) -> Tensor:
     rows = (y0[:, None] + torch.arange(h + 2 * margin, device=images.device)).clamp(0, height - 1)
     columns = (x0[:, None] + torch.arange(w + 2 * margin, device=images.device)).clamp(0, width - 1)
     places = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)[:, None].expand(-1, images.shape[1], -1)
-    return images.flatten(2).gather(2, places).unflatten(2, (h + 2 * margin, w + 2 * margin))
+    return images.flatten(2).gather(2, places).view(*images.shape[:2], h + 2 * margin, w + 2 * margin)
 
 
 def lay_patches(images: Tensor, boxes: Tensor, patches: Tensor) -> None:

@@ -8,6 +8,7 @@ The boxes are written to a table for the user to correct.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +21,10 @@ Box = tuple[int, int, int, int]
 Field = npt.NDArray[np.float32]
 Areas = npt.NDArray[np.bool_]
 
-WIDTHS = (0.12, 0.04)
-"""Largest width of what counts as bright, as shares of the side: a plate with a letter, and the stroke of a letter,
-which stands alone where a plate's width would join it with bone."""
-CONTRASTS = (0.2, 0.35, 0.5)
-"""Brightness above the surroundings from which a pixel counts; a component that runs into a bright edge at one of them
-stands alone at the next."""
+SCALES = ((0.12, (0.2, 0.35, 0.5)), (0.04, (0.35, 0.5)))
+"""Largest width of what counts as bright, as a share of the side (a plate with a letter; the stroke of a letter, which
+stands alone where a plate's width would join it with bone), and the brightness above the surroundings from which a
+pixel counts: a component that runs into a bright edge at one of them stands alone at the next."""
 STEEPEST = 0.30
 """Least difference between neighbouring pixels (3 x 3) at the sharpest tenth of a component."""
 SOLID, SLENDER = 0.8, 2.5
@@ -62,9 +61,9 @@ def marker_boxes(image: Field, lungs: Areas) -> list[Box]:
     steps = ndimage.maximum_filter(image, 3) - ndimage.minimum_filter(image, 3)
     reach = max(1, round(GAP * side))
     found: list[tuple[float, Box]] = []
-    for width in WIDTHS:
+    for width, contrasts in SCALES:
         bright = ndimage.white_tophat(image, size=max(3, round(width * side) | 1))
-        for contrast in CONTRASTS:
+        for contrast in contrasts:
             core = (bright > contrast) & ~lungs
             words, _ = ndimage.label(ndimage.binary_dilation(core, iterations=reach))
             earlier = [box for _, box in found]
@@ -77,7 +76,9 @@ def _meet(first: Box, second: Box) -> bool:
     return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
 
 
-def _components(words: npt.NDArray[np.int32], core: Areas, bright: Field, steps: Field) -> Iterator[tuple[float, Box]]:
+def _components(
+    words: npt.NDArray[np.signedinteger[Any]], core: Areas, bright: Field, steps: Field
+) -> Iterator[tuple[float, Box]]:
     """Yield the contrast and the box of each component of the size and the sharpness of text."""
     side = min(core.shape)
     for number, place in enumerate(ndimage.find_objects(words), start=1):

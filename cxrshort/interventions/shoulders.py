@@ -1,8 +1,8 @@
 """The finder behind ``--preset shoulders``: a box over each lung's apex and clavicle, from the lung masks.
 
-Each box reaches from above a lung's apex to below its clavicle and from the midline to beside the lung, as the region
-``shoulders`` of :mod:`cxrshort.regions` does for both. Right and left are the patient's; the right is on the picture's
-left. What would invalidate the boxes: a film that is mirrored, or lungs of which the apex is not seen.
+Each box reaches from above a lung's apex to below its clavicle and from the midline to beside the lung. Right and left
+are the patient's; the right is on the picture's left. What would invalidate the boxes: a film that is mirrored, or
+lungs of which the apex is not seen.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ Areas = npt.NDArray[np.bool_]
 
 ABOVE = 0.08
 """How far above the apex the box begins, as a share of the height of the image."""
-DEPTH = 0.16
+DEPTH = 0.22
 """How far below the apex it ends, as a share of the height of the lungs."""
 ASIDE = 0.10
 """How far it reaches beside the lung, as a share of the width of the image."""
@@ -50,7 +50,7 @@ def shoulder_boxes(lungs: Areas) -> dict[str, Box]:
         >>> lungs = np.zeros((100, 100), bool)
         >>> lungs[20:70, 20:40] = lungs[20:70, 60:80] = True
         >>> shoulder_boxes(lungs)
-        {'shoulder_right': (10, 12, 50, 28), 'shoulder_left': (50, 12, 90, 28)}
+        {'shoulder_right': (10, 12, 50, 31), 'shoulder_left': (50, 12, 90, 31)}
     """
     height, width = lungs.shape
     columns = np.flatnonzero(lungs.any(axis=0))

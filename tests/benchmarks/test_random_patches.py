@@ -1,8 +1,9 @@
 """The null of random patches against bare forward passes and against a loop of single images, as ratios in one run:
 ``pytest --benchmark-only tests/benchmarks/test_random_patches.py``.
 
-Times are the processor's. A small network of four convolutions at 64 px with 1,000 patches, and ResNet-18 at 224 px with 128, 64 images at a time.
-The loop is what users write: for each patch the image is copied and changed in NumPy, made a tensor and scored alone.
+Times are the processor's. A small network of four convolutions at 64 px with 1,000 patches, and ResNet-18 at 224 px
+with 128, 64 images at a time. The loop is what users write: for each patch the image is copied and changed in NumPy,
+made a tensor and scored alone.
 """
 
 import statistics

@@ -15,12 +15,12 @@ def lungs(*boxes: tuple[int, int, int, int]) -> np.ndarray:
 
 def test_each_box_follows_the_apex_of_its_own_lung() -> None:
     found = shoulder_boxes(lungs((20, 30, 40, 80), (60, 20, 84, 70)))
-    assert found == {"shoulder_right": (10, 22, 52, 38), "shoulder_left": (52, 12, 94, 28)}
+    assert found == {"shoulder_right": (10, 22, 52, 41), "shoulder_left": (52, 12, 94, 31)}
 
 
 def test_boxes_stay_within_the_image() -> None:
     found = shoulder_boxes(lungs((2, 3, 40, 100), (60, 0, 100, 90)))
-    assert found == {"shoulder_right": (0, 0, 51, 19), "shoulder_left": (51, 0, 100, 14)}
+    assert found == {"shoulder_right": (0, 0, 51, 24), "shoulder_left": (51, 0, 100, 20)}
 
 
 def test_table_leaves_out_images_without_lungs() -> None:
@@ -28,7 +28,7 @@ def test_table_leaves_out_images_without_lungs() -> None:
     table = find_shoulders(np.zeros((2, 100, 100), np.float32), areas, image_ids=["x/0", "x/1"])
     assert list(table) == list(REGION_COLUMNS)
     assert table.values.tolist() == [
-        ["x/1", "shoulder_right", 10, 12, 50, 28],
-        ["x/1", "shoulder_left", 50, 12, 90, 28],
+        ["x/1", "shoulder_right", 10, 12, 50, 31],
+        ["x/1", "shoulder_left", 50, 12, 90, 31],
     ]
     assert find_shoulders(np.zeros((1, 100, 100), np.float32), areas[:1], image_ids=["x/0"]).empty
