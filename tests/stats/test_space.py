@@ -55,7 +55,7 @@ def test_a_planted_region_is_found_and_an_even_map_is_not():
 
 
 def test_shifts_keep_their_level_on_smooth_maps_with_a_common_mean():
-    """Of 300 p-values at a nominal 5 %, three standard errors are 3.8 points; tests/studies/spatial_null.py has more."""
+    """Of 300 p-values at a nominal 5 %, three standard errors are 3.8 points; the study spatial_null.py has more."""
     rng = np.random.default_rng(3)
     area = np.zeros((16, 16), bool)
     area[3:8, 4:12] = True
