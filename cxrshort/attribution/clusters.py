@@ -186,7 +186,8 @@ def mean_maps(maps: ArrayLike, groups: pd.DataFrame) -> list[tuple[dict[str, obj
     finite = np.array([bool(np.isfinite(chart).all()) for chart in values], bool)
     means = []
     for key, positions in groups.reset_index(drop=True).groupby(keys, sort=True).indices.items():
-        kept = positions[finite[positions]].astype(np.int64)
+        rows = np.asarray(positions, np.int64)
+        kept = rows[finite[rows]]
         if len(kept):
             names = key if isinstance(key, tuple) else (key,)
             means.append((dict(zip(keys, names, strict=True)), len(kept), _mean(values, kept)))
