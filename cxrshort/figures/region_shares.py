@@ -60,7 +60,9 @@ def draw_region_shares(points: Sequence[SharePoint], path: Path, *, title: str =
     above = 0.5 + (0.2 * (heading.count("\n") + 1) if heading else 0)
     row = max(_ROW, 0.17 * len(groups))
     tall = row * len(regions)
-    figure = new_figure(_LEFT + _WIDTH + 0.55 * len(groups) + 0.35, above + tall + 0.75 + _LINE * (len(groups) + 1) / 2)
+    figure = new_figure(
+        _LEFT + _WIDTH + 0.55 * len(groups) + 0.35, above + tall + 0.62 + _LINE * (len(groups) + 1) // 2
+    )
     if heading:
         write(figure, heading, left=0.15, top=0.12, size=LARGE)
     axes = add_axes(figure, _LEFT, above, width=_WIDTH, height=tall)
