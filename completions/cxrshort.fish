@@ -76,7 +76,7 @@ complete -c cxrshort -n '__fish_seen_subcommand_from train' -l name -x -d 'Last 
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l epochs -x -d 'Number of epochs.'
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l batch-size -x -d 'Images per optimiser step, over all processes.'
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l learning-rate -l lr -x -d 'Initial learning rate.'
-complete -c cxrshort -n '__fish_seen_subcommand_from train' -l weight-decay -x -d 'Weight decay: decoupled (AdamW) or L2 penalty (SGD, Adam).'
+complete -c cxrshort -n '__fish_seen_subcommand_from train' -l weight-decay -x -d 'Weight decay: decoupled (AdamW), L2 penalty (SGD, Adam).'
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l optimizer -x -a 'sgd adam adamw' -d 'sgd, adam or adamw.'
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l schedule -x -a 'constant step milestones cosine plateau one-cycle' -d 'Learning rate schedule: constant, step, milestones, cosine, plateau or one-cycle.'
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l weights -r -a 'none imagenet' -d 'Initial weights: none, imagenet (downloaded) or a file.'

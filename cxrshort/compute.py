@@ -1,4 +1,4 @@
-"""Where and how exactly arithmetic runs: device, precision, threads, determinism.
+"""Device, precision, threads and determinism of computations.
 
 ``--precision auto`` is a fixed rule, never a timing: bf16 where the hardware multiplies bf16 natively (CUDA with native
 bf16, CPUs with AMX-bf16), else fp32.
@@ -54,7 +54,7 @@ class Compute:
 
 
 def choose_compute(device: str = "auto", *, precision: str = "auto", threads: int | None = None) -> Compute:
-    """Turn the command line's words into a setting, and set torch's threads.
+    """Choose device, precision and threads from the options of the command line, and set torch's threads.
 
     Args:
         device: ``"auto"`` (CUDA if there is one, else CPU), ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
@@ -133,7 +133,7 @@ def enough_memory(compute: Compute, *, images: int, hint: str = "") -> Iterator[
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether memory ran out: accelerators have an error of their own, the CPU's allocator has a sentence."""
+    """Return whether memory ran out: accelerators have an error of their own, the CPU's allocator has a sentence."""
     return isinstance(
         error, torch.OutOfMemoryError | MemoryError
     ) or "DefaultCPUAllocator: can't allocate memory" in str(error)
@@ -173,7 +173,7 @@ def seeded_generator(*counters: int, device: str | torch.device = "cpu") -> torc
 
 @contextlib.contextmanager
 def seeded_draws(*counters: int, device: torch.device) -> Iterator[None]:
-    """Make what a network draws on its own, as dropout does, a function of the counters while the block runs.
+    """Seed what a network draws on its own, as dropout does, from the counters while the block runs.
 
     Such draws come from torch's global generators, which are as before afterwards.
     """

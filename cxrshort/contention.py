@@ -46,7 +46,7 @@ _STATISTICS = Path("/proc/stat")
 
 
 class Load(NamedTuple):
-    """Say how much of the cores that this process may use is used by others.
+    """Measure how much of the cores that this process may use other processes use.
 
     Args:
         others: cores, such as 1.0 for one that is always busy.
@@ -58,7 +58,7 @@ class Load(NamedTuple):
 
     @property
     def crowded(self) -> bool:
-        """Say whether training with a thread per core is markedly slower than on a quiet machine."""
+        """Return whether training with a thread per core is markedly slower than on a quiet machine."""
         return self.others > _CROWDED * self.cores
 
     @property
@@ -91,22 +91,22 @@ def _busy_seconds() -> float:
     return busy_ticks(_STATISTICS.read_text().splitlines(), os.sched_getaffinity(0)) / os.sysconf("SC_CLK_TCK")
 
 
-def busy_ticks(statistics: Iterable[str], wanted: Iterable[int]) -> int:
+def busy_ticks(statistics: Iterable[str], core_numbers: Iterable[int]) -> int:
     """Return for how many ticks since its start the system has used some cores.
 
     Args:
         statistics: the lines of /proc/stat; those of a core are user, nice, system, idle, iowait, irq, softirq and
             steal time (proc(5)). Cores count as used while they are neither idle nor waiting for a disk.
-        wanted: numbers of the cores.
+        core_numbers: numbers of the cores.
 
     Example:
         >>> busy_ticks(["cpu 99 0 0 99 0 0 0 0", "cpu0 5 1 2 90 7 0 1 3 0 0", "cpu1 50 0 0 1 0 0 0 0 0 0"], [0])
         12
     """
-    names = {f"cpu{number}" for number in wanted}
+    names = {f"cpu{number}" for number in core_numbers}
     fields = (line.split() for line in statistics)
-    times = ([int(each) for each in values[:8]] for name, *values in filter(None, fields) if name in names)
-    return sum(sum(each) - each[3] - each[4] for each in times)
+    times = ([int(field) for field in values[:8]] for name, *values in filter(None, fields) if name in names)
+    return sum(sum(ticks) - ticks[3] - ticks[4] for ticks in times)
 
 
 def prepare(*, precision: str, threads: int | None) -> str:
@@ -129,7 +129,7 @@ def prepare(*, precision: str, threads: int | None) -> str:
 
 
 def has_amx_bf16() -> bool:
-    """Say whether the processor multiplies bf16 natively (AMX), as Linux lists its features; elsewhere not."""
+    """Return whether the processor multiplies bf16 natively (AMX), as Linux lists its features; elsewhere not."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -148,11 +148,11 @@ class SlowEpochs:
 
         Epochs of under half a minute are too short to be worth a word.
         """
-        self._fastest, times = min(self._fastest, seconds), seconds / min(self._fastest, seconds)
-        load = look() if seconds > 30 and times > 1.5 else None
+        self._fastest = min(self._fastest, seconds)
+        load = look() if seconds > max(30, 1.5 * self._fastest) else None
         if load is None or not load.crowded:
             return ""
         return (
-            f"{load}, and this epoch took {times:.1f} times as long as the fastest; "
+            f"{load}, and this epoch took {seconds / self._fastest:.1f} times as long as the fastest; "
             "Ctrl-C saves a checkpoint, from which --resume continues when they are done"
         )

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cxrshort import columns, places, registry, runs
+from cxrshort import columns, places, runs
 from cxrshort import manifest as manifests
 from cxrshort.errors import DataError
 from cxrshort.images.cache import checksum, open_array
+from cxrshort.json_files import read_record
 from cxrshort.masks.bits import EVERY_BIT
 from cxrshort.masks.file import MaskFile
 
@@ -25,7 +26,7 @@ MASKS = "masks.npy"
 REGIONS = "regions.csv"
 EXCLUDED = "excluded.csv"
 _COLOURS = 3
-_PLACES = ("cache", "cache_row", "mask_row")
+_LOCATION_COLUMNS = ("cache", "cache_row", "mask_row")
 """Columns that say where pixels lie, not what they show."""
 _IDENTITY_DIGITS = 32
 _RECORD: Mapping[str, type] = {"name": str, "dataset_id": str, "folder": str, "recipe": dict}
@@ -54,25 +55,26 @@ class Pixels:
         row: str = "cache_row",
         checksums: str = "pixels_crc32",
     ) -> None:
-        without = manifest["image_id"][manifest["cache_row"].isna() | (manifest["cache"] == "")]
-        if len(without):
+        without_pixels = manifest["image_id"][manifest["cache_row"].isna() | (manifest["cache"] == "")]
+        if len(without_pixels):
             raise DataError(
-                f"{len(without)} images have no pixels, first '{without.iloc[0]}'", "run build-dataset again"
+                f"{len(without_pixels)} images have no pixels, first '{without_pixels.iloc[0]}'",
+                "run build-dataset again",
             )
-        self.known: npt.NDArray[np.bool_] = manifest[row].notna().to_numpy(dtype=bool)
+        self.available: npt.NDArray[np.bool_] = manifest[row].notna().to_numpy(dtype=bool)
         self._names = manifest["image_id"].tolist()
-        folders, numbers = np.unique(manifest["cache"].to_numpy(dtype=str)[self.known], return_inverse=True)
+        folders, numbers = np.unique(manifest["cache"].to_numpy(dtype=str)[self.available], return_inverse=True)
         self._map_of_row = np.full(len(manifest), -1)
-        self._map_of_row[self.known] = numbers
+        self._map_of_row[self.available] = numbers
         self._rows = _integers(manifest[row])
         self._files = [Path(folder) / file for folder in folders]
         self._maps = [_open(path) for path in self._files]
         self._crc32 = _integers(manifest[checksums] if checksums in manifest else pd.Series(pd.NA, manifest.index))
-        self._unread = self.known & (self._crc32 >= 0)
+        self._unread = self.available & (self._crc32 >= 0)
         self._check(folders)
 
     def _check(self, folders: npt.NDArray[Any]) -> None:
-        shapes = {each.shape[1:] for each in self._maps}
+        shapes = {cache.shape[1:] for cache in self._maps}
         if len(shapes) > 1:
             listed = " and ".join(sorted("x".join(map(str, shape)) for shape in shapes))
             raise DataError(
@@ -100,13 +102,13 @@ class Pixels:
             raise DataError(
                 f"the rows lie in {len(self._maps)} caches, and a mask file is of one", "build them as one dataset"
             )
-        whole = self._maps[0].shape
-        return (whole[0], *whole[-2:])
+        shape = self._maps[0].shape
+        return (shape[0], *shape[-2:])
 
     @property
     def unverifiable(self) -> int:
         """Return how many rows have no checksum, so that nobody can tell whether the pixels are theirs."""
-        return int((self.known & (self._crc32 < 0)).sum())
+        return int((self.available & (self._crc32 < 0)).sum())
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -119,16 +121,16 @@ class Pixels:
             DataError: an image has no row in the map; or its row holds something else than when the dataset was built.
         """
         positions = np.asarray(indices, dtype=np.int64)
-        if not self.known[positions].all():
-            name = self._names[positions[~self.known[positions]][0]]
-            raise DataError(f"image '{name}' has no mask", "ask for the others")
+        if not self.available[positions].all():
+            name = self._names[positions[~self.available[positions]][0]]
+            raise DataError(f"image '{name}' has no mask", "select the images that have one")
         if len(self._maps) == 1:
             batch = np.asarray(self._maps[0][self._rows[positions]])
         else:
             batch = np.empty((len(positions), *self.image_shape), np.uint8)
             for number, cache in enumerate(self._maps):
-                here = self._map_of_row[positions] == number
-                batch[here] = cache[self._rows[positions[here]]]
+                in_cache = self._map_of_row[positions] == number
+                batch[in_cache] = cache[self._rows[positions[in_cache]]]
         self._verify(positions, batch)
         return batch
 
@@ -152,11 +154,11 @@ def _integers(column: "pd.Series[Any]") -> npt.NDArray[np.int64]:
 
 
 def _open(path: Path) -> npt.NDArray[np.uint8]:
-    kind, again = "a cache of images", "run build-dataset again with --force"
+    kind, rebuild = "a cache of images", "run build-dataset again with --force"
     missing = "run build-dataset again, or keep the folder where it was"
-    cache = open_array(path, kind=kind, missing=missing, damaged=again)
+    cache = open_array(path, kind=kind, missing=missing, damaged=rebuild)
     if cache.dtype != np.uint8 or cache.ndim not in (3, 4) or (cache.ndim == 4 and cache.shape[1] != _COLOURS):
-        raise DataError(f"'{path}' is not {kind}", again)
+        raise DataError(f"'{path}' is not {kind}", rebuild)
     return cache
 
 
@@ -217,9 +219,9 @@ class Dataset:
             return {"foreground": np.full(len(self.manifest), EVERY_BIT, np.uint8)}
         bits: dict[str, npt.NDArray[np.uint8]] = {}
         for folder in sorted(set(self.manifest["cache"][self.has_mask])) if self.has_mask.any() else []:
-            here = self.has_mask & (self.manifest["cache"] == folder).to_numpy(dtype=bool)
+            in_folder = self.has_mask & (self.manifest["cache"] == folder).to_numpy(dtype=bool)
             for name, bit in _structures(Path(folder)).items():
-                bits.setdefault(name, np.zeros(len(self.manifest), np.uint8))[here] = bit
+                bits.setdefault(name, np.zeros(len(self.manifest), np.uint8))[in_folder] = bit
         return bits
 
     @property
@@ -236,7 +238,7 @@ class Dataset:
     @property
     def labels(self) -> list[str]:
         """Return the label columns."""
-        return manifests.labels(self.manifest)
+        return manifests.label_columns(self.manifest)
 
     def with_mask_file(self, path: Path) -> "Dataset":
         """Return the dataset with the masks of a file in place of its own, one for each row of its cache.
@@ -250,11 +252,11 @@ class Dataset:
 
     def fold(self, split: str, *, replicate: int) -> "Dataset":
         """Return the rows of one fold of one replicate as a dataset of its own."""
-        chosen = manifests.select(self.manifest, split, replicate=replicate, name=self.name)
+        chosen = manifests.select_fold(self.manifest, split, replicate=replicate, name=self.name)
         return replace(self, manifest=chosen.reset_index(drop=True))
 
 
-def load(name: str) -> Dataset:
+def load_dataset(name: str) -> Dataset:
     """Read a dataset that the command line names.
 
     Args:
@@ -265,7 +267,7 @@ def load(name: str) -> Dataset:
         DataError: the manifest breaks a rule, or its images were made in different ways.
     """
     path = None if name == "-" else places.locate_dataset(name)
-    table = manifests.read(manifests.standard_input() if path is None else path)
+    table = manifests.read_manifest(manifests.standard_input() if path is None else path)
     if path is not None:
         table = _beside_own_images(table, path.parent)
     record = _record(table, path)
@@ -293,14 +295,14 @@ def content_id(manifest: pd.DataFrame, recipe: Mapping[str, Any]) -> str:
     often it is built.
 
     Args:
-        manifest: checked rows, as :func:`cxrshort.manifest.read` returns them.
+        manifest: checked rows, as :func:`cxrshort.manifest.read_manifest` returns them.
         recipe: how the pixels were made.
 
     Returns:
         32 hexadecimal digits.
     """
     splits = manifests.split_columns(manifest)
-    names = sorted(str(name) for name in manifest.columns if name not in (*_PLACES, *splits))
+    names = sorted(str(name) for name in manifest.columns if name not in (*_LOCATION_COLUMNS, *splits))
     rows = manifest[names].sort_values("image_id", kind="stable").reset_index(drop=True)
     text = json.dumps([names, dict(recipe)], sort_keys=True, default=str)
     values = pd.util.hash_pandas_object(rows.astype(str), index=False).to_numpy()
@@ -352,65 +354,9 @@ def _with_identity(record: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return the record of a dataset with its identity, which older builds did not write down."""
     if "dataset_id" in record or not (folder / MANIFEST).is_file():
         return record
-    return record | {"dataset_id": content_id(manifests.read(folder / MANIFEST), record.get("recipe", {}))}
+    return record | {"dataset_id": content_id(manifests.read_manifest(folder / MANIFEST), record.get("recipe", {}))}
 
 
 def _run_record(folder: Path) -> dict[str, Any]:
     path = folder / runs.DONE
-    return runs.read_record(path, _RECORD, hint="run build-dataset again") if places.is_file(path) else {}
-
-
-PROBES = {"sex": ("M", "F"), "view": ("AP", "PA")}
-"""Columns that a probe predicts, with the values that read 1 and 0 (DeGrave et al. 2021, Fig. 5)."""
-
-
-def targets(manifest: pd.DataFrame, label: str) -> npt.NDArray[np.float32]:
-    """Return what is to be predicted, (N,) float32, NaN where it is empty.
-
-    Args:
-        manifest: rows of a dataset.
-        label: a label column, ``"sex"`` (M = 1), ``"view"`` (AP = 1), or a column of numbers such as ``"age_years"``
-            or a score.
-
-    Raises:
-        UsageError: there is no such label.
-    """
-    if label in PROBES and label in manifest:
-        one, zero = PROBES[label]
-        return manifest[label].map({one: 1.0, zero: 0.0}).to_numpy(dtype=np.float32, na_value=np.nan)
-    if _is_of_numbers(manifest, label):
-        return pd.to_numeric(manifest[label].replace("", None)).to_numpy(dtype=np.float32, na_value=np.nan)
-    if not manifests.has_label(manifest, label):
-        registry.check_name(manifests.labels(manifest), label, kind="label")
-    return manifest[label].to_numpy(dtype=np.float32, na_value=np.nan)
-
-
-def _is_of_numbers(manifest: pd.DataFrame, name: str) -> bool:
-    """Say whether a column holds numbers: a known one such as an age, or an extra one outside [0, 1], such as a score.
-
-    It looks at this column alone, since a manifest may have thousands, each of them a label.
-    """
-    if name not in manifest or manifests.is_split(name):
-        return False
-    described = columns.BY_NAME.get(name)
-    if described is not None:
-        return described.kind == "number" and _holds_numbers(manifest[name])
-    return not manifests.has_label(manifest, name) and _holds_numbers(manifest[name])
-
-
-def _holds_numbers(column: "pd.Series[Any]") -> bool:
-    text = column.astype(str)
-    filled = text[text != ""]
-    return bool(len(filled)) and bool(pd.to_numeric(filled, errors="coerce").notna().all())
-
-
-def label_matrix(
-    manifest: pd.DataFrame, labels: Sequence[str], *, empty_as: float = float("nan")
-) -> npt.NDArray[np.float32]:
-    """Return the targets of several labels, (N, L) float32, with ``empty_as`` where a label is empty.
-
-    Raises:
-        UsageError: there is no such label.
-    """
-    matrix = np.stack([targets(manifest, label) for label in labels], axis=1)
-    return np.where(np.isnan(matrix), np.float32(empty_as), matrix)
+    return read_record(path, _RECORD, hint="run build-dataset again") if places.is_file(path) else {}

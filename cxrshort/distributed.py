@@ -29,21 +29,21 @@ def with_rank(compute: Compute) -> Compute:
     Raises:
         UsageError: more processes than GPUs, or a device that serves one process only.
     """
-    here, count, local = _environment()
+    process_rank, count, local = _environment()
     if count == 1:
         return compute
     kind = compute.torch_device.type
     if kind == "mps":
         raise UsageError("'mps' serves one process only", "--device cpu, or leave torchrun out")
     if kind != "cuda":
-        return replace(compute, rank=here, processes=count)
+        return replace(compute, rank=process_rank, processes=count)
     if local >= torch.cuda.device_count():
         raise UsageError(
             f"process '{local}' of this machine has no GPU, there are {torch.cuda.device_count()}",
             "lower torchrun's --nproc-per-node",
         )
     torch.cuda.set_device(local)
-    return replace(compute, device=f"cuda:{local}", rank=here, processes=count)
+    return replace(compute, device=f"cuda:{local}", rank=process_rank, processes=count)
 
 
 def _environment() -> tuple[int, int, int]:
@@ -56,11 +56,11 @@ def _environment() -> tuple[int, int, int]:
     if not all(name in os.environ for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")):
         return 0, 1, 0
     try:
-        here, count, local = (int(os.environ.get(name, os.environ["RANK"])) for name in names)
+        process_rank, count, local = (int(os.environ.get(name, os.environ["RANK"])) for name in names)
     except ValueError as error:
         words = ", ".join(f"{name}={os.environ.get(name, '')}" for name in names)
         raise UsageError(f"'{words}' are not the numbers that torchrun sets", "start it with torchrun") from error
-    return here, count, local
+    return process_rank, count, local
 
 
 @contextlib.contextmanager
@@ -90,7 +90,7 @@ def process_group(compute: Compute) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _lost_peers() -> Iterator[None]:
-    """Say in one line what a broken connection between processes means.
+    """Turn a broken connection between processes into one clear error.
 
     Raises:
         WorkFailedError: another process has ended.
@@ -100,11 +100,14 @@ def _lost_peers() -> Iterator[None]:
     except CxrshortError:
         raise
     except RuntimeError as error:
-        raise WorkFailedError(f"process {rank()} has lost the others", "the one that ended first says why") from error
+        raise WorkFailedError(
+            f"process {rank()} has lost its connection to the other processes",
+            "the process that ended first gives the reason",
+        ) from error
 
 
 def all_reduce(tensor: Tensor, compute: Compute) -> Tensor:
-    """Add a tensor up over all processes, in place, and return it; the bytes are the same in all of them."""
+    """Sum a tensor over all processes, in place, and return it; the bytes are the same in all of them."""
     if compute.processes > 1:
         with _lost_peers():
             distributed.all_reduce(tensor)
@@ -114,15 +117,15 @@ def all_reduce(tensor: Tensor, compute: Compute) -> Tensor:
 def any_rank(flags: Tensor, compute: Compute) -> Tensor:
     """Return where any process has a flag, (N,) bool on the CPU; no GPU is waited for."""
     if compute.processes > 1:
-        known = flags.to("cpu", torch.uint8)
+        reduced = flags.to("cpu", torch.uint8)
         with _lost_peers():
-            distributed.all_reduce(known, distributed.ReduceOp.MAX)
-        return known.bool()
+            distributed.all_reduce(reduced, distributed.ReduceOp.MAX)
+        return reduced.bool()
     return flags.bool()
 
 
 def on_first_rank(action: Callable[[], None], compute: Compute) -> None:
-    """Let the first process act while the others wait; what it raises on purpose is raised in all of them."""
+    """Act in the first process while the others wait; what it raises on purpose is raised in all of them."""
     failure = {"kind": "", "message": "", "hint": ""}
     if compute.rank == 0:
         try:
@@ -139,13 +142,13 @@ def on_first_rank(action: Callable[[], None], compute: Compute) -> None:
         raise kind(failure["message"], failure["hint"])
 
 
-def broadcast(words: dict[str, Any]) -> dict[str, Any]:
-    """Return the first process's words in all of them; as JSON, since torch's own way is pickle."""
-    text = torch.frombuffer(bytearray(json.dumps(words).encode()), dtype=torch.uint8)
+def broadcast(message: dict[str, Any]) -> dict[str, Any]:
+    """Return the first process's message in all processes; as JSON, since torch itself would pickle it."""
+    text = torch.frombuffer(bytearray(json.dumps(message).encode()), dtype=torch.uint8)
     length = torch.tensor([len(text)])
     with _lost_peers():
         distributed.broadcast(length, 0)
-        told = text if distributed.get_rank() == 0 else torch.empty(int(length), dtype=torch.uint8)
-        distributed.broadcast(told, 0)
-    heard: dict[str, Any] = json.loads(bytes(told.tolist()))
-    return heard
+        encoded = text if distributed.get_rank() == 0 else torch.empty(int(length), dtype=torch.uint8)
+        distributed.broadcast(encoded, 0)
+    decoded: dict[str, Any] = json.loads(bytes(encoded.tolist()))
+    return decoded

@@ -6,7 +6,7 @@ the exit code that scripts see. The command line shows it; the library never pri
 
 
 class CxrshortError(Exception):
-    """Say what failed and what to do next.
+    """Report what failed and what to do next.
 
     Args:
         message: one sentence, lower case, the offending value in quotes.
@@ -50,6 +50,6 @@ class OutputError(CxrshortError):
 
 
 class ResumableError(CxrshortError):
-    """Report an interruption that left a checkpoint: the same command with ``--resume`` goes on (exit 75)."""
+    """Report an interruption that left a checkpoint: the same command with ``--resume`` continues (exit 75)."""
 
     exit_code = 75

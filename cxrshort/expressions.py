@@ -68,7 +68,7 @@ _INSTEAD = {
 _OPERANDS = ("column", "backticks", "text", "number", "word")
 
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-_PLAIN = re.compile(r"\w[^=!<>()\"'`,]*")
+_BARE_NAME = re.compile(r"\w[^=!<>()\"'`,]*")
 _RESERVED = re.compile(rf"and|or|not|in|{_NUMBER}")
 _TOKEN = (
     r"(?P<space>\s+)"
@@ -83,7 +83,7 @@ _TOKEN = (
 )
 
 
-def select(table: pd.DataFrame, expression: str) -> Bools:
+def select_rows(table: pd.DataFrame, expression: str) -> Bools:
     """Return for which rows an expression holds.
 
     Args:
@@ -99,9 +99,9 @@ def select(table: pd.DataFrame, expression: str) -> Bools:
 
     Example:
         >>> table = pd.DataFrame({"view": ["PA", "AP", ""], "COVID-19": [0.0, 1.0, None]})
-        >>> select(table, 'COVID-19 == 0 and view == "PA"').tolist()
+        >>> select_rows(table, 'COVID-19 == 0 and view == "PA"').tolist()
         [True, False, False]
-        >>> select(table, "empty(view) or COVID-19 > 0.5").tolist()
+        >>> select_rows(table, "empty(view) or COVID-19 > 0.5").tolist()
         [False, True, True]
     """
     if len(expression) > LONGEST:
@@ -116,7 +116,7 @@ def categories(table: pd.DataFrame, expression_or_column: str) -> pd.Series:
     """Return the group of each row: the value of a column, or of several, or whether an expression holds.
 
     Args:
-        table: as for :func:`select`.
+        table: as for :func:`select_rows`.
         expression_or_column: the name of a column, with or without backticks; names joined by commas, whose
             combinations are the groups; else an expression.
 
@@ -136,17 +136,17 @@ def categories(table: pd.DataFrame, expression_or_column: str) -> pd.Series:
         >>> categories(table, "sex,age_years").tolist()
         ['F,17', '']
     """
-    wanted = expression_or_column.strip()
+    text = expression_or_column.strip()
     names = {form: name for name in table.columns for form in (f"`{name}`", str(name))}
-    parts = [each.strip() for each in wanted.split(",")]
-    if wanted in names:
-        texts = _as_texts(table[names[wanted]])
-    elif all(each in names for each in parts):
-        rows = zip(*(_as_texts(table[names[each]]) for each in parts), strict=True)
+    parts = [name.strip() for name in text.split(",")]
+    if text in names:
+        texts = _as_texts(table[names[text]])
+    elif all(name in names for name in parts):
+        rows = zip(*(_as_texts(table[names[name]]) for name in parts), strict=True)
         texts = np.array([",".join(row) if all(row) else "" for row in rows], dtype=object)
     else:
-        texts = np.where(select(table, expression_or_column), "true", "false").astype(object)
-    return pd.Series(texts, index=table.index, name=wanted, dtype=object)
+        texts = np.where(select_rows(table, expression_or_column), "true", "false").astype(object)
+    return pd.Series(texts, index=table.index, name=text, dtype=object)
 
 
 class _Operand(NamedTuple):
@@ -271,7 +271,7 @@ class _Question:
         return result
 
     def _is_number(self, side: _Operand) -> bool:
-        """Say whether a side is a number; a column without any value is nothing in particular."""
+        """Return whether a side is a number; a column without any value is nothing in particular."""
         if side.kind != "column":
             return side.kind == "number"
         return pd.api.types.is_numeric_dtype(self._columns[side.content]) and bool(self._known(side.content).any())
@@ -324,7 +324,7 @@ class _Question:
 
 
 def _token_pattern(names: Iterable[str]) -> re.Pattern[str]:
-    bare = [name for name in names if _PLAIN.fullmatch(name) and not _RESERVED.fullmatch(name)]
+    bare = [name for name in names if _BARE_NAME.fullmatch(name) and not _RESERVED.fullmatch(name)]
     longest_first = sorted(bare, key=len, reverse=True)
     return re.compile(_TOKEN.replace("COLUMNS", "|".join(map(re.escape, longest_first)) or "(?!)"), re.DOTALL)
 
@@ -344,8 +344,8 @@ def _as_texts(column: pd.Series) -> NDArray[np.object_]:
     texts = column.to_numpy(dtype=object, copy=True)
     texts[missing] = ""
     if pd.api.types.is_float_dtype(column):
-        shown = {each: np.format_float_positional(each, trim="-") for each in column[~missing].unique()}
-        return np.array([shown.get(each, "") for each in texts], dtype=object)
+        shown = {number: np.format_float_positional(number, trim="-") for number in column[~missing].unique()}
+        return np.array([shown.get(cell, "") for cell in texts], dtype=object)
     if pd.api.types.infer_dtype(texts, skipna=False) not in ("string", "empty"):
         texts[~missing] = [str(cell) for cell in texts[~missing]]
     return texts

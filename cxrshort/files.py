@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and clear errors where the system refuses to write them."""
+"""Files that appear whole or not at all, their hashes, and clear errors where the system refuses to write them."""
 
 import contextlib
 import errno
@@ -72,6 +72,18 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write ``text``, atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def require_regular(path: Path, *, hint: str = "") -> None:
     """Refuse a pipe, a device or a socket: the first would be waited for, and the second read, without an end.
 
@@ -94,7 +106,7 @@ def _umask() -> int:
 
 
 def is_text(name: str) -> bool:
-    """Say whether a file name is text; one whose bytes are not UTF-8 holds lone surrogates."""
+    """Return whether a file name is text; one whose bytes are not UTF-8 holds lone surrogates."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -109,26 +121,30 @@ def escape(name: str) -> str:
         >>> print(escape("f\udce9.png"))
         f\xe9.png
     """
-    return name if is_text(name) else "".join(each if is_text(each) else _escaped(ord(each)) for each in name)
+    return (
+        name
+        if is_text(name)
+        else "".join(character if is_text(character) else _escaped(ord(character)) for character in name)
+    )
 
 
 def _escaped(code: int) -> str:
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
-def plain(text: str) -> str:
+def shell_safe(text: str) -> str:
     """Return text as part of a name that shells and Makefiles leave alone: letters, digits, ``.``, ``-`` and ``_``.
 
     Commas become ``_`` and equals signs ``-``. Where anything else is lost, digits of a hash tell the text from others.
 
     Example:
-        >>> plain("Edema,Mass"), plain("weight=10"), plain("a/b.pt")
+        >>> shell_safe("Edema,Mass"), shell_safe("weight=10"), shell_safe("a/b.pt")
         ('Edema_Mass', 'weight-10', 'a-b.pt-5032be')
     """
-    kept = re.sub(r"[^\w.-]+", "-", text.replace(",", "_")).strip("-") or "empty"
+    cleaned = re.sub(r"[^\w.-]+", "-", text.replace(",", "_")).strip("-") or "empty"
     if re.fullmatch(r"[^\W_]([^\W_]|[.,=-])*", text):
-        return kept
-    return f"{kept}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+        return cleaned
+    return f"{cleaned}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def shorten(name: str, *, longest: int = 160) -> str:

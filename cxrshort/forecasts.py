@@ -1,4 +1,4 @@
-"""What a dry run can say of any verb: what would become of the output folder, and the room that there is."""
+"""Dry runs: what would become of the output folder, with a forecast of time, memory and disk."""
 
 import resource
 import shutil
@@ -34,7 +34,7 @@ def dry_run(
     """Return what a dry run says.
 
     Args:
-        summary: its JSON document: ``reads``, ``outputs`` (of :func:`foresee`), ``disk_free_mib``, and what is known of
+        summary: its JSON document: ``reads``, ``outputs`` (of :func:`preview_folder`), ``disk_free_mib``, and if known
             ``disk_mib``, ``state_mib``, ``memory_mib``, ``gpu_memory_mib``, ``jobs``, ``images_per_second``, ``device``
             and ``minutes``, ``hours`` or ``hours_of_all_runs``.
         facts: what is to be said of the work itself; those without a text are left out.
@@ -125,10 +125,10 @@ def speed_text(images_per_second: float) -> str:
     return f"{images_per_second:,.1f} images/s" if images_per_second < 10 else f"{images_per_second:,.0f} images/s"
 
 
-def foresee(
+def preview_folder(
     folder: Path, verb: str, *, inputs: Iterable[Path] = (), force: bool, resume: bool | None
 ) -> dict[str, str]:
-    """Return what :func:`cxrshort.runs.start` would do with a folder, for a dry run.
+    """Return what :func:`cxrshort.runs.start_run` would do with a folder, for a dry run.
 
     Args:
         folder: the run folder.
@@ -141,22 +141,22 @@ def foresee(
         ``folder``; ``fate``, one of ``"new"``, ``"replaced"``, ``"resumed"``, ``"complete"`` (``--resume`` finds
         nothing left to do) and ``"refused"``; where it is refused, ``reason`` and ``hint``.
     """
-    done, begun = (folder / runs.DONE).exists(), (folder / runs.UNFINISHED).exists()
+    complete, unfinished = (folder / runs.DONE).exists(), (folder / runs.UNFINISHED).exists()
     fate = {"folder": str(folder), "fate": "new", "reason": "", "hint": ""}
-    if done and resume and not force:
+    if complete and resume and not force:
         return {**fate, "fate": "complete"}
     try:
-        anew = force or resume is None and begun and not done
-        runs.check_free(folder, verb, inputs=inputs, force=anew, resume=bool(resume))
+        overwrite = force or resume is None and unfinished and not complete
+        runs.check_free(folder, verb, inputs=inputs, force=overwrite, resume=bool(resume))
     except OutputError as error:
         return {**fate, "fate": "refused", "reason": error.message, "hint": error.hint}
-    if begun and resume:
+    if unfinished and resume:
         return {**fate, "fate": "resumed"}
-    return {**fate, "fate": "replaced"} if done or begun else fate
+    return {**fate, "fate": "replaced"} if complete or unfinished else fate
 
 
-def foresee_series(parent: Path, verb: str, outputs: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    """Return what would become of the run folders of a series, each from :func:`foresee`, within their parent."""
+def preview_series(parent: Path, verb: str, outputs: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Return what would become of the run folders of a series, from :func:`preview_folder`, within their parent."""
     try:
         runs.check_series(parent, verb)
     except OutputError as error:
@@ -167,7 +167,7 @@ def foresee_series(parent: Path, verb: str, outputs: Sequence[Mapping[str, str]]
 
 def free_disk_mib(folder: Path) -> int:
     """Return the room on the disk on which a folder lies, or will lie."""
-    home = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    home = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     return round(shutil.disk_usage(home).free / 2**20)
 
 

@@ -30,7 +30,7 @@ _SPLIT = re.compile(columns.SPLIT_PREFIX + r"(0|[1-9][0-9]{0,3})")
 _LEAVES = re.compile(r"^\s*[/\\]|^\s*[A-Za-z]:|(?:^|[/\\])\s*\.\.\s*(?:[/\\]|$)|[\x00-\x1f]")
 
 
-def read(source: Path | str | TextIO) -> pd.DataFrame:
+def read_manifest(source: Path | str | TextIO) -> pd.DataFrame:
     """Read and check a manifest.
 
     Args:
@@ -51,7 +51,7 @@ def read(source: Path | str | TextIO) -> pd.DataFrame:
         table = _read_parquet(source)
     else:
         table = _parse(_text_of(source, name), name)
-    return check(_typed(table, name), name)
+    return check_manifest(_typed(table, name), name)
 
 
 def _text_of(source: Path | TextIO, name: str) -> str:
@@ -108,7 +108,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         raise MissingInputError(f"'{path}' does not exist", _MAKE) from error
     except (OSError, ValueError) as error:
         raise DataError(f"'{path}' is not a Parquet table", _MAKE) from error
-    return pd.DataFrame({str(each): table[each].astype(str).where(table[each].notna(), "") for each in table})
+    return pd.DataFrame({str(column): table[column].astype(str).where(table[column].notna(), "") for column in table})
 
 
 def _no_parquet(path: Path) -> UsageError:
@@ -151,7 +151,7 @@ def _is_whole(numbers: pd.Series) -> pd.Series:
     return (numbers >= 0) & (numbers < _EXACT) & (numbers % 1 == 0)
 
 
-def check(manifest: pd.DataFrame, name: str = "manifest.csv") -> pd.DataFrame:
+def check_manifest(manifest: pd.DataFrame, name: str = "manifest.csv") -> pd.DataFrame:
     """Return the manifest if it keeps every rule.
 
     Raises:
@@ -166,25 +166,25 @@ def check(manifest: pd.DataFrame, name: str = "manifest.csv") -> pd.DataFrame:
     _check_values(manifest, name)
     if "path" in manifest:
         path = manifest["path"].dropna()
-        _refuse(path[[leaves_root(each) for each in path.tolist()]], name, "path ", " leaves the root")
+        _refuse(path[[leaves_root(text) for text in path.tolist()]], name, "path ", " leaves the root")
     for column in split_columns(manifest):
         _check_split(manifest, column, name)
     return manifest
 
 
 def _check_header(header: Sequence[str], name: str) -> None:
-    known = {column.casefold(): column for column in columns.BY_NAME}
+    spellings = {column.casefold(): column for column in columns.BY_NAME}
     for column in header:
-        meant = known.get(column.strip().casefold(), column)
-        if column != meant:
-            raise DataError(f"{name}: column {_quote(column)} must be spelled '{meant}'", "rename it in the header")
+        expected = spellings.get(column.strip().casefold(), column)
+        if column != expected:
+            raise DataError(f"{name}: column {_quote(column)} must be spelled '{expected}'", "rename it in the header")
     for described in columns.COLUMNS:
         if described.required and described.name not in header:
             raise DataError(f"{name}: column '{described.name}' is missing", _AGAIN)
 
 
 def _check_values(manifest: pd.DataFrame, name: str) -> None:
-    for column in (each for each in columns.COLUMNS if each.name in manifest):
+    for column in (entry for entry in columns.COLUMNS if entry.name in manifest):
         present = manifest[column.name]
         if column.required:
             empty = present.isna() | (present.astype(str).str.strip() == "")
@@ -195,17 +195,17 @@ def _check_values(manifest: pd.DataFrame, name: str) -> None:
             _refuse(wrong, name, f"column '{column.name}' holds ", f", allowed: {allowed}")
         if column.limits:
             low, high = column.limits
-            known = present.dropna()
-            beyond = known[~known.between(low, high)].drop_duplicates().map("{:g}".format)
+            filled = present.dropna()
+            beyond = filled[~filled.between(low, high)].drop_duplicates().map("{:g}".format)
             _refuse(beyond, name, f"column '{column.name}' holds ", f", allowed: {low:g} to {high:g} {column.unit}")
-    for label in (each for each in columns.LABELS if each in manifest):
-        known = manifest[label].dropna()
-        wrong = known[~known.between(0.0, 1.0)].drop_duplicates().map("{:g}".format)
+    for label in (name for name in columns.LABELS if name in manifest):
+        filled = manifest[label].dropna()
+        wrong = filled[~filled.between(0.0, 1.0)].drop_duplicates().map("{:g}".format)
         _refuse(wrong, name, f"column '{label}' holds ", ", allowed: 0 to 1, or empty")
 
 
 def leaves_root(path: str) -> bool:
-    """Say whether a relative path would point outside the folder that it is relative to, on any system."""
+    """Return whether a relative path would point outside the folder that it is relative to, on any system."""
     return bool(_LEAVES.search(path))
 
 
@@ -217,17 +217,17 @@ def _check_split(manifest: pd.DataFrame, column: str, name: str) -> None:
     mixed = pairs[pairs["person"].duplicated(keep=False)]
     people = mixed["person"].unique().tolist()
     if people:
-        found = [fold for fold in columns.SPLITS if fold in set(mixed["fold"])]
-        where = f"both {found[0]} and {found[1]}" if len(found) == 2 else "more than one fold"
+        shared_folds = [fold for fold in columns.SPLITS if fold in set(mixed["fold"])]
+        where = f"both {shared_folds[0]} and {shared_folds[1]}" if len(shared_folds) == 2 else "more than one fold"
         noun = "patient is" if len(people) == 1 else "patients are"
-        listed = ", ".join(_shown(each) for each in people[:_SHOWN]) + (", ..." if len(people) > _SHOWN else "")
+        listed = ", ".join(_shown(person) for person in people[:_SHOWN]) + (", ..." if len(people) > _SHOWN else "")
         raise DataError(f"{name}: {len(people)} {noun} in {where} of '{column}' ({listed})", "run build-dataset again")
 
 
 def _refuse(wrong: "pd.Series[str]", name: str, before: str, after: str = "") -> None:
     if len(wrong):
-        others = f", and {len(wrong) - 1} more like it" if len(wrong) > 1 else ""
-        raise DataError(f"{name}: {before}{_quote(wrong.iloc[0])}{after}{others}", _AGAIN)
+        further = f", and {len(wrong) - 1} more like it" if len(wrong) > 1 else ""
+        raise DataError(f"{name}: {before}{_quote(wrong.iloc[0])}{after}{further}", _AGAIN)
 
 
 def _quote(value: object) -> str:
@@ -238,10 +238,12 @@ def _shown(value: object) -> str:
     """Return a cell as a terminal may print it: not endless, no control characters."""
     text = str(value)
     text = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
 
 
-def write(manifest: pd.DataFrame, target: Path | TextIO) -> None:
+def write_table(manifest: pd.DataFrame, target: Path | TextIO) -> None:
     """Write a manifest as CSV, or as Parquet where the suffix says so; files are written atomically.
 
     Raises:
@@ -272,13 +274,13 @@ def _compact(manifest: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(compact)
 
 
-def labels(manifest: pd.DataFrame) -> list[str]:
+def label_columns(manifest: pd.DataFrame) -> list[str]:
     """Return the label columns: those outside the column table whose values all lie in [0, 1]."""
     return [name for name in extra_columns(manifest) if _is_label(manifest[name])]
 
 
 def has_label(manifest: pd.DataFrame, name: str) -> bool:
-    """Say whether the manifest has this label, without looking at any other column."""
+    """Return whether the manifest has this label, without looking at any other column."""
     if name not in manifest or name in columns.BY_NAME or is_split(name):
         return False
     return _is_label(manifest[name])
@@ -295,7 +297,7 @@ def extra_columns(manifest: pd.DataFrame) -> list[str]:
 
 
 def is_split(column: str) -> bool:
-    """Say whether a column holds the folds of a replicate: ``split_0``, ``split_1``, ..."""
+    """Return whether a column holds the folds of a replicate: ``split_0``, ``split_1``, ..."""
     return _SPLIT.fullmatch(column) is not None
 
 
@@ -305,7 +307,7 @@ def split_columns(manifest: pd.DataFrame) -> list[str]:
     return sorted(named, key=lambda name: (len(name), name))
 
 
-def select(manifest: pd.DataFrame, split: str, *, replicate: int, name: str = "manifest.csv") -> pd.DataFrame:
+def select_fold(manifest: pd.DataFrame, split: str, *, replicate: int, name: str = "manifest.csv") -> pd.DataFrame:
     """Return the rows of one fold of one replicate; ``split`` ``"all"`` returns every row.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a run may not write over: whatever it reads, and what another verb has made."""
+"""Protection of a run's inputs, and of other verbs' outputs, from being overwritten."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -45,10 +45,10 @@ def _ancestors(path: Path) -> Iterator[object]:
 def _identity(path: Path) -> object:
     """Return what tells a file or folder from all others: its inode; its place where there is nothing yet."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return path.resolve()
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def refuse_other_verb(folder: Path, before: Mapping[str, Any], verb: str) -> None:
@@ -62,8 +62,8 @@ def refuse_other_verb(folder: Path, before: Mapping[str, Any], verb: str) -> Non
     Raises:
         OutputError: with the verb that made it.
     """
-    made = before.get("verb")
-    if not before or made == verb:
+    maker = before.get("verb")
+    if not before or maker == verb:
         return
-    what = f"a run of '{made}'" if isinstance(made, str) else "a run.json that is not of cxrshort"
-    raise OutputError(f"'{folder}' holds {what}, and --force replaces runs of '{verb}' only", _HINT)
+    description = f"a run of '{maker}'" if isinstance(maker, str) else "a run.json that is not of cxrshort"
+    raise OutputError(f"'{folder}' holds {description}, and --force replaces runs of '{verb}' only", _HINT)

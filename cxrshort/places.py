@@ -1,4 +1,4 @@
-"""Where things lie: datasets, downloads, runs, results and caches. Imports nothing heavy."""
+"""Locations of datasets, downloads, runs, results and caches. Imports nothing heavy."""
 
 import os
 from pathlib import Path
@@ -35,8 +35,8 @@ def downloads_root() -> Path:
 
 def cache_root() -> Path:
     """Return the folder of the caches: ``$CXRSHORT_CACHE``, else ``cxrshort`` below the user's cache folder."""
-    if own := os.environ.get("CXRSHORT_CACHE"):
-        return Path(own)
+    if folder := os.environ.get("CXRSHORT_CACHE"):
+        return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cxrshort"
 
 
@@ -48,7 +48,7 @@ def header_caches() -> Path:
 def datasets_on_disk() -> list[str]:
     """Return the names of the datasets that are built."""
     root = datasets_root()
-    return sorted(each.name for each in root.iterdir() if (each / MANIFEST).is_file()) if root.is_dir() else []
+    return sorted(path.name for path in root.iterdir() if (path / MANIFEST).is_file()) if root.is_dir() else []
 
 
 def locate_dataset(name: str) -> Path:
@@ -76,7 +76,7 @@ def locate_dataset(name: str) -> Path:
 
 
 def exists(path: Path) -> bool:
-    """Say whether something is there; a name that the file system does not allow is nothing."""
+    """Return whether something is there; a name that the file system does not allow is nothing."""
     try:
         return path.exists()
     except OSError:
@@ -84,7 +84,7 @@ def exists(path: Path) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """Say whether there is such a file; a name that the file system does not allow is none."""
+    """Return whether there is such a file; a name that the file system does not allow is none."""
     try:
         return path.is_file()
     except OSError:

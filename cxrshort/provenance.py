@@ -1,4 +1,4 @@
-"""Where and with what a run was made, for its run.json."""
+"""Provenance of a run, for its run.json: machine, command line and versions."""
 
 import contextlib
 import os

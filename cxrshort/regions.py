@@ -19,11 +19,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cxrshort import dataset as datasets
 from cxrshort.columns import REGION_COLUMNS
-from cxrshort.dataset import Dataset
+from cxrshort.dataset import REGIONS, Dataset
 from cxrshort.errors import DataError
-from cxrshort.masks.bits import select
+from cxrshort.masks.bits import select_bits
 from cxrshort.tables import read_table
 
 Areas = npt.NDArray[np.bool_]
@@ -49,7 +48,7 @@ class MaskSource(Protocol):
     """Hold a mask field for some or all images of a dataset, as :class:`cxrshort.dataset.Pixels` does."""
 
     @property
-    def known(self) -> Areas:
+    def available(self) -> Areas:
         """Return which images have a mask, (N,)."""
 
     def take(self, indices: Indices) -> npt.NDArray[np.uint8]:
@@ -61,11 +60,11 @@ class RegionBatch(NamedTuple):
 
     Args:
         areas: (N, R, H, W), where each region lies; False everywhere for an unknown one.
-        known: (N, R), whether the region of this image has a source. A known region may be empty: no marker.
+        available: (N, R), whether the region of this image has a source. A known region may be empty: no marker.
     """
 
     areas: Areas
-    known: Areas
+    available: Areas
 
 
 class _Layer(NamedTuple):
@@ -73,12 +72,12 @@ class _Layer(NamedTuple):
 
     Args:
         source: its name, for people.
-        known: (N,) the images that it knows.
+        available: (N,) the images that it knows.
         draw: takes positions of known images, (n,), and returns their areas, (n, H, W).
     """
 
     source: str
-    known: Areas
+    available: Areas
     draw: Callable[[Indices], Areas]
 
 
@@ -100,12 +99,12 @@ class Regions:
         return self._count
 
     @functools.cached_property
-    def known(self) -> Areas:
+    def available(self) -> Areas:
         """Return which regions have a source, (N, R), before any mask is read."""
         empty = np.zeros(self._count, bool)
         return np.stack(
             [
-                functools.reduce(np.logical_or, (each.known for each in self._layers[name]), empty)
+                functools.reduce(np.logical_or, (layer.available for layer in self._layers[name]), empty)
                 for name in self.names
             ],
             axis=1,
@@ -115,16 +114,16 @@ class Regions:
         """Return the regions of these images; memory is that of R masks of one byte per pixel for each."""
         positions = np.asarray(indices, dtype=np.int64)
         areas = np.zeros((len(positions), len(self.names), *self.image_shape), bool)
-        known = np.zeros(areas.shape[:2], bool)
+        available = np.zeros(areas.shape[:2], bool)
         for number, name in enumerate(self.names):
             for layer in self._layers[name]:
-                here = np.flatnonzero(~known[:, number] & layer.known[positions])
-                if len(here):
-                    areas[here, number] = layer.draw(positions[here])
+                matching = np.flatnonzero(~available[:, number] & layer.available[positions])
+                if len(matching):
+                    areas[matching, number] = layer.draw(positions[matching])
                     # Nothing follows from lungs that are empty, and lungs of which nothing is seen are no lungs.
                     needs_area = name in ANATOMY
-                    known[here, number] = areas[here, number].any(axis=(1, 2)) if needs_area else True
-        return RegionBatch(areas, known)
+                    available[matching, number] = areas[matching, number].any(axis=(1, 2)) if needs_area else True
+        return RegionBatch(areas, available)
 
     def sources(self) -> pd.DataFrame:
         """Return how many images each region has from each source: ``region``, ``source``, ``images``.
@@ -133,12 +132,12 @@ class Regions:
         """
         rows = []
         for name in self.names:
-            left = np.ones(self._count, bool)
+            remaining = np.ones(self._count, bool)
             for layer in self._layers[name]:
-                here = left & layer.known
-                left &= ~here
-                rows.append((name, layer.source, int(here.sum())))
-            rows.append((name, "none", int(left.sum())))
+                from_layer = remaining & layer.available
+                remaining &= ~from_layer
+                rows.append((name, layer.source, int(from_layer.sum())))
+            rows.append((name, "none", int(remaining.sum())))
         table = pd.DataFrame(rows, columns=["region", "source", "images"])
         return table[table["images"] > 0].reset_index(drop=True)
 
@@ -166,19 +165,21 @@ def of(
     count = len(data.manifest)
     height, width = data.pixels.image_shape[-2:]
     shape = (height, width)
-    given = _box_layers(boxes, data, shape, "given boxes") if boxes is not None else {}
-    own = _box_layers(boxes_of(data), data, shape, "regions.csv")
+    user_boxes = _box_layers(boxes, data, shape, "given boxes") if boxes is not None else {}
+    dataset_boxes = _box_layers(boxes_of(data), data, shape, "regions.csv")
     structures = _structure_layers(data)
-    extra = dict.fromkeys([*structures, *given, *own])
-    layers: dict[str, list[_Layer]] = {name: [] for name in (*NAMES, *(each for each in extra if each not in NAMES))}
+    extra = dict.fromkeys([*structures, *user_boxes, *dataset_boxes])
+    layers: dict[str, list[_Layer]] = {
+        name: [] for name in (*NAMES, *(region for region in extra if region not in NAMES))
+    }
     for name in layers:
-        layers[name] += given.get(name, [])
+        layers[name] += user_boxes.get(name, [])
         if name == "lungs" and masks is not None:
             layers[name].append(_Layer("given masks", _fitting(masks, count), _mask_drawer(masks, 255)))
         layers[name] += structures.get(name, [])
         if name == "lungs" and segmenter is not None:
             layers[name].append(_Layer("segmenter", _fitting(segmenter, count), _mask_drawer(segmenter, 255)))
-        layers[name] += own.get(name, [])
+        layers[name] += dataset_boxes.get(name, [])
     if average:
         everywhere = np.ones(count, bool)
         for name, area in atlas(shape).items():
@@ -196,13 +197,13 @@ def _fitting(masks: MaskSource, count: int) -> Areas:
     Raises:
         DataError: it is of another number of images.
     """
-    if len(masks.known) != count:
-        raise DataError(f"{len(masks.known)} masks were given for {count} images", "give one for each image")
-    return masks.known
+    if len(masks.available) != count:
+        raise DataError(f"{len(masks.available)} masks were given for {count} images", "give one for each image")
+    return masks.available
 
 
 def _mask_drawer(masks: MaskSource, bits: int) -> Callable[[Indices], Areas]:
-    return lambda indices: select(masks.take(indices), bits)
+    return lambda indices: select_bits(masks.take(indices), bits)
 
 
 def _same_area(area: Areas) -> Callable[[Indices], Areas]:
@@ -252,7 +253,7 @@ def boxes_of(data: Dataset) -> pd.DataFrame:
     height, width = data.pixels.image_shape[-2:]
     parts = [pd.DataFrame(columns=list(REGION_COLUMNS))]
     for folder, rows in data.manifest.groupby("cache", sort=True):
-        path = Path(str(folder)) / datasets.REGIONS
+        path = Path(str(folder)) / REGIONS
         if path.is_file():
             boxes = read_boxes(path, shape=(height, width))
             parts.append(boxes[boxes["image_id"].isin(rows["image_id"])])
@@ -262,23 +263,26 @@ def boxes_of(data: Dataset) -> pd.DataFrame:
 def _box_layers(boxes: pd.DataFrame, data: Dataset, shape: tuple[int, int], source: str) -> dict[str, list[_Layer]]:
     """Return a layer for each region that has boxes, and for each that is made of several."""
     position = {name: number for number, name in enumerate(data.manifest["image_id"])}
-    found: dict[str, dict[int, list[tuple[int, ...]]]] = {}
+    boxes_by_region: dict[str, dict[int, list[tuple[int, ...]]]] = {}
     for name, region, *edges in boxes[list(REGION_COLUMNS)].itertuples(index=False, name=None):
         if name in position:
-            found.setdefault(str(region), {}).setdefault(position[name], []).append(tuple(map(int, edges)))
+            boxes_by_region.setdefault(str(region), {}).setdefault(position[name], []).append(tuple(map(int, edges)))
     for whole, (parts, least) in _PARTS.items():
-        listed = [found[part] for part in parts if part in found]
-        for row in sorted({row for each in listed for row in each}):
-            having = [each[row] for each in listed if row in each]
-            if len(having) >= least and row not in found.get(whole, {}):
-                found.setdefault(whole, {})[row] = [box for part in having for box in part]
-    return {name: [_Layer(source, _at(rows, len(position)), _box_drawer(rows, shape))] for name, rows in found.items()}
+        listed = [boxes_by_region[part] for part in parts if part in boxes_by_region]
+        for row in sorted({row for rows_of_part in listed for row in rows_of_part}):
+            outlined = [rows_of_part[row] for rows_of_part in listed if row in rows_of_part]
+            if len(outlined) >= least and row not in boxes_by_region.get(whole, {}):
+                boxes_by_region.setdefault(whole, {})[row] = [box for part in outlined for box in part]
+    return {
+        name: [_Layer(source, _at(rows, len(position)), _box_drawer(rows, shape))]
+        for name, rows in boxes_by_region.items()
+    }
 
 
 def _at(rows: Mapping[int, object], count: int) -> Areas:
-    known = np.zeros(count, bool)
-    known[list(rows)] = True
-    return known
+    available = np.zeros(count, bool)
+    available[list(rows)] = True
+    return available
 
 
 def _box_drawer(rows: Mapping[int, Sequence[tuple[int, ...]]], shape: tuple[int, int]) -> Callable[[Indices], Areas]:
@@ -295,7 +299,7 @@ def _box_drawer(rows: Mapping[int, Sequence[tuple[int, ...]]], shape: tuple[int,
 def _add_derived(layers: dict[str, list[_Layer]], shape: tuple[int, int], count: int) -> None:
     """Add mediastinum, shoulders and diaphragm as they follow from the lungs, where nothing else knows them."""
     basis = Regions(shape, count, {name: list(layers[name]) for name in ("lungs", "heart")})
-    lungs_known = basis.known[:, 0]
+    lungs_available = basis.available[:, 0]
 
     def drawer(name: str) -> Callable[[Indices], Areas]:
         def draw(indices: Indices) -> Areas:
@@ -305,7 +309,7 @@ def _add_derived(layers: dict[str, list[_Layer]], shape: tuple[int, int], count:
         return draw
 
     for name in ("mediastinum", "shoulders", "diaphragm"):
-        layers[name].append(_Layer("derived from lungs", lungs_known, drawer(name)))
+        layers[name].append(_Layer("derived from lungs", lungs_available, drawer(name)))
 
 
 def derived(lungs: Areas, heart: Areas) -> dict[str, Areas]:
@@ -322,22 +326,22 @@ def derived(lungs: Areas, heart: Areas) -> dict[str, Areas]:
         heart: (N, H, W); empty where unknown.
     """
     count, height, width = lungs.shape
-    made = {name: np.zeros(lungs.shape, bool) for name in ("mediastinum", "shoulders", "diaphragm")}
+    regions = {name: np.zeros(lungs.shape, bool) for name in ("mediastinum", "shoulders", "diaphragm")}
     below = _filled(lungs, axis=1) & ~_filled(lungs[:, ::-1], axis=1)[:, ::-1]
     for step in range(1, max(1, round(0.06 * height)) + 1):
-        made["diaphragm"][:, step:] |= lungs[:, :-step]
-    made["diaphragm"] &= below
+        regions["diaphragm"][:, step:] |= lungs[:, :-step]
+    regions["diaphragm"] &= below
     between = _filled(lungs, axis=2) & _filled(lungs[:, :, ::-1], axis=2)[:, :, ::-1]
-    made["mediastinum"] = between & ~lungs & ~heart & ~below
-    for each in range(count):
-        rows, columns = np.flatnonzero(lungs[each].any(axis=1)), np.flatnonzero(lungs[each].any(axis=0))
+    regions["mediastinum"] = between & ~lungs & ~heart & ~below
+    for index in range(count):
+        rows, columns = np.flatnonzero(lungs[index].any(axis=1)), np.flatnonzero(lungs[index].any(axis=0))
         if len(rows):
             top = max(0, rows[0] - round(0.08 * height))
             end = rows[0] + max(1, round(0.16 * (rows[-1] + 1 - rows[0])))
             aside = round(0.10 * width)
-            made["shoulders"][each, top:end, max(0, columns[0] - aside) : columns[-1] + 1 + aside] = True
-    made["shoulders"] &= ~lungs
-    return made
+            regions["shoulders"][index, top:end, max(0, columns[0] - aside) : columns[-1] + 1 + aside] = True
+    regions["shoulders"] &= ~lungs
+    return regions
 
 
 def _filled(areas: Areas, *, axis: int) -> Areas:

@@ -26,7 +26,7 @@ class Entry:
     summary: str
 
 
-def load(table: Mapping[str, Entry], name: str, *, kind: str) -> Any:
+def load_entry(table: Mapping[str, Entry], name: str, *, kind: str) -> Any:
     """Import the thing that a table calls ``name``.
 
     Args:
@@ -58,12 +58,12 @@ def check_name(names: Iterable[str], name: str, *, kind: str, list_all: str = ""
     Raises:
         UsageError: ``name`` is not one of ``names``.
     """
-    known = list(names)
-    if name in known:
+    allowed = list(names)
+    if name in allowed:
         return
-    proposal = nearest(known, name)
-    every = f"{list_all} lists them" if list_all else f"one of: {', '.join(known)}"
-    hint = f"did you mean '{proposal}'?" if proposal else every
+    proposal = nearest(allowed, name)
+    listing = f"{list_all} lists them" if list_all else f"one of: {', '.join(allowed)}"
+    hint = f"did you mean '{proposal}'?" if proposal else listing
     raise UsageError(f"'{name}' is not a known {kind}", hint)
 
 
@@ -74,6 +74,6 @@ def nearest(names: Iterable[str], name: str, *, cutoff: float = CLOSE) -> str | 
         >>> nearest(["Pneumonia", "Edema"], "edemma"), nearest(["Pneumonia", "Edema"], "Hernia")
         ('Edema', None)
     """
-    known = list(names)
-    close = difflib.get_close_matches(name.lower(), [each.lower() for each in known], n=1, cutoff=cutoff)
-    return next((each for each in known if close and each.lower() == close[0]), None)
+    candidates = list(names)
+    close = difflib.get_close_matches(name.lower(), [candidate.lower() for candidate in candidates], n=1, cutoff=cutoff)
+    return next((candidate for candidate in candidates if close and candidate.lower() == close[0]), None)

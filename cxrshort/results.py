@@ -1,4 +1,4 @@
-"""What a verb returns: numbers for programs, what people see of them, and where everything was written."""
+"""Results of a verb: a summary for programs, blocks to print, and the output folder."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,14 +8,14 @@ from typing import Any, Literal
 Loudness = Literal["quiet", "usual", "verbose"]
 ALWAYS: tuple[Loudness, ...] = ("quiet", "usual", "verbose")
 BRIEF: tuple[Loudness, ...] = ("quiet", "usual")
-USUAL: tuple[Loudness, ...] = ("usual",)
+DEFAULT: tuple[Loudness, ...] = ("usual",)
 VERBOSE: tuple[Loudness, ...] = ("verbose",)
 UNLESS_QUIET: tuple[Loudness, ...] = ("usual", "verbose")
 
 
 @dataclass(frozen=True)
 class Column:
-    """Say which value of a row stands in a column, and how it is printed.
+    """Describe a column of a table: its heading, the value that it shows, and how that is printed.
 
     Args:
         heading: above the column.

@@ -2,14 +2,10 @@
 
 A verb writes into one folder. ``run.json`` comes last: a folder whose ``run.json`` says ``done`` is complete. While the
 work goes on, ``unfinished.json`` stands in its place, so that ``--resume`` can tell what was begun.
-
-Longer than other modules, since starting, sharing, resuming, replacing and finishing a run are one set of states.
 """
 
 import contextlib
-import hashlib
 import json
-import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from cxrshort import locks, overwriting, provenance
 from cxrshort.errors import DataError, MissingInputError, OutputError, UsageError
-from cxrshort.files import TEMPORARY, atomic, escape, require_regular, writing
+from cxrshort.files import TEMPORARY, escape, sha256, writing
+from cxrshort.json_files import finite_values, json_values, read_json, read_record, write_json
 
 if TYPE_CHECKING:  # torch is not on the way of light commands
     from cxrshort.compute import Compute
@@ -31,11 +28,8 @@ LOG = "log.jsonl"
 SERIES = "series"
 """Where run.json names the folders of the runs that a series is made of."""
 
-_KINDS: Mapping[type, str] = {str: "text", dict: "an object", list: "a list"}
 _LISTED = 6
 """Arguments that a message names."""
-_SHOWN = 60
-"""Characters of a wrong value that a message shows."""
 
 
 @dataclass
@@ -75,15 +69,20 @@ class Run:
 
     def note(self) -> None:
         """Write down in ``unfinished.json`` what was begun."""
-        begun = {"verb": self.verb, "arguments": self.arguments, "started": self.started, "outputs": sorted(self.names)}
-        write_json(self.folder / UNFINISHED, begun)
+        unfinished = {
+            "verb": self.verb,
+            "arguments": self.arguments,
+            "started": self.started,
+            "outputs": sorted(self.names),
+        }
+        write_json(self.folder / UNFINISHED, unfinished)
 
     def log(self, event: Mapping[str, Any]) -> None:
         """Append one event as one line of ``log.jsonl``; the first of several processes does so for all."""
         if self.read_only:
             return
         with writing(self.path(LOG)), self.path(LOG).open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(_finite(event)) + "\n")
+            stream.write(json.dumps(finite_values(event)) + "\n")
 
     def finish(self, facts: Mapping[str, Any] | None = None) -> None:
         """Write ``run.json`` with the run's provenance and ``facts``; the folder is then complete."""
@@ -109,7 +108,7 @@ class Run:
     def _take_place(self, staging: Path) -> None:
         """Put the complete files of this run in the place of an earlier one's; each of them is the old or the new."""
         with writing(self.folder):
-            earlier = _outputs(_record(self.folder / DONE)) - {each.name for each in staging.iterdir()}
+            earlier = _outputs(_record(self.folder / DONE)) - {path.name for path in staging.iterdir()}
             # From here on the folder counts as unfinished, and knows its outputs if this is cut short.
             (self.folder / DONE).replace(self.folder / UNFINISHED)
             replace(self, names=self.names | earlier, staging=None).note()
@@ -117,13 +116,13 @@ class Run:
                 if (target := self.folder / path.name).is_dir():
                     _remove([target])
                 path.replace(target)
-            _remove(each for each in self.folder.iterdir() if each.name in earlier)
+            _remove(path for path in self.folder.iterdir() if path.name in earlier)
             staging.rmdir()
         self.staging = None
 
 
 @contextlib.contextmanager
-def opened(
+def open_run(
     folder: Path,
     verb: str,
     *,
@@ -136,14 +135,14 @@ def opened(
     """Open a run folder for this process alone, or for the first of several, while the block runs.
 
     Args:
-        folder: as for :func:`start`.
-        verb: as for :func:`start`.
-        arguments: as for :func:`start`.
-        inputs: as for :func:`start`.
+        folder: as for :func:`start_run`.
+        verb: as for :func:`start_run`.
+        arguments: as for :func:`start_run`.
+        inputs: as for :func:`start_run`.
         compute: the processes that work on the run; None for a plain process. What the first one refuses is raised in
             all of them.
-        force: as for :func:`start`.
-        resume: as for :func:`start`.
+        force: as for :func:`start_run`.
+        resume: as for :func:`start_run`.
 
     Yields:
         The run; a read-only one in all processes but the first.
@@ -153,7 +152,7 @@ def opened(
         OutputError: the folder holds something else or an input, cannot be written, or another process is writing it.
     """
     run = Run(folder, verb, json_values(arguments), read_only=True)
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as stack:
 
         def begin() -> None:
             nonlocal run
@@ -161,8 +160,8 @@ def opened(
                 if not (folder / UNFINISHED).exists():
                     check_free(folder, verb, inputs=(inputs or {}).values(), force=force, resume=bool(resume))
                     folder.mkdir(parents=True, exist_ok=True)
-                held.enter_context(locks.only_writer(folder))
-            run = start(folder, verb, arguments=arguments, inputs=inputs, force=force, resume=resume)
+                stack.enter_context(locks.only_writer(folder))
+            run = start_run(folder, verb, arguments=arguments, inputs=inputs, force=force, resume=resume)
 
         if compute is None or compute.processes == 1:
             begin()
@@ -177,7 +176,7 @@ def opened(
                 _remove([run.staging])
 
 
-def start(
+def start_run(
     folder: Path,
     verb: str,
     *,
@@ -186,23 +185,23 @@ def start(
     force: bool = False,
     resume: bool | None = False,
 ) -> Run:
-    """Open a run folder for writing, without a lock; :func:`opened` is the way for a whole run.
+    """Open a run folder for writing, without a lock; :func:`open_run` is the way for a whole run.
 
     Args:
         folder: the run folder; made when it is not there.
         verb: the command that writes it.
         arguments: what the user asked for.
         inputs: what is read, by name; the sha256 of files is recorded.
-        force: begin anew in a folder that holds an earlier run of the same verb.
-        resume: go on in a folder whose run was interrupted; None for a verb that cannot. Its unfinished run is worth
-            nothing and is begun anew, and with ``force`` an earlier result stays until the new one is complete.
+        force: start over in a folder that holds an earlier run of the same verb.
+        resume: continue in a folder whose run was interrupted; None for a verb that cannot. Its unfinished run is worth
+            nothing and is started over, and with ``force`` an earlier result stays until the new one is complete.
 
     Raises:
         UsageError: both ``force`` and ``resume``.
         OutputError: the folder holds something else or an input, or cannot be written.
     """
     if force and resume:
-        raise UsageError("--force begins anew and --resume goes on", "give one of them")
+        raise UsageError("--force starts over and --resume continues", "give one of them")
     staged = force and resume is None and (folder / DONE).exists()
     if resume is None:
         force = force or (folder / UNFINISHED).exists() and not (folder / DONE).exists()
@@ -211,11 +210,11 @@ def start(
         folder.mkdir(parents=True, exist_ok=True)
         if force and not staged:
             _clear(folder)
-        _remove(each for each in folder.iterdir() if TEMPORARY.fullmatch(each.name))
-    begun = _record(folder / UNFINISHED) if resume and not force else {}
-    if begun.get("verb", verb) != verb:
-        raise OutputError(f"'{folder}' holds an unfinished run of '{begun['verb']}'", "choose another --out")
-    run = Run(folder, verb, json_values(arguments), _hashes(inputs or {}), _now(), _outputs(begun))
+        _remove(path for path in folder.iterdir() if TEMPORARY.fullmatch(path.name))
+    unfinished = _record(folder / UNFINISHED) if resume and not force else {}
+    if unfinished.get("verb", verb) != verb:
+        raise OutputError(f"'{folder}' holds an unfinished run of '{unfinished['verb']}'", "choose another --out")
+    run = Run(folder, verb, json_values(arguments), _hashes(inputs or {}), _now(), _outputs(unfinished))
     if staged:
         run.staging = folder / f".staging.{os.getpid()}.tmp"  # removed by the next run, should this one be killed
         with writing(folder):
@@ -228,7 +227,7 @@ def start(
 def start_series(folder: Path, verb: str, *, arguments: Mapping[str, Any], inputs: Mapping[str, Path]) -> Run:
     """Begin a series of runs, each in a folder of its own within ``folder``, which are no outputs of the series.
 
-    Only ``run.json`` is written, by ``finish``; that of an earlier series is removed, since its runs are made anew.
+    Only ``run.json`` is written, by ``finish``; that of an earlier series is removed, since its runs are made again.
 
     Args:
         folder: the parent of the run folders; made when it is not there.
@@ -257,7 +256,7 @@ def check_series(folder: Path, verb: str) -> None:
         raise OutputError(f"'{folder}' holds a run of '{before.get('verb')}', not a series", "choose another --out")
 
 
-def share(
+def share_folder(
     folder: Path,
     verb: str,
     *,
@@ -287,14 +286,14 @@ def share(
         folder.mkdir(parents=True, exist_ok=True)
     if (folder / DONE).exists():
         return
-    begun = _record(folder / UNFINISHED)
-    if begun and output not in _outputs(begun) and not force:
+    unfinished = _record(folder / UNFINISHED)
+    if unfinished and output not in _outputs(unfinished) and not force:
         check_free(folder, verb, force=False, resume=False)
-    if output not in _outputs(begun):
-        Run(folder, verb, json_values(arguments), {}, _now(), {*_outputs(begun), output}).note()
+    if output not in _outputs(unfinished):
+        Run(folder, verb, json_values(arguments), {}, _now(), {*_outputs(unfinished), output}).note()
 
 
-def finished(folder: Path, *, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+def finished_summary(folder: Path, *, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the summary of a complete run of the same arguments: what ``--resume`` finds when nothing is left to do.
 
     Raises:
@@ -302,18 +301,18 @@ def finished(folder: Path, *, arguments: Mapping[str, Any]) -> dict[str, Any] | 
     """
     if not (folder / DONE).exists():
         return None
-    record = read_record(folder / DONE, {"arguments": dict, "summary": dict}, hint="--force begins anew")
+    record = read_record(folder / DONE, {"arguments": dict, "summary": dict}, hint="--force starts over")
     before, now = dict(record.get("arguments", {})), json_values(arguments)
     changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
     if changed:
         listed = ", ".join(f"{name} was '{before.get(name)}' and is '{now.get(name)}'" for name in changed[:_LISTED])
         listed += f", and {len(changed) - _LISTED} more" if len(changed) > _LISTED else ""
-        raise UsageError(f"'{folder}' is complete and was made otherwise: {listed}", "--force begins anew")
+        raise UsageError(f"'{folder}' is complete and was made with other arguments: {listed}", "--force starts over")
     return dict(record.get("summary", {}))
 
 
 def check_free(folder: Path, verb: str, *, inputs: Iterable[Path] = (), force: bool, resume: bool) -> None:
-    """Refuse a folder in which a run cannot be started, or gone on with.
+    """Refuse a folder in which a run cannot be started or continued.
 
     Raises:
         OutputError: it holds something else, or an input of the run.
@@ -327,13 +326,13 @@ def check_free(folder: Path, verb: str, *, inputs: Iterable[Path] = (), force: b
         raise OutputError(f"'{folder}' exists already", "--force overwrites it, --out writes elsewhere")
     unfinished = (folder / UNFINISHED).exists()
     if unfinished and not (force or resume):
-        raise OutputError(f"'{folder}' holds an unfinished run", "--resume continues it, --force begins anew")
+        raise OutputError(f"'{folder}' holds an unfinished run", "--resume continues it, --force starts over")
     if unfinished or (folder / DONE).exists():
         if force:
             overwriting.refuse_other_verb(folder, _record(folder / DONE) or _record(folder / UNFINISHED), verb)
         return
     foreign = sorted(
-        name for each in folder.iterdir() if not TEMPORARY.fullmatch(name := each.name) and name != locks.LOCK
+        name for path in folder.iterdir() if not TEMPORARY.fullmatch(name := path.name) and name != locks.LOCK
     )
     if foreign:
         raise OutputError(
@@ -342,8 +341,8 @@ def check_free(folder: Path, verb: str, *, inputs: Iterable[Path] = (), force: b
         )
 
 
-def silent(event: Mapping[str, Any]) -> None:
-    """Take a report and say nothing: the first of several processes speaks for all."""
+def ignore_event(event: Mapping[str, Any]) -> None:
+    """Ignore an event: of several processes, only the first one reports."""
     del event
 
 
@@ -353,7 +352,7 @@ def _clear(folder: Path) -> None:
         # From here on the folder counts as unfinished, and still knows its outputs if this is cut short.
         (folder / DONE).replace(folder / UNFINISHED)
     outputs = _outputs(_record(folder / UNFINISHED))
-    _remove(each for each in folder.iterdir() if each.name in outputs)
+    _remove(path for path in folder.iterdir() if path.name in outputs)
 
 
 def _remove(paths: Iterable[Path]) -> None:
@@ -365,7 +364,7 @@ def _remove(paths: Iterable[Path]) -> None:
 
 
 def _record(path: Path) -> dict[str, Any]:
-    """Return what a record says; a damaged one says nothing, and must not stand in the way of beginning anew."""
+    """Return what a record says; a damaged one says nothing, and must not prevent a new start."""
     try:
         return read_json(path) if path.exists() else {}
     except (DataError, MissingInputError):
@@ -379,78 +378,7 @@ def _hashes(inputs: Mapping[str, Path]) -> dict[str, str]:
 
 def _outputs(record: Mapping[str, Any]) -> set[str]:
     listed = record.get("outputs")
-    return {each for each in listed if isinstance(each, str)} if isinstance(listed, list) else set()
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write ``value`` as indented JSON, atomically; numbers that are not finite become null, since JSON has none."""
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(_finite(value), indent=2) + "\n", encoding="utf-8")
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write ``text``, atomically."""
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        DataError: the file is not a JSON object.
-        MissingInputError: it cannot be read.
-    """
-    require_regular(path, hint="make the run again with --force")
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MissingInputError(f"'{path}' cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"'{path}' is not readable as JSON", "make the run again with --force") from error
-    if not isinstance(value, dict):
-        raise DataError(f"'{path}' is not a JSON object", "make the run again with --force")
-    return value
-
-
-def read_record(path: Path, fields: Mapping[str, type], *, hint: str) -> dict[str, Any]:
-    """Read a JSON object whose fields, where it has them, must be of these types.
-
-    Args:
-        path: the file.
-        fields: the type of each field that is used: ``str``, ``dict`` or ``list``.
-        hint: what makes the file anew.
-
-    Raises:
-        DataError: the file is not a JSON object, or a field is of another type; the message names its value.
-        MissingInputError: it cannot be read.
-    """
-    record = read_json(path)
-    for name, kind in fields.items():
-        if not isinstance(record.get(name, kind()), kind):
-            text = json.dumps(record[name])
-            shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
-            raise DataError(f"'{path}': field '{name}' is '{shown}', it must be {_KINDS[kind]}", hint)
-    return record
-
-
-def json_values(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``arguments`` with paths as text and tuples as lists, so that they equal their JSON."""
-    return dict(json.loads(json.dumps(dict(arguments), default=str)))
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return {name for name in listed if isinstance(name, str)} if isinstance(listed, list) else set()
 
 
 def _now() -> str:

@@ -1,4 +1,4 @@
-"""Settings that people write as ``NAME=VALUE``: reading them, and saying what they are."""
+"""Settings in the form ``NAME=VALUE``: parsing and description."""
 
 import inspect
 import re
@@ -7,13 +7,13 @@ from typing import Any
 from cxrshort.errors import UsageError
 
 
-def parse_value(text: str, *, like: object, said: str) -> Any:
+def parse_value(text: str, *, like: object, argument: str) -> Any:
     """Read a value as the type that its default has.
 
     Args:
         text: the value.
         like: the default.
-        said: what the user wrote, for messages.
+        argument: what the user wrote, for messages.
 
     Raises:
         UsageError: it is of another type.
@@ -21,17 +21,17 @@ def parse_value(text: str, *, like: object, said: str) -> Any:
     if isinstance(like, bool):
         if text.lower() in ("true", "false"):
             return text.lower() == "true"
-        raise UsageError(f"{said}: it must be true or false")
+        raise UsageError(f"{argument}: it must be true or false")
     if isinstance(like, int | float):
         try:
             return type(like)(text)
         except ValueError as error:
             kind = "a whole number" if isinstance(like, int) else "a number"
-            raise UsageError(f"{said}: it must be {kind}") from error
+            raise UsageError(f"{argument}: it must be {kind}") from error
     return text
 
 
-def describe(name: str, value: object, meaning: str) -> dict[str, Any]:
+def setting_row(name: str, value: object, meaning: str) -> dict[str, Any]:
     """Return one row of a list of settings: name, type, default and meaning."""
     return {"name": name, "type": type_name(value), "default": value, "meaning": meaning}
 

@@ -13,7 +13,7 @@ import pandas as pd
 from cxrshort import files
 from cxrshort.errors import DataError
 
-_MEND = "mend the file or download it again"
+_REPAIR = "mend the file or download it again"
 
 
 def read_table(
@@ -53,7 +53,7 @@ def _blaming(path: Path) -> Iterator[None]:
     except UnicodeDecodeError as error:
         raise DataError(f"{path.name}: not a text file", "download it again") from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path.name}: {error}", _MEND) from error
+        raise DataError(f"{path.name}: {error}", _REPAIR) from error
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror}", "check the file's permissions") from error
 
@@ -93,15 +93,15 @@ def _read_as(
         lines = _cells(handle, separator, path.name)
         header = [name.strip() for name in next(lines, (0, [""]))[1]]
         if not any(header):
-            raise DataError(f"{path.name}: the table is empty", _MEND)
+            raise DataError(f"{path.name}: the table is empty", _REPAIR)
         places = _place_columns(header, required, optional, path.name)
         # A tuple of the wanted cells per line: tables carry whole reports in columns that nobody asks for.
-        wanted = [tuple([cells[place] for place in places.values()]) for cells in _full(lines, header, path.name)]
-    if not wanted:
-        raise DataError(f"{path.name}: the table is empty", _MEND)
-    texts = dict(zip(places, zip(*wanted, strict=True), strict=True))
+        selected = [tuple([cells[place] for place in places.values()]) for cells in _full(lines, header, path.name)]
+    if not selected:
+        raise DataError(f"{path.name}: the table is empty", _REPAIR)
+    texts = dict(zip(places, zip(*selected, strict=True), strict=True))
     columns = {name: [cell.strip() for cell in texts[name]] if name in texts else "" for name in (*required, *optional)}
-    return pd.DataFrame(columns, index=range(len(wanted)), dtype=str)
+    return pd.DataFrame(columns, index=range(len(selected)), dtype=str)
 
 
 def _cells(handle: TextIO, separator: str, file: str) -> Iterator[tuple[int, list[str]]]:
@@ -112,7 +112,7 @@ def _cells(handle: TextIO, separator: str, file: str) -> Iterator[tuple[int, lis
             if cells:
                 yield lines.line_num, cells
     except csv.Error as error:
-        raise DataError(f"{file}: line {lines.line_num}: {error}", _MEND) from error
+        raise DataError(f"{file}: line {lines.line_num}: {error}", _REPAIR) from error
 
 
 def _full(lines: Iterator[tuple[int, list[str]]], header: list[str], file: str) -> Iterator[list[str]]:
@@ -122,7 +122,7 @@ def _full(lines: Iterator[tuple[int, list[str]]], header: list[str], file: str) 
     least = max(place for place, name in enumerate(header, start=1) if name)
     for number, cells in lines:
         if len(cells) < least or (len(cells) > width and any(cells[width:])):
-            raise DataError(f"{file}: line {number} has {len(cells)} cells, the header has {width}", _MEND)
+            raise DataError(f"{file}: line {number} has {len(cells)} cells, the header has {width}", _REPAIR)
         yield cells
 
 
@@ -153,12 +153,12 @@ def _place_columns(header: list[str], required: Sequence[str], optional: Sequenc
     folded = [name.casefold() for name in header]
     places = {}
     for name in (*required, *optional):
-        exact = [place for place, each in enumerate(header) if each == name]
-        found = exact or [place for place, each in enumerate(folded) if each == name.casefold()]
-        if len(found) > 1:
-            raise DataError(f"{file}: column '{name}' stands in the header {len(found)} times", "remove one of them")
-        if found:
-            places[name] = found[0]
+        exact = [place for place, heading in enumerate(header) if heading == name]
+        matches = exact or [place for place, heading in enumerate(folded) if heading == name.casefold()]
+        if len(matches) > 1:
+            raise DataError(f"{file}: column '{name}' stands in the header {len(matches)} times", "remove one of them")
+        if matches:
+            places[name] = matches[0]
         elif name in required:
             raise DataError(f"{file}: column '{name}' is missing", f"columns found: {_shorten_list(header)}")
     return places

@@ -1,4 +1,4 @@
-"""Who does work that is cut into tasks for joblib: processes that never outlive this one, or a Dask cluster."""
+"""Workers for joblib tasks: processes that end with this one, or a Dask cluster."""
 
 import contextlib
 import importlib
@@ -52,7 +52,7 @@ def tethered(function: Callable[P, R]) -> Tethered[P, R]:
 
 
 def _follow(parent: int) -> None:
-    """Let this process end soon after ``parent`` when it is one of joblib's workers."""
+    """End this process soon after ``parent`` when it is one of joblib's workers."""
     if _following.is_set() or not multiprocessing.current_process().name.startswith("LokyProcess"):
         return
     _following.set()

@@ -32,5 +32,5 @@ def test_mask_bits_do_not_overlap():
 
 def test_columns_import_nothing_heavy():
     code = "import sys, cxrshort.columns; print(sorted(name for name in sys.modules if name.startswith('cxrshort')))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['cxrshort', 'cxrshort.columns']"
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert completed.stdout.strip() == "['cxrshort', 'cxrshort.columns']"

@@ -114,7 +114,7 @@ def test_generator_mixes_by_splitmix64():
 def test_generators_of_neighbours_are_unrelated():
     counters = [(seed, epoch, step) for seed in range(4) for epoch in range(4) for step in range(16)]
     shorter = [(seed,) for seed in range(4)] + [(seed, epoch) for seed in range(4) for epoch in range(4)]
-    draws = torch.stack([draw(*each, count=1000) for each in (*counters, *shorter)])
+    draws = torch.stack([draw(*seed, count=1000) for seed in (*counters, *shorter)])
     correlation = torch.corrcoef(draws).fill_diagonal_(0)
     # 276 streams of 1000 draws: 38,000 correlations of standard deviation 0.032; 6 deviations never occur by chance.
     assert correlation.abs().max() < 0.19
@@ -134,4 +134,4 @@ def test_global_draws_are_a_function_of_the_counters_and_leave_no_trace():
 
 
 def test_generator_takes_any_whole_number():
-    assert len({tuple(draw(each).tolist()) for each in (-1, 0, 1, 2**31, 2**40, 2**63)}) == 6
+    assert len({tuple(draw(seed).tolist()) for seed in (-1, 0, 1, 2**31, 2**40, 2**63)}) == 6

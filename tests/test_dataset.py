@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxrshort import dataset as datasets
 from cxrshort import manifest as manifests
-from cxrshort.errors import DataError, MissingInputError, UsageError
+from cxrshort.dataset import Pixels, load_dataset
+from cxrshort.errors import DataError, MissingInputError
 
 IMAGES = np.arange(4 * 2 * 3, dtype=np.uint8).reshape(4, 2, 3)
 
@@ -33,7 +33,7 @@ def build(folder, name, *, images=IMAGES, recipe=None):
             "split_0": ["train", "train", "val", "test"][:count],
         }
     )
-    manifests.write(table, folder / "manifest.csv")
+    manifests.write_table(table, folder / "manifest.csv")
     record = {"name": name, "folder": str(folder), "recipe": {"fit": "crop"} if recipe is None else recipe}
     (folder / "run.json").write_text(json.dumps(record))
     return folder
@@ -52,7 +52,7 @@ def test_load_takes_folder_file_and_name(elsewhere, monkeypatch):
     folder = build(elsewhere / "sets" / "I", "I")
     monkeypatch.setenv("CXRSHORT_DATASETS", str(elsewhere / "sets"))
     for name in (str(folder), str(folder / "manifest.csv"), "I"):
-        data = datasets.load(name)
+        data = load_dataset(name)
         assert (data.name, data.path, data.recipe) == ("I", folder / "manifest.csv", {"fit": "crop"})
         assert data.labels == ["Edema"]
         np.testing.assert_array_equal(data.pixels.take([3, 0]), IMAGES[[3, 0]])
@@ -60,13 +60,13 @@ def test_load_takes_folder_file_and_name(elsewhere, monkeypatch):
 
 def test_load_looks_names_up_below_datasets(elsewhere):
     folder = build(elsewhere / "here" / "datasets" / "II", "II")
-    assert datasets.load("II").path.resolve() == folder / "manifest.csv"
+    assert load_dataset("II").path.resolve() == folder / "manifest.csv"
 
 
 def test_load_finds_the_images_of_a_moved_folder(elsewhere):
     folder = build(elsewhere / "old", "I")
     folder.rename(elsewhere / "new")
-    np.testing.assert_array_equal(datasets.load(str(elsewhere / "new")).pixels.take([1]), IMAGES[[1]])
+    np.testing.assert_array_equal(load_dataset(str(elsewhere / "new")).pixels.take([1]), IMAGES[[1]])
 
 
 def test_load_prefers_the_images_beside_a_copied_manifest(elsewhere):
@@ -74,15 +74,17 @@ def test_load_prefers_the_images_beside_a_copied_manifest(elsewhere):
     copy = build(elsewhere / "copy", "I", images=IMAGES + 100)
     for file in ("manifest.csv", "run.json"):
         (copy / file).write_text((elsewhere / "old" / file).read_text())
-    assert datasets.load(str(copy)).pixels.take([0])[0, 0, 0] == 100
+    assert load_dataset(str(copy)).pixels.take([0])[0, 0, 0] == 100
 
 
 def test_load_leaves_the_rows_of_other_datasets_where_they_are(elsewhere):
     first, second = build(elsewhere / "one", "I"), build(elsewhere / "two", "II", images=IMAGES + 100)
-    both = pd.concat([manifests.read(each / "manifest.csv") for each in (first, second)], ignore_index=True)
-    manifests.write(both, first / "manifest.csv")
+    both = pd.concat(
+        [manifests.read_manifest(folder / "manifest.csv") for folder in (first, second)], ignore_index=True
+    )
+    manifests.write_table(both, first / "manifest.csv")
     first.rename(elsewhere / "moved")
-    pixels = datasets.load(str(elsewhere / "moved")).pixels
+    pixels = load_dataset(str(elsewhere / "moved")).pixels
     assert pixels.take([5, 0, 4])[:, 0, 0].tolist() == [106, 0, 100]
 
 
@@ -90,7 +92,7 @@ def test_subset_elsewhere_finds_its_pixels_and_its_name(elsewhere):
     folder = build(elsewhere / "I", "I")
     lines = (folder / "manifest.csv").read_text().splitlines(keepends=True)
     (elsewhere / "here" / "few.csv").write_text("".join([lines[0], lines[4], lines[2]]))
-    data = datasets.load("few.csv")
+    data = load_dataset("few.csv")
     assert (data.name, data.recipe) == ("I", {"fit": "crop"})
     np.testing.assert_array_equal(data.pixels.take([0, 1]), IMAGES[[3, 1]])
 
@@ -99,21 +101,21 @@ def test_subset_in_the_folder_of_another_run_keeps_its_name(elsewhere):
     folder = build(elsewhere / "I", "I")
     (elsewhere / "here" / "run.json").write_text('{"verb": "evaluate", "state": "done"}')
     (elsewhere / "here" / "few.csv").write_text((folder / "manifest.csv").read_text())
-    assert (datasets.load("few.csv").name, datasets.load("few.csv").recipe) == ("I", {"fit": "crop"})
+    assert (load_dataset("few.csv").name, load_dataset("few.csv").recipe) == ("I", {"fit": "crop"})
 
 
 def test_standard_input_keeps_its_name(elsewhere, monkeypatch):
     folder = build(elsewhere / "I", "I")
     monkeypatch.setattr(sys, "stdin", io.StringIO((folder / "manifest.csv").read_text()))
-    data = datasets.load("-")
+    data = load_dataset("-")
     assert (data.name, data.path) == ("I", None)
     np.testing.assert_array_equal(data.pixels.take([2]), IMAGES[[2]])
 
 
 def compose(elsewhere, **second):
     folders = [build(elsewhere / "one", "I"), build(elsewhere / "two", "II", **second)]
-    tables = [manifests.read(folder / "manifest.csv") for folder in folders]
-    manifests.write(pd.concat(tables, ignore_index=True), elsewhere / "here" / "both.csv")
+    tables = [manifests.read_manifest(folder / "manifest.csv") for folder in folders]
+    manifests.write_table(pd.concat(tables, ignore_index=True), elsewhere / "here" / "both.csv")
 
 
 @pytest.mark.parametrize("field", ["name", "dataset_id", "folder", "recipe"])
@@ -122,12 +124,12 @@ def test_run_json_with_a_field_of_another_type_is_refused(elsewhere, field):
     record = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps({**record, field: [3]}))
     with pytest.raises(DataError, match=rf"run.json': field '{field}' is '\[3\]', it must be "):
-        datasets.load(str(folder))
+        load_dataset(str(folder))
 
 
 def test_composed_manifest_has_the_common_recipe(elsewhere):
     compose(elsewhere)
-    data = datasets.load("both.csv")
+    data = load_dataset("both.csv")
     assert (data.name, data.recipe) == ("both", {"fit": "crop"})
     assert len(data.pixels) == 8
 
@@ -135,14 +137,14 @@ def test_composed_manifest_has_the_common_recipe(elsewhere):
 def test_composed_manifest_of_images_made_differently_is_refused(elsewhere):
     compose(elsewhere, recipe={"fit": "pad"})
     with pytest.raises(DataError) as caught:
-        datasets.load("both.csv")
+        load_dataset("both.csv")
     assert caught.value.message == ('images made in different ways in one dataset ({"fit": "crop"} and {"fit": "pad"})')
 
 
 def test_images_of_different_sizes_are_refused(elsewhere):
     compose(elsewhere, images=np.zeros((4, 5, 6), np.uint8))
     with pytest.raises(DataError) as caught:
-        _ = datasets.load("both.csv").pixels
+        _ = load_dataset("both.csv").pixels
     assert caught.value.message == "images of different sizes in one dataset (2x3 and 5x6)"
     assert caught.value.hint == "build the parts with the same --size"
 
@@ -157,17 +159,17 @@ def test_images_of_different_sizes_are_refused(elsewhere):
 )
 def test_load_refuses_what_is_not_there(elsewhere, name, message, hint):
     with pytest.raises(MissingInputError) as caught:
-        datasets.load(name)
+        load_dataset(name)
     assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
 def test_load_refuses_a_folder_whose_build_was_interrupted(elsewhere):
     folder = build(elsewhere / "I", "I")
     (folder / "unfinished.json").touch()
-    assert datasets.load(str(folder)).name == "I"  # run.json came last: the build was done
+    assert load_dataset(str(folder)).name == "I"  # run.json came last: the build was done
     (folder / "run.json").unlink()
     with pytest.raises(MissingInputError) as caught:
-        datasets.load(str(folder))
+        load_dataset(str(folder))
     assert caught.value.message == f"'{folder}' is not complete"
     assert caught.value.hint == "build-dataset with --resume continues it"
 
@@ -176,7 +178,7 @@ def test_pixels_refuse_a_cache_that_is_gone(elsewhere):
     folder = build(elsewhere / "I", "I")
     (folder / "images.npy").unlink()
     with pytest.raises(MissingInputError) as caught:
-        _ = datasets.load(str(folder)).pixels
+        _ = load_dataset(str(folder)).pixels
     assert caught.value.message == f"'{folder / 'images.npy'}' does not exist"
     assert caught.value.hint == "run build-dataset again, or keep the folder where it was"
 
@@ -211,7 +213,7 @@ def test_pixels_refuse_what_is_no_cache(elsewhere, case):
     folder = build(elsewhere / "I", "I")
     (folder / "images.npy").write_bytes(BROKEN[case])
     with pytest.raises(DataError) as caught:
-        _ = datasets.load(str(folder)).pixels
+        _ = load_dataset(str(folder)).pixels
     assert caught.value.message == f"'{folder / 'images.npy'}' is not a cache of images"
 
 
@@ -219,31 +221,33 @@ def test_pixels_refuse_a_row_outside_the_cache(elsewhere):
     folder = build(elsewhere / "I", "I")
     np.save(folder / "images.npy", IMAGES[:3])
     with pytest.raises(DataError) as caught:
-        _ = datasets.load(str(folder)).pixels
+        _ = load_dataset(str(folder)).pixels
     assert caught.value.message == f"'{folder}': cache_row 3 is outside the cache"
 
 
 @pytest.mark.parametrize("column", ["cache", "cache_row"])
 def test_pixels_refuse_rows_without_pixels(elsewhere, column):
     folder = build(elsewhere / "I", "I")
-    table = manifests.read(folder / "manifest.csv").astype(object)
+    table = manifests.read_manifest(folder / "manifest.csv").astype(object)
     table.loc[1:2, column] = ""
     table.to_csv(elsewhere / "few.csv", index=False)
     with pytest.raises(DataError) as caught:
-        _ = datasets.load(str(elsewhere / "few.csv")).pixels
+        _ = load_dataset(str(elsewhere / "few.csv")).pixels
     assert caught.value.message == "2 images have no pixels, first 'I/1'"
 
 
 def test_pixels_refuse_a_manifest_without_a_cache(elsewhere):
     folder = build(elsewhere / "I", "I")
-    manifests.write(manifests.read(folder / "manifest.csv").drop(columns="cache"), folder / "manifest.csv")
+    manifests.write_table(
+        manifests.read_manifest(folder / "manifest.csv").drop(columns="cache"), folder / "manifest.csv"
+    )
     with pytest.raises(DataError) as caught:
-        _ = datasets.load(str(folder)).pixels
+        _ = load_dataset(str(folder)).pixels
     assert caught.value.message == "I: the manifest has no cached images"
 
 
 def test_fold_is_a_dataset_with_its_own_pixels(elsewhere):
-    data = datasets.load(str(build(elsewhere / "I", "I")))
+    data = load_dataset(str(build(elsewhere / "I", "I")))
     assert len(data.pixels) == 4
     fold = data.fold("train", replicate=0)
     assert (fold.name, fold.manifest.index.tolist(), len(fold.pixels)) == ("I", [0, 1], 2)
@@ -251,59 +255,34 @@ def test_fold_is_a_dataset_with_its_own_pixels(elsewhere):
 
 
 def test_take_returns_a_copy(elsewhere):
-    pixels = datasets.load(str(build(elsewhere / "I", "I"))).pixels
+    pixels = load_dataset(str(build(elsewhere / "I", "I"))).pixels
     taken = pixels.take(np.array([0]))
     taken += 1
     assert pixels.image_shape == (2, 3)
     np.testing.assert_array_equal(pixels.take([0]), IMAGES[[0]])
 
 
-def test_label_matrix_keeps_empty_apart_from_zero(elsewhere):
-    table = datasets.load(str(build(elsewhere / "I", "I"))).manifest
-    np.testing.assert_array_equal(datasets.label_matrix(table, ["Edema"]), np.float32([[0], [1], [np.nan], [0.5]]))
-    zero = datasets.label_matrix(table, ["Edema"], empty_as=0.0)
-    assert zero.dtype == np.float32 and zero[2, 0] == 0
-
-
-def test_label_matrix_refuses_an_unknown_label(elsewhere):
-    table = datasets.load(str(build(elsewhere / "I", "I"))).manifest
-    with pytest.raises(UsageError) as caught:
-        datasets.label_matrix(table, ["edema"])
-    assert (caught.value.message, caught.value.hint) == ("'edema' is not a known label", "did you mean 'Edema'?")
-
-
 def test_cache_longer_than_the_file_system_allows_is_refused():
     rows = pd.DataFrame({"image_id": ["a"], "cache": ["x" * 5000], "cache_row": [0]})
     with pytest.raises(DataError, match="is not a cache of images$"):
-        datasets.Pixels(rows)
-
-
-def test_targets_of_all_labels_cost_in_proportion_to_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked, look = [], manifests._is_label
-    monkeypatch.setattr(manifests, "_is_label", lambda values: looked.append(values.name) or look(values))
-    for count in (10, 40):
-        looked.clear()
-        names = [f"finding {number}" for number in range(count)]
-        table = pd.DataFrame({"image_id": ["x/1", "x/2"], **dict.fromkeys(names, np.float32([0, 1]))})
-        assert datasets.label_matrix(table, names).shape == (2, count)
-        assert len(looked) == 2 * count
+        Pixels(rows)
 
 
 def stamped(folder, name, **columns):
     """Build a dataset whose rows carry the checksums of their pixels."""
     folder = build(folder, name)
-    table = manifests.read(folder / "manifest.csv")
+    table = manifests.read_manifest(folder / "manifest.csv")
     crc32 = [zlib.crc32(image.tobytes()) for image in IMAGES]
-    manifests.write(table.assign(pixels_crc32=crc32, **columns), folder / "manifest.csv")
+    manifests.write_table(table.assign(pixels_crc32=crc32, **columns), folder / "manifest.csv")
     return folder
 
 
 def test_copied_rows_of_a_dataset_built_again_are_refused(elsewhere):
     folder = stamped(elsewhere / "I", "I")
     (elsewhere / "few.csv").write_text((folder / "manifest.csv").read_text())
-    np.testing.assert_array_equal(datasets.load(str(elsewhere / "few.csv")).pixels.take([3, 1]), IMAGES[[3, 1]])
+    np.testing.assert_array_equal(load_dataset(str(elsewhere / "few.csv")).pixels.take([3, 1]), IMAGES[[3, 1]])
     np.save(folder / "images.npy", IMAGES[[0, 2, 1, 3]])
-    pixels = datasets.load(str(elsewhere / "few.csv")).pixels
+    pixels = load_dataset(str(elsewhere / "few.csv")).pixels
     np.testing.assert_array_equal(pixels.take([3, 0]), IMAGES[[3, 0]])  # these rows hold what they held
     with pytest.raises(DataError) as caught:
         pixels.take([3, 2])
@@ -313,23 +292,23 @@ def test_copied_rows_of_a_dataset_built_again_are_refused(elsewhere):
 
 def test_pixels_are_compared_once(elsewhere):
     folder = stamped(elsewhere / "I", "I")
-    pixels = datasets.load(str(folder)).pixels
+    pixels = load_dataset(str(folder)).pixels
     pixels.take([0])
     images = np.lib.format.open_memmap(folder / "images.npy", mode="r+")
     images[0] = 7
     images.flush()
     assert (pixels.take([0]) == 7).all()  # a second look costs nothing and sees nothing
     with pytest.raises(DataError):
-        datasets.load(str(folder)).pixels.take([0])
+        load_dataset(str(folder)).pixels.take([0])
 
 
 def test_rows_without_checksums_are_read_with_a_note(elsewhere):
-    data = datasets.load(str(build(elsewhere / "I", "I")))
+    data = load_dataset(str(build(elsewhere / "I", "I")))
     assert data.notes == (
         "I: 4 rows carry no checksum of their pixels (written by an earlier version or by hand), so that a changed "
         "cache would go unnoticed",
     )
-    assert datasets.load(str(stamped(elsewhere / "II", "II"))).notes == ()
+    assert load_dataset(str(stamped(elsewhere / "II", "II"))).notes == ()
 
 
 def test_masks_are_per_row(elsewhere):
@@ -337,26 +316,26 @@ def test_masks_are_per_row(elsewhere):
     crc32 = [zlib.crc32(field.tobytes()) for field in fields]
     folder = stamped(elsewhere / "I", "I", mask_row=["0", "", "1", ""], mask_crc32=[crc32[0], "", crc32[1], ""])
     np.save(folder / "masks.npy", fields)
-    data = datasets.load(str(folder))
-    assert data.has_mask.tolist() == data.masks.known.tolist() == [True, False, True, False]
+    data = load_dataset(str(folder))
+    assert data.has_mask.tolist() == data.masks.available.tolist() == [True, False, True, False]
     np.testing.assert_array_equal(data.masks.take([2, 0]), fields[[1, 0]])
     with pytest.raises(DataError) as caught:
         data.masks.take([0, 3])
     assert caught.value.message == "image 'I/3' has no mask"
     np.save(folder / "masks.npy", fields[::-1])
     with pytest.raises(DataError, match="holds something else"):
-        datasets.load(str(folder)).masks.take([0])
-    assert datasets.load(str(build(elsewhere / "II", "II"))).masks is None
+        load_dataset(str(folder)).masks.take([0])
+    assert load_dataset(str(build(elsewhere / "II", "II"))).masks is None
 
 
 def test_structures_are_told_apart_by_row(elsewhere):
     folders = [stamped(elsewhere / name, name, mask_row=["0", "1", "", "3"]) for name in ("one", "two")]
     record = json.loads((folders[0] / "run.json").read_text())
     (folders[0] / "run.json").write_text(json.dumps({**record, "masks": {"lungs": 1, "heart": 2}}))
-    tables = [manifests.read(folder / "manifest.csv") for folder in folders]
-    manifests.write(pd.concat(tables, ignore_index=True), elsewhere / "both.csv")
-    bits = datasets.load(str(elsewhere / "both.csv")).structures
-    assert {name: each.tolist() for name, each in bits.items()} == {
+    tables = [manifests.read_manifest(folder / "manifest.csv") for folder in folders]
+    manifests.write_table(pd.concat(tables, ignore_index=True), elsewhere / "both.csv")
+    bits = load_dataset(str(elsewhere / "both.csv")).structures
+    assert {name: folder.tolist() for name, folder in bits.items()} == {
         "lungs": [1, 1, 0, 1, 1, 1, 0, 1],
         "heart": [2, 2, 0, 2, 0, 0, 0, 0],
     }
@@ -367,4 +346,4 @@ def test_structures_refuse_what_are_no_bits(elsewhere, masks):
     folder = stamped(elsewhere / "I", "I", mask_row=range(4))
     (folder / "run.json").write_text(json.dumps({"name": "I", "masks": masks}))
     with pytest.raises(DataError, match="not bits by name"):
-        _ = datasets.load(str(folder)).structures
+        _ = load_dataset(str(folder)).structures

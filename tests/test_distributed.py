@@ -57,9 +57,9 @@ def test_operations_of_one_process_change_nothing():
 
 
 def test_first_rank_acts_and_its_error_goes_through():
-    done = []
-    distributed.on_first_rank(lambda: done.append(1), PLAIN)
-    assert done == [1]
+    completed = []
+    distributed.on_first_rank(lambda: completed.append(1), PLAIN)
+    assert completed == [1]
 
     def fail() -> None:
         raise DataError("broken", "mend it")
@@ -73,5 +73,5 @@ def test_lost_processes_are_one_clear_error(launched):
         raise RuntimeError("Connection reset by peer")
 
     launched.setattr(torch.distributed, "all_reduce", break_off)
-    with pytest.raises(WorkFailedError, match="process 2 has lost the others"):
+    with pytest.raises(WorkFailedError, match="process 2 has lost its connection to the other processes"):
         distributed.all_reduce(torch.ones(1), Compute("cpu", "fp32", 1, rank=2, processes=4))

@@ -25,5 +25,5 @@ def test_error_carries_message_hint_and_exit_code(kind, code):
 
 
 def test_every_error_has_its_exit_code_tested():
-    kinds = [each for each in vars(errors).values() if isinstance(each, type)]
+    kinds = [value for value in vars(errors).values() if isinstance(value, type)]
     assert len(kinds) == 7

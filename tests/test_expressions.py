@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxrshort.errors import UsageError
-from cxrshort.expressions import DEEPEST, LONGEST, categories, select
+from cxrshort.expressions import DEEPEST, LONGEST, categories, select_rows
 
 NONE = float("nan")
 
@@ -36,7 +36,7 @@ LIST = 'write in (1, 2), or in ("PA", "AP")'
 
 
 def rows(expression: str) -> list[int]:
-    return np.flatnonzero(select(table(), expression)).tolist()
+    return np.flatnonzero(select_rows(table(), expression)).tolist()
 
 
 @pytest.mark.parametrize(
@@ -82,23 +82,23 @@ def test_select_finds_the_rows(expression, expected):
 
 def test_select_prefers_the_longest_column():
     short = pd.DataFrame({"COVID": [1.0], "COVID-19": [0.0], "COVID-19.2": [0.5]})
-    assert select(short, "COVID-19.2 == 0.5 and COVID-19 == 0 and COVID == 1").tolist() == [True]
+    assert select_rows(short, "COVID-19.2 == 0.5 and COVID-19 == 0 and COVID == 1").tolist() == [True]
 
 
 def test_select_reads_a_column_named_like_a_function():
     both = pd.DataFrame({"empty": ["x", ""], "known": [1.0, 2.0]})
-    assert select(both, 'empty == "x" and known(empty)').tolist() == [True, False]
-    assert select(both, "known == 2 and empty(empty)").tolist() == [False, True]
+    assert select_rows(both, 'empty == "x" and known(empty)').tolist() == [True, False]
+    assert select_rows(both, "known == 2 and empty(empty)").tolist() == [False, True]
 
 
 def test_select_needs_backticks_for_a_column_named_like_a_number():
     numbered = pd.DataFrame({"0": [0.0, 5.0], "x": [5.0, 0.0]})
-    assert select(numbered, "x == 0").tolist() == [False, True]
-    assert select(numbered, "`0` == 0").tolist() == [True, False]
+    assert select_rows(numbered, "x == 0").tolist() == [False, True]
+    assert select_rows(numbered, "`0` == 0").tolist() == [True, False]
 
 
 def test_select_answers_for_an_empty_table():
-    assert select(table().iloc[:0], 'view == "PA" and not cache_row in (1, 2)').shape == (0,)
+    assert select_rows(table().iloc[:0], 'view == "PA" and not cache_row in (1, 2)').shape == (0,)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_select_answers_for_an_empty_table():
 )
 def test_select_refuses_and_points_at_the_place(expression, message, caret, hint):
     with pytest.raises(UsageError) as caught:
-        select(table(), expression)
+        select_rows(table(), expression)
     assert caught.value.message == f"{message}\n  {expression}\n  {' ' * caret}^"
     assert caught.value.hint == hint
 
@@ -171,7 +171,7 @@ def test_select_refuses_and_points_at_the_place(expression, message, caret, hint
 def test_select_shows_a_part_of_a_long_expression():
     long = "view == 'PA' or " * 20 + "view == \t 7"
     with pytest.raises(UsageError) as caught:
-        select(table(), long)
+        select_rows(table(), long)
     place = long.rindex("view")
     shown = long[place - 40 :].replace("\t", "?")
     assert caught.value.message.split("\n")[1:] == ["  " + shown, " " * 42 + "^"]
@@ -179,30 +179,30 @@ def test_select_shows_a_part_of_a_long_expression():
 
 def test_select_refuses_nothing_written():
     with pytest.raises(UsageError, match="^the expression is empty$"):
-        select(table(), " \t")
+        select_rows(table(), " \t")
 
 
 def test_select_refuses_an_endless_expression():
     with pytest.raises(UsageError, match=f"^an expression of {LONGEST + 1} characters is too long: {LONGEST} are"):
-        select(table(), "x" * (LONGEST + 1))
+        select_rows(table(), "x" * (LONGEST + 1))
 
 
 @pytest.mark.parametrize("opening", ["(", "not "])
 def test_select_limits_the_depth(opening):
     close = ")" * DEEPEST if opening == "(" else ""
-    assert len(select(table(), opening * DEEPEST + "COVID == 1" + close)) == 4
+    assert len(select_rows(table(), opening * DEEPEST + "COVID == 1" + close)) == 4
     with pytest.raises(UsageError, match=f"^more than {DEEPEST} brackets inside one another\n"):
-        select(table(), opening * (DEEPEST + 1) + "COVID == 1")
+        select_rows(table(), opening * (DEEPEST + 1) + "COVID == 1")
 
 
 def test_select_never_raises_another_error_at_the_greatest_length():
-    assert len(select(table(), " or ".join(["COVID == 1"] * (LONGEST // 14)))) == 4
+    assert len(select_rows(table(), " or ".join(["COVID == 1"] * (LONGEST // 14)))) == 4
     with pytest.raises(UsageError):
-        select(table(), "(" * LONGEST)
+        select_rows(table(), "(" * LONGEST)
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("requested", "expected"),
     [
         ("view", ["PA", "AP", "", "PA"]),
         (" `view` ", ["PA", "AP", "", "PA"]),
@@ -216,10 +216,10 @@ def test_select_never_raises_another_error_at_the_greatest_length():
         ("age_years >= 18", ["false", "true", "false", "true"]),
     ],
 )
-def test_categories_are_cells_or_answers(asked, expected):
-    found = categories(table(), asked)
-    assert found.tolist() == expected
-    assert found.name == asked.strip()
+def test_categories_are_cells_or_answers(requested, expected):
+    actual = categories(table(), requested)
+    assert actual.tolist() == expected
+    assert actual.name == requested.strip()
 
 
 def test_categories_keep_the_index():
@@ -230,7 +230,7 @@ def test_categories_of_the_string_dtype_and_of_categoricals():
     typed = table().astype({"view": "string", "sex": "category"})
     assert categories(typed, "view").tolist() == ["PA", "AP", "", "PA"]
     assert categories(typed, "sex").tolist() == ["M", "F", "", "F"]
-    assert select(typed, 'view == "PA" and sex > "F"').tolist() == [True, False, False, False]
+    assert select_rows(typed, 'view == "PA" and sex > "F"').tolist() == [True, False, False, False]
 
 
 def test_categories_refuses_what_is_neither():
@@ -265,7 +265,7 @@ WORDS = st.sampled_from(
 @settings(max_examples=600, deadline=None, derandomize=True)
 @given(st.one_of(st.text(max_size=60), st.lists(WORDS, max_size=12).map(" ".join), st.lists(WORDS).map("".join)))
 def test_arbitrary_text_is_answered_or_refused(text):
-    for ask in (select, categories):
+    for ask in (select_rows, categories):
         try:
             assert len(ask(table(), text)) == 4
         except UsageError as error:
@@ -276,10 +276,10 @@ def test_arbitrary_text_is_answered_or_refused(text):
 @given(st.lists(st.text(max_size=8), max_size=4, unique=True), st.text(max_size=30))
 def test_arbitrary_column_names_are_reached_with_backticks(names, text):
     odd = pd.DataFrame({name: ["a", ""] for name in names})
-    for name in (each for each in names if "`" not in each):
-        assert select(odd, f"`{name}` == 'a'").tolist() == [True, False]
+    for name in (name for name in names if "`" not in name):
+        assert select_rows(odd, f"`{name}` == 'a'").tolist() == [True, False]
     try:
-        assert len(select(odd, text)) == 2
+        assert len(select_rows(odd, text)) == 2
     except UsageError as error:
         assert error.message
 
@@ -311,7 +311,7 @@ def compared(name, sign, value):
 
 
 def among(name, values, negated):
-    written = ", ".join(f"'{each}'" if isinstance(each, str) else str(each) for each in values)
+    written = ", ".join(f"'{value}'" if isinstance(value, str) else str(value) for value in values)
     answer = LARGE[name].isin(values) & known(name)
     return f"{name} {'not ' * negated}in ({written})", (~answer & known(name)) if negated else answer
 
@@ -344,7 +344,7 @@ TREES = st.recursive(
 @given(TREES)
 def test_random_expressions_agree_with_pandas(tree):
     expression, answer = tree
-    assert select(LARGE, expression).tolist() == answer.tolist()
+    assert select_rows(LARGE, expression).tolist() == answer.tolist()
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -356,7 +356,7 @@ def test_precedence_without_brackets_agrees_with_python(parts):
         words += f" {joint}" * (number > 0) + " not" * negated + f" {expression}"
         signs += {"and": "&", "or": "|"}[joint] * (number > 0) + "~" * negated + f"p{number}"
     answers = {f"p{number}": part[2][1] for number, part in enumerate(parts)}
-    assert select(LARGE, words).tolist() == pd.DataFrame(answers).eval(signs).tolist()
+    assert select_rows(LARGE, words).tolist() == pd.DataFrame(answers).eval(signs).tolist()
 
 
 def test_several_columns_make_groups_of_their_combinations():

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from cxrshort import files, runs
+from cxrshort import files
 from cxrshort.errors import DataError, OutputError
 
 
 def names_in(folder):
-    return sorted(each.name for each in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_atomic_keeps_the_old_file_and_leaves_nothing_when_the_block_fails(tmp_path):
     path = tmp_path / "file.txt"
-    runs.write_text(path, "old")
+    files.write_text(path, "old")
     with pytest.raises(KeyError), files.atomic(path) as temporary:
         temporary.write_text("new")
         assert temporary.parent == tmp_path
@@ -28,7 +28,7 @@ def test_atomic_keeps_the_old_file_and_leaves_nothing_when_the_block_fails(tmp_p
 
 
 def test_atomic_gives_the_usual_permissions(tmp_path):
-    runs.write_text(tmp_path / "file.txt", "text")
+    files.write_text(tmp_path / "file.txt", "text")
     (tmp_path / "usual.txt").touch()
     assert (tmp_path / "file.txt").stat().st_mode == (tmp_path / "usual.txt").stat().st_mode
 
@@ -36,7 +36,7 @@ def test_atomic_gives_the_usual_permissions(tmp_path):
 def test_atomic_refuses_a_folder_as_target(tmp_path):
     (tmp_path / "file.txt").mkdir()
     with pytest.raises(OutputError) as caught:
-        runs.write_text(tmp_path / "file.txt", "text")
+        files.write_text(tmp_path / "file.txt", "text")
     assert caught.value.message == f"'{tmp_path / 'file.txt'}' cannot be written: is a directory"
     assert names_in(tmp_path) == ["file.txt"]
 
@@ -73,11 +73,11 @@ def test_atomic_keeps_the_old_file_when_the_disk_is_full(tmp_path):
     path = tmp_path / "file.txt"
     path.write_text("old")
     code = (
-        "import resource, signal, sys\nfrom pathlib import Path\nfrom cxrshort import runs\n"
+        "import resource, signal, sys\nfrom pathlib import Path\nfrom cxrshort import files\n"
         "from cxrshort.errors import OutputError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        "try:\n    runs.write_text(Path(sys.argv[1]), 'x' * 5000)\n"
+        "try:\n    files.write_text(Path(sys.argv[1]), 'x' * 5000)\n"
         "except OutputError as error:\n    print(error.message)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)

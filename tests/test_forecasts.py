@@ -8,7 +8,7 @@ from cxrshort.errors import OutputError
 from cxrshort.results import Facts, Text
 
 OCCUPIED = {"reason": "'run' exists already", "hint": "--force overwrites it, --out writes elsewhere"}
-BEGUN = {"reason": "'run' holds an unfinished run", "hint": "--resume continues it, --force begins anew"}
+BEGUN = {"reason": "'run' holds an unfinished run", "hint": "--resume continues it, --force starts over"}
 
 
 @pytest.mark.parametrize(
@@ -37,17 +37,17 @@ def test_what_is_foreseen_is_what_start_does(
     monkeypatch.chdir(tmp_path)
     folder = Path("run")
     if state:
-        run = runs.start(folder, "train", arguments={})
+        run = runs.start_run(folder, "train", arguments={})
         if state == "done":
             run.finish()
-    foreseen = forecasts.foresee(folder, "train", force=force, resume=resume)
+    foreseen = forecasts.preview_folder(folder, "train", force=force, resume=resume)
     assert foreseen == {"folder": "run", "reason": "", "hint": "", **fate}
     if fate["fate"] == "refused":
         with pytest.raises(OutputError) as caught:
-            runs.start(folder, "train", arguments={}, force=force, resume=resume)
+            runs.start_run(folder, "train", arguments={}, force=force, resume=resume)
         assert (caught.value.message, caught.value.hint) == (fate["reason"], fate["hint"])
     elif fate["fate"] != "complete":  # there, a verb asks `runs.finished` first
-        runs.start(folder, "train", arguments={}, force=force, resume=resume)
+        runs.start_run(folder, "train", arguments={}, force=force, resume=resume)
 
 
 def test_room_is_that_of_the_disk_where_the_folder_will_lie(tmp_path: Path) -> None:

@@ -88,15 +88,15 @@ def test_build_survives_every_file_and_accounts_for_it(corpus, tmp_path):
     files = {path.name for path in corpus.iterdir()}
     assert len(files - set(GOOD)) >= 300
     command = [sys.executable, "-c", BUILD, str(corpus), str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "RUST_BACKTRACE": "0"})
-    assert done.returncode == 0, done.stderr[-2000:]
-    told = json.loads(done.stdout)
+    completed = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "RUST_BACKTRACE": "0"})
+    assert completed.returncode == 0, completed.stderr[-2000:]
+    reported = json.loads(completed.stdout)
     rows, excluded = read(tmp_path / "out" / "manifest.csv"), read(tmp_path / "out" / "excluded.csv")
-    assert told["candidates"] == len(rows) + len(excluded) == len(files)
+    assert reported["candidates"] == len(rows) + len(excluded) == len(files)
     assert {row["path"] for row in rows} == set(GOOD)
     assert {row["path"] for row in excluded} == files - set(GOOD)
     assert {row["reason"] for row in excluded} == REASONS
-    assert told["peak_mib"] < MEMORY_MIB
+    assert reported["peak_mib"] < MEMORY_MIB
 
 
 def test_hostile_texts_of_headers_stay_texts(corpus, tmp_path):
@@ -143,11 +143,11 @@ def test_table_that_names_what_is_no_file_is_accounted_for(bystanders, tmp_path)
         options=ReadOptions(table=tmp_path / "list.csv"),
     ).summary
     assert summary["candidates"] == len(listed) and summary["rows"] == 2
-    found = {row["path"]: row["reason"] for row in read(out / "excluded.csv")}
-    assert [found[name] for name in outside] == ["path leaves root"] * len(outside)
-    assert [found[name[:1000]] for name in missing] == ["missing file"] * len(missing)
-    assert found["elsewhere.png"] == "not an image"
-    assert found["forbidden.png"] == ("not an image" if os.geteuid() == 0 else "unreadable")
+    actual = {row["path"]: row["reason"] for row in read(out / "excluded.csv")}
+    assert [actual[name] for name in outside] == ["path leaves root"] * len(outside)
+    assert [actual[name[:1000]] for name in missing] == ["missing file"] * len(missing)
+    assert actual["elsewhere.png"] == "not an image"
+    assert actual["forbidden.png"] == ("not an image" if os.geteuid() == 0 else "unreadable")
 
 
 @pytest.mark.parametrize("table", tables().values(), ids=tables())

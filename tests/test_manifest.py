@@ -30,7 +30,7 @@ def text_of(header, *rows):
 
 def with_columns(names, *cells):
     """Return a manifest with further columns, a row for each text of cells."""
-    return text_of(f"{REQUIRED},{names}", *(f"i{number},r,P,P,{each}" for number, each in enumerate(cells)))
+    return text_of(f"{REQUIRED},{names}", *(f"i{number},r,P,P,{cell}" for number, cell in enumerate(cells)))
 
 
 def with_split(*rows):
@@ -40,7 +40,7 @@ def with_split(*rows):
 
 
 def read(text):
-    return manifests.read(io.StringIO(text))
+    return manifests.read_manifest(io.StringIO(text))
 
 
 REFUSED = {
@@ -109,7 +109,7 @@ REFUSED = {
         "2 patients are in more than one fold of 'split_0' (P, Q)",
     ),
     "many patients": (
-        with_split(*((f"P{each // 2}", ("val", "test")[each % 2], "") for each in range(12))),
+        with_split(*((f"P{number // 2}", ("val", "test")[number % 2], "") for number in range(12))),
         "6 patients are in both val and test of 'split_0' (P0, P1, P2, P3, P4, ...)",
     ),
 }
@@ -132,7 +132,7 @@ def test_read_names_the_file_and_the_patients_in_two_splits(tmp_path):
     crossing = [(person, fold, "") for person in ("P12", "P40", "P77") for fold in ("train", "test")]
     path.write_text(with_split(("P1", "val", ""), *crossing))
     with pytest.raises(DataError) as caught:
-        manifests.read(path)
+        manifests.read_manifest(path)
     assert caught.value.message == "manifest.csv: 3 patients are in both train and test of 'split_0' (P12, P40, P77)"
     assert caught.value.hint == "run build-dataset again"
 
@@ -163,7 +163,7 @@ def test_read_refuses_a_path_that_leaves_the_root(path):
     )
     with pytest.raises(DataError) as caught:
         read(table.to_csv(index=False))
-    shown = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in path)
+    shown = "".join(number if number.isprintable() else number.encode("unicode_escape").decode() for number in path)
     assert caught.value.message == f"standard input: path '{shown}' leaves the root"
     assert caught.value.hint == AGAIN
 
@@ -175,14 +175,14 @@ def test_a_path_below_the_root_is_no_escape(path):
 
 def test_read_refuses_a_missing_file(tmp_path):
     with pytest.raises(MissingInputError) as caught:
-        manifests.read(tmp_path / "manifest.csv")
+        manifests.read_manifest(tmp_path / "manifest.csv")
     assert caught.value.message == f"'{tmp_path / 'manifest.csv'}' does not exist"
     assert caught.value.hint == MAKE
 
 
 def test_read_refuses_a_folder(tmp_path):
     with pytest.raises(MissingInputError) as caught:
-        manifests.read(tmp_path)
+        manifests.read_manifest(tmp_path)
     assert caught.value.message == f"'{tmp_path}' cannot be read: {os.strerror(errno.EISDIR).lower()}"
 
 
@@ -190,7 +190,7 @@ def test_read_refuses_a_folder(tmp_path):
 def test_read_refuses_a_file_that_is_not_text(tmp_path, content):
     (tmp_path / "m.csv").write_bytes(content)
     with pytest.raises(DataError) as caught:
-        manifests.read(tmp_path / "m.csv")
+        manifests.read_manifest(tmp_path / "m.csv")
     assert caught.value.message in (
         "m.csv: not text in UTF-8",
         "m.csv: not a table of comma-separated values (it holds NUL bytes)",
@@ -200,7 +200,7 @@ def test_read_refuses_a_file_that_is_not_text(tmp_path, content):
 def test_read_takes_byte_order_mark_and_windows_line_ends(tmp_path):
     path = tmp_path / "m.csv"
     path.write_bytes(b"\xef\xbb\xbf" + with_columns("view,split_0", "PA,train").replace("\n", "\r\n").encode())
-    assert manifests.read(path)[["image_id", "view", "split_0"]].to_numpy().tolist() == [["i0", "PA", "train"]]
+    assert manifests.read_manifest(path)[["image_id", "view", "split_0"]].to_numpy().tolist() == [["i0", "PA", "train"]]
     assert read("\ufeff" + text_of(REQUIRED, "a,r,P,P"))["image_id"].tolist() == ["a"]
 
 
@@ -210,7 +210,7 @@ def test_read_gives_each_column_its_type():
     assert table["age_years"].dtype == "float64" and table["age_years"].iloc[0] == 58.5
     assert table["Edema"].dtype == table["zoo"].dtype == "float32"
     assert table["note"].tolist() == ["NA", ""] and table["split_0"].tolist() == ["train", ""]
-    assert manifests.labels(table) == ["Edema", "zoo"]
+    assert manifests.label_columns(table) == ["Edema", "zoo"]
     assert manifests.extra_columns(table) == ["Edema", "zoo", "note"]
 
 
@@ -218,23 +218,23 @@ def test_read_leaves_numbers_that_are_no_label_as_they_were_written():
     table = read(with_columns("accession,dose", "12345678901234567890,0.10", "007,1e300"))
     assert table["accession"].tolist() == ["12345678901234567890", "007"]
     assert table["dose"].tolist() == ["0.10", "1e300"]
-    assert manifests.labels(table) == []
+    assert manifests.label_columns(table) == []
 
 
 def test_only_numbered_split_columns_are_splits():
     table = read(with_columns("split_0,split_lungs,split_10,split_2,split_01", "train,1,val,test,0"))
     assert manifests.split_columns(table) == ["split_0", "split_2", "split_10"]
-    assert manifests.labels(table) == ["split_lungs", "split_01"]
+    assert manifests.label_columns(table) == ["split_lungs", "split_01"]
 
 
 def test_read_takes_the_nameless_index_column_that_pandas_writes():
     table = read(text_of("," + REQUIRED, "0,a,r,P,P", "1,b,r,P,P"))
-    assert manifests.labels(table) == []
+    assert manifests.label_columns(table) == []
 
 
 def test_subset_by_head_and_grep_stays_valid(tmp_path):
     cells = [f"{number},{('train', 'test')[number % 2]}" for number in range(6)]
-    lines = [f"i{number},r,P{number},P{number},{each}" for number, each in enumerate(cells)]
+    lines = [f"i{number},r,P{number},P{number},{cell}" for number, cell in enumerate(cells)]
     path = tmp_path / "manifest.csv"
     path.write_text(text_of(f"{REQUIRED},cache_row,split_0", *lines))
     for command, expected in (("head -3", ["i0", "i1"]), ("grep -e image_id -e test", ["i1", "i3", "i5"])):
@@ -246,27 +246,27 @@ def test_write_and_read_keep_every_value(tmp_path):
     table = read(
         with_columns("path,cache_row,age_years,Edema,Mass,split_0,note", 'ü.png,3,58,0.3,1,train,"a,""b"""', ",,,,,,")
     )
-    manifests.write(table, tmp_path / "m.csv")
-    pd.testing.assert_frame_equal(manifests.read(tmp_path / "m.csv"), table)
+    manifests.write_table(table, tmp_path / "m.csv")
+    pd.testing.assert_frame_equal(manifests.read_manifest(tmp_path / "m.csv"), table)
     assert (tmp_path / "m.csv").read_text().splitlines() == [
         f"{REQUIRED},path,cache_row,age_years,Edema,Mass,split_0,note",
         'i0,r,P,P,ü.png,3,58,0.3,1,train,"a,""b"""',
         "i1,r,P,P,,,,,,,",
     ]
     stream = io.StringIO()
-    manifests.write(table, stream)
+    manifests.write_table(table, stream)
     assert stream.getvalue() == (tmp_path / "m.csv").read_text()
 
 
 def test_write_leaves_numbers_too_large_for_an_integer(tmp_path):
-    manifests.write(pd.DataFrame({"x": [1e300, np.inf], "y": [2.0, np.nan]}), tmp_path / "m.csv")
+    manifests.write_table(pd.DataFrame({"x": [1e300, np.inf], "y": [2.0, np.nan]}), tmp_path / "m.csv")
     assert (tmp_path / "m.csv").read_text() == "x,y\n1e+300,2\ninf,\n"
 
 
 def test_write_refuses_a_folder_that_is_not_there(tmp_path):
     target = tmp_path / "nowhere" / "m.csv"
     with pytest.raises(OutputError) as caught:
-        manifests.write(pd.DataFrame({"x": [1]}), target)
+        manifests.write_table(pd.DataFrame({"x": [1]}), target)
     assert caught.value.message == f"'{target}' cannot be written: '{target.parent}' is not a folder"
 
 
@@ -276,15 +276,15 @@ def test_parquet_round_trip_or_hint(tmp_path):
     try:
         import pyarrow  # noqa: F401  # only whether it is there matters
     except ImportError:
-        for act in (lambda: manifests.write(table, path), lambda: manifests.read(path)):
+        for act in (lambda: manifests.write_table(table, path), lambda: manifests.read_manifest(path)):
             with pytest.raises(UsageError) as caught:
                 act()
             assert caught.value.message == f"'{path}' needs the optional package pyarrow"
             assert caught.value.hint == "pip install 'cxrshort[parquet]', or use .csv"
         assert list(tmp_path.iterdir()) == []
         return
-    manifests.write(table, path)
-    pd.testing.assert_frame_equal(manifests.read(path), table)
+    manifests.write_table(table, path)
+    pd.testing.assert_frame_equal(manifests.read_manifest(path), table)
 
 
 CELL = st.text(st.characters(exclude_categories=()), max_size=12) | st.sampled_from(
@@ -302,7 +302,7 @@ def test_read_raises_nothing_but_its_own_errors_on_any_table(names, rows):
     except CxrshortError as error:
         assert error.message.encode() and error.message.isprintable()
     else:
-        assert len(table) and manifests.check(table) is table
+        assert len(table) and manifests.check_manifest(table) is table
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
@@ -320,16 +320,16 @@ def test_read_raises_nothing_but_its_own_errors_on_any_bytes(tmp_path, start, re
     path = tmp_path / "m.csv"
     path.write_bytes(start + rest)
     try:
-        assert len(manifests.read(path))
+        assert len(manifests.read_manifest(path))
     except CxrshortError as error:
         assert error.exit_code == 65
 
 
 def test_select_takes_one_fold_of_one_replicate():
     table = read(with_split(("P", "train", "test"), ("Q", "test", "train"), ("R", "", "val")))
-    assert manifests.select(table, "test", replicate=0)["person_id"].tolist() == ["Q"]
-    assert manifests.select(table, "test", replicate=1)["person_id"].tolist() == ["P"]
-    assert len(manifests.select(table, "all", replicate=7)) == 3
+    assert manifests.select_fold(table, "test", replicate=0)["person_id"].tolist() == ["Q"]
+    assert manifests.select_fold(table, "test", replicate=1)["person_id"].tolist() == ["P"]
+    assert len(manifests.select_fold(table, "all", replicate=7)) == 3
 
 
 @pytest.mark.parametrize(
@@ -349,13 +349,13 @@ def test_select_takes_one_fold_of_one_replicate():
 def test_select_refuses(split, replicate, kind, message, hint):
     table = read(with_split(("P", "train", "test"), ("Q", "test", "train")))
     with pytest.raises(kind) as caught:
-        manifests.select(table, split, replicate=replicate)
+        manifests.select_fold(table, split, replicate=replicate)
     assert caught.value.message == message
     assert caught.value.hint.startswith(hint)
 
 
 def test_overlap_counts_persons_of_both():
-    first, second = (read(with_split(*((each, "", "") for each in people))) for people in ("PQR", "RSP"))
+    first, second = (read(with_split(*((person, "", "") for person in people))) for people in ("PQR", "RSP"))
     assert manifests.overlap(first, second) == {"P", "R"}
 
 
@@ -418,8 +418,8 @@ def test_split_keeps_the_fixed_test_list():
 def test_split_lets_a_person_of_two_sources_follow_the_first():
     people, sources = [*PEOPLE, "p0", "p150"], [*SOURCES, "b", "a"]
     folds = folds_of(people, split(people, sources))
-    assert all(len(each) == 1 for each in folds.values())
-    own = {person: each.pop() for person, each in folds.items()}
+    assert all(len(value) == 1 for value in folds.values())
+    own = {person: number.pop() for person, number in folds.items()}
     first = [own[f"p{number}"] for number in [*range(120), 150]]
     assert (first.count("test"), first.count("val")) == (24, 24)  # round(0.2 * 121), round(0.25 * 97)
 
@@ -436,7 +436,7 @@ def test_split_of_the_complete_nih_labels(tmp_path, test_data):
             people, sources, fractions={REPOSITORY.name: (0.2, 0.125)}, seed=0, replicate=replicate
         )
         rows[f"split_{replicate}"] = folds
-    assert len(manifests.check(rows)) == 112_120
+    assert len(manifests.check_manifest(rows)) == 112_120
     persons = rows.drop_duplicates("person_id")["split_4"].value_counts()
     assert persons.to_dict() == {"train": 21_564, "test": 6_161, "val": 3_080}
 
@@ -444,7 +444,7 @@ def test_split_of_the_complete_nih_labels(tmp_path, test_data):
 def standard_input_of(**how):
     code = (
         "from cxrshort import manifest\nfrom cxrshort.errors import CxrshortError\n"
-        "try:\n    print(len(manifest.read(manifest.standard_input())))\n"
+        "try:\n    print(len(manifest.read_manifest(manifest.standard_input())))\n"
         "except CxrshortError as error:\n    print(error.message)"
     )
     return (

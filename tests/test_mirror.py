@@ -24,6 +24,7 @@ WITHOUT_MODULE = {
     "test_mirror": "this file",
     "training/test_accelerator": "trainings on a GPU",
     "training/test_phantom": "what each way to learn does to a planted shortcut",
+    "verbs/test_edited_datasets": "edited images through all verbs",
     "verbs/test_identity": "two hospitals through all verbs",
 }
 """Test files of more than a module, and what they are of."""

@@ -9,7 +9,7 @@ from cxrshort.errors import MissingInputError
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("CXRSHORT_DATA", "CXRSHORT_DATASETS", "CXRSHORT_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", "/home/somebody")
@@ -38,15 +38,15 @@ def test_cache_follows_the_environment(
     assert str(places.cache_root()) == expected
 
 
-def test_datasets_on_disk_are_those_with_a_manifest(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_datasets_on_disk_are_those_with_a_manifest(working_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert places.datasets_on_disk() == []
-    monkeypatch.setenv("CXRSHORT_DATASETS", str(here / "built"))
+    monkeypatch.setenv("CXRSHORT_DATASETS", str(working_folder / "built"))
     for name in ("b", "a", "unfinished"):
-        (here / "built" / name).mkdir(parents=True)
+        (working_folder / "built" / name).mkdir(parents=True)
     for name in ("b", "a"):
-        (here / "built" / name / "manifest.csv").touch()
+        (working_folder / "built" / name / "manifest.csv").touch()
     assert places.datasets_on_disk() == ["a", "b"]
-    assert places.locate_dataset("a") == here / "built" / "a" / "manifest.csv"
+    assert places.locate_dataset("a") == working_folder / "built" / "a" / "manifest.csv"
 
 
 def test_name_longer_than_the_file_system_allows_is_not_there(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxrshort import dataset as datasets
 from cxrshort import manifest as manifests
 from cxrshort import regions
 from cxrshort.columns import MASK_BITS
+from cxrshort.dataset import load_dataset
 from cxrshort.errors import DataError
 from cxrshort.masks.packed import PackedMasks, pack
 from cxrshort.stats.overlap import dice_and_iou
@@ -37,7 +37,7 @@ def folder(tmp_path):
     ids = [f"x/{row}" for row in range(COUNT)]
     table = pd.DataFrame({"image_id": ids, "cache": str(tmp_path), "cache_row": range(COUNT), "repository": "x"})
     table = table.assign(patient_id=ids, person_id=ids, mask_row=["0", "1", "", ""])
-    manifests.write(table, tmp_path / "manifest.csv")
+    manifests.write_table(table, tmp_path / "manifest.csv")
     (tmp_path / "run.json").write_text(json.dumps({"name": "x", "masks": {"lungs": 1, "heart": 2}}))
     return tmp_path
 
@@ -46,13 +46,13 @@ def taken(answer, name, rows=range(COUNT)):
     """Return the areas of one region, and whether it is known."""
     batch = answer.take(list(rows))
     number = answer.names.index(name)
-    return batch.areas[:, number], batch.known[:, number].tolist()
+    return batch.areas[:, number], batch.available[:, number].tolist()
 
 
 def test_structures_come_from_masks_and_are_unknown_without(folder):
-    answer = regions.of(datasets.load(str(folder)))
-    areas, known = taken(answer, "lungs")
-    assert known == [True, True, False, False]
+    answer = regions.of(load_dataset(str(folder)))
+    areas, is_available = taken(answer, "lungs")
+    assert is_available == [True, True, False, False]
     np.testing.assert_array_equal(areas, [LUNGS, LUNGS, 0 * LUNGS, 0 * LUNGS])
     # An empty heart is a mask that does not show it, not a body without one.
     assert taken(answer, "heart")[1] == [True, False, False, False]
@@ -61,54 +61,54 @@ def test_structures_come_from_masks_and_are_unknown_without(folder):
 
 
 def test_batches_are_those_of_all_images(folder):
-    manifests.write(BOXES, folder / "regions.csv")
-    answer = regions.of(datasets.load(str(folder)), average=True)
+    manifests.write_table(BOXES, folder / "regions.csv")
+    answer = regions.of(load_dataset(str(folder)), average=True)
     whole = answer.take(range(COUNT))
     for rows in ([3, 0], [2], []):
         part = answer.take(rows)
         np.testing.assert_array_equal(part.areas, whole.areas[rows])
-        np.testing.assert_array_equal(part.known, whole.known[rows])
+        np.testing.assert_array_equal(part.available, whole.available[rows])
 
 
 def test_boxes_of_the_dataset_are_regions_of_their_own_and_parts(folder):
-    manifests.write(BOXES, folder / "regions.csv")
-    answer = regions.of(datasets.load(str(folder)))
-    areas, known = taken(answer, "sticker")
-    assert known == [True, False, False, True]
+    manifests.write_table(BOXES, folder / "regions.csv")
+    answer = regions.of(load_dataset(str(folder)))
+    areas, is_available = taken(answer, "sticker")
+    assert is_available == [True, False, False, True]
     assert areas.sum(axis=(1, 2)).tolist() == [6, 0, 0, 1] and areas[0, 2:5, 1:3].all()
-    areas, known = taken(answer, "shoulders", [0])
-    assert known == [True] and areas.sum() == 60 and areas[0, 2:8, 20:30].all()
+    areas, is_available = taken(answer, "shoulders", [0])
+    assert is_available == [True] and areas.sum() == 60 and areas[0, 2:8, 20:30].all()
     table = answer.sources().set_index(["region", "source"])["images"]
     assert table["shoulders"].to_dict() == {"regions.csv": 1, "derived from lungs": 1, "none": 2}
     assert table["border_top"].to_dict() == {"geometry": 4} and table["marker"].to_dict() == {"none": 4}
 
 
 def test_given_boxes_and_masks_come_before_those_of_the_dataset(folder):
-    manifests.write(BOXES, folder / "regions.csv")
-    data = datasets.load(str(folder))
+    manifests.write_table(BOXES, folder / "regions.csv")
+    data = load_dataset(str(folder))
     moved = BOXES.assign(region="heart").iloc[:1]
     other = np.roll(LUNGS, 2, axis=0)
-    known = np.array([True, False, False, True])
-    given = PackedMasks((SIDE, SIDE), packed=pack(np.stack([other] * COUNT)), known=known)
+    is_available = np.array([True, False, False, True])
+    user_boxes = PackedMasks((SIDE, SIDE), packed=pack(np.stack([other] * COUNT)), available=is_available)
     drawn = PackedMasks((SIDE, SIDE), packed=pack(np.stack([LUNGS.T] * COUNT)))
-    answer = regions.of(data, boxes=moved, masks=given, segmenter=drawn)
+    answer = regions.of(data, boxes=moved, masks=user_boxes, segmenter=drawn)
     np.testing.assert_array_equal(taken(answer, "lungs")[0], [other, LUNGS, LUNGS.T, other])
     assert taken(answer, "heart", [0])[0].sum() == 60
-    assert answer.known.dtype == bool and answer.known[:, 0].all()
+    assert answer.available.dtype == bool and answer.available[:, 0].all()
 
 
 @pytest.mark.parametrize("source", ["masks", "segmenter"])
 def test_masks_of_other_images_are_refused(folder, source):
     masks = PackedMasks((SIDE, SIDE), packed=pack(np.stack([LUNGS])))
     with pytest.raises(DataError) as caught:
-        regions.of(datasets.load(str(folder)), **{source: masks})
+        regions.of(load_dataset(str(folder)), **{source: masks})
     assert caught.value.message == "1 masks were given for 4 images"
 
 
 def test_average_anatomy_is_taken_last_and_said(folder):
-    answer = regions.of(datasets.load(str(folder)), average=True)
-    areas, known = taken(answer, "lungs")
-    assert all(known)
+    answer = regions.of(load_dataset(str(folder)), average=True)
+    areas, is_available = taken(answer, "lungs")
+    assert all(is_available)
     np.testing.assert_array_equal(areas[[0, 2]], [LUNGS, regions.atlas((SIDE, SIDE))["lungs"]])
     table = answer.sources().set_index(["region", "source"])["images"]
     assert table["lungs"].to_dict() == {"masks": 2, "average anatomy": 2}
@@ -170,10 +170,10 @@ def test_what_is_no_box_is_refused(tmp_path, box, shown):
 
 def test_phantoms_know_every_region(tmp_path):
     build_dataset("phantom-III", out=tmp_path / "out", number_of_images=8, size=64, replicates=1, jobs=1)
-    data = datasets.load(str(tmp_path / "out"))
+    data = load_dataset(str(tmp_path / "out"))
     answer = regions.of(data)
     batch = answer.take(range(8))
-    assert batch.known[:, : len(regions.NAMES)].all()
+    assert batch.available[:, : len(regions.NAMES)].all()
     fields = data.masks.take(range(8))
     for name in ("lungs", "heart", "mediastinum", "marker", "clavicles"):
         np.testing.assert_array_equal(

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from cxrshort.errors import UsageError
-from cxrshort.registry import Entry, check_name, load
+from cxrshort.registry import Entry, check_name, load_entry
 
 TABLE = {
     "square-root": Entry("math:sqrt", "root"),
@@ -17,7 +17,7 @@ TABLE = {
 
 
 def test_load_imports_what_the_entry_names():
-    assert load(TABLE, "square-root", kind="function") is math.sqrt
+    assert load_entry(TABLE, "square-root", kind="function") is math.sqrt
 
 
 @pytest.mark.parametrize(
@@ -31,14 +31,14 @@ def test_load_imports_what_the_entry_names():
 )
 def test_load_proposes_a_name_for_an_unknown_one(name, hint):
     with pytest.raises(UsageError) as caught:
-        load(TABLE, name, kind="function")
+        load_entry(TABLE, name, kind="function")
     assert (caught.value.message, caught.value.hint) == (f"'{name}' is not a known function", hint)
 
 
 def test_check_name_imports_nothing():
     check_name(TABLE, "broken", kind="function")
     with pytest.raises(ModuleNotFoundError):
-        load(TABLE, "broken", kind="function")
+        load_entry(TABLE, "broken", kind="function")
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_check_name_imports_nothing():
 def test_looking_through_a_table_loads_nothing_heavy(table):
     module, _, name = table.partition(":")
     code = f"import sys; from {module} import {name}; print(len({name}), *sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    count, *modules = done.stdout.split()
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    count, *modules = completed.stdout.split()
     assert int(count) > 0
     assert {"numpy", "torch", "pandas"}.isdisjoint(modules)

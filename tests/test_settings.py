@@ -3,7 +3,7 @@
 import pytest
 
 from cxrshort.errors import UsageError
-from cxrshort.settings import describe, meanings, parse_value
+from cxrshort.settings import meanings, parse_value, setting_row
 
 
 @pytest.mark.parametrize(
@@ -11,8 +11,8 @@ from cxrshort.settings import describe, meanings, parse_value
     [("TRUE", False, True), ("false", True, False), ("7", 1, 7), ("7", 1.0, 7.0), ("1e-3", 1.0, 0.001), ("7", "", "7")],
 )
 def test_value_has_the_type_of_its_default(text, like, value):
-    found = parse_value(text, like=like, said="x")
-    assert found == value and type(found) is type(like)
+    actual = parse_value(text, like=like, argument="x")
+    assert actual == value and type(actual) is type(like)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ def test_value_has_the_type_of_its_default(text, like, value):
 )
 def test_value_of_another_type_is_refused(text, like, rule):
     with pytest.raises(UsageError) as caught:
-        parse_value(text, like=like, said=f"--set x={text}")
+        parse_value(text, like=like, argument=f"--set x={text}")
     assert caught.value.message == f"--set x={text}: it must be {rule}"
 
 
@@ -29,7 +29,7 @@ def test_value_of_another_type_is_refused(text, like, rule):
     ("value", "kind"), [(True, "true or false"), (1, "whole number"), (0.5, "number"), ("a", "text"), (None, "text")]
 )
 def test_setting_is_described_by_the_type_of_its_default(value, kind):
-    assert describe("x", value, "why") == {"name": "x", "type": kind, "default": value, "meaning": "why"}
+    assert setting_row("x", value, "why") == {"name": "x", "type": kind, "default": value, "meaning": "why"}
 
 
 class Documented:

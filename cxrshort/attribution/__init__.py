@@ -1,4 +1,4 @@
-"""Which pixels move a logit, and by how much."""
+"""Attribution: which pixels move a logit, and by how much."""
 
 from cxrshort.registry import Entry
 

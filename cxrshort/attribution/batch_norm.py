@@ -1,4 +1,4 @@
-"""What batch norm is during the backward pass that explains.
+"""Batch norm during the backward pass of an explanation.
 
 In training mode the statistics of a batch norm depend on every image of the batch. Differentiating them spreads the
 explanation of one image over all others: 61 % of the relevance of one image's logit fell on its seven neighbours in an

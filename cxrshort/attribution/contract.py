@@ -22,7 +22,7 @@ from cxrshort.registry import check_name
 
 
 class Requirements(NamedTuple):
-    """Say what a method needs beside a model, images and outputs.
+    """State what a method needs beside a model, images and outputs.
 
     Args:
         gradients: a model that autograd can differentiate with respect to its images; a method without this need

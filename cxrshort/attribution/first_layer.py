@@ -72,8 +72,8 @@ class Stem:
 
         sums = forward(pixels, weight) - forward(low, positive) - forward(high, negative)
         shares = relevance / torch.where(sums > 0, sums + epsilon, 1.0)
-        found: Tensor = pixels * backward(weight) - low * backward(positive) - high * backward(negative)
-        return found
+        input_relevance: Tensor = pixels * backward(weight) - low * backward(positive) - high * backward(negative)
+        return input_relevance
 
 
 def no_stem() -> UsageError:

@@ -22,7 +22,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from cxrshort.attribution.contract import AttributionMethod, Requirements, Resources
-from cxrshort.attribution.passes import Explained, chosen, exact
+from cxrshort.attribution.passes import Explained, exact, explained_logits
 from cxrshort.errors import UsageError
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.ensemble import Ensemble
@@ -83,7 +83,7 @@ def weighted_activations(
         logits: Tensor = model(images)
     activations = last.checked()
     with exact(images):
-        scores = chosen(logits, outputs)
+        scores = explained_logits(logits, outputs)
         score = (scores if signs is None else scores * signs).sum()
         (gradient,) = torch.autograd.grad(
             score, activations, create_graph=learn_weights, retain_graph=learn_maps or learn_weights

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from cxrshort.attribution.batch_norm import BATCH_NORM_RULES, BatchNormRule
 from cxrshort.attribution.contract import AttributionMethod, Requirements, Resources
-from cxrshort.attribution.passes import Explained, Phase, chosen, exact
+from cxrshort.attribution.passes import Explained, Phase, exact, explained_logits
 from cxrshort.registry import check_name
 
 
@@ -57,13 +57,13 @@ def explain(
 def slopes(model: nn.Module, images: Tensor, outputs: Tensor, *, settings: Any, resources: Resources) -> Tensor:
     """Return d logit / d image, (N, C, H, W); see :class:`~cxrshort.attribution.contract.MapFunction`."""
     del settings, resources
-    return explain(model, images, score=lambda logits: chosen(logits, outputs)).maps
+    return explain(model, images, score=lambda logits: explained_logits(logits, outputs)).maps
 
 
 def learnable_slopes(model: nn.Module, images: Tensor, outputs: Tensor, *, settings: Any, bn: str) -> Explained:
     """Return :func:`slopes` and the logits; see :class:`~cxrshort.attribution.contract.LearnFunction`."""
     del settings
-    return explain(model, images, score=lambda logits: chosen(logits, outputs), bn=bn, create_graph=True)
+    return explain(model, images, score=lambda logits: explained_logits(logits, outputs), bn=bn, create_graph=True)
 
 
 GRADIENT = AttributionMethod("gradient", slopes, requires=Requirements(gradients=True), learn=learnable_slopes)

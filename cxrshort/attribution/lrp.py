@@ -31,7 +31,7 @@ from torch.overrides import TorchFunctionMode
 from cxrshort.attribution.batch_norm import BATCH_NORM_RULES, BatchNormRule
 from cxrshort.attribution.contract import AttributionMethod, Requirements, Resources, check_options, option
 from cxrshort.attribution.first_layer import FIRST_LAYER_RULES, Stem, no_stem
-from cxrshort.attribution.passes import Explained, Phase, chosen, exact
+from cxrshort.attribution.passes import Explained, Phase, exact, explained_logits
 from cxrshort.errors import UsageError
 from cxrshort.models.classifier import Classifier
 from cxrshort.registry import check_name
@@ -148,7 +148,7 @@ def explain(
     images = images.detach().requires_grad_()
     with exact(images), explaining(_per_image(epsilon, images), bn=bn, watch=first_layer == "box") as explainer:
         logits: Tensor = model(images)
-        score = chosen(logits, outputs).sum()
+        score = explained_logits(logits, outputs).sum()
         if first_layer == "box":
             maps = _box_maps(explainer, score, model=model, images=images, create_graph=create_graph)
         else:

@@ -28,7 +28,7 @@ class Explained(NamedTuple):
 
 
 class Phase:
-    """Say which backward pass runs, to the operations that share this object."""
+    """Set the backward pass that the operations sharing this object are in."""
 
     def __init__(self) -> None:
         self.explaining = False
@@ -49,7 +49,7 @@ def exact(images: Tensor) -> Iterator[None]:
         yield
 
 
-def chosen(logits: Tensor, outputs: Tensor | None) -> Tensor:
+def explained_logits(logits: Tensor, outputs: Tensor | None) -> Tensor:
     """Return one logit of each image, (N,): that of ``outputs``, or the highest.
 
     Raises:

@@ -31,13 +31,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Verbs chain through files: a dataset is a folder, a model a file, a finding a table. Start with: cxrshort "
+    epilog="Verbs chain through files: a dataset is a folder, a model a file, a result a table. Start with: cxrshort "
     "build-dataset --dataset phantom-I",
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"cxrshort {__version__}")
         raise typer.Exit
 
@@ -102,7 +102,7 @@ def _shown(error: Exception) -> CxrshortError:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a command as Ctrl-C does; a signal that is ignored (nohup) stays ignored."""
+    """End a command at SIGTERM and SIGHUP as at Ctrl-C; a signal that is ignored (nohup) stays ignored."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -111,14 +111,16 @@ def _terminable() -> Iterator[None]:
         del frame
         raise _Terminated(signal.Signals(number).name)
 
-    wanted = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) == signal.SIG_DFL]
-    for each in wanted:
-        signal.signal(each, end)
+    default_signals = [
+        number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL
+    ]
+    for number in default_signals:
+        signal.signal(number, end)
     try:
         yield
     finally:
-        for each in wanted:
-            signal.signal(each, signal.SIG_DFL)
+        for number in default_signals:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _fail(error: BaseException, message: str, *, hint: str, code: int, json: bool) -> NoReturn:

@@ -272,11 +272,11 @@ def build_dataset(
     early.buildable(dataset)
     if same_patients is not None:
         early.dataset(same_patients)
-    from cxrshort.datasets.building.settings import READER, read
+    from cxrshort.datasets.building.settings import READER, parse_settings
     from cxrshort.datasets.repositories.reading import ReadOptions
     from cxrshort.verbs.build_dataset import build_dataset as run
 
-    values = read(settings or [])
+    values = parse_settings(settings or [])
     options = ReadOptions(
         views=tuple(view.strip() for view in views.split(",")),
         table=table,

@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from cxrshort.cli.tables import failure
 
-_PLAIN_PANEL = "Options"
+_DEFAULT_PANEL = "Options"
 _BEFORE = 2
 """Paragraphs of a description that stand before the options."""
 _DEFAULT = re.compile(r"default: \(([^()]*)\)")
@@ -62,7 +62,7 @@ class PanelCommand(TyperCommand):
         """Return the first two paragraphs of the description, the others, and the example."""
         text = inspect.cleandoc(self.help or "")
         described, sign, example = text.partition("Example:")
-        paragraphs = [each.strip() for each in described.strip().split("\n\n")]
+        paragraphs = [paragraph.strip() for paragraph in described.strip().split("\n\n")]
         return paragraphs[:_BEFORE], paragraphs[_BEFORE:], f"{sign}{example}"
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -79,7 +79,7 @@ class PanelCommand(TyperCommand):
                 )
         # One width for all panels, so that their second columns are aligned.
         widest = max((len(term) for records in panels.values() for term, _ in records), default=0)
-        for title, records in sorted(panels.items(), key=lambda each: each[0] == _PLAIN_PANEL):
+        for title, records in sorted(panels.items(), key=lambda panel: panel[0] == _DEFAULT_PANEL):
             with formatter.section(title):
                 formatter.write_dl(_padded(records, widest), col_max=_TERM)
 
@@ -96,7 +96,7 @@ def _padded(records: Sequence[tuple[str, str]], widest: int) -> list[tuple[str, 
 def _panel(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
         return "Arguments"
-    return parameter.rich_help_panel or _PLAIN_PANEL
+    return parameter.rich_help_panel or _DEFAULT_PANEL
 
 
 def _set_names(command: str | None) -> Sequence[str]:
@@ -113,15 +113,15 @@ def _set_names(command: str | None) -> Sequence[str]:
 
 
 class Root(TyperGroup):
-    """Say what is wrong with a command's words as JSON too, where ``--json`` is among them."""
+    """Report what is wrong with a command line as JSON too, where ``--json`` is among them."""
 
-    def main(self, args: Sequence[str] | None = None, *rest: Any, **settings: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, *positional: Any, **settings: Any) -> Any:
         """Run a command."""
         words = list(sys.argv[1:] if args is None else args)
         if "--json" not in words or not settings.get("standalone_mode", True):
-            return super().main(args, *rest, **settings)
+            return super().main(args, *positional, **settings)
         try:
-            code = super().main(args, *rest, **{**settings, "standalone_mode": False})
+            code = super().main(args, *positional, **{**settings, "standalone_mode": False})
         except _ClickUsageError as error:
             error.show()
             failure(error.format_message(), hint="", code=error.exit_code)

@@ -59,7 +59,7 @@ _PATH_VALUES = {"DIR", "CSV", "FILE.npy", "MODEL", "W", "D"}
 
 @dataclass(frozen=True)
 class Option:
-    """Say what completes an option of a command.
+    """Describe the completion of an option of a command.
 
     Args:
         names: ``--learning-rate`` and ``--lr``.
@@ -78,7 +78,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Command:
-    """Say what completes a command.
+    """Describe the completion of a command.
 
     Args:
         name: the verb; empty for the program itself.
@@ -101,9 +101,9 @@ def scripts(root: Any) -> dict[str, str]:
 
 
 def _command(name: str, command: Any) -> Command:
-    options = [_option(name, each) for each in command.params if hasattr(each, "is_flag")]
+    options = [_option(name, parameter) for parameter in command.params if hasattr(parameter, "is_flag")]
     text = " ".join((command.help or "").strip().split("\n\n")[0].split())
-    paths = any(not hasattr(each, "is_flag") for each in command.params)
+    paths = any(not hasattr(parameter, "is_flag") for parameter in command.params)
     return Command(name, text, (*options, Option(("--help", "-h"), "Show the help.", False, (), FREE)), paths)
 
 
@@ -124,7 +124,7 @@ def _bash(commands: list[Command]) -> str:
             if option.takes_value:
                 patterns.setdefault(_bash_values(option), []).extend(f"{command.name}:{name}" for name in option.names)
         words = " ".join(name for option in command.options for name in option.names if name.startswith("--"))
-        verbs = " ".join(each.name for each in commands if each.name) if not command.name else ""
+        verbs = " ".join(command.name for command in commands if command.name) if not command.name else ""
         flags.append(f'        {command.name or chr(39) * 2}) options="{words}" verbs="{verbs}" ;;')
     cases = [f"        {'|'.join(names)}) {action} ;;" for action, names in patterns.items()]
     return "\n".join([f"# {_HEAD.format(shell='bash')}", _BASH_START, *cases, _BASH_MIDDLE, *flags, _BASH_END])
@@ -178,14 +178,14 @@ complete -o default -F _cxrshort cxrshort
 
 def _zsh(commands: list[Command]) -> str:
     root, *verbs = commands
-    described = [f"        {_quote(f'{each.name}:{each.text}')}" for each in verbs]
+    described = [f"        {_quote(f'{command.name}:{command.text}')}" for command in verbs]
     lines = ["#compdef cxrshort", f"# {_HEAD.format(shell='zsh')}", _ZSH_START, *described, _ZSH_MIDDLE]
     lines += [f"        {_quote(spec)} \\" for option in root.options for spec in _zsh_specs(option)]
     lines += ["        '1:command:->command' '*::argument:->arguments' && return", _ZSH_STATE]
-    for each in verbs:
-        specs = [f"                {_quote(spec)}" for option in each.options for spec in _zsh_specs(option)]
-        paths = ["                '*:model:_files'"] if each.takes_paths else []
-        lines += [f"            {each.name}) _arguments \\", " \\\n".join([*specs, *paths]) + " ;;"]
+    for command in verbs:
+        specs = [f"                {_quote(spec)}" for option in command.options for spec in _zsh_specs(option)]
+        paths = ["                '*:model:_files'"] if command.takes_paths else []
+        lines += [f"            {command.name}) _arguments \\", " \\\n".join([*specs, *paths]) + " ;;"]
     return "\n".join([*lines, _ZSH_END])
 
 
@@ -198,8 +198,8 @@ def _zsh_specs(option: Option) -> list[str]:
     if option.words:
         # A word that another follows, such as momentum=, is completed without a space.
         joined = [word.replace(":", "\\:") for word in option.words if word.endswith(("=", ":"))]
-        whole = [word for word in option.words if not word.endswith(("=", ":"))]
-        parts = [f"compadd -- {' '.join(whole)}"]
+        complete = [word for word in option.words if not word.endswith(("=", ":"))]
+        parts = [f"compadd -- {' '.join(complete)}"]
         parts += [f"compadd -S '' -- {' '.join(joined)}"] if joined else []
         parts += ["_files"] if option.kind == PATHS else []
         action = f"{{{'; '.join(parts)}}}"
@@ -243,16 +243,18 @@ fi
 
 def _fish(commands: list[Command]) -> str:
     root, *verbs = commands
-    names = " ".join(each.name for each in verbs)
+    names = " ".join(command.name for command in verbs)
     none = f"not __fish_seen_subcommand_from {names}"
     lines = [f"# {_HEAD.format(shell='fish')}", _FISH_START]
-    lines += [f"complete -c cxrshort -f -n {_quote(none)} -a {each.name} -d {_quote(each.text)}" for each in verbs]
+    lines += [
+        f"complete -c cxrshort -f -n {_quote(none)} -a {command.name} -d {_quote(command.text)}" for command in verbs
+    ]
     lines += [_fish_option(option, none) for option in root.options]
-    for each in verbs:
-        seen = f"__fish_seen_subcommand_from {each.name}"
-        if not each.takes_paths:
+    for command in verbs:
+        seen = f"__fish_seen_subcommand_from {command.name}"
+        if not command.takes_paths:
             lines.append(f"complete -c cxrshort -f -n {_quote(seen)}")
-        lines += [_fish_option(option, seen) for option in each.options]
+        lines += [_fish_option(option, seen) for option in command.options]
     return "\n".join(lines) + "\n"
 
 

@@ -14,7 +14,7 @@ from cxrshort.errors import MissingInputError
 
 
 def is_first() -> bool:
-    """Say whether this is the first of the processes that torchrun started, or a plain one."""
+    """Return whether this is the first of the processes that torchrun started, or a plain one."""
     return os.environ.get("RANK", "0") == "0"
 
 
@@ -40,12 +40,12 @@ def _how_to_build(name: str) -> str:
     from cxrshort import places
     from cxrshort.datasets.catalogue import sections
 
-    buildable = [each for section in sections().values() for each in section]
+    buildable = [name for section in sections().values() for name in section]
     if all(part.strip() in buildable for part in name.split(",")):
         return f"cxrshort build-dataset --dataset {name}"
-    meant = registry.nearest([*places.datasets_on_disk(), *buildable], name)
-    if meant:
-        return f"did you mean '{meant}'?"
+    nearest_name = registry.nearest([*places.datasets_on_disk(), *buildable], name)
+    if nearest_name:
+        return f"did you mean '{nearest_name}'?"
     return "cxrshort build-dataset --dataset help lists the names, cxrshort paths the datasets that are built"
 
 
@@ -57,7 +57,7 @@ def buildable(name: str) -> None:
     """
     from cxrshort.datasets.catalogue import sections
 
-    names = [each for section in sections().values() for each in section]
+    names = [name for section in sections().values() for name in section]
     for part in map(str.strip, name.split(",")):
         registry.check_name(names, part, kind="dataset", list_all="--dataset help")
 
@@ -95,8 +95,8 @@ def models(names: Iterable[str]) -> None:
     from cxrshort import places
 
     for name in names:
-        for said in re.findall(r"[?&]trained-on=([^&]+)", name):
-            dataset(said)
+        for dataset_name in re.findall(r"[?&]trained-on=([^&]+)", name):
+            dataset(dataset_name)
         if ":" not in name and "?" not in name and not places.exists(Path(name)):
             raise MissingInputError(f"'{name}' does not exist", "cxrshort train makes a model")
 

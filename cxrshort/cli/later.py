@@ -1,4 +1,4 @@
-"""The verbs that are not built yet: they are in the help, and say so in one line."""
+"""Placeholders for verbs that are not built yet."""
 
 from collections.abc import Callable
 

@@ -56,10 +56,10 @@ def pages() -> dict[str, str]:
 
 
 def _main_page(root: Any) -> str:
-    lines = [*_title("cxrshort"), ".SH NAME", f"cxrshort \\- {_plain(_first(root.help))}", ".SH SYNOPSIS"]
+    lines = [*_title("cxrshort"), ".SH NAME", f"cxrshort \\- {_escape_roff(_first(root.help))}", ".SH SYNOPSIS"]
     lines += [".B cxrshort", "COMMAND [OPTIONS]", ".SH COMMANDS"]
     for name, command in root.commands.items():
-        lines += [".TP", f".BR cxrshort\\-{_plain(name)} (1)", _plain(_first(command.help))]
+        lines += [".TP", f".BR cxrshort\\-{_escape_roff(name)} (1)", _escape_roff(_first(command.help))]
     lines += [".SH OPTIONS", *_options(root)]
     lines += [".SH FILES", *_terms(_FILES)]
     lines += [".SH MANIFEST COLUMNS", *_terms((column.name, _describe(column)) for column in COLUMNS)]
@@ -75,53 +75,59 @@ def _describe(column: Column) -> str:
 
 def _command_page(name: str, command: Any) -> str:
     text = command.help or ""
-    arguments = " ".join(each.metavar or each.name.upper() for each in command.params if not hasattr(each, "is_flag"))
-    lines = [*_title(f"cxrshort-{name}"), ".SH NAME", f"cxrshort\\-{_plain(name)} \\- {_plain(_first(text))}"]
+    arguments = " ".join(
+        option.metavar or option.name.upper() for option in command.params if not hasattr(option, "is_flag")
+    )
+    lines = [
+        *_title(f"cxrshort-{name}"),
+        ".SH NAME",
+        f"cxrshort\\-{_escape_roff(name)} \\- {_escape_roff(_first(text))}",
+    ]
     lines += [
         ".SH SYNOPSIS",
-        f".B cxrshort {_plain(name)}",
-        f"{_plain(arguments)} [OPTIONS]".strip(),
+        f".B cxrshort {_escape_roff(name)}",
+        f"{_escape_roff(arguments)} [OPTIONS]".strip(),
         ".SH DESCRIPTION",
     ]
     body, _, example = text.partition("Example:")
     for paragraph in body.strip().split("\n\n"):
-        lines += [".PP", _plain(" ".join(paragraph.split()))]
+        lines += [".PP", _escape_roff(" ".join(paragraph.split()))]
     if options := list(_options(command)):
         lines += [".SH OPTIONS", *options]
     if example:
-        lines += [".SH EXAMPLE", ".EX", _plain(" ".join(example.split())), ".EE"]
+        lines += [".SH EXAMPLE", ".EX", _escape_roff(" ".join(example.split())), ".EE"]
     return "\n".join([*lines, ".SH SEE ALSO", ".BR cxrshort (1)"]) + "\n"
 
 
 def _title(name: str) -> list[str]:
-    return [f'.TH "{_plain(name.upper())}" 1 "" "cxrshort {__version__}" "User Commands"']
+    return [f'.TH "{_escape_roff(name.upper())}" 1 "" "cxrshort {__version__}" "User Commands"']
 
 
 def _options(command: Any) -> Iterator[str]:
-    options = [each for each in command.params if hasattr(each, "is_flag")]
-    panels = list(dict.fromkeys(each.rich_help_panel for each in options))
+    options = [option for option in command.params if hasattr(option, "is_flag")]
+    panels = list(dict.fromkeys(option.rich_help_panel for option in options))
     previous = None
-    for parameter in sorted(options, key=lambda each: panels.index(each.rich_help_panel)):
+    for parameter in sorted(options, key=lambda option: panels.index(option.rich_help_panel)):
         if parameter.rich_help_panel not in (previous, None):
-            yield f".SS {_plain(parameter.rich_help_panel)}"
+            yield f".SS {_escape_roff(parameter.rich_help_panel)}"
         previous = parameter.rich_help_panel
         value = "" if parameter.is_flag else f" {parameter.metavar or parameter.name.upper()}"
-        yield from (".TP", f".B {_plain(', '.join(parameter.opts) + value)}")
+        yield from (".TP", f".B {_escape_roff(', '.join(parameter.opts) + value)}")
         default = parameter.show_default if isinstance(parameter.show_default, str) else parameter.default
         shown = f" Default: {default}." if default not in (None, False, "") and parameter.show_default else ""
-        yield _plain((parameter.help or "") + (" Required." if parameter.required else shown))
+        yield _escape_roff((parameter.help or "") + (" Required." if parameter.required else shown))
 
 
 def _terms(pairs: Any) -> Iterator[str]:
     for term, meaning in pairs:
-        yield from (".TP", f".B {_plain(term)}", _plain(meaning))
+        yield from (".TP", f".B {_escape_roff(term)}", _escape_roff(meaning))
 
 
 def _first(text: str | None) -> str:
     return (text or "").strip().split("\n\n")[0].replace("\n", " ")
 
 
-def _plain(text: str) -> str:
+def _escape_roff(text: str) -> str:
     """Escape text for roff: backslashes, hyphens that must stay hyphens, and a leading dot or quote."""
     escaped = text.replace("\\", "\\\\").replace("-", "\\-")
     return re.sub(r"^([.'])", r"\\&\1", escaped)
@@ -129,7 +135,7 @@ def _plain(text: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the pages, or with ``--check`` say which are not current; return the exit code."""
-    folder = Path(next(each for each in arguments if not each.startswith("--")))
+    folder = Path(next(argument for argument in arguments if not argument.startswith("--")))
     stale = [name for name, text in pages().items() if not _is_current(folder / name, text)]
     if "--check" in arguments:
         if stale:

@@ -1,4 +1,4 @@
-"""One voice for several processes under torchrun."""
+"""Output of the first process alone, under torchrun."""
 
 import contextlib
 from collections.abc import Iterator

@@ -83,7 +83,7 @@ class _Lines:
             sys.stderr.write(printable(f"{event['text']}\n"))
 
     def _trial(self, event: Mapping[str, Any]) -> None:
-        """Say once that steps are tried, since the first lines of a slow network would come after a minute."""
+        """Report once that steps are tried, since the first lines of a slow network would come after a minute."""
         text = _trial(event)
         if not self._now.startswith("trial"):
             sys.stderr.write(printable(f"{text}\n"))
@@ -96,7 +96,7 @@ class _Lines:
 
 
 def _run(event: Mapping[str, Any]) -> str:
-    """Say which of several runs an event belongs to."""
+    """Return the name of the run that an event belongs to, as a prefix."""
     return f"{event['run']}, " if event.get("run") else ""
 
 

@@ -37,7 +37,7 @@ class Unread:
             self._give_up()
 
     def isatty(self) -> bool:
-        """Say whether a person watches."""
+        """Return whether a person watches."""
         return self._stream is not None and self._stream.isatty()
 
     def _give_up(self) -> None:
@@ -68,7 +68,7 @@ class Checked:
         Raises:
             OutputError: stdout is full or closed.
         """
-        with self._said():
+        with self._explained():
             return self._stream.write(text)
 
     def flush(self) -> None:
@@ -77,11 +77,11 @@ class Checked:
         Raises:
             OutputError: stdout is full or closed.
         """
-        with self._said():
+        with self._explained():
             self._stream.flush()
 
     @contextlib.contextmanager
-    def _said(self) -> Iterator[None]:
+    def _explained(self) -> Iterator[None]:
         try:
             # Whoever only tried the stream may have swallowed what it raised: what is lost stays lost.
             if not self._refused:

@@ -28,7 +28,7 @@ _GAP = 3
 
 @dataclass(frozen=True)
 class Columns:
-    """Say how the columns of a table look.
+    """Describe the layout of a table's columns.
 
     Args:
         right: those that are aligned right.
@@ -71,8 +71,8 @@ def shortened(text: str, *, longest: int = 300) -> str:
 
 def notes(lines: Sequence[str]) -> None:
     """Print notes on stderr, on a terminal folded between words."""
-    for each in lines:
-        note = printable(f"note: {each}")
+    for text in lines:
+        note = printable(shortened(f"note: {text}"))
         if sys.stderr.isatty():
             note = textwrap.fill(note, text_width(), subsequent_indent=" " * 6, break_on_hyphens=False)
         sys.stderr.write(note + "\n")
@@ -105,7 +105,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], columns: Columns
     with console.capture() as text:  # printed by rich itself, a closed pipe (| head) would end in exit code 1
         console.print(shown)
     # The last column is as wide as its longest cell: what only fills it up is nothing to print.
-    sys.stdout.write("\n".join(each.rstrip() for each in text.get().split("\n")) + "\n")  # with its styles
+    sys.stdout.write("\n".join(printed.rstrip() for printed in text.get().split("\n")) + "\n")  # with its styles
 
 
 def pairs(rows: Sequence[tuple[str, str]]) -> None:
@@ -120,7 +120,7 @@ def pairs(rows: Sequence[tuple[str, str]]) -> None:
     console = _console()
     with console.capture() as shown:
         console.print(grid)
-    sys.stdout.write("\n".join(each.rstrip() for each in shown.get().rstrip("\n").split("\n")) + "\n")
+    sys.stdout.write("\n".join(printed.rstrip() for printed in shown.get().rstrip("\n").split("\n")) + "\n")
 
 
 def text_width() -> int:
@@ -151,18 +151,18 @@ def _fit(
     def of_words(texts: Sequence[str]) -> int:
         return max((cell_len(word) for text in texts for word in text.split()), default=0)
 
-    lasts = dict[int, tuple[int, ...]]()
+    floors_of = dict[int, tuple[int, ...]]()
     for place, width in widths.items():
         column = [row[place] for row in cells]
         words = of_words([header[place]])
-        whole = max([words, *map(cell_len, column)])
-        folded = whole if place in columns.right else max(words, min(of_words(column), _WORD))
-        folded = min(whole, max(folded, columns.least.get(place, 0)))
-        broken = whole if place in columns.right else min(width, columns.least.get(place, _READABLE))
-        lasts[place] = (whole, folded, broken, min(width, _READABLE))
+        widest = max([words, *map(cell_len, column)])
+        folded = widest if place in columns.right else max(words, min(of_words(column), _WORD))
+        folded = min(widest, max(folded, columns.least.get(place, 0)))
+        broken = widest if place in columns.right else min(width, columns.least.get(place, _READABLE))
+        floors_of[place] = (widest, folded, broken, min(width, _READABLE))
     fitting = dict(widths)
-    for floors in zip(*lasts.values(), strict=True):
-        floor = dict(zip(lasts, floors, strict=True))
+    for floors in zip(*floors_of.values(), strict=True):
+        floor = dict(zip(floors_of, floors, strict=True))
         while sum(fitting.values()) > room and (wide := [place for place in fitting if fitting[place] > floor[place]]):
             fitting[max(wide, key=fitting.__getitem__)] -= 1
     return fitting

@@ -82,10 +82,7 @@ def train(
     weight_decay: Annotated[
         float | None,
         option(
-            "--weight-decay",
-            text="Weight decay: decoupled (AdamW) or L2 penalty (SGD, Adam).",
-            metavar="X",
-            panel=TUNING,
+            "--weight-decay", text="Weight decay: decoupled (AdamW), L2 penalty (SGD, Adam).", metavar="X", panel=TUNING
         ),
     ] = None,
     optimizer: Annotated[

@@ -1,4 +1,4 @@
-"""From the options of ``train`` to the values that go over a recipe's."""
+"""Overrides of a recipe from the options of ``train``."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,13 +14,13 @@ def checked(
 ) -> dict[str, Any]:
     """Return everything that goes over the recipe's values; refuse what needs no heavy import to be refused."""
     from cxrshort.training import recipes
-    from cxrshort.training.recipes.settings import merge, split
+    from cxrshort.training.recipes.settings import merge_settings, split_settings
 
-    fields, own = split(settings)
-    overrides = merge(options, fields) | {"settings": own}
+    fields, own = split_settings(settings)
+    overrides = merge_settings(options, fields) | {"settings": own}
     early.architecture(arch)
     early.method(overrides["method"])
-    recipes.load(recipe, overrides=overrides)
+    recipes.load_recipe(recipe, overrides=overrides)
     early.dataset(dataset)
     return overrides
 
@@ -47,13 +47,13 @@ def task(target: str, *, multiclass: bool | None, regression: bool) -> str | Non
     check_name(("labels", "masks"), target, kind="target")
     kinds = [
         name
-        for name, given in (
+        for name, is_chosen in (
             ("masks", target == "masks"),
             ("multiclass", multiclass),
             ("multilabel", multiclass is False),
             ("regression", regression),
         )
-        if given
+        if is_chosen
     ]
     if len(kinds) > 1:
         raise UsageError(

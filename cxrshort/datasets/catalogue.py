@@ -1,4 +1,4 @@
-"""The datasets that the papers compose from repositories, and the list of all names that build-dataset knows.
+"""The catalogue of datasets: cohorts of the papers, and all names that build-dataset accepts.
 
 Imports tables only, so that the names can be shown at once.
 """
@@ -14,7 +14,7 @@ from cxrshort.datasets.phantom.catalogue import DATASETS as PHANTOMS
 
 @dataclass(frozen=True)
 class Part:
-    """Say what a cohort takes from one repository.
+    """Specify what a cohort takes from one repository.
 
     Args:
         source: the repository.

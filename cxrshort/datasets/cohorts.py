@@ -1,4 +1,4 @@
-"""What a name on the command line stands for: the candidates of a cohort, of repositories, of several joined."""
+"""Candidates of a dataset: those of a cohort, of a repository, or of several joined."""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from cxrshort.datasets.repositories.parsing.corrections import unmatched_correct
 from cxrshort.datasets.repositories.parsing.layout import find_repository
 from cxrshort.datasets.repositories.reading import ReadOptions, Repository
 from cxrshort.errors import DataError, MissingInputError, UsageError
-from cxrshort.expressions import select
+from cxrshort.expressions import select_rows
 
 FOLDER = "folder"
 """The repository of a user's own films."""
@@ -82,7 +82,7 @@ def parts_of(dataset: str) -> list[tuple[Part, tuple[str, ...]]]:
         chosen += [(part, cohort.classes) for part in cohort.parts if (part, cohort.classes) not in chosen]
     readings = {(part.source, part.options) for part, _ in chosen}
     for source in source_names(dataset):
-        if sum(each == source for each, _ in readings) > 1:
+        if sum(read == source for read, _ in readings) > 1:
             raise UsageError(f"'{dataset}' reads {source} in two ways", "build its parts as datasets of their own")
     return chosen
 
@@ -107,30 +107,30 @@ def gather(dataset: str, *, root: Path, options: ReadOptions, where: str = "") -
         )
     by_source: dict[str, list[Candidates]] = {}
     for part, classes in chosen:
-        found = _read_part(part, classes, root=root, options=options)
-        by_source.setdefault(part.source, []).append(found)
+        part_candidates = _read_part(part, classes, root=root, options=options)
+        by_source.setdefault(part.source, []).append(part_candidates)
     merged = replace(_merge([_union(parts) for parts in by_source.values()]), root=root.resolve())
-    unmatched = unmatched_corrections(_named(merged), repositories=list(by_source), more=options.corrections)
+    unmatched = unmatched_corrections(_all_names(merged), repositories=list(by_source), more=options.corrections)
     merged = replace(merged, notes=(*merged.notes, *unmatched))
     # Before --where and --sample: two parts of one folder share their patients.
     merged = replace(merged, own_patients=own_patients(merged.rows))
     if where and len(merged.rows):
-        merged = keep(merged, select(merged.rows, where), reason="outside --where", detail=where)
+        merged = keep_rows(merged, select_rows(merged.rows, where), reason="outside --where", detail=where)
     if merged.rows.empty:
         reasons = merged.excluded["reason"].value_counts()
         listed = ", ".join(f"{reason}: {count}" for reason, count in reasons.items())
-        told = "; ".join(merged.notes) if OUTSIDE in reasons else ""  # why its rows say nothing of age, for one
+        explanation = "; ".join(merged.notes) if OUTSIDE in reasons else ""  # why its rows say nothing of age, for one
         raise DataError(
             f"'{dataset}' has no radiograph that can be used ({listed})",
-            "look at the folder given with --root" + (f"; {told}" if told else ""),
+            "look at the folder given with --root" + (f"; {explanation}" if explanation else ""),
         )
     return merged
 
 
-def _named(candidates: Candidates) -> list[str]:
+def _all_names(candidates: Candidates) -> list[str]:
     """Return everything that a correction may call a candidate."""
     names = [candidates.rows["image_id"], candidates.rows["path"], candidates.excluded["path"]]
-    return [str(name) for each in names for name in each.tolist()]
+    return [str(name) for column in names for name in column.tolist()]
 
 
 def own_patients(rows: pd.DataFrame) -> str:
@@ -150,7 +150,7 @@ def own_patients(rows: pd.DataFrame) -> str:
 
 def home(source: str, root: Path) -> Path:
     """Return the folder of a repository below ``root``."""
-    return find_repository(root, registry.load(SOURCES, source, kind="repository"))
+    return find_repository(root, registry.load_entry(SOURCES, source, kind="repository"))
 
 
 def _merge(parts: Sequence[Candidates]) -> Candidates:
@@ -167,7 +167,7 @@ def _merge(parts: Sequence[Candidates]) -> Candidates:
 
 
 def _read_part(part: Part, classes: tuple[str, ...], *, root: Path, options: ReadOptions) -> Candidates:
-    repository: Repository = registry.load(SOURCES, part.source, kind="repository")
+    repository: Repository = registry.load_entry(SOURCES, part.source, kind="repository")
     cache = options.header_cache
     cache = (
         cache / f"{part.source}-{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]}.json" if cache else None
@@ -176,7 +176,7 @@ def _read_part(part: Part, classes: tuple[str, ...], *, root: Path, options: Rea
     reading = repository.read(home(part.source, root), root, options)
     # An official list is the whole test fold: nobody else is drawn into it.
     test_fraction = 0.0 if reading.test_patients else repository.test_fraction
-    found = Candidates(
+    candidates = Candidates(
         rows=reading.rows,
         excluded=reading.excluded[list(EXCLUDED_COLUMNS)],
         fractions={part.source: part.fractions or (test_fraction, repository.val_fraction)},
@@ -184,25 +184,29 @@ def _read_part(part: Part, classes: tuple[str, ...], *, root: Path, options: Rea
         test_patients=reading.test_patients if part.fractions is None else frozenset(),
         same_person=reading.same_person,
     )
-    if part.where and len(found.rows):
-        found = keep(found, select(found.rows, part.where), reason=OUTSIDE, detail=part.where)
-    if part.one_per_patient and len(found.rows):
-        chosen = sample(found.rows["image_id"], 1, groups=found.rows["patient_id"])
-        found = keep(found, chosen, reason=NOT_SAMPLED, detail="one image per patient")
+    if part.where and len(candidates.rows):
+        candidates = keep_rows(candidates, select_rows(candidates.rows, part.where), reason=OUTSIDE, detail=part.where)
+    if part.one_per_patient and len(candidates.rows):
+        chosen = sample_rows(candidates.rows["image_id"], 1, groups=candidates.rows["patient_id"])
+        candidates = keep_rows(candidates, chosen, reason=NOT_SAMPLED, detail="one image per patient")
     if part.sample:
-        chosen = sample(found.rows["image_id"], part.sample)
-        found = keep(found, chosen, reason=NOT_SAMPLED, detail=f"{part.sample} of {len(found.rows)}")
+        chosen = sample_rows(candidates.rows["image_id"], part.sample)
+        candidates = keep_rows(
+            candidates, chosen, reason=NOT_SAMPLED, detail=f"{part.sample} of {len(candidates.rows)}"
+        )
     if part.published[0]:
         images, patients = part.published
         stated = f"{images:,} images" + (f" of {patients:,} patients" if patients else "")
-        here = f"{len(found.rows):,} of {found.rows['patient_id'].nunique():,}"
+        counted = f"{len(candidates.rows):,} of {candidates.rows['patient_id'].nunique():,}"
         kind = f" {part.label}" if part.label else ""
-        found = replace(found, notes=(*found.notes, f"{part.source}{kind}: the paper counts {stated}, here are {here}"))
-    found = replace(found, notes=(*found.notes, *_differing_labels(part, found.rows)))
+        candidates = replace(
+            candidates, notes=(*candidates.notes, f"{part.source}{kind}: the paper counts {stated}, here are {counted}")
+        )
+    candidates = replace(candidates, notes=(*candidates.notes, *_differing_labels(part, candidates.rows)))
     if classes:
         exclusive = {label: np.float32(label == part.label) for label in classes}
-        found = replace(found, rows=found.rows.assign(**exclusive))
-    return found
+        candidates = replace(candidates, rows=candidates.rows.assign(**exclusive))
+    return candidates
 
 
 def _differing_labels(part: Part, rows: pd.DataFrame) -> tuple[str, ...]:
@@ -232,26 +236,28 @@ def _union(parts: Sequence[Candidates]) -> Candidates:
     rows = pd.concat([part.rows for part in parts], ignore_index=True)
     rows = rows[~rows["image_id"].duplicated()].reset_index(drop=True)
     excluded = parts[0].excluded
-    taken = excluded["reason"].isin((OUTSIDE, NOT_SAMPLED)) & excluded["path"].isin(set(rows["path"]))
-    left = excluded[~taken].copy()
+    in_another_part = excluded["reason"].isin((OUTSIDE, NOT_SAMPLED)) & excluded["path"].isin(set(rows["path"]))
+    remaining = excluded[~in_another_part].copy()
     for part in parts[1:]:
         # What one part takes and does not sample is not outside the cohort, whatever another part says.
-        passed = part.excluded[part.excluded["reason"] == NOT_SAMPLED].drop_duplicates("path").set_index("path")
-        better = (left["reason"] == OUTSIDE) & left["path"].isin(passed.index)
-        left.loc[better, "detail"] = left.loc[better, "path"].map(passed["detail"])
-        left.loc[better, "reason"] = NOT_SAMPLED
+        not_sampled = part.excluded[part.excluded["reason"] == NOT_SAMPLED].drop_duplicates("path").set_index("path")
+        reclassified = (remaining["reason"] == OUTSIDE) & remaining["path"].isin(not_sampled.index)
+        remaining.loc[reclassified, "detail"] = remaining.loc[reclassified, "path"].map(not_sampled["detail"])
+        remaining.loc[reclassified, "reason"] = NOT_SAMPLED
     notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
-    return replace(parts[0], rows=rows, excluded=left, notes=notes)
+    return replace(parts[0], rows=rows, excluded=remaining, notes=notes)
 
 
-def keep(candidates: Candidates, chosen: npt.NDArray[np.bool_], *, reason: str, detail: str) -> Candidates:
+def keep_rows(candidates: Candidates, chosen: npt.NDArray[np.bool_], *, reason: str, detail: str) -> Candidates:
     """Exclude the rows that are not chosen, all for one reason."""
     refused = pd.DataFrame({"reason": reason, "detail": detail}, index=candidates.rows.index[~chosen])
-    kept = without(candidates, refused)
+    kept = exclude(candidates, refused)
     return replace(kept, rows=kept.rows.reset_index(drop=True))
 
 
-def sample(names: pd.Series, count: int, *, groups: pd.Series | None = None, seed: int = 0) -> npt.NDArray[np.bool_]:
+def sample_rows(
+    names: pd.Series, count: int, *, groups: pd.Series | None = None, seed: int = 0
+) -> npt.NDArray[np.bool_]:
     """Choose at most ``count`` rows (of each group), by a hash of the seed and the name.
 
     Args:
@@ -282,17 +288,17 @@ def keep_sample(candidates: Candidates, count: int, *, per: str | None, seed: in
     if per is not None:
         registry.check_name([str(name) for name in candidates.rows], per, kind="column")
     groups = None if per is None else candidates.rows[per].astype(str)
-    chosen = sample(candidates.rows["image_id"], count, groups=groups, seed=seed)
-    return keep(candidates, chosen, reason=NOT_SAMPLED, detail=f"{count}" + (f" per {per}" if per else ""))
+    chosen = sample_rows(candidates.rows["image_id"], count, groups=groups, seed=seed)
+    return keep_rows(candidates, chosen, reason=NOT_SAMPLED, detail=f"{count}" + (f" per {per}" if per else ""))
 
 
-def published(dataset: str) -> dict[str, int]:
+def published_counts(dataset: str) -> dict[str, int]:
     """Return the images and patients that the paper counts for a cohort; empty where it does not say."""
     images, patients = COHORTS[dataset].published if dataset in COHORTS else (0, 0)
     return {name: count for name, count in (("images", images), ("patients", patients)) if count}
 
 
-def without(candidates: Candidates, refused: pd.DataFrame) -> Candidates:
+def exclude(candidates: Candidates, refused: pd.DataFrame) -> Candidates:
     """Move rows to the excluded ones.
 
     Args:
@@ -307,6 +313,6 @@ def without(candidates: Candidates, refused: pd.DataFrame) -> Candidates:
     )
 
 
-def label_columns(rows: pd.DataFrame) -> list[str]:
+def builtin_labels(rows: pd.DataFrame) -> list[str]:
     """Return the labels of the built-in repositories that the rows have, in their order."""
     return [label for label in LABELS if label in rows]

@@ -1,4 +1,4 @@
-"""What people see of a dataset that was built, or of a build that is only planned."""
+"""Printed overview of a dataset that was built, or of a dry run."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from cxrshort import dataset as datasets
 from cxrshort import forecasts, tables
+from cxrshort.dataset import EXCLUDED
 from cxrshort.results import (
     BRIEF,
+    DEFAULT,
     UNLESS_QUIET,
-    USUAL,
     VERBOSE,
     Block,
     Result,
@@ -44,10 +44,10 @@ def dataset_result(summary: Mapping[str, Any], folder: Path, *, figures: Sequenc
     shown += [*_accounting(summary), *planting_texts(summary)]
     if published := summary["published"]:
         paper = " of ".join(f"{count:,} {name}" for name, count in published.items())
-        here = f"{summary['rows']:,} images of {summary['patients']:,} patients"
-        shown.append(Text(f"the paper counts {paper}; this dataset has {here}"))
+        counted = f"{summary['rows']:,} images of {summary['patients']:,} patients"
+        shown.append(Text(f"the paper counts {paper}; this dataset has {counted}"))
     if summary["excluded"]:
-        shown += _exclusions(summary, folder / datasets.EXCLUDED)
+        shown += _exclusions(summary, folder / EXCLUDED)
     return Result(summary, shown, figures, summary["notes"], folder, kind="dataset")
 
 
@@ -73,9 +73,9 @@ def _characteristics(table: pd.DataFrame) -> list[Block]:
     header, rows = characteristics_header(table), characteristics_rows(table)
     right = range(1, len(header))
     # An empty label shows as a dash; how many are empty stands in characteristics.csv.
-    usual = [row for row in rows if not row[0].endswith(" not labelled")]
+    labelled_rows = [row for row in rows if not row[0].endswith(" not labelled")]
     shown: list[Block] = [
-        text_table(header, usual, counts=right, shown=USUAL),
+        text_table(header, labelled_rows, counts=right, shown=DEFAULT),
         text_table(header, rows, counts=right, shown=VERBOSE),
     ]
     if empty := labels_without_values(table):
@@ -101,10 +101,10 @@ def _worst(rows: Sequence[Sequence[str]]) -> list[Block]:
         bare, caution, persons = verdict.partition(" (only ")
         cells.append([label, column, value, f"{bare}{caution}{persons.partition(' in ')[0]})" if caution else bare])
     header = ["label", "predicted by", "AUC", "verdict"]
-    shown: list[Block] = [text_table(header, cells, least={2: _INTERVAL}, shown=USUAL)]
+    shown: list[Block] = [text_table(header, cells, least={2: _INTERVAL}, shown=DEFAULT)]
     if len(rows) > _WORST:
-        rest = f"the worst {_WORST} of {len(rows)}; all are in confounding.csv, and --verbose prints them"
-        shown.append(Text(rest, shown=USUAL))
+        remark = f"the worst {_WORST} of {len(rows)}; all are in confounding.csv, and --verbose prints them"
+        shown.append(Text(remark, shown=DEFAULT))
     return shown
 
 
@@ -115,9 +115,12 @@ def _exclusions(summary: Mapping[str, Any], path: Path) -> list[Block]:
         return [brief]
     table, _ = tables.read_table(path, ("reason", "detail"))
     numbers = Counter(zip(table["reason"], table["detail"], strict=True))
-    details = [[*what, count] for what, count in sorted(numbers.items(), key=lambda pair: (-pair[1], pair[0]))]
-    whole = text_table(["excluded because", "detail", "images"], details, counts=(2,), shown=VERBOSE)
-    return [brief, whole]
+    details = [
+        [*reason_and_detail, count]
+        for reason_and_detail, count in sorted(numbers.items(), key=lambda pair: (-pair[1], pair[0]))
+    ]
+    full_table = text_table(["excluded because", "detail", "images"], details, counts=(2,), shown=VERBOSE)
+    return [brief, full_table]
 
 
 def shard_result(summary: Mapping[str, Any], folder: Path) -> Result:

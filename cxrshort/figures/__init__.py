@@ -1,1 +1,1 @@
-"""Every picture, in one style."""
+"""Figures, in one style."""

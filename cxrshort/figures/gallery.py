@@ -17,21 +17,21 @@ _SHEET_IMAGES = 24
 _BLOCK = 256
 
 
-def draw(manifest: pd.DataFrame, pixels: Pixels, *, where: Callable[[str], Path]) -> None:
+def draw_gallery(manifest: pd.DataFrame, pixels: Pixels, *, path_of: Callable[[str], Path]) -> None:
     """Draw the average image of each repository (DeGrave et al. 2021, Fig. 4) and a contact sheet.
 
     Args:
         manifest: the rows.
         pixels: their images.
-        where: gives the path of a named output.
+        path_of: gives the path of a named output.
     """
     groups = {str(name): np.asarray(rows) for name, rows in manifest.groupby("repository", sort=True).groups.items()}
     averages = {name: average(pixels, rows) for name, rows in groups.items()}
-    plots.average_images(averages, where(AVERAGES), counts={name: len(rows) for name, rows in groups.items()})
+    plots.average_images(averages, path_of(AVERAGES), counts={name: len(rows) for name, rows in groups.items()})
     chosen = np.linspace(0, len(manifest) - 1, min(_SHEET_IMAGES, len(manifest))).astype(np.int64)
-    known = manifests.labels(manifest)
-    captions = [_caption(manifest.iloc[row], known) for row in chosen]
-    plots.contact_sheet(pixels.take(chosen), captions, where(SHEET))
+    labels = manifests.label_columns(manifest)
+    captions = [_caption(manifest.iloc[row], labels) for row in chosen]
+    plots.contact_sheet(pixels.take(chosen), captions, path_of(SHEET))
 
 
 def drawn(folder: Path) -> list[Path]:

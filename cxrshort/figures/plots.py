@@ -27,9 +27,9 @@ from cxrshort.figures.style import (
     add_axes,
     colours_of,
     new_figure,
-    save,
+    place_text,
+    save_figure,
     wrap,
-    write,
 )
 
 LINE = 0.145  # inches from one small line of text to the next
@@ -139,11 +139,11 @@ def roc_panels(curves: Sequence[RocCurve], path: Path, *, label: str = "") -> Pa
     figure = new_figure(left + columns * (side + gutter) - gutter + 0.6, math.ceil(len(trained) / columns) * height)
     for number, name in enumerate(trained):
         x, y = left + number % columns * (side + gutter), number // columns * height
-        write(figure, titles[name], left=x, top=y + above - 0.08, size=LARGE).set_verticalalignment("bottom")
+        place_text(figure, titles[name], left=x, top=y + above - 0.08, size=LARGE).set_verticalalignment("bottom")
         axes = add_axes(figure, x, y + above, width=side, height=side)
         _draw_curves(axes, [curve for curve in curves if curve.training == name], colours)
         _write_legend(figure, keys[name], left=x - 0.1, top=y + above + side + 0.48)
-    return save(figure, path)
+    return save_figure(figure, path)
 
 
 def _draw_curves(axes: Axes, curves: Sequence[RocCurve], colours: Mapping[str, str]) -> None:
@@ -194,7 +194,7 @@ def _write_legend(figure: Figure, key: Sequence[tuple[str, str]], *, left: float
     for text, colour in key:
         y = 1 - (top + 0.055) / down
         figure.add_artist(Line2D([left / across, (left + 0.2) / across], [y, y], color=colour, linewidth=2.2))
-        write(figure, text, left=left + 0.28, top=top, size=SMALL)
+        place_text(figure, text, left=left + 0.28, top=top, size=SMALL)
         top += LINE * (text.count("\n") + 1)
 
 
@@ -224,20 +224,20 @@ def gap_plot(points: Sequence[GapPoint], path: Path, *, label: str = "") -> Path
     y = 0.06
     for number, (row, label, area) in enumerate(zip(rows, labels, areas, strict=True)):
         if number == 0 or rows[number - 1].model != row.model:
-            heading = write(figure, wrap(row.model, 80, lines=1), left=0.15, top=y + 0.12)
+            heading = place_text(figure, wrap(row.model, 80, lines=1), left=0.15, top=y + 0.12)
             heading.set(fontweight="bold", backgroundcolor="white")
             y += title
         middle = y + step / 2
         _draw_point(axes, row, middle - 0.05, colours[row.dataset])
-        write(figure, label, left=0.3, top=middle, size=SMALL).set_verticalalignment("center")
-        write(figure, area, left=left + width + 0.15, top=middle, size=SMALL).set_verticalalignment("center")
+        place_text(figure, label, left=0.3, top=middle, size=SMALL).set_verticalalignment("center")
+        place_text(figure, area, left=left + width + 0.15, top=middle, size=SMALL).set_verticalalignment("center")
         y += step
     lowest = min(0.5, *(point.auc if point.low is None else point.low for point in points))
     axes.set(xlim=(math.floor(10 * lowest) / 10, 1), ylim=(height, 0), yticks=[])
     axes.axvline(0.5, color=FAINT, linewidth=1, zorder=0)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(f"AUC of {label}" if label else "AUC", size=NORMAL, color=INK, labelpad=2)
-    return save(figure, path)
+    return save_figure(figure, path)
 
 
 def _draw_point(axes: Axes, point: GapPoint, y: float, colour: str) -> None:
@@ -278,8 +278,8 @@ def average_images(averages: Mapping[str, ArrayLike], path: Path, *, counts: Map
         axes = add_axes(figure, x, y, width=side, height=side)
         axes.imshow(picture, cmap="gray", vmin=darkest, vmax=max(brightest, darkest + 1e-6))
         axes.set_axis_off()
-        write(figure, captions[name], left=x, top=y + side + 0.05, size=SMALL)
-    return save(figure, path)
+        place_text(figure, captions[name], left=x, top=y + side + 0.05, size=SMALL)
+    return save_figure(figure, path)
 
 
 def _colour_last(picture: NDArray[Any]) -> NDArray[Any]:
@@ -303,12 +303,12 @@ def contact_sheet(images: ArrayLike, captions: Sequence[str], path: Path, *, col
     Raises:
         DataError: no image, not (N, H, W) or (N, 3, H, W) uint8, or not one caption each.
     """
-    given = np.asarray(images)
-    pixels = np.stack([_colour_last(each) for each in given]) if len(given) else given
-    right = len(pixels) and _is_picture(pixels[0]) and pixels.dtype == np.uint8
-    if not right or len(pixels) != len(captions):
+    stack = np.asarray(images)
+    pixels = np.stack([_colour_last(picture) for picture in stack]) if len(stack) else stack
+    is_valid = len(pixels) and _is_picture(pixels[0]) and pixels.dtype == np.uint8
+    if not is_valid or len(pixels) != len(captions):
         raise DataError(
-            f"images of shape {given.shape} and type {given.dtype} with {len(captions)} captions: "
+            f"images of shape {stack.shape} and type {stack.dtype} with {len(captions)} captions: "
             "a contact sheet needs (N, H, W) or (N, 3, H, W) uint8 and as many captions"
         )
     zoom = max(1, math.ceil(200 / pixels.shape[2]))
@@ -324,9 +324,9 @@ def contact_sheet(images: ArrayLike, captions: Sequence[str], path: Path, *, col
         x, y = gutter + number % columns * (width + gutter), gutter + number // columns * (height + caption_height)
         colours = pixels[number] if pixels.ndim == 4 else pixels[number][:, :, None]
         sheet[y : y + height, x : x + width] = colours.repeat(zoom, axis=0).repeat(zoom, axis=1)
-        write(figure, text, left=x / DPI, top=(y + height + 6) / DPI, size=SMALL, colour="#dddddd")
+        place_text(figure, text, left=x / DPI, top=(y + height + 6) / DPI, size=SMALL, colour="#dddddd")
     figure.figimage(sheet)
-    return save(figure, path)
+    return save_figure(figure, path)
 
 
 def training_curve(history: Sequence[EpochPoint], path: Path, *, measure: str = "AUC") -> Path:
@@ -350,7 +350,7 @@ def training_curve(history: Sequence[EpochPoint], path: Path, *, measure: str = 
     _draw_series(area, history, "validation_score", "#1e579a", "")
     loss.set_ylabel("loss", size=NORMAL, color=INK)
     area.set_ylabel(f"validation {wrap(measure, 18, lines=2)}", size=NORMAL, color=INK)
-    _end_at_one(area, [point.validation_score for point in history])
+    _limit_to_one(area, [point.validation_score for point in history])
     area.set_xlabel("epoch", size=NORMAL, color=INK, labelpad=2)
     first, last = history[0].epoch, history[-1].epoch
     for axes in (loss, area):
@@ -364,20 +364,20 @@ def training_curve(history: Sequence[EpochPoint], path: Path, *, measure: str = 
     for point in history:
         if point.chosen:
             _mark_chosen(figure, loss, area, point, measure=measure)
-    return save(figure, path)
+    return save_figure(figure, path)
 
 
-def _end_at_one(axes: Axes, scores: Sequence[float | None]) -> None:
-    """Let no axis show scores above 1, which there are none of, and no line as if it were at its foot."""
-    known = [score for score in scores if score is not None]
-    lowest = min([0.95, *known])
+def _limit_to_one(axes: Axes, scores: Sequence[float | None]) -> None:
+    """End the axis of scores at 1, with a margin below the lowest score."""
+    measured = [score for score in scores if score is not None]
+    lowest = min([0.95, *measured])
     axes.set_ylim(lowest - 0.08 * (1 - lowest), 1)
 
 
 def _draw_series(axes: Axes, history: Sequence[EpochPoint], field: str, colour: str, label: str) -> None:
-    known = [(point.epoch, getattr(point, field)) for point in history if getattr(point, field) is not None]
-    if known:
-        epochs, values = zip(*known, strict=True)
+    measured = [(point.epoch, getattr(point, field)) for point in history if getattr(point, field) is not None]
+    if measured:
+        epochs, values = zip(*measured, strict=True)
         axes.plot(epochs, values, color=colour, linewidth=1.4, marker="o", ms=3, label=label, clip_on=False)
 
 
@@ -388,4 +388,4 @@ def _mark_chosen(figure: Figure, loss: Axes, area: Axes, point: EpochPoint, *, m
     if point.validation_score is not None:
         area.plot([point.epoch], [point.validation_score], "o", ms=8, markerfacecolor="none", color=INK, clip_on=False)
         text += f", validation {measure} {point.validation_score:.3f}"
-    write(figure, text, left=0.7, top=0.1, size=NORMAL)
+    place_text(figure, text, left=0.7, top=0.1, size=NORMAL)

@@ -25,11 +25,11 @@ SMALL, NORMAL, LARGE = 7.5, 9.0, 10.5
 # DeGrave et al. 2021, Fig. 1 and 6: dataset I red, II teal, III blue.
 DATASET_COLOURS = {"I": "#b43335", "II": "#107f80", "III": "#1e579a", "external": "#d98b1f"}
 # Told apart in print and by most colour-blind readers (after Okabe & Ito 2008), and unlike the four above.
-OTHER_COLOURS = ("#7a4b9c", "#4d4d4d", "#8a6d3b", "#c2649a", "#6f9e3f", "#59a5d8")
+FALLBACK_COLOURS = ("#7a4b9c", "#4d4d4d", "#8a6d3b", "#c2649a", "#6f9e3f", "#59a5d8")
 
 
 def colours_of(datasets: Iterable[str]) -> dict[str, str]:
-    """Give each dataset its colour: the paper's for I, II, III (``phantom-I`` too), others in order of appearance."""
+    """Return each dataset's colour: the paper's for I, II, III (``phantom-I`` too), others in order of appearance."""
     colours: dict[str, str] = {}
     for dataset in datasets:
         if dataset not in colours:
@@ -38,9 +38,13 @@ def colours_of(datasets: Iterable[str]) -> dict[str, str]:
 
 
 def _next_colour(dataset: str, used: set[str]) -> str:
-    candidates = [DATASET_COLOURS.get(dataset.removeprefix("phantom-"), ""), *OTHER_COLOURS, *DATASET_COLOURS.values()]
+    candidates = [
+        DATASET_COLOURS.get(dataset.removeprefix("phantom-"), ""),
+        *FALLBACK_COLOURS,
+        *DATASET_COLOURS.values(),
+    ]
     free = [colour for colour in candidates if colour and colour not in used]
-    return free[0] if free else OTHER_COLOURS[len(used) % len(OTHER_COLOURS)]
+    return free[0] if free else FALLBACK_COLOURS[len(used) % len(FALLBACK_COLOURS)]
 
 
 def new_figure(width: float, height: float, *, colour: str = "white", dpi: int = DPI) -> Figure:
@@ -60,7 +64,7 @@ def add_axes(figure: Figure, left: float, top: float, *, width: float, height: f
     return axes
 
 
-def write(figure: Figure, text: str, *, left: float, top: float, size: float = NORMAL, colour: str = INK) -> Text:
+def place_text(figure: Figure, text: str, *, left: float, top: float, size: float = NORMAL, colour: str = INK) -> Text:
     """Write text whose upper left corner is that many inches from the left and upper edges."""
     across, down = figure.get_size_inches()
     where = (left / across, 1 - top / down)
@@ -79,7 +83,7 @@ def wrap(text: str, characters: int, *, lines: int = 3) -> str:
     return "\n".join(pieces)
 
 
-def save(figure: Figure, path: Path) -> Path:
+def save_figure(figure: Figure, path: Path) -> Path:
     """Write a PNG that holds no date and no version, whole or not at all, and return its path.
 
     Raises:

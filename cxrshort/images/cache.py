@@ -174,9 +174,9 @@ def fill_rows(
         warnings.simplefilter("ignore")
         pool = joblib.Parallel(n_jobs=min(jobs, max(1, len(chunks))), prefer=prefer, return_as="generator")
         work = joblib.delayed(tethered(_fill_chunk))
-        for done in pool(work(list(paths), part, function) for part in chunks):
-            results.extend(done)
-            record(done)
+        for chunk_results in pool(work(list(paths), part, function) for part in chunks):
+            results.extend(chunk_results)
+            record(chunk_results)
     return results
 
 
@@ -270,14 +270,14 @@ def keep_rows(source: Path, rows: Sequence[int] | NDArray[np.int64], target: Pat
         target: where the cache appears, whole or not at all.
     """
     cache = open_cache(source)
-    whole = source
+    complete = source
     if len(rows) < len(cache):
-        whole = source.with_name(f".kept{source.name}")
-        kept = create_cache(whole, (len(rows), *cache.shape[1:]), cache.dtype)
+        complete = source.with_name(f".kept{source.name}")
+        smaller_cache = create_cache(complete, (len(rows), *cache.shape[1:]), cache.dtype)
         for start in range(0, len(rows), _COPY_ROWS):
             block = slice(start, start + _COPY_ROWS)
-            kept[block] = cache[np.asarray(rows[block])]
-    _replace(whole, target)
+            smaller_cache[block] = cache[np.asarray(rows[block])]
+    _replace(complete, target)
     source.unlink(missing_ok=True)
 
 
@@ -293,17 +293,17 @@ def restore_rows(source: Path, rows: Sequence[int], target: Path, *, shape: tupl
     cache = open_cache(source)
     if cache.shape != (len(rows), *shape[1:]):
         return
-    growing = target.with_name(f".restored{target.name}")
-    spread = create_cache(growing, shape, cache.dtype)
+    restored = target.with_name(f".restored{target.name}")
+    spread = create_cache(restored, shape, cache.dtype)
     for start in range(0, len(rows), _COPY_ROWS):
         spread[np.asarray(rows[start : start + _COPY_ROWS])] = cache[start : start + _COPY_ROWS]
     spread.flush()
-    _replace(growing, target)
+    _replace(restored, target)
     source.unlink()
 
 
 def _replace(source: Path, target: Path) -> None:
-    """Let a file that is safely on the disk take another's place."""
+    """Replace a file by another once that is safely on the disk."""
     with source.open("rb+") as stream:
         os.fsync(stream.fileno())
     source.replace(target)

@@ -50,7 +50,7 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Decoding:
-    """Tell how one row of the cache came out.
+    """Hold the outcome of decoding one file into a row of the cache.
 
     Args:
         row: row of the cache.
@@ -144,9 +144,9 @@ def _read(file: BinaryIO, *, mode: Literal["L", "RGB"], size: int, treatment: Tr
 
 
 def _read_header(path: Path) -> Header:
-    from cxrshort.images.dicom import read_header  # as heavy here as above
+    from cxrshort.images.dicom import read_json_attributes  # as heavy here as above
 
-    return read_header(path)
+    return read_json_attributes(path)
 
 
 def decode_into(
@@ -189,26 +189,28 @@ def decode_into(
         UsageError: ``fit`` is not one of `FITS`.
         ValueError: ``rows`` or ``treatments`` are not as many as ``paths``.
     """
-    each = [treatments] * len(paths) if isinstance(treatments, Treatment) else treatments
-    for name in {treatment.fit for treatment in each} if fit is None else {fit}:
+    file_treatments = [treatments] * len(paths) if isinstance(treatments, Treatment) else treatments
+    for name in {treatment.fit for treatment in file_treatments} if fit is None else {fit}:
         check_name(FITS, name, kind="fit")
     colour = open_cache(images_path).ndim == 4
-    many = jobs > 1 and len(paths) >= _WORTH_PROCESSES
+    is_long = jobs > 1 and len(paths) >= _WORTH_PROCESSES
     results = fill_rows(
         [images_path],
-        [(path, _with_fit(treatment, fit)) for path, treatment in zip(paths, each, strict=True)],
+        [(path, _with_fit(treatment, fit)) for path, treatment in zip(paths, file_treatments, strict=True)],
         partial(_decode_task, size=size, colour=colour),
         rows=rows,
         jobs=jobs,
         chunk=_CHUNK,
-        prefer="processes" if many and _mostly_dicom(paths) else "threads",
-        record=lambda done: record([Decoding(**result) for result in done]) if record is not None else None,
+        prefer="processes" if is_long and _mostly_dicom(paths) else "threads",
+        record=lambda chunk_results: (
+            record([Decoding(**result) for result in chunk_results]) if record is not None else None
+        ),
     )
     return [Decoding(**result) for result in results]
 
 
 def _mostly_dicom(paths: Sequence[Path | str]) -> bool:
-    """Tell from the names of a few files, or from their first bytes where the name does not tell."""
+    """Return it by the names of a few files, or by their first bytes where the name does not show it."""
     sample = [Path(path) for path in paths[:: max(1, len(paths) // _SAMPLE)]]
     return 2 * sum(_is_dicom(path) for path in sample) > len(sample)
 
@@ -242,7 +244,7 @@ def _decode_task(task: tuple[Path | str, Treatment], *, size: int, colour: bool)
 def file_stamp(path: Path) -> str:
     """Return what changes whenever a file does: its size and its time of change; empty where there is none."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return ""
-    return f"{found.st_size} {found.st_mtime_ns}"
+    return f"{status.st_size} {status.st_mtime_ns}"

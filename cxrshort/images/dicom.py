@@ -49,7 +49,7 @@ _IN_JSON = {
 
 
 def looks_like_dicom(head: bytes) -> bool:
-    """Tell whether the first 132 bytes of a file are those of DICOM.
+    """Return whether the first 132 bytes of a file are those of DICOM.
 
     Old archives hold files without the preamble. Those begin with an element of group 0002 or 0008, little endian,
     and are then required to name an SOP class or pixels by `read_dicom`.
@@ -254,9 +254,9 @@ def _range_without_padding(index: NDArray[Any], dataset: pydicom.Dataset) -> lis
     padding = dataset.get("PixelPaddingValue")
     if padding is not None:
         lowest = -(1 << (dataset.BitsStored - 1)) if dataset.PixelRepresentation else 0
-        ends = [int(each) - lowest for each in (padding, dataset.get("PixelPaddingRangeLimit", padding))]
-        kept = index[(index < min(ends)) | (index > max(ends))]
-        index = kept if kept.size else index
+        ends = [int(value) - lowest for value in (padding, dataset.get("PixelPaddingRangeLimit", padding))]
+        unpadded = index[(index < min(ends)) | (index > max(ends))]
+        index = unpadded if unpadded.size else index
     return [int(index.min()), int(index.max())]
 
 
@@ -273,13 +273,13 @@ def _colour(stored: NDArray[Any], dataset: pydicom.Dataset) -> NDArray[np.uint8]
 def _pixel_spacing(dataset: pydicom.Dataset) -> tuple[float, float] | None:
     spacing = dataset.get("PixelSpacing") or dataset.get("ImagerPixelSpacing")
     try:
-        rows, columns = (float(each) for each in spacing)
+        rows, columns = (float(value) for value in spacing)
     except (TypeError, ValueError):
         return None
     return (rows, columns) if 0 < rows < np.inf and 0 < columns < np.inf else None
 
 
-def read_header(path: Path) -> Header:
+def read_json_attributes(path: Path) -> Header:
     """Read a DICOM header in JSON, such as those of BIMCV-COVID-19, which name no value representations.
 
     A slope or intercept that stands alone counts, unlike in DICOM files, where both are required.

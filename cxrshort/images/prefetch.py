@@ -60,5 +60,5 @@ def _cut(pixels: Source, chunk: Indices, device: torch.device) -> Tensor:
 def _to_unit(images: Tensor, device: torch.device) -> Tensor:
     if device.type == "cpu":
         return images
-    there = images.to(device, non_blocking=True)
-    return there.to(torch.float32).mul_(1 / 255) if there.dtype == torch.uint8 else there
+    on_device = images.to(device, non_blocking=True)
+    return on_device.to(torch.float32).mul_(1 / 255) if on_device.dtype == torch.uint8 else on_device

@@ -46,7 +46,7 @@ _SIDEWAYS = (
 
 @dataclass(frozen=True)
 class Treatment:
-    """Say what one file needs to become the picture that a person should see; the defaults ask for nothing special.
+    """Specify how one file becomes the picture that a person should see; the defaults suit most files.
 
     ``sidecar``, ``photometric`` and ``bits_stored`` are for grey PNG and JPEG: DICOM files say it themselves.
 
@@ -56,7 +56,7 @@ class Treatment:
             (Bassi et al. 2025, TEA).
         flip: the film is stored upside down.
         skip_windowing: the pixels are as they should be shown, whatever a header says.
-        sidecar: DICOM header in JSON, see `cxrshort.images.dicom.read_header`. Without VOI LUT and window in it the
+        sidecar: DICOM header in JSON, see `cxrshort.images.dicom.read_json_attributes`; without VOI LUT and window the
             whole range of the stored bits is shown.
         photometric: ``MONOCHROME1`` is inverted; empty leaves it to the sidecar.
         bits_stored: bits that the pixels use; None leaves it to the sidecar. Where unknown, and where a pixel exceeds
@@ -78,7 +78,7 @@ AS_IT_IS = Treatment()
 
 
 class ImageError(DataError):
-    """Say why one file is not a radiograph that can be used.
+    """Report why a file cannot be used as a radiograph.
 
     Args:
         reason: a few words from a fixed list ("zero bytes", "truncated"), fit for counting.
@@ -137,20 +137,20 @@ def open_file(path: Path) -> BinaryIO:
         ImageError: "missing file", "not a file", "zero bytes", "too large" or "unreadable".
     """
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
             raise ImageError("not a file", "a folder, pipe or device")
         file = path.open("rb")
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         raise ImageError("missing file") from error
     except OSError as error:
         raise ImageError("unreadable", (error.strerror or "").lower()) from error
-    if 0 < found.st_size <= MAX_BYTES:
+    if 0 < status.st_size <= MAX_BYTES:
         return file
     file.close()
-    if not found.st_size:
+    if not status.st_size:
         raise ImageError("zero bytes")
-    raise ImageError("too large", f"{found.st_size / 2**20:.0f} MiB, the limit is {MAX_BYTES // 2**20} MiB")
+    raise ImageError("too large", f"{status.st_size / 2**20:.0f} MiB, the limit is {MAX_BYTES // 2**20} MiB")
 
 
 def check_pixel_count(height: int, width: int) -> None:
@@ -185,14 +185,14 @@ def read_bitmap(
     Raises:
         ImageError: the file is truncated, too large or damaged, or its header cannot be used.
     """
-    wanted = _WHOLE if treatment.equalise else 2 * size
+    draft_side = _WHOLE if treatment.equalise else 2 * size
     try:
         image: Image.Image = Image.open(file, formats=("PNG", "JPEG"))
         width, height = image.size
         check_pixel_count(height, width)
         _check_scans(file, image)
         # JPEG only: libjpeg leaves out frequencies that the cache cannot show; twice the size keeps it antialiased.
-        image.draft(mode, (wanted, wanted))
+        image.draft(mode, (draft_side, draft_side))
         image.load()
     except Image.DecompressionBombError as error:
         raise ImageError("too large", str(error)) from error

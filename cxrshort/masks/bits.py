@@ -12,7 +12,7 @@ import numpy.typing as npt
 EVERY_BIT = 255
 
 
-def select(fields: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.bool_]:
+def select_bits(fields: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.bool_]:
     """Return where a field has any of some bits set, of the field's shape."""
     chosen: npt.NDArray[np.bool_] = (fields & np.uint8(bits)) > 0
     return chosen

@@ -18,7 +18,7 @@ from cxrshort.masks.bits import to_fields
 
 _VALUES = (0, 1, 255)
 """What pixels may hold: background, and either of the two usual foregrounds."""
-_LOOK = 256
+_MASKS_AT_ONCE = 256
 """Masks read at a time: 13 MB of 224 x 224 pixels."""
 _FORM = "np.save a bool array: for each row of images.npy, where evidence may lie"
 _TAKES = f"--mask-file takes a .npy file: {_FORM}"
@@ -60,7 +60,7 @@ class MaskFile:
             raise DataError(f"'{path}' is {_sides(self._masks.shape)}, the dataset's cache is {_sides(shape)}", _FORM)
 
     @property
-    def known(self) -> npt.NDArray[np.bool_]:
+    def available(self) -> npt.NDArray[np.bool_]:
         """Return whether each image has a mask, (N,): all have."""
         return np.ones(len(self._rows), bool)
 
@@ -86,8 +86,8 @@ class MaskFile:
             DataError: a pixel is neither 0, 1 nor 255, or no mask has any foreground, or none any background.
         """
         empty = full = 0
-        for start in range(0, len(self._rows), _LOOK):
-            masks = self._masks[self._rows[start : start + _LOOK]]
+        for start in range(0, len(self._rows), _MASKS_AT_ONCE):
+            masks = self._masks[self._rows[start : start + _MASKS_AT_ONCE]]
             self._check_values(masks)
             flat = masks.reshape(len(masks), -1)
             empty += int((~flat.any(1)).sum())
@@ -101,11 +101,11 @@ class MaskFile:
     def _check_values(self, masks: npt.NDArray[Any]) -> None:
         if masks.dtype == np.bool_:
             return
-        held = np.flatnonzero(np.bincount(masks.reshape(-1), minlength=256))
-        strange = np.setdiff1d(held, _VALUES)
-        if len(strange):
+        values = np.flatnonzero(np.bincount(masks.reshape(-1), minlength=256))
+        invalid = np.setdiff1d(values, _VALUES)
+        if len(invalid):
             raise DataError(
-                f"'{self._path}' holds {strange[0]}, a mask is 0 and 1, or 0 and 255",
+                f"'{self._path}' holds {invalid[0]}, a mask is 0 and 1, or 0 and 255",
                 "of a dataset's masks.npy, save one structure: masks & 1 > 0 are the lungs",
             )
 

@@ -19,7 +19,7 @@ from cxrshort.columns import MASK_BITS
 from cxrshort.errors import DataError
 from cxrshort.images.placement import FITS, fit_image
 from cxrshort.images.raster import ImageError, open_file, read_bitmap
-from cxrshort.masks.bits import select
+from cxrshort.masks.bits import select_bits
 from cxrshort.masks.packed import PackedMasks, pack
 
 TEXT_BIT = MASK_BITS["text"]
@@ -70,12 +70,12 @@ def read_mask(
 
 
 def _to_bits(levels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    found = np.flatnonzero(np.bincount(levels.ravel(), minlength=256)).tolist()
-    if found == [0]:
+    levels_present = np.flatnonzero(np.bincount(levels.ravel(), minlength=256)).tolist()
+    if levels_present == [0]:
         raise ImageError("empty mask", "no pixel is marked")
-    lungs = levels >= (1 if found[-1] < _TEXT_LEVEL else _LUNG_LEVEL)
+    lungs = levels >= (1 if levels_present[-1] < _TEXT_LEVEL else _LUNG_LEVEL)
     bits = np.where(lungs, _LUNGS_BIT, 0).astype(np.uint8)
-    if _V7_LEVELS.issuperset(found):
+    if _V7_LEVELS.issuperset(levels_present):
         bits[levels == _TEXT_LEVEL] = TEXT_BIT
     return bits
 
@@ -98,18 +98,18 @@ def read_folder(
     Raises:
         DataError: a row that has a mask file does not say how large its original is, or how it lies in its square.
     """
-    wanted = np.flatnonzero(rows["image_id"].isin(paths))
-    tasks = [_task(rows.iloc[row], paths, fit) for row in wanted]
+    with_file = np.flatnonzero(rows["image_id"].isin(paths))
+    tasks = [_task(rows.iloc[row], paths, fit) for row in with_file]
     read = joblib.delayed(_read_lungs)
     packed = np.zeros((len(rows), -(-size * size // 8)), np.uint8)
-    known, refused = np.zeros(len(rows), bool), []
-    results = joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(read(*each, size) for each in tasks)
-    for row, task, result in zip(wanted, tasks, results, strict=True):
+    has_mask, refused = np.zeros(len(rows), bool), []
+    results = joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(read(*task, size) for task in tasks)
+    for row, task, result in zip(with_file, tasks, results, strict=True):
         if isinstance(result, ImageError):
             refused.append((rows["image_id"].iloc[row], str(task[0]), result.reason, result.detail))
         else:
-            packed[row], known[row] = result, True
-    return PackedMasks((size, size), packed=packed, known=known), pd.DataFrame(refused, columns=list(_REFUSED))
+            packed[row], has_mask[row] = result, True
+    return PackedMasks((size, size), packed=packed, available=has_mask), pd.DataFrame(refused, columns=list(_REFUSED))
 
 
 def _task(row: "pd.Series[Any]", paths: Mapping[str, Path], fit: str) -> tuple[Path, int, int, str]:
@@ -128,5 +128,5 @@ def _read_lungs(path: Path, height: int, width: int, fit: str, size: int) -> "np
         field = read_mask(path, source_height=height, source_width=width, size=size, fit=fit)
     except ImageError as error:
         return error
-    packed: npt.NDArray[np.uint8] = pack(select(field, _LUNGS_BIT)[None])[0]
+    packed: npt.NDArray[np.uint8] = pack(select_bits(field, _LUNGS_BIT)[None])[0]
     return packed

@@ -16,7 +16,7 @@ class PackedMasks:
     Args:
         shape: (H, W) of the masks.
         packed: (N, H W / 8) uint8, the masks as :func:`pack` writes them.
-        known: (N,) which images have a mask; None where all have.
+        available: (N,) which images have a mask; None where all have.
     """
 
     def __init__(
@@ -24,11 +24,11 @@ class PackedMasks:
         shape: tuple[int, int],
         *,
         packed: npt.NDArray[np.uint8],
-        known: npt.NDArray[np.bool_] | None = None,
+        available: npt.NDArray[np.bool_] | None = None,
     ) -> None:
         self._shape = shape
         self._packed = packed
-        self.known = np.ones(len(packed), bool) if known is None else known
+        self.available = np.ones(len(packed), bool) if available is None else available
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -46,9 +46,11 @@ class PackedMasks:
             DataError: an image has no mask.
         """
         positions = np.asarray(indices, dtype=np.int64)
-        if not self.known[positions].all():
-            missing = positions[~self.known[positions]]
-            raise DataError(f"{len(missing)} images have no mask, first row {missing[0]}", "ask for the others")
+        if not self.available[positions].all():
+            missing = positions[~self.available[positions]]
+            raise DataError(
+                f"{len(missing)} images have no mask, first row {missing[0]}", "select the images that have one"
+            )
         bits = np.unpackbits(self._packed[positions], axis=1, count=self._shape[0] * self._shape[1])
         return to_fields(bits).reshape(len(bits), *self._shape)
 

@@ -1,4 +1,4 @@
-"""What an architecture is: a way to build a network, and what its input must be."""
+"""Architectures: how a network is built, and what its input must be."""
 
 import contextlib
 import pickle
@@ -53,7 +53,7 @@ class Architecture:
         frozen: only the head trains; what enters it is a fixed function of the image.
         tail: the layers that depend on the number of outputs, or that ImageNet weights lack, where it is not the head
             alone.
-        usual_size: the side, in pixels, of the images that it was published with, also where it takes others.
+        published_size: the side, in pixels, of the images that it was published with, also where it takes others.
         with_masks: the network outlines too: its method ``with_masks`` returns logits (N, L) and logits of masks
             (N, 1, H, W).
     """
@@ -70,7 +70,7 @@ class Architecture:
     output: Literal["labels", "masks"] = "labels"
     frozen: bool = False
     tail: str = ""
-    usual_size: int = 224
+    published_size: int = 224
     with_masks: bool = False
 
 

@@ -30,7 +30,7 @@ _KEY = "cxrshort"
 
 @dataclass(frozen=True)
 class Description:
-    """Say what a model is and where it comes from.
+    """Describe a model and where it comes from.
 
     Args:
         kind: ``"classifier"``, ``"ensemble"`` of several, ``"segmenter"``, or ``"pipeline"`` of a segmenter and a
@@ -83,7 +83,7 @@ class Description:
             "labels": list(self.labels),
             "spec": self.spec.record(),
             **{name: getattr(self, name) for name in ("recipe", "selection", "pixels", "members", "combine")},
-            "training_people": people.encode(self.training_people),
+            "training_people": people.encode_hashes(self.training_people),
         }
         if self.parts:
             record["parts"] = [json.loads(part.to_json()) for part in self.parts]
@@ -112,7 +112,7 @@ class Description:
                 f"'{source}' has format {version}, this version reads 1 to {FORMAT_VERSION}",
                 "use the version that wrote it",
             )
-        schema.check(record, source=source)
+        schema.check_description(record, source=source)
         return cls._from_record(record)
 
     @classmethod
@@ -124,14 +124,16 @@ class Description:
         hashes = fields["training_people"]
         fields["labels"] = tuple(fields["labels"])
         fields["spec"] = InputSpec(**spec)
-        fields["training_people"] = people.decode(hashes if isinstance(hashes, dict) else {people.UNSALTED: hashes})
+        fields["training_people"] = people.decode_hashes(
+            hashes if isinstance(hashes, dict) else {people.UNSALTED: hashes}
+        )
         fields["parts"] = tuple(cls._from_record(part) for part in fields.get("parts", []))
         return cls(**fields)
 
 
 def trained_on(description: Description, persons: Iterable[str]) -> int:
     """Return how many of these persons a model was trained on or chosen by."""
-    return people.count(description.training_people, persons)
+    return people.count_people(description.training_people, persons)
 
 
 def check_pixels(name: str, description: Description, *, dataset: str, pixels: Mapping[str, Any]) -> None:
@@ -140,15 +142,15 @@ def check_pixels(name: str, description: Description, *, dataset: str, pixels: M
     Raises:
         DataError: a setting of the dataset differs.
     """
-    names = [each for each in description.pixels if each != "size"]
-    differing = [each for each in names if pixels.get(each, description.pixels[each]) != description.pixels[each]]
+    names = [name for name in description.pixels if name != "size"]
+    differing = [name for name in names if pixels.get(name, description.pixels[name]) != description.pixels[name]]
     if differing:
-        wanted, found = (
-            " and ".join(f"{each} '{made[each]}'" for each in differing) for made in (description.pixels, pixels)
+        expected, actual = (
+            " and ".join(f"{name} '{made[name]}'" for name in differing) for made in (description.pixels, pixels)
         )
         raise DataError(
-            f"'{name}' was trained on images made with {wanted}, {dataset} has {found}",
-            f"build-dataset with {' '.join(_option(each, description.pixels[each]) for each in differing)}",
+            f"'{name}' was trained on images made with {expected}, {dataset} has {actual}",
+            f"build-dataset with {' '.join(_option(name, description.pixels[name]) for name in differing)}",
         )
 
 
@@ -160,7 +162,7 @@ def _option(setting: str, value: Any) -> str:
     return f"{name} {value}"
 
 
-def save(model: Classifier, path: Path, *, description: Description) -> None:
+def save_model(model: Classifier, path: Path, *, description: Description) -> None:
     """Write the model, atomically; equal models give equal bytes."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     # In memory first: the library's own writer turns a full disk into an error of another kind.
@@ -169,7 +171,7 @@ def save(model: Classifier, path: Path, *, description: Description) -> None:
         temporary.write_bytes(content)
 
 
-def locate(name: str | Path) -> Path:
+def locate_model(name: str | Path) -> Path:
     """Return the model file that a run folder or a path stands for.
 
     Raises:
@@ -185,7 +187,7 @@ def locate(name: str | Path) -> Path:
     return path
 
 
-def describe(path: Path) -> Description:
+def read_description(path: Path) -> Description:
     """Read a model file's header.
 
     Raises:
@@ -206,7 +208,7 @@ def describe(path: Path) -> Description:
     if networks != description.members:
         raise DataError(
             f"'{path}': field 'members' is '{description.members}', it must be {networks}, the networks in the file",
-            "train the model again, or get it anew",
+            "train the model again, or download it again",
         )
     return description
 

@@ -15,7 +15,7 @@ from cxrshort.models.architecture import IMAGENET_MEAN, IMAGENET_STD, Architectu
 
 @dataclass(frozen=True)
 class InputSpec:
-    """Say what a network's input is.
+    """Specify the input of a network.
 
     Args:
         size: height and width in pixels; images of another size are resized.
@@ -108,8 +108,8 @@ class Classifier(nn.Module):
             height: of the image.
             width: of the image.
         """
-        seen = [max(1, round(side * self.spec.crop)) for side in (height, width)]
-        return (height - seen[0]) // 2, (width - seen[1]) // 2, seen[0], seen[1]
+        sides = [max(1, round(side * self.spec.crop)) for side in (height, width)]
+        return (height - sides[0]) // 2, (width - sides[1]) // 2, sides[0], sides[1]
 
     def normalise(self, images: Tensor) -> Tensor:
         """Return the network's own input, (N, channels, size, size), in channels-last memory."""

@@ -64,8 +64,8 @@ def quadratic_log_odds(logits: Tensor) -> Tensor:
     """
     count = float(np.log(logits.shape[0]))
     log_mean = (_log_sum(2 * functional.logsigmoid(logits)) - count) / 2
-    log_rest = _log_sum(functional.logsigmoid(-logits) + torch.log1p(logits.sigmoid())) - count
-    return log_mean - (log_rest - torch.log1p(log_mean.exp()))
+    log_complement = _log_sum(functional.logsigmoid(-logits) + torch.log1p(logits.sigmoid())) - count
+    return log_mean - (log_complement - torch.log1p(log_mean.exp()))
 
 
 def class_logits(logits: Tensor, *, power: int) -> Tensor:
@@ -86,13 +86,13 @@ def _log_sum(logarithms: Tensor) -> Tensor:
     return torch.logsumexp(logarithms, dim=0)
 
 
-def merge(
+def merge_members(
     models: Sequence[tuple[Classifier, Description]], *, combine: Combination = "mean"
 ) -> tuple[Classifier, Description]:
     """Return one model of kind ``ensemble`` from trained classifiers.
 
     Args:
-        models: what :func:`cxrshort.models.factory.load` returned for each member.
+        models: what :func:`cxrshort.models.factory.load_model` returned for each member.
         combine: see :class:`Ensemble`.
 
     Returns:
@@ -108,16 +108,16 @@ def merge(
     for name in ("kind", "architecture", "labels", "spec", "pixels"):
         _check_same(name, [getattr(description, name) for description in descriptions])
     if first.kind != "classifier":
-        raise DataError(f"a model of kind '{first.kind}' is no member of an ensemble", "give single classifiers")
+        raise DataError(f"a model of kind '{first.kind}' cannot be a member of an ensemble", "give single classifiers")
     description = replace(
         first,
         kind="ensemble",
         members=len(models),
         combine=combine,
-        dataset=_shared([each.dataset for each in descriptions]),
-        dataset_id=_shared([each.dataset_id for each in descriptions]),
-        selection={"members": [each.selection for each in descriptions]},
-        training_people=people.merge(each.training_people for each in descriptions),
+        dataset=_shared([member.dataset for member in descriptions]),
+        dataset_id=_shared([member.dataset_id for member in descriptions]),
+        selection={"members": [member.selection for member in descriptions]},
+        training_people=people.merge_people(member.training_people for member in descriptions),
     )
     network = Ensemble([model.network for model, _ in models], combine=combine, exclusive=is_exclusive(first))
     return Classifier(network, labels=first.labels, spec=first.spec).eval(), description
@@ -129,7 +129,7 @@ def _shared(values: Sequence[str]) -> str:
 
 
 def is_exclusive(description: Description) -> bool:
-    """Say whether a model's outputs are classes that exclude each other."""
+    """Return whether a model's outputs are classes that exclude each other."""
     return description.recipe.get("task") == "multiclass"
 
 

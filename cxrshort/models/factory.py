@@ -10,15 +10,15 @@ from cxrshort.models.architecture import initialise
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.ensemble import Ensemble, is_exclusive
-from cxrshort.models.pipeline import assemble
+from cxrshort.models.pipeline import assemble_pipeline
 from cxrshort.models.sources.architectures import find_architecture
 
 
-def build(description: Description, *, seed: int = 0, weights: str = "none") -> Classifier:
+def build_model(description: Description, *, seed: int = 0, weights: str = "none") -> Classifier:
     """Build the classifier that a description names, initialised from the seed or from given weights."""
     if description.kind == "pipeline":
-        segmenter, classifier = (build(part, seed=seed, weights=weights) for part in description.parts)
-        return assemble(description, segmenter, classifier)
+        segmenter, classifier = (build_model(part, seed=seed, weights=weights) for part in description.parts)
+        return assemble_pipeline(description, segmenter, classifier)
     architecture = find_architecture(description.architecture)
     members = [
         initialise(architecture, len(description.labels), weights=weights, seed=seed + member)
@@ -31,17 +31,17 @@ def build(description: Description, *, seed: int = 0, weights: str = "none") -> 
     return Classifier(members[0], labels=description.labels, spec=description.spec, head=head)
 
 
-def load(path: Path) -> tuple[Classifier, Description]:
+def load_model(path: Path) -> tuple[Classifier, Description]:
     """Read a model file: the classifier in eval mode on the CPU, and its description.
 
     Raises:
         DataError: the file is not a model, its description breaks a rule, or its tensors are no numbers or do not fit
             its architecture.
     """
-    description = checkpoint.describe(path)
+    description = checkpoint.read_description(path)
     tensors = checkpoint.read_weights(path)
     try:
-        model = build(description)
+        model = build_model(description)
     except UsageError as error:  # names of other packages are looked up in them alone
         raise DataError(
             f"'{path}': field 'architecture' is '{description.architecture}', and {error.message}", error.hint

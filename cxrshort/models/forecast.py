@@ -1,4 +1,4 @@
-"""What scoring many images would take, from a short trial."""
+"""Forecast of the time and memory of scoring, from a short trial."""
 
 import time
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 from cxrshort import forecasts
 from cxrshort.compute import Compute, gpu_memory
-from cxrshort.models.foreground import foreground
+from cxrshort.models.foreground import visible_pixels
 from cxrshort.models.predictions import Fold, first_rows
 from cxrshort.models.scoring import SCORING_BATCH, score
 from cxrshort.models.sources.opening import Reference, open_model
@@ -18,7 +18,7 @@ _MODELS = 3
 
 
 def forecast(references: Sequence[Reference], folds: Sequence[Sequence[Fold]], *, compute: Compute) -> dict[str, Any]:
-    """Let the first models score a batch each, or what of it there is time for, and say what all models take.
+    """Score a batch by each of the first models, or the part there is time for, and extrapolate to all models.
 
     Args:
         references: the models.
@@ -30,8 +30,8 @@ def forecast(references: Sequence[Reference], folds: Sequence[Sequence[Fold]], *
     """
     tried = list(zip(references, folds, strict=True))[:_MODELS]
     images, seconds = 0, 0.0
-    for reference, own in tried:
-        largest = max(own, key=lambda fold: len(fold.data.manifest))
+    for reference, model_folds in tried:
+        largest = max(model_folds, key=lambda fold: len(fold.data.manifest))
         count, taken = _time(reference, largest, compute=compute, seconds=forecasts.TRIAL_SECONDS / len(tried))
         images, seconds = images + count, seconds + taken
     rate, total = images / seconds, sum(len(fold.data.manifest) for own in folds for fold in own)
@@ -48,11 +48,11 @@ def _time(reference: Reference, fold: Fold, *, compute: Compute, seconds: float)
     model = open_model(reference, compute).classifier
 
     def score_first(count: int) -> tuple[int, float]:
-        few = first_rows(fold, count).data
-        pixels = foreground(reference.description, few)
-        begun = time.perf_counter()
+        sample = first_rows(fold, count).data
+        pixels = visible_pixels(reference.description, sample)
+        started = time.perf_counter()
         score(model, pixels, compute=compute)
-        return len(few.manifest), max(time.perf_counter() - begun, 1e-9)
+        return len(sample.manifest), max(time.perf_counter() - started, 1e-9)
 
     score_first(_FEWEST)  # warms caches up
     images, taken = score_first(_FEWEST)

@@ -1,4 +1,4 @@
-"""What the masks of a dataset leave of its images, for classifiers that were trained on it.
+"""Images behind the masks of their dataset, for classifiers that were trained on the foreground alone.
 
 Such a classifier has no segmenter of its own (a pipeline has): wherever it scores a dataset, the dataset's masks take
 the background away, as they did in training.
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError
 from cxrshort.images.prefetch import Source
-from cxrshort.masks.bits import select
+from cxrshort.masks.bits import select_bits
 from cxrshort.masks.structures import bits_of
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.pipeline import noise_field
@@ -45,10 +45,10 @@ class Foreground:
         chosen = np.asarray(indices, dtype=np.int64)
         images, masks = self._pixels.take(chosen), self._masks.take(chosen)
         images = images[:, None] if images.ndim == 3 else images
-        return np.where(select(masks, self._bit)[:, None], images, self._field)
+        return np.where(select_bits(masks, self._bit)[:, None], images, self._field)
 
 
-def foreground(description: Description, data: Dataset) -> Source:
+def visible_pixels(description: Description, data: Dataset) -> Source:
     """Return a dataset's images as a model was trained to see them: behind the dataset's masks, or as they are.
 
     Raises:

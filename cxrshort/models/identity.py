@@ -1,4 +1,4 @@
-"""What a training is: an identity of content, and a name for people.
+"""Identity and name of a training.
 
 Models are replicates of one training where dataset, architecture, recipe and settings agree, whatever their replicate
 and seed. Neither the identity nor the name of a training depends on the models that stand beside it.

@@ -1,4 +1,4 @@
-"""What a trained segmenter draws: masks of many images, computed once and kept as single bits."""
+"""Predicted masks of a segmenter, computed once and stored as bits."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +13,7 @@ from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError, UsageError
 from cxrshort.images.prefetch import Indices, Source
-from cxrshort.masks.bits import select
+from cxrshort.masks.bits import select_bits
 from cxrshort.masks.packed import PackedMasks, pack
 from cxrshort.masks.structures import bits_of
 from cxrshort.models import checkpoint, factory
@@ -36,15 +36,15 @@ def load_segmenter(name: str, *, dataset: str, pixels: Mapping[str, Any]) -> tup
     Raises:
         MissingInputError: there is no such file.
         UsageError: it is another kind of model.
-        DataError: it was trained on images made otherwise.
+        DataError: it was trained on images made in another way.
     """
     if is_foreign(name):
         return open_foreign_segmenter(name)
-    path = checkpoint.locate(name)
-    kind = checkpoint.describe(path).kind
+    path = checkpoint.locate_model(name)
+    kind = checkpoint.read_description(path).kind
     if kind != "segmenter":
         raise UsageError(f"'{name}' is a {kind}, --segmenter takes a segmenter", "cxrshort train --target masks")
-    model, description = factory.load(path)
+    model, description = factory.load_model(path)
     checkpoint.check_pixels(name, description, dataset=dataset, pixels=pixels)
     return model, description
 
@@ -64,19 +64,19 @@ def measure_outlines(segmenter: Classifier, data: Dataset, *, structure: str, co
     Raises:
         DataError: no image has a mask.
     """
-    known = data.has_mask
-    masked = replace(data, manifest=data.manifest[known].reset_index(drop=True))
-    if not known.any() or masked.masks is None:
+    has_mask = data.has_mask
+    masked = replace(data, manifest=data.manifest[has_mask].reset_index(drop=True))
+    if not has_mask.any() or masked.masks is None:
         raise DataError(f"{data.name}: no image of this fold has a mask", "give a dataset with masks.npy")
     truth, bits = masked.masks, bits_of(structure)
 
     def measure(images: Tensor, indices: Indices) -> npt.NDArray[np.float64]:
         drawn = outline(segmenter, images)[:, 0].cpu().numpy()
-        return np.stack(dice_and_iou(drawn, select(truth.take(indices), bits)), axis=1)
+        return np.stack(dice_and_iou(drawn, select_bits(truth.take(indices), bits)), axis=1)
 
-    measures = np.full((len(known), 2), np.nan)
+    measures = np.full((len(has_mask), 2), np.nan)
     segmenter = segmenter.to(compute.torch_device)
-    measures[known] = scan(measure, masked.pixels, model=segmenter, compute=compute)
+    measures[has_mask] = scan(measure, masked.pixels, model=segmenter, compute=compute)
     return data.manifest[["image_id", "person_id"]].assign(dice=measures[:, 0], iou=measures[:, 1])
 
 

@@ -1,4 +1,4 @@
-"""What the outputs of a model mean: which loss fits them, and the log-odds that they stand for.
+"""The meaning of a model's outputs: their loss, and the log-odds that they stand for.
 
 A table of predictions holds log-odds of probabilities whatever a network returns, and this module alone converts to
 them. Empty targets (NaN) count in no loss.
@@ -26,24 +26,24 @@ class Losses(NamedTuple):
 
     Args:
         values: (N, K), 0 where the target is empty; K labels, one class, or K pixels.
-        known: (N, K) bool, whether there is a target.
+        has_target: (N, K) bool, whether there is a target.
     """
 
     values: Tensor
-    known: Tensor
+    has_target: Tensor
 
     def mean(self) -> Tensor:
         """Return the mean over all known targets, a scalar; 0 where there is none."""
-        return self.values.sum() / self.known.sum().clamp(min=1)
+        return self.values.sum() / self.has_target.sum().clamp(min=1)
 
     def per_image(self) -> Tensor:
         """Return the mean over the known targets of each image, (N,); 0 where there is none."""
-        return self.values.sum(1) / self.known.sum(1).clamp(min=1)
+        return self.values.sum(1) / self.has_target.sum(1).clamp(min=1)
 
 
 @dataclass(frozen=True)
 class Task:
-    """Say what the outputs of a model mean.
+    """Define what the outputs of a model mean.
 
     Args:
         name: ``"multilabel"``: each output is the log-odds of one label; targets (N, L) in [0, 1].
@@ -77,26 +77,26 @@ class Task:
         logits = full_precision(logits)
         filled = targets.nan_to_num(0.0)
         if self.name == "multiclass":
-            known = (filled > 0).any(1, keepdim=True)
+            has_target = (filled > 0).any(1, keepdim=True)
             weighted = filled * logits.new_tensor(self.weights) if self.weights else filled
             values = -(weighted * functional.log_softmax(logits, 1)).sum(1, keepdim=True)
-            return Losses(values, known)
-        known = ~torch.isnan(targets)
+            return Losses(values, has_target)
+        has_target = ~torch.isnan(targets)
         if self.name == "regression":
             values = (logits - filled) ** 2
         else:
             weights = logits.new_tensor(self.weights) if self.weights else None
             values = functional.binary_cross_entropy_with_logits(logits, filled, reduction="none", pos_weight=weights)
-        return Losses((values * known).flatten(1), known.flatten(1))
+        return Losses((values * has_target).flatten(1), has_target.flatten(1))
 
     def scores(self, logits: Tensor) -> Tensor:
         """Return what ranks images: the log-odds of each probability, (N, L), or the number of a regression."""
         return class_log_odds(logits) if self.name == "multiclass" else logits
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
-        """Return the log-probability of each answer, (N, Q, A).
+        """Return the log-probability of each class of each decision, (N, D, K).
 
-        A multilabel model answers Q = L questions by no or yes; a multiclass model one question by A = L classes.
+        A multilabel model takes D = L binary decisions (K = 2); a multiclass model one decision among K = L classes.
 
         Raises:
             UsageError: the outputs are no probabilities.
@@ -106,8 +106,8 @@ class Task:
             return functional.log_softmax(logits, 1)[:, None]
         return torch.stack([functional.logsigmoid(-logits), functional.logsigmoid(logits)], dim=2)
 
-    def answers(self, targets: Tensor) -> Tensor:
-        """Return the true answer to each question, (N, Q) int64, -1 where it is empty; soft targets are rounded."""
+    def true_classes(self, targets: Tensor) -> Tensor:
+        """Return the true class of each decision, (N, D) int64, -1 where it is empty; soft targets are rounded."""
         if self.name == "multiclass":
             filled = targets.nan_to_num(0.0)
             return torch.where((filled > 0).any(1), filled.argmax(1), -1)[:, None]

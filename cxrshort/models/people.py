@@ -1,4 +1,4 @@
-"""The persons that a model was trained on, as salted hashes that stand in its file.
+"""Salted hashes of the persons that a model was trained on, stored in its file.
 
 They serve one question: was this person seen in training? Each set of persons has a salt of its own, derived from the
 whole set, so equal trainings give equal bytes, replicates of one training share their hashes, and the hashes of models
@@ -42,26 +42,26 @@ def hash_people(persons: Iterable[str]) -> HashedPeople:
     distinct = sorted(set(persons))
     if not distinct:
         return {}
-    whole = hashlib.blake2b(digest_size=_SALT_BYTES, person=b"cxrshort salt")
-    for each in distinct:
-        name = each.encode(errors="surrogateescape")
-        whole.update(len(name).to_bytes(8, "little") + name)
-    salt = whole.hexdigest()
+    salt_hash = hashlib.blake2b(digest_size=_SALT_BYTES, person=b"cxrshort salt")
+    for person in distinct:
+        name = person.encode(errors="surrogateescape")
+        salt_hash.update(len(name).to_bytes(8, "little") + name)
+    salt = salt_hash.hexdigest()
     return {salt: _hashes(salt, tuple(distinct))}
 
 
-def count(hashed: HashedPeople, persons: Iterable[str]) -> int:
+def count_people(hashed: HashedPeople, persons: Iterable[str]) -> int:
     """Return how many distinct persons are among the hashed ones."""
     distinct = tuple(sorted(set(persons)))
     if not distinct:
         return 0
-    seen = np.zeros(len(distinct), bool)
+    matched = np.zeros(len(distinct), bool)
     for salt, hashes in hashed.items():
-        seen |= np.isin(_in_order(salt, distinct), hashes)
-    return int(seen.sum())
+        matched |= np.isin(_in_order(salt, distinct), hashes)
+    return int(matched.sum())
 
 
-def merge(all_hashed: Iterable[HashedPeople]) -> HashedPeople:
+def merge_people(all_hashed: Iterable[HashedPeople]) -> HashedPeople:
     """Return the union of sets of hashed persons."""
     merged: dict[str, npt.NDArray[np.uint64]] = {}
     for hashed in all_hashed:
@@ -70,13 +70,13 @@ def merge(all_hashed: Iterable[HashedPeople]) -> HashedPeople:
     return merged
 
 
-def encode(hashed: HashedPeople) -> dict[str, str]:
+def encode_hashes(hashed: HashedPeople) -> dict[str, str]:
     """Return the hashes as base64 of little-endian numbers, by salt."""
     return {salt: base64.b64encode(hashes.astype("<u8").tobytes()).decode("ascii") for salt, hashes in hashed.items()}
 
 
-def decode(texts: Mapping[str, str]) -> HashedPeople:
-    """Read what :func:`encode` wrote."""
+def decode_hashes(texts: Mapping[str, str]) -> HashedPeople:
+    """Read what :func:`encode_hashes` wrote."""
     return {salt: np.frombuffer(base64.b64decode(text), "<u8").astype(np.uint64) for salt, text in texts.items()}
 
 

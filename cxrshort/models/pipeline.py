@@ -99,7 +99,7 @@ def outline(segmenter: nn.Module, images: Tensor, *, threshold: float = 0.5) -> 
         return masks
 
 
-def join(
+def join_pipeline(
     segmenter: tuple[Classifier, Description],
     classifier: tuple[Classifier, Description],
     *,
@@ -130,16 +130,16 @@ def join(
     description = replace(
         classifier[1],
         kind="pipeline",
-        spec=plain_spec(size, channels=classifier[1].spec.channels),
-        training_people=people.merge(part.training_people for part in parts),
+        spec=identity_spec(size, channels=classifier[1].spec.channels),
+        training_people=people.merge_people(part.training_people for part in parts),
         parts=parts,
         background=background,
         threshold=threshold,
     )
-    return assemble(description, segmenter[0], classifier[0]), description
+    return assemble_pipeline(description, segmenter[0], classifier[0]), description
 
 
-def assemble(description: Description, segmenter: nn.Module, classifier: nn.Module) -> Classifier:
+def assemble_pipeline(description: Description, segmenter: nn.Module, classifier: nn.Module) -> Classifier:
     """Put the parts of a described pipeline together."""
     network = SegmentedClassifier(
         segmenter,
@@ -151,6 +151,6 @@ def assemble(description: Description, segmenter: nn.Module, classifier: nn.Modu
     return Classifier(network, labels=description.labels, spec=description.spec)
 
 
-def plain_spec(size: int, *, channels: int) -> InputSpec:
+def identity_spec(size: int, *, channels: int) -> InputSpec:
     """Return an input that is resized to a square and else left as it is: its parts normalise."""
     return InputSpec(size, channels=channels, mean=(0.0,) * channels, std=(1.0,) * channels)

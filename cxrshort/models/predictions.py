@@ -14,17 +14,17 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from cxrshort import dataset as datasets
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError, UsageError
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
-from cxrshort.models.foreground import foreground
+from cxrshort.models.foreground import visible_pixels
 from cxrshort.models.outlines import measure_outlines
 from cxrshort.models.scoring import score
 from cxrshort.models.sources.opening import Model, Reference
 from cxrshort.stats.predictions import EXTERNAL, IMAGE_COLUMNS, INTERNAL, LOGIT, TARGET
+from cxrshort.targets import read_targets
 
 _SAME_PEOPLE = 0.5
 """Share of the persons of training or test, whichever are fewer, from which on both are of one dataset."""
@@ -55,7 +55,7 @@ def unseen_fold(model: Reference, data: Dataset, split: str) -> Fold:
     """Return the rows that a model is judged on: those of its own replicate, of persons whom it was not trained on.
 
     Raises:
-        DataError: it was trained on persons of the fold, or its images were made otherwise.
+        DataError: it was trained on persons of the fold, or its images were made in another way.
         UsageError: the dataset has no such replicate.
     """
     description = model.description
@@ -98,7 +98,7 @@ def predict(model: Model, fold: Fold, compute: Compute) -> pd.DataFrame:
     Raises:
         DataError: an output is no number, or the model needs masks that the dataset does not have.
     """
-    pixels = foreground(model.reference.description, fold.data)
+    pixels = visible_pixels(model.reference.description, fold.data)
     outputs = torch.from_numpy(score(model.classifier, pixels, compute=compute))
     logits = model.reference.outputs.scores(outputs).numpy()
     if wrong := int((~np.isfinite(logits)).any(axis=1).sum()):
@@ -133,7 +133,7 @@ def prediction_table(model: Reference, fold: Fold, logits: npt.NDArray[np.float3
 def _targets(manifest: pd.DataFrame, label: str) -> npt.NDArray[np.float32]:
     """Return the truth for one label; a dataset that does not know the label has none."""
     try:
-        return datasets.targets(manifest, label)
+        return read_targets(manifest, label)
     except UsageError:
         return np.full(len(manifest), np.nan, np.float32)
 
@@ -165,14 +165,14 @@ def check_datasets(loaded: list[Dataset]) -> list[Dataset]:
         UsageError: an image would be scored twice.
     """
     for number, data in enumerate(loaded):
-        for other in loaded[:number]:
-            if data.dataset_id != other.dataset_id:
+        for earlier in loaded[:number]:
+            if data.dataset_id != earlier.dataset_id:
                 continue
-            twice = data.manifest["image_id"][data.manifest["image_id"].isin(other.manifest["image_id"])]
-            if len(twice):
+            shared = data.manifest["image_id"][data.manifest["image_id"].isin(earlier.manifest["image_id"])]
+            if len(shared):
                 raise UsageError(
-                    f"'{other.name}' and '{data.name}' are of one dataset and share {len(twice)} images, such as "
-                    f"'{twice.iloc[0]}'",
+                    f"'{earlier.name}' and '{data.name}' are of one dataset and share {len(shared)} images, such as "
+                    f"'{shared.iloc[0]}'",
                     "evaluate each dataset once",
                 )
     return loaded

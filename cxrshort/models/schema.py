@@ -1,4 +1,4 @@
-"""What the description in a model file must be: fields, their types and ranges, and what must go together.
+"""Schema of the description in a model file: fields, types, ranges, and rules across fields.
 
 A model file may come from anywhere, so its description is checked once, when it is read, and trusted from then on. A
 new field is one line of ``DESCRIPTION``. A field that no table names is refused: it is damage, or of a later version
@@ -30,7 +30,7 @@ TASKS = ("multilabel", "multiclass", "regression", "masks")
 FORMATS = (1, 2)
 """Versions that are read, the last of which is written. Format 1 has no salt for the hashes of persons."""
 
-_HINT = "the file was changed after it was written: train the model again, or get it anew"
+_HINT = "the file was changed after it was written: train the model again, or download it again"
 _SHOWN = 60
 """Characters of a wrong value that a message shows."""
 _LARGEST_SIDE = 16384
@@ -39,7 +39,7 @@ _LARGEST_SIDE = 16384
 
 @dataclass(frozen=True)
 class Field:
-    """Say what one field must be.
+    """State the rule of one field.
 
     Args:
         rule: the rule in words, as the end of "it must be ...".
@@ -54,7 +54,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Say what fields must be together.
+    """State a rule that several fields must satisfy together.
 
     Args:
         field: the name of the field that a message shows, below ``spec.`` or ``recipe.`` where it is there.
@@ -83,12 +83,12 @@ def _is_number(value: Any) -> bool:
 
 def _is_setting(value: Any) -> bool:
     if isinstance(value, list):
-        return all(_is_setting(each) for each in value)
+        return all(_is_setting(element) for element in value)
     return value is None or isinstance(value, str | bool) or _is_number(value)
 
 
 def _are_labels(value: Any) -> bool:
-    if not isinstance(value, list) or not value or not all(isinstance(each, str) and each for each in value):
+    if not isinstance(value, list) or not value or not all(isinstance(name, str) and name for name in value):
         return False
     return len(set(value)) == len(value)
 
@@ -109,7 +109,7 @@ def _are_hashes(value: Any) -> bool:
 
 def _are_people(value: Any) -> bool:
     if isinstance(value, dict):
-        return all(re.fullmatch("([0-9a-f]{2})*", salt) and _are_hashes(each) for salt, each in value.items())
+        return all(re.fullmatch("([0-9a-f]{2})*", salt) and _are_hashes(hashes) for salt, hashes in value.items())
     return _are_hashes(value)
 
 
@@ -143,7 +143,7 @@ DESCRIPTION: Mapping[str, Field] = {
     "combine": _among(COMBINATIONS),
     "parts": Field(
         "a list of descriptions",
-        lambda value: isinstance(value, list) and all(isinstance(each, dict) for each in value),
+        lambda value: isinstance(value, list) and all(isinstance(element, dict) for element in value),
         required=False,
     ),
     "background": Field(_among(BACKGROUNDS).rule, _among(("", *BACKGROUNDS)).holds, required=False),
@@ -156,11 +156,11 @@ SPEC: Mapping[str, Field] = {
     ),
     "channels": Field("1 or 3", lambda value: _is_whole(value, low=1, high=3) and value != 2),
     "mean": Field(
-        "a list of numbers", lambda value: isinstance(value, list) and all(_is_number(each) for each in value)
+        "a list of numbers", lambda value: isinstance(value, list) and all(_is_number(element) for element in value)
     ),
     "std": Field(
         "a list of numbers above 0",
-        lambda value: isinstance(value, list) and all(_is_number(each) and each > 0 for each in value),
+        lambda value: isinstance(value, list) and all(_is_number(element) and element > 0 for element in value),
     ),
     "crop": Field("a number above 0 and at most 1", lambda value: _is_number(value) and 0 < value <= 1),
 }
@@ -176,7 +176,7 @@ SETTING = Field("text, a number, true, false, null, or a list of them", _is_sett
 
 
 def _of_masks(record: Mapping[str, Any]) -> bool:
-    """Say whether a model returns masks, by its architecture and by its task; those of other packages return labels."""
+    """Return whether a model returns masks, by its architecture; those of other packages return labels."""
     name = record["architecture"]
     return ":" not in name and find_architecture(name).output == "masks"
 
@@ -217,7 +217,7 @@ AGREEMENTS = (
         "parts",
         "a segmenter and a classifier where 'kind' is pipeline, and nothing elsewhere",
         lambda record: (
-            [each.get("kind") for each in record.get("parts", [])]
+            [part.get("kind") for part in record.get("parts", [])]
             == (["segmenter", "classifier"] if record["kind"] == "pipeline" else [])
         ),
     ),
@@ -267,7 +267,7 @@ AGREEMENTS = (
 )
 
 
-def check(record: Any, *, source: str, within: str = "") -> None:
+def check_description(record: Any, *, source: str, within: str = "") -> None:
     """Refuse a description that breaks a rule of the tables.
 
     Args:
@@ -279,7 +279,7 @@ def check(record: Any, *, source: str, within: str = "") -> None:
         DataError: with the field, its value and the rule.
 
     Example:
-        >>> check({"format": 2, "kind": "clasifier"}, source="m.safetensors")
+        >>> check_description({"format": 2, "kind": "clasifier"}, source="m.safetensors")
         Traceback (most recent call last):
             ...
         cxrshort.errors.DataError: 'm.safetensors': field 'kind' is 'clasifier', it must be one of: classifier, \
@@ -287,17 +287,17 @@ ensemble, segmenter, pipeline
     """
     _check_fields(record, DESCRIPTION, source=source, within=within)
     _check_fields(record["spec"], SPEC, source=source, within=f"{within}spec.")
-    _check_fields(record["recipe"], RECIPE, source=source, within=f"{within}recipe.", others=SETTING)
+    _check_fields(record["recipe"], RECIPE, source=source, within=f"{within}recipe.", open_rule=SETTING)
     for agreement in AGREEMENTS:
         if not agreement.holds(record):
             raise _wrong(source, within + agreement.field, _value(record, agreement.field), agreement.rule)
     # Agreements come first: a part is no pipeline, so that descriptions stand in each other once at most.
     for number, part in enumerate(record.get("parts", [])):
-        check(part, source=source, within=f"{within}parts[{number}].")
+        check_description(part, source=source, within=f"{within}parts[{number}].")
 
 
 def _check_fields(
-    record: Any, table: Mapping[str, Field], *, source: str, within: str, others: Field | None = None
+    record: Any, table: Mapping[str, Field], *, source: str, within: str, open_rule: Field | None = None
 ) -> None:
     if not isinstance(record, dict):
         raise _wrong(source, within.rstrip(".") or "description", record, "an object")
@@ -307,13 +307,13 @@ def _check_fields(
         if name not in record and field.required:
             raise DataError(f"'{source}': field '{within}{name}' is missing, every model file has it", _HINT)
     for name in record:
-        if name not in table and others is None:
+        if name not in table and open_rule is None:
             raise DataError(
-                f"'{source}': field '{within}{_shorten(name)}' is none that this version knows",
+                f"'{source}': field '{within}{_shorten(name)}' is unknown to this version",
                 "use the version that wrote it",
             )
-        if name not in table and others is not None and not others.holds(record[name]):
-            raise _wrong(source, within + _shorten(name), record[name], others.rule)
+        if name not in table and open_rule is not None and not open_rule.holds(record[name]):
+            raise _wrong(source, within + _shorten(name), record[name], open_rule.rule)
 
 
 def _value(record: Mapping[str, Any], field: str) -> Any:

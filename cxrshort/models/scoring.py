@@ -70,12 +70,14 @@ def scan(
     chunks = np.array_split(chosen, max(1, -(-len(chosen) // batch_size)))
     if shrink:
         work = _halving(work, batch_size, compute)
-    own = np.array_split(np.arange(len(chunks)), compute.processes)[compute.rank]
-    start = sum(len(chunk) for chunk in chunks[: own[0]]) if len(own) else 0
+    own_chunks = np.array_split(np.arange(len(chunks)), compute.processes)[compute.rank]
+    start = sum(len(chunk) for chunk in chunks[: own_chunks[0]]) if len(own_chunks) else 0
     mode = torch.enable_grad() if gradients else torch.inference_mode()
     results: npt.NDArray[Any] | None = None
     with evaluating(model), mode, compute.autocast():
-        for indices, images in prefetched(source, [chunks[each] for each in own], device=compute.torch_device):
+        for indices, images in prefetched(
+            source, [chunks[number] for number in own_chunks], device=compute.torch_device
+        ):
             values = _array(work(images, indices))
             if results is None:
                 results = np.zeros((len(chosen), *values.shape[1:]), values.dtype)
@@ -100,8 +102,8 @@ def _gathered(results: npt.NDArray[Any] | None, *, count: int, compute: Compute)
     """Return the results of all processes, (count, ...); each has its own at their places, and zeros elsewhere."""
     if compute.processes > 1:
         # The first process has a batch whenever any has one.
-        own = np.zeros(0) if results is None else results
-        layout = distributed.broadcast({"shape": [count, *own.shape[1:]], "dtype": own.dtype.str})
+        own_results = np.zeros(0) if results is None else results
+        layout = distributed.broadcast({"shape": [count, *own_results.shape[1:]], "dtype": own_results.dtype.str})
         results = np.zeros(layout["shape"], layout["dtype"]) if results is None else results
         # As bytes, of which all but one process have zeros: exact for every type of number, -0.0 included.
         distributed.all_reduce(torch.from_numpy(results.reshape(-1).view(np.uint8)), compute)

@@ -91,15 +91,19 @@ def category_auc(
     """
     check_level(level)
     rows, groups = _grouped(targets, categories, clusters)
-    if reason := _one_group(rows, groups) or why_no_variance(rows):
+    if reason := _single_group(rows, groups) or why_no_variance(rows):
         return Association(None, None, None, len(groups), reason=reason)
     learned = _half_of_persons(rows, rng)[rows.codes]
     hits = np.bincount(groups[learned], weights=rows.positive[learned], minlength=groups.max() + 1)
     images = np.bincount(groups[learned], minlength=groups.max() + 1)
     prevalence = np.where(images > 0, hits / np.maximum(images, 1), hits.sum() / images.sum())
     judged = Sample(rows.positive[~learned], prevalence[groups[~learned]], rows.codes[~learned])
-    found = _auc(judged, images=len(groups), level=level, least_error=_error_under_independence(judged))
-    return replace(found, reason=f"{found.reason} in the half that judges") if found.reason else found
+    association = _auc(judged, images=len(groups), level=level, least_error=_error_under_independence(judged))
+    return (
+        replace(association, reason=f"{association.reason} in the half that judges")
+        if association.reason
+        else association
+    )
 
 
 def _half_of_persons(rows: CheckedRows, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -134,24 +138,24 @@ def number_auc(
     """
     truth, values = np.asarray(targets, dtype=np.float64), np.asarray(numbers, dtype=np.float64)
     used = np.isin(truth, (0.0, 1.0)) & ~np.isnan(values)
-    if reason := _one_value(values[used], "value"):
+    if reason := _single_value(values[used], "value"):
         return Association(None, None, None, int(used.sum()), reason=reason)
     persons = None if clusters is None else np.asarray(clusters)[used]
     return _auc(Sample(truth[used], values[used], persons), images=int(used.sum()), level=level)
 
 
 def _auc(sample: Sample, *, images: int, level: float, least_error: float = 0.0) -> Association:
-    found = auc_interval(sample.targets, sample.scores, sample.clusters, level=level)
-    if found.auc is None or found.low is None or found.high is None:
-        return Association(found.auc, None, None, images, reason=found.reason)
-    if found.standard_error is None:
-        smallest = min(1.0, max(found.high, 1 - found.low))
-        return Association(found.auc, found.low, found.high, images, smallest, found.caution)
-    error, quantile = max(found.standard_error, least_error), float(norm.ppf(0.5 + level / 2))
-    low, high = logit_limits(found.auc, error, quantile)
-    low, high = min(low, found.low), max(high, found.high)
+    interval = auc_interval(sample.targets, sample.scores, sample.clusters, level=level)
+    if interval.auc is None or interval.low is None or interval.high is None:
+        return Association(interval.auc, None, None, images, reason=interval.reason)
+    if interval.standard_error is None:
+        smallest = min(1.0, max(interval.high, 1 - interval.low))
+        return Association(interval.auc, interval.low, interval.high, images, smallest, interval.caution)
+    error, quantile = max(interval.standard_error, least_error), float(norm.ppf(0.5 + level / 2))
+    low, high = logit_limits(interval.auc, error, quantile)
+    low, high = min(low, interval.low), max(high, interval.high)
     smallest = min(1.0, 0.5 + (quantile + float(norm.ppf(POWER))) * error)
-    return Association(found.auc, low, high, images, smallest, found.caution)
+    return Association(interval.auc, low, high, images, smallest, interval.caution)
 
 
 def _error_under_independence(sample: Sample) -> float:
@@ -173,9 +177,9 @@ def _grouped(targets: ArrayLike, categories: ArrayLike, clusters: ArrayLike | No
     truth = np.asarray(targets, dtype=np.float64)
     if len(names) != truth.size:
         raise DataError(f"{truth.size} targets and {len(names)} categories: they must be as many")
-    known = (names.notna() & (names != "")).to_numpy(dtype=np.bool_)
-    codes = pd.factorize(names[known])[0].astype(np.float64)
-    rows = check_rows(truth[known], codes, None if clusters is None else np.asarray(clusters)[known])
+    has_category = (names.notna() & (names != "")).to_numpy(dtype=np.bool_)
+    codes = pd.factorize(names[has_category])[0].astype(np.float64)
+    rows = check_rows(truth[has_category], codes, None if clusters is None else np.asarray(clusters)[has_category])
     return rows, _pool_rare(rows.scores[:, 0].astype(np.int64), rows.codes)
 
 
@@ -193,11 +197,11 @@ def _pool_rare(groups: Integers, persons: Integers) -> Integers:
     return pooled
 
 
-def _one_group(rows: CheckedRows, groups: Integers) -> str:
-    return _one_value(rows.scores, "category") or ("" if groups.any() else "every category is rare")
+def _single_group(rows: CheckedRows, groups: Integers) -> str:
+    return _single_value(rows.scores, "category") or ("" if groups.any() else "every category is rare")
 
 
-def _one_value(values: NDArray[Any], noun: str) -> str:
+def _single_value(values: NDArray[Any], noun: str) -> str:
     if not values.size:
         return f"no {noun} is known"
     return "" if values.min() < values.max() else f"only one {noun}"

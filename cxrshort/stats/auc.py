@@ -120,8 +120,8 @@ def macro_auc(targets: ArrayLike, scores: ArrayLike) -> tuple[float | None, int]
     """
     truth, table = np.asarray(targets, dtype=np.float64), np.asarray(scores, dtype=np.float64)
     values = [auc(truth[:, label], table[:, label]) for label in range(truth.shape[1])]
-    known = [value for value in values if value is not None]
-    return (sum(known) / len(known) if known else None), len(known)
+    defined = [value for value in values if value is not None]
+    return (sum(defined) / len(defined) if defined else None), len(defined)
 
 
 def macro_auc_limits(samples: Sequence[Sample], *, level: float = 0.95) -> tuple[float, float] | None:
@@ -236,7 +236,7 @@ def _interval(
     reason: str = "",
 ) -> AucInterval:
     positives, negatives = rows.counts
-    persons = rows.persons if rows.given_clusters else None
+    persons = rows.persons if rows.has_clusters else None
     fewest = min(rows.persons_by_class)
     caution = ""
     if value is not None and error is not None and few_errors(value, fewest):

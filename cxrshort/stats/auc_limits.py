@@ -93,7 +93,7 @@ def logit_limits(value: float, error: float, quantile: float) -> tuple[float, fl
 
 
 def few_errors(value: float, persons: int) -> bool:
-    """Say whether so few errors are expected that an interval rests on a model more than on the data.
+    """Return whether so few errors are expected that an interval rests on a model more than on the data.
 
     Args:
         value: an AUC; below 0.5 its mirror image counts.

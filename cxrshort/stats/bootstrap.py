@@ -24,7 +24,7 @@ from cxrshort.stats.midranks import (
 )
 
 # Weights held at once: 2 million float64 are 16 MB, which stays near the processor.
-BLOCK = 2_000_000
+WEIGHTS_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,7 +135,7 @@ def bootstrap_aucs(samples: Sequence[Sample], *, draws: int, rng: np.random.Gene
             raise DataError(f"sample {number} cannot be resampled: {reason}", "use a test set with both classes")
     ranked = [RankedSample.of(kept, numbers) for kept, numbers in zip(rows, codes, strict=True)]
     largest = max(persons, *(len(numbers) for numbers in codes))
-    found = resample(
+    resamples = resample(
         lambda weights: np.stack([sample.aucs(weights) for sample in ranked], axis=1),
         strata=_strata(rows, codes, persons),
         draws=draws,
@@ -143,7 +143,7 @@ def bootstrap_aucs(samples: Sequence[Sample], *, draws: int, rng: np.random.Gene
         largest=largest,
         undefined="lost a class",
     )
-    return BootstrapAucs(found.values, found.redrawn)
+    return BootstrapAucs(resamples.values, resamples.redrawn)
 
 
 def resample(
@@ -181,14 +181,14 @@ def resample(
         >>> found.values.shape, bool(2.8 < found.values.mean() < 3.2)
         ((500, 1), True)
     """
-    block = max(1, BLOCK // max(len(strata), largest))
+    block = max(1, WEIGHTS_AT_ONCE // max(len(strata), largest))
     kept, missing, redrawn = [], draws, 0
     while missing:
         values = statistic(draw_weights(strata, draws=min(block, missing), rng=rng))
-        whole = ~np.isnan(values).any(axis=1)
-        kept.append(values[whole])
-        missing -= int(whole.sum())
-        redrawn += int((~whole).sum())
+        finite = ~np.isnan(values).any(axis=1)
+        kept.append(values[finite])
+        missing -= int(finite.sum())
+        redrawn += int((~finite).sum())
         if redrawn > 10 * draws:
             raise DataError(f"{redrawn} resamples of {draws} wanted {undefined}: there are too few persons")
     return Resamples(np.concatenate(kept), redrawn)

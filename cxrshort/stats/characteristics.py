@@ -109,11 +109,11 @@ def _by_size(values: pd.Series) -> list[str]:
 
 def _items(values: pd.Series) -> list[str]:
     """Return the values of a column: in the order of the column table, else the most frequent first; missing last."""
-    found = _by_size(values)
+    present = _by_size(values)
     described = columns.BY_NAME[str(values.name)].values
-    known = [each for each in described if each in found]
-    last = [each for each in (OTHER, MISSING) if each in found]
-    return [*known, *(each for each in found if each not in described and each not in last), *last]
+    listed = [value for value in described if value in present]
+    last = [value for value in (OTHER, MISSING) if value in present]
+    return [*listed, *(value for value in present if value not in described and value not in last), *last]
 
 
 def _describe(
@@ -145,10 +145,10 @@ def _counts(cells: pd.DataFrame, whole: pd.DataFrame, name: str) -> Iterator[tup
 
 
 def _ages(ages: pd.Series) -> Iterator[tuple[str, str, dict[str, float]]]:
-    known = ages.dropna().to_numpy(dtype=np.float64)
-    low, median, high = np.quantile(known, [0.25, 0.5, 0.75]) if len(known) else [np.nan] * 3
-    yield "age_years", "median", {"count": len(known), "median": median, "low": low, "high": high}
-    yield "age_years", MISSING, {"count": len(ages) - len(known), "of": len(ages)}
+    years = ages.dropna().to_numpy(dtype=np.float64)
+    low, median, high = np.quantile(years, [0.25, 0.5, 0.75]) if len(years) else [np.nan] * 3
+    yield "age_years", "median", {"count": len(years), "median": median, "low": low, "high": high}
+    yield "age_years", MISSING, {"count": len(ages) - len(years), "of": len(ages)}
 
 
 def characteristics_header(table: pd.DataFrame) -> list[str]:

@@ -81,17 +81,18 @@ def confounding(
     check_level(level)
     persons = pd.factorize(manifest["person_id"])[0]
     values = {column: _as_numbers(manifest, column) for column in columns}
-    found: list[tuple[str, str, Association, str]] = []
+    measured: list[tuple[str, str, Association, str]] = []
     for label in labels:
         registry.check_name(map(str, manifest.columns), label, kind="label")
         targets = manifest[label].to_numpy(dtype=np.float64, na_value=np.nan)
         for column in columns:
             worst = column == "repository" and _is_perfect(targets, values[column])
-            each = _association(values[column], targets, persons=persons, rng=rng, level=level)
-            found.append((label, column, each, WORST if worst else _verdict(each)))
-    found.sort(key=lambda row: (_rank(row[3]), -row[2].strength))
+            association = _association(values[column], targets, persons=persons, rng=rng, level=level)
+            measured.append((label, column, association, WORST if worst else _verdict(association)))
+    measured.sort(key=lambda row: (_rank(row[3]), -row[2].strength))
     rows = [
-        (label, column, each.value, each.low, each.high, each.images, verdict) for label, column, each, verdict in found
+        (label, column, association.value, association.low, association.high, association.images, verdict)
+        for label, column, association, verdict in measured
     ]
     names = ["label", "column", "auc", "low", "high", "images", "verdict"]
     return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(("auc", "low", "high"), np.float64))
@@ -137,14 +138,14 @@ def _association(
     return category_auc(targets, values.cells, clusters=persons, rng=rng, level=level)
 
 
-def _verdict(found: Association) -> str:
-    if found.value is None or found.low is None or found.high is None:
-        return f"{UNKNOWN}: {found.reason}"
-    if found.low <= 0.5 <= found.high:
-        smallest = found.smallest or 1.0
+def _verdict(association: Association) -> str:
+    if association.value is None or association.low is None or association.high is None:
+        return f"{UNKNOWN}: {association.reason}"
+    if association.low <= 0.5 <= association.high:
+        smallest = association.smallest or 1.0
         return f"{NONE} (would have shown AUC {smallest:.2f})" if smallest < 1 else f"{NONE} (too few images)"
-    verdict = STRONG if found.strength >= 2 * STRONG_AUC - 1 else WEAK
-    return f"{verdict} ({found.reason})" if found.reason else verdict
+    verdict = STRONG if association.strength >= 2 * STRONG_AUC - 1 else WEAK
+    return f"{verdict} ({association.reason})" if association.reason else verdict
 
 
 def confounding_rows(table: pd.DataFrame) -> list[list[str]]:
@@ -173,9 +174,9 @@ def list_unmeasured(table: pd.DataFrame) -> str:
         'not measurable: view (only one category)'
     """
     labels = table["label"].nunique()
-    silent = table[table["verdict"].str.startswith(UNKNOWN)]
+    unmeasured = table[table["verdict"].str.startswith(UNKNOWN)]
     parts = []
-    for column, part in silent.groupby("column", sort=False):
+    for column, part in unmeasured.groupby("column", sort=False):
         reasons, count = part["verdict"].unique(), part["label"].nunique()
         if count == labels and len(reasons) == 1:
             parts.append(f"{column} ({str(reasons[0]).removeprefix(f'{UNKNOWN}: ')})")

@@ -196,11 +196,11 @@ class _Spread:
 def _mean_of_side(singles: list[AucInterval], spread: _Spread, side: int) -> MeanAuc:
     aucs = tuple(single.auc for single in singles)
     reason = ", ".join(dict.fromkeys(single.reason for single in singles if single.reason))
-    known = [value for value in aucs if value is not None]
-    if len(known) < len(aucs):
+    defined = [value for value in aucs if value is not None]
+    if len(defined) < len(aucs):
         return MeanAuc(None, None, None, None, aucs, reason)
-    mean = float(np.mean(known))
-    deviation = float(np.std(known, ddof=1)) if len(known) > 1 else None
+    mean = float(np.mean(defined))
+    deviation = float(np.std(defined, ddof=1)) if len(defined) > 1 else None
     lows = [single.low for single in singles if single.low is not None]
     highs = [single.high for single in singles if single.high is not None]
     if len(lows) < len(aucs):
@@ -215,12 +215,12 @@ def _mean_of_side(singles: list[AucInterval], spread: _Spread, side: int) -> Mea
             independent=float(spread.independent[side]),
             counts=(
                 _mean_count(single.positives for single in singles),
-                _mean_count(each.negatives for each in singles),
+                _mean_count(single.negatives for single in singles),
             ),
             persons=spread.persons[side],
             quantile=float(t.ppf(0.5 + singles[0].level / 2, spread.freedom[side])),
         )
-        if any(value in (0.0, 1.0) for value in known):
+        if any(value in (0.0, 1.0) for value in defined):
             # At 0 or 1 the estimated variance is 0, whatever the number of images; the exact bound is not.
             low, high = min(low, bounds[0]), max(high, bounds[1])
     caution = next((single.caution for single in singles if single.caution), "")
@@ -242,9 +242,9 @@ def _spread_of_means(samples: list[Sample], sides: int) -> _Spread:
     if replicates == 1:
         return _Spread(sampling, np.full(sides, math.inf), independent, fewest)
     aucs = np.array([part.aucs[0] for part in parts]).reshape(sides, replicates)
-    same = np.einsum("arbr->ab", blocks) / replicates
-    other = (replicates * sampling - same) / (replicates - 1)
-    models = _without_negative_part(np.atleast_2d(np.cov(aucs)) - (same - other)) / replicates
+    within_replicates = np.einsum("arbr->ab", blocks) / replicates
+    between_replicates = (replicates * sampling - within_replicates) / (replicates - 1)
+    models = _without_negative_part(np.atleast_2d(np.cov(aucs)) - (within_replicates - between_replicates)) / replicates
     total = sampling + models
     share = np.diag(models) / np.maximum(np.diag(total), np.finfo(float).tiny)
     return _Spread(total, (replicates - 1) / np.maximum(share, 1e-9) ** 2, independent, fewest)
@@ -345,12 +345,12 @@ def smallest_detectable_difference(
         raise UsageError(f'auc "{auc:g}" must be in (0, 1] and power "{power:g}" in (0, 1)')
     if min(positives, negatives, *(reference or (1, 1))) < 1:
         raise UsageError("a test set without images of both classes can show no difference")
-    known = hanley_mcneil_error(auc, positives=reference[0], negatives=reference[1]) if reference else 0.0
+    reference_error = hanley_mcneil_error(auc, positives=reference[0], negatives=reference[1]) if reference else 0.0
     sure, likely = float(norm.ppf(0.5 + level / 2)), float(norm.ppf(power))
 
     def surplus(drop: float) -> float:
-        before = math.hypot(known, hanley_mcneil_error(auc, positives=positives, negatives=negatives))
-        after = math.hypot(known, hanley_mcneil_error(auc - drop, positives=positives, negatives=negatives))
+        before = math.hypot(reference_error, hanley_mcneil_error(auc, positives=positives, negatives=negatives))
+        after = math.hypot(reference_error, hanley_mcneil_error(auc - drop, positives=positives, negatives=negatives))
         return drop - sure * before - likely * after
 
     return float(brentq(surplus, 1e-12, auc)) if surplus(auc) > 0 else None

@@ -41,7 +41,7 @@ class CheckedRows:
     positive: Bools
     scores: Floats
     codes: Integers
-    given_clusters: bool
+    has_clusters: bool
     left_out: int
 
     @property

@@ -80,13 +80,13 @@ def mean_interval(
         return MeanInterval(mean, np.nan, np.nan, len(measured), len(ids))
     sums = np.bincount(codes, weights=measured, minlength=len(ids))
     counts = np.bincount(codes, minlength=len(ids))
-    found = resample(
+    resamples = resample(
         lambda weights: ((weights @ sums) / (weights @ counts))[:, None],
         strata=np.zeros(len(ids), np.int64),
         draws=draws,
         rng=rng,
     )
-    low, high = percentile_interval(found.values[:, 0], level=level)
+    low, high = percentile_interval(resamples.values[:, 0], level=level)
     return MeanInterval(mean, low, high, len(measured), len(ids))
 
 
@@ -100,10 +100,13 @@ def summarise_overlaps(measured: pd.DataFrame, *, seed: int = _SEED) -> pd.DataF
     """
     rows = []
     for cell, table in measured.groupby(_CELL, sort=False):
-        known = table[table["dice"].notna()]
-        row = dict(zip(_CELL, cell, strict=True)) | {"images": len(known), "without_mask": len(table) - len(known)}
+        with_mask = table[table["dice"].notna()]
+        row = dict(zip(_CELL, cell, strict=True)) | {
+            "images": len(with_mask),
+            "without_mask": len(table) - len(with_mask),
+        }
         for name in ("dice", "iou"):
-            interval = mean_interval(known[name], known["person_id"], rng=np.random.default_rng(seed))
+            interval = mean_interval(with_mask[name], with_mask["person_id"], rng=np.random.default_rng(seed))
             row |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
         rows.append(row)
     return pd.DataFrame(rows)

@@ -69,12 +69,12 @@ class Cell:
     samples: Mapping[int, Sample]
 
 
-def labels(predictions: pd.DataFrame) -> list[str]:
+def predicted_labels(predictions: pd.DataFrame) -> list[str]:
     """Return the labels that the table has logits for."""
     return [name.removeprefix(LOGIT) for name in predictions.columns if name.startswith(LOGIT)]
 
 
-def named_apart(predictions: pd.DataFrame) -> pd.DataFrame:
+def disambiguate_names(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return the table with names that tell trainings, and datasets, apart.
 
     Where a name stands for several identities, the first digits of each follow it. Several models of one training and
@@ -93,18 +93,18 @@ def named_apart(predictions: pd.DataFrame) -> pd.DataFrame:
         ...         "role": "external",
         ...     }
         ... )
-        >>> named_apart(table)["dataset"].tolist()
+        >>> disambiguate_names(table)["dataset"].tolist()
         ['folder (2f3a)', 'folder (91c0)']
     """
     # Cells may be empty: a table that was written and read again has NaN there, and such rows must not vanish.
     texts = {name: _text(predictions[name]) for name in ("model", "model_id", *KEY)}
     table = predictions.assign(**texts)
     for name in ("training", "dataset"):
-        table[name] = tell_apart(table[name], table[f"{name}_id"])
+        table[name] = disambiguate(table[name], table[f"{name}_id"])
     models = table.groupby(["training_id", "dataset_id", "replicate"])["model_id"].transform("nunique")
-    several = table["training_id"].isin(set(table.loc[models > 1, "training_id"]))
-    table.loc[several, "training"] = table["training"] + " (" + table["model"] + ")"
-    table.loc[several, "training_id"] = table["training_id"] + "/" + table["model_id"]
+    ambiguous = table["training_id"].isin(set(table.loc[models > 1, "training_id"]))
+    table.loc[ambiguous, "training"] = table["training"] + " (" + table["model"] + ")"
+    table.loc[ambiguous, "training_id"] = table["training_id"] + "/" + table["model_id"]
     return table
 
 
@@ -112,16 +112,18 @@ def _text(values: "pd.Series[Any]") -> "pd.Series[Any]":
     return values.astype(object).where(values.notna(), "").astype(str)
 
 
-def tell_apart(names: "pd.Series[Any]", identities: "pd.Series[Any]") -> "pd.Series[Any]":
+def disambiguate(names: "pd.Series[Any]", identities: "pd.Series[Any]") -> "pd.Series[Any]":
     """Return names in which a name of several identities is followed by the first digits of each."""
     pairs = pd.DataFrame({"name": names, "id": identities}).astype(str).drop_duplicates()
     shown: dict[tuple[str, str], str] = {}
     for key, part in pairs.groupby("name"):
         name = str(key)
-        ids = [str(each) for each in part["id"]]
+        ids = [str(identity) for identity in part["id"]]
         longest = max(map(len, ids))
-        digits = next((n for n in range(_SHORTEST, longest, 2) if len({each[:n] for each in ids}) == len(ids)), longest)
-        shown |= {(name, each): f"{name} ({each[:digits]})" if len(ids) > 1 else name for each in ids}
+        digits = next(
+            (n for n in range(_SHORTEST, longest, 2) if len({identity[:n] for identity in ids}) == len(ids)), longest
+        )
+        shown |= {(name, identity): f"{name} ({identity[:digits]})" if len(ids) > 1 else name for identity in ids}
     return pd.Series([shown[pair] for pair in zip(names, identities, strict=True)], index=names.index, dtype=object)
 
 
@@ -134,7 +136,7 @@ def cells(predictions: pd.DataFrame, label: str) -> list[Cell]:
     if TARGET + label not in predictions:
         raise DataError(f"the predictions have no column '{TARGET}{label}'", "evaluate the models again")
     result = []
-    for key, part in named_apart(predictions).groupby(KEY, sort=False):
+    for key, part in disambiguate_names(predictions).groupby(KEY, sort=False):
         samples = dict(_samples(part, label))
         if samples:
             result.append(Cell(**dict(zip(KEY, map(str, key), strict=True)), label=label, samples=samples))
@@ -148,12 +150,12 @@ def _samples(part: pd.DataFrame, label: str) -> Iterator[tuple[int, Sample]]:
             raise DataError(
                 f"'{repeated.iloc[0]}' stands twice for one model and dataset", "evaluate each dataset once"
             )
-        known = rows[rows[LOGIT + label].notna()]
-        if len(known):
+        scored = rows[rows[LOGIT + label].notna()]
+        if len(scored):
             yield (
                 int(float(str(replicate))),
                 Sample(
-                    known[TARGET + label].to_numpy(), known[LOGIT + label].to_numpy(), known["person_id"].to_numpy()
+                    scored[TARGET + label].to_numpy(), scored[LOGIT + label].to_numpy(), scored["person_id"].to_numpy()
                 ),
             )
 
@@ -161,13 +163,13 @@ def _samples(part: pd.DataFrame, label: str) -> Iterator[tuple[int, Sample]]:
 def auc_table(predictions: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     """Return one row per model, dataset and label: AUC with interval, or the reason why there is none."""
     rows = []
-    for label in labels(predictions):
+    for label in predicted_labels(predictions):
         for cell in cells(predictions, label):
             for replicate, sample in cell.samples.items():
                 interval = auc_interval(sample.targets, sample.scores, sample.clusters, level=level)
-                found = asdict(interval)
-                found["interval_method"] = found.pop("method")
-                rows.append({**_key(cell), "replicate": replicate, **found})
+                record = asdict(interval)
+                record["interval_method"] = record.pop("method")
+                rows.append({**_key(cell), "replicate": replicate, **record})
     return pd.DataFrame(rows)
 
 
@@ -177,7 +179,7 @@ def mean_table(predictions: pd.DataFrame, *, level: float = 0.95) -> pd.DataFram
     ``positives`` and ``negatives`` are those of the first replicate.
     """
     rows = []
-    for label in labels(predictions):
+    for label in predicted_labels(predictions):
         for cell in cells(predictions, label):
             mean = asdict(mean_auc(list(cell.samples.values()), level=level))
             mean.pop("aucs")
@@ -188,7 +190,7 @@ def mean_table(predictions: pd.DataFrame, *, level: float = 0.95) -> pd.DataFram
 def gap_table(predictions: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     """Return one row per training, external dataset and label: internal minus external AUC, with an interval."""
     rows = []
-    for label in labels(predictions):
+    for label in predicted_labels(predictions):
         every = cells(predictions, label)
         for inside in (cell for cell in every if cell.role == INTERNAL):
             for outside in (cell for cell in every if cell.role == EXTERNAL and cell.training_id == inside.training_id):
@@ -199,9 +201,9 @@ def gap_table(predictions: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame
 
 
 def why_no_gap(predictions: pd.DataFrame) -> list[str]:
-    """Say for each training that was tested on one side alone which side is missing, and how to get it."""
+    """Return a note for each training tested on one side alone: the missing side, and how to get it."""
     notes = []
-    for (training, _), part in named_apart(predictions).groupby(["training", "training_id"], sort=False):
+    for (training, _), part in disambiguate_names(predictions).groupby(["training", "training_id"], sort=False):
         roles = set(part["role"])
         if roles == {INTERNAL, EXTERNAL}:
             continue
@@ -218,8 +220,8 @@ def why_no_gap(predictions: pd.DataFrame) -> list[str]:
 def correlation_table(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return one row per model, dataset and number: the rank correlation of a regression, with an interval."""
     rows = []
-    table = named_apart(predictions)
-    for label in labels(table):
+    table = disambiguate_names(predictions)
+    for label in predicted_labels(table):
         for key, part in table[table[LOGIT + label].notna()].groupby([*KEY, "replicate"], sort=False):
             measured = rank_correlation(
                 part[TARGET + label], part[LOGIT + label], part["person_id"], rng=np.random.default_rng(0)
@@ -232,7 +234,7 @@ def _gap(inside: Cell, outside: Cell, level: float) -> Gap | None:
     shared: Sequence[int] = [replicate for replicate in inside.samples if replicate in outside.samples]
     if not shared:
         return None
-    pairs = [inside.samples[each] for each in shared], [outside.samples[each] for each in shared]
+    pairs = [inside.samples[replicate] for replicate in shared], [outside.samples[replicate] for replicate in shared]
     return generalization_gap(*pairs, level=level)
 
 

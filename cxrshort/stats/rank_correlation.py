@@ -56,29 +56,31 @@ def rank_correlation(
         >>> round(found.value, 3), found.images
         (0.8, 4)
     """
-    truth, said = np.asarray(targets, np.float64), np.asarray(scores, np.float64)
-    if truth.ndim != 1 or truth.shape != said.shape:
-        raise DataError(f"{truth.size} targets and {said.size} scores: they must be as many")
-    known = ~np.isnan(truth)
-    truth, said, codes = truth[known], said[known], number_persons(persons, len(truth))[known]
-    if missing := int(np.isnan(said).sum()):
-        raise DataError(f"{missing} of {len(said)} scores are NaN: a score must be a number", "score the images again")
+    truth, predicted = np.asarray(targets, np.float64), np.asarray(scores, np.float64)
+    if truth.ndim != 1 or truth.shape != predicted.shape:
+        raise DataError(f"{truth.size} targets and {predicted.size} scores: they must be as many")
+    has_value = ~np.isnan(truth)
+    truth, predicted, codes = truth[has_value], predicted[has_value], number_persons(persons, len(truth))[has_value]
+    if missing := int(np.isnan(predicted).sum()):
+        raise DataError(
+            f"{missing} of {len(predicted)} scores are NaN: a score must be a number", "score the images again"
+        )
     codes = np.unique(codes, return_inverse=True)[1]
     people = int(codes.max(initial=-1)) + 1
-    if len(truth) < 3 or truth.min() == truth.max() or said.min() == said.max():
+    if len(truth) < 3 or truth.min() == truth.max() or predicted.min() == predicted.max():
         return RankCorrelation(None, None, None, len(truth), "fewer than three images, or all alike")
-    value = float(spearmanr(truth, said).statistic)
+    value = float(spearmanr(truth, predicted).statistic)
     if people < 3:
         return RankCorrelation(value, None, None, len(truth), f"only {people} persons")
-    found = resample(
-        lambda weights: weighted_spearman(truth, said, weights=weights[:, codes])[:, None],
+    resamples = resample(
+        lambda weights: weighted_spearman(truth, predicted, weights=weights[:, codes])[:, None],
         strata=np.zeros(people, np.int64),
         draws=DRAWS,
         rng=rng,
         largest=len(truth),
         undefined="have one value only",
     )
-    low, high = percentile_interval(found.values[:, 0], level=level)
+    low, high = percentile_interval(resamples.values[:, 0], level=level)
     return RankCorrelation(value, low, high, len(truth))
 
 

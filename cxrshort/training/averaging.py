@@ -37,8 +37,8 @@ class Average:
         for name in self.weights.keys() - set(averaged):
             self.weights[name].copy_(learnt[name])
 
-    def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Go on from a saved average."""
+    def restore(self, weights: Mapping[str, Tensor]) -> None:
+        """Continue from a saved average."""
         for name, value in self.weights.items():
             value.copy_(weights[name])
 

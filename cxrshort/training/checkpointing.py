@@ -1,4 +1,4 @@
-"""What a training run must remember to go on as if it had never stopped."""
+"""Checkpoints of a training run, from which it resumes to the same bytes."""
 
 import io
 import json
@@ -15,13 +15,13 @@ from cxrshort import files, runs
 from cxrshort.errors import DataError, UsageError
 from cxrshort.models.architecture import DAMAGED_FILE
 
-_PLACE = ("path", "save_seconds")
+_NOT_SAVED = ("path", "save_seconds")
 """What says where and how often a checkpoint is saved, and is not saved itself."""
 
 
 @dataclass
 class Checkpoint:
-    """Hold the position in a run, what has been learnt and what was best so far, and where and how often it is saved.
+    """Hold the state of a run: its position, what has been learnt, the best model so far, and where it is saved.
 
     Args:
         path: the checkpoint file; its place is no part of what it holds.
@@ -55,36 +55,36 @@ class Checkpoint:
         """Write the checkpoint file, atomically: a kill leaves the one before or this one."""
         # In memory first: torch's own writer turns a full disk into an internal error.
         buffer = io.BytesIO()
-        torch.save({name: value for name, value in vars(self).items() if name not in _PLACE}, buffer)
+        torch.save({name: value for name, value in vars(self).items() if name not in _NOT_SAVED}, buffer)
         with files.atomic(self.path) as temporary:
             temporary.write_bytes(buffer.getbuffer())
 
 
-def load(path: Path, *, settings: dict[str, Any]) -> Checkpoint:
+def load_checkpoint(path: Path, *, settings: dict[str, Any]) -> Checkpoint:
     """Read a checkpoint that was saved under the same settings.
 
     Raises:
         DataError: the file is damaged.
         UsageError: a setting differs; the message names which.
     """
-    files.require_regular(path, hint="--force begins anew")
+    files.require_regular(path, hint="--force starts over")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns about pickles that it then refuses
             content = torch.load(path, map_location="cpu", weights_only=True)
         checkpoint = Checkpoint(path=path, **content)
     except DAMAGED_FILE as error:
-        raise DataError(f"'{path}' is damaged", "--force begins anew") from error
+        raise DataError(f"'{path}' is damaged", "--force starts over") from error
     changed = sorted(name for name in settings if checkpoint.settings.get(name) != settings[name])
     if changed:
         listed = ", ".join(
             f"{name} was '{checkpoint.settings.get(name)}' and is '{settings[name]}'" for name in changed
         )
-        raise UsageError(f"--resume with other settings would change the model: {listed}", "--force begins anew")
+        raise UsageError(f"--resume with other settings would change the model: {listed}", "--force starts over")
     return checkpoint
 
 
-def resumed(run: runs.Run, path: Path, *, settings: dict[str, Any], resume: bool) -> Checkpoint:
+def resume_checkpoint(run: runs.Run, path: Path, *, settings: dict[str, Any], resume: bool) -> Checkpoint:
     """Return where a run stands, a fresh checkpoint for a new one; its log is brought back to there.
 
     Args:
@@ -102,7 +102,7 @@ def resumed(run: runs.Run, path: Path, *, settings: dict[str, Any], resume: bool
         if not run.read_only:
             log.unlink(missing_ok=True)
         return Checkpoint(path=path, settings=settings)
-    checkpoint = load(path, settings=settings)
+    checkpoint = load_checkpoint(path, settings=settings)
     if not run.read_only:
         _forget_later_events(log, checkpoint)
     return checkpoint
@@ -110,11 +110,11 @@ def resumed(run: runs.Run, path: Path, *, settings: dict[str, Any], resume: bool
 
 def _forget_later_events(log: Path, checkpoint: Checkpoint) -> None:
     """Cut the log back to where the checkpoint stands; what came after it will be done, and logged, again."""
-    files.require_regular(log, hint="--force begins anew")
+    files.require_regular(log, hint="--force starts over")
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     stands = (checkpoint.epoch + 1, checkpoint.step)  # epochs of events count from 1
     kept = [line for line in text.splitlines() if (place := _place(line)) and place <= stands]
-    runs.write_text(log, "".join(f"{line}\n" for line in kept))
+    files.write_text(log, "".join(f"{line}\n" for line in kept))
 
 
 def _place(line: str) -> tuple[int, float] | None:

@@ -1,4 +1,4 @@
-"""What is refused before a run is started: what does not fit together, or the dataset cannot give."""
+"""Checks before a run is started: parts that do not fit together, and what the dataset lacks."""
 
 from torch import nn
 
@@ -111,7 +111,7 @@ def _check_every_mask(folds: AnyFolds, recipe: Recipe, *, judged: bool) -> None:
 
 
 def check_warm_up(objective: Objective, recipe: Recipe) -> None:
-    """Refuse a run whose every epoch would be plain training, or nearly.
+    """Refuse a run that consists of warm-up epochs alone.
 
     Raises:
         UsageError: with the number of epochs that is needed.
@@ -119,8 +119,8 @@ def check_warm_up(objective: Objective, recipe: Recipe) -> None:
     warm_up = objective.warm_up_epochs
     if warm_up >= recipe.epochs:
         raise UsageError(
-            f"--epochs is '{recipe.epochs}', and the first {warm_up} of '{recipe.method}' are plain training",
-            f"--epochs {warm_up + 1} or more, or --set plain_epochs=N",
+            f"--epochs is '{recipe.epochs}', and the first {warm_up} of '{recipe.method}' are warm-up epochs",
+            f"--epochs {warm_up + 1} or more, or --set warm_up_epochs=N",
         )
 
 
@@ -148,9 +148,9 @@ def check_segmenter_people(segmenter: Description, test_people: list[str], *, re
     Raises:
         DataError: it was trained on some of them.
     """
-    seen = checkpoint.trained_on(segmenter, test_people)
-    if seen:
+    count = checkpoint.trained_on(segmenter, test_people)
+    if count:
         raise DataError(
-            f"the segmenter was trained on {seen} of the {len(set(test_people))} test patients of 'split_{replicate}'",
+            f"the segmenter was trained on {count} of the {len(set(test_people))} test patients of 'split_{replicate}'",
             f"train the segmenter with --replicate {replicate}, or on another dataset",
         )

@@ -38,10 +38,10 @@ def check_batch_size(recipe: Recipe, compute: Compute) -> None:
         )
 
 
-def combine(
+def all_reduce_step(
     model: nn.Module, loss: Tensor, *, batch: Batch, compute: Compute, sums: Sequence[tuple[Tensor, Tensor]] = ()
 ) -> Tensor:
-    """Add up gradients and loss over all processes, and average running statistics.
+    """All-reduce gradients and loss over all processes, and average running statistics.
 
     Args:
         model: with the gradients of this process's share.
@@ -63,7 +63,7 @@ def combine(
             buffer.mul_(images)
         for buffer, before in sums:
             buffer.sub_(before)
-        _add_up([*_gradients(model, compute), loss, *averaged, *(buffer for buffer, _ in sums)], compute)
+        _all_reduce_sums([*_gradients(model, compute), loss, *averaged, *(buffer for buffer, _ in sums)], compute)
         for buffer, before in sums:
             buffer.add_(before)
     return loss[0]
@@ -71,11 +71,13 @@ def combine(
 
 def _gradients(model: nn.Module, compute: Compute) -> list[Tensor]:
     """Return the gradients that any process has; zeros stand where this one has none, such as for an empty share."""
-    learning = [each for each in model.parameters() if each.requires_grad]
-    found = torch.tensor([each.grad is not None for each in learning], dtype=torch.bool)
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    has_gradient = torch.tensor([parameter.grad is not None for parameter in trainable], dtype=torch.bool)
     gradients = []
-    for parameter, wanted in zip(learning, distributed.any_rank(found, compute).tolist(), strict=True):
-        if not wanted:
+    for parameter, has_any_gradient in zip(
+        trainable, distributed.any_rank(has_gradient, compute).tolist(), strict=True
+    ):
+        if not has_any_gradient:
             continue
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
@@ -91,13 +93,13 @@ def _running_statistics(model: nn.Module) -> Iterator[Tensor]:
 
 
 def _floating(buffers: Iterable[Tensor]) -> list[Tensor]:
-    return [each for each in buffers if each.is_floating_point()]
+    return [buffer for buffer in buffers if buffer.is_floating_point()]
 
 
-def _add_up(tensors: Sequence[Tensor], compute: Compute) -> None:
-    """Add tensors up over all processes, in place, by one message for each type of number."""
-    for dtype in dict.fromkeys(each.dtype for each in tensors):
-        alike = [each for each in tensors if each.dtype == dtype]
-        whole = distributed.all_reduce(torch.cat([each.reshape(-1) for each in alike]), compute)
-        for each, part in zip(alike, torch.split(whole, [each.numel() for each in alike]), strict=True):
-            each.copy_(part.view_as(each))
+def _all_reduce_sums(tensors: Sequence[Tensor], compute: Compute) -> None:
+    """Sum tensors over all processes, in place, by one all-reduce for each type of number."""
+    for dtype in dict.fromkeys(tensor.dtype for tensor in tensors):
+        same_dtype = [tensor for tensor in tensors if tensor.dtype == dtype]
+        sums = distributed.all_reduce(torch.cat([tensor.reshape(-1) for tensor in same_dtype]), compute)
+        for tensor, part in zip(same_dtype, torch.split(sums, [tensor.numel() for tensor in same_dtype]), strict=True):
+            tensor.copy_(part.view_as(tensor))

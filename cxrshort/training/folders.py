@@ -1,9 +1,10 @@
-"""Where training runs are written when nobody says where."""
+"""Default folders of training runs."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from cxrshort import files
+from cxrshort.errors import UsageError
 from cxrshort.training import recipes
 from cxrshort.training.recipes import Recipe
 
@@ -26,21 +27,26 @@ def default_folder(
     A parent therefore holds the replicates of one training. No part has a comma, an equals sign or a space, which
     Makefiles and shells read as their own.
 
+    Raises:
+        UsageError: the name is a path.
+
     Example:
-        >>> recipe = recipes.load("standard", overrides={"epochs": 9, "labels": "Edema,Mass"})
+        >>> recipe = recipes.load_recipe("standard", overrides={"epochs": 9, "labels": "Edema,Mass"})
         >>> str(default_folder("I", "resnet18", recipe, replicate=0, seed=3))
         'runs/I/resnet18/erm+epochs-9+labels-Edema_Mass/replicate-0-seed-3'
     """
     parent = Path("runs") / dataset / arch
-    if name:
+    if name is not None:
+        if name in ("", ".", "..") or Path(name).name != name:
+            raise UsageError(f"--name '{name}' is not the name of a folder", "--out takes a path")
         return parent / recipe.method / name
-    usual = Recipe(name="standard") if recipe.name == "standard" else recipes.published(recipe.name)
+    reference = Recipe(name="standard") if recipe.name == "standard" else recipes.published(recipe.name)
     parts = [recipe.method, *([recipe.name] if recipe.name != "standard" else [])]
     for field, value in recipe.record().items():
-        if value != getattr(usual, field) and field not in ("name", "method"):
+        if value != getattr(reference, field) and field not in ("name", "method"):
             text = str(value).replace("_", "-") if field == "settings" else str(value)  # names of settings have no hash
-            parts.append(field.replace("_", "-") + ("" if value is True else f"-{files.plain(text)}"))
-    parts += [f"grid-{files.plain(','.join(grid).replace('_', '-'))}"] if grid else []
+            parts.append(field.replace("_", "-") + ("" if value is True else f"-{files.shell_safe(text)}"))
+    parts += [f"grid-{files.shell_safe(','.join(grid).replace('_', '-'))}"] if grid else []
     last = f"replicate-{replicate}" + (f"-seed-{seed}" if seed else "")
     return parent / files.shorten("+".join(parts)) / last
 

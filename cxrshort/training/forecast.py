@@ -1,4 +1,4 @@
-"""What a training run would take, from a short trial."""
+"""Forecast of a training run's time and memory, from a short trial."""
 
 import time
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from torch import nn
 from cxrshort import distributed
 from cxrshort.forecasts import TRIAL_SECONDS, significant
 from cxrshort.training.data.batches import Batch, Batches
-from cxrshort.training.loop import FitConfig, make_optimizer, place, take_step
+from cxrshort.training.loop import FitConfig, make_optimizer, move_to_device, take_step
 
 _TRIAL_STEPS = 6
 """Steps that are timed at most."""
@@ -34,26 +34,26 @@ def forecast(
         model: on its device; its weights change.
         batches: the training fold.
         config: recipe, device and precision; ``report`` takes an event for each step.
-        validation_images: scored after every epoch, at about a third of a plain step's cost each.
+        validation_images: scored after every epoch, at about a third of the cost of a step without penalty.
         seconds_before: what is computed once, before the first epoch, takes.
         seconds: how long the trial may take; where a whole batch takes longer, steps of fewer images are timed.
 
     Returns:
-        ``parameters``, ``images_per_second`` of the method once its plain epochs are over, ``seconds_per_step``,
+        ``parameters``, ``images_per_second`` of the method once its warm-up epochs are over, ``seconds_per_step``,
         ``trial_images`` (of the steps that were timed), ``hours`` of the whole run, ``state_mib`` on disk.
     """
-    place(config)
-    plain, epochs = config.objective.warm_up_epochs, config.recipe.epochs
+    move_to_device(config)
+    warm_up, epochs = config.objective.warm_up_epochs, config.recipe.epochs
     model.train()
     optimizer = make_optimizer(model, config.recipe)
-    trial = _Trial(model, batches, optimizer, config, seconds / 2 if plain else seconds)
-    # The last plain epoch is that from which a method estimates what it needs later.
-    plain_rate = trial.rate(plain - 1)[0] if plain else 0.0
+    trial = _Trial(model, batches, optimizer, config, seconds / 2 if warm_up else seconds)
+    # The last warm-up epoch is that from which a method estimates what it needs later.
+    warm_up_rate = trial.rate(warm_up - 1)[0] if warm_up else 0.0
     rate, images = trial.rate(epochs - 1)
-    parameters = sum(each.numel() for each in model.parameters())
-    seconds_each = (plain / plain_rate if plain else 0.0) + (epochs - plain) / rate
-    total = seconds_before + seconds_each * len(batches.pixels)
-    total += epochs * validation_images / 3 / (plain_rate or rate)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    seconds_per_image = (warm_up / warm_up_rate if warm_up else 0.0) + (epochs - warm_up) / rate
+    total = seconds_before + seconds_per_image * len(batches.pixels)
+    total += epochs * validation_images / 3 / (warm_up_rate or rate)
     return {
         "parameters": parameters,
         "images_per_second": significant(rate),
@@ -95,15 +95,15 @@ class _Trial:
         The first steps have few images; they grow while there is time for two larger ones. The batches are those of the
         first epoch.
         """
-        wanted, spent = _FEWEST, 0.0
+        size, spent = _FEWEST, 0.0
         timed: list[tuple[int, float]] = []  # images and seconds of the steps of the present size
         for batch in self._repeated():
-            count, seconds = self._step(batch._replace(epoch=epoch), wanted)
+            count, seconds = self._step(batch._replace(epoch=epoch), size)
             spent += seconds
             timed.append((count, seconds))
-            grown = min(_GROWTH * wanted, self._batches.batch_size)
-            if grown > wanted and self._all(spent + 2 * seconds * grown / wanted <= self._seconds):
-                wanted, timed = grown, []
+            grown = min(_GROWTH * size, self._batches.batch_size)
+            if grown > size and self._all(spent + 2 * seconds * grown / size <= self._seconds):
+                size, timed = grown, []
             elif len(timed) > _TRIAL_STEPS or not self._all(spent + seconds <= self._seconds):
                 break
         steady = timed[1:] or timed  # the first step of a size allocates its memory
@@ -113,18 +113,18 @@ class _Trial:
         while True:
             yield from self._batches.epoch(0)
 
-    def _step(self, batch: Batch, wanted: int) -> tuple[int, float]:
-        """Train on about so many images of a batch; return how many all processes had, and how many seconds it took."""
-        whole = batch.share.images if batch.share else len(batch.indices)
-        parts = -(-whole // wanted)
+    def _step(self, batch: Batch, size: int) -> tuple[int, float]:
+        """Train on about ``size`` images of a batch; return the number over all processes, and the seconds it took."""
+        images = batch.share.images if batch.share else len(batch.indices)
+        parts = -(-images // size)
         batch = batch.split(parts)[0]
-        count = whole if parts == 1 else len(batch.indices) * self._config.compute.processes
-        begun = time.monotonic()
+        count = images if parts == 1 else len(batch.indices) * self._config.compute.processes
+        started = time.monotonic()
         float(take_step(self._model, batch, self._optimizer, config=self._config))
-        seconds = max(time.monotonic() - begun, 1e-9)
+        seconds = max(time.monotonic() - started, 1e-9)
         self._config.report({"event": "trial", "images": count, "seconds": seconds})
         return count, seconds
 
     def _all(self, enough: bool) -> bool:
-        """Say whether all processes have time for another step, so that all take the same number of steps."""
+        """Return whether all processes have time for another step, so that all take the same number of steps."""
         return not bool(distributed.any_rank(torch.tensor([not enough]), self._config.compute))

@@ -1,4 +1,4 @@
-"""What one training run is made from: the job, the files that it reads, and what identifies them."""
+"""Inputs of a training run: the job, the files that it reads, and their identity."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -9,6 +9,7 @@ from typing import Any
 from cxrshort import runs
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
+from cxrshort.files import sha256
 from cxrshort.models import checkpoint
 from cxrshort.models.predictions import image_folders
 from cxrshort.models.sources.foreign import is_foreign, name_by_content
@@ -20,7 +21,7 @@ Report = Callable[[Mapping[str, Any]], None]
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """Say which model is to be trained, on what, and where it is written.
+    """Specify a training run: the model, its data and where it is written.
 
     Args:
         data: the dataset.
@@ -31,7 +32,7 @@ class TrainingJob:
         folder: the run folder.
         compute: device, precision and processes.
         explicit_label: whether the user named the label that chooses the epoch.
-        force: begin anew where a run exists.
+        force: start over where a run exists.
         resume: go on where a run was interrupted.
         tensorboard: write the events for TensorBoard too.
         report: takes events.
@@ -48,7 +49,7 @@ class TrainingJob:
     force: bool = False
     resume: bool = False
     tensorboard: bool = False
-    report: Report = runs.silent
+    report: Report = runs.ignore_event
 
     def titled(self, title: str) -> Report:
         """Return a report whose events also say which run of a sweep they belong to."""
@@ -59,7 +60,7 @@ class TrainingJob:
         recipe = self.recipe
         files = {"manifest": self.data.path, **image_folders(self.data)}
         if recipe.segmenter and not is_foreign(recipe.segmenter):
-            files["segmenter"] = checkpoint.locate(recipe.segmenter)
+            files["segmenter"] = checkpoint.locate_model(recipe.segmenter)
         for name in ("mask_file", "weights"):
             if (path := Path(getattr(recipe, name))).is_file():
                 files[name] = path
@@ -82,7 +83,7 @@ def identify(recipe: Recipe) -> dict[str, Any]:
     for name in ("weights", "mask_file"):
         path = Path(getattr(recipe, name))
         if path.is_file():
-            names[name] = f"sha256:{runs.sha256(path)}"
+            names[name] = f"sha256:{sha256(path)}"
     return recipe.record() | names
 
 
@@ -91,15 +92,15 @@ def name_training(recipe: Recipe) -> str:
 
     Example:
         >>> from cxrshort.training import recipes
-        >>> name_training(recipes.load("standard", overrides={"epochs": 9, "class_weights": True}))
+        >>> name_training(recipes.load_recipe("standard", overrides={"epochs": 9, "class_weights": True}))
         'erm, epochs=9, class-weights'
     """
-    usual, own = recipes.published(recipe.name).record(), identify(recipe)
+    reference, identified = recipes.published(recipe.name).record(), identify(recipe)
     parts = [recipe.method, *([] if recipe.name == "standard" else [recipe.name])]
     for name, value in recipe.record().items():
-        if value != usual[name] and name != "method":
-            text = str(own[name]).removeprefix("sha256:")
-            text = text[:8] if text != str(own[name]) else text
+        if value != reference[name] and name != "method":
+            text = str(identified[name]).removeprefix("sha256:")
+            text = text[:8] if text != str(identified[name]) else text
             parts.append(name.replace("_", "-") + ("" if value is True else f"={text}"))
     return ", ".join(parts)
 
@@ -107,7 +108,7 @@ def name_training(recipe: Recipe) -> str:
 def hash_manifest(data: Dataset) -> str:
     """Return the SHA-256 of a manifest's file, or of its rows where they came through standard input."""
     if data.path is not None:
-        return runs.sha256(data.path)
+        return sha256(data.path)
     return hashlib.sha256(data.manifest.to_csv(index=False).encode()).hexdigest()
 
 
@@ -116,4 +117,4 @@ def _name_segmenter(recipe: Recipe) -> str:
         return ""
     if is_foreign(recipe.segmenter):
         return name_by_content(recipe.segmenter)
-    return f"sha256:{runs.sha256(checkpoint.locate(recipe.segmenter))}"
+    return f"sha256:{sha256(checkpoint.locate_model(recipe.segmenter))}"

@@ -8,7 +8,7 @@ from types import FrameType
 
 
 @contextlib.contextmanager
-def watched() -> Iterator[Callable[[], bool]]:
+def watch_signals() -> Iterator[Callable[[], bool]]:
     """Yield a function that says whether SIGTERM, SIGINT, SIGHUP or SIGUSR1 has arrived; handlers are restored later.
 
     A SIGHUP that is ignored, as under nohup, stays ignored.
@@ -27,10 +27,10 @@ def watched() -> Iterator[Callable[[], bool]]:
     watched_signals = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1]
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         watched_signals.append(signal.SIGHUP)
-    before = {each: signal.signal(each, remember) for each in watched_signals}
+    previous = {number: signal.signal(number, remember) for number in watched_signals}
     try:
         yield arrived.is_set
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             # None stands for a handler that was not set from Python and cannot be set again.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -18,6 +18,7 @@ from cxrshort import contention, forecasts, runs
 from cxrshort.compute import deterministic, enough_memory, gpu_memory
 from cxrshort.figures import plots
 from cxrshort.figures.plots import EpochPoint
+from cxrshort.json_files import json_values
 from cxrshort.models import checkpoint as model_files
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
@@ -56,10 +57,10 @@ def train_model(job: TrainingJob, *, teacher: nn.Module | None = None) -> dict[s
     """
     prepared = prepare(job, teacher=teacher)
     settings = _settings(prepared)
-    if job.resume and (complete := runs.finished(job.folder, arguments=settings)):
+    if job.resume and (complete := runs.finished_summary(job.folder, arguments=settings)):
         return complete
-    with interruption.watched() as interrupted, deterministic(), _opened(job, settings) as run:
-        checkpoint = checkpointing.resumed(run, run.path(CHECKPOINT), settings=settings, resume=job.resume)
+    with interruption.watch_signals() as interrupted, deterministic(), _open_run(job, settings) as run:
+        checkpoint = checkpointing.resume_checkpoint(run, run.path(CHECKPOINT), settings=settings, resume=job.resume)
         with enough_memory(job.compute, images=SCORING_BATCH):  # features and masks are predicted beforehand
             learner = make_learner(prepared)
         config = dataclasses.replace(
@@ -80,7 +81,7 @@ def forecast_jobs(jobs: Sequence[TrainingJob], *, models: int, teacher: nn.Modul
     job = jobs[0]
     prepared = prepare(job, teacher=teacher, trial=True)
     learner, folds = make_learner(prepared, trial=True), prepared.folds
-    report = runs.silent if job.compute.rank else job.report
+    report = runs.ignore_event if job.compute.rank else job.report
     images = {"train": len(folds.train.manifest), "val": len(folds.val.manifest)}
     expected = forecast(
         learner.network,
@@ -94,8 +95,14 @@ def forecast_jobs(jobs: Sequence[TrainingJob], *, models: int, teacher: nn.Modul
     return {
         "reads": job.sources(),
         "outputs": [
-            forecasts.foresee(each.folder, "train", inputs=each.files().values(), force=each.force, resume=each.resume)
-            for each in jobs
+            forecasts.preview_folder(
+                planned_job.folder,
+                "train",
+                inputs=planned_job.files().values(),
+                force=planned_job.force,
+                resume=planned_job.resume,
+            )
+            for planned_job in jobs
         ],
         "architecture": job.arch,
         "labels": list(folds.labels),
@@ -126,8 +133,8 @@ def _score(measured: Mapping[str, Any]) -> dict[str, float]:
     return {own: measured[name] for name, own in names.items() if name in measured}
 
 
-def _opened(job: TrainingJob, settings: Mapping[str, Any]) -> AbstractContextManager[runs.Run]:
-    return runs.opened(
+def _open_run(job: TrainingJob, settings: Mapping[str, Any]) -> AbstractContextManager[runs.Run]:
+    return runs.open_run(
         job.folder,
         "train",
         arguments=settings,
@@ -146,7 +153,7 @@ def _fit_config(prepared: PreparedJob, learner: Learner) -> FitConfig:
 def _report(run: runs.Run, job: TrainingJob, learner: Learner, checkpoint: Checkpoint) -> Report:
     """Return what takes an event to the log, to the caller and to TensorBoard; the first process speaks for all."""
     if run.read_only:
-        return runs.silent
+        return runs.ignore_event
     steps = len(learner.batches)
     first_step = checkpoint.epoch * steps + checkpoint.step
     epochs = contention.SlowEpochs()
@@ -174,7 +181,7 @@ def _settings(prepared: PreparedJob) -> dict[str, Any]:
     settings = {**record, **recipe, **job.compute.record(), "processes": job.compute.processes}
     if prepared.teacher is not None:
         settings["teacher_sha256"] = _hash_weights(prepared.teacher)
-    return runs.json_values({**settings, "manifest_sha256": hash_manifest(job.data)})
+    return json_values({**settings, "manifest_sha256": hash_manifest(job.data)})
 
 
 def _hash_weights(network: nn.Module) -> str:
@@ -192,7 +199,7 @@ def _finish(run: runs.Run, learner: Learner, checkpoint: Checkpoint, *, folds: A
     selection = {"split": "val", "measure": folds.measure, **_score(best), "epoch": best["epoch"]}
     learner.network.load_state_dict(checkpoint.best_weights)
     description = dataclasses.replace(learner.description, selection=selection)
-    model_files.save(learner.model, run.path(model_files.FILE), description=description)
+    model_files.save_model(learner.model, run.path(model_files.FILE), description=description)
     plots.training_curve(_curve(checkpoint.history, best), run.path(CURVE), measure=folds.measure)
     summary = {
         "model": str(run.path(model_files.FILE)),
@@ -220,7 +227,7 @@ def _summarise(description: Description, folds: AnyFolds, best: Mapping[str, Any
         "labels": list(folds.labels),
         "labels_left_out": list(folds.left_out),
         **count_unused(folds),
-        **({"validation": folds.measured(best)} if isinstance(folds, MaskFolds) else {}),
+        **({"validation": folds.validation_summary(best)} if isinstance(folds, MaskFolds) else {}),
         **({"training_masks": masks._asdict()} if masks else {}),
         "images": {"train": len(folds.train.manifest), "val": len(folds.val.manifest)},
         "selection": description.selection,

@@ -1,4 +1,4 @@
-"""What a fit trains, on which batches, judged how, and which model its weights become part of."""
+"""The learner of a fit: the network, its batches, its validation, and the model that is saved."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,15 +15,15 @@ from cxrshort.masks.structures import bits_of
 from cxrshort.models import pipeline
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
-from cxrshort.models.foreground import foreground
+from cxrshort.models.foreground import visible_pixels
 from cxrshort.models.outlines import draw_outlines
 from cxrshort.training import AUGMENTATIONS
 from cxrshort.training.checks import AnyFolds, Segmenter
 from cxrshort.training.data.batches import Batches, MaskSource
 from cxrshort.training.data.features import compute_features, has_fixed_features, head, time_features
 from cxrshort.training.data.folds import Folds
-from cxrshort.training.data.sampling import balanced_chances, known_targets, label_codes
-from cxrshort.training.data.segmentation import WholeImage, without_background
+from cxrshort.training.data.sampling import balanced_sampling_weights, class_codes, count_targets
+from cxrshort.training.data.segmentation import WholeImage, replace_background
 from cxrshort.training.loop import Validate
 from cxrshort.training.objectives.contract import ValidationImages
 from cxrshort.training.preparation import PreparedJob
@@ -60,14 +60,14 @@ def make_learner(prepared: PreparedJob, *, trial: bool = False) -> Learner:
     """
     recipe, architecture, folds = prepared.job.recipe, prepared.architecture, prepared.folds
     if recipe.task == "regression" and recipe.weights in ("none", "imagenet"):
-        start_at_means(head(prepared.model, architecture), folds.train_targets)
+        start_bias_at_means(head(prepared.model, architecture), folds.train_targets)
     if has_fixed_features(architecture, recipe):
-        return _on_features(prepared, trial=trial)
+        return _feature_learner(prepared, trial=trial)
     batches = _batches(prepared, folds.train.pixels, masks=_masks(prepared, folds.train, trial=trial))
     if recipe.background and prepared.segmenter is not None:
-        return _in_pipeline(prepared, batches, prepared.segmenter)
+        return _pipeline_learner(prepared, batches, prepared.segmenter)
     if recipe.background:
-        return _on_foreground(prepared, batches)
+        return _foreground_learner(prepared, batches)
     masks = _masks(prepared, folds.val, trial=trial) if prepared.objective.needs.predicted_masks else None
     validate = _validation(prepared, folds.val.pixels, masks=masks)
     return Learner(prepared.model, batches, validate, prepared.model, prepared.description)
@@ -99,17 +99,17 @@ def _validation(
     return validate
 
 
-def _on_foreground(prepared: PreparedJob, batches: Batches) -> Learner:
+def _foreground_learner(prepared: PreparedJob, batches: Batches) -> Learner:
     """Return a learner on what the dataset's masks leave; the model is judged, and later used, with masks too."""
     description = replace(prepared.description, background=prepared.job.recipe.background)
-    validate = _validation(prepared, foreground(description, prepared.folds.val))
+    validate = _validation(prepared, visible_pixels(description, prepared.folds.val))
     return Learner(prepared.model, batches, validate, prepared.model, description)
 
 
-def _in_pipeline(prepared: PreparedJob, batches: Batches, segmenter: Segmenter) -> Learner:
+def _pipeline_learner(prepared: PreparedJob, batches: Batches, segmenter: Segmenter) -> Learner:
     """Return a learner whose model is joined with the segmenter that cuts the background away."""
     recipe, device, folds = prepared.job.recipe, prepared.job.compute.torch_device, prepared.folds
-    model, description = pipeline.join(
+    model, description = pipeline.join_pipeline(
         segmenter,
         (prepared.model, prepared.description),
         background=recipe.background,
@@ -119,14 +119,14 @@ def _in_pipeline(prepared: PreparedJob, batches: Batches, segmenter: Segmenter) 
 
     def complete(network: nn.Module) -> nn.Module:
         # Around what is to be judged, which may be an average of the network's weights.
-        judged = pipeline.assemble(description, segmenter[0], network).to(device)
-        return judged.train(network.training)
+        model = pipeline.assemble_pipeline(description, segmenter[0], network).to(device)
+        return model.train(network.training)
 
     validate = _validation(prepared, folds.val.pixels, complete=complete)
     return Learner(prepared.model, batches, validate, model.to(device), description)
 
 
-def _on_features(prepared: PreparedJob, *, trial: bool) -> Learner:
+def _feature_learner(prepared: PreparedJob, *, trial: bool) -> Learner:
     """Return a learner on the features of a frozen backbone, computed once."""
     model, compute = prepared.model, prepared.job.compute
     sources, seconds = [fold.pixels for fold in (prepared.folds.train, prepared.folds.val)], 0.0
@@ -158,9 +158,9 @@ def _batches(prepared: PreparedJob, source: Source, *, masks: MaskSource | None)
     """Return this process's share of the training batches, drawn as the recipe balances them."""
     job, folds = prepared.job, prepared.folds
     recipe, compute = job.recipe, job.compute
-    augment = registry.load(AUGMENTATIONS, recipe.augment, kind="augmentation")
+    augment = registry.load_entry(AUGMENTATIONS, recipe.augment, kind="augmentation")
     if recipe.background:
-        augment = without_background(augment, background=recipe.background, channels=prepared.architecture.channels)
+        augment = replace_background(augment, background=recipe.background, channels=prepared.architecture.channels)
     return Batches(
         source,
         folds.train_targets,
@@ -171,31 +171,31 @@ def _batches(prepared: PreparedJob, source: Source, *, masks: MaskSource | None)
         groups=folds.groups,
         masks=masks,
         mask_bit=bits_of(recipe.mask_bit),
-        known=known_targets(folds.train_targets, task=folds.task),
-        chances=_chances(folds, recipe),
+        target_counts=count_targets(folds.train_targets, task=folds.task),
+        sampling_weights=_sampling_weights(folds, recipe),
         rank=compute.rank,
         processes=compute.processes,
     )
 
 
-def _chances(folds: AnyFolds, recipe: Recipe) -> npt.NDArray[np.float64] | None:
+def _sampling_weights(folds: AnyFolds, recipe: Recipe) -> npt.NDArray[np.float64] | None:
     if recipe.balance == "group" and folds.groups is not None:
-        return balanced_chances(folds.groups)
+        return balanced_sampling_weights(folds.groups)
     if recipe.balance == "label":
         select = folds.select if isinstance(folds, Folds) else None
-        return balanced_chances(label_codes(folds.train_targets, task=folds.task, select=select))
+        return balanced_sampling_weights(class_codes(folds.train_targets, task=folds.task, select=select))
     return None
 
 
-def start_at_means(last: nn.Module, targets: npt.NDArray[np.float32]) -> None:
-    """Let a new last layer begin at the mean of each number: a network that begins at 0 learns nothing else for long.
+def start_bias_at_means(last: nn.Module, targets: npt.NDArray[np.float32]) -> None:
+    """Start the bias of a new last layer at the mean of each number: from 0, a network learns nothing else for long.
 
     Args:
         last: the last linear layer.
         targets: (N, L) of the training fold, NaN where empty.
     """
-    known = ~np.isnan(targets)
-    means = np.where(known, targets, 0).sum(axis=0, dtype=np.float64) / np.maximum(known.sum(axis=0), 1)
+    has_target = ~np.isnan(targets)
+    means = np.where(has_target, targets, 0).sum(axis=0, dtype=np.float64) / np.maximum(has_target.sum(axis=0), 1)
     if isinstance(bias := getattr(last, "bias", None), Tensor):
         with torch.no_grad():
             bias.copy_(torch.from_numpy(means))

@@ -1,4 +1,4 @@
-"""The one training loop.
+"""The training loop.
 
 Read it top to bottom: an epoch is steps, then validation, then a saved checkpoint. What is learned is the objective's
 business; what chooses the best epoch is the validation's. Nothing here prints. Several processes read the same loop,
@@ -26,7 +26,7 @@ from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.training.averaging import Average
 from cxrshort.training.checkpointing import Checkpoint
 from cxrshort.training.data.batches import Batch, Batches
-from cxrshort.training.distributed_steps import combine
+from cxrshort.training.distributed_steps import all_reduce_step
 from cxrshort.training.objectives.contract import Objective
 from cxrshort.training.recipes import Recipe
 from cxrshort.training.schedules import beta1, rate_factor
@@ -37,13 +37,13 @@ Report = Callable[[Mapping[str, Any]], None]
 _DRAWS = 1
 """The last counter of the network's own draws, so that they are unrelated to the augmentation's."""
 
-_LOOK_EVERY = 20
+_STEPS_PER_CHECK = 20
 """Steps between two looks at the losses; each look waits for a GPU to finish."""
 
 
 @dataclass(frozen=True)
 class FitConfig:
-    """Say how a fit proceeds.
+    """Configure a fit.
 
     Args:
         objective: what the model learns; its buffers are part of the checkpoint.
@@ -60,7 +60,7 @@ class FitConfig:
     recipe: Recipe
     compute: Compute
     validate: Validate
-    report: Report = runs.silent
+    report: Report = runs.ignore_event
     interrupted: Callable[[], bool] = lambda: False
     teacher: nn.Module | None = None
 
@@ -83,7 +83,7 @@ def fit(model: nn.Module, batches: Batches, *, config: FitConfig, checkpoint: Ch
             state is kept.
     """
     recipe, objective = config.recipe, config.objective
-    place(config)
+    move_to_device(config)
     optimizer = make_optimizer(model, recipe)
     if checkpoint.model:
         model.load_state_dict(checkpoint.model)
@@ -91,10 +91,10 @@ def fit(model: nn.Module, batches: Batches, *, config: FitConfig, checkpoint: Ch
         objective.load_state_dict(checkpoint.objective)
     average = Average(model, decay=recipe.ema) if recipe.ema else None
     if average and checkpoint.average:
-        average.load(checkpoint.average)
+        average.restore(checkpoint.average)
     if recipe.compile:
         model.compile()  # in place: the names of the weights stay
-    while checkpoint.epoch < recipe.epochs and not _has_lost_patience(checkpoint, recipe):
+    while checkpoint.epoch < recipe.epochs and not _patience_is_exhausted(checkpoint, recipe):
         epoch, rate = checkpoint.epoch, set_rates(optimizer, recipe, checkpoint=checkpoint, steps=len(batches))
         started = time.monotonic()
         _train_epoch(model, batches, optimizer, config=config, checkpoint=checkpoint, average=average)
@@ -115,8 +115,8 @@ def fit(model: nn.Module, batches: Batches, *, config: FitConfig, checkpoint: Ch
     return checkpoint
 
 
-def place(config: FitConfig) -> None:
-    """Put what stands beside the model on its device, and freeze the teacher."""
+def move_to_device(config: FitConfig) -> None:
+    """Move objective and teacher to the device, and freeze the teacher."""
     config.objective.to(config.compute.torch_device)
     if config.teacher is not None:
         config.teacher.to(config.compute.torch_device).eval().requires_grad_(False)
@@ -133,45 +133,45 @@ def _train_epoch(
 ) -> None:
     model.train()
     losses: list[Tensor] = []
-    looked = saved = time.monotonic()
+    checked_at = saved_at = time.monotonic()
     for batch in batches.epoch(checkpoint.epoch, first_step=checkpoint.step):
         set_rates(optimizer, config.recipe, checkpoint=checkpoint, steps=len(batches))
-        with _own_draws(batch, batches.seed, config):
+        with _seeded_draws(batch, batches.seed, config):
             losses.append(take_step(model, batch, optimizer, config=config))
         if average:
             average.update(model, step=checkpoint.epoch * len(batches) + checkpoint.step)
         checkpoint.step += 1
-        stop = _any(config.interrupted(), config)
+        stop = _on_any_rank(config.interrupted(), config)
         last = checkpoint.step == len(batches)
-        if not (last or stop or len(losses) == _LOOK_EVERY):
+        if not (last or stop or len(losses) == _STEPS_PER_CHECK):
             continue
         checkpoint.loss_sum += _sum_losses(losses, checkpoint=checkpoint)
         now = time.monotonic()
-        rate = len(losses) * batches.batch_size / max(now - looked, 1e-9)
+        rate = len(losses) * batches.batch_size / max(now - checked_at, 1e-9)
         config.report(_step_event(checkpoint, steps=len(batches), epochs=config.recipe.epochs, images_per_second=rate))
-        losses, looked = [], now
-        save = _any(now - saved > checkpoint.save_seconds, config)
+        losses, checked_at = [], now
+        save = _on_any_rank(now - saved_at > checkpoint.save_seconds, config)
         if stop or last or save:
-            _refuse_broken_weights(model, checkpoint)
+            _check_weights(model, checkpoint)
         if stop:
             _save(checkpoint, model, optimizer, config=config, average=average)
             raise ResumableError(
                 f"interrupted in epoch {checkpoint.epoch + 1} after step {checkpoint.step}; the state is saved",
-                "the same command with --resume goes on",
+                "the same command with --resume continues",
             )
         if save and not last:
             _save(checkpoint, model, optimizer, config=config, average=average)
-            saved = now
+            saved_at = now
 
 
-def _own_draws(batch: Batch, seed: int, config: FitConfig) -> AbstractContextManager[None]:
-    """Make what the network draws, as dropout does, a function of (seed, epoch, step), and of the share of the step."""
+def _seeded_draws(batch: Batch, seed: int, config: FitConfig) -> AbstractContextManager[None]:
+    """Seed what the network draws, as dropout does, by (seed, epoch, step) and by the share of the step."""
     first = batch.share.first if batch.share else 0
     return seeded_draws(seed, batch.epoch, batch.step, first, _DRAWS, device=config.compute.torch_device)
 
 
-def _any(flag: bool, config: FitConfig) -> bool:
-    """Say whether one process has a flag, so that all stop, or save, after the same step."""
+def _on_any_rank(flag: bool, config: FitConfig) -> bool:
+    """Return whether one process has a flag, so that all stop, or save, after the same step."""
     return bool(distributed.any_rank(torch.tensor([flag]), config.compute))
 
 
@@ -202,7 +202,7 @@ def take_step(model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, 
         sums = [(buffer, buffer.clone()) for buffer in config.objective.summed_buffers()]
         batch = batch._replace(teacher=config.teacher)
         loss = config.objective.backward(model, batch, accumulation_steps=recipe.accumulate, compute=compute)
-        loss = combine(model, loss, batch=batch, compute=compute, sums=sums)
+        loss = all_reduce_step(model, loss, batch=batch, compute=compute, sums=sums)
         if recipe.clip_norm > 0:
             nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
         optimizer.step()
@@ -224,7 +224,7 @@ def _sum_losses(losses: list[Tensor], *, checkpoint: Checkpoint) -> float:
     return float(values.sum())
 
 
-def _refuse_broken_weights(model: nn.Module, checkpoint: Checkpoint) -> None:
+def _check_weights(model: nn.Module, checkpoint: Checkpoint) -> None:
     """Refuse to save or to judge weights that the last step, whose loss was still a number, has broken.
 
     Raises:
@@ -236,11 +236,11 @@ def _refuse_broken_weights(model: nn.Module, checkpoint: Checkpoint) -> None:
         raise _diverged(f"a weight is no longer a number in {position}", checkpoint)
 
 
-def _diverged(what: str, checkpoint: Checkpoint) -> WorkFailedError:
+def _diverged(reason: str, checkpoint: Checkpoint) -> WorkFailedError:
     path = checkpoint.path
     kept = f"the last good state is kept in '{path}'" if path.is_file() else "nothing was saved before it"
     return WorkFailedError(
-        f"{what}; {kept}", "train again with --force and a lower --learning-rate, or with --precision fp32"
+        f"{reason}; {kept}", "train again with --force and a lower --learning-rate, or with --precision fp32"
     )
 
 
@@ -266,19 +266,19 @@ def _copy(model: nn.Module) -> dict[str, Tensor]:
 def chosen_epoch(history: Sequence[Mapping[str, Any]], selection: str) -> int:
     """Return the epoch that is kept: the first of the best scores or of the lowest losses, or the last.
 
-    Epochs in which the objective was still plain training (``warm_up``) count only where there are no others.
+    Warm-up epochs of the objective (``warm_up``) count only where there are no others.
     """
     if selection == "last":
         return len(history) - 1
-    full = [number for number, each in enumerate(history) if not each.get("warm_up")]
+    after_warm_up = [number for number, record in enumerate(history) if not record.get("warm_up")]
     values = {
         number: history[number]["score"] if selection == "score" else -history[number]["val_loss"]
-        for number in full or range(len(history))
+        for number in after_warm_up or range(len(history))
     }
     return max(values, key=lambda number: (values[number], -number))
 
 
-def _has_lost_patience(checkpoint: Checkpoint, recipe: Recipe) -> bool:
+def _patience_is_exhausted(checkpoint: Checkpoint, recipe: Recipe) -> bool:
     if not (recipe.patience and checkpoint.history):
         return False
     return len(checkpoint.history) - 1 - chosen_epoch(checkpoint.history, recipe.selection) >= recipe.patience
@@ -299,13 +299,13 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 def _parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     """Return one group, or two where the head has a learning rate of its own."""
-    own = {id(each) for each in _head_parameters(model)} if recipe.head_learning_rate else set()
-    learning = [each for each in model.parameters() if each.requires_grad]
+    head = {id(parameter) for parameter in _head_parameters(model)} if recipe.head_learning_rate else set()
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups: list[dict[str, Any]] = [
-        {"params": [each for each in learning if id(each) not in own], "peak": recipe.learning_rate}
+        {"params": [parameter for parameter in trainable if id(parameter) not in head], "peak": recipe.learning_rate}
     ]
-    if own:
-        chosen = [each for each in learning if id(each) in own]
+    if head:
+        chosen = [parameter for parameter in trainable if id(parameter) in head]
         groups.append({"params": chosen, "peak": recipe.head_learning_rate, "weight_decay": recipe.head_weight_decay})
     return [group for group in groups if group["params"]]
 
@@ -314,7 +314,12 @@ def _head_parameters(model: nn.Module) -> list[nn.Parameter]:
     """Return the parameters of the layers that are new to the task: the head, else the last layer."""
     if isinstance(model, Classifier) and model.head:
         return list(model.network.get_submodule(model.head).parameters())
-    return [each for part in model.modules() if isinstance(part, FullPrecisionLinear) for each in part.parameters()]
+    return [
+        parameter
+        for part in model.modules()
+        if isinstance(part, FullPrecisionLinear)
+        for parameter in part.parameters()
+    ]
 
 
 def set_rates(optimizer: torch.optim.Optimizer, recipe: Recipe, *, checkpoint: Checkpoint, steps: int) -> float:

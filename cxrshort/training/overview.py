@@ -1,4 +1,4 @@
-"""What people see of a training run, of several, or of one that is only planned."""
+"""Printed overview of a training run, of a sweep, or of a dry run."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -91,11 +91,11 @@ def _score_text(selection: Mapping[str, Any]) -> str:
 
 def _describe_selection(summary: Mapping[str, Any]) -> str:
     selection = summary["selection"]
-    reached = f"a validation {selection['measure']} of {_score_text(selection)}"
+    score = f"a validation {selection['measure']} of {_score_text(selection)}"
     if "members" in selection:
         mean = "mean" if summary["combine"] == "mean" else "quadratic mean"
-        return f"the {mean} of the probabilities of {len(selection['members'])} members has {reached}"
-    return f"epoch {selection['epoch']} of {len(summary['history'])} is kept, with {reached}"
+        return f"the {mean} of the probabilities of {len(selection['members'])} members has {score}"
+    return f"epoch {selection['epoch']} of {len(summary['history'])} is kept, with {score}"
 
 
 def _history(history: Sequence[Mapping[str, Any]]) -> list[Block]:

@@ -1,4 +1,4 @@
-"""What is settled before a training run is started: folds, network, objective, and that they fit together."""
+"""Preparation of a training run: folds, network and objective, checked against each other."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from cxrshort.training.checks import (
     find_fitting_architecture,
 )
 from cxrshort.training.data.folds import Folds
-from cxrshort.training.data.sampling import given_weights, positive_weights
+from cxrshort.training.data.sampling import parse_label_weights, positive_weights
 from cxrshort.training.data.segmentation import MaskFolds
 from cxrshort.training.inputs import TrainingJob, identify, name_training
 from cxrshort.training.objectives.contract import Objective, make_objective
@@ -42,7 +42,7 @@ from cxrshort.training.rehearsal import rehearse
 
 @dataclass(frozen=True)
 class PreparedJob:
-    """Hold what a training run is about to do, checked.
+    """Hold everything that a training run needs, checked.
 
     Args:
         job: what was asked for.
@@ -68,7 +68,7 @@ class PreparedJob:
 
 
 def prepare(job: TrainingJob, *, teacher: nn.Module | None = None, trial: bool = False) -> PreparedJob:
-    """Settle what a run is about to do; nothing is written.
+    """Prepare and check everything that a run needs; nothing is written.
 
     Args:
         job: what was asked for.
@@ -80,10 +80,10 @@ def prepare(job: TrainingJob, *, teacher: nn.Module | None = None, trial: bool =
         DataError: the dataset cannot give what is needed.
     """
     recipe, compute = job.recipe, job.compute
-    registry.load(AUGMENTATIONS, recipe.augment, kind="augmentation")  # refuses an unknown one
+    registry.load_entry(AUGMENTATIONS, recipe.augment, kind="augmentation")  # refuses an unknown one
     data = attach_masks(job.data, recipe)
     folds = cut_folds(data, recipe, replicate=job.replicate, explicit_label=job.explicit_label)
-    objective = make_objective(recipe.method, recipe.settings, task=weighted_task(folds, recipe))
+    objective = make_objective(recipe.method, recipe.settings, task=make_task(folds, recipe))
     architecture = find_fitting_architecture(job.arch, recipe, objective)
     check_batch_fits(recipe, folds)
     spec = dataclasses.replace(default_spec(architecture, data.pixels.image_shape[-1]), crop=recipe.crop)
@@ -110,7 +110,7 @@ def prepare(job: TrainingJob, *, teacher: nn.Module | None = None, trial: bool =
     if trial and weights == IMAGENET:
         check_imagenet(architecture)
         weights = "none"
-    model = factory.build(description, seed=job.seed, weights=weights)
+    model = factory.build_model(description, seed=job.seed, weights=weights)
     model = model.to(compute.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     rehearse(
         model, objective, architecture=architecture, compute=compute, shape=data.pixels.image_shape, teacher=teacher
@@ -142,11 +142,11 @@ def count_unused(folds: AnyFolds) -> dict[str, Any]:
     return {"empty_labels_read_as_0": folds.read_as_zero}
 
 
-def weighted_task(folds: AnyFolds, recipe: Recipe) -> Task:
+def make_task(folds: AnyFolds, recipe: Recipe) -> Task:
     """Return what the outputs mean, and how much the positives of each label weigh in the loss."""
     weights = positive_weights(folds.train_targets) if recipe.class_weights else ()
     if recipe.label_weights:
-        weights = given_weights(recipe.label_weights, folds.labels)
+        weights = parse_label_weights(recipe.label_weights, folds.labels)
     return Task(recipe.task, weights)
 
 
@@ -155,7 +155,7 @@ def find_segmenter(data: Dataset, recipe: Recipe, *, replicate: int) -> Segmente
 
     Raises:
         UsageError: it is code of the user's, which no model file can hold.
-        DataError: it was trained on images made otherwise, or on patients of the test fold.
+        DataError: it was trained on images made in another way, or on patients of the test fold.
     """
     if not recipe.segmenter:
         return None

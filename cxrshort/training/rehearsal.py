@@ -1,4 +1,4 @@
-"""One step on two images before anything is written: what a network cannot do is known at once, not after epochs."""
+"""A trial step on two images before anything is written, so that unsuitable networks are refused at once."""
 
 import copy
 
@@ -12,8 +12,8 @@ from cxrshort.models.classifier import Classifier
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.objectives.contract import Objective
 
-_STRANGERS = (RuntimeError, AssertionError, ValueError, IndexError, TypeError)
-"""What networks of others raise on images that are too small for them."""
+_FOREIGN_ERRORS = (RuntimeError, AssertionError, ValueError, IndexError, TypeError)
+"""What networks of other packages raise on images that are too small for them."""
 
 
 def rehearse(
@@ -46,7 +46,7 @@ def rehearse(
     batch = _two_images(shape, len(model.labels), compute)
     if teacher is not None:
         batch = batch._replace(teacher=teacher.to(compute.torch_device).eval().requires_grad_(False))
-    kept = {name: value.clone() for name, value in model.named_buffers()}
+    buffers = {name: value.clone() for name, value in model.named_buffers()}
     was_training = model.training
     model.train()
     device = compute.torch_device
@@ -56,14 +56,14 @@ def rehearse(
         losses[-1].backward()
     except torch.OutOfMemoryError:
         raise
-    except _STRANGERS as error:
+    except _FOREIGN_ERRORS as error:
         raise _unfit(architecture, shape[-1], error) from error
     finally:
         model.train(was_training)
         model.zero_grad(set_to_none=True)
         with torch.no_grad():
             for name, value in model.named_buffers():
-                value.copy_(kept[name])
+                value.copy_(buffers[name])
 
 
 def _two_images(shape: tuple[int, ...], outputs: int, compute: Compute) -> Batch:
@@ -74,13 +74,13 @@ def _two_images(shape: tuple[int, ...], outputs: int, compute: Compute) -> Batch
     targets[0, 0] = targets[1, -1] = 1
     masks[..., height // 4 : -(height // 4), width // 4 : -(width // 4)] = 1
     groups = torch.tensor([0, 1])
-    there: list[Tensor] = [each.to(compute.torch_device) for each in (images, targets, groups, masks)]
-    return Batch(there[0], there[1], torch.arange(2).numpy(), there[2], there[3])
+    on_device: list[Tensor] = [tensor.to(compute.torch_device) for tensor in (images, targets, groups, masks)]
+    return Batch(on_device[0], on_device[1], torch.arange(2).numpy(), on_device[2], on_device[3])
 
 
 def _unfit(architecture: Architecture, size: int, error: Exception) -> UsageError:
-    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return UsageError(
-        f"'{architecture.name}' cannot learn from images of {size} pixels: {said}",
-        f"build-dataset with --size {architecture.usual_size}, which it was published with, or choose another --arch",
+        f"'{architecture.name}' cannot learn from images of {size} pixels: {reason}",
+        f"build-dataset with --size {architecture.published_size}, as published, or choose another --arch",
     )

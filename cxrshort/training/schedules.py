@@ -27,7 +27,7 @@ def rate_factor(recipe: Recipe, *, progress: float, epoch: int, history: Sequenc
     if recipe.schedule == "step":
         return float(recipe.step_factor ** (epoch // recipe.step_epochs))
     if recipe.schedule == "milestones":
-        passed = sum(epoch >= int(each) for each in recipe.milestones.split(",") if each.strip())
+        passed = sum(epoch >= int(milestone) for milestone in recipe.milestones.split(",") if milestone.strip())
         return float(recipe.step_factor**passed)
     if recipe.schedule == "cosine":
         return 0.5 * (1 + math.cos(math.pi * epoch / recipe.epochs))

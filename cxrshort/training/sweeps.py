@@ -1,4 +1,4 @@
-"""Runs of several trainings: replicates, the members of an ensemble, the trials of a search.
+"""Sweeps: replicates, the members of an ensemble, and the trials of a grid search.
 
 Each of them is a run of its own in a folder of its own, so that an interrupted series goes on where it stopped, and any
 of them can be repeated alone to the same bytes. A search looks at the validation fold only; every trial stays in
@@ -19,6 +19,7 @@ import pandas as pd
 from cxrshort import columns, distributed, registry, runs
 from cxrshort import manifest as manifests
 from cxrshort.errors import UsageError, WorkFailedError
+from cxrshort.json_files import json_values
 from cxrshort.models import checkpoint, ensemble, factory
 from cxrshort.models.outputs import Task
 from cxrshort.settings import parse_value
@@ -64,15 +65,15 @@ def check_splits(splits: Sequence[str], *, replicate: int, replicates: int | Non
     Raises:
         UsageError: there are fewer splits.
     """
-    wanted = range(replicate, replicate + 1) if replicates is None else range(replicates)
-    if all(f"{columns.SPLIT_PREFIX}{number}" in splits for number in wanted):
+    required = range(replicate, replicate + 1) if replicates is None else range(replicates)
+    if all(f"{columns.SPLIT_PREFIX}{number}" in splits for number in required):
         return
     option, value = ("--replicate", replicate) if replicates is None else ("--replicates", replicates)
     count = len(splits)
     number = f"{count} split{'' if count == 1 else 's'}"
     last = splits[-1].removeprefix(columns.SPLIT_PREFIX) if splits else ""
     lower = f"choose --replicate from 0 to {last}" if replicates is None else f"--replicates {count}"
-    more = f"build-dataset with --replicates {wanted[-1] + 1}"
+    more = f"build-dataset with --replicates {required[-1] + 1}"
     hint = f"{lower}; or {more}" if count else more
     raise UsageError(f"{option} is '{value}', and '{dataset}' has {number}", hint)
 
@@ -106,14 +107,14 @@ def train_replicates(jobs: Sequence[TrainingJob], *, train: TrainModel) -> dict[
     if first.compute.rank:
         return {}
     scores = [float(summary["selection"]["score"]) for summary in summaries]
-    reached = {
+    summary_of_all = {
         "replicates": summaries,
         "measure": summaries[0]["selection"]["measure"],
         "mean": statistics.fmean(scores),
         "deviation": statistics.stdev(scores) if len(scores) > 1 else None,
     }
-    series.finish({runs.SERIES: [job.folder.name for job in jobs], "summary": reached})
-    return {**reached, "folder": str(parent)}
+    series.finish({runs.SERIES: [job.folder.name for job in jobs], "summary": summary_of_all})
+    return {**summary_of_all, "folder": str(parent)}
 
 
 def train_members(job: TrainingJob, *, train: TrainModel) -> dict[str, Any]:
@@ -128,7 +129,7 @@ def train_members(job: TrainingJob, *, train: TrainModel) -> dict[str, Any]:
     arguments = _arguments(job, job.recipe.members)
     if complete := _complete(job, arguments):
         return complete
-    with _opened(job, arguments) as run:
+    with _open_run(job, arguments) as run:
         members = [_member(run, job, number) for number in range(job.recipe.members)]
         summaries = [train(member) for member in members]
         return {} if run.read_only else _merge(run, job, members, summaries)
@@ -150,12 +151,12 @@ def _merge(
 ) -> dict[str, Any]:
     """Write the members as one model, and return its summary."""
     combine = job.recipe.combine
-    loaded = [factory.load(member.folder / checkpoint.FILE) for member in members]
-    model, description = ensemble.merge(loaded, combine=combine)  # type: ignore[arg-type]
+    loaded = [factory.load_model(member.folder / checkpoint.FILE) for member in members]
+    model, description = ensemble.merge_members(loaded, combine=combine)  # type: ignore[arg-type]
     record = {**description.recipe, "members": len(members), "combine": combine}
     selection = {**validate_model(job, model), **description.selection}
     description = replace(description, recipe=record, seed=job.seed, selection=selection)
-    checkpoint.save(model, run.path(checkpoint.FILE), description=description)
+    checkpoint.save_model(model, run.path(checkpoint.FILE), description=description)
     summary = {
         **summaries[0],
         "model": str(run.path(checkpoint.FILE)),
@@ -186,11 +187,11 @@ def train_grid(job: TrainingJob, *, train: TrainModel, points: Sequence[Mapping[
         return complete
     trials: list[dict[str, Any]] = []
     failures: list[WorkFailedError] = []
-    with _opened(job, arguments) as run:
+    with _open_run(job, arguments) as run:
         for number, point in enumerate(points):
             trial = replace(
                 job,
-                recipe=at_point(job.recipe, point),
+                recipe=apply_point(job.recipe, point),
                 folder=run.path(f"trial-{number}"),
                 force=False,
                 report=job.titled(f"trial {number + 1} of {len(points)}"),
@@ -216,15 +217,15 @@ def _reached(summary: Mapping[str, Any]) -> dict[str, Any]:
 def _keep_best(
     run: runs.Run, trials: list[dict[str, Any]], failures: list[WorkFailedError], *, searched: list[str]
 ) -> dict[str, Any]:
-    done = [each for each in trials if "summary" in each]
-    if not done:
+    completed = [trial for trial in trials if "summary" in trial]
+    if not completed:
         raise failures[-1]
-    best = max(done, key=lambda each: float(each["score"]))  # the first of equals
-    model, description = factory.load(Path(best["summary"]["model"]))
+    best = max(completed, key=lambda trial: float(trial["score"]))  # the first of equals
+    model, description = factory.load_model(Path(best["summary"]["model"]))
     selection = {**description.selection, "trials": len(trials), "trial": best["trial"], "searched": searched}
-    checkpoint.save(model, run.path(checkpoint.FILE), description=replace(description, selection=selection))
-    rows = [{key: value for key, value in each.items() if key != "summary"} for each in trials]
-    manifests.write(pd.DataFrame(rows), run.path(TRIALS))
+    checkpoint.save_model(model, run.path(checkpoint.FILE), description=replace(description, selection=selection))
+    rows = [{key: value for key, value in trial.items() if key != "summary"} for trial in trials]
+    manifests.write_table(pd.DataFrame(rows), run.path(TRIALS))
     summary = {
         **best["summary"],
         "model": str(run.path(checkpoint.FILE)),
@@ -238,12 +239,12 @@ def _keep_best(
 
 def _complete(job: TrainingJob, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the summary of a series that ``--resume`` finds complete."""
-    return runs.finished(job.folder, arguments=arguments) if job.resume else None
+    return runs.finished_summary(job.folder, arguments=arguments) if job.resume else None
 
 
-def _opened(job: TrainingJob, arguments: Mapping[str, Any]) -> AbstractContextManager[runs.Run]:
+def _open_run(job: TrainingJob, arguments: Mapping[str, Any]) -> AbstractContextManager[runs.Run]:
     """Return the run folder that holds a series."""
-    return runs.opened(
+    return runs.open_run(
         job.folder,
         "train",
         arguments=arguments,
@@ -256,7 +257,7 @@ def _opened(job: TrainingJob, arguments: Mapping[str, Any]) -> AbstractContextMa
 
 def _arguments(job: TrainingJob, runs_of_series: object) -> dict[str, Any]:
     """Return what the series depends on, as JSON values."""
-    return runs.json_values(
+    return json_values(
         {
             "dataset": job.data.name,
             "architecture": job.arch,
@@ -282,7 +283,7 @@ def parse_grid(texts: Sequence[str], recipe: Recipe) -> list[dict[str, Any]]:
         UsageError: an unknown name or value, or a name given twice.
 
     Example:
-        >>> parse_grid(["lr=0.1,0.01", "batch-size=16"], recipes.load("standard"))
+        >>> parse_grid(["lr=0.1,0.01", "batch-size=16"], recipes.load_recipe("standard"))
         [{'learning_rate': 0.1, 'batch_size': 16}, {'learning_rate': 0.01, 'batch_size': 16}]
     """
     axes: dict[str, list[Any]] = {}
@@ -291,26 +292,26 @@ def parse_grid(texts: Sequence[str], recipe: Recipe) -> list[dict[str, Any]]:
         if name in axes:
             raise UsageError(f"--grid names '{name.replace('_', '-')}' twice", "join its values by commas")
         axes[name] = values
-    points = [dict(zip(axes, each, strict=True)) for each in itertools.product(*axes.values())]
+    points = [dict(zip(axes, values_at_point, strict=True)) for values_at_point in itertools.product(*axes.values())]
     for point in points:
-        varied = at_point(recipe, point)
+        varied = apply_point(recipe, point)
         make_objective(varied.method, varied.settings, task=Task(varied.task))
     return points
 
 
 def _axis(text: str, recipe: Recipe) -> tuple[str, list[Any]]:
-    given, sign, listed = text.partition("=")
-    words = [each.strip() for each in listed.split(",") if each.strip()]
-    if not (given and sign and words):
+    key, sign, listed = text.partition("=")
+    words = [word.strip() for word in listed.split(",") if word.strip()]
+    if not (key and sign and words):
         raise UsageError(f"--grid '{text}' is not of the form NAME=VALUE,VALUE", "such as --grid lr=0.1,0.01")
-    name = ALIASES.get(given.strip(), given.strip()).replace("-", "_")
-    fields = {each.name: each.default for each in dataclasses.fields(Recipe) if each.name not in _FIXED}
+    name = ALIASES.get(key.strip(), key.strip()).replace("-", "_")
+    fields = {field.name: field.default for field in dataclasses.fields(Recipe) if field.name not in _FIXED}
     if name in fields:
         option = f"--grid {name.replace('_', '-')}"
-        values = [parse_value(word, like=fields[name], said=f"{option}={word}") for word in words]
+        values = [parse_value(word, like=fields[name], argument=f"{option}={word}") for word in words]
     else:
-        kind = registry.load(OBJECTIVES, recipe.method, kind="method")
-        settings = [each.name for each in dataclasses.fields(kind.Settings)]
+        kind = registry.load_entry(OBJECTIVES, recipe.method, kind="method")
+        settings = [field.name for field in dataclasses.fields(kind.Settings)]
         registry.check_name([*ALIASES, *fields, *settings], name, kind="setting to search")
         values = words
     if len(set(values)) < len(values):
@@ -318,9 +319,9 @@ def _axis(text: str, recipe: Recipe) -> tuple[str, list[Any]]:
     return name, values
 
 
-def at_point(recipe: Recipe, point: Mapping[str, Any]) -> Recipe:
+def apply_point(recipe: Recipe, point: Mapping[str, Any]) -> Recipe:
     """Return the recipe at one point of a grid."""
-    fields = {each.name for each in dataclasses.fields(Recipe)}
+    fields = {field.name for field in dataclasses.fields(Recipe)}
     own = {name: value for name, value in point.items() if name in fields}
     settings = [f"{name}={value}" for name, value in point.items() if name not in fields]
     if settings:

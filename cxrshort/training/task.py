@@ -1,4 +1,4 @@
-"""What the outputs of a model mean, for a batch: its targets and its share of a step's loss."""
+"""Targets and loss of a batch, by the task of the model."""
 
 from torch import Tensor
 

@@ -1,4 +1,4 @@
-"""The events of a run as TensorBoard shows them; ``log.jsonl`` holds the same, always."""
+"""TensorBoard events of a run; ``log.jsonl`` always holds the same."""
 
 from collections.abc import Mapping
 from pathlib import Path

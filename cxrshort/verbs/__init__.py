@@ -1,1 +1,1 @@
-"""The sequence of steps behind each command, as plain functions."""
+"""The verbs: the sequence of steps behind each command, as plain functions."""

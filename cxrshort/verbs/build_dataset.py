@@ -10,19 +10,20 @@ from typing import Any
 
 import pandas as pd
 
-from cxrshort import dataset as datasets
 from cxrshort import forecasts, places, runs, workers
+from cxrshort.dataset import IMAGES, Pixels
 from cxrshort.datasets import cohorts
 from cxrshort.datasets.building import assembly, shards
 from cxrshort.datasets.building.forecast import forecast
-from cxrshort.datasets.building.image_source import Material
+from cxrshort.datasets.building.image_source import ImageSource
 from cxrshort.datasets.building.request import BuildRequest
-from cxrshort.datasets.building.writing import DatasetPlan, write_dataset
+from cxrshort.datasets.building.writing import DatasetSettings, write_dataset
 from cxrshort.datasets.cohorts import Candidates
 from cxrshort.datasets.overview import build_forecast, dataset_result, shard_result
 from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import UsageError
 from cxrshort.figures import gallery
+from cxrshort.json_files import read_json
 from cxrshort.results import Result
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -104,7 +105,7 @@ def build_dataset(
         merge: build the dataset from the shards that were made with the same arguments.
         scheduler: address of a Dask cluster that decodes the files, such as ``tcp://host:8786``.
         dry_run: read the metadata, make a few images to see how long all will take, write nothing.
-        force: begin anew where a dataset exists.
+        force: start over where a dataset exists.
         resume: go on where a build was interrupted.
         report: takes progress events.
 
@@ -115,7 +116,7 @@ def build_dataset(
         OutputError: the folder exists or cannot be written.
         ResumableError: the user interrupted; what is done stays.
     """
-    part = shards.parse(shard) if shard is not None else None
+    part = shards.parse_shard(shard) if shard is not None else None
     request = BuildRequest(
         dataset,
         root=root,
@@ -145,27 +146,29 @@ def build_dataset(
     folder = out or places.dataset_folder(dataset)
     name = name or folder.resolve().name
     reading = _complete_options(request, jobs=jobs, header_cache=header_cache and not dry_run)
-    candidates, material, side = request.gather(root=root or places.downloads_root(), reading=reading)
+    candidates, image_source, side = request.gather(root=root or places.downloads_root(), reading=reading)
     candidates = _with_patients(candidates, same_patients)
-    count, inputs = len(candidates.rows), _inputs(request, candidates, material, same_patients)
+    count, inputs = len(candidates.rows), _inputs(request, candidates, image_source, same_patients)
     if dry_run:
         made = 0 if metadata_only else count if part is None else len(part.rows(count))
-        plan = _plan(request, candidates, material, count=made, jobs=reading.jobs, folder=folder)
-        asked = {"force": force, "resume": resume, "part": bool(part), "merge": merge}
-        return build_forecast({**plan, "outputs": [shards.foresee(folder, inputs=inputs.values(), **asked)]})
+        plan = _plan(request, candidates, image_source, count=made, jobs=reading.jobs, folder=folder)
+        choices = {"force": force, "resume": resume, "part": bool(part), "merge": merge}
+        return build_forecast(
+            {**plan, "outputs": [shards.preview_dataset_folder(folder, inputs=inputs.values(), **choices)]}
+        )
     arguments = request.arguments(name=name, own_patients=candidates.own_patients, size=side, reading=reading)
-    if resume and (complete := runs.finished(folder, arguments=arguments)):
+    if resume and (complete := runs.finished_summary(folder, arguments=arguments)):
         return dataset_result(complete, folder, figures=gallery.drawn(folder))
-    done = _images_done(report)
+    report_images = _image_reporter(report)
     if part is not None:
         with (
             workers.cluster(scheduler),
             shards.opened(part, folder, arguments=arguments, inputs=inputs.values(), force=force) as run,
         ):
-            build = assembly.Build(run, part.material(material, count), side, reading.jobs)
-            return shard_result(shards.make(part, build, count, report=done), run.folder)
-    begun_anew = force or not (folder / runs.DONE).exists()  # otherwise refused by what follows
-    finished = shards.complete(folder, material=material, count=count) if merge and begun_anew else None
+            build = assembly.Build(run, part.image_source(image_source, count), side, reading.jobs)
+            return shard_result(shards.make_shard(part, build, count, report=report_images), run.folder)
+    from_scratch = force or not (folder / runs.DONE).exists()  # otherwise refused by what follows
+    finished = shards.read_shards(folder, image_source=image_source, count=count) if merge and from_scratch else None
     with (
         workers.cluster(scheduler),
         _opened(folder, arguments, inputs=inputs, force=force, resume=resume, merge=merge) as run,
@@ -173,19 +176,19 @@ def build_dataset(
         summary = write_dataset(
             run,
             candidates,
-            material,
-            plan=_plan_dataset(request, material, name=name, side=side),
+            image_source,
+            settings=_plan_dataset(request, image_source, name=name, side=side),
             jobs=reading.jobs,
-            report=done,
+            report=report_images,
             draw=partial(_draw_figures, run) if figures else None,
             finished=finished,
         )
     return dataset_result(summary, folder, figures=gallery.drawn(folder))
 
 
-def _plan_dataset(request: BuildRequest, material: Material, *, name: str, side: int) -> DatasetPlan:
+def _plan_dataset(request: BuildRequest, image_source: ImageSource, *, name: str, side: int) -> DatasetSettings:
     """Return how the rows become a manifest, and what the summary says of the request."""
-    return DatasetPlan(
+    return DatasetSettings(
         name,
         {"size": side, **request.choose_pixel_recipe().record()},
         splits="draw",
@@ -196,14 +199,14 @@ def _plan_dataset(request: BuildRequest, material: Material, *, name: str, side:
         patterns=tuple(request.mask_patterns),
         facts={
             "dataset": request.dataset,
-            **request.planted(material),
-            "published": cohorts.published(request.dataset),
+            **request.planted(image_source),
+            "published": cohorts.published_counts(request.dataset),
         },
     )
 
 
 def _draw_figures(run: runs.Run, manifest: pd.DataFrame) -> None:
-    gallery.draw(manifest, datasets.Pixels(manifest), where=run.path)
+    gallery.draw_gallery(manifest, Pixels(manifest), path_of=run.path)
 
 
 def _with_patients(candidates: Candidates, earlier: str | None) -> Candidates:
@@ -219,7 +222,7 @@ def _with_patients(candidates: Candidates, earlier: str | None) -> Candidates:
             "folder: its patient ids count as this folder's alone; --same-patients D if dataset D has the same persons"
         )
         return dataclasses.replace(candidates, notes=(*candidates.notes, note))
-    record = runs.read_json(places.locate_dataset(earlier).parent / runs.DONE)
+    record = read_json(places.locate_dataset(earlier).parent / runs.DONE)
     if not (candidates.own_patients and record.get("own_patients")):
         raise UsageError(
             "--same-patients is for films of your own, and an earlier dataset of them",
@@ -243,7 +246,7 @@ def _opened(
         force, resume = replace, not replace
     elif not force:
         shards.refuse_unmerged(folder)
-    return runs.opened(folder, "build-dataset", arguments=arguments, inputs=inputs, force=force, resume=resume)
+    return runs.open_run(folder, "build-dataset", arguments=arguments, inputs=inputs, force=force, resume=resume)
 
 
 def _complete_options(request: BuildRequest, *, jobs: int | None, header_cache: bool) -> ReadOptions:
@@ -257,18 +260,18 @@ def _complete_options(request: BuildRequest, *, jobs: int | None, header_cache: 
     )
 
 
-def _images_done(report: Report) -> Callable[[int, int], None]:
+def _image_reporter(report: Report) -> Callable[[int, int], None]:
     return lambda done, count: report({"event": "images", "done": done, "of": count})
 
 
 def _plan(
-    request: BuildRequest, candidates: Candidates, material: Material, *, count: int, jobs: int, folder: Path
+    request: BuildRequest, candidates: Candidates, image_source: ImageSource, *, count: int, jobs: int, folder: Path
 ) -> dict[str, Any]:
     """Return what a build would read and what it would take."""
-    excluded = assembly.counts(candidates.excluded["reason"])
+    excluded = assembly.count_values(candidates.excluded["reason"])
     return {
         "dataset": request.dataset,
-        "reads": _reads(request.dataset, candidates, material),
+        "reads": _reads(request.dataset, candidates, image_source),
         "candidates": len(candidates.rows) + len(candidates.excluded),
         "rows": len(candidates.rows),
         "images_to_make": count,
@@ -276,30 +279,30 @@ def _plan(
         "missing_files": excluded.get(MISSING_FILE, 0),
         "disk_mib": 0.0,
         "disk_free_mib": forecasts.free_disk_mib(folder),
-        **(forecast(material, count, jobs=jobs) if count else {}),
+        **(forecast(image_source, count, jobs=jobs) if count else {}),
         "notes": list(candidates.notes),
-        "size": material.caches[datasets.IMAGES][-1],
-        **request.planted(material),
+        "size": image_source.caches[IMAGES][-1],
+        **request.planted(image_source),
     }
 
 
 def _inputs(
-    request: BuildRequest, candidates: Candidates, material: Material, same_patients: str | None
+    request: BuildRequest, candidates: Candidates, image_source: ImageSource, same_patients: str | None
 ) -> dict[str, Path]:
     """Return the files and folders that a build reads and must not write over, by what they are."""
     options = request.options
     named = {"table": options.table, "corrections": options.corrections, "masks": request.masks}
     if same_patients is not None:
         named["same_patients"] = places.locate_dataset(same_patients)
-    reads = _reads(request.dataset, candidates, material)
+    reads = _reads(request.dataset, candidates, image_source)
     sources = {f"source_{number}": Path(folder) for number, folder in enumerate(reads)}
     return {**sources, **{name: path for name, path in named.items() if path is not None}}
 
 
-def _reads(dataset: str, candidates: Candidates, material: Material) -> list[str]:
+def _reads(dataset: str, candidates: Candidates, image_source: ImageSource) -> list[str]:
     """Return the folders that pixels come from; phantoms come from none."""
     root = candidates.root
     if root is None:
         return []
-    sources = cohorts.source_names(dataset) if material.from_files else []
+    sources = cohorts.source_names(dataset) if image_source.from_files else []
     return [str(cohorts.home(source, root)) for source in sources] or [str(root)]

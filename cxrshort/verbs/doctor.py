@@ -1,4 +1,4 @@
-"""Say what is installed, what the machine offers, and which audits a model and a dataset allow."""
+"""Show what is installed, what the machine offers, and which audits a model and a dataset allow."""
 
 import os
 import platform
@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from cxrshort import __version__, contention, forecasts, places
-from cxrshort import dataset as datasets
 from cxrshort import manifest as manifests
 from cxrshort.compute import choose_compute
-from cxrshort.dataset import Dataset
+from cxrshort.dataset import REGIONS, Dataset, load_dataset
 from cxrshort.errors import CxrshortError
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
@@ -44,11 +43,11 @@ def doctor(model: str | None = None, *, dataset: str | None = None, device: str 
         MissingInputError: the model or the dataset is not there.
         DataError: one of them cannot be read.
     """
-    described = opening.describe(opening.expand(model)[0]).description if model is not None else None
-    data = datasets.load(dataset) if dataset is not None else None
+    described = opening.describe_model(opening.expand_name(model)[0]).description if model is not None else None
+    data = load_dataset(dataset) if dataset is not None else None
     summary = {
         "versions": {"cxrshort": __version__, "python": platform.python_version(), **_versions(REQUIRED)},
-        "extras": [_extra(name, *what) for name, what in EXTRAS.items()],
+        "extras": [_extra(name, *entry) for name, entry in EXTRAS.items()],
         "machine": _machine(device),
         "model": None if described is None else _describe_model(model or "", described),
         "dataset": None if data is None else _describe_dataset(data),
@@ -106,13 +105,13 @@ def _describe_audit(row: Mapping[str, Any]) -> str:
 
 
 def _versions(names: tuple[str, ...]) -> dict[str, str]:
-    found = {}
+    installed = {}
     for name in names:
         try:
-            found[name] = metadata.version(name)
+            installed[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            installed[name] = "not installed"
+    return installed
 
 
 def _extra(name: str, distribution: str, purpose: str) -> dict[str, str]:
@@ -142,14 +141,14 @@ def _machine(device: str) -> dict[str, Any]:
     }
 
 
-def _describe_model(name: str, described: Description) -> dict[str, Any]:
+def _describe_model(name: str, description: Description) -> dict[str, Any]:
     return {
         "name": name,
-        "kind": described.kind,
-        "architecture": described.architecture,
-        "trained_on": described.dataset,
-        "replicate": described.replicate,
-        "labels": list(described.labels),
+        "kind": description.kind,
+        "architecture": description.architecture,
+        "trained_on": description.dataset,
+        "replicate": description.replicate,
+        "labels": list(description.labels),
     }
 
 
@@ -168,71 +167,73 @@ Check = Callable[[str, Description | None, Dataset | None], list[str]]
 """What is missing for an audit; nothing where it can be run."""
 
 
-def _audits(name: str, described: Description | None, data: Dataset | None) -> list[dict[str, Any]]:
+def _audits(name: str, description: Description | None, data: Dataset | None) -> list[dict[str, Any]]:
     rows = []
     for audit, (command, check) in AUDITS.items():
-        missing = check(name, described, data)
+        missing = check(name, description, data)
         rows.append({"audit": audit, "command": command, "possible": not missing, "missing": missing})
     return rows
 
 
-def _scorable(name: str, described: Description | None, data: Dataset | None) -> list[str]:
+def _scorable(name: str, description: Description | None, data: Dataset | None) -> list[str]:
     """Return what stands in the way of scoring the dataset's test fold."""
-    if described is None or data is None:
-        return [what for what, given in (("a MODEL", described), ("--dataset D", data)) if given is None]
+    if description is None or data is None:
+        return [
+            requirement for requirement, value in (("a MODEL", description), ("--dataset D", data)) if value is None
+        ]
     missing = []
     try:
-        checkpoint.check_pixels(name, described, dataset=data.name, pixels=data.recipe)
-        fold = data.fold("test", replicate=described.replicate)
-        if seen := checkpoint.trained_on(described, fold.manifest["person_id"]):
+        checkpoint.check_pixels(name, description, dataset=data.name, pixels=data.recipe)
+        fold = data.fold("test", replicate=description.replicate)
+        if seen := checkpoint.trained_on(description, fold.manifest["person_id"]):
             missing.append(f"patients of its own: the model was trained on {seen} of the test fold")
     except CxrshortError as error:
         return [error.message]
     if "cache" not in data.manifest:
         missing.append("images: the dataset was built with --metadata-only")
-    if described.kind == "segmenter":
+    if description.kind == "segmenter":
         return [*missing, *([] if _has_masks(data) else ["masks of the dataset, which a segmenter is compared with"])]
-    shared = [label for label in described.labels if label in data.labels]
-    if not shared and described.recipe.get("task") != "regression":
+    shared = [label for label in description.labels if label in data.labels]
+    if not shared and description.recipe.get("task") != "regression":
         missing.append("a label that both have")
     elif not any(fold.manifest[label].isin([0.0]).any() and fold.manifest[label].eq(1).any() for label in shared):
         missing.append("a label with both classes in the test fold")
     return missing
 
 
-def _comparable(name: str, described: Description | None, data: Dataset | None) -> list[str]:
-    missing = _scorable(name, described, data)
-    if described is None or data is None:
+def _comparable(name: str, description: Description | None, data: Dataset | None) -> list[str]:
+    missing = _scorable(name, description, data)
+    if description is None or data is None:
         return missing
-    if described.kind == "segmenter":
+    if description.kind == "segmenter":
         return ["a classifier"]
-    own = [] if data.name != described.dataset else ["a dataset of another hospital than the training dataset"]
+    own = [] if data.name != description.dataset else ["a dataset of another hospital than the training dataset"]
     return [*missing, *own]
 
 
-def _maskable(name: str, described: Description | None, data: Dataset | None) -> list[str]:
-    del name, described
+def _maskable(name: str, description: Description | None, data: Dataset | None) -> list[str]:
+    del name, description
     if data is None:
         return ["--dataset D"]
     return [] if _has_masks(data) else ["masks of every image: build-dataset --masks, or train --segmenter MODEL"]
 
 
-def _groupable(name: str, described: Description | None, data: Dataset | None) -> list[str]:
-    del name, described
+def _groupable(name: str, description: Description | None, data: Dataset | None) -> list[str]:
+    del name, description
     if data is None:
         return ["--dataset D"]
-    columns = [each for each in ("repository", "view", "sex", "manufacturer") if each in data.manifest]
-    varied = [each for each in columns if data.manifest[each].replace("", None).nunique() > 1]
+    columns = [column for column in ("repository", "view", "sex", "manufacturer") if column in data.manifest]
+    varied = [column for column in columns if data.manifest[column].replace("", None).nunique() > 1]
     return [] if varied else ["a column with two values or more, such as view or sex"]
 
 
-def _regional(name: str, described: Description | None, data: Dataset | None) -> list[str]:
+def _regional(name: str, description: Description | None, data: Dataset | None) -> list[str]:
     own = [] if data is None or _has_masks(data) or _has_regions(data) else ["regions: masks.npy or regions.csv"]
-    return [NOT_BUILT, *_scorable(name, described, data), *own]
+    return [NOT_BUILT, *_scorable(name, description, data), *own]
 
 
-def _later(name: str, described: Description | None, data: Dataset | None) -> list[str]:
-    return [NOT_BUILT, *_scorable(name, described, data)]
+def _later(name: str, description: Description | None, data: Dataset | None) -> list[str]:
+    return [NOT_BUILT, *_scorable(name, description, data)]
 
 
 AUDITS: dict[str, tuple[str, Check]] = {
@@ -253,4 +254,4 @@ def _has_masks(data: Dataset) -> bool:
 
 
 def _has_regions(data: Dataset) -> bool:
-    return data.path is not None and Path(data.path.parent, datasets.REGIONS).is_file()
+    return data.path is not None and Path(data.path.parent, REGIONS).is_file()

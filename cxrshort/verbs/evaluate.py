@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from cxrshort import columns, distributed, files, forecasts, registry, runs
-from cxrshort import dataset as datasets
 from cxrshort import manifest as manifests
 from cxrshort.compute import Compute, choose_compute, enough_memory
-from cxrshort.dataset import Dataset
+from cxrshort.dataset import MANIFEST, Dataset, load_dataset
 from cxrshort.errors import DataError, UsageError
 from cxrshort.figures import evaluation as figures
+from cxrshort.json_files import write_json
 from cxrshort.models.forecast import forecast
 from cxrshort.models.predictions import (
     Fold,
@@ -29,7 +29,7 @@ from cxrshort.models.predictions import (
 )
 from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.models.sources.foreign import without_download
-from cxrshort.models.sources.opening import Reference, describe_all, open_model, title
+from cxrshort.models.sources.opening import Reference, describe_models, model_title, open_model
 from cxrshort.results import ALWAYS, VERBOSE, Column, Loudness, Result, Table, count_text
 from cxrshort.stats import predictions as tables
 from cxrshort.stats.overlap import summarise_overlaps
@@ -80,37 +80,39 @@ def evaluate(
         report: takes one event per model and dataset.
 
     Raises:
-        DataError: a model was trained on patients of the fold, its images were made otherwise, or an output is no
+        DataError: a model was trained on patients of the fold, its images were made in another way, or an output is no
             number.
         UsageError: a label that no model has, segmenters among classifiers, or a model or dataset given twice.
     """
     compute = distributed.with_rank(choose_compute(device, precision=precision, threads=threads))
-    names = [str(each) for each in models]
-    references = describe_all([without_download(name) for name in names] if dry_run else names)
+    names = [str(model) for model in models]
+    references = describe_models([without_download(name) for name in names] if dry_run else names)
     _check_kinds(references)
-    loaded = check_datasets([datasets.load(each) for each in dataset])
+    loaded = check_datasets([load_dataset(name) for name in dataset])
     chosen = _choose_label(references, label)
     folds = [[unseen_fold(model, data, split) for data in loaded] for model in references]
     folder = out or default_folder(models, loaded, split=split, label=label)
     inputs = {name: path for model in references for name, path in model.files.items()}
     inputs |= {name: path for data in loaded for name, path in _read_files(data).items()}
     if dry_run:
-        output = forecasts.foresee(folder, "evaluate", inputs=inputs.values(), force=force, resume=None)
+        output = forecasts.preview_folder(folder, "evaluate", inputs=inputs.values(), force=force, resume=None)
         return _forecast(references, loaded, folds, compute=compute, label=chosen, output=output)
     arguments = {"models": models, "dataset": dataset, "split": split, "label": label, **compute.record()}
     with (
         distributed.process_group(compute),
-        runs.opened(
+        runs.open_run(
             folder, "evaluate", arguments=arguments, inputs=inputs, compute=compute, force=force, resume=None
         ) as run,
     ):
-        tell = runs.silent if compute.rank else report
+        rank_report = runs.ignore_event if compute.rank else report
         with enough_memory(compute, images=SCORING_BATCH):
-            parts = [_judge(*pair, compute=compute, report=tell) for pair in zip(references, folds, strict=True)]
+            parts = [
+                _score_model(*pair, compute=compute, report=rank_report) for pair in zip(references, folds, strict=True)
+            ]
         if run.read_only:
             return Result()
-        result = _findings(run, pd.concat(parts, ignore_index=True), references[0], label=chosen)
-        runs.write_json(run.path(SUMMARY), result.summary)
+        result = _write_results(run, pd.concat(parts, ignore_index=True), references[0], label=chosen)
+        write_json(run.path(SUMMARY), result.summary)
         run.finish({"summary": result.summary})
     return result
 
@@ -124,10 +126,10 @@ def _check_kinds(references: Sequence[Reference]) -> None:
     kinds = [model.outputs.name if model.description.kind != "segmenter" else "masks" for model in references]
     for kind, noun in (("masks", "segmenter"), ("regression", "regression")):
         if kind in kinds and set(kinds) != {kind}:
-            one = references[kinds.index(kind)]
-            other = next(model for model, own in zip(references, kinds, strict=True) if own != kind)
+            match = references[kinds.index(kind)]
+            mismatch = next(model for model, own in zip(references, kinds, strict=True) if own != kind)
             raise UsageError(
-                f"'{one.name}' is a {noun} and '{other.name}' is not", f"evaluate {noun}s and classifiers apart"
+                f"'{match.name}' is a {noun} and '{mismatch.name}' is not", f"evaluate {noun}s and classifiers apart"
             )
 
 
@@ -139,7 +141,7 @@ def _choose_label(references: Sequence[Reference], label: str | None) -> str:
     return label
 
 
-def _judge(model: Reference, folds: Sequence[Fold], *, compute: Compute, report: Report) -> pd.DataFrame:
+def _score_model(model: Reference, folds: Sequence[Fold], *, compute: Compute, report: Report) -> pd.DataFrame:
     """Return one model's predictions on its folds, or how well it draws their masks."""
     opened = open_model(model, compute)
     judge = measure_masks if model.description.kind == "segmenter" else predict
@@ -151,21 +153,21 @@ def _judge(model: Reference, folds: Sequence[Fold], *, compute: Compute, report:
     return pd.concat(parts, ignore_index=True)
 
 
-def _findings(run: runs.Run, measured: pd.DataFrame, first: Reference, *, label: str) -> Result:
+def _write_results(run: runs.Run, measured: pd.DataFrame, first: Reference, *, label: str) -> Result:
     """Write the tables and figures that follow from what was measured, and return them."""
     if first.description.kind == "segmenter":
         return _overlaps(run, measured)
-    manifests.write(measured, run.path(PREDICTIONS))
+    manifests.write_table(measured, run.path(PREDICTIONS))
     if first.outputs.name == "regression":
         return _correlations(run, measured)
     return _aucs(run, measured, label)
 
 
 def _overlaps(run: runs.Run, measured: pd.DataFrame) -> Result:
-    manifests.write(measured, run.path(MASKS))
-    names = tables.tell_apart(measured["dataset"], measured["dataset_id"])
+    manifests.write_table(measured, run.path(MASKS))
+    names = tables.disambiguate(measured["dataset"], measured["dataset_id"])
     overlaps = summarise_overlaps(measured.assign(dataset=names))
-    manifests.write(overlaps, run.path("overlaps.csv"))
+    manifests.write_table(overlaps, run.path("overlaps.csv"))
     rows = _records(overlaps)
     heads = [
         Column("model", "model", folds=True),
@@ -181,12 +183,12 @@ def _overlaps(run: runs.Run, measured: pd.DataFrame) -> Result:
 
 
 def _correlations(run: runs.Run, predictions: pd.DataFrame) -> Result:
-    found = tables.correlation_table(predictions)
-    manifests.write(found, run.path(CORRELATIONS))
-    if found["value"].isna().all():
-        reason = found["reason"].iloc[0]
+    table = tables.correlation_table(predictions)
+    manifests.write_table(table, run.path(CORRELATIONS))
+    if table["value"].isna().all():
+        reason = table["reason"].iloc[0]
         raise DataError(f"no rank correlation ({reason})", "evaluate on a dataset that knows the number")
-    rows, notes = _records(found), tables.why_no_gap(predictions)
+    rows, notes = _records(table), tables.why_no_gap(predictions)
     heads = [
         Column("training", "training", folds=True),
         Column("tested on", "dataset"),
@@ -206,7 +208,7 @@ def _aucs(run: runs.Run, predictions: pd.DataFrame, label: str) -> Result:
         reasons = "; ".join(sorted(set(aucs["reason"])))
         raise DataError(f"no label has both classes in the test fold ({reasons})", "evaluate on a dataset with both")
     for name, table in (("aucs.csv", aucs), ("means.csv", means), ("gaps.csv", gaps)):
-        manifests.write(table, run.path(name))
+        manifests.write_table(table, run.path(name))
     paths = figures.draw_evaluation(predictions, label, roc=run.path(figures.ROC), gap=run.path(figures.GAP))
     drawn = [run.folder / path.name for path in paths]
     without, notes = sorted(set(aucs.loc[aucs["auc"].isna(), "label"])), tables.why_no_gap(predictions)
@@ -214,7 +216,7 @@ def _aucs(run: runs.Run, predictions: pd.DataFrame, label: str) -> Result:
         notes = [*notes, f"no AUC, one class only in a test fold: {', '.join(without)} (reasons in aucs.csv)"]
     summary = {
         "label": label,
-        **{name: _of(table, label) for name, table in (("aucs", aucs), ("means", means), ("gaps", gaps))},
+        **{name: _rows_of(table, label) for name, table in (("aucs", aucs), ("means", means), ("gaps", gaps))},
         "labels_without_auc": without,
         "notes": notes,
     }
@@ -236,8 +238,8 @@ def _auc_tables(label: str, means: pd.DataFrame, gaps: pd.DataFrame, *, shown: S
         Column("neg.", "negatives", "count"),
         Column("AUC", "mean", "interval"),
     ]
-    tables_of_label = [Table(heads, _with_roles(_of(means, label)), f"{label}, AUC with 95 % interval", shown)]
-    differences = [{**row, "sides": f"{row['internal']} - {row['external']}"} for row in _of(gaps, label)]
+    tables_of_label = [Table(heads, _with_roles(_rows_of(means, label)), f"{label}, AUC with 95 % interval", shown)]
+    differences = [{**row, "sides": f"{row['internal']} - {row['external']}"} for row in _rows_of(gaps, label)]
     if differences:
         heads = [training, Column("internal - external", "sides"), Column("generalization gap", "gap", "interval")]
         tables_of_label.append(Table(heads, differences, shown=shown))
@@ -248,7 +250,7 @@ def _with_roles(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{**row, "role": row["role"] or "unknown"} for row in rows]
 
 
-def _of(table: pd.DataFrame, label: str) -> list[dict[str, Any]]:
+def _rows_of(table: pd.DataFrame, label: str) -> list[dict[str, Any]]:
     """Return the rows of one label."""
     return _records(table[table["label"] == label]) if len(table) else []
 
@@ -275,7 +277,7 @@ def default_folder(models: Sequence[str | Path], loaded: Sequence[Dataset], *, s
 
 def _model_part(model: str | Path) -> str:
     """Return what a folder calls a model: its run folder without the ``runs`` before it, in one word."""
-    parts = list(Path(title(str(model))).parts)
+    parts = list(Path(model_title(str(model))).parts)
     return _as_name("-".join(parts[1:] if len(parts) > 1 and parts[0] == "runs" else parts))
 
 
@@ -284,7 +286,7 @@ def _dataset_part(data: Dataset) -> str:
     if data.path is None:
         rows = hashlib.sha256("\n".join(data.manifest["image_id"]).encode()).hexdigest()
         return f"{data.name}-{rows[:8]}"  # standard input has no name that tells one subset from another
-    return data.name if data.path.name == datasets.MANIFEST else data.path.stem
+    return data.name if data.path.name == MANIFEST else data.path.stem
 
 
 def _as_name(text: str) -> str:
@@ -302,7 +304,7 @@ def _forecast(
 ) -> Result:
     """Return what an evaluation would read and what it would take."""
     counts = [sum(len(own[place].data.manifest) for own in folds) for place in range(len(loaded))]
-    names = tables.tell_apart(
+    names = tables.disambiguate(
         pd.Series([data.name for data in loaded]), pd.Series([data.dataset_id for data in loaded])
     )
     images, by_dataset = sum(counts), dict(zip(names, counts, strict=True))

@@ -1,4 +1,4 @@
-"""What ``help`` in the place of a value lists: datasets, architectures, methods, recipes, settings, shortcuts.
+"""Listings for ``help`` as a value: datasets, architectures, methods, recipes, settings, shortcuts.
 
 Tables are imported where they are listed, so that names which need no torch are shown at once.
 """
@@ -18,9 +18,9 @@ def list_datasets() -> Result:
 
 def list_pixel_recipes() -> Result:
     """Return the published ways from files to squares."""
-    from cxrshort.datasets.building.pixel_recipes import catalogue
+    from cxrshort.datasets.building.pixel_recipes import summaries
 
-    return _names({"pixel recipes": catalogue()})
+    return _names({"pixel recipes": summaries()})
 
 
 def list_shortcuts() -> Result:
@@ -55,7 +55,7 @@ def list_recipes() -> Result:
     """Return where each recipe comes from, and its values: all of the standard one, what differs of the others."""
     from cxrshort.training import recipes
 
-    sources, standard = recipes.sources(), recipes.load("standard").record()
+    sources, standard = recipes.sources(), recipes.load_recipe("standard").record()
     shown, summary = list[Text](), {}
     for name in sorted(sources, key=lambda name: name != "standard"):
         values = recipes.differences(name)
@@ -86,9 +86,9 @@ def list_training_settings(recipe: str) -> Result:
 
 def list_build_settings() -> Result:
     """Return the settings that ``build-dataset --set`` takes beyond the options."""
-    from cxrshort.datasets.building.settings import catalogue
+    from cxrshort.datasets.building.settings import describe_settings
 
-    return _settings(catalogue())
+    return _settings(describe_settings())
 
 
 def _names(sections: Mapping[str, Mapping[str, str]]) -> Result:

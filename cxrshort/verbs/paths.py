@@ -1,4 +1,4 @@
-"""Say where datasets, downloads, runs, results and caches are, as the other verbs will use them."""
+"""Show where datasets, downloads, runs, results and caches are, as the other verbs will use them."""
 
 import os
 from collections.abc import Mapping

@@ -5,10 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cxrshort import dataset as datasets
 from cxrshort import distributed, forecasts, runs
 from cxrshort import manifest as manifests
 from cxrshort.compute import choose_compute
+from cxrshort.dataset import load_dataset
 from cxrshort.models.outputs import Task
 from cxrshort.results import Result
 from cxrshort.training import recipes, sweeps, tracking
@@ -42,7 +42,7 @@ def train(
     force: bool = False,
     resume: bool = False,
     tensorboard: bool = False,
-    report: Report = runs.silent,
+    report: Report = runs.ignore_event,
 ) -> Result:
     """Train a classifier or a segmenter and return what it reached on the validation fold.
 
@@ -64,7 +64,7 @@ def train(
         precision: ``"auto"``, ``"fp32"``, ``"bf16"``.
         threads: CPU threads; recorded, and kept by ``resume``.
         dry_run: forecast time and memory after a short trial, write nothing.
-        force: begin anew where a run exists.
+        force: start over where a run exists.
         resume: go on where a run was interrupted; the model is the same, bit for bit, as without the interruption.
         tensorboard: write the events for TensorBoard too, into the run folder.
         report: takes one event per look at the losses and per epoch.
@@ -75,7 +75,7 @@ def train(
         ResumableError: interrupted by a signal; a checkpoint is saved.
         WorkFailedError: the loss is not a number, or memory ran out.
     """
-    settings = recipes.load(recipe, overrides=overrides)
+    settings = recipes.load_recipe(recipe, overrides=overrides)
     objective = make_objective(settings.method, settings.settings, task=Task(settings.task))
     find_fitting_architecture(arch, settings, objective)  # refuses early
     points = sweeps.parse_grid(grid, settings)
@@ -84,7 +84,7 @@ def train(
     check_batch_size(settings, compute)
     if tensorboard:
         tracking.check_tensorboard()
-    data = datasets.load(dataset)
+    data = load_dataset(dataset)
     splits = manifests.split_columns(data.manifest)
     sweeps.check_splits(splits, replicate=replicate, replicates=replicates, dataset=data.name)
     default = partial(default_folder, data.name, arch, settings, seed=seed, name=name, grid=list(points[0]))
@@ -115,10 +115,10 @@ def train(
         train_job = partial(sweeps.train_grid, train=train_job, points=points)
     with distributed.process_group(compute):
         if dry_run:
-            models = len(jobs) * sum(sweeps.at_point(settings, point).members for point in points)
+            models = len(jobs) * sum(sweeps.apply_point(settings, point).members for point in points)
             plan = forecast_jobs(jobs, models=models)
             if replicates is not None:
-                plan["outputs"] = forecasts.foresee_series(jobs[0].folder.parent, "train", plan["outputs"])
+                plan["outputs"] = forecasts.preview_series(jobs[0].folder.parent, "train", plan["outputs"])
             return training_forecast(plan)
         if replicates is not None:
             return training_result(sweeps.train_replicates(jobs, train=train_job))

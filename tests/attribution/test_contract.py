@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import _get_current_function_mode_stack
 
-from cxrshort import dataset as datasets
 from cxrshort.attribution import METHODS
 from cxrshort.attribution.contract import (
     AttributionMethod,
@@ -23,11 +22,12 @@ from cxrshort.attribution.contract import (
     option,
 )
 from cxrshort.compute import Compute, seeded_generator
+from cxrshort.dataset import load_dataset
 from cxrshort.errors import UsageError
 from cxrshort.images.prefetch import Indices
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.scoring import scan
-from cxrshort.registry import load
+from cxrshort.registry import load_entry
 from cxrshort.settings import meanings
 
 from ..training.tiny import tiny_dataset
@@ -38,8 +38,8 @@ MARKER = slice(9, 13)
 
 @pytest.fixture(params=list(METHODS))
 def method(request: pytest.FixtureRequest) -> AttributionMethod:
-    found: AttributionMethod = load(METHODS, request.param, kind="attribution method")
-    return found
+    actual: AttributionMethod = load_entry(METHODS, request.param, kind="attribution method")
+    return actual
 
 
 def detector(channels: int = 1) -> Classifier:
@@ -67,7 +67,7 @@ def films(count: int = 3, channels: int = 1) -> Tensor:
 def resources(images: Tensor) -> dict[str, Any]:
     """Return what any method may require: dark references, and draws that belong to the image."""
     references = torch.rand(5, *images.shape[1:], generator=torch.Generator().manual_seed(1)) * 0.3
-    return {"references": references, "generators": [seeded_generator(7, each) for each in range(len(images))]}
+    return {"references": references, "generators": [seeded_generator(7, value) for value in range(len(images))]}
 
 
 def zeros(count: int) -> Tensor:
@@ -109,9 +109,9 @@ def test_batches_of_any_size_give_the_same_maps(method: AttributionMethod) -> No
     everything = resources(images)
     expected = method(model, images, outputs, **everything)
     for size in (1, 3, 7):
-        found = method(model, images, outputs, batch_size=size, **resources(images))
+        actual = method(model, images, outputs, batch_size=size, **resources(images))
         # Convolutions of other batch sizes may sum in another order: a few units in the last place.
-        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
+        torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-7)
     alone = {"references": everything["references"], "generators": resources(images)["generators"][4:5]}
     torch.testing.assert_close(method(model, images[4:5], outputs[4:5], **alone)[0], expected[4], rtol=1e-5, atol=1e-7)
 
@@ -141,8 +141,8 @@ def test_model_is_left_as_it_was_and_explained_in_eval_mode(
     model.train(training).requires_grad_(not frozen)
     model.network[0].eval()
     with unchanged(model, images):
-        found = method(model, images, zeros(3), **resources(images))
-    torch.testing.assert_close(found, expected)
+        actual = method(model, images, zeros(3), **resources(images))
+    torch.testing.assert_close(actual, expected)
 
 
 @pytest.mark.parametrize("layer", [0, 2, 6])
@@ -175,11 +175,11 @@ def traces(model: nn.Module, images: Tensor) -> list[object]:
         for name, table in vars(module).items()
         if name.endswith("hooks") and isinstance(table, dict)
     ]
-    hooks += [len(each._backward_hooks or {}) for each in (*model.parameters(), images)]
+    hooks += [len(value._backward_hooks or {}) for value in (*model.parameters(), images)]
     return [
         hooks,
         [(module.training, type(module), module.forward.__func__) for module in model.modules()],
-        [(name, each.requires_grad, each.grad) for name, each in (*model.named_parameters(), ("images", images))],
+        [(name, value.requires_grad, value.grad) for name, value in (*model.named_parameters(), ("images", images))],
         [
             name
             for name in vars(torch.nn.modules.module)
@@ -233,17 +233,17 @@ def test_maps_of_a_float64_model_are_those_of_its_float32_copy(method: Attributi
     expected = method(model, images, zeros(3), **resources(images))
     given = resources(images)
     given["references"] = given["references"].double()
-    found = method(copy.deepcopy(model).double(), images.double(), zeros(3), **given)
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    actual = method(copy.deepcopy(model).double(), images.double(), zeros(3), **given)
+    assert actual.dtype == torch.float32
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_method_scanned_over_a_dataset_gives_a_map_for_each_image(method: AttributionMethod, tmp_path: Path) -> None:
-    data = datasets.load(str(tiny_dataset(tmp_path / "tiny", people=5, size=16)))
+    data = load_dataset(str(tiny_dataset(tmp_path / "tiny", people=5, size=16)))
     model, references = detector(), torch.zeros(2, 1, 16, 16)
 
     def work(images: Tensor, indices: Indices) -> Tensor:
-        generators = [seeded_generator(7, int(each)) for each in indices]
+        generators = [seeded_generator(7, int(index)) for index in indices]
         return method(
             model,
             images,
@@ -261,7 +261,7 @@ def test_method_scanned_over_a_dataset_gives_a_map_for_each_image(method: Attrib
 
 
 def test_name_settings_and_documentation_agree(method: AttributionMethod) -> None:
-    assert load(METHODS, method.name, kind="attribution method") is method
+    assert load_entry(METHODS, method.name, kind="attribution method") is method
     settings = method.Settings()
     assert set(meanings(type(settings))) == {field.name for field in dataclasses.fields(settings)}
     for field in dataclasses.fields(settings):
@@ -318,14 +318,14 @@ def test_loss_on_maps_and_logits_has_the_slope_of_central_differences(method: At
     model, images, learn = detector().double().train(), films().double(), method.learn
     model.network[3].eval()  # dropout would draw anew
     parameters = list(model.parameters())
-    directions = [seeded_like(each, number) for number, each in enumerate(parameters)]
+    directions = [seeded_like(parameter, number) for number, parameter in enumerate(parameters)]
 
     def loss() -> Tensor:
         maps, logits = learn(model, images, torch.tensor([0, 1, 0]), settings=method.Settings(), bn="autograd")
         return (maps**2).sum() * 10 + (logits**2).mean()
 
     slopes = torch.autograd.grad(loss(), parameters, allow_unused=True)
-    found = sum(float((a * b).sum()) for a, b in zip(slopes, directions, strict=True) if a is not None)
+    actual = sum(float((a * b).sum()) for a, b in zip(slopes, directions, strict=True) if a is not None)
     values, step = [], 1e-6
     for sign in (1, -1):
         with torch.no_grad():
@@ -335,7 +335,7 @@ def test_loss_on_maps_and_logits_has_the_slope_of_central_differences(method: At
         with torch.no_grad():
             for parameter, direction in zip(parameters, directions, strict=True):
                 parameter -= sign * step * direction
-    assert found == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-5)
+    assert actual == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-5)
 
 
 def seeded_like(parameter: Tensor, seed: int) -> Tensor:
@@ -346,7 +346,9 @@ def mix(model: nn.Module, images: Tensor, outputs: Tensor, *, settings: Any, res
     """Return each image less a reference that its own generator draws: a method of all requirements."""
     del model, outputs, settings
     assert resources.references is not None
-    rows = [int(torch.randint(len(resources.references), (), generator=each)) for each in resources.generators]
+    rows = [
+        int(torch.randint(len(resources.references), (), generator=generator)) for generator in resources.generators
+    ]
     return images - resources.references[rows]
 
 

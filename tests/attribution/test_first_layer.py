@@ -16,15 +16,15 @@ def test_box_rule_is_equation_13_of_montavon():
     stem.note("convolution", (pixels, weight), {}, result=sums)
     stem.note("relu", (sums,), {}, result=sums.relu())
     zero, one = torch.zeros_like(pixels), torch.ones_like(pixels)
-    found = stem.relevance(
+    actual = stem.relevance(
         torch.ones(4, dtype=torch.float64), relevance, low=zero, high=one, epsilon=torch.zeros_like(relevance)
     )
     x, w = pixels.flatten(), weight.flatten(1)
     parts = x * w - w.clamp(max=0)  # low is 0, high is 1
     expected = (parts / parts.sum(dim=1, keepdim=True) * relevance.flatten()[:, None]).sum(dim=0)
-    torch.testing.assert_close(found.flatten(), expected)
-    torch.testing.assert_close(found.sum(), relevance.sum())
-    assert (found >= 0).all()
+    torch.testing.assert_close(actual.flatten(), expected)
+    torch.testing.assert_close(actual.sum(), relevance.sum())
+    assert (actual >= 0).all()
 
 
 def test_stem_notes_the_first_convolution_and_what_follows_it():

@@ -46,8 +46,8 @@ def test_map_behind_average_pooling_is_the_class_activation_map(outputs: list[in
     weights = network[4].weight[classes] / 16
     expected = torch.einsum("nc,nchw->nhw", weights, features).clamp(min=0)[:, None]
     expected = functional.interpolate(expected, (8, 8), mode="bilinear", align_corners=False)
-    found = positive(network, images, outputs=torch.tensor(outputs) if outputs else None)
-    torch.testing.assert_close(found, expected.detach(), rtol=1e-12, atol=1e-14)
+    actual = positive(network, images, outputs=torch.tensor(outputs) if outputs else None)
+    torch.testing.assert_close(actual, expected.detach(), rtol=1e-12, atol=1e-14)
 
 
 def test_sign_explains_the_evidence_against_a_logit() -> None:
@@ -55,9 +55,9 @@ def test_sign_explains_the_evidence_against_a_logit() -> None:
     against = seeded(net)
     against[4].weight.data.neg_()
     zeros, signs = torch.zeros(3, dtype=torch.int64), torch.tensor([1.0, -1, -1], dtype=torch.float64)
-    found = explain(network, images, outputs=zeros, signs=signs).maps
+    actual = explain(network, images, outputs=zeros, signs=signs).maps
     expected = torch.cat([positive(network, images, outputs=zeros)[:1], positive(against, images, outputs=zeros)[1:]])
-    torch.testing.assert_close(found.detach(), expected)
+    torch.testing.assert_close(actual.detach(), expected)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_signed_map_behind_average_pooling_adds_up_to_the_logit_without_its_bias
     rows = torch.arange(3)
     expected = network(images)[rows, outputs] - network[4].bias[outputs]
     torch.testing.assert_close(maps.sum((1, 2, 3)), expected, rtol=1e-12, atol=1e-14)
-    assert [float(each.sum().sign()) for each in maps] == [1, -1, 1]
+    assert [float(map.sum().sign()) for map in maps] == [1, -1, 1]
 
 
 def test_signed_map_in_general_is_the_mean_slope_of_each_channel_times_the_channel() -> None:
@@ -138,8 +138,8 @@ def test_signed_map_in_general_is_the_mean_slope_of_each_channel_times_the_chann
         change = change.view_as(features)
         slopes.view(-1)[place] = (network[2:](features + change) - network[2:](features - change))[0, 1] / (2 * step)
     expected = sum(slopes[0, channel].mean() * features[0, channel] for channel in range(2))
-    found = GRAD_CAM.function(network, images, torch.tensor([1]), settings=None, resources=ALONE)
-    torch.testing.assert_close(found[0, 0], expected, rtol=1e-8, atol=1e-10)  # the network is linear in its features
+    actual = GRAD_CAM.function(network, images, torch.tensor([1]), settings=None, resources=ALONE)
+    torch.testing.assert_close(actual[0, 0], expected, rtol=1e-8, atol=1e-10)  # the network is linear in its features
 
 
 @pytest.mark.parametrize("size", [(4, 6), (8, 9), (7, 13), (3, 2), (1, 1)])

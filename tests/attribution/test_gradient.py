@@ -37,7 +37,7 @@ def test_slopes_of_one_logit_per_image_equal_central_differences():
         model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Softplus(), nn.Flatten(), nn.Linear(12, 2)).double()
     images = torch.rand(3, 2, 4, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     outputs = torch.tensor([1, 0, 1])
-    found = GRADIENT.function(model, images, outputs, settings=None, resources=Resources(None, (), 8))
+    actual = GRADIENT.function(model, images, outputs, settings=None, resources=Resources(None, (), 8))
     step, expected = 1e-5, torch.zeros_like(images)
     with torch.no_grad():
         for index in range(2 * 4 * 4):
@@ -46,7 +46,7 @@ def test_slopes_of_one_logit_per_image_equal_central_differences():
             change = change.view(1, 2, 4, 4)
             difference = (model(images + change) - model(images - change)) / (2 * step)
             expected.view(3, -1)[:, index] = difference[torch.arange(3), outputs]
-    torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-10)  # the error is of order step^2
+    torch.testing.assert_close(actual, expected, rtol=1e-7, atol=1e-10)  # the error is of order step^2
     torch.testing.assert_close(GRADIENT(model, images, outputs), expected.sum(1).float())
 
 

@@ -22,10 +22,10 @@ def draw(*shape: int) -> torch.Tensor:
 def test_maps_are_pixels_times_weights_where_the_relu_passes():
     """By matrices: logit = V diag(z > 0) W x, with W and V from unit vectors."""
     model, images, outputs = network(2), draw(3, 2, 4, 4), torch.tensor([1, 0, 1])
-    found = GRADIENT_X_INPUT.function(model, images, outputs, settings=None, resources=Resources(None, (), 8))
+    actual = GRADIENT_X_INPUT.function(model, images, outputs, settings=None, resources=Resources(None, (), 8))
     with torch.no_grad():
         first = model[0](torch.eye(32, dtype=torch.float64).view(32, 2, 4, 4)).flatten(1).T
-        for image, output, map_ in zip(images, outputs, found, strict=True):
+        for image, output, map_ in zip(images, outputs, actual, strict=True):
             gates = (first @ image.flatten() > 0).double()
             expected = image.flatten() * (model[3].weight[output] * gates @ first)
             torch.testing.assert_close(map_.flatten(), expected, rtol=1e-12, atol=1e-14)

@@ -87,11 +87,11 @@ def conv_segments(network: nn.Module) -> list[tuple[np.ndarray, np.ndarray]]:
 @pytest.mark.parametrize("eps", [1e-3, 1e-2, 1e-1, 1.0])
 def test_relevance_of_linear_layers_equals_matrix_algebra(eps: float) -> None:
     network, images, outputs = seeded(mlp), draw(4, 3, 2, 2) - 0.3, torch.tensor([0, 1, 2, 1])
-    segments = [matrix(network[each], (network[each].in_features,)) for each in (1, 3, 5)]
+    segments = [matrix(network[value], (network[value].in_features,)) for value in (1, 3, 5)]
     maps = relevance(network, images, outputs=outputs, epsilon=eps)
-    for image, found, output in zip(images, maps, outputs, strict=True):
+    for image, actual, output in zip(images, maps, outputs, strict=True):
         expected = epsilon_rule(segments, image.flatten().numpy(), int(output), eps)
-        np.testing.assert_allclose(found.flatten().numpy(), expected, rtol=EXACT, atol=EXACT)
+        np.testing.assert_allclose(actual.flatten().numpy(), expected, rtol=EXACT, atol=EXACT)
 
 
 def test_relevance_of_convolutions_and_batch_norm_equals_matrix_algebra_with_an_epsilon_per_image() -> None:
@@ -149,10 +149,10 @@ class Functional(nn.Module):
             return x
         calls: dict[str, Callable[[Tensor], Tensor]] = {
             "functional": functional.relu,
-            "in place": lambda each: functional.relu(each, inplace=True),
+            "in place": lambda value: functional.relu(value, inplace=True),
             "torch": torch.relu,
             "torch in place": torch.relu_,
-            "method": lambda each: each.relu(),
+            "method": lambda value: value.relu(),
             "shared": self.shared,
         }
         return calls[self.style](x)
@@ -168,9 +168,9 @@ class Functional(nn.Module):
 def test_every_way_to_write_a_relu_gives_the_same_map(style: str) -> None:
     network, images = seeded(conv_net), draw(3, 2, 8, 8)
     expected = explain(network, images, epsilon=0.05)
-    found = explain(Functional(network, style), images, epsilon=0.05)
-    torch.testing.assert_close(found.maps, expected.maps, rtol=EXACT, atol=EXACT)
-    torch.testing.assert_close(found.logits, network(images), rtol=EXACT, atol=EXACT)
+    actual = explain(Functional(network, style), images, epsilon=0.05)
+    torch.testing.assert_close(actual.maps, expected.maps, rtol=EXACT, atol=EXACT)
+    torch.testing.assert_close(actual.logits, network(images), rtol=EXACT, atol=EXACT)
 
 
 @pytest.mark.parametrize("build", [lambda: nn.ReLU6(inplace=True), lambda: nn.Hardtanh(0.0, 6.0)])
@@ -201,7 +201,7 @@ def test_maps_can_be_differentiated_by_the_parameters(bn: str, epsilon: float) -
         explained = explain(call, images, outputs=torch.tensor([0, 2]), epsilon=epsilon, bn=bn, create_graph=True)
         return explained.maps.pow(2).sum() + explained.logits.sum()
 
-    values = tuple(each.detach().clone().requires_grad_() for each in network.parameters())
+    values = tuple(parameter.detach().clone().requires_grad_() for parameter in network.parameters())
     # ReLUs have kinks; none lies within 1e-6 of these inputs.
     assert torch.autograd.gradcheck(loss, values, eps=1e-6, atol=1e-6, rtol=1e-5)
 
@@ -258,15 +258,15 @@ def test_learning_from_logits_of_an_explained_pass_equals_plain_learning() -> No
     plain, explained, images = seeded(conv_net).train(), seeded(conv_net).train(), draw(6, 2, 8, 8)
     plain(images).pow(2).sum().backward()
     explain(explained, images, create_graph=True).logits.pow(2).sum().backward()
-    for (name, expected), found in zip(plain.named_parameters(), explained.parameters(), strict=True):
-        torch.testing.assert_close(found.grad, expected.grad, rtol=1e-9, atol=1e-9, msg=name)
+    for (name, expected), actual in zip(plain.named_parameters(), explained.parameters(), strict=True):
+        torch.testing.assert_close(actual.grad, expected.grad, rtol=1e-9, atol=1e-9, msg=name)
 
 
 def leak(network: nn.Module, images: Tensor, *, bn: str) -> float:
     """Return how far the map of image 0 moves when all others change."""
     others = torch.cat([images[:1], draw(*images[1:].shape, seed=9).to(images)])
     outputs = torch.zeros(len(images), dtype=torch.int64)
-    maps = [relevance(network, each, outputs=outputs, bn=bn)[0] for each in (images, others)]
+    maps = [relevance(network, value, outputs=outputs, bn=bn)[0] for value in (images, others)]
     return float((maps[0] - maps[1]).abs().sum() / maps[0].abs().sum())
 
 
@@ -322,8 +322,8 @@ def test_box_rule_on_a_classifier_is_that_of_its_weights_in_units_of_the_image()
     std, mean = torch.tensor(spec.std).double().view(1, 2, 1, 1), torch.tensor(spec.mean).double().view(1, 2, 1, 1)
     merged[0].weight.data = inner[0].weight.data / std
     merged[0].bias.data = inner[0].bias.data - (inner[0].weight.data * mean / std).sum((1, 2, 3))
-    found = relevance(model, images, first_layer="box")
-    torch.testing.assert_close(found, relevance(merged, images, first_layer="box"), rtol=1e-6, atol=1e-7)
+    actual = relevance(model, images, first_layer="box")
+    torch.testing.assert_close(actual, relevance(merged, images, first_layer="box"), rtol=1e-6, atol=1e-7)
 
 
 def test_box_rule_sums_replicated_channels_and_can_be_differentiated() -> None:
@@ -352,13 +352,13 @@ def test_stock_networks_run_and_can_be_learnt_from(name: str) -> None:
     assert explained.maps.shape == images.shape
     assert torch.isfinite(explained.maps).all()
     explained.maps.abs().mean().backward()
-    gradients = [each.grad for each in network.parameters() if each.grad is not None]
-    assert all(bool(torch.isfinite(each).all()) for each in gradients)
+    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    assert all(bool(torch.isfinite(gradient).all()) for gradient in gradients)
     assert len(gradients) > len(list(network.parameters())) // 3
 
 
 def hooks(model: nn.Module) -> int:
-    return sum(len(each._forward_hooks) + len(each._backward_hooks) for each in model.modules())
+    return sum(len(module._forward_hooks) + len(module._backward_hooks) for module in model.modules())
 
 
 def test_nothing_is_left_behind_after_success_or_error() -> None:
@@ -387,7 +387,7 @@ class Detached(nn.Module):
 
 def test_two_explanations_with_other_epsilons_do_not_collide() -> None:
     network, images = seeded(conv_net), draw(2, 2, 8, 8)
-    alone = [relevance(network, images, epsilon=each) for each in (0.01, 0.5)]
+    alone = [relevance(network, images, epsilon=value) for value in (0.01, 0.5)]
     first = explain(network, images, epsilon=0.01, create_graph=True)
     second = explain(network, images, epsilon=0.5, create_graph=True)
     (first.maps.sum() + second.maps.sum()).backward()
@@ -399,9 +399,9 @@ def test_maps_are_computed_in_full_precision_inside_autocast_and_no_grad() -> No
     network, images = SMALL_CNN.build(2).eval(), draw(2, 3, 32, 32).float()
     expected = relevance(network, images)
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-        found = relevance(network, images)
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found, expected)
+        actual = relevance(network, images)
+    assert actual.dtype == torch.float32
+    torch.testing.assert_close(actual, expected)
 
 
 @pytest.mark.parametrize(

@@ -3,21 +3,21 @@
 import pytest
 import torch
 
-from cxrshort.attribution.passes import Phase, chosen, exact
+from cxrshort.attribution.passes import Phase, exact, explained_logits
 from cxrshort.errors import UsageError
 
 LOGITS = torch.tensor([[1.0, 3.0, 2.0], [5.0, 4.0, 0.0]])
 
 
 def test_chosen_takes_the_highest_logit_or_the_one_asked_for():
-    assert chosen(LOGITS, None).tolist() == [3, 5]
-    assert chosen(LOGITS, torch.tensor([2, 1])).tolist() == [2, 4]
+    assert explained_logits(LOGITS, None).tolist() == [3, 5]
+    assert explained_logits(LOGITS, torch.tensor([2, 1])).tolist() == [2, 4]
 
 
 @pytest.mark.parametrize(("outputs", "wrong"), [([0, 3], 3), ([-1, 0], -1)])
 def test_chosen_refuses_a_logit_that_is_not_there(outputs, wrong):
     with pytest.raises(UsageError) as caught:
-        chosen(LOGITS, torch.tensor(outputs))
+        explained_logits(LOGITS, torch.tensor(outputs))
     assert caught.value.message == f"output '{wrong}' is none of the model's, which has 3"
     assert caught.value.hint == "outputs are counted from 0 to 2"
 

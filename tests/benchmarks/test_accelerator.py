@@ -15,9 +15,8 @@ import pytest
 import torch
 from torch import nn
 
-from cxrshort import dataset as datasets
 from cxrshort.compute import Compute, choose_compute
-from cxrshort.dataset import Pixels
+from cxrshort.dataset import IMAGES, Pixels
 from cxrshort.images.cache import create_cache
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.classifier import Classifier, InputSpec
@@ -34,20 +33,20 @@ DATASET_II, EPOCHS = 97_866, 30
 
 @pytest.fixture(scope="module")
 def compute() -> Compute:
-    found = choose_compute("auto")
-    if found.torch_device.type == "cpu":
+    actual = choose_compute("auto")
+    if actual.torch_device.type == "cpu":
         pytest.skip("no accelerator on this machine")
-    return found
+    return actual
 
 
 def new_model(compute: Compute) -> Classifier:
     labels = tuple(f"label {number}" for number in range(LABELS))
-    model = factory.build(checkpoint.Description("classifier", "densenet121", labels, InputSpec(SIZE)))
+    model = factory.build_model(checkpoint.Description("classifier", "densenet121", labels, InputSpec(SIZE)))
     return model.to(compute.torch_device, memory_format=torch.channels_last)
 
 
 def recipe(*, compiled: bool) -> Recipe:
-    return recipes.load("degrave2021", overrides={"weights": "none", "epochs": 2, "compile": compiled})
+    return recipes.load_recipe("degrave2021", overrides={"weights": "none", "epochs": 2, "compile": compiled})
 
 
 def through_fit(batches: Batches, compute: Compute, folder: Path, *, compiled: bool) -> float:
@@ -92,7 +91,7 @@ def test_densenet121(benchmark, capsys, tmp_path, compute, batch_size, compiled)
 
 def measure(benchmark, capsys, folder, compute, *, batch_size: int, compiled: bool, steps: int) -> None:
     count = steps * batch_size
-    cache = create_cache(folder / datasets.IMAGES, (count, SIZE, SIZE))
+    cache = create_cache(folder / IMAGES, (count, SIZE, SIZE))
     cache[:] = np.random.default_rng(0).integers(0, 256, cache.shape, dtype=np.uint8)
     pixels = Pixels(pd.DataFrame({"image_id": "", "cache": str(folder), "cache_row": range(count)}))
     targets = np.random.default_rng(1).integers(0, 2, (count, LABELS)).astype(np.float32)

@@ -17,8 +17,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cxrshort.datasets.phantom.cohort import sample
-from cxrshort.datasets.phantom.drawing import draw
+from cxrshort.datasets.phantom.cohort import sample_phantoms
+from cxrshort.datasets.phantom.drawing import draw_phantom
 from cxrshort.verbs.build_dataset import build_dataset
 
 from .turns import in_turns
@@ -37,8 +37,8 @@ def repository(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     root = tmp_path_factory.mktemp("root")
     folder = root / "ChestX-ray14"
     (folder / "images").mkdir(parents=True)
-    known = pd.read_csv(test_data / "nih" / TABLE)
-    rows = known.iloc[np.arange(FILES) % len(known)].copy()
+    listed = pd.read_csv(test_data / "nih" / TABLE)
+    rows = listed.iloc[np.arange(FILES) % len(listed)].copy()
     rows["Image Index"] = [f"{number:08d}_000.png" for number in range(FILES)]
     rows["Patient ID"] = np.arange(FILES) % len(originals)
     rows.to_csv(folder / TABLE, index=False)
@@ -61,10 +61,10 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def tell(benchmark, capsys, what: str, ratio: float, extra: str = "") -> None:
-    benchmark.extra_info[what] = round(ratio, 2)
+def tell(benchmark, capsys, title: str, ratio: float, extra: str = "") -> None:
+    benchmark.extra_info[title] = round(ratio, 2)
     with capsys.disabled():
-        sys.stdout.write(f"\n{what}: {ratio:.2f}{extra}\n")
+        sys.stdout.write(f"\n{title}: {ratio:.2f}{extra}\n")
 
 
 def test_two_jobs_against_one(benchmark, capsys, repository, tmp_path):
@@ -125,11 +125,11 @@ def test_phantoms_against_drawing_alone(benchmark, capsys, tmp_path):
         )
         return time.perf_counter() - start
 
-    third = sample("phantom-I", images=PHANTOMS // 3, confounding=None, seed=0)
+    third = sample_phantoms("phantom-I", images=PHANTOMS // 3, confounding=None, seed=0)
 
     def alone() -> None:
         for phantom in third:
-            draw(phantom, size=PHANTOM_SIZE)
+            draw_phantom(phantom, size=PHANTOM_SIZE)
 
     both, drawing = in_turns(verb, lambda: timed(alone))
     benchmark.pedantic(verb, rounds=1)
@@ -148,10 +148,10 @@ def test_the_complete_label_file_against_reading_it(benchmark, capsys, test_data
         (folder / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
 
     def verb() -> None:
-        found = build_dataset(
+        actual = build_dataset(
             "chestx-ray14", root=tmp_path, out=tmp_path / "out", metadata_only=True, force=True
         ).summary
-        assert found["rows"] + sum(found["excluded"].values()) == 112_120
+        assert actual["rows"] + sum(actual["excluded"].values()) == 112_120
 
     ours, reading = in_turns(lambda: timed(verb), lambda: timed(lambda: pd.read_csv(table, dtype=str)))
     benchmark.pedantic(verb, rounds=1)

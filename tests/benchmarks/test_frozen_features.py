@@ -14,9 +14,8 @@ import numpy as np
 import pytest
 from torch import nn
 
-from cxrshort import dataset as datasets
 from cxrshort.compute import choose_compute
-from cxrshort.dataset import Dataset
+from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.images.prefetch import Source
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.classifier import Classifier, InputSpec
@@ -37,12 +36,12 @@ COMPUTE = choose_compute("cpu")
 def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     folder = tmp_path_factory.mktemp("phantoms") / "phantom-III"
     build_dataset("phantom-III", out=folder, number_of_images=IMAGES, size=SIZE, replicates=1, jobs=1)
-    return datasets.load(str(folder))
+    return load_dataset(str(folder))
 
 
 def model(name: str) -> Classifier:
     labels = tuple(f"label {number}" for number in range(LABELS))
-    return factory.build(checkpoint.Description("classifier", name, labels, InputSpec(SIZE)))
+    return factory.build_model(checkpoint.Description("classifier", name, labels, InputSpec(SIZE)))
 
 
 def epoch_seconds(learner: nn.Module, source: Source, folder: Path, *, epochs: int) -> float:
@@ -55,7 +54,7 @@ def epoch_seconds(learner: nn.Module, source: Source, folder: Path, *, epochs: i
         if event["event"] == "epoch":
             ends.append(time.perf_counter())
 
-    recipe = recipes.load("standard", overrides={"epochs": epochs})
+    recipe = recipes.load_recipe("standard", overrides={"epochs": epochs})
     fit(
         learner,
         batches,

@@ -38,10 +38,10 @@ PEAK += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
 
 
 def peak_mib(*command: str, cwd) -> float:
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", PEAK, *command], cwd=cwd, env=environment(), check=True, capture_output=True, text=True
     )
-    return int(done.stdout) / 1024
+    return int(completed.stdout) / 1024
 
 
 def test_peak_memory_of_training_against_the_bare_network(benchmark, capsys, tmp_path):
@@ -57,7 +57,7 @@ def test_peak_memory_of_training_against_the_bare_network(benchmark, capsys, tmp
     ratio = statistics.median(ours / bare for ours, bare in pairs)
     benchmark.extra_info["peak memory, train / bare network"] = round(ratio, 3)
     with capsys.disabled():
-        ours, bare = (statistics.median(each) for each in zip(*pairs, strict=True))
+        ours, bare = (statistics.median(column) for column in zip(*pairs, strict=True))
         sys.stderr.write(
             f"\npeak memory, train / bare network: {ratio:.2f} ({ours:.0f} / {bare:.0f} MiB, {precision})\n"
         )

@@ -14,9 +14,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from cxrshort import dataset as datasets
 from cxrshort.compute import choose_compute
-from cxrshort.dataset import Pixels
+from cxrshort.dataset import IMAGES, Pixels
 from cxrshort.images.cache import create_cache
 from cxrshort.images.decoding import decode_into
 from cxrshort.models import checkpoint, factory
@@ -31,20 +30,20 @@ from cxrshort.training.objectives.erm import ERM
 from .turns import in_turns
 
 STEPS, BATCH, SIZE, LABELS = 8, 16, 224, 15
-RECIPE = recipes.load("degrave2021", overrides={"weights": "none", "epochs": 1})
+RECIPE = recipes.load_recipe("degrave2021", overrides={"weights": "none", "epochs": 1})
 
 
 def new_model() -> Classifier:
     labels = tuple(f"label {number}" for number in range(LABELS))
     description = checkpoint.Description("classifier", "densenet121", labels, InputSpec(SIZE))
-    return factory.build(description).to(memory_format=torch.channels_last)
+    return factory.build_model(description).to(memory_format=torch.channels_last)
 
 
 @pytest.fixture(scope="module")
 def batches(tmp_path_factory: pytest.TempPathFactory) -> Batches:
     folder = tmp_path_factory.mktemp("cache")
     count = STEPS * BATCH
-    cache = create_cache(folder / datasets.IMAGES, (count, SIZE, SIZE))
+    cache = create_cache(folder / IMAGES, (count, SIZE, SIZE))
     cache[:] = np.random.default_rng(0).integers(0, 256, cache.shape, dtype=np.uint8)
     pixels = Pixels(pd.DataFrame({"image_id": "", "cache": str(folder), "cache_row": range(count)}))
     targets = np.random.default_rng(1).integers(0, 2, (count, LABELS)).astype(np.float32)
@@ -76,10 +75,10 @@ def bare_steps(model: nn.Module) -> float:
     return time.perf_counter() - start
 
 
-def tell(benchmark, capsys, what: str, ratio: float) -> None:
-    benchmark.extra_info[what] = round(ratio, 3)
+def tell(benchmark, capsys, title: str, ratio: float) -> None:
+    benchmark.extra_info[title] = round(ratio, 3)
     with capsys.disabled():
-        sys.stdout.write(f"\n{what}: {ratio:.3f}\n")
+        sys.stdout.write(f"\n{title}: {ratio:.3f}\n")
 
 
 def test_fit_against_the_bare_network_step(benchmark, capsys, batches, tmp_path):
@@ -120,8 +119,8 @@ def plain_loop(paths: list[Path]) -> float:
 def decoded_then_trained(paths: list[Path], folder: Path) -> float:
     """Return the seconds from files to the end of an epoch, the building of the cache included."""
     start = time.perf_counter()
-    create_cache(folder / datasets.IMAGES, (len(paths), SIZE, SIZE))
-    decode_into(folder / datasets.IMAGES, paths, rows=range(len(paths)), size=SIZE, jobs=2)
+    create_cache(folder / IMAGES, (len(paths), SIZE, SIZE))
+    decode_into(folder / IMAGES, paths, rows=range(len(paths)), size=SIZE, jobs=2)
     pixels = Pixels(pd.DataFrame({"image_id": "", "cache": str(folder), "cache_row": range(len(paths))}))
     targets = np.zeros((len(paths), LABELS), np.float32)
     batches = Batches(pixels, targets, batch_size=BATCH, seed=0, device=torch.device("cpu"))

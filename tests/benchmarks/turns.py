@@ -11,4 +11,4 @@ def in_turns(*works: Callable[[], float]) -> list[float]:
     for work in works:
         work()
     times = [[work() for work in works] for _ in range(TURNS)]
-    return [statistics.median(each) for each in zip(*times, strict=True)]
+    return [statistics.median(column) for column in zip(*times, strict=True)]

@@ -1,6 +1,7 @@
 """The command line as tests use it: within this process for speed, in one of its own where signals and pipes matter."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ COMMAND = [sys.executable, "-m", "cxrshort"]
 
 def cxrshort_here(*arguments: object) -> Result:
     """Run a command within this process; ``exit_code``, ``stdout`` and ``stderr`` are what a shell would see."""
-    return CliRunner().invoke(app, [str(each) for each in arguments])
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def environment() -> dict[str, str]:
@@ -33,9 +34,16 @@ def environment() -> dict[str, str]:
 
 def start(*arguments: object, cwd: Path, **options: Any) -> "subprocess.Popen[str]":
     """Start a command in a process of its own."""
-    command = [*COMMAND, *[str(each) for each in arguments]]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **options}
-    return subprocess.Popen(command, cwd=cwd, env=environment(), text=True, **pipes)
+    command = [*COMMAND, *[str(argument) for argument in arguments]]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
+    settings = {**pipes, "preexec_fn": _heed_signals, **options}
+    return subprocess.Popen(command, cwd=cwd, env=environment(), text=True, **settings)
+
+
+def _heed_signals() -> None:
+    """Undo what a shell does to the signals of work in the background, and ``nohup`` to SIGHUP."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def run(*arguments: object, cwd: Path, **options: Any) -> "subprocess.CompletedProcess[str]":

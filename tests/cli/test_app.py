@@ -27,7 +27,7 @@ EVALUATE = ("evaluate", "run", "--dataset", "tiny", "--out", "results", *CPU)
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Change to an empty folder with the dataset ``tiny``; nothing from this machine's environment counts."""
     for name in ("CXRSHORT_DATA", "CXRSHORT_DATASETS", "CXRSHORT_DEBUG"):
         monkeypatch.delenv(name, raising=False)
@@ -68,7 +68,7 @@ def test_every_verb_has_help(verb: str, option: str) -> None:
         (("train", "--colour", "blue"), "No such option: --colour"),
     ],
 )
-def test_wrong_usage_exits_with_2(here: Path, arguments: tuple[object, ...], wrong: str) -> None:
+def test_wrong_usage_exits_with_2(working_folder: Path, arguments: tuple[object, ...], wrong: str) -> None:
     result = cxrshort_here(*arguments)
     assert result.exit_code == 2
     assert result.stdout == ""
@@ -101,7 +101,7 @@ def test_wrong_usage_exits_with_2(here: Path, arguments: tuple[object, ...], wro
     ],
 )  # fmt: skip
 def test_train_refuses_with_one_sentence_and_a_hint(
-    here: Path, changed: tuple[object, ...], expected: tuple[int, str, str]
+    working_folder: Path, changed: tuple[object, ...], expected: tuple[int, str, str]
 ) -> None:
     assert failure(cxrshort_here(*TRAIN, "--quiet", *changed)) == expected
     assert not Path("run").exists()
@@ -118,14 +118,14 @@ def test_train_refuses_with_one_sentence_and_a_hint(
     ],
 )  # fmt: skip
 def test_build_dataset_refuses_with_one_sentence_and_a_hint(
-    here: Path, arguments: tuple[object, ...], expected: tuple[int, str, str]
+    working_folder: Path, arguments: tuple[object, ...], expected: tuple[int, str, str]
 ) -> None:
     assert failure(cxrshort_here("build-dataset", "--quiet", "--out", "out", *arguments)) == expected
     assert not Path("out").exists()
 
 
-def test_manifest_with_a_patient_in_two_splits_exits_with_65(here: Path) -> None:
-    manifest = here / "manifest.csv"
+def test_manifest_with_a_patient_in_two_splits_exits_with_65(working_folder: Path) -> None:
+    manifest = working_folder / "manifest.csv"
     lines = manifest.read_text().splitlines()
     lines[1] = ",".join([*lines[1].split(",")[:-2], "test", "test"])
     manifest.write_text("\n".join(lines) + "\n")
@@ -135,9 +135,9 @@ def test_manifest_with_a_patient_in_two_splits_exits_with_65(here: Path) -> None
 
 
 @pytest.fixture
-def trained(here: Path) -> Path:
+def trained(working_folder: Path) -> Path:
     assert cxrshort_here(*TRAIN, "--quiet").exit_code == 0
-    return here
+    return working_folder
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_read_only_folder_exits_with_73(trained: Path, monkeypatch: pytest.Monke
     assert hint == "free the space or choose another --out"
 
 
-def test_full_disk_exits_with_73(here: Path) -> None:
+def test_full_disk_exits_with_73(working_folder: Path) -> None:
     """A limit on the size of files fails where a full disk would: in the middle of writing."""
 
     def limit() -> None:
@@ -234,7 +234,7 @@ def test_full_disk_exits_with_73(here: Path) -> None:
     assert hint == "hint: choose another folder with --out"
 
 
-def test_disk_that_fills_up_during_training_exits_with_73_and_loses_nothing(here: Path) -> None:
+def test_disk_that_fills_up_during_training_exits_with_73_and_loses_nothing(working_folder: Path) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
 
@@ -245,7 +245,7 @@ def test_disk_that_fills_up_during_training_exits_with_73_and_loses_nothing(here
     assert run(*TRAIN, "--out", "full", "--resume", cwd=Path.cwd()).returncode == 0
 
 
-def test_results_go_to_stdout_and_progress_to_stderr(here: Path) -> None:
+def test_results_go_to_stdout_and_progress_to_stderr(working_folder: Path) -> None:
     built = cxrshort_here(*TRAIN)
     assert built.stderr.startswith("epoch 1: loss 0.")
     assert "epoch 1: " not in built.stdout
@@ -259,13 +259,13 @@ def test_results_go_to_stdout_and_progress_to_stderr(here: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["build-dataset", "train", "evaluate"])
-def test_quiet_and_verbose_exclude_each_other(here: Path, verb: str) -> None:
+def test_quiet_and_verbose_exclude_each_other(working_folder: Path, verb: str) -> None:
     words = {"build-dataset": ("--dataset", "phantom-I"), "train": TRAIN[1:], "evaluate": EVALUATE[1:]}[verb]
     expected = (2, "--quiet and --verbose exclude each other", "give one of them")
     assert failure(cxrshort_here(verb, *words, "--quiet", "--verbose")) == expected
 
 
-def test_folder_far_above_the_models_is_answered_with_the_one_right_above(here: Path) -> None:
+def test_folder_far_above_the_models_is_answered_with_the_one_right_above(working_folder: Path) -> None:
     for number in range(5):
         assert cxrshort_here(*TRAIN, "--quiet", "--out", f"runs/tiny/small-cnn/erm/r-{number}").exit_code == 0
     Path("runs/tiny/small-cnn/erm/r-0/member-0").mkdir()
@@ -276,7 +276,7 @@ def test_folder_far_above_the_models_is_answered_with_the_one_right_above(here: 
     assert failure(cxrshort_here("evaluate", "runs/tiny", "--dataset", "tiny", *CPU)) == expected
 
 
-def test_quiet_leaves_stderr_empty(here: Path) -> None:
+def test_quiet_leaves_stderr_empty(working_folder: Path) -> None:
     for command in (TRAIN, EVALUATE):
         result = cxrshort_here(*command, "--quiet")
         assert (result.exit_code, result.stderr) == (0, "")
@@ -290,7 +290,7 @@ def test_json_is_one_document_on_stdout(trained: Path, command: tuple[object, ..
     assert isinstance(strict_json(result.stdout), dict)
 
 
-def test_json_of_build_dataset_is_one_document(here: Path) -> None:
+def test_json_of_build_dataset_is_one_document(working_folder: Path) -> None:
     arguments = ("build-dataset", "--dataset", "phantom-I", "--images", 20, "--size", 32, "--jobs", 1, "--json")
     result = cxrshort_here(*arguments)
     assert result.exit_code == 0, result.stderr
@@ -315,7 +315,7 @@ def test_resuming_a_complete_run_exits_with_0_and_prints_the_same(trained: Path)
     assert Path("run/model.safetensors").stat().st_mtime_ns == before
 
 
-def test_resuming_a_complete_build_exits_with_0(here: Path) -> None:
+def test_resuming_a_complete_build_exits_with_0(working_folder: Path) -> None:
     arguments = ("build-dataset", "--dataset", "phantom-I", "--images", 20, "--size", 32, "--jobs", 1)
     assert cxrshort_here(*arguments).exit_code == 0
     assert cxrshort_here(*arguments, "--resume").exit_code == 0
@@ -331,7 +331,7 @@ def test_manifest_comes_from_standard_input(trained: Path) -> None:
     assert (means[0]["dataset"], means[0]["role"]) == ("tiny", "internal")
 
 
-def test_closed_pipe_is_no_error(here: Path) -> None:
+def test_closed_pipe_is_no_error(working_folder: Path) -> None:
     command = " ".join([*COMMAND, "build-dataset --dataset phantom-I --images 20 --size 32 --jobs 1 --quiet"])
     for reader in ("head -n 1", "true"):
         script = f"set -o pipefail; {command} --force | {reader}; echo ${{PIPESTATUS[0]}} >&2"
@@ -339,7 +339,7 @@ def test_closed_pipe_is_no_error(here: Path) -> None:
         assert result.stderr == "0\n"
 
 
-def test_debug_shows_the_traceback(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debug_shows_the_traceback(working_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXRSHORT_DEBUG", "")  # put back afterwards, since --debug sets it
     plain = cxrshort_here(*TRAIN, "--arch", "vit")
     shown = cxrshort_here("--debug", *TRAIN, "--arch", "vit")
@@ -349,11 +349,13 @@ def test_debug_shows_the_traceback(here: Path, monkeypatch: pytest.MonkeyPatch) 
     assert shown.exit_code == plain.exit_code == UsageError.exit_code
 
 
-def test_unexpected_error_exits_with_1_and_says_how_to_see_more(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_error_exits_with_1_and_says_how_to_see_more(
+    working_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*arguments: object, **options: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(factory, "build", fail)
+    monkeypatch.setattr(factory, "build_model", fail)
     code, message, hint = failure(cxrshort_here(*TRAIN))
     assert (code, message) == (1, "unexpected ZeroDivisionError: division by zero")
     assert hint == "cxrshort --debug ... shows where"

@@ -94,12 +94,12 @@ def test_recipe_help_shows_the_values_of_every_recipe() -> None:
     standard, *others = text.split("\n\n")
     assert standard.splitlines()[:2] == ["standard", "  cxrshort's own: a start that works without pretrained weights"]
     assert "epochs 10, batch_size 32, optimizer adamw, learning_rate 0.001, momentum 0.9" in " ".join(standard.split())
-    roentmod = next(each for each in others if each.startswith("roentmod\n"))
+    roentmod = next(other for other in others if other.startswith("roentmod\n"))
     assert roentmod.splitlines()[2:] == [
         "  values: weights imagenet, epochs 100, optimizer adam, learning_rate 0.0001, weight_decay 0,",
         "    schedule constant, patience 50",
     ]
-    assert sorted(each.split("\n")[0] for each in [standard, *others[:-1]]) == recipes.names()
+    assert sorted(name.split("\n")[0] for name in [standard, *others[:-1]]) == recipes.names()
     listed = json.loads(cxrshort_here("train", "--recipe", "help", "--json").stdout)
     assert listed["schema"] == "cxrshort.recipes/1"
     assert listed["recipes"]["tea2025"]["values"]["milestones"] == "10,40,160"

@@ -26,24 +26,24 @@ TRAIN_PANELS = [
 def panels(command: str, columns: int) -> dict[str, list[str]]:
     """Return the lines of a help page by panel, in a terminal of that width."""
     variables = {**environment(), "COLUMNS": str(columns)}
-    done = subprocess.run([*COMMAND, command, "--help"], env=variables, capture_output=True, text=True, check=True)
-    found: dict[str, list[str]] = {"": []}
+    completed = subprocess.run([*COMMAND, command, "--help"], env=variables, capture_output=True, text=True, check=True)
+    actual: dict[str, list[str]] = {"": []}
     title = ""
-    for line in done.stdout.splitlines():
+    for line in completed.stdout.splitlines():
         if re.fullmatch(r"[A-Z].*:", line):
             title = line[:-1]
-        found.setdefault(title, []).append(line)
-    return found
+        actual.setdefault(title, []).append(line)
+    return actual
 
 
 @pytest.mark.parametrize("columns", [80, 120])
 def test_help_of_train_has_panels_in_order_and_fits(columns: int) -> None:
-    found = panels("train", columns)
-    assert list(found)[1:] == TRAIN_PANELS
-    lines = [line for panel in found.values() for line in panel]
+    actual = panels("train", columns)
+    assert list(actual)[1:] == TRAIN_PANELS
+    lines = [line for panel in actual.values() for line in panel]
     assert max(map(len, lines)) <= min(columns, 100)
     assert not [line for line in lines if "from the recipe" in line]
-    options = {title: [line for line in panel if line.startswith("  -")] for title, panel in found.items()}
+    options = {title: [line for line in panel if line.startswith("  -")] for title, panel in actual.items()}
     del options["Notes"]
     assert max(map(len, options.values())) <= 10
     assert sum(map(len, options.values())) < 50
@@ -54,7 +54,7 @@ def test_help_of_the_optimisation_panel() -> None:
         "  --epochs N                   Number of epochs.",
         "  --batch-size N               Images per optimiser step, over all processes.",
         "  --learning-rate, --lr X      Initial learning rate.",
-        "  --weight-decay X             Weight decay: decoupled (AdamW) or L2 penalty",
+        "  --weight-decay X             Weight decay: decoupled (AdamW), L2 penalty",
         "                               (SGD, Adam).",
         "  --optimizer NAME             sgd, adam or adamw.",
         "  --schedule NAME              Learning rate schedule: constant, step,",
@@ -72,10 +72,12 @@ def test_help_of_the_optimisation_panel() -> None:
 
 
 def test_help_begins_with_what_a_command_does_and_its_example() -> None:
-    found = panels("build-dataset", 120)
-    assert found[""][2:3] == ["  Build a dataset from downloaded repositories, from your own files, or draw a phantom."]
-    assert found[""][-2] == "  Example: cxrshort build-dataset --dataset phantom-I --images 1000 --size 64"
-    assert list(found)[1:4] == ["Data", "Output files", "Rows and splits"]
+    actual = panels("build-dataset", 120)
+    assert actual[""][2:3] == [
+        "  Build a dataset from downloaded repositories, from your own files, or draw a phantom."
+    ]
+    assert actual[""][-2] == "  Example: cxrshort build-dataset --dataset phantom-I --images 1000 --size 64"
+    assert list(actual)[1:4] == ["Data", "Output files", "Rows and splits"]
 
 
 @pytest.mark.parametrize(

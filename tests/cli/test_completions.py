@@ -33,7 +33,7 @@ CASES = {
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Path:
+def working_folder(tmp_path: Path) -> Path:
     for name in ("hospital-a", "hospital-b", "interrupted"):
         (tmp_path / "datasets" / name).mkdir(parents=True)
         if name != "interrupted":
@@ -58,14 +58,14 @@ def test_scripts_know_every_option_of_every_command() -> None:
     assert set(FILES.values()) == set(scripts(root))
     for text in scripts(root).values():
         for command in root.commands.values():  # type: ignore[attr-defined]
-            for name in (name for each in command.params for name in each.opts if name.startswith("--")):
+            for name in (name for parameter in command.params for name in parameter.opts if name.startswith("--")):
                 assert name in text or f"-l {name[2:]}" in text
         assert all(name in text for name in ARCHITECTURES)
     assert {f"completions/{name}" for name in FILES.values()} <= set(pages())
 
 
 @pytest.mark.parametrize("line", CASES)
-def test_bash_completes(here: Path, line: str) -> None:
+def test_bash_completes(working_folder: Path, line: str) -> None:
     words = line.split()
     listed = " ".join(f"'{word}'" for word in words)
     code = f"""
@@ -76,27 +76,31 @@ _cxrshort cxrshort '{words[-1]}' '{words[-2]}'
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
     command = [shell("bash"), "--norc", "--noprofile", "-c", code]
-    done = subprocess.run(command, cwd=here, env=environment(), capture_output=True, text=True, check=True)
-    assert (set(done.stdout.split()), done.stderr) == (CASES[line], "")
+    completed = subprocess.run(
+        command, cwd=working_folder, env=environment(), capture_output=True, text=True, check=True
+    )
+    assert (set(completed.stdout.split()), completed.stderr) == (CASES[line], "")
 
 
 @pytest.mark.parametrize("line", CASES)
-def test_fish_completes(here: Path, line: str) -> None:
+def test_fish_completes(working_folder: Path, line: str) -> None:
     fish = shell("fish")
     code = f"source {COMPLETIONS / FILES['fish']}; complete -C '{line}'"
-    variables = environment(XDG_CONFIG_HOME=str(here), XDG_DATA_HOME=str(here), HOME=str(here))
-    done = subprocess.run(
-        [fish, "--no-config", "-c", code], cwd=here, env=variables, capture_output=True, text=True, check=True
+    variables = environment(
+        XDG_CONFIG_HOME=str(working_folder), XDG_DATA_HOME=str(working_folder), HOME=str(working_folder)
     )
-    assert {each.partition("\t")[0] for each in done.stdout.splitlines()} == CASES[line]
+    completed = subprocess.run(
+        [fish, "--no-config", "-c", code], cwd=working_folder, env=variables, capture_output=True, text=True, check=True
+    )
+    assert {line.partition("\t")[0] for line in completed.stdout.splitlines()} == CASES[line]
 
 
-def test_zsh_completes(here: Path) -> None:
+def test_zsh_completes(working_folder: Path) -> None:
     """A shell at a terminal of its own: what TAB inserts, or lists where several fit, is read from its screen."""
     zsh = shell("zsh")
     process, terminal = pty.fork()
     if process == 0:
-        os.chdir(here)
+        os.chdir(working_folder)
         os.execve(zsh, ["zsh", "-f", "-i"], environment(PS1="ready> "))
     try:
         setup = (

@@ -31,5 +31,5 @@ def test_what_is_not_there_is_refused(
 ) -> None:
     monkeypatch.delenv("CXRSHORT_DATASETS", raising=False)
     monkeypatch.chdir(tmp_path)
-    exit_code, said, _ = failure(cxrshort_here("doctor", *words))
-    assert (exit_code, said) == (code, message)
+    exit_code, text, _ = failure(cxrshort_here("doctor", *words))
+    assert (exit_code, text) == (code, message)

@@ -26,14 +26,14 @@ print("modules:", *sys.modules)
 def refused(cwd: Path, *arguments: str) -> tuple[int, str, set[str]]:
     """Return the exit code, what was said on stderr and the heavy modules that were loaded."""
     command = [sys.executable, "-c", CODE.format(arguments=arguments)]
-    done = subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, check=True)
-    code, _, modules = done.stdout.partition("modules:")
+    completed = subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, check=True)
+    code, _, modules = completed.stdout.partition("modules:")
     loaded = {name.partition(".")[0] for name in modules.split()} & HEAVY
-    return int(code.removeprefix("code:")), done.stderr, loaded
+    return int(code.removeprefix("code:")), completed.stderr, loaded
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (("evaluate", "x" * 290, "--dataset", "hospital"), 66, "error: '" + "x" * 290 + "' does not exist"),
         (("train", "--dataset", "hospitl", "--arch", "small-cnn"), 66, "hint: did you mean 'hospital'?"),
@@ -57,22 +57,22 @@ def refused(cwd: Path, *arguments: str) -> tuple[int, str, set[str]]:
     ],
 )  # fmt: skip
 def test_names_are_refused_before_heavy_imports(
-    tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
+    tmp_path: Path, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
     (tmp_path / "datasets" / "hospital").mkdir(parents=True)
     (tmp_path / "datasets" / "hospital" / "manifest.csv").touch()
-    found, stderr, heavy = refused(tmp_path, *arguments)
-    assert (found, heavy) == (code, set())
-    assert said in stderr
+    actual, stderr, heavy = refused(tmp_path, *arguments)
+    assert (actual, heavy) == (code, set())
+    assert message in stderr
 
 
 @pytest.mark.parametrize(
-    ("device", "quiet", "said"),
+    ("device", "quiet", "message"),
     [("auto", False, "note: busy\n"), ("cpu", True, ""), ("cuda:0", False, "")],
 )
 def test_busy_machine_is_noted_on_stderr(
-    device: str, quiet: bool, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    device: str, quiet: bool, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(early.contention, "prepare", lambda **words: "busy")
     early.spare_threads(device=device, precision="auto", threads=None, quiet=quiet)
-    assert capsys.readouterr().err == said
+    assert capsys.readouterr().err == message

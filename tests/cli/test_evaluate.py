@@ -18,31 +18,31 @@ MODEL = Description("classifier", "small-cnn", ("COVID-19", "Edema"), InputSpec(
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Change to a folder with the datasets ``tiny`` and ``small``, and an untrained model in ``run``."""
     monkeypatch.chdir(tmp_path)
     tiny_dataset(tmp_path / "tiny", size=16)
     tiny_dataset(tmp_path / "small", name="small", size=16, seed=1)
     (tmp_path / "run").mkdir()
-    checkpoint.save(factory.build(MODEL, seed=2), tmp_path / "run" / "model.safetensors", description=MODEL)
+    checkpoint.save_model(factory.build_model(MODEL, seed=2), tmp_path / "run" / "model.safetensors", description=MODEL)
     return tmp_path
 
 
-def test_fold_label_datasets_and_folder_are_those_of_the_options(here: Path) -> None:
+def test_fold_label_datasets_and_folder_are_those_of_the_options(working_folder: Path) -> None:
     words = ("--dataset", "tiny", "--dataset", "small", "--split", "val", "--label", "Edema", "--out", "results")
     result = cxrshort_here("evaluate", "run", *words, *CPU, "--json")
     assert result.exit_code == 0, result.stderr
     document = json.loads(result.stdout)
     assert document["schema"] == "cxrshort.evaluation/1" and document["folder"] == "results"
-    with (here / "results" / "predictions.csv").open() as stream:
+    with (working_folder / "results" / "predictions.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert {row["split"] for row in rows} == {"val"} and {row["dataset"] for row in rows} == {"tiny", "small"}
-    arguments = json.loads((here / "results" / "run.json").read_text())["arguments"]
+    arguments = json.loads((working_folder / "results" / "run.json").read_text())["arguments"]
     assert (arguments["split"], arguments["label"], arguments["device"]) == ("val", "Edema", "cpu")
 
 
 def test_other_processes_of_torchrun_say_nothing_of_what_the_first_one_refuses(
-    here: Path, monkeypatch: pytest.MonkeyPatch
+    working_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ("evaluate", "run", "--dataset", "nope")
     code, message, _ = failure(cxrshort_here(*words))
@@ -59,6 +59,6 @@ def test_other_processes_of_torchrun_say_nothing_of_what_the_first_one_refuses(
         (("--label", "Mass"), "'Mass' is not a known label of these models"),
     ],
 )
-def test_words_that_stand_for_nothing_are_refused(here: Path, words: tuple[str, ...], message: str) -> None:
-    code, said, _ = failure(cxrshort_here("evaluate", "run", "--dataset", "tiny", *words, *CPU, "--quiet"))
-    assert code == 2 and said.startswith(message)
+def test_words_that_stand_for_nothing_are_refused(working_folder: Path, words: tuple[str, ...], message: str) -> None:
+    code, text, _ = failure(cxrshort_here("evaluate", "run", "--dataset", "tiny", *words, *CPU, "--quiet"))
+    assert code == 2 and text.startswith(message)

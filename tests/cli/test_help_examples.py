@@ -37,7 +37,7 @@ EXAMPLES = {name: example(name) for name in GROUP.commands if example(name)}
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("CXRSHORT_DATA", "CXRSHORT_DATASETS", "CXRSHORT_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -64,7 +64,7 @@ def test_every_verb_that_is_built_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_example_in_help_runs(here: Path, name: str) -> None:
+def test_example_in_help_runs(working_folder: Path, name: str) -> None:
     program, verb, *words = shlex.split(EXAMPLES[name])
     assert (program, verb) == ("cxrshort", name)
     if verb != "build-dataset":
@@ -79,8 +79,8 @@ def test_example_in_help_runs(here: Path, name: str) -> None:
 def blocks() -> list[str]:
     """Return the ``sh`` and ``console`` blocks of README.md, prompts removed."""
     text = README.read_text(encoding="utf-8") if README.exists() else ""
-    found = re.findall(r"^```(sh|console)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
-    return [body if kind == "sh" else _typed(body) for kind, body in found]
+    actual = re.findall(r"^```(sh|console)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    return [body if kind == "sh" else _typed(body) for kind, body in actual]
 
 
 def _typed(session: str) -> str:
@@ -112,9 +112,11 @@ def smaller(line: str) -> str:
 def _usual_folder(words: list[str]) -> Path:
     """Return where a train command writes as it stands."""
     given = GROUP.commands["train"].make_context("train", list(words)).params
-    settings = {name: given[name] for name in recipes.load("standard").record() if name in given and name != "name"}
+    settings = {
+        name: given[name] for name in recipes.load_recipe("standard").record() if name in given and name != "name"
+    }
     settings["settings"] = ",".join(given["settings"] or []) or None
-    recipe = recipes.load(given["recipe"], overrides=settings)
+    recipe = recipes.load_recipe(given["recipe"], overrides=settings)
     numbers = {"replicate": given["replicate"], "seed": given["seed"]}
     return given["out"] or default_folder(given["dataset"], given["arch"], recipe, **numbers, name=given["name"])
 
@@ -125,17 +127,17 @@ def commands_of(block: str) -> list[str]:
     return [line for line in lines if line.strip() and not re.match(r"(make|pip|git|cd|python) ", line)]
 
 
-def test_commands_of_the_readme_run_one_after_the_other(here: Path, test_data: Path) -> None:
+def test_commands_of_the_readme_run_one_after_the_other(working_folder: Path, test_data: Path) -> None:
     script = [smaller(line) for block in blocks() for line in commands_of(block)]
     if not script:
         pytest.skip("README.md shows no command yet")
     assert sum(line.startswith("cxrshort ") for line in script) >= 3
-    program = here / "bin" / "cxrshort"
+    program = working_folder / "bin" / "cxrshort"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {shlex.join(COMMAND)} "$@"\n')
     program.chmod(0o755)
-    (here / "downloads").symlink_to(test_data)  # where the README has the downloads
-    setting = {**environment(), "HOME": str(here), "PATH": f"{program.parent}:{environment()['PATH']}"}
+    (working_folder / "downloads").symlink_to(test_data)  # where the README has the downloads
+    setting = {**environment(), "HOME": str(working_folder), "PATH": f"{program.parent}:{environment()['PATH']}"}
     whole = "\n".join(["set -e", *script])
     result = subprocess.run(["bash", "-c", whole], env=setting, capture_output=True, text=True, check=False)
     assert result.returncode == 0, f"{whole}\n{result.stderr}"

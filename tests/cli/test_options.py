@@ -13,7 +13,7 @@ def parameters() -> dict[str, dict[str, object]]:
     root = typer.main.get_command(app)
     commands = root.commands  # type: ignore[attr-defined]
     return {
-        name: {each.opts[0]: each for each in command.params if hasattr(each, "is_flag")}
+        name: {parameter.opts[0]: parameter for parameter in command.params if hasattr(parameter, "is_flag")}
         for name, command in commands.items()
     }
 
@@ -27,8 +27,8 @@ def test_option_of_one_name_says_the_same_in_every_command() -> None:
 
 
 def test_every_option_has_a_heading_a_phrase_and_a_placeholder_for_its_value() -> None:
-    for command, found in parameters().items():
-        for name, option in found.items():
+    for command, actual in parameters().items():
+        for name, option in actual.items():
             if name in ("--help", "--install-completion", "--show-completion"):
                 continue
             assert option.rich_help_panel, (command, name)  # type: ignore[attr-defined]

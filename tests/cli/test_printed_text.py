@@ -12,7 +12,7 @@ CPU = ("--device", "cpu", "--precision", "fp32", "--threads", 1, "--quiet")
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("CXRSHORT_DATA", "CXRSHORT_DATASETS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -27,7 +27,7 @@ def printed(*arguments: object) -> str:
     return "".join(line.rstrip() + "\n" for line in text.splitlines())
 
 
-def test_build_dataset_prints_repositories_and_the_accounting_sum(here: Path) -> None:
+def test_build_dataset_prints_repositories_and_the_accounting_sum(working_folder: Path) -> None:
     command = ("build-dataset", "--dataset", "phantom-I", "--images", 60, "--size", 32, "--jobs", 1)
     lines = printed(*command).splitlines()
     assert lines[0] == f"{'site-a, negative':>49}   {'site-b, positive':>16}   {'total':>11}"
@@ -42,14 +42,15 @@ def test_build_dataset_prints_repositories_and_the_accounting_sum(here: Path) ->
     assert not [line for line in lines if "not labelled" in line]
     worst = [line for line in lines if line.endswith("worst-case confounded")]
     assert [line.split()[1] for line in worst] == ["repository"]
-    assert lines[-5] == "candidates 60 = rows 60 + excluded 0"
-    assert re.fullmatch(r"5 splits by person; split_0: train \d+, test \d+, val \d+", lines[-4])
-    assert lines[-3:-1] == [
+    assert lines[-6] == "candidates 60 = rows 60 + excluded 0"
+    assert re.fullmatch(r"5 splits by person; split_0: train \d+, test \d+, val \d+", lines[-5])
+    assert lines[-4:-1] == [
         "rooms differ in: marker, border, shoulders, exposure, grain, view",
-        "P(style | class): 100.0% of a class has its style (50.0% is chance); confounding 1",
+        "P(style | class): 100.0% of a class has its style (50% is chance)",
+        "confounding 1 (0 is none)",
     ]
     assert lines[-1] == "written to datasets/phantom-I"
-    assert printed(*command, "--quiet", "--force").splitlines() == lines[-5:]
+    assert printed(*command, "--quiet", "--force").splitlines() == lines[-6:]
     verbose = printed(*command, "--verbose", "--force").splitlines()
     assert [line for line in verbose if "not labelled" in line]
     with Path("datasets/phantom-I/confounding.csv").open() as stream:
@@ -60,7 +61,7 @@ def test_build_dataset_prints_repositories_and_the_accounting_sum(here: Path) ->
     assert 12 < shown <= measured
 
 
-def test_cautions_of_confounding_stand_in_the_table(here: Path) -> None:
+def test_cautions_of_confounding_stand_in_the_table(working_folder: Path) -> None:
     lines = printed("build-dataset", "--dataset", "phantom-I", "--images", 100, "--size", 32, "--jobs", 1).splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("label "))
     assert lines[start].split("  ")[0] == "label" and "AUC" in lines[start]
@@ -68,7 +69,7 @@ def test_cautions_of_confounding_stand_in_the_table(here: Path) -> None:
     assert [line for line in rows if re.search(r" \(only \d+ persons\) *$", line)]
 
 
-def test_build_dataset_prints_why_images_were_left_out(test_data: Path, here: Path) -> None:
+def test_build_dataset_prints_why_images_were_left_out(test_data: Path, working_folder: Path) -> None:
     command = ("build-dataset", "--dataset", "github-covid", "--root", test_data, "--size", 16, "--jobs", 1)
     lines = printed(*command).splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("excluded because "))
@@ -84,8 +85,8 @@ def test_build_dataset_prints_why_images_were_left_out(test_data: Path, here: Pa
     assert excluded == sum(counts)
 
 
-def test_train_prints_what_chose_the_model(here: Path) -> None:
-    tiny_dataset(here / "tiny")
+def test_train_prints_what_chose_the_model(working_folder: Path) -> None:
+    tiny_dataset(working_folder / "tiny")
     text = printed("train", "--dataset", "tiny", "--arch", "small-cnn", "--epochs", 2, "--out", "run", *CPU)
     assert re.sub(r"epoch [12] of", "epoch # of", text) == (
         "small-cnn with 2 labels, trained on 24 images\n"
@@ -94,14 +95,14 @@ def test_train_prints_what_chose_the_model(here: Path) -> None:
     )
 
 
-def test_train_writes_below_runs_where_no_folder_is_named(here: Path) -> None:
-    tiny_dataset(here / "tiny")
+def test_train_writes_below_runs_where_no_folder_is_named(working_folder: Path) -> None:
+    tiny_dataset(working_folder / "tiny")
     text = printed("train", "--dataset", "tiny", "--arch", "small-cnn", "--epochs", 1, *CPU)
     assert text.splitlines()[-1] == "written to runs/tiny/small-cnn/erm+epochs-1/replicate-0/model.safetensors"
 
 
-def test_train_dry_run_prints_its_forecast(here: Path) -> None:
-    tiny_dataset(here / "tiny")
+def test_train_dry_run_prints_its_forecast(working_folder: Path) -> None:
+    tiny_dataset(working_folder / "tiny")
     text = printed("train", "--dataset", "tiny", "--arch", "small-cnn", "--dry-run", *CPU)
     facts = dict(re.split(r" {2,}", line, maxsplit=1) for line in text.splitlines() if "  " in line)
     assert list(facts) == [
@@ -118,8 +119,8 @@ def test_train_dry_run_prints_its_forecast(here: Path) -> None:
     assert not Path("runs").exists()
 
 
-def test_dry_run_says_that_an_occupied_folder_would_be_refused(here: Path) -> None:
-    tiny_dataset(here / "tiny")
+def test_dry_run_says_that_an_occupied_folder_would_be_refused(working_folder: Path) -> None:
+    tiny_dataset(working_folder / "tiny")
     command = ("train", "--dataset", "tiny", "--arch", "small-cnn", "--epochs", 1, "--out", "run", *CPU)
     printed(*command)
     refused = "as it stands, the run would be refused: 'run' exists already"
@@ -132,9 +133,9 @@ def test_dry_run_says_that_an_occupied_folder_would_be_refused(here: Path) -> No
     assert "would write    run (complete already; --resume would" in printed(*command, "--dry-run", "--resume")
 
 
-def test_evaluate_dry_run_prints_what_it_would_take(here: Path) -> None:
-    tiny_dataset(here / "tiny")
-    tiny_dataset(here / "other", name="other", seed=1)
+def test_evaluate_dry_run_prints_what_it_would_take(working_folder: Path) -> None:
+    tiny_dataset(working_folder / "tiny")
+    tiny_dataset(working_folder / "other", name="other", seed=1)
     printed("train", "--dataset", "tiny", "--arch", "small-cnn", "--epochs", 1, "--out", "run", *CPU)
     lines = printed("evaluate", "run", "--dataset", "tiny", "--dataset", "other", "--dry-run", *CPU).splitlines()
     assert lines[:6] == [
@@ -149,20 +150,20 @@ def test_evaluate_dry_run_prints_what_it_would_take(here: Path) -> None:
     assert not Path("results").exists()
 
 
-def test_build_dry_run_prints_what_it_would_take(test_data: Path, here: Path) -> None:
+def test_build_dry_run_prints_what_it_would_take(test_data: Path, working_folder: Path) -> None:
     command = ("build-dataset", "--dataset", "I", "--root", test_data, "--size", 16, "--jobs", 2, "--dry-run")
     lines = printed(*command, "--quiet").splitlines()
     assert lines[0].startswith("would read ") and lines[2].split() == ["would", "write", "datasets/I"]
     total = next(line for line in lines if line.startswith("candidates "))
-    candidates, rows, excluded = (int(each.replace(",", "")) for each in re.findall(r"[\d,]+", total))
+    candidates, rows, excluded = (int(match.replace(",", "")) for match in re.findall(r"[\d,]+", total))
     assert candidates == rows + excluded
     # MiB for a process that did nothing else; this one may have trained networks before.
     assert re.search(r"^memory +(\d+ MiB|\d+\.\d GiB) for each of 2 workers$", "\n".join(lines), flags=re.MULTILINE)
 
 
-def test_evaluate_prints_aucs_with_intervals_and_the_gap(here: Path) -> None:
-    tiny_dataset(here / "tiny", signal=10)
-    tiny_dataset(here / "other", name="other", seed=1, signal=10)
+def test_evaluate_prints_aucs_with_intervals_and_the_gap(working_folder: Path) -> None:
+    tiny_dataset(working_folder / "tiny", signal=10)
+    tiny_dataset(working_folder / "other", name="other", seed=1, signal=10)
     for replicate in (0, 1):
         printed("train", "--dataset", "tiny", "--arch", "small-cnn", "--epochs", 1,
                 "--replicate", replicate, "--out", f"run-{replicate}", *CPU)  # fmt: skip
@@ -180,16 +181,16 @@ def test_evaluate_prints_aucs_with_intervals_and_the_gap(here: Path) -> None:
     assert lines[9:] == ["", "written to results"]
 
 
-def test_labels_without_auc_are_a_note_on_stderr(here: Path) -> None:
-    tiny_dataset(here / "tiny", signal=10)
-    manifest = here / "tiny" / "manifest.csv"
+def test_labels_without_auc_are_a_note_on_stderr(working_folder: Path) -> None:
+    tiny_dataset(working_folder / "tiny", signal=10)
+    manifest = working_folder / "tiny" / "manifest.csv"
     printed("train", "--dataset", "tiny", "--arch", "small-cnn", "--epochs", 1, "--out", "run", *CPU)
     lines = [line.split(",") for line in manifest.read_text().splitlines()]
     column = lines[0].index("Edema")
     for line in lines[1:]:
         line[column] = "0" if "test" in line else line[column]
     manifest.write_text("".join(",".join(line) + "\n" for line in lines))
-    loud = [each for each in CPU if each != "--quiet"]
+    loud = [word for word in CPU if word != "--quiet"]
     result = cxrshort_here("evaluate", "run", "--dataset", "tiny", "--out", "results", *loud)
     gap = "note: no generalization gap: tiny/small-cnn/erm, epochs=1 was tested on its own dataset alone; "
     gap += "--dataset NAME of another hospital gives the outside\n"
@@ -197,10 +198,10 @@ def test_labels_without_auc_are_a_note_on_stderr(here: Path) -> None:
     assert result.stderr == "scored 12 images of tiny with run\n" + gap + note
 
 
-def test_verbose_evaluation_and_training_print_every_label_and_epoch(here: Path) -> None:
-    tiny_dataset(here / "tiny", signal=10)
-    tiny_dataset(here / "other", name="other", seed=1, signal=10)
-    loud = [each for each in CPU if each != "--quiet"]
+def test_verbose_evaluation_and_training_print_every_label_and_epoch(working_folder: Path) -> None:
+    tiny_dataset(working_folder / "tiny", signal=10)
+    tiny_dataset(working_folder / "other", name="other", seed=1, signal=10)
+    loud = [word for word in CPU if word != "--quiet"]
     train = ("train", "--dataset", "tiny", "--arch", "small-cnn", "--epochs", 2, "--out", "run", *loud)
     lines = printed(*train, "--verbose").splitlines()
     assert lines[0].split("  ")[0] == "epoch"
@@ -213,7 +214,7 @@ def test_verbose_evaluation_and_training_print_every_label_and_epoch(here: Path)
     assert titles == ["COVID-19, AUC with 95 % interval", "Edema, AUC with 95 % interval"]
 
 
-def test_verbose_build_prints_the_detail_of_every_exclusion(test_data: Path, here: Path) -> None:
+def test_verbose_build_prints_the_detail_of_every_exclusion(test_data: Path, working_folder: Path) -> None:
     command = ("build-dataset", "--dataset", "github-covid", "--root", test_data, "--size", 16, "--jobs", 1)
     lines = printed(*command, "--verbose").splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("excluded because "))

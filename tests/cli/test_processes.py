@@ -32,5 +32,7 @@ def test_only_the_first_process_of_torchrun_says_what_is_wrong(tmp_path: Path) -
     command = [sys.executable, "-m", "cxrshort", "train", "--dataset", "nope", "--arch", "small-cnn"]
     for rank, lines in (("0", 2), ("1", 0)):
         variables = {**environment(), "RANK": rank, "WORLD_SIZE": "2"}
-        done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True)
-        assert (done.returncode, len(done.stderr.splitlines())) == (66, lines), os.linesep.join([done.stderr])
+        completed = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True)
+        assert (completed.returncode, len(completed.stderr.splitlines())) == (66, lines), os.linesep.join(
+            [completed.stderr]
+        )

@@ -27,8 +27,8 @@ def shell(line: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.parametrize("redirection", ["2>&1 >/dev/null | true", "2>&-", "2>/dev/full", ">&- 2>&-"])
 def test_progress_that_nobody_reads_does_not_end_the_work(tmp_path: Path, redirection: str) -> None:
     tiny_dataset(tmp_path / "tiny")
-    done = shell(f"cxrshort {' '.join(TRAIN)} {redirection}", tmp_path)
-    assert done.returncode == (73 if ">&- " in redirection else 0), done.stderr
+    completed = shell(f"cxrshort {' '.join(TRAIN)} {redirection}", tmp_path)
+    assert completed.returncode == (73 if ">&- " in redirection else 0), completed.stderr
     assert (tmp_path / "run" / "model.safetensors").is_file()
     assert json.loads((tmp_path / "run" / "run.json").read_text())["state"] == "done"
 
@@ -37,9 +37,9 @@ def test_progress_that_nobody_reads_does_not_end_the_work(tmp_path: Path, redire
     ("redirection", "reason"), [(">/dev/full", "no space left on device"), (">&-", "bad file descriptor")]
 )
 def test_result_that_cannot_be_written_exits_with_73(tmp_path: Path, redirection: str, reason: str) -> None:
-    done = shell(f"cxrshort paths {redirection}", tmp_path)
-    assert done.returncode == 73
-    assert done.stderr.splitlines()[0] == f"error: standard output cannot be written: {reason}"
+    completed = shell(f"cxrshort paths {redirection}", tmp_path)
+    assert completed.returncode == 73
+    assert completed.stderr.splitlines()[0] == f"error: standard output cannot be written: {reason}"
 
 
 @pytest.mark.parametrize(
@@ -49,17 +49,17 @@ def test_result_that_cannot_be_written_exits_with_73(tmp_path: Path, redirection
 def test_what_is_printed_outside_a_command_says_so_too(
     tmp_path: Path, arguments: str, code: int, redirection: str
 ) -> None:
-    done = shell(f"cxrshort {arguments} {redirection}", tmp_path)
-    assert done.returncode == code
-    assert "error: standard output cannot be written: " in done.stderr and "Traceback" not in done.stderr
+    completed = shell(f"cxrshort {arguments} {redirection}", tmp_path)
+    assert completed.returncode == code
+    assert "error: standard output cannot be written: " in completed.stderr and "Traceback" not in completed.stderr
 
 
 def test_pipe_that_closes_early_is_no_error(tmp_path: Path) -> None:
-    done = shell("cxrshort train --set help | head -n 1", tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "training\n", "")
+    completed = shell("cxrshort train --set help | head -n 1", tmp_path)
+    assert (completed.returncode, completed.stdout, completed.stderr) == (0, "training\n", "")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda each: each.name)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda signal_: signal_.name)
 def test_signal_in_a_build_is_told_and_resumable(tmp_path: Path, number: signal.Signals) -> None:
     build = ("build-dataset", "--dataset", "phantom-I", "--images", 3000, "--size", 64, "--jobs", 1, "--out", "out")
     with start(*build, cwd=tmp_path) as process:

@@ -22,6 +22,11 @@ def test_shortened_cuts_endless_words_alone():
     assert cut.startswith("'aaa") and cut.endswith("bbb' does not exist") and cut.count("...") == 1
 
 
+def test_notes_about_endless_names_can_be_read(capsys):
+    notes([f"no gap for {'x' * 5000}"])
+    assert len(capsys.readouterr().err) == len("note: no gap for \n") + 300
+
+
 def test_lines_notes_and_tables_hold_no_control_character(capsys):
     line(HOSTILE)
     notes([HOSTILE])

@@ -35,11 +35,11 @@ def test_bar_has_no_colour_where_none_is_wanted(tmp_path: Path) -> None:
 
 def test_bar_vanishes_where_stderr_is_no_terminal(tmp_path: Path) -> None:
     tiny_dataset(tmp_path / "tiny")
-    done = run(*TRAIN, "--epochs", 2, cwd=tmp_path)
-    assert done.returncode == 0
-    assert "\x1b" not in done.stderr + done.stdout
+    completed = run(*TRAIN, "--epochs", 2, cwd=tmp_path)
+    assert completed.returncode == 0
+    assert "\x1b" not in completed.stderr + completed.stdout
     lines = [r"epoch [12]: loss \d\.\d{4}, validation AUC \d\.\d{3}, \d+ s"] * 2
-    assert re.fullmatch("\n".join([*lines, ""]), done.stderr)
+    assert re.fullmatch("\n".join([*lines, ""]), completed.stderr)
 
 
 @pytest.mark.parametrize("columns", [80, 120])

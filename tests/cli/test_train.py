@@ -41,10 +41,10 @@ def test_options_and_settings_stand_in_the_model_file(tiny: str, tmp_path: Path)
     numbers = ("--seed", 5, "--replicate", 1)
     result = cxrshort_here("train", "--dataset", tiny, "--arch", "small-cnn", *words, *numbers, "--out", "run", *CPU)
     assert result.exit_code == 0, result.stderr
-    description = checkpoint.describe(tmp_path / "run" / "model.safetensors")
+    description = checkpoint.read_description(tmp_path / "run" / "model.safetensors")
     expected = {name: value for name, value in OPTIONS.values()} | {"momentum": 0.5}
     assert {name: description.recipe[name] for name in expected} == expected
-    assert not [name for name, value in expected.items() if value == getattr(recipes.load("standard"), name)]
+    assert not [name for name, value in expected.items() if value == getattr(recipes.load_recipe("standard"), name)]
     assert (description.seed, description.replicate, description.labels) == (5, 1, ("Edema", "COVID-19"))
 
 
@@ -61,13 +61,13 @@ def test_each_option_reaches_the_model_and_is_recorded(tiny: str, tmp_path: Path
     models = {}
     for name, words in options.items():
         # Labels of unequal number, so that their weights are not 1.
-        done = cxrshort_here(*common, "--labels", "Edema", "--batch-size", "12", *words, "--select-label", "Edema",
+        completed = cxrshort_here(*common, "--labels", "Edema", "--batch-size", "12", *words, "--select-label", "Edema",
                              "--out", tmp_path / name, "--quiet")  # fmt: skip
-        assert done.exit_code == 0, done.stderr
+        assert completed.exit_code == 0, completed.stderr
         models[name] = (tmp_path / name / "model.safetensors").read_bytes()
         if name != "plain":
             arguments = json.loads((tmp_path / name / "run.json").read_text())["arguments"]
-            assert arguments[name] != getattr(recipes.load("standard"), name)
+            assert arguments[name] != getattr(recipes.load_recipe("standard"), name)
     assert len(set(models.values())) == len(options)
     names = {tuple(load_file(tmp_path / name / "model.safetensors")) for name in options}
     assert len(names) == 1

@@ -10,7 +10,7 @@ from cxrshort.errors import MissingInputError, UsageError
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Change to a folder in which the dataset ``hospital`` seems to be built."""
     (tmp_path / "datasets" / "hospital").mkdir(parents=True)
     (tmp_path / "datasets" / "hospital" / "manifest.csv").touch()
@@ -23,14 +23,14 @@ def settle(*settings: str, arch: str = "small-cnn", dataset: str = "hospital", *
     return checked(values, settings, dataset=dataset, arch=arch, recipe="standard")
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("working_folder")
 def test_settings_of_the_recipe_and_of_the_method_find_their_places() -> None:
     overrides = settle("momentum=0.5", "weight=10", method="rrr", epochs=4)
     given = {name: value for name, value in overrides.items() if value is not None}
     assert given == {"method": "rrr", "epochs": 4, "momentum": 0.5, "settings": "weight=10"}
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("working_folder")
 @pytest.mark.parametrize(
     ("settings", "options", "message"),
     [
@@ -46,7 +46,7 @@ def test_values_that_cannot_be_are_refused(settings, options, message) -> None:
     assert caught.value.message.startswith(message)
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("working_folder")
 def test_dataset_that_is_not_built_is_refused_after_the_words() -> None:
     with pytest.raises(MissingInputError, match="'nope' is not built yet"):
         settle(dataset="nope")

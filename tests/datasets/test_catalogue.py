@@ -8,7 +8,7 @@ from cxrshort.datasets import SOURCES
 from cxrshort.datasets.catalogue import COHORTS, sections
 from cxrshort.datasets.repositories.reading import VIEW_REASONS, ReadOptions
 
-PARTS = [pytest.param(part, id=f"{name}-{part.source}") for name, each in COHORTS.items() for part in each.parts]
+PARTS = [pytest.param(part, id=f"{name}-{part.source}") for name, cohort in COHORTS.items() for part in cohort.parts]
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -54,18 +54,18 @@ def test_every_cohort_is_made_of_known_repositories():
 
 
 def test_gather_counts_every_candidate_of_every_repository(tmp_path):
-    known = [chestx_ray14(tmp_path), github_covid(tmp_path)]
-    found = cohorts.gather("I", root=tmp_path, options=OPTIONS)
-    assert found.rows["image_id"].tolist() == [image for each in known for image in each.rows]
-    assert found.rows.index.tolist() == list(range(len(found.rows)))
-    expected = pd.concat([pd.Series(each.reasons) for each in known]).groupby(level=0).sum()
-    assert found.excluded["reason"].value_counts().to_dict() == expected.to_dict()
-    assert tuple(found.excluded.columns) == EXCLUDED_COLUMNS
-    assert list(found.fractions) == ["chestx-ray14", "github-covid"]
-    assert found.test_patients == {"chestx-ray14:00000013"}
-    assert found.root == tmp_path.resolve()
-    assert {note.partition(": ")[0] for note in found.notes} == {"chestx-ray14", "github-covid"}
-    assert cohorts.label_columns(found.rows) == list(LABELS)
+    counted = [chestx_ray14(tmp_path), github_covid(tmp_path)]
+    actual = cohorts.gather("I", root=tmp_path, options=OPTIONS)
+    assert actual.rows["image_id"].tolist() == [image for entry in counted for image in entry.rows]
+    assert actual.rows.index.tolist() == list(range(len(actual.rows)))
+    expected = pd.concat([pd.Series(entry.reasons) for entry in counted]).groupby(level=0).sum()
+    assert actual.excluded["reason"].value_counts().to_dict() == expected.to_dict()
+    assert tuple(actual.excluded.columns) == EXCLUDED_COLUMNS
+    assert list(actual.fractions) == ["chestx-ray14", "github-covid"]
+    assert actual.test_patients == {"chestx-ray14:00000013"}
+    assert actual.root == tmp_path.resolve()
+    assert {note.partition(": ")[0] for note in actual.notes} == {"chestx-ray14", "github-covid"}
+    assert cohorts.builtin_labels(actual.rows) == list(LABELS)
 
 
 def test_gather_refuses_a_root_that_is_not_there(tmp_path):
@@ -92,20 +92,20 @@ def test_gather_counts_the_reasons_when_nothing_remains(tmp_path):
 
 def test_without_moves_rows_to_the_excluded(tmp_path):
     github_covid(tmp_path)
-    found = cohorts.gather("github-covid", root=tmp_path, options=OPTIONS)
+    actual = cohorts.gather("github-covid", root=tmp_path, options=OPTIONS)
     refused = pd.DataFrame({"reason": ["not an image"], "detail": ["zero bytes"]}, index=[1])
-    left = cohorts.without(found, refused)
+    left = cohorts.exclude(actual, refused)
     assert left.rows["image_id"].tolist() == ["github-covid/a.jpeg"]
     assert left.excluded.iloc[-1].to_dict() == {
-        "path": found.rows["path"][1],
+        "path": actual.rows["path"][1],
         "patient_id": "github-covid:3",
         "reason": "not an image",
         "detail": "zero bytes",
     }
-    assert len(left.rows) + len(left.excluded) == len(found.rows) + len(found.excluded)
-    unchanged = cohorts.without(found, refused.iloc[:0])
-    pd.testing.assert_frame_equal(unchanged.rows, found.rows)
-    pd.testing.assert_frame_equal(unchanged.excluded, found.excluded)
+    assert len(left.rows) + len(left.excluded) == len(actual.rows) + len(actual.excluded)
+    unchanged = cohorts.exclude(actual, refused.iloc[:0])
+    pd.testing.assert_frame_equal(unchanged.rows, actual.rows)
+    pd.testing.assert_frame_equal(unchanged.excluded, actual.excluded)
 
 
 def test_second_reading_of_two_collections_opens_nothing(tmp_path, monkeypatch):
@@ -115,7 +115,7 @@ def test_second_reading_of_two_collections_opens_nothing(tmp_path, monkeypatch):
     bimcv_negative(tmp_path)
     opened = []
     monkeypatch.setattr(
-        headers, "_read_all", lambda paths, read, jobs: opened.append(len(paths)) or [read(each) for each in paths]
+        headers, "_read_all", lambda paths, read, jobs: opened.append(len(paths)) or [read(path) for path in paths]
     )
     options = replace(OPTIONS, header_cache=tmp_path / "headers")
     for _ in range(2):
@@ -137,16 +137,16 @@ def test_tea_takes_one_normal_film_of_each_patient_and_says_what_was_not_sampled
     )
     reading = Reading(rows, pd.DataFrame(columns=list(EXCLUDED_COLUMNS)))
     repository = replace(CHEXPERT, read=lambda folder, root, options: reading, folders=())
-    monkeypatch.setattr(cohorts.registry, "load", lambda table, name, kind: repository)
+    monkeypatch.setattr(cohorts.registry, "load_entry", lambda table, name, kind: repository)
     parts = [part for part in cohorts.COHORTS["tea-xray"].parts if part.source == "chexpert"]
     small = [replace(part, sample=2) for part in parts]
     monkeypatch.setitem(cohorts.COHORTS, "tea-xray", replace(cohorts.COHORTS["tea-xray"], parts=tuple(small)))
-    found = cohorts.gather("tea-xray", root=tmp_path, options=OPTIONS)
-    normal = found.rows[found.rows["Normal"] == 1]
+    actual = cohorts.gather("tea-xray", root=tmp_path, options=OPTIONS)
+    normal = actual.rows[actual.rows["Normal"] == 1]
     assert len(normal) == normal["patient_id"].nunique() == 2
-    assert len(found.rows) == 4 and len(found.excluded) == 4
-    assert set(found.excluded["reason"]) == {"not sampled"}
-    assert "chexpert Normal: the paper counts 4,644 images of 4,644 patients, here are 2 of 2" in found.notes
+    assert len(actual.rows) == 4 and len(actual.excluded) == 4
+    assert set(actual.excluded["reason"]) == {"not sampled"}
+    assert "chexpert Normal: the paper counts 4,644 images of 4,644 patients, here are 2 of 2" in actual.notes
 
 
 def test_roentmod_takes_the_projections_that_its_paper_says():
@@ -160,8 +160,8 @@ def test_correction_that_another_repository_has_is_no_false_alarm(tmp_path):
     chestx_ray14(tmp_path)
     github_covid(tmp_path)
     write(tmp_path / "more.csv", "path_or_name,action,reason\n00000001_000.png,flip,x\nnowhere.png,drop,x\n")
-    found = cohorts.gather("I", root=tmp_path, options=replace(OPTIONS, corrections=tmp_path / "more.csv"))
-    assert [note for note in found.notes if "corrections" in note] == ["1 corrections match no image: nowhere.png"]
+    actual = cohorts.gather("I", root=tmp_path, options=replace(OPTIONS, corrections=tmp_path / "more.csv"))
+    assert [note for note in actual.notes if "corrections" in note] == ["1 corrections match no image: nowhere.png"]
 
 
 def test_official_test_list_is_the_whole_test_fold(tmp_path):
@@ -169,6 +169,6 @@ def test_official_test_list_is_the_whole_test_fold(tmp_path):
     github_covid(tmp_path)
     fractions = cohorts.gather("I", root=tmp_path, options=OPTIONS).fractions
     assert fractions == {"chestx-ray14": (0.0, 0.05), "github-covid": (0.10, 0.10)}
-    for each in (tmp_path / "ChestX-ray14").rglob("*test_list*"):
-        each.unlink()
+    for path in (tmp_path / "ChestX-ray14").rglob("*test_list*"):
+        path.unlink()
     assert cohorts.gather("chestx-ray14", root=tmp_path, options=OPTIONS).fractions["chestx-ray14"] == (0.05, 0.05)

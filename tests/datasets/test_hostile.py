@@ -16,8 +16,8 @@ from cxrshort.datasets.repositories.parsing.projections import read_description
 from cxrshort.datasets.repositories.parsing.report_findings import label_findings, split_findings
 from cxrshort.datasets.repositories.reading import Reading, ReadOptions
 from cxrshort.errors import CxrshortError, DataError
-from cxrshort.manifest import check
-from cxrshort.registry import load
+from cxrshort.manifest import check_manifest
+from cxrshort.registry import load_entry
 from cxrshort.tables import read_table
 
 from .lookalikes import BUILDERS
@@ -42,12 +42,12 @@ def check_reading(reading: Reading) -> None:
     assert not reading.rows["patient_id"].str.endswith(":").any()
     assert not any(leaves_folder(path) for path in reading.rows["path"])
     if len(reading.rows):
-        check(reading.rows.assign(person_id=reading.rows["patient_id"]))
+        check_manifest(reading.rows.assign(person_id=reading.rows["patient_id"]))
 
 
 @pytest.mark.parametrize("name", list(SOURCES))
 def test_broken_metadata_never_crashes_a_reader(name, tmp_path):
-    repository = load(SOURCES, name, kind="repository")
+    repository = load_entry(SOURCES, name, kind="repository")
     BUILDERS[name](tmp_path)
     files = sorted(path for path in tmp_path.rglob("*") if path.suffix in METADATA and path.stat().st_size)
     generator = random.Random(name)
@@ -64,7 +64,7 @@ def test_broken_metadata_never_crashes_a_reader(name, tmp_path):
 
 @pytest.mark.parametrize("name", list(SOURCES))
 def test_loops_of_links_end(name, tmp_path):
-    repository = load(SOURCES, name, kind="repository")
+    repository = load_entry(SOURCES, name, kind="repository")
     expected = BUILDERS[name](tmp_path)
     folder = find_repository(tmp_path, repository)
     (folder / "loop").symlink_to(folder)

@@ -57,7 +57,7 @@ def test_exclusions_are_counted_by_reason_and_with_verbose_by_detail(tmp_path: P
     assert (rows(whole), whole.shown) == ([["no view", "L", 2], ["no label", "", 1], ["no view", "R", 1]], ("verbose",))
 
 
-def test_confounding_shows_the_strongest_with_a_footnote_for_cautions() -> None:
+def test_confounding_shows_the_strongest_with_cautions_cut_short() -> None:
     measured = {
         "column": "view",
         "value": "",
@@ -65,7 +65,7 @@ def test_confounding_shows_the_strongest_with_a_footnote_for_cautions() -> None:
         "low": 0.8,
         "high": 0.95,
         "images": 40,
-        "verdict": "confounded (only 3 persons)",
+        "verdict": "confounded (only 3 persons in the smaller class for an AUC of 0.90)",
         "reason": "",
     }
     counted = {"characteristic": "images", "item": "", "repository": TOTAL, "class": "", "count": 40, "of": None}
@@ -74,8 +74,7 @@ def test_confounding_shows_the_strongest_with_a_footnote_for_cautions() -> None:
     shown = [block for block in result.tables if isinstance(block, Table)]
     worst, whole = (table for table in shown if table.columns[0].heading == "label")
     assert (worst.shown, whole.shown, len(whole.rows)) == (("usual",), ("verbose",), 14)
-    assert len(worst.rows) == 12 and {row["3"] for row in worst.rows} == {"confounded *"}
-    assert "* on few persons of one class; confounding.csv has their number" in texts(result)
+    assert len(worst.rows) == 12 and {row["3"] for row in worst.rows} == {"confounded (only 3 persons)"}
     assert "the worst 12 of 14; all are in confounding.csv, and --verbose prints them" in texts(result)
 
 

@@ -13,14 +13,14 @@ from cxrshort.datasets import SOURCES
 from cxrshort.datasets.repositories.parsing.layout import find_repository
 from cxrshort.datasets.repositories.reading import ROW_COLUMNS, Reading, ReadOptions, Repository
 from cxrshort.errors import MissingInputError
-from cxrshort.registry import load
+from cxrshort.registry import load_entry
 
 from .lookalikes import BUILDERS, LookAlike
 
 
 @pytest.fixture(params=list(SOURCES))
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Repository, Path, LookAlike]:
-    repository = load(SOURCES, request.param, kind="repository")
+    repository = load_entry(SOURCES, request.param, kind="repository")
     return repository, tmp_path, BUILDERS[request.param](tmp_path)
 
 

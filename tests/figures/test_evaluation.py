@@ -30,18 +30,18 @@ def predictions(targets, *, replicate=0, dataset="I"):
 @pytest.fixture
 def drawn(monkeypatch):
     """Return what would be drawn, by figure."""
-    found = {}
+    actual = {}
 
     def keep(name):
         def draw(items, path, *, label):
-            found[name] = items
+            actual[name] = items
             return path
 
         return draw
 
     monkeypatch.setattr(evaluation, "roc_panels", keep("roc"))
     monkeypatch.setattr(evaluation, "gap_plot", keep("gap"))
-    return found
+    return actual
 
 
 def test_every_replicate_has_a_curve_and_a_point_with_its_auc(drawn, tmp_path):

@@ -46,7 +46,7 @@ def test_draw_gives_each_repository_its_own_images(data, tmp_path, monkeypatch):
 
     monkeypatch.setattr(plots, "average_images", averages)
     monkeypatch.setattr(plots, "contact_sheet", sheet)
-    gallery.draw(manifest, pixels, where=lambda name: tmp_path / name)
+    gallery.draw_gallery(manifest, pixels, path_of=lambda name: tmp_path / name)
     assert drawn["counts"] == {"a": COUNT // 2, "b": COUNT // 2}
     np.testing.assert_allclose(drawn["means"]["b"], images[::2].mean(axis=0) / 255)
     np.testing.assert_array_equal(drawn["shown"][[0, -1]], images[[0, -1]])

@@ -40,9 +40,9 @@ def size_and_mode(path):
 
 
 def has_colour(path, colour):
-    wanted = tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    expected = tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5))
     with Image.open(path) as image:
-        return bool((np.asarray(image.convert("RGB")) == wanted).all(axis=2).any())
+        return bool((np.asarray(image.convert("RGB")) == expected).all(axis=2).any())
 
 
 def draw_everything(folder: Path) -> list[Path]:
@@ -153,14 +153,14 @@ def test_training_curve_has_a_fixed_size(tmp_path, epochs):
 @pytest.mark.parametrize("scores", [(0.5, 0.75), (0.99, 1.0), (-0.2, 0.1)])
 def test_axis_of_training_scores_ends_at_one_and_names_the_measure(tmp_path, monkeypatch, scores):
     drawn = []
-    monkeypatch.setattr(plots, "save", lambda figure, path: drawn.append(figure) or path)
+    monkeypatch.setattr(plots, "save_figure", lambda figure, path: drawn.append(figure) or path)
     points = [EpochPoint(epoch, 0.5, 0.6, score, epoch == 2) for epoch, score in enumerate(scores, 1)]
     training_curve(points, tmp_path / "training.png", measure="Dice")
     _, score = drawn[0].axes
     low, high = score.get_ylim()
     assert high == 1 and low < min(scores)
     assert score.get_ylabel() == "validation Dice"
-    assert f"chosen: epoch 2, validation Dice {scores[1]:.3f}" in [each.get_text() for each in drawn[0].texts]
+    assert f"chosen: epoch 2, validation Dice {scores[1]:.3f}" in [text.get_text() for text in drawn[0].texts]
 
 
 def test_colours_of_gives_phantoms_the_papers_colours_and_never_one_twice():

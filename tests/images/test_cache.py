@@ -134,8 +134,8 @@ def test_open_array_refuses_what_is_no_file(tmp_path):
         open_array(tmp_path / "gone.npy", **HINTS)
     assert (caught.value.message, caught.value.hint) == (f"'{tmp_path / 'gone.npy'}' does not exist", "make it")
     os.mkfifo(tmp_path / "pipe.npy")
-    for path, what in ((tmp_path / "pipe.npy", "is not a file"), (tmp_path / ("x" * 300), "is not a cache")):
-        with pytest.raises(DataError, match=what):
+    for path, message in ((tmp_path / "pipe.npy", "is not a file"), (tmp_path / ("x" * 300), "is not a cache")):
+        with pytest.raises(DataError, match=message):
             open_array(path, **HINTS)
 
 

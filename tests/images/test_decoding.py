@@ -294,7 +294,7 @@ def test_decode_into_writes_the_given_rows_only(tmp_path, folder):
     images = open_cache(tmp_path / "images.npy")
     np.testing.assert_array_equal(images[4], decode(folder[3], size=16).pixels)
     assert not images[[0, 1, 2, 3, 5]].any()
-    assert [(each.row, each.reason, each.source_height, each.source_width) for each in results] == [
+    assert [(result.row, result.reason, result.source_height, result.source_width) for result in results] == [
         (4, "", 60, 53),
         (2, "zero bytes", 0, 0),
     ]
@@ -305,7 +305,7 @@ def test_decode_into_records_as_it_goes(tmp_path, folder):
     recorded = []
     results = decode_into(tmp_path / "images.npy", folder, rows=range(40), size=16, jobs=2, record=recorded.append)
     assert len(recorded) > 1
-    assert [each for part in recorded for each in part] == results
+    assert [result for part in recorded for result in part] == results
 
 
 def test_decode_into_carries_on_after_an_interruption(tmp_path, folder):
@@ -313,15 +313,15 @@ def test_decode_into_carries_on_after_an_interruption(tmp_path, folder):
     create_cache(whole, (40, 16, 16))
     decode_into(whole, folder, rows=range(40), size=16)
     create_cache(part, (40, 16, 16))
-    done = []
+    completed = []
 
     def stop(results):
-        done.extend(result.row for result in results)
+        completed.extend(result.row for result in results)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         decode_into(part, folder, rows=range(40), size=16, record=stop)
-    left = [row for row in range(40) if row not in done]
+    left = [row for row in range(40) if row not in completed]
     assert 0 < len(left) < 40
     decode_into(part, [folder[row] for row in left], rows=left, size=16)
     assert part.read_bytes() == whole.read_bytes()

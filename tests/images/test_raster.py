@@ -95,8 +95,8 @@ def test_functions_of_the_window_are_those_of_pydicom(tmp_path, width):
         film.BitsStored, film.PixelRepresentation, film.PhotometricInterpretation = 12, 0, "MONOCHROME2"
         with np.errstate(over="ignore"):
             expected = apply_windowing(STORED, film) / 4095 * 255
-        found = shown(tmp_path, sidecar=header(tmp_path, center=1000, width=width, function=function))
-        assert np.abs(found - expected).max() <= 0.5 + 1e-6
+        actual = shown(tmp_path, sidecar=header(tmp_path, center=1000, width=width, function=function))
+        assert np.abs(actual - expected).max() <= 0.5 + 1e-6
 
 
 def test_first_window_and_numbers_in_text_are_read(tmp_path):
@@ -223,8 +223,8 @@ def test_skip_windowing_leaves_the_pixels_as_they_are(tmp_path):
     ],
 )
 def test_unusable_header_is_refused(tmp_path, values, reason):
-    found = refusal(tmp_path, sidecar=header(tmp_path, **values))
-    assert found == reason if reason[1] else found[0] == reason[0]
+    actual = refusal(tmp_path, sidecar=header(tmp_path, **values))
+    assert actual == reason if reason[1] else actual[0] == reason[0]
 
 
 @pytest.mark.parametrize(
@@ -241,8 +241,8 @@ def test_unusable_header_is_refused(tmp_path, values, reason):
 def test_header_that_cannot_be_read_is_refused(tmp_path, body, detail):
     if body is not None:
         (tmp_path / "film.json").write_bytes(body)
-    reason, found = refusal(tmp_path, sidecar=tmp_path / "film.json")
-    assert reason == "unreadable header" and (found == detail or not detail)
+    reason, actual = refusal(tmp_path, sidecar=tmp_path / "film.json")
+    assert reason == "unreadable header" and (actual == detail or not detail)
 
 
 def test_header_with_a_byte_order_mark_and_plain_values_is_read(tmp_path):

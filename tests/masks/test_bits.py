@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cxrshort.masks.bits import select, to_fields
+from cxrshort.masks.bits import select_bits, to_fields
 
 FIELDS = np.array([[0, 1, 2, 3], [4, 8, 16, 255]], np.uint8)
 
@@ -11,7 +11,7 @@ FIELDS = np.array([[0, 1, 2, 3], [4, 8, 16, 255]], np.uint8)
 @pytest.mark.parametrize("bits", [1, 2, 3, 5, 16, 31])
 def test_select_is_where_any_of_the_bits_is_set(bits):
     expected = [[any(int(value) >> bit & 1 and bits >> bit & 1 for bit in range(8)) for value in row] for row in FIELDS]
-    np.testing.assert_array_equal(select(FIELDS, bits), expected)
+    np.testing.assert_array_equal(select_bits(FIELDS, bits), expected)
 
 
 @pytest.mark.parametrize("foreground", [True, 1, 127, 255])
@@ -20,4 +20,4 @@ def test_to_fields_answers_for_every_structure(foreground):
     fields = to_fields(masks)
     assert fields.dtype == np.uint8 and fields.tolist() == [0, 255, 0, 255]
     for bits in (1, 2, 3, 16):
-        np.testing.assert_array_equal(select(fields, bits), masks != 0)
+        np.testing.assert_array_equal(select_bits(fields, bits), masks != 0)

@@ -8,8 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from cxrshort import dataset as datasets
-from cxrshort.dataset import Dataset
+from cxrshort.dataset import MASKS, Dataset
 from cxrshort.errors import CxrshortError, DataError, MissingInputError
 from cxrshort.masks.file import MaskFile, Tally
 
@@ -43,9 +42,9 @@ def refusal(path: Path, *, rows: npt.ArrayLike = range(ROWS)) -> CxrshortError:
 def test_masks_are_taken_by_cache_row_with_every_bit_of_the_foreground(tmp_path: Path, foreground: np.generic) -> None:
     masks = left_half()
     masks[5] = ~masks[5]
-    found = opened(saved(tmp_path, masks * foreground), rows=[5, 0, 2])
-    assert (len(found), found.image_shape) == (3, (SIDE, SIDE))
-    taken = found.take([0, 2])
+    actual = opened(saved(tmp_path, masks * foreground), rows=[5, 0, 2])
+    assert (len(actual), actual.image_shape) == (3, (SIDE, SIDE))
+    taken = actual.take([0, 2])
     assert taken.dtype == np.uint8
     np.testing.assert_array_equal(taken, np.where(masks[[5, 2]], 255, 0))
 
@@ -60,7 +59,7 @@ def test_tally_counts_masks_that_say_nothing_among_the_images_of_the_fold(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("masks", "said"),
+    ("masks", "message"),
     [
         (left_half()[:5], "is 5 x 4 x 4, the dataset's cache is 6 x 4 x 4"),
         (left_half()[:, :3], "is 6 x 3 x 4, the dataset's cache is 6 x 4 x 4"),
@@ -73,12 +72,12 @@ def test_tally_counts_masks_that_say_nothing_among_the_images_of_the_fold(tmp_pa
     ],
 )
 def test_arrays_that_are_no_masks_of_the_dataset_are_refused(
-    tmp_path: Path, masks: npt.NDArray[np.generic], said: str
+    tmp_path: Path, masks: npt.NDArray[np.generic], message: str
 ) -> None:
     path = saved(tmp_path, masks)
     error = refusal(path)
     assert isinstance(error, DataError)
-    assert error.message.removeprefix(f"'{path}'").lstrip(": ") == said
+    assert error.message.removeprefix(f"'{path}'").lstrip(": ") == message
     assert error.hint == FORM
 
 
@@ -161,4 +160,4 @@ def test_mask_file_needs_cached_images(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         bare.with_mask_file(saved(tmp_path, left_half()))
     assert caught.value.message == "d: the manifest has no cached images"
-    assert datasets.MASKS == "masks.npy"
+    assert MASKS == "masks.npy"

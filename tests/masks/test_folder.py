@@ -68,7 +68,7 @@ def test_mask_is_resampled_without_new_values(tmp_path):
     expected = fit_image(Image.fromarray(levels.astype(np.uint8)), size=16, resample=Image.Resampling.NEAREST)
     values = {0: 0, 127: TEXT_BIT, 255: LUNGS}
     assert read(path, (50, 70), size=16).tolist() == [
-        [values[each] for each in row] for row in np.asarray(expected).tolist()
+        [values[value] for value in row] for row in np.asarray(expected).tolist()
     ]
 
 
@@ -109,7 +109,7 @@ def test_folder_gives_the_rows_that_have_a_mask(tmp_path, jobs):
     paths = {name: save(tmp_path / f"{name}.png", levels) for name in "ac"}
     paths["b"] = save(tmp_path / "b.png", levels[:, :3])
     masks, refused = read_folder(paths, rows(), size=3, jobs=jobs)
-    assert masks.known.tolist() == [True, False, True, False] and masks.image_shape == (3, 3)
+    assert masks.available.tolist() == [True, False, True, False] and masks.image_shape == (3, 3)
     for row, fit in ((0, "squash"), (2, "pad")):
         expected = read_mask(paths["a"], source_height=4, source_width=6, size=3, fit=fit)
         np.testing.assert_array_equal(masks.take([row])[0] > 0, expected == LUNGS)

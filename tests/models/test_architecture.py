@@ -14,10 +14,10 @@ from torchvision.models import DenseNet121_Weights, densenet121
 from cxrshort.errors import CxrshortError, DataError, MissingInputError, UsageError
 from cxrshort.models import ARCHITECTURES
 from cxrshort.models.architecture import Architecture, FullPrecisionLinear, initialise, load_backbone
-from cxrshort.registry import load
+from cxrshort.registry import load_entry
 
-SMALL: Architecture = load(ARCHITECTURES, "small-cnn", kind="architecture")
-DENSE: Architecture = load(ARCHITECTURES, "densenet121", kind="architecture")
+SMALL: Architecture = load_entry(ARCHITECTURES, "small-cnn", kind="architecture")
+DENSE: Architecture = load_entry(ARCHITECTURES, "densenet121", kind="architecture")
 
 
 @pytest.fixture

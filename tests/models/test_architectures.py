@@ -12,7 +12,7 @@ from cxrshort.models import ARCHITECTURES, checkpoint, factory
 from cxrshort.models.architecture import Architecture, initialise
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, default_spec
-from cxrshort.registry import load
+from cxrshort.registry import load_entry
 
 LARGE = {"alexnet", "vit_b_16", "covid-net-small", "covid-net-large", "multitask-unet"}
 """Over 50 million parameters: files of up to a gigabyte. What is theirs alone is tested beside the others, lightly."""
@@ -20,7 +20,7 @@ LARGE = {"alexnet", "vit_b_16", "covid-net-small", "covid-net-large", "multitask
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in ARCHITECTURES])
 def architecture(request: pytest.FixtureRequest) -> Architecture:
-    return load(ARCHITECTURES, request.param, kind="architecture")
+    return load_entry(ARCHITECTURES, request.param, kind="architecture")
 
 
 def describe(architecture: Architecture, labels: tuple[str, ...] = ("COVID-19", "Edema", "Mass")) -> Description:
@@ -41,12 +41,12 @@ def images(architecture: Architecture, channels: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", list(ARCHITECTURES))
 def test_architecture_is_listed_under_its_own_name(name: str) -> None:
-    assert load(ARCHITECTURES, name, kind="architecture").name == name
+    assert load_entry(ARCHITECTURES, name, kind="architecture").name == name
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_architecture_maps_images_to_logits(architecture: Architecture, channels: int) -> None:
-    model = factory.build(describe(architecture)).eval()
+    model = factory.build_model(describe(architecture)).eval()
     logits = model(images(architecture, channels))
     assert logits.shape == output_shape(architecture)
     assert logits.dtype == torch.float32
@@ -54,21 +54,21 @@ def test_architecture_maps_images_to_logits(architecture: Architecture, channels
 
 
 def test_grey_images_and_their_three_equal_channels_give_the_same_logits(architecture: Architecture) -> None:
-    model = factory.build(describe(architecture)).eval()
+    model = factory.build_model(describe(architecture)).eval()
     grey = images(architecture, 1)
     assert torch.equal(model(grey), model(grey.expand(-1, 3, -1, -1)))
 
 
 def test_images_of_another_size_are_taken(architecture: Architecture) -> None:
-    model = factory.build(describe(architecture)).eval()
+    model = factory.build_model(describe(architecture)).eval()
     assert model(torch.rand(2, 1, 50, 70)).shape == output_shape(architecture)
 
 
 def test_architecture_saves_and_loads_to_the_same_logits(architecture: Architecture, tmp_path: Path) -> None:
-    model = factory.build(describe(architecture), seed=3)
+    model = factory.build_model(describe(architecture), seed=3)
     model.train()(images(architecture, 1))  # moves the batch statistics off their start
-    checkpoint.save(model, tmp_path / "model.safetensors", description=describe(architecture))
-    loaded, description = factory.load(tmp_path / "model.safetensors")
+    checkpoint.save_model(model, tmp_path / "model.safetensors", description=describe(architecture))
+    loaded, description = factory.load_model(tmp_path / "model.safetensors")
     assert description.architecture == architecture.name
     assert not loaded.training
     expected = model.eval().to(memory_format=torch.channels_last)(images(architecture, 1))
@@ -88,7 +88,7 @@ def test_initialising_leaves_the_global_generator_alone(architecture: Architectu
 
 
 def test_gradients_reach_the_image(architecture: Architecture) -> None:
-    model = factory.build(describe(architecture)).eval()
+    model = factory.build_model(describe(architecture)).eval()
     batch = images(architecture, 1).requires_grad_()
     model(batch)[:, 0].sum().backward()
     assert batch.grad is not None
@@ -97,7 +97,7 @@ def test_gradients_reach_the_image(architecture: Architecture) -> None:
 
 
 def test_logits_stay_fp32_where_the_network_runs_in_bf16(architecture: Architecture) -> None:
-    model = factory.build(describe(architecture)).eval()
+    model = factory.build_model(describe(architecture)).eval()
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
         logits = model(images(architecture, 1))
     assert logits.dtype == torch.float32
@@ -105,11 +105,13 @@ def test_logits_stay_fp32_where_the_network_runs_in_bf16(architecture: Architect
 
 
 def test_weights_of_one_task_start_another_with_a_head_of_its_own(architecture: Architecture, tmp_path: Path) -> None:
-    checkpoint.save(
-        factory.build(describe(architecture), seed=1), tmp_path / "m.safetensors", description=describe(architecture)
+    checkpoint.save_model(
+        factory.build_model(describe(architecture), seed=1),
+        tmp_path / "m.safetensors",
+        description=describe(architecture),
     )
     network = initialise(architecture, 5, weights=str(tmp_path / "m.safetensors"), seed=2).state_dict()
-    source = factory.load(tmp_path / "m.safetensors")[0].network.state_dict()
+    source = factory.load_model(tmp_path / "m.safetensors")[0].network.state_dict()
     fresh = initialise(architecture, 5, weights="none", seed=2).state_dict()
     head, tail = architecture.head + ".", (architecture.tail or architecture.head) + "."
     new = {name for name in fresh if name.startswith(tail) and fresh[name].shape != source[name].shape}
@@ -121,12 +123,12 @@ def test_weights_of_one_task_start_another_with_a_head_of_its_own(architecture: 
     ("name", "expected"),
     [
         ("densenet121", 6_969_231),  # Huang et al. 2017 with 15 outputs: 7,978,856 - 1000 * 1025 + 15 * 1025
-        ("resnet18", sum(each.numel() for each in resnet18(num_classes=15).parameters())),
+        ("resnet18", sum(parameter.numel() for parameter in resnet18(num_classes=15).parameters())),
         ("small-cnn", 432 + 4608 + 18432 + 73728 + 2 * (16 + 32 + 64 + 128) + 129 * 15),  # 3x3 kernels, norms, head
     ],
 )
 def test_architecture_has_the_published_number_of_parameters(name: str, expected: int) -> None:
-    architecture = load(ARCHITECTURES, name, kind="architecture")
-    model = factory.build(describe(architecture, LABELS))
+    architecture = load_entry(ARCHITECTURES, name, kind="architecture")
+    model = factory.build_model(describe(architecture, LABELS))
     assert isinstance(model, Classifier)
-    assert sum(each.numel() for each in model.parameters()) == expected
+    assert sum(parameter.numel() for parameter in model.parameters()) == expected

@@ -34,7 +34,9 @@ DESCRIPTION = Description(
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    checkpoint.save(factory.build(DESCRIPTION, seed=1), tmp_path / "model.safetensors", description=DESCRIPTION)
+    checkpoint.save_model(
+        factory.build_model(DESCRIPTION, seed=1), tmp_path / "model.safetensors", description=DESCRIPTION
+    )
     return tmp_path / "model.safetensors"
 
 
@@ -49,12 +51,12 @@ def rewrite(path: Path, change: dict[str, Any] | str) -> Path:
 
 def refused(path: Path) -> CxrshortError:
     with pytest.raises(CxrshortError) as caught:
-        factory.load(path)
+        factory.load_model(path)
     return caught.value
 
 
 def test_header_comes_back_as_it_was_written(saved: Path) -> None:
-    read = checkpoint.describe(saved)
+    read = checkpoint.read_description(saved)
     assert read == DESCRIPTION
     (salt,) = DESCRIPTION.training_people
     assert list(read.training_people) == [salt]
@@ -69,13 +71,13 @@ def test_description_without_people_comes_back_too() -> None:
 
 def test_equal_models_give_equal_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        checkpoint.save(factory.build(DESCRIPTION, seed=1), tmp_path / name, description=DESCRIPTION)
-    checkpoint.save(factory.build(DESCRIPTION, seed=2), tmp_path / "c", description=DESCRIPTION)
+        checkpoint.save_model(factory.build_model(DESCRIPTION, seed=1), tmp_path / name, description=DESCRIPTION)
+    checkpoint.save_model(factory.build_model(DESCRIPTION, seed=2), tmp_path / "c", description=DESCRIPTION)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() != (tmp_path / "c").read_bytes()
 
 
 def test_saving_leaves_nothing_but_the_model(saved: Path) -> None:
-    assert [each.name for each in saved.parent.iterdir()] == ["model.safetensors"]
+    assert [path.name for path in saved.parent.iterdir()] == ["model.safetensors"]
 
 
 def test_file_that_is_not_safetensors_is_refused(tmp_path: Path) -> None:
@@ -118,14 +120,14 @@ def test_field_that_breaks_a_rule_is_named_with_its_value(saved: Path) -> None:
     error = refused(rewrite(saved, {"labels": 3}))
     assert isinstance(error, DataError)
     assert error.message == f"'{saved}': field 'labels' is '3', it must be a list of different names, one or more"
-    assert error.hint == "the file was changed after it was written: train the model again, or get it anew"
+    assert error.hint == "the file was changed after it was written: train the model again, or download it again"
 
 
 def test_model_of_the_first_format_is_read(saved: Path) -> None:
     """Its hashes are of SHA-256 without a salt, as one text."""
     digests = sorted(hashlib.sha256(f"cxrshort/{person}".encode()).digest()[:8][::-1] for person in PEOPLE)
-    text = base64.b64encode(b"".join(each[::-1] for each in digests)).decode()
-    _, description = factory.load(rewrite(saved, {"format": 1, "training_people": text}))
+    text = base64.b64encode(b"".join(digest[::-1] for digest in digests)).decode()
+    _, description = factory.load_model(rewrite(saved, {"format": 1, "training_people": text}))
     assert checkpoint.trained_on(description, ["nih/1", "nih/9", "covid/7"]) == 2
     assert Description.from_json(description.to_json()) == description
 
@@ -170,12 +172,17 @@ def test_trained_on_counts_distinct_shared_persons() -> None:
 
 
 def test_locate_takes_the_run_folder_or_the_file(saved: Path) -> None:
-    assert checkpoint.locate(saved) == checkpoint.locate(saved.parent) == checkpoint.locate(str(saved.parent)) == saved
+    assert (
+        checkpoint.locate_model(saved)
+        == checkpoint.locate_model(saved.parent)
+        == checkpoint.locate_model(str(saved.parent))
+        == saved
+    )
 
 
 def test_locate_refuses_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError) as caught:
-        checkpoint.locate(tmp_path)
+        checkpoint.locate_model(tmp_path)
     assert caught.value.message == f"'{tmp_path / 'model.safetensors'}' does not exist"
     assert caught.value.hint == "cxrshort train makes a model"
 
@@ -183,7 +190,7 @@ def test_locate_refuses_what_is_not_there(tmp_path: Path) -> None:
 def test_locate_refuses_an_interrupted_run(saved: Path) -> None:
     (saved.parent / "unfinished.json").write_text("{}")
     with pytest.raises(MissingInputError) as caught:
-        checkpoint.locate(saved.parent)
+        checkpoint.locate_model(saved.parent)
     assert caught.value.message == f"'{saved.parent}' is not complete"
     assert caught.value.hint == "cxrshort train with --resume continues it"
 
@@ -191,10 +198,10 @@ def test_locate_refuses_an_interrupted_run(saved: Path) -> None:
 def test_locate_takes_a_run_that_was_killed_after_its_very_last_file(saved: Path) -> None:
     for name in ("unfinished.json", "run.json"):
         (saved.parent / name).write_text("{}")
-    assert checkpoint.locate(saved.parent) == saved
+    assert checkpoint.locate_model(saved.parent) == saved
 
 
 def test_loaded_model_is_in_channels_last_memory(saved: Path) -> None:
-    model, _ = factory.load(saved)
+    model, _ = factory.load_model(saved)
     first = next(iter(model.parameters()))
     assert first.is_contiguous(memory_format=torch.channels_last)

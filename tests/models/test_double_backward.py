@@ -31,7 +31,7 @@ def test_gradient_of_a_gradient_agrees_with_differences(name):
     side = max(32, architecture.minimum_size)
     generator = torch.Generator().manual_seed(1)
     images = torch.randn(1, 3, side, side, generator=generator, dtype=torch.float64)
-    weight = next(each for each in network.modules() if isinstance(each, nn.Conv2d)).weight.requires_grad_()
+    weight = next(module for module in network.modules() if isinstance(module, nn.Conv2d)).weight.requires_grad_()
     (gradient,) = torch.autograd.grad(penalty(network, images), weight)
     direction = gradient / gradient.norm()
     start = weight.detach().clone()

@@ -10,7 +10,7 @@ from cxrshort.errors import DataError
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
-from cxrshort.models.ensemble import Ensemble, mean_log_odds, merge, quadratic_log_odds
+from cxrshort.models.ensemble import Ensemble, mean_log_odds, merge_members, quadratic_log_odds
 from cxrshort.models.people import hash_people
 
 MEMBER = Description(
@@ -25,7 +25,7 @@ def images(channels: int = 1, side: int = 16) -> Tensor:
 def trained(seed: int, **changes: object) -> tuple[Classifier, Description]:
     people = hash_people([f"nih/{seed}", "nih/shared"])
     description = replace(MEMBER, seed=seed, selection={"epoch": seed}, training_people=people)
-    return factory.build(description, seed=seed).eval(), replace(description, **changes)
+    return factory.build_model(description, seed=seed).eval(), replace(description, **changes)
 
 
 def log_odds(probability: np.ndarray) -> np.ndarray:
@@ -35,8 +35,8 @@ def log_odds(probability: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     ("combined", "mean"),
     [
-        (mean_log_odds, lambda each: each.mean(axis=0)),
-        (quadratic_log_odds, lambda each: np.sqrt((each**2).mean(axis=0))),
+        (mean_log_odds, lambda probabilities: probabilities.mean(axis=0)),
+        (quadratic_log_odds, lambda probabilities: np.sqrt((probabilities**2).mean(axis=0))),
     ],
     ids=["mean", "quadratic"],
 )
@@ -75,11 +75,11 @@ def test_ensemble_combines_what_its_members_say(combine, combined):
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("combine", ["mean", "quadratic"])
 def test_ensemble_keeps_the_contract_of_a_classifier(combine, channels, tmp_path: Path):
-    model, description = merge([trained(seed) for seed in range(20)], combine=combine)
+    model, description = merge_members([trained(seed) for seed in range(20)], combine=combine)
     logits = model(images(channels))
     assert logits.shape == (2, 2)
-    checkpoint.save(model, tmp_path / "model.safetensors", description=description)
-    loaded, read = factory.load(tmp_path / "model.safetensors")
+    checkpoint.save_model(model, tmp_path / "model.safetensors", description=description)
+    loaded, read = factory.load_model(tmp_path / "model.safetensors")
     assert (read.kind, read.members, read.combine) == ("ensemble", 20, combine)
     assert torch.equal(loaded(images(channels)), model.to(memory_format=torch.channels_last)(images(channels)))
     assert loaded(images(channels, side=40)).shape == (2, 2)
@@ -89,7 +89,7 @@ def test_ensemble_keeps_the_contract_of_a_classifier(combine, channels, tmp_path
 
 
 def test_ensemble_keeps_fp32_where_the_members_run_in_bf16():
-    model, _ = merge([trained(1), trained(2)])
+    model, _ = merge_members([trained(1), trained(2)])
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
         logits = model(images())
     assert logits.dtype == torch.float32
@@ -97,16 +97,16 @@ def test_ensemble_keeps_fp32_where_the_members_run_in_bf16():
 
 
 def test_merged_description_remembers_all_members():
-    _, description = merge([trained(1), trained(2, dataset="II")], combine="quadratic")
+    _, description = merge_members([trained(1), trained(2, dataset="II")], combine="quadratic")
     assert checkpoint.trained_on(description, ["nih/1", "nih/2", "nih/shared", "nih/3"]) == 3
     assert description.selection == {"members": [{"epoch": 1}, {"epoch": 2}]}
     assert description.dataset == ""
-    assert merge([trained(1), trained(2)])[1].dataset == "I"
+    assert merge_members([trained(1), trained(2)])[1].dataset == "I"
 
 
 def test_new_ensemble_starts_with_members_that_differ():
     description = replace(MEMBER, kind="ensemble", members=2)
-    first, second = factory.build(description, seed=0).network.members
+    first, second = factory.build_model(description, seed=0).network.members
     assert not torch.equal(first[0].weight, second[0].weight)
 
 
@@ -129,8 +129,8 @@ def test_new_ensemble_starts_with_members_that_differ():
             "give models that were trained alike",
         ),
         (
-            lambda: [merge([trained(1), trained(2)])] * 2,
-            "a model of kind 'ensemble' is no member of an ensemble",
+            lambda: [merge_members([trained(1), trained(2)])] * 2,
+            "a model of kind 'ensemble' cannot be a member of an ensemble",
             "give single classifiers",
         ),
     ],
@@ -138,5 +138,5 @@ def test_new_ensemble_starts_with_members_that_differ():
 )
 def test_members_that_do_not_fit_together_are_refused(models, message, hint):
     with pytest.raises(DataError) as caught:
-        merge(models())
+        merge_members(models())
     assert (caught.value.message, caught.value.hint) == (message, hint)

@@ -30,7 +30,7 @@ def data(tmp_path) -> Dataset:
     images = np.random.default_rng(0).integers(0, 256, (COUNT, SIDE, SIDE), dtype=np.uint8)
     np.save(tmp_path / "images.npy", images)
     np.save(tmp_path / "masks.npy", (images > 127).astype(np.uint8) | 2)
-    rows = {"image_id": [f"i{each}" for each in range(COUNT)], "person_id": "p", "cache": str(tmp_path)}
+    rows = {"image_id": [f"i{number}" for number in range(COUNT)], "person_id": "p", "cache": str(tmp_path)}
     return Dataset("d", pd.DataFrame({**rows, "cache_row": range(COUNT), "mask_row": range(COUNT)}))
 
 

@@ -37,12 +37,12 @@ def test_empty_labels_contribute_neither_loss_nor_gradient() -> None:
     targets = torch.tensor([[1.0, NAN], [0.0, NAN], [1.0, 0.0], [NAN, NAN], [0.0, 1.0], [NAN, 0.0]])
     loss = masked_bce(logits, targets)
     loss.backward()
-    known = ~torch.isnan(targets)
-    expected = functional.binary_cross_entropy_with_logits(logits[known], targets[known])
+    has_target = ~torch.isnan(targets)
+    expected = functional.binary_cross_entropy_with_logits(logits[has_target], targets[has_target])
     torch.testing.assert_close(loss, expected)
     assert logits.grad is not None
-    assert (logits.grad[~known] == 0).all()
-    assert (logits.grad[known] != 0).all()
+    assert (logits.grad[~has_target] == 0).all()
+    assert (logits.grad[has_target] != 0).all()
 
 
 def test_batch_without_any_label_gives_zero_and_no_nan() -> None:
@@ -64,8 +64,8 @@ def test_masked_bce_is_finite_for_extreme_logits_in_bf16() -> None:
 def test_per_image_loss_is_the_mean_over_the_known_labels_of_each_image() -> None:
     logits = torch.tensor([[0.3, -1.2], [2.0, 0.5], [1.0, 1.0]])
     targets = torch.tensor([[1.0, 0.0], [NAN, 1.0], [NAN, NAN]])
-    each = functional.binary_cross_entropy_with_logits(logits, targets.nan_to_num(), reduction="none")
-    expected = torch.stack([each[0].mean(), each[1, 1], torch.tensor(0.0)])
+    losses = functional.binary_cross_entropy_with_logits(logits, targets.nan_to_num(), reduction="none")
+    expected = torch.stack([losses[0].mean(), losses[1, 1], torch.tensor(0.0)])
     torch.testing.assert_close(Task().per_image_loss(logits, targets), expected)
 
 
@@ -121,8 +121,12 @@ def test_probabilities_of_the_answers_add_up_to_one() -> None:
 
 def test_answers_are_rounded_targets() -> None:
     targets = torch.tensor([[1.0, NAN, 0.2], [0.0, 0.6, NAN]])
-    assert Task().answers(targets).tolist() == [[1, -1, 0], [0, 1, -1]]
-    assert Task("multiclass").answers(torch.tensor([[0.0, 1.0], [NAN, NAN], [1.0, NAN]])).tolist() == [[1], [-1], [0]]
+    assert Task().true_classes(targets).tolist() == [[1, -1, 0], [0, 1, -1]]
+    assert Task("multiclass").true_classes(torch.tensor([[0.0, 1.0], [NAN, NAN], [1.0, NAN]])).tolist() == [
+        [1],
+        [-1],
+        [0],
+    ]
 
 
 def test_unknown_task_is_refused() -> None:

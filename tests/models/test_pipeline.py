@@ -24,12 +24,14 @@ def part(kind: str, *, seed: int = 0, people: tuple[str, ...] = ()) -> tuple[Cla
         recipe={"task": "masks" if kind == "segmenter" else "multilabel"},
         training_people=hash_people(people),
     )
-    return factory.build(description, seed=seed).eval(), description
+    return factory.build_model(description, seed=seed).eval(), description
 
 
 def joined(background: str = "noise", *, threshold: float = 0.5) -> tuple[Classifier, Description]:
     segmenter, classifier = part("segmenter", people=("a", "b")), part("classifier", seed=1, people=("b", "c"))
-    model, description = pipeline.join(segmenter, classifier, background=background, threshold=threshold, size=SIZE)
+    model, description = pipeline.join_pipeline(
+        segmenter, classifier, background=background, threshold=threshold, size=SIZE
+    )
     return model.eval(), description
 
 
@@ -50,7 +52,7 @@ def photographs(count: int = 3, size: int = SIZE) -> Tensor:
 def test_pipeline_is_its_parts_one_after_the_other(background: str) -> None:
     classifier, _ = part("classifier")
     network = pipeline.SegmentedClassifier(LeftHalf(), classifier, background=background, threshold=0.5, spec=SPEC)
-    model = Classifier(network, labels=classifier.labels, spec=pipeline.plain_spec(SIZE, channels=3)).eval()
+    model = Classifier(network, labels=classifier.labels, spec=pipeline.identity_spec(SIZE, channels=3)).eval()
     images = photographs()
     seen = images.repeat(1, 3, 1, 1)
     seen[..., SIZE // 2 :] = network.field[..., SIZE // 2 :]
@@ -78,7 +80,7 @@ def test_score_of_an_image_does_not_depend_on_the_batch() -> None:
     model, _ = joined()
     images = photographs()
     with torch.inference_mode():
-        alone = torch.cat([model(each[None]) for each in images])
+        alone = torch.cat([model(image[None]) for image in images])
         # One image and three take different kernels: equal up to rounding.
         torch.testing.assert_close(model(images), alone, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(model(images), model(images), rtol=0, atol=0)
@@ -101,10 +103,10 @@ def test_segmenter_never_trains() -> None:
 
 def test_file_holds_both_parts_and_gives_the_same_logits(tmp_path) -> None:
     model, description = joined("black", threshold=0.4)
-    checkpoint.save(model, tmp_path / "model.safetensors", description=description)
-    again, read = factory.load(tmp_path / "model.safetensors")
+    checkpoint.save_model(model, tmp_path / "model.safetensors", description=description)
+    again, read = factory.load_model(tmp_path / "model.safetensors")
     assert read == description
-    assert [each.kind for each in read.parts] == ["segmenter", "classifier"]
+    assert [piece.kind for piece in read.parts] == ["segmenter", "classifier"]
     assert (read.background, read.threshold, read.labels) == ("black", 0.4, ("COVID-19", "Edema"))
     with torch.inference_mode():
         torch.testing.assert_close(again(photographs()), model(photographs()), rtol=0, atol=0)
@@ -118,17 +120,17 @@ def test_pipeline_was_trained_on_the_people_of_both_parts() -> None:
 def test_equal_pipelines_are_equal_files(tmp_path) -> None:
     for name in ("first", "second"):
         model, description = joined()
-        checkpoint.save(model, tmp_path / name, description=description)
+        checkpoint.save_model(model, tmp_path / name, description=description)
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
 
 
 def test_parts_of_the_wrong_kind_and_unknown_backgrounds_are_refused() -> None:
     segmenter, classifier = part("segmenter"), part("classifier")
     with pytest.raises(UsageError) as caught:
-        pipeline.join(classifier, segmenter, background="noise", threshold=0.5, size=SIZE)
+        pipeline.join_pipeline(classifier, segmenter, background="noise", threshold=0.5, size=SIZE)
     assert caught.value.message == "a model of kind 'classifier' is no segmenter"
     with pytest.raises(UsageError) as caught:
-        pipeline.join(segmenter, classifier, background="white", threshold=0.5, size=SIZE)
+        pipeline.join_pipeline(segmenter, classifier, background="white", threshold=0.5, size=SIZE)
     assert caught.value.message == "'white' is not a known background"
 
 

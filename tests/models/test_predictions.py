@@ -9,9 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from cxrshort import dataset as datasets
 from cxrshort.compute import Compute
-from cxrshort.dataset import Dataset
+from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.errors import DataError, UsageError
 from cxrshort.models import people
 from cxrshort.models.checkpoint import Description
@@ -84,7 +83,7 @@ def reference(**changes: object) -> Reference:
 
 
 def test_fold_is_of_the_models_own_replicate_and_of_persons_it_never_saw(tmp_path):
-    data = datasets.load(str(tiny_dataset(tmp_path / "tiny", size=16)))
+    data = load_dataset(str(tiny_dataset(tmp_path / "tiny", size=16)))
     by_fold = {split: part["person_id"] for split, part in data.manifest.groupby("split_1")}
     model = reference(replicate=1, training_people=people.hash_people(by_fold["train"]))
     fold = unseen_fold(model, data, "test")
@@ -97,7 +96,7 @@ def test_fold_is_of_the_models_own_replicate_and_of_persons_it_never_saw(tmp_pat
 
 
 def test_fold_of_images_made_otherwise_is_refused(tmp_path):
-    data = datasets.load(str(tiny_dataset(tmp_path / "tiny", size=16)))
+    data = load_dataset(str(tiny_dataset(tmp_path / "tiny", size=16)))
     with pytest.raises(DataError, match="was trained on images made with fit 'pad'"):
         unseen_fold(reference(pixels={"fit": "pad"}), data, "test")
 
@@ -124,7 +123,7 @@ def opened(network: nn.Module, task: str = "multilabel") -> Model:
 
 @pytest.mark.parametrize("task", ["multilabel", "multiclass"])
 def test_predictions_are_log_odds_of_every_image_in_order(tmp_path, task):
-    data = datasets.load(str(tiny_dataset(tmp_path / "tiny", size=16)))
+    data = load_dataset(str(tiny_dataset(tmp_path / "tiny", size=16)))
     table = predict(opened(Brightness(), task), Fold(data, "all", "external"), Compute("cpu", "fp32", 1))
     means = np.load(tmp_path / "tiny" / "images.npy").astype(np.float64).mean((1, 2)) / 255
     assert table["image_id"].tolist() == data.manifest["image_id"].tolist()
@@ -134,7 +133,7 @@ def test_predictions_are_log_odds_of_every_image_in_order(tmp_path, task):
 
 
 def test_outputs_that_are_no_numbers_are_counted_and_refused(tmp_path):
-    data = datasets.load(str(tiny_dataset(tmp_path / "tiny", size=16)))
+    data = load_dataset(str(tiny_dataset(tmp_path / "tiny", size=16)))
     with pytest.raises(DataError) as caught:
         predict(opened(Brightness(infinite=True)), Fold(data, "all", ""), Compute("cpu", "fp32", 1))
     assert caught.value.message == "'run' returns no number for 1 of 48 images of tiny"

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from cxrshort.errors import DataError
 from cxrshort.models import ensemble, factory, pipeline, schema
-from cxrshort.models.checkpoint import Description, describe, save
+from cxrshort.models.checkpoint import Description, read_description, save_model
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.people import hash_people
 
@@ -36,12 +36,12 @@ def built(kind: str = "classifier", seed: int = 0) -> Built:
         pixels={"size": SIDE, "fit": "crop"},
         training_people=hash_people([f"nih/{seed}", "nih/9"]),
     )
-    return factory.build(description, seed=seed), description
+    return factory.build_model(description, seed=seed), description
 
 
 def models() -> dict[str, Built]:
-    joined = pipeline.join(built("segmenter"), built(), background="noise", threshold=0.5, size=SIDE)
-    voting = ensemble.merge([built(seed=1), built(seed=2)])
+    joined = pipeline.join_pipeline(built("segmenter"), built(), background="noise", threshold=0.5, size=SIDE)
+    voting = ensemble.merge_members([built(seed=1), built(seed=2)])
     return {"classifier": built(), "segmenter": built("segmenter"), "ensemble": voting, "pipeline": joined}
 
 
@@ -49,12 +49,12 @@ def models() -> dict[str, Built]:
 def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("models")
     for kind, (model, description) in models().items():
-        save(model, folder / kind, description=description)
+        save_model(model, folder / kind, description=description)
     return {kind: folder / kind for kind in schema.KINDS}
 
 
 def record_of(path: Path) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(describe(path).to_json())
+    record: dict[str, Any] = json.loads(read_description(path).to_json())
     return record
 
 
@@ -120,8 +120,8 @@ def mutated(record: dict[str, Any], path: str, value: Any) -> dict[str, Any] | N
     changed = copy.deepcopy(record)
     place: Any = changed
     *above, name = path.replace("[", ".").replace("]", "").split(".")
-    for each in above:
-        place = place[int(each) if each.isdigit() else each]
+    for key in above:
+        place = place[int(key) if key.isdigit() else key]
     if value is MISSING:
         place.pop(name, None)
     else:
@@ -146,13 +146,13 @@ def test_altered_field_is_refused_by_name_or_works(kind: str, saved: dict[str, P
                 continue
             file = tmp_path / "m.safetensors"
             try:
-                description = describe(altered(saved[kind], record, file, hollow=True))
+                description = read_description(altered(saved[kind], record, file, hollow=True))
                 if short(path) in APART:
                     continue
-                model, _ = factory.load(altered(saved[kind], record, file))
+                model, _ = factory.load_model(altered(saved[kind], record, file))
             except DataError as error:
                 refused += 1
-                assert any(each in error.message for each in names(path)), (path, value, error.message)
+                assert any(name in error.message for name in names(path)), (path, value, error.message)
                 assert error.message.isprintable() and error.hint
                 continue
             accepted += 1
@@ -168,14 +168,14 @@ def test_description_that_is_no_object_is_refused(
     kind: str, record: Any, saved: dict[str, Path], tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match="field 'description' is"):
-        describe(altered(saved[kind], record, tmp_path / "m.safetensors"))
+        read_description(altered(saved[kind], record, tmp_path / "m.safetensors"))
 
 
 def test_parts_do_not_nest(saved: dict[str, Path], tmp_path: Path) -> None:
     record = record_of(saved["pipeline"])
     record["parts"][1] = copy.deepcopy(record)
     with pytest.raises(DataError, match="field 'parts' is"):
-        describe(altered(saved["pipeline"], record, tmp_path / "m.safetensors"))
+        read_description(altered(saved["pipeline"], record, tmp_path / "m.safetensors"))
 
 
 def test_number_of_networks_is_that_of_the_file(saved: dict[str, Path], tmp_path: Path) -> None:
@@ -183,13 +183,13 @@ def test_number_of_networks_is_that_of_the_file(saved: dict[str, Path], tmp_path
     record = record_of(saved["ensemble"]) | {"members": 10_000_000}
     file = altered(saved["ensemble"], record, tmp_path / "m.safetensors")
     with pytest.raises(DataError) as caught:
-        describe(file)
+        read_description(file)
     assert caught.value.message == f"'{file}': field 'members' is '10000000', it must be 2, the networks in the file"
 
 
 def test_what_trainings_write_keeps_every_rule(saved: dict[str, Path]) -> None:
     for kind, (model, description) in models().items():
-        loaded, read = factory.load(saved[kind])
+        loaded, read = factory.load_model(saved[kind])
         assert read == description
         assert all(torch.equal(value, load_file(saved[kind])[name]) for name, value in model.state_dict().items())
         assert loaded.labels == description.labels

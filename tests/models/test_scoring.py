@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from cxrshort import dataset as datasets
 from cxrshort.compute import Compute
+from cxrshort.dataset import load_dataset
 from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
@@ -19,8 +19,8 @@ FP32 = Compute("cpu", "fp32", 1)
 
 @pytest.mark.parametrize("batch_size", [1, 7, 48, 1000])
 def test_score_equals_the_model_on_one_ready_tensor(tmp_path: Path, batch_size: int) -> None:
-    data = datasets.load(str(tiny_dataset(tmp_path / "tiny")))
-    model = factory.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=32)))
+    data = load_dataset(str(tiny_dataset(tmp_path / "tiny")))
+    model = factory.build_model(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=32)))
     images = torch.from_numpy(np.load(tmp_path / "tiny" / "images.npy")[:, None] / np.float32(255))
     with torch.inference_mode():
         expected = model.eval()(images).numpy()
@@ -32,8 +32,10 @@ def test_score_equals_the_model_on_one_ready_tensor(tmp_path: Path, batch_size: 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_score_leaves_the_mode_and_the_weights_as_they_were(tmp_path: Path, training: bool) -> None:
-    data = datasets.load(str(tiny_dataset(tmp_path / "tiny")))
-    model = factory.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=32))).train(training)
+    data = load_dataset(str(tiny_dataset(tmp_path / "tiny")))
+    model = factory.build_model(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=32))).train(
+        training
+    )
     before = {name: value.clone() for name, value in model.state_dict().items()}
     score(model, data.pixels, compute=FP32)
     assert model.training is training
@@ -58,11 +60,11 @@ def grey(images: torch.Tensor, indices: np.ndarray) -> np.ndarray:
 
 
 def test_scan_hands_each_batch_its_own_positions_and_keeps_the_order() -> None:
-    found = scan(grey, Grey(), model=nn.Identity(), compute=FP32, batch_size=5)
-    np.testing.assert_array_equal(found, np.stack([np.arange(23)] * 2, axis=1))
+    actual = scan(grey, Grey(), model=nn.Identity(), compute=FP32, batch_size=5)
+    np.testing.assert_array_equal(actual, np.stack([np.arange(23)] * 2, axis=1))
     rows = np.array([7, 2, 20, 2])
-    found = scan(grey, Grey(), model=nn.Identity(), compute=FP32, batch_size=3, rows=rows)
-    np.testing.assert_array_equal(found, np.stack([rows] * 2, axis=1))
+    actual = scan(grey, Grey(), model=nn.Identity(), compute=FP32, batch_size=3, rows=rows)
+    np.testing.assert_array_equal(actual, np.stack([rows] * 2, axis=1))
 
 
 def test_scan_of_nothing_is_empty() -> None:
@@ -116,8 +118,8 @@ def crowded(room: int, sizes: list[int], error: Exception) -> Work:
 )
 def test_batch_that_runs_out_of_memory_is_halved_and_the_scan_goes_on(error: Exception) -> None:
     sizes: list[int] = []
-    found = scan(crowded(3, sizes, error), Grey(), model=nn.Identity(), compute=FP32, batch_size=12, shrink=True)
-    np.testing.assert_array_equal(found, np.stack([np.arange(23)] * 2, axis=1))
+    actual = scan(crowded(3, sizes, error), Grey(), model=nn.Identity(), compute=FP32, batch_size=12, shrink=True)
+    np.testing.assert_array_equal(actual, np.stack([np.arange(23)] * 2, axis=1))
     # 12 and 11 images: halves of 6, then of 3; the second batch begins with what was enough before.
     assert sizes == [12, 6, 3, 3, 3, 3, 3, 3, 3, 2]
 

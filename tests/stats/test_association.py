@@ -27,8 +27,8 @@ def drawn(targets, names, **more):
 
 def test_category_auc_leaves_out_soft_and_missing_cells():
     targets = [0, 1, 0, 1, 0.5, np.nan, 1, 0] * 5
-    found = drawn(targets, ["a", "b", "a", "b", "a", "b", "", None] * 5)
-    assert (found.value, found.images) == (1.0, 20)
+    actual = drawn(targets, ["a", "b", "a", "b", "a", "b", "", None] * 5)
+    assert (actual.value, actual.images) == (1.0, 20)
 
 
 def test_category_auc_takes_rare_categories_together():
@@ -54,9 +54,9 @@ def test_category_auc_covers_one_half_where_nothing_is_associated(images):
     covered, values = [], []
     for _ in range(500):
         targets, names, ids = independent(rng, categories=8, images=images, persons=300)
-        found = category_auc(targets, names, clusters=ids, rng=rng)
-        covered.append(found.low <= 0.5 <= found.high)
-        values.append(found.value)
+        actual = category_auc(targets, names, clusters=ids, rng=rng)
+        covered.append(actual.low <= 0.5 <= actual.high)
+        values.append(actual.value)
     assert 0.92 <= np.mean(covered) <= 0.98
     assert np.mean(values) == pytest.approx(0.5, abs=0.006)  # three standard errors of the mean
 
@@ -67,18 +67,18 @@ def test_category_auc_of_a_rare_label_covers_one_half():
     covered = []
     for _ in range(500):
         targets, names, ids = independent(rng, categories=8, prevalence=0.05)
-        found = category_auc(targets, names, clusters=ids, rng=rng)
-        covered.append(found.low is None or found.low <= 0.5 <= found.high)
+        actual = category_auc(targets, names, clusters=ids, rng=rng)
+        covered.append(actual.low is None or actual.low <= 0.5 <= actual.high)
     assert np.mean(covered) >= 0.93
 
 
 def test_category_auc_keeps_its_doubt_when_few_positives_share_a_category():
     names, targets = np.array(["a"] * 320 + ["b"] * 320), np.zeros(640)
     targets[:8] = 1
-    found = category_auc(targets, names, rng=np.random.default_rng(0))
-    assert found.value == pytest.approx(0.75, abs=0.03)
-    assert found.high - found.low > 0.3
-    assert found.reason == "only 4 persons in the smaller class for an AUC of 0.75 in the half that judges"
+    actual = category_auc(targets, names, rng=np.random.default_rng(0))
+    assert actual.value == pytest.approx(0.75, abs=0.03)
+    assert actual.high - actual.low > 0.3
+    assert actual.reason == "only 4 persons in the smaller class for an AUC of 0.75 in the half that judges"
 
 
 def test_category_auc_judged_on_what_it_learned_from_would_accuse():
@@ -94,23 +94,23 @@ def test_category_auc_judged_on_what_it_learned_from_would_accuse():
 def test_category_auc_finds_what_is_there():
     names = np.repeat(["a", "b"], 2000)
     targets = (np.random.default_rng(6).random(4000) < np.where(names == "a", 0.2, 0.6)).astype(float)
-    found = category_auc(targets, names, rng=np.random.default_rng(0))
-    assert found.value == pytest.approx(auc_interval(targets, names == "b").auc, abs=0.03)  # two standard errors
-    assert found.images == 4000
+    actual = category_auc(targets, names, rng=np.random.default_rng(0))
+    assert actual.value == pytest.approx(auc_interval(targets, names == "b").auc, abs=0.03)  # two standard errors
+    assert actual.images == 4000
 
 
 def test_category_auc_refuses_a_category_for_every_person():
     """Each person alone has a category and a class: 30 images of each say nothing about other persons."""
     targets, names = np.repeat([0.0, 1.0] * 20, 30), np.repeat([f"p{number}" for number in range(40)], 30)
-    found = drawn(targets, names, clusters=names)
-    assert (found.value, found.reason) == (None, "every category is rare")
+    actual = drawn(targets, names, clusters=names)
+    assert (actual.value, actual.reason) == (None, "every category is rare")
 
 
 def test_category_auc_of_perfect_separation_has_the_exact_bound():
     targets = [0.0] * 20 + [1.0] * 20
-    found = category_auc(targets, ["a"] * 20 + ["b"] * 20, rng=np.random.default_rng(0))
-    assert (found.value, found.high) == (1.0, 1.0)
-    assert found.low == pytest.approx(0.05 ** (1 / 10))
+    actual = category_auc(targets, ["a"] * 20 + ["b"] * 20, rng=np.random.default_rng(0))
+    assert (actual.value, actual.high) == (1.0, 1.0)
+    assert actual.low == pytest.approx(0.05 ** (1 / 10))
 
 
 def test_category_auc_of_the_same_generator_is_the_same():
@@ -126,10 +126,10 @@ def test_number_auc_is_that_of_the_numbers():
     ages[::7], targets[1::11] = np.nan, 0.5
     used = ~np.isnan(ages) & (targets != 0.5)
     expected = auc_interval(targets[used], ages[used], ids[used])
-    found = number_auc(targets, ages, clusters=ids)
-    assert (found.value, found.low, found.high) == (expected.auc, expected.low, expected.high)
-    assert found.value < 0.3
-    assert found.images == used.sum()
+    actual = number_auc(targets, ages, clusters=ids)
+    assert (actual.value, actual.low, actual.high) == (expected.auc, expected.low, expected.high)
+    assert actual.value < 0.3
+    assert actual.images == used.sum()
 
 
 def test_number_auc_covers_one_half_where_nothing_is_associated():
@@ -138,8 +138,8 @@ def test_number_auc_covers_one_half_where_nothing_is_associated():
     covered = []
     for _ in range(500):
         targets, _, ids = independent(rng, images=3, persons=150)
-        found = number_auc(targets, np.repeat(rng.normal(size=150), 3), clusters=ids)
-        covered.append(found.low <= 0.5 <= found.high)
+        actual = number_auc(targets, np.repeat(rng.normal(size=150), 3), clusters=ids)
+        covered.append(actual.low <= 0.5 <= actual.high)
     assert 0.92 <= np.mean(covered) <= 0.98
 
 
@@ -161,8 +161,8 @@ def test_strength_is_one_scale():
     ],
 )
 def test_category_auc_says_why_it_gives_no_interval(targets, names, persons, reason):
-    found = drawn(targets, names, clusters=persons)
-    assert (found.low, found.high, found.reason) == (None, None, reason)
+    actual = drawn(targets, names, clusters=persons)
+    assert (actual.low, actual.high, actual.reason) == (None, None, reason)
 
 
 @pytest.mark.parametrize(
@@ -175,8 +175,8 @@ def test_category_auc_says_why_it_gives_no_interval(targets, names, persons, rea
     ],
 )
 def test_number_auc_says_why_it_gives_no_interval(targets, numbers, reason):
-    found = number_auc(targets, numbers)
-    assert (found.low, found.high, found.reason) == (None, None, reason)
+    actual = number_auc(targets, numbers)
+    assert (actual.low, actual.high, actual.reason) == (None, None, reason)
 
 
 def test_category_auc_refuses_what_does_not_fit():

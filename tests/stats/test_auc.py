@@ -133,8 +133,8 @@ def test_macro_auc_limits_agree_with_a_cluster_jackknife():
     low, high = macro_auc_limits([Sample(truth, column, people) for truth, column in both])
     value = mean(people >= 0)
     assert expit((logit(low) + logit(high)) / 2) == pytest.approx(value, abs=ROUNDING)
-    found = (logit(high) - logit(low)) / 2 / 1.959963984540054 * value * (1 - value)
-    assert found == pytest.approx(jackknife, rel=0.03)
+    actual = (logit(high) - logit(low)) / 2 / 1.959963984540054 * value * (1 - value)
+    assert actual == pytest.approx(jackknife, rel=0.03)
 
 
 def test_macro_auc_limits_are_missing_where_a_label_has_no_variance():
@@ -207,9 +207,9 @@ def test_auc_interval_reports_a_variance_that_is_not_positive():
 def test_auc_interval_cautions_where_few_errors_are_expected(positives, errors, caution):
     # Each wrong positive lies below every negative and costs 1/positives of the AUC: their number is what is expected.
     scores = [0] * errors + [2] * (positives - errors) + list(np.linspace(1, 1.5, 200))
-    found = auc_interval([1] * positives + [0] * 200, scores)
-    assert found.auc == pytest.approx(1 - errors / positives)
-    assert found.caution == caution
+    actual = auc_interval([1] * positives + [0] * 200, scores)
+    assert actual.auc == pytest.approx(1 - errors / positives)
+    assert actual.caution == caution
 
 
 @pytest.mark.parametrize(

@@ -68,12 +68,12 @@ def test_interval_holds_where_twenty_positives_meet_an_auc_of_0_95():
     shift = norm.ppf(0.95) * math.sqrt(2)
     targets = np.arange(200) < 20
     for _ in range(400):
-        found = auc_interval(targets, rng.normal(size=200) + shift * targets)
-        held += found.low <= 0.95 <= found.high
-        if found.standard_error is None:
-            logit_held += found.low <= 0.95
+        actual = auc_interval(targets, rng.normal(size=200) + shift * targets)
+        held += actual.low <= 0.95 <= actual.high
+        if actual.standard_error is None:
+            logit_held += actual.low <= 0.95
             continue
-        low, high = logit_limits(found.auc, found.standard_error, Z)
+        low, high = logit_limits(actual.auc, actual.standard_error, Z)
         logit_held += low <= 0.95 <= high
     assert held / 400 > 0.95
     assert logit_held / 400 < 0.93

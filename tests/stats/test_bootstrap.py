@@ -103,9 +103,9 @@ def test_resample_draws_undefined_statistics_again_and_gives_up_when_most_are() 
         return np.where(weights[:, :1] > 0, weights[:, :1], np.nan)
 
     made = {"strata": np.zeros(4, np.int64), "rng": np.random.default_rng(0)}
-    found = resample(only_with_the_first, draws=300, **made)
-    assert found.values.shape == (300, 1) and found.values.min() > 0
-    assert 80 < found.redrawn < 200  # absent with a chance of (3/4)^4 = 0.316: 139 on average
+    actual = resample(only_with_the_first, draws=300, **made)
+    assert actual.values.shape == (300, 1) and actual.values.min() > 0
+    assert 80 < actual.redrawn < 200  # absent with a chance of (3/4)^4 = 0.316: 139 on average
     with pytest.raises(DataError) as caught:
         resample(lambda weights: weights * np.nan, draws=5, undefined="are empty", **made)
     assert caught.value.message == "55 resamples of 5 wanted are empty: there are too few persons"

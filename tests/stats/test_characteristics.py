@@ -103,15 +103,15 @@ def test_characteristics_adds_up():
             "COVID-19": rng.choice([0.0, 1.0, 0.5, NONE], count),
         }
     )
-    found = characteristics(table)
-    parts = found[found["repository"] != "total"].groupby(["characteristic", "item"], sort=False)["count"].sum()
-    whole = found[found["repository"] == "total"].set_index(["characteristic", "item"])["count"]
+    actual = characteristics(table)
+    parts = actual[actual["repository"] != "total"].groupby(["characteristic", "item"], sort=False)["count"].sum()
+    whole = actual[actual["repository"] == "total"].set_index(["characteristic", "item"])["count"]
     added = [key for key in whole.index if key[0] not in ("patients", "persons")]
     assert parts[added].tolist() == whole[added].tolist()
     for name in ("view", "sex", "manufacturer"):
         assert whole[name].sum() == count
     crossed = pd.crosstab(table["repository"], table["view"])
-    views = found[found["characteristic"] == "view"].groupby(["repository", "item"])["count"].sum()
+    views = actual[actual["characteristic"] == "view"].groupby(["repository", "item"])["count"].sum()
     assert views["b", "AP"] == crossed.loc["b", "AP"]
 
 

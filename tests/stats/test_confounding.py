@@ -41,21 +41,21 @@ def verdicts(table):
 
 
 def test_confounding_names_the_worst_case_first():
-    found = measured(["Mass", "COVID-19"])
-    assert found.iloc[0][["label", "column", "auc", "verdict"]].tolist() == [
+    actual = measured(["Mass", "COVID-19"])
+    assert actual.iloc[0][["label", "column", "auc", "verdict"]].tolist() == [
         "COVID-19",
         "repository",
         1.0,
         "worst-case confounded",
     ]
-    assert list(found.columns) == ["label", "column", "auc", "low", "high", "images", "verdict"]
+    assert list(actual.columns) == ["label", "column", "auc", "low", "high", "images", "verdict"]
 
 
 def test_confounding_is_no_worst_case_with_one_exception():
     table = manifest()
     table.loc[len(table) - 1, "COVID-19"] = 1.0
-    found = verdicts(measured(["COVID-19"], table=table))
-    assert found["COVID-19", "repository"] == "strong"
+    actual = verdicts(measured(["COVID-19"], table=table))
+    assert actual["COVID-19", "repository"] == "strong"
 
 
 def test_confounding_of_another_column_is_strong_even_when_perfect():
@@ -73,35 +73,35 @@ def test_confounding_of_three_pure_repositories_is_the_worst_case():
 def test_confounding_of_a_repository_without_the_label_is_not_measurable():
     table = manifest()
     table.loc[table["repository"] == "chestx-ray14", "COVID-19"] = np.nan
-    found = verdicts(measured(["COVID-19"], table=table, columns=["repository", "age_years"]))
-    assert set(found.values()) == {"not measurable: only one category", "not measurable: only positives"}
+    actual = verdicts(measured(["COVID-19"], table=table, columns=["repository", "age_years"]))
+    assert set(actual.values()) == {"not measurable: only one category", "not measurable: only positives"}
 
 
 def test_confounding_repeats_the_measures():
     table = manifest()
-    found = measured(["Pneumonia"], columns=["sex", "age_years", "view"], seed=5).set_index("column")
+    actual = measured(["Pneumonia"], columns=["sex", "age_years", "view"], seed=5).set_index("column")
     persons = pd.factorize(table["person_id"])[0]
     age = number_auc(table["Pneumonia"], table["age_years"], clusters=persons)
     sex = category_auc(table["Pneumonia"], table["sex"], clusters=persons, rng=np.random.default_rng(5))
     names = ["auc", "low", "high", "images"]
-    assert found.loc["age_years", names].tolist() == [age.value, age.low, age.high, age.images]
-    assert found.loc["sex", names].tolist() == [sex.value, sex.low, sex.high, sex.images]
-    assert found.loc["age_years", "verdict"] == "strong"
-    assert found.loc["view", "images"] == (table["view"] != "").sum()
+    assert actual.loc["age_years", names].tolist() == [age.value, age.low, age.high, age.images]
+    assert actual.loc["sex", names].tolist() == [sex.value, sex.low, sex.high, sex.images]
+    assert actual.loc["age_years", "verdict"] == "strong"
+    assert actual.loc["view", "images"] == (table["view"] != "").sum()
 
 
 def test_confounding_draws_from_the_generator():
     table = manifest()
-    found = measured(["Mass"], columns=["repository"], seed=3)
+    actual = measured(["Mass"], columns=["repository"], seed=3)
     expected = category_auc(
         table["Mass"], table["repository"], clusters=table["person_id"], rng=np.random.default_rng(3)
     )
-    assert found["auc"].tolist() == [expected.value]
+    assert actual["auc"].tolist() == [expected.value]
 
 
 def test_confounding_says_what_would_have_been_shown():
-    found = measured(["Mass"], columns=["sex"])
-    assert found["verdict"].tolist() == ["none shown (would have shown AUC 0.57)"]
+    actual = measured(["Mass"], columns=["sex"])
+    assert actual["verdict"].tolist() == ["none shown (would have shown AUC 0.57)"]
 
 
 def test_confounding_of_few_images_says_so():
@@ -112,11 +112,11 @@ def test_confounding_of_few_images_says_so():
 
 
 def test_confounding_lists_what_cannot_be_measured_last():
-    found = measured(["Hernia", "Mass"], table=manifest().drop(columns="view"))
-    assert found["verdict"].str.startswith("not measurable").sum() == 5 + 2
-    assert found["verdict"].iloc[-7:].str.startswith("not measurable").all()
-    assert verdicts(found)["Mass", "view"] == "not measurable: the manifest has no such column"
-    assert verdicts(found)["Mass", "manufacturer"] == "not measurable: no category is known"
+    actual = measured(["Hernia", "Mass"], table=manifest().drop(columns="view"))
+    assert actual["verdict"].str.startswith("not measurable").sum() == 5 + 2
+    assert actual["verdict"].iloc[-7:].str.startswith("not measurable").all()
+    assert verdicts(actual)["Mass", "view"] == "not measurable: the manifest has no such column"
+    assert verdicts(actual)["Mass", "manufacturer"] == "not measurable: no category is known"
 
 
 def test_confounding_accuses_a_clean_dataset_in_few_pairs_only():
@@ -164,8 +164,8 @@ def test_confounding_rows_are_cells_of_text():
     table = manifest()
     table.loc[table.index[2:], "Hernia"] = 0.0
     table.loc[table.index[0], "Hernia"] = 1.0
-    found = measured(["COVID-19", "Hernia"], table=table, columns=["repository", "manufacturer"])
-    rows = confounding_rows(found)
+    actual = measured(["COVID-19", "Hernia"], table=table, columns=["repository", "manufacturer"])
+    rows = confounding_rows(actual)
     assert [len(row) for row in rows] == [len(CONFOUNDING_HEADER)]
     assert rows[0][:2] == ["COVID-19", "repository"]
     assert rows[0][2].startswith("1.000 [0.")
@@ -176,8 +176,8 @@ def test_what_cannot_be_measured_is_one_line():
     table = manifest()
     table.loc[table.index[2:], "Hernia"] = 0.0
     table.loc[table.index[0], "Hernia"] = 1.0
-    found = measured(["COVID-19", "Hernia"], table=table, columns=["repository", "manufacturer"])
-    assert list_unmeasured(found) == (
+    actual = measured(["COVID-19", "Hernia"], table=table, columns=["repository", "manufacturer"])
+    assert list_unmeasured(actual) == (
         "not measurable: manufacturer (no category is known), repository (1 of 2 labels); reasons in confounding.csv"
     )
-    assert list_unmeasured(found[:1]) == ""
+    assert list_unmeasured(actual[:1]) == ""

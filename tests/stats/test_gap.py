@@ -209,13 +209,13 @@ def test_generalization_gap_covers_the_truth_with_shared_external_images(spread)
 def test_mean_of_replicates_at_the_edge_is_no_more_certain_than_they_are() -> None:
     """One replicate reverses every pair, another all but one: together they are no proof of exactly 0."""
     truth = [0] * 20 + [1] * 20
-    reversed_pairs = [float(each) for each in range(40, 0, -1)]
+    reversed_pairs = [float(number) for number in range(40, 0, -1)]
     almost = [*reversed_pairs[:19], 19.5, 21.0, *reversed_pairs[21:]]
     samples = [Sample(truth, scores, range(40)) for scores in (reversed_pairs, almost)]
     singles = [auc_interval(truth, scores, range(40)) for scores in (reversed_pairs, almost)]
-    found = mean_auc(samples)
+    actual = mean_auc(samples)
     assert singles[0].auc == 0 < singles[1].auc
-    assert found.high >= (singles[0].high + singles[1].high) / 2 > 0.01
+    assert actual.high >= (singles[0].high + singles[1].high) / 2 > 0.01
 
 
 def test_mean_auc_passes_on_what_makes_an_interval_unreliable():

@@ -20,29 +20,29 @@ def test_measures_equal_scipys():
 
 def test_two_empty_masks_agree_and_one_empty_mask_does_not():
     empty, full = np.zeros((1, 2, 2), bool), np.ones((1, 2, 2), bool)
-    assert [float(each[0]) for each in dice_and_iou(empty, empty)] == [1.0, 1.0]
-    assert [float(each[0]) for each in dice_and_iou(full, empty)] == [0.0, 0.0]
+    assert [float(measure[0]) for measure in dice_and_iou(empty, empty)] == [1.0, 1.0]
+    assert [float(measure[0]) for measure in dice_and_iou(full, empty)] == [0.0, 0.0]
 
 
 def test_interval_is_the_normal_one_for_many_persons_of_one_image():
     values = np.random.default_rng(1).normal(0.8, 0.1, 400)
-    found = mean_interval(values, np.arange(400), rng=np.random.default_rng(2), draws=4000)
+    actual = mean_interval(values, np.arange(400), rng=np.random.default_rng(2), draws=4000)
     half = 1.96 * values.std() / 20
-    assert found.mean == pytest.approx(values.mean(), abs=1e-12)
+    assert actual.mean == pytest.approx(values.mean(), abs=1e-12)
     # The error of a 2.5 % quantile of 4,000 draws is about 0.04 standard errors.
-    assert (found.low, found.high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.15 * half)
+    assert (actual.low, actual.high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.15 * half)
 
 
 def test_person_is_drawn_with_all_images():
     values, persons = [0.0] * 50 + [1.0] * 50, ["a"] * 50 + ["b"] * 50
-    found = mean_interval(values, persons, rng=np.random.default_rng(0))
-    assert (found.low, found.high, found.persons) == (0.0, 1.0, 2)
+    actual = mean_interval(values, persons, rng=np.random.default_rng(0))
+    assert (actual.low, actual.high, actual.persons) == (0.0, 1.0, 2)
 
 
 def test_one_person_has_no_interval():
-    found = mean_interval([0.5, 0.7], ["a", "a"], rng=np.random.default_rng(0))
-    assert found.mean == pytest.approx(0.6)
-    assert np.isnan([found.low, found.high]).all()
+    actual = mean_interval([0.5, 0.7], ["a", "a"], rng=np.random.default_rng(0))
+    assert actual.mean == pytest.approx(0.6)
+    assert np.isnan([actual.low, actual.high]).all()
 
 
 def test_images_without_a_mask_are_counted_and_in_no_mean():

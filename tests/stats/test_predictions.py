@@ -65,7 +65,7 @@ def test_cells_leave_out_images_without_a_logit_and_labels_without_any():
     (cell,) = tables.cells(predictions, "X")
     assert cell.samples[0].targets.tolist() == TARGETS[1:]
     assert tables.cells(predictions, "Y") == []
-    assert tables.labels(predictions) == ["X", "Y"]
+    assert tables.predicted_labels(predictions) == ["X", "Y"]
 
 
 def test_cells_part_trainings_by_their_identity():
@@ -79,14 +79,14 @@ def test_cells_part_trainings_by_their_identity():
 
 def test_two_trainings_of_one_name_are_told_apart():
     ids = ["2f3a0", "91c00"]
-    parts = [part("I", 0, model_id=each, training_id=each) for each in ids]
+    parts = [part("I", 0, model_id=identity, training_id=identity) for identity in ids]
     assert [cell.training for cell in tables.cells(table(*parts), "X")] == ["I/small/erm (2f3a)", "I/small/erm (91c0)"]
     assert [cell.training for cell in tables.cells(parts[0], "X")] == ["I/small/erm"]
 
 
 def test_two_datasets_of_one_name_are_never_pooled():
     sides = (("1f", "internal"), ("22", "external"))
-    parts = [part("I", 0).assign(dataset="folder", dataset_id=f"aaaa{each}", role=role) for each, role in sides]
+    parts = [part("I", 0).assign(dataset="folder", dataset_id=f"aaaa{side}", role=role) for side, role in sides]
     names = [cell.dataset for cell in tables.cells(table(*parts), "X")]
     assert names == ["folder (aaaa1f)", "folder (aaaa22)"]
     (gap,) = tables.gap_table(table(*parts)).to_dict("records")
@@ -106,7 +106,9 @@ def test_note_says_which_side_is_missing():
         tables.why_no_gap(part("I", 0, role="")),
         tables.why_no_gap(table(part("I", 0), part("II", 0))),
     ]
-    assert [[note.partition("I/small/erm ")[2].partition(";")[0] for note in each] for each in notes] == [
+    assert [
+        [note.partition("I/small/erm ")[2].partition(";")[0] for note in training_notes] for training_notes in notes
+    ] == [
         ["was tested on its own dataset alone"],
         ["was tested outside alone"],
         ["does not say what it was trained on"],
@@ -136,39 +138,39 @@ def test_tables_survive_writing_and_reading():
 
 
 def test_auc_table_has_the_interval_of_every_replicate():
-    found = tables.auc_table(table(), level=0.9)
-    assert found[["dataset", "role", "replicate", "label"]].to_numpy().tolist() == [
+    actual = tables.auc_table(table(), level=0.9)
+    assert actual[["dataset", "role", "replicate", "label"]].to_numpy().tolist() == [
         ["I", "internal", 0, "X"],
         ["I", "internal", 1, "X"],
         ["II", "external", 0, "X"],
         ["II", "external", 1, "X"],
     ]
-    for (dataset, replicate), (_, row) in zip(LOGITS, found.iterrows(), strict=True):
+    for (dataset, replicate), (_, row) in zip(LOGITS, actual.iterrows(), strict=True):
         one = sample(dataset, replicate)
         expected = auc_interval(one.targets, one.scores, one.clusters, level=0.9)
         assert (row["auc"], row["low"], row["high"]) == (expected.auc, expected.low, expected.high)
         assert (row["positives"], row["negatives"], row["clusters"], row["level"]) == (3, 3, 4, 0.9)
     # 0.0 lies below 0.5 only: 8 of the 9 pairs are in order.
-    assert found["auc"][0] == pytest.approx(8 / 9, abs=1e-12)
+    assert actual["auc"][0] == pytest.approx(8 / 9, abs=1e-12)
 
 
 def test_auc_table_says_why_there_is_no_auc():
-    found = tables.auc_table(table(part("I", 0, targets=[0] * 6), part("II", 0)))
-    assert found["auc"].isna().tolist() == [True, False]
-    assert found["reason"].tolist()[0] == auc_interval([0] * 6, LOGITS["I", 0], PEOPLE).reason != ""
+    actual = tables.auc_table(table(part("I", 0, targets=[0] * 6), part("II", 0)))
+    assert actual["auc"].isna().tolist() == [True, False]
+    assert actual["reason"].tolist()[0] == auc_interval([0] * 6, LOGITS["I", 0], PEOPLE).reason != ""
 
 
 def test_mean_table_averages_over_replicates():
-    found = tables.mean_table(table())
-    assert found[["dataset", "replicates", "positives", "negatives"]].to_numpy().tolist() == [
+    actual = tables.mean_table(table())
+    assert actual[["dataset", "replicates", "positives", "negatives"]].to_numpy().tolist() == [
         ["I", 2, 3, 3],
         ["II", 2, 3, 3],
     ]
-    for dataset, (_, row) in zip(("I", "II"), found.iterrows(), strict=True):
+    for dataset, (_, row) in zip(("I", "II"), actual.iterrows(), strict=True):
         expected = mean_auc([sample(dataset, replicate) for replicate in (0, 1)])
         assert (row["mean"], row["low"], row["high"]) == (expected.mean, expected.low, expected.high)
     aucs = tables.auc_table(table()).groupby("dataset")["auc"].mean()
-    assert found["mean"].tolist() == pytest.approx(aucs.tolist(), abs=1e-12)
+    assert actual["mean"].tolist() == pytest.approx(aucs.tolist(), abs=1e-12)
 
 
 def test_gap_table_is_internal_minus_external():

@@ -11,12 +11,12 @@ from cxrshort.stats.rank_correlation import rank_correlation, weighted_spearman
 def test_value_is_spearmans_and_unknown_targets_are_left_out() -> None:
     draw = np.random.default_rng(0)
     truth = draw.integers(0, 6, 80).astype(float)
-    said = truth + draw.normal(0, 2, 80)
+    predicted = truth + draw.normal(0, 2, 80)
     truth[::10] = np.nan
-    found = rank_correlation(truth, said, np.arange(80), rng=np.random.default_rng(1))
-    known = ~np.isnan(truth)
-    assert found.value == pytest.approx(spearmanr(truth[known], said[known]).statistic)
-    assert found.images == 72 and found.low < found.value < found.high
+    actual = rank_correlation(truth, predicted, np.arange(80), rng=np.random.default_rng(1))
+    has_value = ~np.isnan(truth)
+    assert actual.value == pytest.approx(spearmanr(truth[has_value], predicted[has_value]).statistic)
+    assert actual.images == 72 and actual.low < actual.value < actual.high
 
 
 def test_interval_holds_the_truth_about_as_often_as_it_says() -> None:
@@ -25,8 +25,10 @@ def test_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     truth = 6 / np.pi * np.arcsin(0.6 / 2)
     for number in range(60):
         person = draw.multivariate_normal([0, 0], [[1, 0.6], [0.6, 1]], 60).repeat(2, axis=0)
-        found = rank_correlation(person[:, 0], person[:, 1], np.arange(60).repeat(2), rng=np.random.default_rng(number))
-        inside += found.low <= truth <= found.high
+        actual = rank_correlation(
+            person[:, 0], person[:, 1], np.arange(60).repeat(2), rng=np.random.default_rng(number)
+        )
+        inside += actual.low <= truth <= actual.high
     assert inside >= 51  # 95 % of 60 are 57; at a true 95 %, fewer than 51 have a chance below 1 in 1,000
 
 
@@ -39,8 +41,8 @@ def test_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     ],
 )
 def test_reason_is_said_where_there_is_no_interval(targets: list[float], persons: str, reason: str) -> None:
-    found = rank_correlation(targets, [1, 2, 3, 4], list(persons), rng=np.random.default_rng(0))
-    assert (found.low, found.reason) == (None, reason)
+    actual = rank_correlation(targets, [1, 2, 3, 4], list(persons), rng=np.random.default_rng(0))
+    assert (actual.low, actual.reason) == (None, reason)
 
 
 def test_weighted_spearman_equals_scipys_of_repeated_rows() -> None:
@@ -70,5 +72,5 @@ def test_rows_that_cannot_be_ranked_are_refused(targets, scores, persons, messag
 
 
 def test_nan_scores_of_images_without_a_known_number_do_not_matter() -> None:
-    found = rank_correlation([1, 2, 3, 4, np.nan], [1, 3, 2, 9, np.nan], list("abcde"), rng=np.random.default_rng(0))
-    assert found.value == pytest.approx(0.8) and found.images == 4
+    actual = rank_correlation([1, 2, 3, 4, np.nan], [1, 3, 2, 9, np.nan], list("abcde"), rng=np.random.default_rng(0))
+    assert actual.value == pytest.approx(0.8) and actual.images == 4

@@ -104,15 +104,15 @@ def measure(cell: Cell, runs: int, seed: int) -> list[float]:
     z = float(norm.ppf(0.975))
     held, above, width, cautious = np.zeros(2), np.zeros(2), np.zeros(2), 0
     for _ in range(runs):
-        found = auc_interval(*draw(cell, rng))
-        limits = [(found.low, found.high)] * 2
-        if found.standard_error is not None:
-            limits[0] = logit_limits(found.auc, found.standard_error, z)
+        actual = auc_interval(*draw(cell, rng))
+        limits = [(actual.low, actual.high)] * 2
+        if actual.standard_error is not None:
+            limits[0] = logit_limits(actual.auc, actual.standard_error, z)
         low, high = np.array(limits, dtype=float).T
         held += (low <= true) & (true <= high)
         above += true < low
         width += high - low
-        cautious += bool(found.caution or found.standard_error is None)
+        cautious += bool(actual.caution or actual.standard_error is None)
     return [*(100 * held / runs), *(100 * above / runs), *(width / runs), 100 * cautious / runs]
 
 

@@ -43,8 +43,8 @@ def predictions(model: Path, data: Path, *, split: str = "all") -> pd.DataFrame:
 
 def label_auc(table: pd.DataFrame, label: str = COVID) -> float:
     """Return the AUC of one label."""
-    found = auc(table[f"target.{label}"].to_numpy(), table[f"logit.{label}"].to_numpy())
-    return np.nan if found is None else float(found)
+    actual = auc(table[f"target.{label}"].to_numpy(), table[f"logit.{label}"].to_numpy())
+    return np.nan if actual is None else float(actual)
 
 
 def draw(home: Path, name: str, *, images: int, seed: int, confounding: float | None = None) -> Path:
@@ -96,12 +96,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("study"))
     parser.add_argument("--seeds", type=int, default=5)
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    file = given.out / "gaps.csv"
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    file = arguments.out / "gaps.csv"
     measured = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=["seed", "what", "measure", "value"])
-    for seed in set(range(given.seeds)) - set(measured["seed"]):
-        home, started = given.out / f"gaps-{seed}", time.monotonic()
+    for seed in set(range(arguments.seeds)) - set(measured["seed"]):
+        home, started = arguments.out / f"gaps-{seed}", time.monotonic()
         rows = [(seed, *row) for row in gaps(home, seed)]
         measured = pd.concat([measured, pd.DataFrame(rows, columns=list(measured))], ignore_index=True)
         measured.to_csv(file, index=False)

@@ -141,7 +141,7 @@ def execute(case: Case, arguments: Sequence[str], home: Path) -> Outcome:
 def attempt(case: Case, home: Path, bases: Path) -> tuple[Outcome, list[str], list[str]]:
     """Prepare a case, run it, and return what came of it, its faults and its arguments."""
     home.mkdir(parents=True)
-    arguments = [str(each) for each in case.prepare(home)]
+    arguments = [str(phantom) for phantom in case.prepare(home)]
     before = snapshot(home) | snapshot(bases)
     outcome = execute(case, arguments, home)
     after = snapshot(home) | snapshot(bases)
@@ -157,7 +157,7 @@ def cases(bases: Path, *, seed: int, only: Sequence[str], share: float) -> list[
         rng = random.Random(f"{seed} {name}")
         made = list(family.cases(bases, rng))
         count = min(len(made), round(share * family.count))
-        chosen += [replace(made[each], family=name) for each in sorted(rng.sample(range(len(made)), count))]
+        chosen += [replace(made[phantom], family=name) for phantom in sorted(rng.sample(range(len(made)), count))]
     return chosen
 
 
@@ -182,9 +182,11 @@ def _special(folder: str, names: list[str]) -> list[str]:
 
 def report(number: int, case: Case, outcome: Outcome, faults: Sequence[str], arguments: Sequence[str]) -> None:
     """Say what a case came to."""
-    shown = " ".join(each if len(each) < 80 else f"{each[:77]}..." for each in arguments).encode("unicode_escape")
+    shown = " ".join(argument if len(argument) < 80 else f"{argument[:77]}..." for argument in arguments).encode(
+        "unicode_escape"
+    )
     lines = outcome.stderr.decode("utf-8", "backslashreplace").splitlines()
-    error = next((each for each in reversed(lines) if each.startswith("error: ")), lines[-1] if lines else "")
+    error = next((line for line in reversed(lines) if line.startswith("error: ")), lines[-1] if lines else "")
     sys.stdout.write(
         f"{number:04d} {case.family}: {case.name}: {'; '.join(faults) or 'right'} [exit {outcome.code}, "
         f"{outcome.seconds:.1f} s]\n     {shown.decode()[:300]}\n     {error[:300].encode('unicode_escape').decode()}\n"
@@ -197,7 +199,7 @@ def table(results: Sequence[tuple[Case, Outcome, list[str]]]) -> str:
     lines = ["| family | cases | faults | exit codes | seconds |", "|---|---|---|---|---|"]
     families = dict.fromkeys(case.family for case, _, _ in results)
     for family in (*families, ""):
-        own = [each for each in results if family in ("", each[0].family)]
+        own = [result for result in results if family in ("", result[0].family)]
         codes = collections.Counter(outcome.code for _, outcome, _ in own)
         told = ", ".join(f"{code}: {count}" for code, count in sorted(codes.items()))
         seconds = sum(outcome.seconds for _, outcome, _ in own)
@@ -215,19 +217,19 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="keep the folders of cases with a fault here")
     parser.add_argument("--show", action="store_true", help="show every case")
     parser.add_argument("--case", default="", help="run the cases whose name holds this text")
-    given = parser.parse_args()
+    options = parser.parse_args()
     import_everything()
     with tempfile.TemporaryDirectory(prefix="hostile-") as name:
         work = Path(name)
         os.environ["CXRSHORT_CACHE"] = str(work / "cache")
         base.make(work / "base", lambda case, arguments, home: execute(case, arguments, home))
-        total = sum(family.count for name, family in FAMILIES.items() if not given.only or name in given.only)
-        share = 1.0 if given.count is None else given.count / total
-        chosen = cases(work / "base", seed=given.seed, only=given.only or (), share=share)
-        chosen = [case for case in chosen if given.case in case.name]
-        results = list(run_all(work, chosen, keep=given.keep, show=given.show))
+        total = sum(family.count for name, family in FAMILIES.items() if not options.only or name in options.only)
+        share = 1.0 if options.count is None else options.count / total
+        chosen = cases(work / "base", seed=options.seed, only=options.only or (), share=share)
+        chosen = [case for case in chosen if options.case in case.name]
+        results = list(run_all(work, chosen, keep=options.keep, show=options.show))
     sys.stdout.write(f"\n{table(results)}")
-    slowest = sorted(results, key=lambda each: -each[1].seconds)[:5]
+    slowest = sorted(results, key=lambda phantom: -phantom[1].seconds)[:5]
     sys.stdout.write(
         "slowest: " + ", ".join(f"{case.name} {outcome.seconds:.1f} s" for case, outcome, _ in slowest) + "\n"
     )

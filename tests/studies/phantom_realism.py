@@ -20,7 +20,7 @@ import pandas as pd
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
-from cxrshort import dataset as datasets
+from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.stats.auc import auc, auc_interval
 from cxrshort.verbs.evaluate import evaluate
 from cxrshort.verbs.train import train
@@ -66,7 +66,7 @@ def real_films(folder: Path, size: int) -> Films:
     return np.stack(squares)
 
 
-def thumbnail_regression(data: datasets.Dataset, films: Films) -> tuple[npt.NDArray[np.float64], pd.DataFrame]:
+def thumbnail_regression(data: Dataset, films: Films) -> tuple[npt.NDArray[np.float64], pd.DataFrame]:
     """Return the scores of the test fold and its rows; the penalty is the one that is best on the validation fold."""
     manifest = data.manifest
     split, sick = manifest["split_0"].to_numpy(), manifest[COVID].to_numpy(float)
@@ -92,8 +92,8 @@ def network(folder: Path, out: Path, *, epochs: int, device: str) -> pd.DataFram
 
 def show_auc(what: str, targets: npt.ArrayLike, scores: npt.ArrayLike, people: npt.ArrayLike) -> None:
     """Print an AUC with its interval."""
-    found = auc_interval(targets, scores, people)
-    sys.stdout.write(f"{what}: AUC {found.auc:.3f} [{found.low:.3f}, {found.high:.3f}]\n")
+    actual = auc_interval(targets, scores, people)
+    sys.stdout.write(f"{what}: AUC {actual.auc:.3f} [{actual.low:.3f}, {actual.high:.3f}]\n")
 
 
 def main() -> None:
@@ -104,19 +104,19 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=0, help="of the ResNet-18; 0 trains none")
     parser.add_argument("--out", type=Path, default=Path("study/realism"))
     parser.add_argument("--device", default="auto")
-    given = parser.parse_args()
-    data = datasets.load(str(given.dataset))
+    arguments = parser.parse_args()
+    data = load_dataset(str(arguments.dataset))
     films = data.pixels.take(np.arange(len(data.manifest)))
-    table = {given.dataset.name: variation(films)}
-    if given.real.is_dir():
-        table["real films"] = variation(real_films(given.real, films.shape[-1]))
+    table = {arguments.dataset.name: variation(films)}
+    if arguments.real.is_dir():
+        table["real films"] = variation(real_films(arguments.real, films.shape[-1]))
     sys.stdout.write(f"{pd.DataFrame(table).round(3).to_string()}\n\n")
     scores, rows = thumbnail_regression(data, films)
     show_auc("logistic regression on thumbnails", rows[COVID].to_numpy(float), scores, rows["person_id"].to_numpy())
-    if given.epochs:
-        found = network(given.dataset, given.out, epochs=given.epochs, device=given.device)
-        people = found["person_id"].to_numpy()
-        show_auc("ResNet-18", found[f"target.{COVID}"].to_numpy(), found[f"logit.{COVID}"].to_numpy(), people)
+    if arguments.epochs:
+        actual = network(arguments.dataset, arguments.out, epochs=arguments.epochs, device=arguments.device)
+        people = actual["person_id"].to_numpy()
+        show_auc("ResNet-18", actual[f"target.{COVID}"].to_numpy(), actual[f"logit.{COVID}"].to_numpy(), people)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def test_method_trains_to_the_same_bytes_twice(films: Path, tmp_path: Path, meth
         "epochs": 3,
         "batch_size": 16,
         "group": "repository" if method in GROUPS else None,
-        "settings": "plain_epochs=1" if method in ("isnet", "irm", "pgi") else None,
+        "settings": "warm_up_epochs=1" if method in ("isnet", "irm", "pgi") else None,
     }
     arch = "multitask-unet-small" if method == "multitask" else "small-cnn"
     models = []
@@ -47,13 +47,13 @@ def test_architecture_learns_deterministically_on_a_gpu(name: str) -> None:
     compute = choose_compute("cuda")
     size = find_architecture(name).input_size or 224
     description = checkpoint.Description("classifier", name, ("Edema",), InputSpec(size))
-    model = factory.build(description).to(compute.torch_device, memory_format=torch.channels_last).train()
+    model = factory.build_model(description).to(compute.torch_device, memory_format=torch.channels_last).train()
     images = torch.rand(2, 1, size, size, device=compute.torch_device)
     with deterministic():
         with compute.autocast():
             loss = model(images).float().square().mean()
         loss.backward()
-    assert all(each.grad is None or bool(each.grad.isfinite().all()) for each in model.parameters())
+    assert all(parameter.grad is None or bool(parameter.grad.isfinite().all()) for parameter in model.parameters())
 
 
 def test_segmenter_and_pipeline_train_and_are_evaluated(films: Path, tmp_path: Path) -> None:

@@ -4,12 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from cxrshort import dataset as datasets
 from cxrshort.compute import Compute
+from cxrshort.dataset import load_dataset
 from cxrshort.errors import ResumableError
 from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.targets import label_matrix
 from cxrshort.training import checkpointing as states
 from cxrshort.training import recipes
 from cxrshort.training.averaging import Average
@@ -58,13 +59,13 @@ def test_standing_in_puts_the_weights_back_even_after_an_error() -> None:
 
 @pytest.fixture
 def batches(tmp_path: Path) -> Batches:
-    data = datasets.load(str(tiny_dataset(tmp_path / "tiny")))
-    targets = datasets.label_matrix(data.manifest, ["COVID-19"])
+    data = load_dataset(str(tiny_dataset(tmp_path / "tiny")))
+    targets = label_matrix(data.manifest, ["COVID-19"])
     return Batches(data.pixels, targets, batch_size=8, seed=0, device=torch.device("cpu"))
 
 
 def build() -> Classifier:
-    return factory.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=32)), seed=1)
+    return factory.build_model(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=32)), seed=1)
 
 
 def config(*, seen: list[torch.Tensor], stop_at: int = 0) -> FitConfig:
@@ -75,7 +76,7 @@ def config(*, seen: list[torch.Tensor], stop_at: int = 0) -> FitConfig:
         seen.append(next(model.parameters()).detach().clone())
         return {"score": 0.5 + len(seen) / 10}
 
-    recipe = recipes.load("standard", overrides={"epochs": 2, "ema": 0.8})
+    recipe = recipes.load_recipe("standard", overrides={"epochs": 2, "ema": 0.8})
     return FitConfig(ERM(), recipe, FP32, validate, interrupted=lambda: next(looks) == stop_at)
 
 
@@ -97,7 +98,7 @@ def test_resumed_average_ends_in_the_same_bits(batches: Batches, tmp_path: Path,
         fit(
             build(), batches, config=config(seen=[], stop_at=stop_at), checkpoint=Checkpoint(path=tmp_path / "state.pt")
         )
-    saved = states.load(tmp_path / "state.pt", settings={})
+    saved = states.load_checkpoint(tmp_path / "state.pt", settings={})
     resumed = fit(build(), batches, config=config(seen=[]), checkpoint=saved)
     for kept in ("average", "model"):
         expected, got = getattr(unbroken, kept), getattr(resumed, kept)

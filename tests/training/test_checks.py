@@ -21,7 +21,7 @@ from cxrshort.training import checks, recipes
 from cxrshort.training.data.folds import Folds
 from cxrshort.training.objectives.contract import Needs, Objective, make_objective
 
-STANDARD = recipes.load("standard")
+STANDARD = recipes.load_recipe("standard")
 SPEC = InputSpec(16)
 SEGMENTER = (Classifier(nn.Identity(), labels=("mask",), spec=SPEC), Description("segmenter", "unet", ("mask",), SPEC))
 
@@ -164,14 +164,14 @@ def test_segmenter_takes_the_place_of_masks_that_are_not_there() -> None:
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
-def test_run_of_nothing_but_plain_epochs_is_refused(epochs: int) -> None:
-    objective = make_objective("isnet", "plain_epochs=2", task=Task())
+def test_run_of_nothing_but_warm_up_epochs_is_refused(epochs: int) -> None:
+    objective = make_objective("isnet", "warm_up_epochs=2", task=Task())
     checks.check_warm_up(objective, replace(STANDARD, method="isnet", epochs=3))
     recipe = replace(STANDARD, method="isnet", epochs=epochs)
     assert refused(checks.check_warm_up, objective, recipe) == (
         UsageError,
-        f"--epochs is '{epochs}', and the first 2 of 'isnet' are plain training",
-        "--epochs 3 or more, or --set plain_epochs=N",
+        f"--epochs is '{epochs}', and the first 2 of 'isnet' are warm-up epochs",
+        "--epochs 3 or more, or --set warm_up_epochs=N",
     )
 
 

@@ -39,8 +39,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     one, two = folder / "one", folder / "two"
     for out, command in ((one, [sys.executable]), (two, TORCHRUN)):
         out.mkdir()
-        done = launch([*command, WORKER, str(data), str(out)], cwd=folder)
-        assert done.returncode == 0, done.stderr
+        completed = launch([*command, WORKER, str(data), str(out)], cwd=folder)
+        assert completed.returncode == 0, completed.stderr
     return one, two
 
 
@@ -93,7 +93,7 @@ def test_all_processes_hold_the_same_bytes(results: tuple[Path, Path], name: str
 
 @pytest.mark.parametrize("name", ["rrr", "gain", "irm", "pgi", "group-dro", "isnet"])
 def test_other_methods_learn_something_of_their_own(results: tuple[Path, Path], name: str) -> None:
-    losses = [load_file(results[1] / f"{each}-0.safetensors")["losses"] for each in (name, "erm")]
+    losses = [load_file(results[1] / f"{method}-0.safetensors")["losses"] for method in (name, "erm")]
     assert float((losses[0] - losses[1]).abs().max()) > 1e-3
 
 
@@ -104,14 +104,14 @@ def test_weights_of_groups_move(results: tuple[Path, Path]) -> None:
 
 def test_running_statistics_are_averaged_over_processes(results: tuple[Path, Path]) -> None:
     """The mean of the first layer's input does not depend on the weights' path by much; both saw all images."""
-    one, two = (load_file(each / "batch-norm-0.safetensors") for each in results)
+    one, two = (load_file(result / "batch-norm-0.safetensors") for result in results)
     torch.testing.assert_close(one["network.1.running_mean"], two["network.1.running_mean"], rtol=0.05, atol=0.05)
 
 
 def test_what_the_first_process_alone_finds_is_raised_in_all(results: tuple[Path, Path]) -> None:
     for folder, ranks in zip(results, ([0], [0, 1]), strict=True):
-        found = [(folder / f"error-{rank}.txt").read_text() for rank in ranks]
-        assert found == ["OutputError: 'x' exists already; --force"] * len(ranks)
+        actual = [(folder / f"error-{rank}.txt").read_text() for rank in ranks]
+        assert actual == ["OutputError: 'x' exists already; --force"] * len(ranks)
 
 
 def test_shares_of_a_scan_have_the_bytes_of_one_process(results: tuple[Path, Path]) -> None:
@@ -129,7 +129,7 @@ def test_no_thread_outlives_the_connection(results: tuple[Path, Path]) -> None:
 
 
 def test_more_processes_than_images_in_a_batch_are_refused() -> None:
-    recipe = recipes.load("standard", overrides={"batch_size": 2})
+    recipe = recipes.load_recipe("standard", overrides={"batch_size": 2})
     with pytest.raises(UsageError) as caught:
         check_batch_size(recipe, Compute("cpu", "fp32", 1, processes=4))
     assert caught.value.message == "--batch-size is '2', it must be at least the 4 processes"
@@ -220,13 +220,13 @@ def test_signal_to_one_process_stops_all_and_resume_ends_in_the_bytes_of_torchru
         with contextlib.suppress(subprocess.TimeoutExpired):
             processes[0].wait(0.01)
     processes[1].send_signal(signal.SIGTERM)
-    outputs = [each.communicate() for each in processes]
-    assert [each.returncode for each in processes] == [75, 75], outputs
-    assert outputs[0][1].splitlines()[-1] == "hint: the same command with --resume goes on"
+    outputs = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [75, 75], outputs
+    assert outputs[0][1].splitlines()[-1] == "hint: the same command with --resume continues"
     assert outputs[1] == ("", "")
 
     processes = start_two(*options, "--out", "broken", "--resume", cwd=tmp_path)
-    outputs = [each.communicate() for each in processes]
-    assert [each.returncode for each in processes] == [0, 0], outputs
+    outputs = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
     models = [(tmp_path / name / checkpoint.FILE).read_bytes() for name in ("whole", "broken")]
     assert models[0] == models[1]

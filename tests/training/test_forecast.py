@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cxrshort import dataset as datasets
 from cxrshort.compute import Compute
+from cxrshort.dataset import load_dataset
 from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
+from cxrshort.targets import label_matrix
 from cxrshort.training import recipes
 from cxrshort.training.data.batches import Batch, Batches
 from cxrshort.training.forecast import forecast
@@ -19,15 +20,15 @@ from .tiny import tiny_dataset
 
 
 def test_forecast_follows_from_the_rate_that_it_measured(tmp_path: Path) -> None:
-    data = datasets.load(str(tiny_dataset(tmp_path / "tiny", size=16)))
-    model = factory.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=16)))
-    targets = datasets.label_matrix(data.manifest, ["COVID-19"])
+    data = load_dataset(str(tiny_dataset(tmp_path / "tiny", size=16)))
+    model = factory.build_model(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=16)))
+    targets = label_matrix(data.manifest, ["COVID-19"])
     for batch_size in (4, 16, 20, 1000):  # a fold of one step too
         batches = Batches(data.pixels, targets, batch_size=batch_size, seed=0, device=torch.device("cpu"))
-        recipe = recipes.load("standard", overrides={"epochs": 5000})
-        config = FitConfig(ERM(), recipe, Compute("cpu", "fp32", 1), lambda each: {})
+        recipe = recipes.load_recipe("standard", overrides={"epochs": 5000})
+        config = FitConfig(ERM(), recipe, Compute("cpu", "fp32", 1), lambda network: {})
         result = forecast(model, batches, config=config, validation_images=12)
-        assert result["parameters"] == sum(each.numel() for each in model.parameters())
+        assert result["parameters"] == sum(parameter.numel() for parameter in model.parameters())
         assert result["images_per_second"] > 0
         hours = 5000 * (48 + 12 / 3) / result["images_per_second"] / 3600
         # Both figures are rounded: the rate to three digits, however slow the machine is just now.
@@ -50,13 +51,13 @@ class Noting(ERM):
 
 
 def test_forecast_times_the_method_itself_and_what_comes_before(tmp_path: Path) -> None:
-    data = datasets.load(str(tiny_dataset(tmp_path / "tiny", size=16)))
-    model = factory.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=16)))
-    targets = datasets.label_matrix(data.manifest, ["COVID-19"])
+    data = load_dataset(str(tiny_dataset(tmp_path / "tiny", size=16)))
+    model = factory.build_model(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=16)))
+    targets = label_matrix(data.manifest, ["COVID-19"])
     batches = Batches(data.pixels, targets, batch_size=16, seed=0, device=torch.device("cpu"))
-    recipe = recipes.load("standard", overrides={"epochs": 9})
+    recipe = recipes.load_recipe("standard", overrides={"epochs": 9})
     objective = Noting()
-    config = FitConfig(objective, recipe, Compute("cpu", "fp32", 1), lambda each: {})
+    config = FitConfig(objective, recipe, Compute("cpu", "fp32", 1), lambda network: {})
     result = forecast(model, batches, config=config, validation_images=12, seconds_before=7200.0)
     assert objective.epochs == [2] * 10 + [8] * 10  # steps of 2, 4 and 8 images, and seven of 16
     assert 2.0 <= result["hours"] < 2.5  # two hours before it, and nine epochs of 48 images
@@ -88,13 +89,13 @@ class Slow(ERM):
 def test_trial_is_bounded_whatever_is_tried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, steps: list[int]
 ) -> None:
-    data = datasets.load(str(tiny_dataset(tmp_path / "tiny", size=16)))
-    model = factory.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=16)))
-    targets = datasets.label_matrix(data.manifest, ["COVID-19"])
+    data = load_dataset(str(tiny_dataset(tmp_path / "tiny", size=16)))
+    model = factory.build_model(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=16)))
+    targets = label_matrix(data.manifest, ["COVID-19"])
     batches = Batches(data.pixels, targets, batch_size=16, seed=0, device=torch.device("cpu"))
-    recipe = recipes.load("standard", overrides={"epochs": 9})
+    recipe = recipes.load_recipe("standard", overrides={"epochs": 9})
     objective, events = Slow(monkeypatch, seconds=seconds), []
-    config = FitConfig(objective, recipe, Compute("cpu", "fp32", 1), lambda each: {}, report=events.append)
+    config = FitConfig(objective, recipe, Compute("cpu", "fp32", 1), lambda network: {}, report=events.append)
     result = forecast(model, batches, config=config, validation_images=12)
     assert objective.now <= max(10.0, 2 * seconds)
     assert [event["images"] for event in events] == steps and {event["event"] for event in events} == {"trial"}

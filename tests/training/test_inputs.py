@@ -20,7 +20,7 @@ def sha256(content: bytes) -> str:
 
 
 def job(data: Dataset = DATA, **overrides: object) -> TrainingJob:
-    recipe = recipes.load("standard", overrides=overrides)
+    recipe = recipes.load_recipe("standard", overrides=overrides)
     return TrainingJob(data, "resnet18", recipe, 0, 0, Path("run"), Compute("cpu", "fp32", 1))
 
 
@@ -32,7 +32,7 @@ def test_recipe_names_files_by_their_content(tmp_path: Path) -> None:
         "mask_file": str(tmp_path / "m.npy"),
         "segmenter": str(tmp_path / "s.safetensors"),
     }
-    recipe = replace(recipes.load("standard"), **files)
+    recipe = replace(recipes.load_recipe("standard"), **files)
     identity = identify(recipe)
     contents = {"weights": b"weights", "mask_file": b"masks", "segmenter": b"segmenter"}
     assert {name: identity[name] for name in contents} == {
@@ -44,7 +44,7 @@ def test_recipe_names_files_by_their_content(tmp_path: Path) -> None:
 
 
 def test_recipe_without_files_is_identified_by_its_words() -> None:
-    recipe = recipes.load("degrave2021")
+    recipe = recipes.load_recipe("degrave2021")
     assert identify(recipe) == recipe.record()
 
 
@@ -58,12 +58,12 @@ def test_recipe_without_files_is_identified_by_its_words() -> None:
     ],
 )
 def test_training_is_named_by_its_method_and_what_differs_from_its_recipe(recipe, overrides, name) -> None:
-    assert name_training(recipes.load(recipe, overrides=overrides)) == name
+    assert name_training(recipes.load_recipe(recipe, overrides=overrides)) == name
 
 
 def test_name_of_a_training_has_the_first_digits_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "w.pt").write_bytes(b"weights")
-    recipe = replace(recipes.load("standard"), weights=str(tmp_path / "w.pt"))
+    recipe = replace(recipes.load_recipe("standard"), weights=str(tmp_path / "w.pt"))
     assert name_training(recipe) == f"erm, weights={sha256(b'weights')[:8]}"
 
 
@@ -74,12 +74,14 @@ def test_hash_of_a_manifest_is_of_its_file_or_of_its_rows(tmp_path: Path) -> Non
     assert hash_manifest(DATA) == sha256(b"image_id\na\nb\n")
 
 
-def test_record_keeps_the_hashes_of_manifest_and_masks() -> None:
+def test_record_keeps_the_hashes_of_manifest_and_masks(tmp_path: Path) -> None:
+    masks = tmp_path / "m.npy"
+    masks.touch()
     assert job().files() == {}
     data = replace(DATA, path=Path("I/manifest.csv"))
-    assert job(data, mask_file="m.npy", method="rrr").files() == {
+    assert job(data, mask_file=str(masks), method="rrr").files() == {
         "manifest": Path("I/manifest.csv"),
-        "mask_file": Path("m.npy"),
+        "mask_file": masks,
     }
 
 

@@ -7,12 +7,12 @@ import threading
 
 import pytest
 
-from cxrshort.training.interruption import watched
+from cxrshort.training.interruption import watch_signals
 
 WAIT = """
-from cxrshort.training.interruption import watched
+from cxrshort.training.interruption import watch_signals
 import signal, sys
-with watched() as interrupted:
+with watch_signals() as interrupted:
     print(interrupted(), flush=True)
     while not interrupted():
         signal.sigtimedwait([], 0.01)
@@ -33,7 +33,7 @@ def start():
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1], ids=lambda each: each.name)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1], ids=lambda signal_: signal_.name)
 def test_watched_lets_the_run_reach_its_checkpoint(number):
     with start() as process:
         assert process.stdout.readline() == "False\n"
@@ -55,18 +55,18 @@ def test_watched_gives_the_signals_back():
 
 def test_watched_restores_handlers_after_an_error():
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-    before = [signal.getsignal(each) for each in numbers]
-    with pytest.raises(KeyError), watched():
-        assert [signal.getsignal(each) for each in numbers] != before
+    before = [signal.getsignal(number) for number in numbers]
+    with pytest.raises(KeyError), watch_signals():
+        assert [signal.getsignal(number) for number in numbers] != before
         raise KeyError
-    assert [signal.getsignal(each) for each in numbers] == before
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
 def test_watched_answers_no_outside_the_main_thread():
     answers = []
 
     def work():
-        with watched() as interrupted:
+        with watch_signals() as interrupted:
             answers.append(interrupted())
 
     thread = threading.Thread(target=work)

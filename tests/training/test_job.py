@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from cxrshort import contention
-from cxrshort import dataset as datasets
 from cxrshort.compute import Compute
+from cxrshort.dataset import load_dataset
 from cxrshort.errors import ResumableError, UsageError
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.checkpoint import Description
@@ -63,8 +63,8 @@ class Distillation(Objective):
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainingJob:
     monkeypatch.setitem(OBJECTIVES, "distillation", Entry(f"{__name__}:Distillation", "the logits of a teacher"))
-    data = datasets.load(str(tiny_dataset(tmp_path / "tiny", size=16)))
-    recipe = recipes.load("standard", overrides={"method": "distillation", "epochs": 2, "batch_size": 8})
+    data = load_dataset(str(tiny_dataset(tmp_path / "tiny", size=16)))
+    recipe = recipes.load_recipe("standard", overrides={"method": "distillation", "epochs": 2, "batch_size": 8})
     return TrainingJob(data, "small-cnn", recipe, 0, 0, tmp_path / "run", FP32)
 
 
@@ -72,7 +72,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainingJob:
 def teacher() -> nn.Module:
     """Return a network whose batch norms and dropout would give it away if it were in training mode."""
     description = Description("classifier", "small-cnn", ("COVID-19", "Edema"), InputSpec(size=16))
-    return factory.build(description, seed=9).train()
+    return factory.build_model(description, seed=9).train()
 
 
 def test_teacher_stays_as_it_was_and_in_evaluation_mode(job: TrainingJob, teacher: nn.Module) -> None:
@@ -93,12 +93,12 @@ def test_no_file_of_the_run_holds_the_teacher(job: TrainingJob, teacher: nn.Modu
     with pytest.raises(ResumableError):
         train_model(_stopping(job), teacher=teacher)
     saved = torch.load(job.folder / CHECKPOINT, weights_only=True)
-    student = factory.build(Description("classifier", "small-cnn", ("COVID-19", "Edema"), InputSpec(size=16)))
+    student = factory.build_model(Description("classifier", "small-cnn", ("COVID-19", "Edema"), InputSpec(size=16)))
     assert saved["objective"] == {} and saved["model"].keys() == student.state_dict().keys()
     # Two moments for each parameter are all that Adam keeps.
     assert len(saved["optimizer"]["state"]) == len(list(student.parameters()))
     train_model(replace(job, resume=True), teacher=teacher)
-    model, _ = factory.load(job.folder / checkpoint.FILE)
+    model, _ = factory.load_model(job.folder / checkpoint.FILE)
     assert model.state_dict().keys() == student.state_dict().keys()
     assert not (job.folder / CHECKPOINT).exists()
 
@@ -109,7 +109,7 @@ def test_run_with_a_teacher_resumes_to_the_same_bytes(job: TrainingJob, teacher:
     with pytest.raises(ResumableError):
         train_model(_stopping(stopped), teacher=copy.deepcopy(teacher))
     train_model(replace(stopped, resume=True), teacher=copy.deepcopy(teacher))
-    whole, resumed = ((each.folder / checkpoint.FILE).read_bytes() for each in (job, stopped))
+    whole, resumed = ((planned.folder / checkpoint.FILE).read_bytes() for planned in (job, stopped))
     assert whole == resumed
 
 
@@ -127,7 +127,7 @@ def test_teacher_is_refused_where_it_is_missing_or_of_no_use(job: TrainingJob, t
         train_model(job)
     assert caught.value.message == "'distillation' learns from a teacher, and there is none"
     with pytest.raises(UsageError) as caught:
-        train_model(replace(job, recipe=recipes.load("standard")), teacher=teacher)
+        train_model(replace(job, recipe=recipes.load_recipe("standard")), teacher=teacher)
     assert caught.value.message == "'erm' has no use for a teacher"
     assert not job.folder.exists()
 

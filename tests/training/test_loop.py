@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cxrshort import dataset as datasets
 from cxrshort.compute import Compute
+from cxrshort.dataset import load_dataset
 from cxrshort.errors import CxrshortError, ResumableError, WorkFailedError
 from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.scoring import SCORING_BATCH
+from cxrshort.targets import label_matrix
 from cxrshort.training import checkpointing as states
 from cxrshort.training import recipes
 from cxrshort.training.checkpointing import Checkpoint
@@ -30,23 +31,23 @@ FP32 = Compute("cpu", "fp32", 1)
 
 @pytest.fixture
 def batches(tmp_path: Path) -> Batches:
-    data = datasets.load(str(tiny_dataset(tmp_path / "tiny")))
-    targets = datasets.label_matrix(data.manifest, ["COVID-19"])
+    data = load_dataset(str(tiny_dataset(tmp_path / "tiny")))
+    targets = label_matrix(data.manifest, ["COVID-19"])
     return Batches(data.pixels, targets, batch_size=8, seed=0, device=torch.device("cpu"))
 
 
 def build(seed: int = 1) -> Classifier:
-    return factory.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=32)), seed=seed)
+    return factory.build_model(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=32)), seed=seed)
 
 
 def config(*, scores: list[float] | None = None, objective: Any = None, **settings: Any) -> FitConfig:
     """Return a fit over six steps an epoch; ``scores`` are what validation is to find, epoch by epoch."""
-    found = iter(scores or [0.5] * 100)
+    actual = iter(scores or [0.5] * 100)
     values = {"epochs": 3, **settings}
     interrupted = values.pop("interrupted", lambda: False)
     report = values.pop("report", lambda event: None)
-    recipe = recipes.load("standard", overrides=values)
-    return FitConfig(objective or ERM(), recipe, FP32, lambda model: {"score": next(found)}, report, interrupted)
+    recipe = recipes.load_recipe("standard", overrides=values)
+    return FitConfig(objective or ERM(), recipe, FP32, lambda model: {"score": next(actual)}, report, interrupted)
 
 
 def fresh(path: Path, *, save_seconds: float = 600.0) -> Checkpoint:
@@ -65,16 +66,16 @@ def test_make_optimizer_takes_the_recipes_numbers_and_only_what_learns(name: str
     group = optimizer.param_groups[0]
     assert (group["lr"], group["weight_decay"]) == (0.02, 0.3)
     assert group.get("momentum", 0.8) == 0.8
-    assert [each.shape for each in group["params"]] == [(1, 2), (1,)]
+    assert [parameter.shape for parameter in group["params"]] == [(1, 2), (1,)]
 
 
 def test_the_whole_head_learns_at_its_own_rate_and_adam_forgets_as_told() -> None:
     description = Description("classifier", "cv19-net", ("Edema",), InputSpec(size=224))
-    model = factory.build(description)
-    optimizer = make_optimizer(model, recipes.load("cv19-net", overrides={"beta2": 0.99}))
+    model = factory.build_model(description)
+    optimizer = make_optimizer(model, recipes.load_recipe("cv19-net", overrides={"beta2": 0.99}))
     backbone, head = optimizer.param_groups
-    expected = {id(each) for each in model.network.get_submodule("classifier").parameters()}
-    assert len(expected) == 4 and {id(each) for each in head["params"]} == expected
+    expected = {id(parameter) for parameter in model.network.get_submodule("classifier").parameters()}
+    assert len(expected) == 4 and {id(parameter) for parameter in head["params"]} == expected
     assert (head["peak"], head["weight_decay"], backbone["peak"]) == (1e-4, 1e-2, 6e-5)
     assert backbone["betas"] == head["betas"] == (0.9, 0.99)
 
@@ -103,9 +104,11 @@ def test_gradient_is_clipped_to_the_recipes_norm(batches: Batches, tmp_path: Pat
     for clip in (0.0, 1e-3):
         plan = config(optimizer="sgd", learning_rate=1.0, weight_decay=0.0, momentum=0.0, clip_norm=clip)
         model = build().train()
-        before = torch.cat([each.detach().clone().flatten() for each in model.parameters()])
+        before = torch.cat([parameter.detach().clone().flatten() for parameter in model.parameters()])
         take_step(model, batch, make_optimizer(model, plan.recipe), config=plan)
-        moved.append(float((torch.cat([each.detach().flatten() for each in model.parameters()]) - before).norm()))
+        moved.append(
+            float((torch.cat([parameter.detach().flatten() for parameter in model.parameters()]) - before).norm())
+        )
     assert moved[0] > 0.1
     assert moved[1] == pytest.approx(1e-3, rel=1e-2)  # differences of fp32 weights near 1
 
@@ -116,7 +119,7 @@ def test_best_epoch_is_the_first_of_equal_maxima(batches: Batches, tmp_path: Pat
     state = fit(build(), batches, config=plan, checkpoint=fresh(tmp_path))
     model = build()
     fit(model, batches, config=config(epochs=2, schedule="constant"), checkpoint=fresh(tmp_path))
-    assert [each["score"] for each in state.history] == [0.6, 0.8, 0.8, 0.7]
+    assert [record["score"] for record in state.history] == [0.6, 0.8, 0.8, 0.7]
     assert all(torch.equal(value, state.best_weights[name]) for name, value in model.state_dict().items())
     assert any(not torch.equal(value, state.best_weights[name]) for name, value in state.model.items())
 
@@ -131,10 +134,10 @@ def test_events_tell_every_epoch_and_every_twentieth_step(batches: Batches, tmp_
     events: list[Mapping[str, Any]] = []
     plan = config(epochs=2, report=events.append)
     fit(build(), single, config=plan, checkpoint=fresh(tmp_path))
-    described = [(each["event"], each["epoch"], each.get("step")) for each in events]
+    described = [(event["event"], event["epoch"], event.get("step")) for event in events]
     one_epoch = [("step", 20), ("step", 40), ("step", 48), ("epoch", None)]
     assert described == [(kind, epoch, step) for epoch in (1, 2) for kind, step in one_epoch]
-    assert [set(each) for each in events[2:4]] == [
+    assert [set(event) for event in events[2:4]] == [
         {"event", "epoch", "step", "steps", "epochs", "loss", "images_per_second"},
         {"event", "epoch", "loss", "score", "learning_rate", "seconds"},
     ]
@@ -171,9 +174,9 @@ def test_loss_that_is_no_number_stops_with_the_step_and_the_last_good_state_kept
     kept = tmp_path / "state.pt"
     assert error.message == f"the loss is {shown} in epoch 2, step 3; the last good state is kept in '{kept}'"
     assert error.hint == "train again with --force and a lower --learning-rate, or with --precision fp32"
-    state = states.load(kept, settings={})
+    state = states.load_checkpoint(kept, settings={})
     assert (state.epoch, state.step) == (1, 0)
-    assert all(torch.isfinite(each).all() for each in state.model.values())
+    assert all(torch.isfinite(value).all() for value in state.model.values())
 
 
 def test_loss_that_is_no_number_in_the_first_epoch_says_that_nothing_was_saved(
@@ -229,8 +232,8 @@ def test_interruption_saves_the_step_and_says_where(
     error = stopped(batches, config(interrupted=lambda: next(looks) == look), tmp_path)
     assert isinstance(error, ResumableError)
     assert error.message == f"interrupted in epoch {epoch} after step {step}; the state is saved"
-    assert error.hint == "the same command with --resume goes on"
-    state = states.load(tmp_path / "state.pt", settings={})
+    assert error.hint == "the same command with --resume continues"
+    state = states.load_checkpoint(tmp_path / "state.pt", settings={})
     assert (state.epoch, state.step) == (epoch - 1, step)
 
 
@@ -240,4 +243,4 @@ def test_state_is_saved_within_an_epoch_when_it_takes_long(batches: Batches, tmp
     plan = config(objective=FailsAt(45, lambda loss: loss * math.nan))
     error = stopped(single, plan, tmp_path, save_seconds=-1.0)
     assert error.message.startswith("the loss is nan in epoch 1, step 45; the last good state is kept in ")
-    assert states.load(tmp_path / "state.pt", settings={}).step == 40
+    assert states.load_checkpoint(tmp_path / "state.pt", settings={}).step == 40

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from cxrshort.attribution import grad_cam, lrp
-from cxrshort.datasets.phantom.cohort import sample
-from cxrshort.datasets.phantom.drawing import draw
+from cxrshort.datasets.phantom.cohort import sample_phantoms
+from cxrshort.datasets.phantom.drawing import draw_phantom
 from cxrshort.images.prefetch import Indices
 from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
-from cxrshort.registry import load
+from cxrshort.registry import load_entry
 from cxrshort.stats.auc import auc
 from cxrshort.training import OBJECTIVES
 from cxrshort.training.data.batches import Batches
@@ -62,15 +62,15 @@ class Held:
 
 
 def film(images: int, *, confounding: float | None, seed: int, name: str = "phantom-I") -> Film:
-    phantoms = sample(name, images=images, confounding=confounding, seed=seed)
-    drawings = [draw(each, size=SIZE) for each in phantoms]
+    phantoms = sample_phantoms(name, images=images, confounding=confounding, seed=seed)
+    drawings = [draw_phantom(phantom, size=SIZE) for phantom in phantoms]
     return Film(
-        np.stack([each.pixels for each in drawings]),
-        np.stack([each.masks for each in drawings]),
-        np.array([each.severity("COVID-19") > 0 for each in phantoms]),
-        np.array([int(each.site == "site-b") for each in phantoms]),
-        np.array([each.patient.sex == "M" for each in phantoms]),
-        np.array([each.view == "AP" for each in phantoms]),
+        np.stack([drawing.pixels for drawing in drawings]),
+        np.stack([drawing.masks for drawing in drawings]),
+        np.array([phantom.severity("COVID-19") > 0 for phantom in phantoms]),
+        np.array([int(phantom.site == "site-b") for phantom in phantoms]),
+        np.array([phantom.patient.sex == "M" for phantom in phantoms]),
+        np.array([phantom.view == "AP" for phantom in phantoms]),
     )
 
 
@@ -99,10 +99,10 @@ def learn(
     **settings: Any,
 ) -> Classifier:
     """Train the small network and return it in eval mode."""
-    kind = load(OBJECTIVES, method, kind="method")
+    kind = load_entry(OBJECTIVES, method, kind="method")
     objective = kind(kind.Settings(**settings))
     objective.check(groups, Held(data.masks))
-    model = factory.build(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=SIZE)), seed=0)
+    model = factory.build_model(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=SIZE)), seed=0)
     batches = Batches(
         Held(data.pixels),
         getattr(data, target)[:, None].astype(np.float32),
@@ -134,9 +134,9 @@ def images(data: Film, count: int) -> Tensor:
 def auc_of(model: nn.Module, data: Film, target: str = "sick") -> float:
     with torch.no_grad():
         scores = model(images(data, len(data.pixels)))[:, 0].numpy()
-    found = auc(getattr(data, target).astype(float), scores)
-    assert found is not None
-    return float(found)
+    actual = auc(getattr(data, target).astype(float), scores)
+    assert actual is not None
+    return float(actual)
 
 
 def worst_group_error(model: nn.Module, data: Film) -> float:
@@ -149,21 +149,21 @@ def worst_group_error(model: nn.Module, data: Film) -> float:
 
 def share_in_lungs(maps: Callable[[nn.Module, Tensor], Tensor], model: nn.Module, data: Film) -> float:
     """Return the mean share of the absolute map that lies in the lungs, 0 to 1; 0.25 of the film is lung."""
-    found = maps(model, images(data, 200)).abs()[:, 0]
+    actual = maps(model, images(data, 200)).abs()[:, 0]
     lungs = torch.from_numpy(data.masks[:200] & 1)
-    return float(((found * lungs).sum((1, 2)) / found.sum((1, 2)).clamp(min=1e-12)).mean())
+    return float(((actual * lungs).sum((1, 2)) / actual.sum((1, 2)).clamp(min=1e-12)).mean())
 
 
-def relevance(model: nn.Module, given: Tensor) -> Tensor:
-    return lrp.relevance(model, given)
+def relevance(model: nn.Module, samples: Tensor) -> Tensor:
+    return lrp.relevance(model, samples)
 
 
-def activation(model: nn.Module, given: Tensor) -> Tensor:
+def activation(model: nn.Module, samples: Tensor) -> Tensor:
     """Return Grad-CAM of what the model calls: the evidence for its answer."""
     with torch.no_grad():
-        signs = model(given)[:, 0].sign()
-    outputs = torch.zeros(len(given), dtype=torch.int64)
-    return grad_cam.explain(model, given, outputs=outputs, signs=signs).maps.detach()
+        signs = model(samples)[:, 0].sign()
+    outputs = torch.zeros(len(samples), dtype=torch.int64)
+    return grad_cam.explain(model, samples, outputs=outputs, signs=signs).maps.detach()
 
 
 def test_erm_is_perfect_where_hospitals_decide_and_useless_where_they_do_not(fair: Film) -> None:
@@ -192,10 +192,10 @@ def test_the_findings_are_learnable_but_not_trivial(tmp_path: Path) -> None:
         )
     overrides = {"epochs": 6, "labels": "COVID-19"}
     train(str(tmp_path / "data"), arch="densenet121", overrides=overrides, out=tmp_path / "run", device="cpu")
-    found = evaluate(
+    actual = evaluate(
         [tmp_path / "run"], dataset=[str(tmp_path / "new")], split="all", out=tmp_path / "results", device="cpu"
     ).summary
-    assert 0.8 <= found["aucs"][0]["auc"] <= 0.97
+    assert 0.8 <= actual["aucs"][0]["auc"] <= 0.97
 
 
 @pytest.mark.parametrize("target", ["male", "ap"])
@@ -229,7 +229,7 @@ def test_irm_helps_where_groups_differ_in_the_shortcut_and_not_where_they_are_it
 
 
 def test_isnet_moves_relevance_into_the_lungs(confounded: Film, plain: Classifier, fair: Film) -> None:
-    guided = learn("isnet", confounded, clip=1.0, plain_epochs=2)
+    guided = learn("isnet", confounded, clip=1.0, warm_up_epochs=2)
     assert share_in_lungs(relevance, guided, fair) > share_in_lungs(relevance, plain, fair) + 0.2
 
 

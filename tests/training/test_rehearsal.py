@@ -25,18 +25,18 @@ LABELS = ("COVID-19", "Edema")
 
 @pytest.mark.parametrize("method", ["rrr", "gain", "isnet", "irm", "pgi", "group-dro"])
 def test_rehearsal_leaves_model_objective_and_draws_as_they_were(method: str) -> None:
-    model = factory.build(Description("classifier", "small-cnn", LABELS, InputSpec(size=32)), seed=1)
+    model = factory.build_model(Description("classifier", "small-cnn", LABELS, InputSpec(size=32)), seed=1)
     objective = make_objective(method, "", task=Task())
     objective.check(torch.tensor([0, 1]).numpy(), object())
     assert isinstance(objective, nn.Module)
-    states = [copy.deepcopy(each.state_dict()) for each in (model, objective)]
+    states = [copy.deepcopy(module.state_dict()) for module in (model, objective)]
     draws, training = torch.get_rng_state(), model.training
     rehearse(model, objective, architecture=find_architecture("small-cnn"), compute=CPU, shape=(32, 32))
-    for each, before in zip((model, objective), states, strict=True):
-        assert all(torch.equal(value, before[name]) for name, value in each.state_dict().items())
+    for module, before in zip((model, objective), states, strict=True):
+        assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
     assert torch.equal(torch.get_rng_state(), draws)
     assert model.training == training
-    assert all(each.grad is None for each in model.parameters())
+    assert all(parameter.grad is None for parameter in model.parameters())
 
 
 class Smooth(nn.Module):
@@ -71,5 +71,5 @@ def test_network_of_others_that_needs_larger_images_is_refused_with_a_size(tmp_p
     with pytest.raises(UsageError) as caught:
         train(data, arch="timm:inception_v3", out=tmp_path / "run", device="cpu", threads=1)
     assert caught.value.message.startswith("'timm:inception_v3' cannot learn from images of 32 pixels: ")
-    assert caught.value.hint == ("build-dataset with --size 299, which it was published with, or choose another --arch")
+    assert caught.value.hint == ("build-dataset with --size 299, as published, or choose another --arch")
     assert not (tmp_path / "run").exists()

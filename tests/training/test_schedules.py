@@ -16,7 +16,7 @@ RATE = 0.01
 
 
 def found(recipe: Recipe, epochs: int, losses: list[float] | None = None) -> list[float]:
-    history = [{"val_loss": each} for each in losses or [1.0] * epochs]
+    history = [{"val_loss": epoch} for epoch in losses or [1.0] * epochs]
     return [
         recipe.learning_rate * rate_factor(recipe, progress=epoch / recipe.epochs, epoch=epoch, history=history[:epoch])
         for epoch in range(epochs)
@@ -115,7 +115,7 @@ def test_step_sets_beta1_of_adam_and_leaves_momentum_of_sgd():
 
 
 def test_degrave_divides_by_ten_every_five_epochs():
-    rates = found(recipes.load("degrave2021"), 30)
+    rates = found(recipes.load_recipe("degrave2021"), 30)
     assert [rates[epoch] for epoch in (0, 4, 5, 9, 10, 29)] == pytest.approx([1e-2, 1e-2, 1e-3, 1e-3, 1e-4, 1e-7])
 
 

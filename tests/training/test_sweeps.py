@@ -4,9 +4,9 @@ import pytest
 
 from cxrshort.errors import UsageError
 from cxrshort.training import recipes
-from cxrshort.training.sweeps import at_point, parse_grid
+from cxrshort.training.sweeps import apply_point, parse_grid
 
-STANDARD = recipes.load("standard")
+STANDARD = recipes.load_recipe("standard")
 
 
 def test_grid_is_every_combination_in_the_order_given() -> None:
@@ -20,12 +20,12 @@ def test_empty_grid_is_one_point_without_values() -> None:
 
 
 def test_settings_of_the_method_are_searched_too_and_stand_over_those_given() -> None:
-    recipe = recipes.load("standard", overrides={"method": "rrr", "settings": "weight=1"})
+    recipe = recipes.load_recipe("standard", overrides={"method": "rrr", "settings": "weight=1"})
     points = parse_grid(["weight=10,100", "ema=0,0.9"], recipe)
-    assert [at_point(recipe, each).settings for each in points] == ["weight=1,weight=10"] * 2 + [
+    assert [apply_point(recipe, point).settings for point in points] == ["weight=1,weight=10"] * 2 + [
         "weight=1,weight=100"
     ] * 2
-    assert [at_point(recipe, each).ema for each in points] == [0.0, 0.9] * 2
+    assert [apply_point(recipe, point).ema for point in points] == [0.0, 0.9] * 2
 
 
 def test_switches_and_words_are_read_as_such() -> None:
@@ -57,5 +57,5 @@ def test_grid_refuses(texts: list[str], message: str) -> None:
 
 def test_bad_setting_of_a_method_is_refused_before_any_work() -> None:
     with pytest.raises(UsageError) as caught:
-        parse_grid(["weight=1,heavy"], recipes.load("standard", overrides={"method": "rrr"}))
+        parse_grid(["weight=1,heavy"], recipes.load_recipe("standard", overrides={"method": "rrr"}))
     assert caught.value.message == "--set weight=heavy: it must be a number"

@@ -16,12 +16,12 @@ def tiny_manifest(folder: Path, *, name: str = "tiny", people: int = 24, replica
     person = number // 2
     table = pd.DataFrame(
         {
-            "image_id": [f"{name}/{each:03d}" for each in number],
+            "image_id": [f"{name}/{person:03d}" for person in number],
             "cache": str(folder.resolve()),
             "cache_row": number,
             "repository": name,
-            "patient_id": [f"{name}/P{each}" for each in person],
-            "person_id": [f"{name}/P{each}" for each in person],
+            "patient_id": [f"{name}/P{number}" for number in person],
+            "person_id": [f"{name}/P{number}" for number in person],
             "view": np.where(number % 3 == 0, "AP", "PA"),
             "sex": np.where(person % 2 == 0, "F", "M"),
             "age_years": 40 + person % 80,
@@ -30,7 +30,7 @@ def tiny_manifest(folder: Path, *, name: str = "tiny", people: int = 24, replica
         }
     )
     for replicate in range(replicates):
-        table[f"split_{replicate}"] = [FOLDS[(each + replicate) % len(FOLDS)] for each in person]
+        table[f"split_{replicate}"] = [FOLDS[(number + replicate) % len(FOLDS)] for number in person]
     return table
 
 
@@ -61,4 +61,4 @@ def png_signature(path: Path) -> bool:
 
 def tree(folder: Path, *, without: Sequence[str] = ()) -> dict[str, bytes]:
     """Return the bytes of every file in a folder by its name."""
-    return {each.name: each.read_bytes() for each in folder.iterdir() if each.is_file() and each.name not in without}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name not in without}

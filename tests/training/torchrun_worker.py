@@ -15,19 +15,20 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file
 from torch import nn
 
-from cxrshort import dataset as datasets
 from cxrshort import distributed
 from cxrshort.compute import Compute, choose_compute, deterministic
+from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.errors import OutputError
 from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.outputs import Task
 from cxrshort.models.scoring import scan, score
+from cxrshort.targets import label_matrix
 from cxrshort.training import recipes
 from cxrshort.training.checkpointing import Checkpoint
 from cxrshort.training.data.batches import Batches
-from cxrshort.training.data.sampling import balanced_chances
+from cxrshort.training.data.sampling import balanced_sampling_weights
 from cxrshort.training.loop import FitConfig, fit
 from cxrshort.training.objectives.contract import make_objective
 
@@ -43,14 +44,14 @@ CASES: dict[str, dict[str, Any]] = {
     "rrr": {"method": "rrr", "settings": "weight=1e4"},
     "gain": {"method": "gain"},
     # Clipped: its slopes are so steep that six free steps make 1e-4 of a difference of 1e-7.
-    "isnet": {"method": "isnet", "settings": "plain_epochs=1", "clip_norm": 0.05},
-    "isnet in passes": {"method": "isnet", "settings": "plain_epochs=1", "clip_norm": 0.05, "accumulate": 3},
+    "isnet": {"method": "isnet", "settings": "warm_up_epochs=1", "clip_norm": 0.05},
+    "isnet in passes": {"method": "isnet", "settings": "warm_up_epochs=1", "clip_norm": 0.05, "accumulate": 3},
     "multitask": {"method": "multitask"},
     "multitask in passes": {"method": "multitask", "accumulate": 3},
-    "irm": {"method": "irm", "settings": "plain_epochs=0"},
-    "irm in passes": {"method": "irm", "settings": "plain_epochs=0", "accumulate": 3},
-    "pgi": {"method": "pgi", "settings": "plain_epochs=0"},
-    "pgi in passes": {"method": "pgi", "settings": "plain_epochs=0", "accumulate": 3},
+    "irm": {"method": "irm", "settings": "warm_up_epochs=0"},
+    "irm in passes": {"method": "irm", "settings": "warm_up_epochs=0", "accumulate": 3},
+    "pgi": {"method": "pgi", "settings": "warm_up_epochs=0"},
+    "pgi in passes": {"method": "pgi", "settings": "warm_up_epochs=0", "accumulate": 3},
     "group-dro": {"method": "group-dro", "settings": "step=0.5"},
     "group-dro in passes": {"method": "group-dro", "settings": "step=0.5", "accumulate": 3},
     "batch-norm": {},
@@ -72,7 +73,7 @@ def network(*, frozen: bool, draws: bool) -> Classifier:
     Every process drops its own features, so that only networks without dropout can be compared.
     """
     name = "multitask-unet-small" if draws else "small-cnn"
-    model = factory.build(Description("classifier", name, LABELS, InputSpec(size=32)), seed=1)
+    model = factory.build_model(Description("classifier", name, LABELS, InputSpec(size=32)), seed=1)
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
@@ -82,16 +83,16 @@ def network(*, frozen: bool, draws: bool) -> Classifier:
     return model
 
 
-def learn(name: str, data: datasets.Dataset, compute: Compute, out: Path) -> dict[str, torch.Tensor]:
+def learn(name: str, data: Dataset, compute: Compute, out: Path) -> dict[str, torch.Tensor]:
     """Train one case and return the weights, the loss of each epoch and the logits of all images."""
-    recipe = recipes.load("standard", overrides={**SGD, **CASES[name]})
-    targets = datasets.label_matrix(data.manifest, LABELS)
+    recipe = recipes.load_recipe("standard", overrides={**SGD, **CASES[name]})
+    targets = label_matrix(data.manifest, LABELS)
     groups = (np.arange(len(targets)) // 2 % 2).astype(np.int64)
     objective: Any = make_objective(
         recipe.method, recipe.settings, task=Task(weights=(1.5, 3.0) if recipe.class_weights else ())
     )
     objective.check(groups, Lungs())
-    chances = balanced_chances(groups) if recipe.balance else None
+    chances = balanced_sampling_weights(groups) if recipe.balance else None
     batches = Batches(
         data.pixels,
         targets,
@@ -100,18 +101,18 @@ def learn(name: str, data: datasets.Dataset, compute: Compute, out: Path) -> dic
         device=compute.torch_device,
         groups=groups,
         masks=Lungs(),
-        chances=chances,
+        sampling_weights=chances,
         rank=compute.rank,
         processes=compute.processes,
     )
     model = network(frozen=name != "batch-norm", draws=recipe.method == "multitask")
-    config = FitConfig(objective, recipe, compute, lambda each: {"score": 0.5})
+    config = FitConfig(objective, recipe, compute, lambda trained: {"score": 0.5})
     state = fit(model, batches, config=config, checkpoint=Checkpoint(path=out / f"{name}.pt"))
     weights = {key: value.contiguous() for key, value in model.state_dict().items() if "num_batches" not in key}
     memory = {f"objective.{key}": value for key, value in state.objective.items()}
     average = {f"average.{key}": value for key, value in state.average.items() if "num_batches" not in key}
     logits = torch.from_numpy(score(model, data.pixels, compute=compute))
-    losses = torch.tensor([each["loss"] for each in state.history])
+    losses = torch.tensor([record["loss"] for record in state.history])
     return {**weights, **memory, **average, "logits": logits, "losses": losses}
 
 
@@ -139,14 +140,14 @@ def scan_images(out: Path, compute: Compute) -> None:
     def flags(images: torch.Tensor, at: Any) -> Any:
         return at % 3 == 0
 
-    found = {
+    actual = {
         f"{work.__name__} {count}": scan(
             work, Counted(count), model=torch.nn.Identity(), compute=compute, batch_size=10
         )
         for work in (numbers, flags)
         for count in (1, 10, 34)
     }
-    save_arrays({name: values.view(np.uint8) for name, values in found.items()}, out / f"scan-{compute.rank}")
+    save_arrays({name: values.view(np.uint8) for name, values in actual.items()}, out / f"scan-{compute.rank}")
 
 
 def refuse() -> None:
@@ -168,12 +169,12 @@ def count_messages(counts: list[int]) -> Callable[..., Any]:
 def native_threads() -> list[str]:
     """Return the threads of this process by number, those of libraries included; none where there is no /proc."""
     tasks = Path("/proc/self/task")
-    return sorted(each.name for each in tasks.iterdir()) if tasks.is_dir() else []
+    return sorted(path.name for path in tasks.iterdir()) if tasks.is_dir() else []
 
 
 def main(folder: Path, out: Path) -> None:
     """Train every case."""
-    data = datasets.load(str(folder))
+    data = load_dataset(str(folder))
     compute = distributed.with_rank(choose_compute("cpu", precision="fp32", threads=1))
     before = native_threads()
     with distributed.process_group(compute), deterministic():
@@ -189,7 +190,7 @@ def main(folder: Path, out: Path) -> None:
             save_file(learn(name, data, compute, out), out / f"{name}-{compute.rank}.safetensors")
         scan_images(out, compute)
     (out / f"messages-{compute.rank}.json").write_text(json.dumps(dict(zip(CASES, counts, strict=True))))
-    left = [each for each in native_threads() if each not in before]
+    left = [native_thread for native_thread in native_threads() if native_thread not in before]
     (out / f"threads-{compute.rank}.txt").write_text(" ".join(left))
 
 

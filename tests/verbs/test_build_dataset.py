@@ -66,8 +66,8 @@ def test_killed_build_resumes_to_the_same_bytes(unbroken: Path, tmp_path: Path, 
     for lines in (2, 4):  # the journal's header and a chunk of rows; two chunks more
         kill_when_journal_has(lines, [*command, "--resume"], tmp_path / "out" / ".journal.jsonl")
         assert not (tmp_path / "out" / "run.json").exists()
-    done = run(*command, "--resume", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    completed = run(*command, "--resume", cwd=tmp_path)
+    assert completed.returncode == 0, completed.stderr
     assert contents(tmp_path / "out") == contents(unbroken)
 
 
@@ -104,7 +104,7 @@ def test_resuming_with_other_settings_is_refused(unbroken: Path, tmp_path: Path)
     with pytest.raises(UsageError) as caught:
         build_dataset("phantom-I", out=tmp_path / "out", number_of_images=300, size=64, seed=9, resume=True)
     assert caught.value.message == f"'{tmp_path / 'out'}' was begun from other images or settings"
-    assert caught.value.hint == "--force begins anew"
+    assert caught.value.hint == "--force starts over"
     with pytest.raises(OutputError) as refused:
         build_dataset("phantom-I", out=tmp_path / "out", number_of_images=300, size=64)
     assert refused.value.message == f"'{tmp_path / 'out'}' holds an unfinished run"
@@ -179,7 +179,7 @@ def test_headers_are_kept_in_the_cache_folder_and_nowhere_else(tmp_path, monkeyp
     build_dataset("folder", out=built / "one", **options)
     (cache,) = (tmp_path / "caches" / "headers").iterdir()
     assert cache.name.startswith("folder-") and "P1" in cache.read_text()
-    assert {each.name for each in built.iterdir()} == {"none", "one"}
+    assert {path.name for path in built.iterdir()} == {"none", "one"}
     arguments = json.loads((built / "one" / "run.json").read_text())["arguments"]
     assert arguments["options"]["header_cache"] is None
 

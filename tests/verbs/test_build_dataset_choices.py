@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cxrshort import dataset as datasets
 from cxrshort.columns import MASK_BITS
+from cxrshort.dataset import load_dataset
 from cxrshort.datasets.building import settings
 from cxrshort.datasets.building.image_source import of_files
 from cxrshort.datasets.building.pixel_recipes import PixelRecipe
@@ -46,14 +46,14 @@ def test_candidates_are_rows_plus_excluded(real: Path) -> None:
 def test_films_under_two_patient_ids_are_one_person(real: Path) -> None:
     people = pd.read_csv(real / "manifest.csv").set_index("patient_id")["person_id"]
     for one, other in (("78", "201"), ("137", "202"), ("192", "196"), ("193", "195")):
-        ids = [f"github-covid:{each}" for each in (one, other)]
-        if all(each in people.index for each in ids):
+        ids = [f"github-covid:{patient}" for patient in (one, other)]
+        if all(identity in people.index for identity in ids):
             assert people.loc[ids].nunique() == 1
     assert people.nunique() < people.index.nunique()
 
 
 def test_published_masks_and_boxes_come_along(real: Path) -> None:
-    manifest = datasets.load(str(real)).manifest
+    manifest = load_dataset(str(real)).manifest
     masked = manifest[manifest["mask_row"].notna()]
     masks = np.load(real / "masks.npy")
     assert len(masked) == len(masks) > 200
@@ -95,7 +95,7 @@ def test_metadata_only_gives_the_roentmod_cohort_its_published_size(test_data: P
     assert summary["published"] == {"images": 64_628, "patients": 27_713}
     assert not (tmp_path / "out" / "images.npy").exists()
     with pytest.raises(CxrshortError, match="the manifest has no cached images"):
-        _ = datasets.load(str(tmp_path / "out")).pixels
+        _ = load_dataset(str(tmp_path / "out")).pixels
 
 
 def test_benchmark_brings_its_own_split_classes_and_masks(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_benchmark_brings_its_own_split_classes_and_masks(tmp_path: Path) -> Non
     summary = build_dataset(
         "coloured-mnist", root=tmp_path / "copies", out=tmp_path / "out", confounder_strength=0.9
     ).summary
-    data = datasets.load(str(tmp_path / "out"))
+    data = load_dataset(str(tmp_path / "out"))
     assert data.pixels.image_shape == (3, 28, 28)
     assert (data.manifest[data.labels].sum(axis=1) == 1).all()
     assert set(data.fold("test", replicate=0).manifest["group"]) == {"biased", "unbiased", "deceiving"}
@@ -203,7 +203,7 @@ def test_what_was_planted_in_a_phantom_stands_in_its_record(tmp_path: Path) -> N
 
 def test_folder_of_images_needs_no_code(test_data: Path, tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
-    names = sorted(each.name for each in (test_data / "nih" / "images").glob("*.png"))[:6]
+    names = sorted(path.name for path in (test_data / "nih" / "images").glob("*.png"))[:6]
     table.write_text(
         "file,MRN,pcr\n" + "".join(f"{name},P{number},{number % 2}\n" for number, name in enumerate(names))
     )
@@ -229,13 +229,13 @@ def test_window_of_a_sidecar_and_a_flip_reach_the_pixels(tmp_path: Path) -> None
         {"path": ["film.png"] * 3, "repository": "r", "correction": ["", "", "flip"], "sidecar": ["", "film.json", ""]}
     )
     candidates = Candidates(rows, pd.DataFrame(), {}, root=home)
-    _, material = of_files(candidates, size=32, recipe=PixelRecipe())
+    _, image_source = of_files(candidates, size=32, recipe=PixelRecipe())
     cache = create_cache(tmp_path / "images.npy", (3, 32, 32))
-    material.make({"images.npy": tmp_path / "images.npy"}, [0, 1, 2], [0, 1, 2], 1, lambda done: None)
+    image_source.make({"images.npy": tmp_path / "images.npy"}, [0, 1, 2], [0, 1, 2], 1, lambda done: None)
     plain, windowed, flipped = np.array(cache, dtype=int)
     assert windowed[-1].min() == 255 > plain[16].max()
     assert (flipped == plain[::-1]).all()
-    assert len(set(material.plan)) == 4
+    assert len(set(image_source.fingerprints)) == 4
 
 
 def test_recipe_of_tea_equalises_and_is_recorded_and_other_images_are_refused(test_data: Path, tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ def test_pixel_spacing_of_dicom_files_is_kept(tmp_path: Path) -> None:
     (tmp_path / "root" / "a.dcm").write_bytes(film(PixelSpacing=[0.2, 0.3], PatientID="P1"))
     (tmp_path / "root" / "b.dcm").write_bytes(film(PatientID="P2"))
     build_dataset("folder", root=tmp_path / "root", out=tmp_path / "out", size=16, replicates=1)
-    manifest = datasets.load(str(tmp_path / "out")).manifest
+    manifest = load_dataset(str(tmp_path / "out")).manifest
     assert manifest["pixel_height_mm"].tolist() == pytest.approx([0.2, np.nan], nan_ok=True)
     assert manifest["pixel_width_mm"].tolist() == pytest.approx([0.3, np.nan], nan_ok=True)
 
@@ -311,9 +311,9 @@ def test_pixel_spacing_of_dicom_files_is_kept(tmp_path: Path) -> None:
 def test_every_label_is_looked_at_for_confounding_and_the_planted_column_of_a_benchmark_too(tmp_path: Path) -> None:
     make_mnist(tmp_path / "copies")
     build_dataset("coloured-mnist", root=tmp_path / "copies", out=tmp_path / "mnist", figures=True, jobs=1)
-    found = pd.read_csv(tmp_path / "mnist" / "confounding.csv")
-    assert found["label"].nunique() == 10 and "confounder" in set(found["column"])
-    assert {"average-images.png", "contact-sheet.png"} <= {each.name for each in (tmp_path / "mnist").iterdir()}
+    actual = pd.read_csv(tmp_path / "mnist" / "confounding.csv")
+    assert actual["label"].nunique() == 10 and "confounder" in set(actual["column"])
+    assert {"average-images.png", "contact-sheet.png"} <= {path.name for path in (tmp_path / "mnist").iterdir()}
     build_dataset("phantom-II", out=tmp_path / "phantom", number_of_images=150, size=32, jobs=1)
     labels = pd.read_csv(tmp_path / "phantom" / "confounding.csv")["label"]
     assert labels.nunique() > 5

@@ -72,8 +72,8 @@ def test_shards_of_files_keep_refused_ones_and_sizes(films: Path, tmp_path: Path
     summary = build_dataset("folder", out=tmp_path / "whole", **options).summary
     assert sum(summary["excluded"].values()) == 2
     made = [build_dataset("folder", out=tmp_path / "out", shard=f"{number}/2", **options).summary for number in (2, 1)]
-    assert sum(each["images"] for each in made) == 43
-    assert sum(sum(each["refused"].values()) for each in made) == 2
+    assert sum(outcome["images"] for outcome in made) == 43
+    assert sum(sum(outcome["refused"].values()) for outcome in made) == 2
     assert build_dataset("folder", out=tmp_path / "out", merge=True, **options).summary["rows"] == 43
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
@@ -115,7 +115,7 @@ def test_shards_stand_in_the_way_of_another_build(whole: Path, tmp_path: Path) -
         error = fails(out, resume=resume)
         assert isinstance(error, OutputError)
         assert error.message == f"'{out}' holds shards"
-        assert error.hint == "--merge builds the dataset from them, --force begins anew"
+        assert error.hint == "--merge builds the dataset from them, --force starts over"
     build_phantom(out, force=True)
     assert contents(out) == contents(whole)
     assert not (out / ".shards").exists()
@@ -260,4 +260,4 @@ def test_cluster_gives_the_bytes_of_one_machine(
         build_dataset("folder", out=Path("out"), scheduler=cluster.scheduler_address, **options)
         ran = cluster.scheduler.transition_log
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
-    assert len({each[0] for each in ran}) >= 3  # 45 files are three tasks
+    assert len({outcome[0] for outcome in ran}) >= 3  # 45 files are three tasks

@@ -16,7 +16,7 @@ AUC, GAP, MASKS, GROUPS, *LATER = AUDITS
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def working_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with two datasets, ``tiny`` and ``other``, and a model trained on ``tiny``."""
     folder = tmp_path_factory.mktemp("doctor")
     tiny_dataset(folder / "tiny", signal=12)
@@ -26,34 +26,34 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def missing(found: dict[str, object]) -> dict[str, list[str]]:
-    return {row["audit"]: row["missing"] for row in found["audits"]}  # type: ignore[attr-defined]
+def missing(actual: dict[str, object]) -> dict[str, list[str]]:
+    return {row["audit"]: row["missing"] for row in actual["audits"]}  # type: ignore[attr-defined]
 
 
 def test_doctor_without_model_and_dataset_says_what_it_needs() -> None:
-    found = doctor(device="cpu").summary
-    assert missing(found)[AUC] == ["a MODEL", "--dataset D"]
-    assert missing(found)[MASKS] == ["--dataset D"]
-    assert found["machine"]["cores"] >= 1 and found["machine"]["device"] == "cpu"
-    assert found["versions"]["torch"][0].isdigit()
-    assert [row["name"] for row in found["extras"]] == [distribution for distribution, _ in EXTRAS.values()]
+    actual = doctor(device="cpu").summary
+    assert missing(actual)[AUC] == ["a MODEL", "--dataset D"]
+    assert missing(actual)[MASKS] == ["--dataset D"]
+    assert actual["machine"]["cores"] >= 1 and actual["machine"]["device"] == "cpu"
+    assert actual["versions"]["torch"][0].isdigit()
+    assert [row["name"] for row in actual["extras"]] == [distribution for distribution, _ in EXTRAS.values()]
 
 
-def test_doctor_says_which_audits_are_possible(here: Path) -> None:
-    home = missing(doctor(str(here / "run"), dataset=str(here / "tiny"), device="cpu").summary)
+def test_doctor_says_which_audits_are_possible(working_folder: Path) -> None:
+    home = missing(doctor(str(working_folder / "run"), dataset=str(working_folder / "tiny"), device="cpu").summary)
     assert home[AUC] == []
     assert home[GAP] == ["a dataset of another hospital than the training dataset"]
-    away = missing(doctor(str(here / "run"), dataset=str(here / "other"), device="cpu").summary)
+    away = missing(doctor(str(working_folder / "run"), dataset=str(working_folder / "other"), device="cpu").summary)
     assert away[AUC] == away[GAP] == []
     assert all(verb.NOT_BUILT in away[audit] for audit in LATER)
 
 
-def test_doctor_counts_patients_of_the_model(here: Path, tmp_path: Path) -> None:
-    lines = (here / "tiny" / "manifest.csv").read_text().splitlines()
+def test_doctor_counts_patients_of_the_model(working_folder: Path, tmp_path: Path) -> None:
+    lines = (working_folder / "tiny" / "manifest.csv").read_text().splitlines()
     moved = [line.replace(",train", ",test") for line in lines]
     (tmp_path / "all.csv").write_text("\n".join(moved) + "\n")
-    found = missing(doctor(str(here / "run"), dataset=str(tmp_path / "all.csv"), device="cpu").summary)
-    assert found[AUC][0].startswith("patients of its own: the model was trained on ")
+    actual = missing(doctor(str(working_folder / "run"), dataset=str(tmp_path / "all.csv"), device="cpu").summary)
+    assert actual[AUC][0].startswith("patients of its own: the model was trained on ")
 
 
 def test_extra_that_is_absent_has_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,8 +62,8 @@ def test_extra_that_is_absent_has_its_install_command(monkeypatch: pytest.Monkey
     assert (row["version"], row["install"]) == ("", "pip install 'cxrshort[none]'")
 
 
-def test_doctor_prints_a_table_and_a_document(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(here)
+def test_doctor_prints_a_table_and_a_document(working_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(working_folder)
     text = cxrshort_here("doctor", "run", "--dataset", "other", "--device", "cpu").stdout
     assert "device      cpu\n" in text
     assert f"yes   {AUC}: evaluate MODEL --dataset D\n" in text

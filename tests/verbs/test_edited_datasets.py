@@ -7,14 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxrshort import dataset as datasets
 from cxrshort import runs
-from cxrshort.dataset import Dataset
+from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.datasets.building.edits import edited_rows, of_edits
-from cxrshort.datasets.building.writing import DatasetPlan, write_dataset
+from cxrshort.datasets.building.writing import DatasetSettings, write_dataset
 from cxrshort.errors import DataError
 from cxrshort.models.predictions import role_of
-from cxrshort.models.sources.opening import describe
+from cxrshort.models.sources.opening import describe_model
 from cxrshort.verbs.build_dataset import build_dataset
 from cxrshort.verbs.evaluate import evaluate
 from cxrshort.verbs.train import train
@@ -37,8 +36,10 @@ def without_marker(data: Dataset, out: Path) -> Path:
 
     count = len(data.manifest)
     rows = edited_rows(data.manifest, range(count), ["marker blacked"] * count)
-    with runs.opened(out, "edit", arguments={}) as run:
-        write_dataset(run, *of_edits(data, rows, black, settings="black"), plan=DatasetPlan("edited", data.recipe))
+    with runs.open_run(out, "edit", arguments={}) as run:
+        write_dataset(
+            run, *of_edits(data, rows, black, settings="black"), settings=DatasetSettings("edited", data.recipe)
+        )
     return out
 
 
@@ -47,7 +48,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the dataset films, its edits, the edits of its test fold alone, and a model of the films."""
     home = tmp_path_factory.mktemp("edited")
     build_dataset("phantom-III", out=home / "films", number_of_images=60, size=32, jobs=1, replicates=2)
-    data = datasets.load(str(home / "films"))
+    data = load_dataset(str(home / "films"))
     without_marker(data, home / "edits")
     without_marker(data.fold("test", replicate=0), home / "test edits")
     train(str(home / "films"), out=home / "model", **TRAINING)
@@ -55,7 +56,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_only_the_marker_is_changed(home: Path) -> None:
-    before, after = (datasets.load(str(home / name)) for name in ("films", "edits"))
+    before, after = (load_dataset(str(home / name)) for name in ("films", "edits"))
     assert before.masks is not None
     everything = range(len(before.manifest))
     marker = (before.masks.take(everything) & before.structures["marker"][0]) > 0
@@ -66,7 +67,7 @@ def test_only_the_marker_is_changed(home: Path) -> None:
 @pytest.mark.parametrize("name", ["edits", "test edits"])
 def test_model_is_evaluated_on_the_edits_of_its_test_fold(home: Path, tmp_path: Path, name: str) -> None:
     summary = evaluate([home / "model"], dataset=[str(home / "films"), str(home / name)], out=tmp_path, **CPU).summary
-    assert [(each["dataset"], each["role"]) for each in summary["means"]] == [
+    assert [(row["dataset"], row["role"]) for row in summary["means"]] == [
         ("films", "internal"),
         ("edited", "internal"),
     ]
@@ -85,10 +86,10 @@ def test_edits_of_training_patients_are_refused(home: Path, tmp_path: Path) -> N
 
 def test_edits_of_the_test_fold_are_internal_by_what_they_were_made_from(home: Path, tmp_path: Path) -> None:
     """Nobody in them was in the training, so that without this record they would be called external."""
-    data = datasets.load(str(home / "test edits"))
+    data = load_dataset(str(home / "test edits"))
     summary = evaluate([home / "model"], dataset=[str(home / "test edits")], split="all", out=tmp_path, **CPU).summary
-    assert [each["role"] for each in summary["means"]] == ["internal"]
-    description = describe(str(home / "model")).description
+    assert [row["role"] for row in summary["means"]] == ["internal"]
+    description = describe_model(str(home / "model")).description
     assert role_of(description, data) == "internal"
     assert role_of(description, replace(data, made_from={})) == "external"
 
@@ -96,6 +97,6 @@ def test_edits_of_the_test_fold_are_internal_by_what_they_were_made_from(home: P
 def test_model_is_trained_on_edits_and_judged_on_the_films_they_were_made_from(home: Path, tmp_path: Path) -> None:
     train(str(home / "edits"), out=tmp_path / "model", **TRAINING)
     summary = evaluate([tmp_path / "model"], dataset=[str(home / "films")], out=tmp_path / "out", **CPU).summary
-    assert [each["role"] for each in summary["means"]] == ["internal"]
+    assert [row["role"] for row in summary["means"]] == ["internal"]
     with pytest.raises(DataError, match="patients of films"):
         evaluate([tmp_path / "model"], dataset=[str(home / "films")], split="train", out=tmp_path / "no", **CPU)

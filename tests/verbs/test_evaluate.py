@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import save_file
 from sklearn.metrics import roc_auc_score
 
-from cxrshort import columns, runs
-from cxrshort import dataset as datasets
+from cxrshort import columns
+from cxrshort.dataset import load_dataset
 from cxrshort.errors import CxrshortError, DataError, MissingInputError, OutputError, UsageError, WorkFailedError
+from cxrshort.files import sha256
 from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.stats.predictions import IMAGE_COLUMNS, MODEL_COLUMNS
 from cxrshort.verbs.evaluate import default_folder, evaluate
@@ -43,7 +44,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def judge(home: Path, out: Path, *, models: tuple[str, ...] = ("replicate-0", "replicate-1"), **options: object):
     chosen = {"dataset": [str(home / "tiny"), str(home / "other")], **CPU, **options}
-    return evaluate([home / each for each in models], out=out, **chosen).document  # type: ignore[arg-type]
+    return evaluate([home / model for model in models], out=out, **chosen).document  # type: ignore[arg-type]
 
 
 def fails(home: Path, out: Path, **options: object) -> CxrshortError:
@@ -75,18 +76,18 @@ def test_predictions_hold_every_image_of_each_models_own_test_fold(home: Path, t
     measured = [f"{kind}.{label}" for kind in ("target", "logit") for label in ("COVID-19", "Edema")]
     assert list(predictions.columns) == [*MODEL_COLUMNS, *IMAGE_COLUMNS, *measured]
     for name, role in (("tiny", "internal"), ("other", "external")):
-        manifest = datasets.load(str(home / name)).manifest.set_index("image_id")
+        manifest = load_dataset(str(home / name)).manifest.set_index("image_id")
         for replicate in (0, 1):
             part = predictions[(predictions["dataset"] == name) & (predictions["replicate"] == replicate)]
             assert list(part["image_id"]) == list(manifest.index[manifest[f"split_{replicate}"] == "test"])
             assert set(part["role"]) == {role}
             assert set(part["split"]) == {"test"}
-            known = manifest.loc[part["image_id"]]
-            np.testing.assert_array_equal(part["target.COVID-19"], known["COVID-19"])
-            assert list(part["person_id"]) == list(known["person_id"])
-            assert list(part["sex"]) == list(known["sex"])
+            seen = manifest.loc[part["image_id"]]
+            np.testing.assert_array_equal(part["target.COVID-19"], seen["COVID-19"])
+            assert list(part["person_id"]) == list(seen["person_id"])
+            assert list(part["sex"]) == list(seen["sex"])
             assert set(part["model"]) == {str(home / f"replicate-{replicate}")}
-    empty = datasets.load(str(home / "tiny")).manifest.set_index("image_id")["Edema"].isna()
+    empty = load_dataset(str(home / "tiny")).manifest.set_index("image_id")["Edema"].isna()
     tiny = predictions[predictions["dataset"] == "tiny"]
     assert list(tiny["target.Edema"].astype(str) == "") == list(empty.loc[tiny["image_id"]])
     assert empty.any()
@@ -149,7 +150,7 @@ def test_patients_under_other_image_names_are_still_recognised(home: Path, tmp_p
 
 def test_external_dataset_may_be_taken_whole(home: Path, tmp_path: Path) -> None:
     summary = judge(home, tmp_path / "out", dataset=[str(home / "other")], split="all")
-    assert [each["positives"] for each in summary["means"]] == [40]
+    assert [row["positives"] for row in summary["means"]] == [40]
     assert summary["gaps"] == []
     predictions = table(tmp_path / "out", "predictions.csv")
     assert set(predictions["role"]) == {"external"}
@@ -230,10 +231,10 @@ def test_datasets_of_one_name_are_told_apart_by_identity(home: Path, tmp_path: P
         path = tmp_path / "namesake" / name
         path.write_text(path.read_text().replace("other/", "namesake/").replace('"other"', '"tiny"'))
     summary = judge(home, tmp_path / "out", dataset=[str(home / "tiny"), str(tmp_path / "namesake")])
-    roles = {each["dataset"]: each["role"] for each in summary["means"]}
+    roles = {row["dataset"]: row["role"] for row in summary["means"]}
     assert sorted(roles.values()) == ["external", "internal"]
     assert all(name.startswith("tiny (") for name in roles)
-    assert len({each["dataset_id"] for each in summary["means"]}) == 2
+    assert len({row["dataset_id"] for row in summary["means"]}) == 2
     assert len(summary["gaps"]) == 1
 
 
@@ -242,7 +243,7 @@ def test_dataset_built_again_is_the_one_trained_on(home: Path, tmp_path: Path) -
     tiny_dataset(tmp_path / "larger", people=60, signal=8, size=48)
     for name in ("again", "larger"):
         summary = judge(home, tmp_path / f"{name}-out", models=("replicate-0",), dataset=[str(tmp_path / name)])
-        assert [each["role"] for each in summary["means"]] == ["internal"]
+        assert [row["role"] for row in summary["means"]] == ["internal"]
 
 
 def test_subset_of_the_training_dataset_is_internal_and_guarded(home: Path, tmp_path: Path) -> None:
@@ -250,7 +251,7 @@ def test_subset_of_the_training_dataset_is_internal_and_guarded(home: Path, tmp_
     (tmp_path / "half.csv").write_text("".join(lines[:61]))
     half = [str(tmp_path / "half.csv")]
     summary = judge(home, tmp_path / "out", models=("replicate-0",), dataset=half)
-    assert [each["role"] for each in summary["means"]] == ["internal"]
+    assert [row["role"] for row in summary["means"]] == ["internal"]
     error = fails(home, tmp_path / "no", models=("replicate-0",), dataset=half, split="all")
     assert error.message.endswith("was trained on 23 of the 30 patients of tiny (all)")
 
@@ -284,7 +285,7 @@ def test_unknown_label_is_refused(home: Path, tmp_path: Path) -> None:
 
 def test_chosen_label_is_the_summarys(home: Path, tmp_path: Path) -> None:
     summary = judge(home, tmp_path / "out", label="Edema")
-    assert {each["label"] for each in summary["means"]} == {"Edema"} != {columns.COVID}
+    assert {row["label"] for row in summary["means"]} == {"Edema"} != {columns.COVID}
 
 
 def test_missing_model_and_missing_replicate_are_refused(home: Path, tmp_path: Path) -> None:
@@ -351,11 +352,11 @@ def test_default_folder_tells_evaluations_apart(home: Path, tmp_path: Path, monk
 
 
 def test_default_folder_of_many_models_is_short_and_unique(home: Path) -> None:
-    loaded = [datasets.load(str(home / "tiny"))]
-    names = [[f"runs/tiny/small-cnn/erm/replicate-{each}" for each in range(count)] for count in (20, 21)]
-    folders = [default_folder(each, loaded, split="test", label=None) for each in names]
+    loaded = [load_dataset(str(home / "tiny"))]
+    names = [[f"runs/tiny/small-cnn/erm/replicate-{number}" for number in range(count)] for count in (20, 21)]
+    folders = [default_folder(name, loaded, split="test", label=None) for name in names]
     assert folders[0] != folders[1]
-    assert all(len(each.parts) == 3 and len(each.parts[1]) < 180 for each in folders)
+    assert all(len(folder.parts) == 3 and len(folder.parts[1]) < 180 for folder in folders)
 
 
 def test_occupied_output_is_refused_and_force_overwrites(home: Path, tmp_path: Path) -> None:
@@ -423,7 +424,7 @@ def test_foreign_model_is_known_by_its_content(home: Path, tmp_path: Path, forei
     assert set(first["training"]) == {foreign.partition("?")[0]}
     assert (first["training_id"] == first["model_id"]).all()
     inputs = json.loads((tmp_path / "a" / "run.json").read_text())["inputs"]
-    assert inputs["w.safetensors"] == runs.sha256(tmp_path / "w.safetensors")
+    assert inputs["w.safetensors"] == sha256(tmp_path / "w.safetensors")
     shutil.copy(tmp_path / "w.safetensors", tmp_path / "copy.safetensors")
     with pytest.raises(UsageError) as caught:
         evaluate([f"{foreign}&{INPUT}", f"{foreign}&{INPUT}".replace("=w.", "=copy.")], out=tmp_path / "b", **data)

@@ -43,14 +43,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("model", "data"), [("classifier", ["tiny", "small"]), ("segmenter", ["tiny"])], ids=["classifier", "segmenter"]
 )
 def test_two_processes_write_the_tables_of_one(home: Path, model: str, data: list[str]) -> None:
-    options = ["evaluate", model, *(word for each in data for word in ("--dataset", each)), *CPU, "--json"]
-    found = []
+    options = ["evaluate", model, *(word for folder in data for word in ("--dataset", folder)), *CPU, "--json"]
+    actual = []
     for command, out in ((COMMAND, f"{model}-one"), (TWO, f"{model}-two")):
-        done = launch([*command, *options, "--out", out], cwd=home)
-        assert done.returncode == 0, done.stderr
-        assert done.stderr.count("scored ") == len(data)
-        found.append({**json.loads(done.stdout), "folder": ""})  # one document, so one process has printed
-    assert found[0] == found[1]
+        completed = launch([*command, *options, "--out", out], cwd=home)
+        assert completed.returncode == 0, completed.stderr
+        assert completed.stderr.count("scored ") == len(data)
+        actual.append({**json.loads(completed.stdout), "folder": ""})  # one document, so one process has printed
+    assert actual[0] == actual[1]
     one, two = (tree(home / f"{model}-{name}", without=["run.json", "summary.json"]) for name in ("one", "two"))
     assert one == two
     assert {"classifier": "predictions.csv", "segmenter": "masks.csv"}[model] in one
@@ -60,6 +60,6 @@ def test_refusal_is_said_once_and_ends_both(home: Path) -> None:
     (home / "occupied").mkdir()
     (home / "occupied" / "letter.txt").write_text("mine")
     processes = start_two("evaluate", "classifier", "--dataset", "tiny", "--out", "occupied", *CPU, cwd=home)
-    outputs = [each.communicate() for each in processes]
-    assert [each.returncode for each in processes] == [73, 73], outputs
+    outputs = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [73, 73], outputs
     assert "occupied" in outputs[0][1] and outputs[1] == ("", "")

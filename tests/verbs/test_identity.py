@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxrshort import dataset as datasets
+from cxrshort.dataset import load_dataset
 from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import DataError, UsageError
 from cxrshort.verbs.build_dataset import build_dataset
@@ -48,7 +48,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_dataset_built_again_is_the_same_one_and_another_hospital_is_not(home: Path) -> None:
-    a, again, b = (datasets.load(str(home / name / "folder")) for name in ("a", "again", "b"))
+    a, again, b = (load_dataset(str(home / name / "folder")) for name in ("a", "again", "b"))
     assert a.name == again.name == b.name == "folder"
     assert a.dataset_id == again.dataset_id != b.dataset_id
     assert set(a.manifest["patient_id"]) == set(b.manifest["patient_id"])
@@ -58,8 +58,8 @@ def test_dataset_built_again_is_the_same_one_and_another_hospital_is_not(home: P
 def test_hospitals_of_one_name_with_colliding_patients_are_evaluated_as_external(home: Path, tmp_path: Path) -> None:
     sides = [str(home / "again" / "folder"), str(home / "b" / "folder")]
     summary = evaluate([home / "model"], dataset=sides, out=tmp_path / "out", **CPU).summary
-    assert [each["role"] for each in summary["means"]] == ["internal", "external"]
-    assert len({each["dataset"] for each in summary["means"]}) == 2
+    assert [row["role"] for row in summary["means"]] == ["internal", "external"]
+    assert len({row["dataset"] for row in summary["means"]}) == 2
     evaluate([home / "model"], dataset=sides[1:], split="all", out=tmp_path / "all", **CPU)
 
 
@@ -72,8 +72,8 @@ def test_training_patients_are_refused_whatever_the_dataset_is_called(home: Path
 
 def test_parts_of_one_folder_share_their_patients(home: Path, tmp_path: Path) -> None:
     part = build(home / "root-a", tmp_path, where="COVID-19 == 1")
-    people = set(datasets.load(str(part)).manifest["person_id"])
-    assert people == set(datasets.load(str(home / "a" / "folder")).manifest["person_id"])
+    people = set(load_dataset(str(part)).manifest["person_id"])
+    assert people == set(load_dataset(str(home / "a" / "folder")).manifest["person_id"])
 
 
 def test_same_patients_joins_a_later_folder_to_an_earlier_one(home: Path, tmp_path: Path) -> None:

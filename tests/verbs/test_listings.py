@@ -50,7 +50,7 @@ def test_settings_have_name_type_default_and_meaning() -> None:
     assert training["milestones"][:2] == ["text", "10,40,160"]
     assert result.document["settings"]["training"][0]["name"] == RARE[0]
     build = listed(listings.list_build_settings())
-    assert build == {title: [row["name"] for row in rows] for title, rows in build_settings.catalogue().items()}
+    assert build == {title: [row["name"] for row in rows] for title, rows in build_settings.describe_settings().items()}
 
 
 def test_recipes_have_their_source_and_all_their_values() -> None:

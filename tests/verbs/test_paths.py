@@ -21,22 +21,22 @@ def test_paths_follow_the_environment(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("CXRSHORT_DATASETS", str(tmp_path / "built"))
     (tmp_path / "built" / "I").mkdir(parents=True)
     (tmp_path / "built" / "I" / "manifest.csv").touch()
-    found = paths().summary
-    rows = {row["name"]: row for row in found["places"]}
+    actual = paths().summary
+    rows = {row["name"]: row for row in actual["places"]}
     assert list(rows) == ["datasets", "downloads", "runs", "results", "caches", "weights"]
     assert (rows["datasets"]["path"], rows["datasets"]["set_by"]) == (str(tmp_path / "built"), "$CXRSHORT_DATASETS")
     assert rows["datasets"]["exists"] and not rows["runs"]["exists"]
     assert (rows["downloads"]["path"], rows["downloads"]["set_by"]) == (str(tmp_path / "data"), "the current folder")
-    assert found["datasets"] == ["I"]
+    assert actual["datasets"] == ["I"]
     shown = cxrshort_here("paths", "--json")
-    assert json.loads(shown.stdout) == {"schema": "cxrshort.paths/1", **found}
+    assert json.loads(shown.stdout) == {"schema": "cxrshort.paths/1", **actual}
     text = cxrshort_here("paths").stdout
     assert f"datasets    {tmp_path / 'built'}" in text
     assert text.endswith("\ndatasets that are built: I\n")
 
 
 def test_runs_and_results_are_where_the_verbs_write() -> None:
-    run = train.default_folder("I", "resnet18", recipes.load("standard"), replicate=0, seed=0)
+    run = train.default_folder("I", "resnet18", recipes.load_recipe("standard"), replicate=0, seed=0)
     data = Dataset("I", pd.DataFrame(), Path("I", "manifest.csv"))
     results = evaluate.default_folder([run], [data], split="test", label=None)
     assert (run.parts[0], results.parts[0]) == (str(places.RUNS), str(places.RESULTS))

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from cxrshort import dataset as datasets
-from cxrshort import runs
 from cxrshort.compute import choose_compute
+from cxrshort.dataset import load_dataset
 from cxrshort.errors import CxrshortError, OutputError, UsageError, WorkFailedError
+from cxrshort.files import sha256
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.scoring import score
 from cxrshort.stats.auc import auc
@@ -48,24 +48,29 @@ def test_run_folder_holds_the_model_and_how_it_was_made(tiny: Path, tmp_path: Pa
     assert record["outputs"] == ["log.jsonl", "model.safetensors", "training.png"]
     assert record["arguments"]["threads"] == 1
     events = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    assert [(each["event"], each["epoch"]) for each in events] == [("step", 1), ("epoch", 1), ("step", 2), ("epoch", 2)]
+    assert [(event["event"], event["epoch"]) for event in events] == [
+        ("step", 1),
+        ("epoch", 1),
+        ("step", 2),
+        ("epoch", 2),
+    ]
 
 
 def test_model_scores_validation_as_the_summary_says(tiny: Path, tmp_path: Path) -> None:
     summary = train(str(tiny), overrides={"epochs": 2}, out=tmp_path / "run", **QUICK).summary
-    model, description = factory.load(tmp_path / "run" / "model.safetensors")
-    fold = datasets.load(str(tiny)).fold("val", replicate=0)
+    model, description = factory.load_model(tmp_path / "run" / "model.safetensors")
+    fold = load_dataset(str(tiny)).fold("val", replicate=0)
     logits = score(model, fold.pixels, compute=choose_compute("cpu", precision="fp32"))
     assert auc(fold.manifest["COVID-19"], logits[:, 0]) == summary["selection"]["score"]
-    assert summary["selection"]["score"] == max(each["score"] for each in summary["history"])
+    assert summary["selection"]["score"] == max(record["score"] for record in summary["history"])
     assert description.selection == {**summary["selection"], "split": "val", "measure": "AUC of COVID-19"}
     assert description.labels == ("COVID-19", "Edema")
 
 
 def test_model_knows_whom_it_was_trained_and_chosen_on(tiny: Path, tmp_path: Path) -> None:
     train(str(tiny), replicate=1, overrides={"epochs": 1}, out=tmp_path / "run", **QUICK)
-    description = checkpoint.describe(tmp_path / "run" / "model.safetensors")
-    manifest = datasets.load(str(tiny)).manifest
+    description = checkpoint.read_description(tmp_path / "run" / "model.safetensors")
+    manifest = load_dataset(str(tiny)).manifest
     for split, expected in (("train", 12), ("val", 6), ("test", 0)):
         people = manifest["person_id"][manifest["split_1"] == split]
         assert checkpoint.trained_on(description, people) == expected
@@ -177,8 +182,8 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, bytes
     """Return a folder with a dataset, and the model that an unbroken run makes of it."""
     folder = tmp_path_factory.mktemp("long")
     tiny_dataset(folder / "tiny", people=400)
-    done = run("train", "--dataset", "tiny", *LONG, "--out", "unbroken", cwd=folder)
-    assert done.returncode == 0, done.stderr
+    completed = run("train", "--dataset", "tiny", *LONG, "--out", "unbroken", cwd=folder)
+    assert completed.returncode == 0, completed.stderr
     yield folder, (folder / "unbroken" / "model.safetensors").read_bytes()
 
 
@@ -197,11 +202,11 @@ def first_steps(out: Path) -> bool:
 
 
 def second_epoch(out: Path) -> bool:
-    return any(each["epoch"] == 2 for each in events(out))
+    return any(event["epoch"] == 2 for event in events(out))
 
 
 def third_epoch(out: Path) -> bool:
-    return any(each["epoch"] == 3 for each in events(out))
+    return any(event["epoch"] == 3 for event in events(out))
 
 
 def saving_state(out: Path) -> bool:
@@ -245,15 +250,15 @@ def broken(folder: Path, out: str, *, moment: Moment, number: signal.Signals) ->
 
 
 def finish(folder: Path, out: str) -> bytes:
-    done = run("train", "--dataset", "tiny", *LONG, "--out", out, "--resume", cwd=folder)
-    assert done.returncode == 0, done.stderr
+    completed = run("train", "--dataset", "tiny", *LONG, "--out", out, "--resume", cwd=folder)
+    assert completed.returncode == 0, completed.stderr
     assert sorted(tree(folder / out)) == ["log.jsonl", "model.safetensors", "run.json", "training.png"]
     return (folder / out / "model.safetensors").read_bytes()
 
 
 def complete_log(folder: Path, out: str) -> list[tuple[object, ...]]:
     """Return the events of a run without what a clock measured."""
-    return [(each["event"], each["epoch"], each.get("step"), each["loss"]) for each in events(folder / out)]
+    return [(event["event"], event["epoch"], event.get("step"), event["loss"]) for event in events(folder / out)]
 
 
 def test_killed_run_ends_in_the_same_bytes(long: tuple[Path, bytes]) -> None:
@@ -285,7 +290,7 @@ def test_signals_save_the_state_and_exit_with_75(long: tuple[Path, bytes]) -> No
         error, hint = stderr.splitlines()[-2:]
         assert error.startswith("error: interrupted in epoch ")
         assert error.endswith("; the state is saved")
-        assert hint == "hint: the same command with --resume goes on"
+        assert hint == "hint: the same command with --resume continues"
     assert finish(folder, "signals") == unbroken
 
 
@@ -298,15 +303,15 @@ def test_resuming_with_another_seed_is_refused_by_name(tiny: Path, tmp_path: Pat
     error = fails(str(tiny), overrides=overrides, out=tmp_path / "run", seed=4, resume=True)
     assert isinstance(error, UsageError)
     assert error.message == "--resume with other settings would change the model: seed was '0' and is '4'"
-    assert error.hint == "--force begins anew"
+    assert error.hint == "--force starts over"
     error = fails(str(tiny), overrides=overrides, out=tmp_path / "run")
     assert isinstance(error, OutputError)
     assert error.message == f"'{tmp_path / 'run'}' holds an unfinished run"
-    assert error.hint == "--resume continues it, --force begins anew"
+    assert error.hint == "--resume continues it, --force starts over"
 
 
 @pytest.mark.parametrize(
-    ("overrides", "options", "said"),
+    ("overrides", "options", "message"),
     [
         ({"settings": "step=0.2"}, {}, "settings was 'step=0.1' and is 'step=0.2'"),
         ({"learning_rate": 0.5}, {}, "learning_rate was '0.001' and is '0.5'"),
@@ -315,21 +320,21 @@ def test_resuming_with_another_seed_is_refused_by_name(tiny: Path, tmp_path: Pat
     ],
 )
 def test_resuming_with_another_option_names_it(
-    tiny: Path, tmp_path: Path, overrides: dict[str, object], options: dict[str, object], said: str
+    tiny: Path, tmp_path: Path, overrides: dict[str, object], options: dict[str, object], message: str
 ) -> None:
     begun = {"epochs": 2, "method": "group-dro", "group": "view", "settings": "step=0.1"}
     begin(tiny, tmp_path / "run", begun)
     error = fails(str(tiny), overrides={**begun, **overrides}, out=tmp_path / "run", resume=True, **options)
-    assert error.message == f"--resume with other settings would change the model: {said}"
+    assert error.message == f"--resume with other settings would change the model: {message}"
 
 
 def test_resuming_on_a_changed_manifest_names_it(tiny: Path, tmp_path: Path) -> None:
     begin(tiny, tmp_path / "run", {"epochs": 2})
-    before = runs.sha256(tiny / "manifest.csv")
+    before = sha256(tiny / "manifest.csv")
     text = (tiny / "manifest.csv").read_text()
     (tiny / "manifest.csv").write_text(text.replace(",AP,", ",PA,", 1))
     error = fails(str(tiny), overrides={"epochs": 2}, out=tmp_path / "run", resume=True)
-    after = runs.sha256(tiny / "manifest.csv")
+    after = sha256(tiny / "manifest.csv")
     assert error.message == (
         f"--resume with other settings would change the model: manifest_sha256 was '{before}' and is '{after}'"
     )

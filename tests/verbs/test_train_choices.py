@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from cxrshort import dataset as datasets
+from cxrshort.dataset import load_dataset
 from cxrshort.errors import CxrshortError, UsageError
 from cxrshort.models import factory
 from cxrshort.training import recipes
@@ -42,7 +42,7 @@ def test_group_wise_methods_train_on_a_column_or_an_expression(phantoms: str, tm
                 "epochs": 1,
                 "method": method,
                 "group": group,
-                "settings": "" if method == "group-dro" else "plain_epochs=0",
+                "settings": "" if method == "group-dro" else "warm_up_epochs=0",
             },
             out=tmp_path / str(number),
             **QUICK,
@@ -52,7 +52,7 @@ def test_group_wise_methods_train_on_a_column_or_an_expression(phantoms: str, tm
 
 @pytest.mark.parametrize("method", ["rrr", "gain", "isnet"])
 def test_mask_methods_train_on_the_phantoms_lungs(phantoms: str, tmp_path: Path, method: str) -> None:
-    settings = "plain_epochs=1" if method == "isnet" else ""
+    settings = "warm_up_epochs=1" if method == "isnet" else ""
     overrides = {"epochs": 2, "method": method, "settings": settings}
     summary = train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK).summary
     assert np.isfinite(summary["history"][-1]["loss"])
@@ -94,14 +94,14 @@ def test_one_class_alone_is_no_choice(phantoms: str, tmp_path: Path) -> None:
     assert error.message == "--multiclass needs two classes or more, not 'sex' alone"
 
 
-def test_model_of_the_plain_epochs_is_never_kept(phantoms: str, tmp_path: Path) -> None:
-    overrides = {"epochs": 3, "method": "irm", "group": "view", "settings": "plain_epochs=2"}
+def test_model_of_the_warm_up_epochs_is_never_kept(phantoms: str, tmp_path: Path) -> None:
+    overrides = {"epochs": 3, "method": "irm", "group": "view", "settings": "warm_up_epochs=2"}
     summary = train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK).summary
-    assert [each.get("warm_up", False) for each in summary["history"]] == [True, True, False]
+    assert [record.get("warm_up", False) for record in summary["history"]] == [True, True, False]
     assert summary["selection"]["epoch"] == 3
     error = fails(phantoms, overrides={"epochs": 5, "method": "isnet"}, out=tmp_path / "other", **QUICK)
-    assert error.message == "--epochs is '5', and the first 5 of 'isnet' are plain training"
-    assert error.hint == "--epochs 6 or more, or --set plain_epochs=N"
+    assert error.message == "--epochs is '5', and the first 5 of 'isnet' are warm-up epochs"
+    assert error.hint == "--epochs 6 or more, or --set warm_up_epochs=N"
 
 
 def test_unknown_sex_or_view_is_not_the_other_one_where_empty_diseases_are_negative(
@@ -110,8 +110,8 @@ def test_unknown_sex_or_view_is_not_the_other_one_where_empty_diseases_are_negat
     manifest = pd.read_csv(Path(phantoms) / "manifest.csv", dtype=str, keep_default_na=False)
     manifest.loc[manifest.index[::2], ["sex", "Edema"]] = ""
     manifest.to_csv(tmp_path / "x.csv", index=False)
-    recipe = recipes.load("standard", overrides={"labels": "sex,Edema", "empty_labels": "zero"})
-    folds = Folds.cut(datasets.load(str(tmp_path / "x.csv")), recipe, replicate=0, explicit_label=False)
+    recipe = recipes.load_recipe("standard", overrides={"labels": "sex,Edema", "empty_labels": "zero"})
+    folds = Folds.cut(load_dataset(str(tmp_path / "x.csv")), recipe, replicate=0, explicit_label=False)
     empty = (folds.train.manifest["sex"] == "").to_numpy()
     assert empty.any() and np.isnan(folds.train_targets[empty, 0]).all()
     assert not np.isnan(folds.train_targets[:, 1]).any()
@@ -153,7 +153,7 @@ def test_number_is_no_label(phantoms: str, tmp_path: Path) -> None:
 
 def test_crop_is_part_of_the_model(phantoms: str, tmp_path: Path) -> None:
     train(phantoms, overrides={"epochs": 1, "crop": 0.75}, out=tmp_path / "run", **QUICK)
-    _, description = factory.load(tmp_path / "run" / "model.safetensors")
+    _, description = factory.load_model(tmp_path / "run" / "model.safetensors")
     assert description.spec.crop == 0.75
 
 

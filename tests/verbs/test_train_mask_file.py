@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from cxrshort import dataset as datasets
-from cxrshort import runs
+from cxrshort.dataset import load_dataset
 from cxrshort.errors import CxrshortError, MissingInputError, ResumableError, UsageError
+from cxrshort.files import sha256
 from cxrshort.models import checkpoint
 from cxrshort.verbs.evaluate import evaluate
 from cxrshort.verbs.train import train
@@ -74,10 +74,10 @@ def test_mask_methods_learn_from_a_file_as_from_the_masks_of_the_dataset(
 def test_run_and_model_record_the_masks_by_their_content(tiny: str, masks: str, tmp_path: Path) -> None:
     train(tiny, overrides={"epochs": 1, "method": "rrr", "mask_file": masks}, out=tmp_path / "run", **QUICK)
     record = json.loads((tmp_path / "run" / "run.json").read_text())
-    content = runs.sha256(Path(masks))
+    content = sha256(Path(masks))
     assert record["inputs"]["mask_file"] == content
     assert record["arguments"]["mask_file"] == f"sha256:{content}"
-    description = checkpoint.describe(tmp_path / "run" / checkpoint.FILE)
+    description = checkpoint.read_description(tmp_path / "run" / checkpoint.FILE)
     assert (description.kind, description.recipe["mask_file"]) == ("classifier", f"sha256:{content}")
 
 
@@ -133,7 +133,7 @@ def test_resume_refuses_other_masks_in_the_same_file(tiny: str, masks: str, tmp_
     options: dict[str, Any] = {"overrides": {"epochs": 2, "method": "rrr", "mask_file": masks}, "out": tmp_path / "run"}
     if resumed == "grid":
         options["grid"] = ["lr=0.001,0.01"]
-    before = runs.sha256(Path(masks))
+    before = sha256(Path(masks))
     if resumed == "unfinished":
         with pytest.raises(ResumableError):
             train(tiny, report=stop_at_once, **options, **QUICK)
@@ -142,12 +142,12 @@ def test_resume_refuses_other_masks_in_the_same_file(tiny: str, masks: str, tmp_
     np.save(masks, ~corner())
     error = fails(tiny, resume=True, **options)
     assert isinstance(error, UsageError)
-    changed = f"mask_file was 'sha256:{before}' and is 'sha256:{runs.sha256(Path(masks))}'"
-    said = f"'{tmp_path / 'run'}' is complete and was made otherwise: "
+    changed = f"mask_file was 'sha256:{before}' and is 'sha256:{sha256(Path(masks))}'"
+    message = f"'{tmp_path / 'run'}' is complete and was made with other arguments: "
     if resumed == "unfinished":
-        said = "--resume with other settings would change the model: "
-    assert error.message == said + changed
-    assert error.hint == "--force begins anew"
+        message = "--resume with other settings would change the model: "
+    assert error.message == message + changed
+    assert error.hint == "--force starts over"
 
 
 @pytest.mark.parametrize(
@@ -192,14 +192,14 @@ def test_files_that_do_not_fit_leave_no_run_behind(tiny: str, tmp_path: Path) ->
             assert error.message == message
             assert isinstance(error, MissingInputError) == (file == "none.npy")
     assert not (tmp_path / "run").exists()
-    assert datasets.load(tiny).masks is None
+    assert load_dataset(tiny).masks is None
 
 
 def test_command_takes_a_mask_file(tiny: str, masks: str, tmp_path: Path) -> None:
-    done = run(
+    completed = run(
         *("train", "--dataset", tiny, "--arch", "small-cnn", "--method", "rrr", "--mask-file", masks),
         *("--epochs", "1", "--threads", "1", "--device", "cpu", "--out", "run", "--json"),
         cwd=tmp_path,
     )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["training_masks"] == {"images": 24, "empty": 0, "full": 0}
+    assert completed.returncode == 0, completed.stderr
+    assert json.loads(completed.stdout)["training_masks"] == {"images": 24, "empty": 0, "full": 0}

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 import torch
 
-from cxrshort import dataset as datasets
 from cxrshort.columns import MASK_BITS
 from cxrshort.compute import choose_compute
+from cxrshort.dataset import load_dataset
 from cxrshort.errors import CxrshortError, ResumableError
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.outlines import draw_outlines, load_segmenter
@@ -53,8 +53,8 @@ def without_masks(phantoms: str, folder: Path, *, rows: int | None = None) -> st
 
 def validation_auc(run: Path, dataset: str) -> float | None:
     """Return what the saved model reaches on the fold that chose it."""
-    model, description = factory.load(run / checkpoint.FILE)
-    fold = datasets.load(dataset).fold("val", replicate=0)
+    model, description = factory.load_model(run / checkpoint.FILE)
+    fold = load_dataset(dataset).fold("val", replicate=0)
     label = str(description.selection["measure"]).removeprefix("AUC of ")
     compute = choose_compute("cpu", precision=str(description.recipe["precision"]), threads=1)
     logits = score(model, fold.pixels, compute=compute)
@@ -71,12 +71,12 @@ def test_unet_learns_the_lungs_of_60_phantoms(phantoms: str, segmenter: str, tmp
     summary = json.loads((Path(segmenter) / "run.json").read_text())["summary"]
     assert summary["images"]["train"] <= 70
     assert summary["selection"]["measure"] == "Dice of lungs"
-    assert summary["selection"]["score"] == max(each["dice"] for each in summary["history"]) > 0.8
-    _, description = factory.load(Path(segmenter) / "model.safetensors")
+    assert summary["selection"]["score"] == max(record["dice"] for record in summary["history"]) > 0.8
+    _, description = factory.load_model(Path(segmenter) / "model.safetensors")
     assert (description.kind, description.labels) == ("segmenter", ("lungs",))
     result = evaluate([segmenter], dataset=[phantoms], out=tmp_path / "results", **CPU).summary
     row = result["overlaps"][0]
-    assert all(0 < each["iou"] < each["dice"] for each in summary["history"])
+    assert all(0 < record["iou"] < record["dice"] for record in summary["history"])
     assert row["dice"] > 0.8 and row["dice_low"] <= row["dice"] <= row["dice_high"] and row["iou"] < row["dice"]
     table = pd.read_csv(tmp_path / "results" / "masks.csv")
     names = ["model", "model_id", "dataset", "dataset_id", "replicate", "mask", "image_id", "person_id", "dice", "iou"]
@@ -86,15 +86,15 @@ def test_unet_learns_the_lungs_of_60_phantoms(phantoms: str, segmenter: str, tmp
 
 def overlaps_by_hand(run: str, dataset: str, split: str) -> pd.DataFrame:
     """Return Dice and IoU of each image of a fold, counted pixel by pixel as sets."""
-    model, _ = factory.load(Path(run) / checkpoint.FILE)
-    fold = datasets.load(dataset).fold(split, replicate=0)
+    model, _ = factory.load_model(Path(run) / checkpoint.FILE)
+    fold = load_dataset(dataset).fold(split, replicate=0)
     assert fold.masks is not None
     rows = []
     for number, image_id in enumerate(fold.manifest["image_id"]):
         pixels = torch.from_numpy(fold.pixels.take([number]) / np.float32(255))[:, None]
         with torch.inference_mode():
-            drawn = {tuple(each) for each in np.argwhere(model(pixels)[0, 0].sigmoid().numpy() > 0.5)}
-        truth = {tuple(each) for each in np.argwhere(fold.masks.take([number])[0] % 2 == 1)}
+            drawn = {tuple(place) for place in np.argwhere(model(pixels)[0, 0].sigmoid().numpy() > 0.5)}
+        truth = {tuple(place) for place in np.argwhere(fold.masks.take([number])[0] % 2 == 1)}
         both, either = len(drawn & truth), len(drawn | truth)
         rows.append((image_id, 2 * both / (len(drawn) + len(truth)), both / either))
     return pd.DataFrame(rows, columns=["image_id", "dice", "iou"])
@@ -138,10 +138,10 @@ def test_pipeline_is_trained_saved_and_evaluated(
 ) -> None:
     overrides = {"epochs": 2, "background": background, "segmenter": segmenter}
     summary = train(phantoms, overrides=overrides, out=tmp_path / "run", **QUICK).summary
-    model, description = factory.load(tmp_path / "run" / "model.safetensors")
+    model, description = factory.load_model(tmp_path / "run" / "model.safetensors")
     assert (description.kind, description.background) == ("pipeline", background)
     assert description.recipe["segmenter"].startswith("sha256:")
-    drawn, _ = factory.load(Path(segmenter) / "model.safetensors")
+    drawn, _ = factory.load_model(Path(segmenter) / "model.safetensors")
     for name, value in drawn.state_dict().items():
         torch.testing.assert_close(model.state_dict()[f"network.segmenter.{name}"], value, rtol=0, atol=0)
     assert validation_auc(tmp_path / "run", phantoms) == pytest.approx(summary["selection"]["score"])
@@ -180,7 +180,7 @@ def test_segmenter_gives_masks_where_a_dataset_has_none(
     overrides = {"epochs": 1, "method": method, "segmenter": segmenter}
     summary = train(without_masks(phantoms, tmp_path), overrides=overrides, out=tmp_path / "run", **QUICK).summary
     assert np.isfinite(summary["history"][0]["loss"])
-    assert checkpoint.describe(tmp_path / "run" / "model.safetensors").kind == "classifier"
+    assert checkpoint.read_description(tmp_path / "run" / "model.safetensors").kind == "classifier"
 
 
 DRAWS: dict[str, Any] = {"arch": "multitask-unet-small", **CPU}
@@ -189,7 +189,7 @@ BOTH = {"method": "multitask", "epochs": 4, "batch_size": 16, "learning_rate": 3
 
 def test_one_network_learns_labels_and_lungs_and_resumes(phantoms: str, tmp_path: Path) -> None:
     summary = train(phantoms, overrides=BOTH, out=tmp_path / "whole", **DRAWS).summary
-    dices = [each["mask_dice"] for each in summary["history"]]
+    dices = [record["mask_dice"] for record in summary["history"]]
     assert dices[-1] > max(0.6, dices[0])
     assert summary["selection"]["measure"] == "AUC of COVID-19"
     assert validation_auc(tmp_path / "whole", phantoms) == pytest.approx(summary["selection"]["score"])
@@ -203,8 +203,8 @@ def test_one_network_learns_labels_and_lungs_and_resumes(phantoms: str, tmp_path
 def test_dice_beside_the_labels_is_that_of_the_kept_network(phantoms: str, tmp_path: Path) -> None:
     overrides = {**BOTH, "epochs": 1, "crop": 0.5, "mask_bit": "lungs,heart"}
     summary = train(phantoms, overrides=overrides, out=tmp_path / "run", precision="fp32", **DRAWS).summary
-    model, _ = factory.load(tmp_path / "run" / checkpoint.FILE)
-    fold = datasets.load(phantoms).fold("val", replicate=0)
+    model, _ = factory.load_model(tmp_path / "run" / checkpoint.FILE)
+    fold = load_dataset(phantoms).fold("val", replicate=0)
     rows = np.arange(len(fold.manifest))
     assert fold.masks is not None
     both = MASK_BITS["lungs"] + MASK_BITS["heart"]
@@ -277,7 +277,7 @@ def test_frozen_features_train_an_ordinary_classifier_that_resumes(phantoms: str
     interrupted_then_resumed(phantoms, tmp_path / "halves", overrides, **options)
     assert same_model(tmp_path / "whole", tmp_path / "halves")
     assert validation_auc(tmp_path / "whole", phantoms) == pytest.approx(summary["selection"]["score"])
-    assert checkpoint.describe(tmp_path / "whole" / checkpoint.FILE).kind == "classifier"
+    assert checkpoint.read_description(tmp_path / "whole" / checkpoint.FILE).kind == "classifier"
 
 
 SEGMENTERS = """
@@ -316,10 +316,10 @@ def test_segmenter_of_the_users_own_draws_the_foreground(phantoms: str, module: 
     name = f"{module}:left?size=32&range=0..1"
     drawn, description = load_segmenter(name, dataset="phantom-III", pixels={})
     assert description.kind == "segmenter"
-    masks = draw_outlines(drawn, datasets.load(phantoms).pixels, compute=choose_compute("cpu", threads=1)).take([0, 1])
+    masks = draw_outlines(drawn, load_dataset(phantoms).pixels, compute=choose_compute("cpu", threads=1)).take([0, 1])
     assert masks[:, :, :16].all() and not masks[:, :, 16:].any()
     train(phantoms, overrides={"epochs": 1, "method": "rrr", "segmenter": name}, out=tmp_path / "run", **QUICK)
-    assert checkpoint.describe(tmp_path / "run" / checkpoint.FILE).recipe["segmenter"] == name
+    assert checkpoint.read_description(tmp_path / "run" / checkpoint.FILE).recipe["segmenter"] == name
 
 
 @pytest.mark.parametrize(

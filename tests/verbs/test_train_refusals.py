@@ -13,6 +13,7 @@ import pytest
 
 from cxrshort import runs
 from cxrshort.errors import CxrshortError, DataError, ResumableError, UsageError
+from cxrshort.files import sha256
 from cxrshort.verbs.train import train
 
 from ..training.tiny import tiny_dataset
@@ -65,22 +66,22 @@ def fails(dataset: object, **options: Any) -> CxrshortError:
 def test_resume_names_every_setting_that_changed_and_leaves_the_run_alone(
     tiny: Path, tmp_path: Path, complete: bool
 ) -> None:
-    out, told = tmp_path / "run", "--resume with other settings would change the model: "
+    out, message = tmp_path / "run", "--resume with other settings would change the model: "
     if complete:
         train(str(tiny), overrides=BEGUN, out=out, **QUICK)
-        told = f"'{out}' is complete and was made otherwise: "
+        message = f"'{out}' is complete and was made with other arguments: "
     else:
         begin(tiny, out)
-    before = {each.name: each.read_bytes() for each in out.iterdir() if each.name != runs.UNFINISHED}
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.name != runs.UNFINISHED}
     for overrides, options, changed in CHANGES:
         error = fails(tiny, overrides={**BEGUN, **overrides}, out=out, resume=True, **options)
         assert isinstance(error, UsageError)
         # Labels also stand in the model's description, as the outputs that they come to.
-        assert changed in error.message and error.message.startswith(told)
+        assert changed in error.message and error.message.startswith(message)
         if "labels" not in overrides:
-            assert error.message == told + changed
-        assert error.hint == "--force begins anew"
-    assert {each.name: each.read_bytes() for each in out.iterdir() if each.name != runs.UNFINISHED} == before
+            assert error.message == message + changed
+        assert error.hint == "--force starts over"
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.name != runs.UNFINISHED} == before
     assert train(str(tiny), overrides=BEGUN, out=out, resume=True, **QUICK).summary["history"][-1]["epoch"] == 2
 
 
@@ -93,25 +94,25 @@ def edit(manifest: Path) -> None:
 
 @pytest.mark.parametrize("grid", [[], ["lr=0.001,0.01"]], ids=["run", "series"])
 def test_resume_refuses_another_manifest(tiny: Path, tmp_path: Path, grid: list[str]) -> None:
-    before = runs.sha256(tiny / "manifest.csv")
+    before = sha256(tiny / "manifest.csv")
     options: dict[str, Any] = {"overrides": BEGUN, "out": tmp_path / "run", "grid": grid}
     train(str(tiny), **options, **QUICK)
     edit(tiny / "manifest.csv")
     error = fails(tiny, resume=True, **options)
     assert error.message == (
-        f"'{tmp_path / 'run'}' is complete and was made otherwise: "
-        f"manifest_sha256 was '{before}' and is '{runs.sha256(tiny / 'manifest.csv')}'"
+        f"'{tmp_path / 'run'}' is complete and was made with other arguments: "
+        f"manifest_sha256 was '{before}' and is '{sha256(tiny / 'manifest.csv')}'"
     )
 
 
 def test_resume_refuses_another_manifest_of_an_unfinished_run(tiny: Path, tmp_path: Path) -> None:
     begin(tiny, tmp_path / "run")
-    before = runs.sha256(tiny / "manifest.csv")
+    before = sha256(tiny / "manifest.csv")
     edit(tiny / "manifest.csv")
     error = fails(tiny, overrides=BEGUN, out=tmp_path / "run", resume=True)
     assert error.message == (
         "--resume with other settings would change the model: "
-        f"manifest_sha256 was '{before}' and is '{runs.sha256(tiny / 'manifest.csv')}'"
+        f"manifest_sha256 was '{before}' and is '{sha256(tiny / 'manifest.csv')}'"
     )
 
 
@@ -134,7 +135,7 @@ def test_resume_refuses_other_weights_in_the_same_file(tiny: Path, tmp_path: Pat
     for seed in (0, 1):
         train(str(tiny), overrides={"epochs": 1}, out=tmp_path / f"first-{seed}", seed=seed, **QUICK)
     files = [tmp_path / f"first-{seed}" / "model.safetensors" for seed in (0, 1)]
-    hashes = [runs.sha256(each) for each in files]
+    hashes = [sha256(file) for file in files]
     weights = tmp_path / "weights.safetensors"
     weights.write_bytes(files[0].read_bytes())
     options: dict[str, Any] = {
@@ -145,7 +146,9 @@ def test_resume_refuses_other_weights_in_the_same_file(tiny: Path, tmp_path: Pat
     train(str(tiny), **options, **QUICK)
     weights.write_bytes(files[1].read_bytes())
     error = fails(tiny, resume=True, **options)
-    assert error.message.endswith(f"made otherwise: weights was 'sha256:{hashes[0]}' and is 'sha256:{hashes[1]}'")
+    assert error.message.endswith(
+        f"made with other arguments: weights was 'sha256:{hashes[0]}' and is 'sha256:{hashes[1]}'"
+    )
 
 
 @pytest.mark.parametrize("method", ["irm", "group-dro", "pgi"])
@@ -182,8 +185,8 @@ def test_epochs_of_plain_training_alone_leave_no_run(tiny: Path, tmp_path: Path,
     give_masks(tiny, without={})
     overrides = {"method": method, "epochs": warm_up, "group": None if method == "isnet" else "view"}
     error = fails(tiny, overrides=overrides, out=tmp_path / "run")
-    assert error.message == f"--epochs is '{warm_up}', and the first {warm_up} of '{method}' are plain training"
-    assert error.hint == f"--epochs {warm_up + 1} or more, or --set plain_epochs=N"
+    assert error.message == f"--epochs is '{warm_up}', and the first {warm_up} of '{method}' are warm-up epochs"
+    assert error.hint == f"--epochs {warm_up + 1} or more, or --set warm_up_epochs=N"
     assert not (tmp_path / "run").exists()
 
 
@@ -210,7 +213,7 @@ NEEDING_MASKS: list[dict[str, Any]] = [
 
 
 def named(overrides: dict[str, Any]) -> str:
-    return "-".join(str(each) for name, each in overrides.items() if name in ("method", "background"))
+    return "-".join(str(value) for name, value in overrides.items() if name in ("method", "background"))
 
 
 @pytest.mark.parametrize("overrides", NEEDING_MASKS, ids=named)

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxrshort import dataset as datasets
 from cxrshort.compute import choose_compute
+from cxrshort.dataset import load_dataset
 from cxrshort.errors import CxrshortError, ResumableError
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.scoring import score
@@ -57,29 +57,29 @@ def interrupted_after_epochs(dataset: str, epochs: int, **options: Any) -> None:
 
 
 def test_replicates_are_the_runs_that_train_alone_would_make(tiny: str, tmp_path: Path) -> None:
-    told: list[Any] = []
+    message: list[Any] = []
     result = train(
-        tiny, replicates=2, overrides={"epochs": 1}, out=tmp_path / "both", report=told.append, **QUICK
+        tiny, replicates=2, overrides={"epochs": 1}, out=tmp_path / "both", report=message.append, **QUICK
     ).summary
     for replicate in (0, 1):
         alone = tmp_path / f"alone-{replicate}"
         train(tiny, replicate=replicate, overrides={"epochs": 1}, out=alone, **QUICK)
         assert model_bytes(tmp_path / "both" / f"replicate-{replicate}") == model_bytes(alone)
-    scores = [each["selection"]["score"] for each in result["replicates"]]
+    scores = [summary["selection"]["score"] for summary in result["replicates"]]
     record = json.loads((tmp_path / "both" / "run.json").read_text())
     assert (record["verb"], record["state"], record["outputs"]) == ("train", "done", [])
     assert record["series"] == ["replicate-0", "replicate-1"] and list(record["inputs"]) == ["manifest"]
     assert {**record["summary"], "folder": str(tmp_path / "both")} == result
     assert (result["mean"], result["deviation"]) == (np.mean(scores), pytest.approx(np.std(scores, ddof=1)))
-    assert {each["run"] for each in told} == {"replicate 0 (1 of 2)", "replicate 1 (2 of 2)"}
-    found = evaluate([tmp_path / "both"], dataset=[tiny], out=tmp_path / "results", device="cpu", threads=1).summary
-    assert [each["replicates"] for each in found["means"]] == [2]
+    assert {folder["run"] for folder in message} == {"replicate 0 (1 of 2)", "replicate 1 (2 of 2)"}
+    actual = evaluate([tmp_path / "both"], dataset=[tiny], out=tmp_path / "results", device="cpu", threads=1).summary
+    assert [row["replicates"] for row in actual["means"]] == [2]
 
 
 def test_replicates_without_out_are_siblings_in_the_usual_place(tiny: str, tmp_path: Path) -> None:
     train(tiny, replicates=2, recipe="standard", **QUICK)
     parent = tmp_path / "runs" / "tiny" / "small-cnn" / "erm"
-    assert sorted(each.name for each in parent.iterdir()) == ["replicate-0", "replicate-1", "run.json"]
+    assert sorted(path.name for path in parent.iterdir()) == ["replicate-0", "replicate-1", "run.json"]
     train(tiny, replicates=1, name="again", overrides={"epochs": 1}, **QUICK)
     assert (parent / "again" / "replicate-0" / checkpoint.FILE).exists()
 
@@ -159,7 +159,9 @@ def test_grid_keeps_the_best_trial_and_lists_all(tiny: str, tmp_path: Path) -> N
         (1e-3, 8), (1e-3, 16), (1e-5, 8), (1e-5, 16)
     ]  # fmt: skip
     best = int(table["score"].idxmax())
-    kept, trial = (factory.load(tmp_path / "grid" / each / checkpoint.FILE) for each in (".", f"trial-{best}"))
+    kept, trial = (
+        factory.load_model(tmp_path / "grid" / folder / checkpoint.FILE) for folder in (".", f"trial-{best}")
+    )
     assert all((value == trial[0].state_dict()[name]).all() for name, value in kept[0].state_dict().items())
     assert kept[1].recipe == trial[1].recipe
     assert kept[1].selection == {
@@ -167,14 +169,14 @@ def test_grid_keeps_the_best_trial_and_lists_all(tiny: str, tmp_path: Path) -> N
     }  # fmt: skip
     assert result["selection"] == kept[1].selection
     assert json.loads((tmp_path / "grid" / "run.json").read_text())["summary"] == result
-    assert opening.expand(str(tmp_path / "grid")) == [str(tmp_path / "grid" / checkpoint.FILE)]
+    assert opening.expand_name(str(tmp_path / "grid")) == [str(tmp_path / "grid" / checkpoint.FILE)]
 
 
 def test_trial_that_diverges_is_listed_and_the_others_go_on(tiny: str, tmp_path: Path) -> None:
     train(tiny, grid=["lr=1e30,1e-3"], overrides={"epochs": 1, "optimizer": "sgd"}, out=tmp_path / "grid", **QUICK)
     table = pd.read_csv(tmp_path / "grid" / sweeps.TRIALS)
     assert table["failure"].str.contains("nothing was saved before it").tolist()[0] and table["score"].isna()[0]
-    assert checkpoint.describe(tmp_path / "grid" / checkpoint.FILE).selection["trial"] == 1
+    assert checkpoint.read_description(tmp_path / "grid" / checkpoint.FILE).selection["trial"] == 1
     error = fails(tiny, grid=["lr=1e30"], overrides={"epochs": 1, "optimizer": "sgd"}, out=tmp_path / "all")
     assert error.exit_code == 1 and not (tmp_path / "all" / "run.json").exists()
 
@@ -193,12 +195,12 @@ def test_grid_goes_on_where_it_was_interrupted(tiny: str, tmp_path: Path) -> Non
 def test_members_vote_with_their_probabilities(tiny: str, tmp_path: Path, combine: str) -> None:
     overrides = {"epochs": 1, "members": 3, "combine": combine}
     summary = train(tiny, overrides=overrides, seed=5, out=tmp_path / "run", **QUICK).summary
-    fold = datasets.load(tiny).fold("val", replicate=0)
+    fold = load_dataset(tiny).fold("val", replicate=0)
     compute = choose_compute("cpu", precision="fp32", threads=1)
-    model, description = factory.load(tmp_path / "run" / checkpoint.FILE)
+    model, description = factory.load_model(tmp_path / "run" / checkpoint.FILE)
     probabilities = []
     for number in range(3):
-        member, known = factory.load(tmp_path / "run" / f"member-{number}" / checkpoint.FILE)
+        member, known = factory.load_model(tmp_path / "run" / f"member-{number}" / checkpoint.FILE)
         assert (known.seed, known.recipe["members"]) == (5 + number, 1)
         probabilities.append(1 / (1 + np.exp(-score(member, fold.pixels, compute=compute).astype(np.float64))))
     power = 1 if combine == "mean" else 2
@@ -217,11 +219,11 @@ def test_members_of_exclusive_classes_average_a_softmax(tmp_path: Path) -> None:
     tiny = str(write_dataset(tmp_path / "classes", table))
     overrides = {"epochs": 1, "members": 2, "task": "multiclass", "labels": "COVID-19,Normal"}
     train(tiny, overrides=overrides, out=tmp_path / "run", **QUICK)
-    fold = datasets.load(tiny).fold("val", replicate=0)
+    fold = load_dataset(tiny).fold("val", replicate=0)
     compute = choose_compute("cpu", precision="fp32", threads=1)
 
     def softmax(folder: Path) -> Any:
-        values = np.exp(score(factory.load(folder / checkpoint.FILE)[0], fold.pixels, compute=compute))
+        values = np.exp(score(factory.load_model(folder / checkpoint.FILE)[0], fold.pixels, compute=compute))
         return values / values.sum(axis=1, keepdims=True)
 
     members = [softmax(tmp_path / "run" / f"member-{number}") for number in (0, 1)]
@@ -234,7 +236,7 @@ def test_replicates_of_searched_ensembles(tiny: str, tmp_path: Path) -> None:
     result = train(tiny, out=tmp_path / "runs", **options, **QUICK).summary
     assert len(result["replicates"]) == 2
     for replicate in (0, 1):
-        description = checkpoint.describe(tmp_path / "runs" / f"replicate-{replicate}" / checkpoint.FILE)
+        description = checkpoint.read_description(tmp_path / "runs" / f"replicate-{replicate}" / checkpoint.FILE)
         assert (description.kind, description.replicate) == ("ensemble", replicate)
         assert description.selection["trials"] == 2
 
@@ -247,18 +249,18 @@ def test_dry_run_of_a_series_counts_all_runs(tiny: str, tmp_path: Path) -> None:
 
 def test_series_print_what_each_run_reached(tiny: str, tmp_path: Path) -> None:
     common = ["train", "--dataset", tiny, "--arch", "small-cnn", "--epochs", "1", "--threads", "1", "--device", "cpu"]
-    done = cxrshort_here(*common, "--replicates", "2", "--out", tmp_path / "two")
-    assert done.exit_code == 0, done.stderr
-    assert done.stderr.startswith("replicate 0 (1 of 2), epoch 1: loss ")
-    lines = done.stdout.splitlines()
+    completed = cxrshort_here(*common, "--replicates", "2", "--out", tmp_path / "two")
+    assert completed.exit_code == 0, completed.stderr
+    assert completed.stderr.startswith("replicate 0 (1 of 2), epoch 1: loss ")
+    lines = completed.stdout.splitlines()
     assert lines[0].split("  ")[0] == "replicate" and "validation AUC of COVID-19" in lines[0]
     assert lines[-2].startswith("mean ") and lines[-2].endswith(" over 2")
     assert lines[-1] == f"written to {tmp_path / 'two'}"
-    done = cxrshort_here(*common, "--grid", "lr=1e-3,1e-4", "--out", tmp_path / "grid", "--quiet")
-    assert done.stdout.splitlines()[0].split("   ")[:2] == ["trial", "learning rate"]
-    assert any(line.startswith("trial ") and line.endswith(" of 2 is kept") for line in done.stdout.splitlines())
-    done = cxrshort_here(*common, "--members", "2", "--out", tmp_path / "vote", "--quiet")
-    assert "the mean of the probabilities of 2 members has a validation AUC of COVID-19 of " in done.stdout
+    completed = cxrshort_here(*common, "--grid", "lr=1e-3,1e-4", "--out", tmp_path / "grid", "--quiet")
+    assert completed.stdout.splitlines()[0].split("   ")[:2] == ["trial", "learning rate"]
+    assert any(line.startswith("trial ") and line.endswith(" of 2 is kept") for line in completed.stdout.splitlines())
+    completed = cxrshort_here(*common, "--members", "2", "--out", tmp_path / "vote", "--quiet")
+    assert "the mean of the probabilities of 2 members has a validation AUC of COVID-19 of " in completed.stdout
 
 
 def test_parent_with_an_unfinished_replicate_is_not_evaluated_without_it(tiny: str, tmp_path: Path) -> None:
@@ -284,17 +286,17 @@ def test_models_trained_otherwise_are_told_apart(tiny: str, tmp_path: Path) -> N
     for name, rate in (("a", 1e-3), ("b", 1e-4)):
         train(tiny, replicates=2, overrides={"epochs": 1, "learning_rate": rate}, out=tmp_path / name, **QUICK)
     models = [tmp_path / name for name in ("a", "b")]
-    found = evaluate(models, dataset=[tiny], out=tmp_path / "results", device="cpu", threads=1).summary
-    assert [(each["training"], each["replicates"]) for each in found["means"]] == [
+    actual = evaluate(models, dataset=[tiny], out=tmp_path / "results", device="cpu", threads=1).summary
+    assert [(row["training"], row["replicates"]) for row in actual["means"]] == [
         ("tiny/small-cnn/erm, epochs=1", 2),
         ("tiny/small-cnn/erm, epochs=1, learning-rate=0.0001", 2),
     ]
     for seed in (0, 1):
         train(tiny, seed=seed, overrides={"epochs": 1}, out=tmp_path / f"seed-{seed}", **QUICK)
     models = [tmp_path / f"seed-{seed}" for seed in (0, 1)]
-    found = evaluate(models, dataset=[tiny], out=tmp_path / "seeds", device="cpu", threads=1).summary
+    actual = evaluate(models, dataset=[tiny], out=tmp_path / "seeds", device="cpu", threads=1).summary
     names = [f"tiny/small-cnn/erm, epochs=1 ({tmp_path / name})" for name in ("seed-0", "seed-1")]
-    assert [each["training"] for each in found["means"]] == names
+    assert [row["training"] for row in actual["means"]] == names
 
 
 def test_classifier_of_the_foreground_is_judged_behind_masks(tmp_path: Path) -> None:
@@ -304,7 +306,7 @@ def test_classifier_of_the_foreground_is_judged_behind_masks(tmp_path: Path) -> 
     build_dataset("phantom-III", out=phantoms, number_of_images=100, size=32, replicates=2, jobs=1)
     overrides = {"epochs": 2, "background": "noise", "masks": True}
     summary = train(str(phantoms), overrides=overrides, out=tmp_path / "run", **QUICK).summary
-    description = checkpoint.describe(tmp_path / "run" / checkpoint.FILE)
+    description = checkpoint.read_description(tmp_path / "run" / checkpoint.FILE)
     assert (description.kind, description.background) == ("classifier", "noise")
     evaluate(
         [tmp_path / "run"], dataset=[str(phantoms)], split="test", out=tmp_path / "results", device="cpu", threads=1

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from cxrshort import dataset as datasets
+from cxrshort.dataset import load_dataset
 from cxrshort.errors import UsageError
 from cxrshort.training import recipes
 from cxrshort.verbs.train import train
@@ -64,7 +64,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 )
 def test_settings_that_make_no_sense_are_refused(overrides: dict[str, Any], message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        recipes.load("standard", overrides={"batch_size": 32, **overrides})
+        recipes.load_recipe("standard", overrides={"batch_size": 32, **overrides})
     assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
@@ -77,7 +77,7 @@ def test_settings_that_a_method_does_not_have_are_refused(tiny: str, tmp_path: P
 
 
 def test_batch_size_that_the_training_fold_cannot_fill_is_refused(tiny: str, tmp_path: Path) -> None:
-    images = len(datasets.load(tiny).fold("train", replicate=0).manifest)
+    images = len(load_dataset(tiny).fold("train", replicate=0).manifest)
     with pytest.raises(UsageError) as caught:
         train(tiny, overrides={"batch_size": images + 1}, out=tmp_path / "run", **QUICK)
     assert caught.value.message == f"--batch-size is '{images + 1}', and the training fold has {images} images"

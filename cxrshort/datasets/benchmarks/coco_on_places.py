@@ -32,10 +32,10 @@ from cxrshort.datasets.benchmarks.plan import (
     Drawing,
     Member,
     Plan,
-    assemble,
-    cut_counts,
-    other_class,
-    seeded,
+    draw_other_class,
+    fold_sizes,
+    make_plan,
+    spawn_generators,
 )
 from cxrshort.datasets.repositories.parsing.layout import find_file
 from cxrshort.errors import DataError
@@ -108,7 +108,7 @@ class _Object:
 
 @dataclass(frozen=True)
 class _Part:
-    """Cast an object: its fold, group and kind of scene."""
+    """Assign an object its fold, group and kind of scene."""
 
     item: _Object
     split: str
@@ -129,7 +129,7 @@ def plan(root: Path, *, confounder_strength: float = STRENGTH, seed: int = 0) ->
         DataError: the annotations are damaged, or there are too few scenes.
         UsageError: a number is out of range.
     """
-    folds, paint, scenery = seeded(NAME, confounder_strength=confounder_strength, seed=seed, streams=3)
+    folds, paint, scenery = spawn_generators(NAME, confounder_strength=confounder_strength, seed=seed, streams=3)
     annotations = find_file(
         root, _ANNOTATIONS, f"*/{_ANNOTATIONS}", hint="unpack COCO 2017 (train) there: annotations and images"
     )
@@ -137,11 +137,11 @@ def plan(root: Path, *, confounder_strength: float = STRENGTH, seed: int = 0) ->
     prefix = images.relative_to(root).as_posix()
     items, refused = _usable(read_objects(annotations), {path.name for path in images.iterdir()}, prefix)
     chosen, spare = _choose(items, folds)
-    refused += [(f"{prefix}/{each.file}", each.source, "more images than the class needs", "") for each in spare]
-    parts = list(_cast(chosen, paint, confounder_strength))
+    refused += [(f"{prefix}/{item.file}", item.source, "more images than the class needs", "") for item in spare]
+    parts = list(_assign_groups(chosen, paint, confounder_strength))
     scenes = assign_scenes(root, [part.kind for part in parts], categories=KINDS, generator=scenery)
     pairs = [_pair(part, scene, images=images, root=root) for part, scene in zip(parts, scenes, strict=True)]
-    return assemble(pairs, name=NAME, labels=LABELS, root=root, refused=refused, notes=_notes(chosen))
+    return make_plan(pairs, name=NAME, labels=LABELS, root=root, refused=refused, notes=_notes(chosen))
 
 
 def draw(picture: PlacedObject, *, size: int) -> Drawing:
@@ -152,8 +152,8 @@ def draw(picture: PlacedObject, *, size: int) -> Drawing:
     """
     photograph = read_photograph(picture.photograph)
     if photograph.size != (picture.width, picture.height):
-        found = "{} x {}".format(*photograph.size)
-        raise ImageError("image size differs", f"{found}, annotated at {picture.width} x {picture.height}")
+        actual = "{} x {}".format(*photograph.size)
+        raise ImageError("image size differs", f"{actual}, annotated at {picture.width} x {picture.height}")
     outline = Image.new("L", photograph.size)
     for polygon in picture.outline:
         ImageDraw.Draw(outline).polygon(polygon, fill=255)
@@ -174,21 +174,21 @@ def read_objects(path: Path) -> list[_Object]:
     try:
         with path.open(encoding="utf-8") as stream:
             coco = json.load(stream, object_hook=_without_small_outlines)
-        names = {each["id"]: each["name"] for each in coco["categories"] if each["name"] in OWN_SCENE}
+        names = {category["id"]: category["name"] for category in coco["categories"] if category["name"] in OWN_SCENE}
         largest: dict[Any, dict[str, Any]] = {}
-        for each in coco["annotations"]:
-            if each["category_id"] in names and not each.get("iscrowd"):
-                known = largest.get(each["image_id"])
-                if known is None or each["area"] > known["area"]:
-                    largest[each["image_id"]] = each
-        images = [each for each in coco["images"] if each["id"] in largest]
-        found = [_object(each, largest[each["id"]], names) for each in images]
+        for annotation in coco["annotations"]:
+            if annotation["category_id"] in names and not annotation.get("iscrowd"):
+                largest_so_far = largest.get(annotation["image_id"])
+                if largest_so_far is None or annotation["area"] > largest_so_far["area"]:
+                    largest[annotation["image_id"]] = annotation
+        images = [image for image in coco["images"] if image["id"] in largest]
+        objects = [_object(image, largest[image["id"]], names) for image in images]
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"[:100]
         raise DataError(f"'{path}' is not an instances file of COCO ({reason})", _AGAIN) from error
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror}", _AGAIN) from error
-    return sorted(found, key=lambda each: each.file)
+    return sorted(objects, key=lambda item: item.file)
 
 
 def _without_small_outlines(node: dict[str, Any]) -> dict[str, Any]:
@@ -213,12 +213,12 @@ def _polygons(segmentation: object) -> tuple[tuple[float, ...], ...]:
     """Return the polygons of an outline that have an area; none where it is run-length encoded."""
     if not isinstance(segmentation, list):
         return ()
-    polygons = [tuple(map(float, each)) for each in segmentation if len(each) >= 6 and len(each) % 2 == 0]
-    return tuple(each for each in polygons if all(abs(edge) <= _FARTHEST for edge in each))
+    polygons = [tuple(map(float, corners)) for corners in segmentation if len(corners) >= 6 and len(corners) % 2 == 0]
+    return tuple(polygon for polygon in polygons if all(abs(edge) <= _FARTHEST for edge in polygon))
 
 
 def _usable(items: list[_Object], files: set[str], prefix: str) -> tuple[list[_Object], list[Refused]]:
-    """Part the objects into those that can be pasted, and the refused ones."""
+    """Divide the objects into those that can be pasted and the refused ones."""
     usable, refused = [], []
     for item in items:
         if not item.area >= LEAST_AREA:
@@ -238,20 +238,22 @@ def _choose(items: list[_Object], generator: np.random.Generator) -> tuple[list[
     """Return up to `PER_CLASS` objects of each class with their folds, and the others."""
     chosen, spare = [], []
     for label in LABELS:
-        own = [item for item in items if item.label == label]
-        order = [own[each] for each in generator.permutation(len(own))]
-        taken = order[:PER_CLASS]
+        of_class = [item for item in items if item.label == label]
+        order = [of_class[position] for position in generator.permutation(len(of_class))]
+        selected = order[:PER_CLASS]
         spare += order[PER_CLASS:]
         splits = [
             name
-            for name, count in zip(("train", "val", "test"), cut_counts(len(taken)), strict=True)
+            for name, count in zip(("train", "val", "test"), fold_sizes(len(selected)), strict=True)
             for _ in range(count)
         ]
-        chosen += list(zip(taken, splits, strict=True))
+        chosen += list(zip(selected, splits, strict=True))
     return chosen, spare
 
 
-def _cast(chosen: list[tuple[_Object, str]], generator: np.random.Generator, strength: float) -> Iterator[_Part]:
+def _assign_groups(
+    chosen: list[tuple[_Object, str]], generator: np.random.Generator, strength: float
+) -> Iterator[_Part]:
     for item, split in chosen:
         if split != "test":
             fits = bool(generator.random() < strength)
@@ -259,7 +261,7 @@ def _cast(chosen: list[tuple[_Object, str]], generator: np.random.Generator, str
             continue
         yield _Part(item, split, BIASED, OWN_SCENE[item.label])
         yield _Part(item, split, UNBIASED, UNBIASED)
-        yield _Part(item, split, DECEIVING, OWN_SCENE[other_class(LABELS, item.label, generator)])
+        yield _Part(item, split, DECEIVING, OWN_SCENE[draw_other_class(LABELS, item.label, generator)])
 
 
 def _pair(part: _Part, scene: Scene, *, images: Path, root: Path) -> tuple[Member, PlacedObject]:

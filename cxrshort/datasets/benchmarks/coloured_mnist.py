@@ -29,9 +29,9 @@ from cxrshort.datasets.benchmarks.plan import (
     Drawing,
     Member,
     Plan,
-    assemble,
-    other_class,
-    seeded,
+    draw_other_class,
+    make_plan,
+    spawn_generators,
 )
 from cxrshort.datasets.repositories.parsing.layout import find_file
 from cxrshort.errors import DataError
@@ -110,11 +110,11 @@ def plan(root: Path, *, confounder_strength: float = STRENGTH, seed: int = 0) ->
         DataError: a file is not what its name says.
         UsageError: a number is out of range.
     """
-    folds, paint, tests, colours = seeded(NAME, confounder_strength=confounder_strength, seed=seed, streams=4)
+    folds, paint, tests, colours = spawn_generators(NAME, confounder_strength=confounder_strength, seed=seed, streams=4)
     train, test = _read_half(root, "train", "train"), _read_half(root, "t10k", "test")
-    own = [colour for _, colour in PALETTE.values()]
-    minority = draw_far_colours(colours, far_from=[BLACK, *own])
-    unseen = draw_far_colours(colours, far_from=[BLACK, *own, *minority])
+    class_colours = [colour for _, colour in PALETTE.values()]
+    minority = draw_far_colours(colours, far_from=[BLACK, *class_colours])
+    unseen = draw_far_colours(colours, far_from=[BLACK, *class_colours, *minority])
     count = len(train.labels)
     in_val = set(folds.permutation(count)[: round(count / 10)].tolist())
     majority = paint.random(count) < confounder_strength
@@ -127,8 +127,8 @@ def plan(root: Path, *, confounder_strength: float = STRENGTH, seed: int = 0) ->
     for number, label in enumerate(test.labels):
         pairs.append(test.pair(number, "test", BIASED, PALETTE[label]))
         pairs.append(test.pair(number, "test", UNBIASED, _named(unseen[int(tests.integers(COLOURS))])))
-        pairs.append(test.pair(number, "test", DECEIVING, PALETTE[other_class(LABELS, label, tests)]))
-    return assemble(pairs, name=NAME, labels=LABELS, root=root)
+        pairs.append(test.pair(number, "test", DECEIVING, PALETTE[draw_other_class(LABELS, label, tests)]))
+    return make_plan(pairs, name=NAME, labels=LABELS, root=root)
 
 
 def draw(picture: ColouredDigit, *, size: int) -> Drawing:
@@ -145,13 +145,13 @@ def draw_far_colours(generator: np.random.Generator, *, far_from: Sequence[Colou
 
     The ground is among the given ones, unlike in the paper's code: a black digit on black has no shape.
     """
-    known = np.array(far_from, dtype=np.int64)
-    found: list[Colour] = []
-    while len(found) < COLOURS:
+    avoided = np.array(far_from, dtype=np.int64)
+    colours: list[Colour] = []
+    while len(colours) < COLOURS:
         red, green, blue = (int(level) for level in generator.integers(256, size=3))
-        if int(((known - (red, green, blue)) ** 2).sum(axis=1).min()) > FAR:
-            found.append((red, green, blue))
-    return found
+        if int(((avoided - (red, green, blue)) ** 2).sum(axis=1).min()) > FAR:
+            colours.append((red, green, blue))
+    return colours
 
 
 def _named(colour: Colour) -> tuple[str, Colour]:
@@ -175,7 +175,7 @@ def _read_half(root: Path, prefix: str, half: str) -> _Digits:
 
 def _places(name: str) -> list[str]:
     """Return where a file may lie; some copies have it in a folder of its own name."""
-    return [f"{folder}{each}" for folder in _FOLDERS for each in (f"{name}/{name}", name)]
+    return [f"{folder}{file}" for folder in _FOLDERS for file in (f"{name}/{name}", name)]
 
 
 def read_idx(path: Path, *, dimensions: int) -> npt.NDArray[np.uint8]:

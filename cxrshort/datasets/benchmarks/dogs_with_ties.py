@@ -31,8 +31,8 @@ from cxrshort.datasets.benchmarks.plan import (
     Drawing,
     Member,
     Plan,
-    assemble,
-    seeded,
+    make_plan,
+    spawn_generators,
 )
 from cxrshort.datasets.benchmarks.ties import BOW_TIE, NECKTIE, draw_tie, tie_box
 from cxrshort.datasets.repositories.parsing.layout import find_file, find_optional_file
@@ -45,7 +45,7 @@ NAME = "dogs-with-ties"
 BREEDS = {"Pekingese": "n02086079-Pekinese", "Tibetan_Mastiff": "n02108551-Tibetan_mastiff"}
 LABELS = tuple(BREEDS)
 OWN_TIE = {"Pekingese": BOW_TIE, "Tibetan_Mastiff": NECKTIE}
-OTHER_TIE = {"Pekingese": NECKTIE, "Tibetan_Mastiff": BOW_TIE}
+OPPOSITE_TIE = {"Pekingese": NECKTIE, "Tibetan_Mastiff": BOW_TIE}
 NO_TIE = "no tie"
 MASK_BITS = {"dog": 1, "tie": 2}
 MARKS = "marks.csv"
@@ -53,7 +53,7 @@ MARKS = "marks.csv"
 _COLUMNS = ("image", "x", "y", "width", "height")
 _HINT = "unpack Images, Annotation and lists of Stanford Dogs there"
 _BOX = re.compile(
-    r"<bndbox>\s*" + r"\s*".join(rf"<{each}>\s*(\d{{1,6}})\s*</{each}>" for each in ("xmin", "ymin", "xmax", "ymax"))
+    r"<bndbox>\s*" + r"\s*".join(rf"<{edge}>\s*(\d{{1,6}})\s*</{edge}>" for edge in ("xmin", "ymin", "xmax", "ymax"))
 )
 
 Box = tuple[float, float, float, float]
@@ -105,7 +105,7 @@ def plan(root: Path, *, confounder_strength: float = STRENGTH, seed: int = 0) ->
         DataError: a list is damaged.
         UsageError: a number is out of range.
     """
-    folds, paint = seeded(NAME, confounder_strength=confounder_strength, seed=seed, streams=2)
+    folds, paint = spawn_generators(NAME, confounder_strength=confounder_strength, seed=seed, streams=2)
     images = find_file(root, "Images", "*/Images", hint=_HINT)
     home = images.parent
     marks = find_optional_file(root, MARKS) or find_optional_file(home, MARKS)
@@ -122,10 +122,10 @@ def plan(root: Path, *, confounder_strength: float = STRENGTH, seed: int = 0) ->
         notes.append(f"{unmatched} marks are of no image of the two breeds")
     pairs = [
         (_describe(dog, split, group, tie, prefix=prefix), DressedDog(images / dog.file, dog.dogs, dog.mark, tie))
-        for dog, split, group, tie in _dress(dogs, folds, paint, strength=confounder_strength)
+        for dog, split, group, tie in _assign_ties(dogs, folds, paint, strength=confounder_strength)
         if dog.mark is not None
     ]
-    return assemble(pairs, name=NAME, labels=LABELS, root=root, refused=refused, notes=notes)
+    return make_plan(pairs, name=NAME, labels=LABELS, root=root, refused=refused, notes=notes)
 
 
 def draw(picture: DressedDog, *, size: int) -> Drawing:
@@ -156,9 +156,9 @@ def read_marks(path: Path) -> tuple[dict[str, Box | None], list[str]]:
         DataError: the table is damaged, or an image stands in it twice.
     """
     table, notes = read_table(path, _COLUMNS)
-    names = pd.Series([Path(each).stem for each in table["image"]])
+    names = pd.Series([Path(name).stem for name in table["image"]])
     if names.duplicated().any():
-        raise DataError(f"{path.name}: '{names[names.duplicated()].iloc[0]}' stands there twice", "remove one of them")
+        raise DataError(f"{path.name}: '{names[names.duplicated()].iloc[0]}' is listed twice", "remove one of them")
     numbers = table[list(_COLUMNS[1:])].apply(pd.to_numeric, errors="coerce")
     boxes = [tuple(map(float, row)) for row in numbers.to_numpy(dtype=np.float64)]
     return {name: _checked(box) for name, box in zip(names, boxes, strict=True)}, notes
@@ -166,8 +166,8 @@ def read_marks(path: Path) -> tuple[dict[str, Box | None], list[str]]:
 
 def _checked(box: Sequence[float]) -> Box | None:
     x, y, width, height = box
-    whole = all(map(math.isfinite, box)) and x >= 0 and y >= 0 and width > 0 and height > 0
-    return (x, y, width, height) if whole else None
+    valid = all(map(math.isfinite, box)) and x >= 0 and y >= 0 and width > 0 and height > 0
+    return (x, y, width, height) if valid else None
 
 
 def _read_lists(home: Path) -> Iterator[_Dog]:
@@ -213,21 +213,21 @@ def _usable(
 
 def _read_boxes(path: Path) -> tuple[Box, ...]:
     try:
-        found = _BOX.findall(path.read_text(encoding="utf-8", errors="replace"))
+        matches = _BOX.findall(path.read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return ()
-    boxes = [tuple(map(float, each)) for each in found]
+    boxes = [tuple(map(float, match)) for match in matches]
     return tuple((x0, y0, x1, y1) for x0, y0, x1, y1 in boxes if x1 > x0 and y1 > y0)
 
 
-def _dress(
+def _assign_ties(
     dogs: Sequence[_Dog], folds: np.random.Generator, paint: np.random.Generator, *, strength: float
 ) -> Iterator[tuple[_Dog, str, str, str]]:
     """Yield every picture: dog, fold, group and tie."""
     in_val: set[str] = set()
     for label in LABELS:
-        own = [dog.source for dog in dogs if dog.in_train and dog.label == label]
-        in_val |= {own[each] for each in folds.permutation(len(own))[: round(len(own) / 10)]}
+        of_breed = [dog.source for dog in dogs if dog.in_train and dog.label == label]
+        in_val |= {of_breed[position] for position in folds.permutation(len(of_breed))[: round(len(of_breed) / 10)]}
     for dog in dogs:
         if dog.in_train:
             fits = bool(paint.random() < strength)
@@ -236,11 +236,11 @@ def _dress(
             continue
         yield dog, "test", BIASED, OWN_TIE[dog.label]
         yield dog, "test", UNBIASED, NO_TIE
-        yield dog, "test", DECEIVING, OTHER_TIE[dog.label]
+        yield dog, "test", DECEIVING, OPPOSITE_TIE[dog.label]
 
 
 def _describe(dog: _Dog, split: str, group: str, tie: str, *, prefix: str) -> Member:
-    mark = " ".join(f"{each:g}" for each in dog.mark or ())
+    mark = " ".join(f"{number:g}" for number in dog.mark or ())
     edit = tie if tie == NO_TIE else f"{tie} at {mark}"
     return Member(dog.source, f"{prefix}/{dog.file}", dog.label, split, group, tie, edit)
 

@@ -71,7 +71,7 @@ def assign_scenes(
     """
     chosen: dict[int, Scene] = {}
     for kind, pool in categories.items():
-        places = [number for number, each in enumerate(kinds) if each == kind]
+        places = [number for number, needed in enumerate(kinds) if needed == kind]
         if not places:
             continue
         scenes = [Scene(category, path) for category in pool for path in _photographs(root, category)]
@@ -81,7 +81,7 @@ def assign_scenes(
                 "the training part of Places365 has about 5,000 images of each category",
             )
         order = generator.permutation(len(scenes))
-        chosen |= {number: scenes[int(each)] for number, each in zip(places, order, strict=False)}
+        chosen |= {number: scenes[int(position)] for number, position in zip(places, order, strict=False)}
     return [chosen[number] for number in range(len(kinds))]
 
 

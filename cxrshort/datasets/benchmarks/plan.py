@@ -1,4 +1,4 @@
-"""What a benchmark of synthetic shortcuts is made of: planned pictures, their manifest rows, and how one is drawn.
+"""The contract of benchmarks with a synthetic shortcut: planned pictures, manifest rows, and drawing.
 
 A class is given away by a confounder (a colour, a scene, a tie). In training pictures of the *majority* the confounder
 fits the class; the share of the majority is the confounder strength. Test pictures come in groups: *biased* (it fits),
@@ -112,7 +112,7 @@ class Benchmark:
     draw: Callable[..., Drawing]
 
 
-def seeded(name: str, *, confounder_strength: float, seed: int, streams: int) -> list[np.random.Generator]:
+def spawn_generators(name: str, *, confounder_strength: float, seed: int, streams: int) -> list[np.random.Generator]:
     """Return independent generators for the parts of a plan, so that one part's draws do not move another's.
 
     Args:
@@ -134,19 +134,19 @@ def seeded(name: str, *, confounder_strength: float, seed: int, streams: int) ->
     return np.random.default_rng([seed, crc32(name.encode())]).spawn(streams)
 
 
-def cut_counts(count: int) -> tuple[int, int, int]:
+def fold_sizes(count: int) -> tuple[int, int, int]:
     """Return how many of ``count`` images are for train, val and test: eight, one and one tenth."""
     tenth = count // 10
     return count - 2 * tenth, tenth, tenth
 
 
-def other_class(labels: Sequence[str], own: str, generator: np.random.Generator) -> str:
+def draw_other_class(labels: Sequence[str], own: str, generator: np.random.Generator) -> str:
     """Draw a class other than ``own``, each with the same chance."""
-    others = [label for label in labels if label != own]
-    return others[int(generator.integers(len(others)))]
+    candidates = [label for label in labels if label != own]
+    return candidates[int(generator.integers(len(candidates)))]
 
 
-def assemble(
+def make_plan(
     pairs: Sequence[tuple[Member, Any]],
     *,
     name: str,
@@ -155,7 +155,7 @@ def assemble(
     refused: Iterable[tuple[str, str, str, str]] = (),
     notes: Iterable[str] = (),
 ) -> Plan:
-    """Put a plan together.
+    """Assemble a plan.
 
     Args:
         pairs: every picture in words, and what is drawn.
@@ -186,21 +186,21 @@ def assemble(
 
 def tabulate(members: Sequence[Member], *, name: str, labels: tuple[str, ...]) -> pd.DataFrame:
     """Return the manifest rows of planned pictures."""
-    patients = [f"{name}:{each.source}" for each in members]
+    patients = [f"{name}:{member.source}" for member in members]
     table: dict[str, Any] = {
-        "image_id": [_image_id(name, each) for each in members],
-        "path": [each.path for each in members],
+        "image_id": [_image_id(name, member) for member in members],
+        "path": [member.path for member in members],
         "repository": name,
         "patient_id": patients,
         "person_id": patients,
         "view": "",
-        "group": [each.group for each in members],
-        "source_image_id": [f"{name}/{each.source}" for each in members],
-        "edit": [each.edit for each in members],
+        "group": [member.group for member in members],
+        "source_image_id": [f"{name}/{member.source}" for member in members],
+        "edit": [member.edit for member in members],
     }
     for label in labels:
-        table[label] = np.array([each.label == label for each in members], dtype=np.float32)
-    table |= {"split": [each.split for each in members], "confounder": [each.confounder for each in members]}
+        table[label] = np.array([member.label == label for member in members], dtype=np.float32)
+    table |= {"split": [member.split for member in members], "confounder": [member.confounder for member in members]}
     return pd.DataFrame(table, index=range(len(members)))
 
 

@@ -13,7 +13,7 @@ _CHUNK = 64
 """Pictures per task: half a second of photographs, milliseconds of digits."""
 
 
-def draw_into(
+def draw_pictures(
     images_path: Path,
     masks_path: Path,
     pictures: Sequence[Any],
@@ -46,7 +46,7 @@ def draw_into(
         rows=rows,
         jobs=jobs,
         chunk=_CHUNK,
-        record=lambda done: record([Decoding(**result) for result in done]),
+        record=lambda results: record([Decoding(**result) for result in results]),
     )
 
 

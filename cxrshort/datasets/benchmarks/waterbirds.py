@@ -26,8 +26,8 @@ from cxrshort.datasets.benchmarks.plan import (
     Drawing,
     Member,
     Plan,
-    assemble,
-    seeded,
+    make_plan,
+    spawn_generators,
 )
 from cxrshort.datasets.repositories.parsing.layout import find_file, leaves_folder
 from cxrshort.errors import DataError
@@ -39,7 +39,7 @@ LABELS = ("landbird", "waterbird")
 MASK_BITS = {"bird": 1}
 SCENES = {"land": ("bamboo_forest", "forest/broadleaf"), "water": ("ocean", "lake/natural")}
 OWN_SCENE = {"landbird": "land", "waterbird": "water"}
-OTHER_SCENE = {"landbird": "water", "waterbird": "land"}
+OPPOSITE_SCENE = {"landbird": "water", "waterbird": "land"}
 SEABIRDS = (
     "albatross",
     "auklet",
@@ -55,7 +55,7 @@ SEABIRDS = (
 )
 WATERFOWL = ("gadwall", "grebe", "mallard", "merganser", "guillemot", "pacific_loon")
 
-_LEFT_ASIDE = "validation fold of Sagawa et al. 2020"
+_ORIGINAL_VALIDATION = "validation fold of Sagawa et al. 2020"
 _HINT = "unpack CUB_200_2011 there, with its segmentations"
 
 
@@ -97,22 +97,22 @@ def plan(root: Path, *, confounder_strength: float = STRENGTH, seed: int = 0) ->
         DataError: a list is damaged, or there are too few scenes.
         UsageError: a number is out of range.
     """
-    folds, scenery = seeded(NAME, confounder_strength=confounder_strength, seed=seed, streams=2)
+    folds, scenery = spawn_generators(NAME, confounder_strength=confounder_strength, seed=seed, streams=2)
     images_list = find_file(root, "CUB_200_2011/images.txt", "CUB*/images.txt", "images.txt", hint=_HINT)
     home = images_list.parent
     outlines = find_file(home, "segmentations", "../segmentations", hint=_HINT)
     prefix = home.relative_to(root).as_posix() + "/images/"
     birds, refused = _usable(_read_birds(home), home, outlines, prefix=prefix)
-    aside, members = _cast(birds, folds, confounder_strength)
-    kinds = [OWN_SCENE[bird.label] if fits else OTHER_SCENE[bird.label] for bird, _, fits in members]
+    aside, members = _assign_folds(birds, folds, confounder_strength)
+    kinds = [OWN_SCENE[bird.label] if fits else OPPOSITE_SCENE[bird.label] for bird, _, fits in members]
     scenes = assign_scenes(root, kinds, categories=SCENES, generator=scenery)
     pairs = []
     for (bird, split, fits), kind, scene in zip(members, kinds, scenes, strict=True):
         member = _describe(bird, split, fits, prefix=prefix, kind=kind, scene=_edit(scene, root))
         pairs.append((member, PlacedBird(home / "images" / bird.path, outlines / f"{bird.name}.png", scene.path)))
-    refused += [(prefix + bird.path, bird.name, _LEFT_ASIDE, "") for bird in aside]
+    refused += [(prefix + bird.path, bird.name, _ORIGINAL_VALIDATION, "") for bird in aside]
     notes = ["no unbiased test group: every scene is land or water"]
-    return assemble(pairs, name=NAME, labels=LABELS, root=root, refused=refused, notes=notes)
+    return make_plan(pairs, name=NAME, labels=LABELS, root=root, refused=refused, notes=notes)
 
 
 def draw(picture: PlacedBird, *, size: int) -> Drawing:
@@ -163,7 +163,7 @@ def _read_numbered(path: Path) -> dict[str, str]:
 def _usable(
     birds: Sequence[_Bird], home: Path, outlines: Path, *, prefix: str
 ) -> tuple[list[_Bird], list[tuple[str, str, str, str]]]:
-    """Part the birds into those whose files are there, and the refused ones."""
+    """Divide the birds into those whose files exist and the refused ones."""
     usable, refused = [], []
     for bird in birds:
         if leaves_folder(bird.path):
@@ -179,12 +179,12 @@ def _usable(
     return usable, refused
 
 
-def _cast(
+def _assign_folds(
     birds: Sequence[_Bird], generator: np.random.Generator, strength: float
 ) -> tuple[list[_Bird], list[tuple[_Bird, str, bool]]]:
     """Return the birds left aside, and fold and whether the scene fits for the others, in the order of CUB."""
     train = [number for number, bird in enumerate(birds) if bird.in_train]
-    order = [train[each] for each in generator.permutation(len(train))]
+    order = [train[position] for position in generator.permutation(len(train))]
     aside = round(len(order) / 5)
     in_val = aside + round((len(order) - aside) / 10)
     fold = dict.fromkeys(range(len(birds)), "test") | dict.fromkeys(train, "train")
@@ -192,16 +192,18 @@ def _cast(
     fits: set[int] = set()
     for split, share in (("train", strength), ("val", strength), ("test", 0.5)):
         for label in LABELS:
-            own = [number for number, bird in enumerate(birds) if fold[number] == split and bird.label == label]
-            fits |= {own[each] for each in generator.permutation(len(own))[: round(share * len(own))]}
+            of_class = [number for number, bird in enumerate(birds) if fold[number] == split and bird.label == label]
+            fits |= {
+                of_class[position] for position in generator.permutation(len(of_class))[: round(share * len(of_class))]
+            }
     members = [(bird, fold[number], number in fits) for number, bird in enumerate(birds) if fold[number]]
     return [bird for number, bird in enumerate(birds) if not fold[number]], members
 
 
 def _describe(bird: _Bird, split: str, fits: bool, *, prefix: str, kind: str, scene: str) -> Member:
-    fitting, other = (BIASED, DECEIVING) if split == "test" else (MAJORITY, MINORITY)
+    fitting, contrary = (BIASED, DECEIVING) if split == "test" else (MAJORITY, MINORITY)
     path = prefix + bird.path
-    return Member(bird.name, path, bird.label, split, fitting if fits else other, kind, scene)
+    return Member(bird.name, path, bird.label, split, fitting if fits else contrary, kind, scene)
 
 
 def _edit(scene: Scene, root: Path) -> str:

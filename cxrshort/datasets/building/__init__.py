@@ -1,1 +1,1 @@
-"""Rows and an image source to a dataset folder."""
+"""Building a dataset folder from rows and an image source."""

@@ -1,4 +1,4 @@
-"""What people have drawn on published radiographs: masks and boxes, and how they come into the cache.
+"""Published annotations of radiographs, masks and boxes, converted to the pixels of the cache.
 
 Known ones are found by themselves: lung masks of GitHub-COVID by V7 Labs and by lungVAE, its lung boxes by General
 Blockchain, and the boxes of findings that came with ChestX-ray14. V7's masks are preferred to lungVAE's where an image
@@ -95,10 +95,10 @@ def _covid_masks(rows: pd.DataFrame, *, folder: Path, root: Path) -> Masks:
     for maker, places in _COVID_MASKS:
         home = next((base / place for base in (folder, root) for place in places if (base / place).is_dir()), None)
         if home is not None:
-            found = find_masks(home, rows, root=root)
-            new = {image_id: path for image_id, path in found.paths.items() if image_id not in paths}
+            masks = find_masks(home, rows, root=root)
+            new = {image_id: path for image_id, path in masks.paths.items() if image_id not in paths}
             paths |= new
-            notes += [f"{len(new)} lung masks of {maker}", *(f"{maker}: {note}" for note in found.notes)]
+            notes += [f"{len(new)} lung masks of {maker}", *(f"{maker}: {note}" for note in masks.notes)]
     return Masks(paths, tuple(notes))
 
 
@@ -131,7 +131,7 @@ def read_nih_boxes(path: Path, rows: pd.DataFrame) -> Boxes:
     numbers = table[list(_NIH_COLUMNS[2:])].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
     named = zip(table["Image Index"], table["Finding Label"].replace(_NIH_NAMES), numbers, strict=True)
     boxes, counted = _match(
-        ((name, region, tuple(map(float, each)), (NIH_SIDE, NIH_SIDE)) for name, region, each in named), rows
+        ((name, region, tuple(map(float, edges)), (NIH_SIDE, NIH_SIDE)) for name, region, edges in named), rows
     )
     return boxes, (*notes, *(f"{path.name}: {note}" for note in counted))
 
@@ -152,14 +152,17 @@ def read_lung_boxes(path: Path, rows: pd.DataFrame) -> Boxes:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        regions = {each["id"]: _COVID_REGIONS.get(each["name"], str(each["name"])) for each in content["categories"]}
-        images = {each["id"]: each for each in content["images"]}
+        regions = {
+            category["id"]: _COVID_REGIONS.get(category["name"], str(category["name"]))
+            for category in content["categories"]
+        }
+        images = {picture["id"]: picture for picture in content["images"]}
         named = []
-        for each in content["annotations"]:
-            image = images[each["image_id"]]
-            box = tuple(math.nan if edge is None else float(edge) for edge in each["bbox"])
+        for annotation in content["annotations"]:
+            image = images[annotation["image_id"]]
+            box = tuple(math.nan if edge is None else float(edge) for edge in annotation["bbox"])
             frame = (int(image["height"]), int(image["width"]))
-            named.append((str(image["file_name"]), regions[each["category_id"]], box, frame))
+            named.append((str(image["file_name"]), regions[annotation["category_id"]], box, frame))
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"[:100]
         raise DataError(f"'{path}' is not a file of lung boxes ({reason})", "download it again") from error
@@ -172,20 +175,20 @@ def read_lung_boxes(path: Path, rows: pd.DataFrame) -> Boxes:
 def _match(
     named: Iterable[tuple[str, str, tuple[float, ...], tuple[int, int]]], rows: pd.DataFrame
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Give boxes (x, y, width, height) of files to the images of that name, and count the others."""
+    """Assign boxes (x, y, width, height) of files to the images of that name, and count the others."""
     identities = _by_name(rows)
     boxes = []
-    left_out: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
     for name, region, box, (height, width) in named:
         if name not in identities:
-            left_out["of images that are not in the dataset"] += 1
+            skipped["of images that are not in the dataset"] += 1
             continue
         if len(box) != 4 or not _is_box(box, height=height, width=width):
-            left_out["without usable coordinates"] += 1
+            skipped["without usable coordinates"] += 1
             continue
         x, y, across, down = box
         boxes.append((identities[name], region, x, y, x + across, y + down, height, width))
-    notes = [f"{len(boxes)} boxes", *(f"{count} boxes {reason}" for reason, count in sorted(left_out.items()))]
+    notes = [f"{len(boxes)} boxes", *(f"{count} boxes {reason}" for reason, count in sorted(skipped.items()))]
     return _table(boxes), notes
 
 
@@ -216,24 +219,29 @@ def to_cache(boxes: pd.DataFrame, rows: pd.DataFrame, *, size: int) -> tuple[pd.
     """
     images = rows.drop_duplicates("image_id").set_index("image_id")
     sizes = images[["source_height", "source_width"]]
-    known = boxes[boxes["image_id"].isin(sizes.index)]
-    shapes = sizes.loc[known["image_id"]].to_numpy(dtype=np.float64)
-    frames = known[["height", "width"]].to_numpy(dtype=np.float64)
+    in_dataset = boxes[boxes["image_id"].isin(sizes.index)]
+    shapes = sizes.loc[in_dataset["image_id"]].to_numpy(dtype=np.float64)
+    frames = in_dataset[["height", "width"]].to_numpy(dtype=np.float64)
     stretch = (shapes[:, 1] / shapes[:, 0]) / (frames[:, 1] / frames[:, 0])
-    same = np.abs(stretch - 1) <= SHAPE_TOLERANCE
-    edges = known[["x0", "y0", "x1", "y1"]].to_numpy(dtype=np.float64)[same]
-    placed = _place(edges, frames[same], size=size, fits=images.loc[known["image_id"], FIT].to_numpy()[same].tolist())
+    same_shape = np.abs(stretch - 1) <= SHAPE_TOLERANCE
+    edges = in_dataset[["x0", "y0", "x1", "y1"]].to_numpy(dtype=np.float64)[same_shape]
+    placed = _place(
+        edges,
+        frames[same_shape],
+        size=size,
+        fits=images.loc[in_dataset["image_id"], FIT].to_numpy()[same_shape].tolist(),
+    )
     clipped = np.clip(np.column_stack([np.floor(placed[:, :2]), np.ceil(placed[:, 2:])]), 0, size).astype(np.int64)
     visible = (placed[:, :2] < size).all(axis=1) & (placed[:, 2:] > 0).all(axis=1)
-    regions = known[same][visible][["image_id", "region"]].reset_index(drop=True)
+    regions = in_dataset[same_shape][visible][["image_id", "region"]].reset_index(drop=True)
     regions[["x0", "y0", "x1", "y1"]] = clipped[visible]
     cut = ((placed < 0) | (placed > size)).any(axis=1) & visible
     counts = {
-        "of another version of their image were left out": int((~same).sum()),
+        "of another version of their image were left out": int((~same_shape).sum()),
         "fell outside the cached square": int((~visible).sum()),
         "were cut at its edge": int(cut.sum()),
     }
-    return regions, tuple(f"{count} boxes {what}" for what, count in counts.items() if count)
+    return regions, tuple(f"{count} boxes {reason}" for reason, count in counts.items() if count)
 
 
 def _place(
@@ -247,7 +255,7 @@ def _place(
     placements = [
         place(int(height), int(width), size=size, fit=fit) for (height, width), fit in zip(frames, fits, strict=True)
     ]
-    scale = np.array([[each.scale_x, each.scale_y] * 2 for each in placements]).reshape(-1, 4)
-    shift = np.array([[each.left, each.top] * 2 for each in placements]).reshape(-1, 4)
+    scale = np.array([[placement.scale_x, placement.scale_y] * 2 for placement in placements]).reshape(-1, 4)
+    shift = np.array([[placement.left, placement.top] * 2 for placement in placements]).reshape(-1, 4)
     placed: npt.NDArray[np.float64] = edges * scale + shift
     return placed

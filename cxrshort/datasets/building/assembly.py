@@ -11,16 +11,17 @@ import numpy as np
 import pandas as pd
 
 from cxrshort import columns, runs
-from cxrshort import dataset as datasets
 from cxrshort import manifest as manifests
+from cxrshort.dataset import EXCLUDED, IMAGES, MANIFEST, MASKS, REGIONS
 from cxrshort.datasets import cohorts
 from cxrshort.datasets.building import duplicates
 from cxrshort.datasets.building.annotations import annotations_for, to_cache
-from cxrshort.datasets.building.image_source import Material
+from cxrshort.datasets.building.image_source import ImageSource
 from cxrshort.datasets.building.journal import Journal
 from cxrshort.datasets.building.mask_files import PATTERNS, fill_masks, find_masks, refusal_notes
 from cxrshort.datasets.cohorts import Candidates
 from cxrshort.errors import DataError, ResumableError
+from cxrshort.files import write_text
 from cxrshort.images.cache import create_cache, damaged_rows, keep_rows, open_cache, restore_rows
 from cxrshort.stats.characteristics import characteristics
 from cxrshort.stats.confounding import COLUMNS, confounding
@@ -35,17 +36,17 @@ _FOR_DECODING = ("correction", "photometric", "sidecar")
 
 @dataclass(frozen=True)
 class Build:
-    """Say where pixels are made and how.
+    """Specify where and how pixels are made.
 
     Args:
         run: the dataset folder.
-        material: what pixels are made from.
+        image_source: what pixels are made from.
         size: side of the cached squares in pixels.
         jobs: parallel workers.
     """
 
     run: runs.Run
-    material: Material
+    image_source: ImageSource
     size: int
     jobs: int
 
@@ -60,7 +61,7 @@ class Build:
 
 
 def fill(build: Build, count: int, *, report: Callable[[int, int], None]) -> Journal:
-    """Make the pixels of every candidate that the journal does not know yet.
+    """Make the pixels of every candidate that the journal does not list yet.
 
     Args:
         build: where and how.
@@ -71,42 +72,42 @@ def fill(build: Build, count: int, *, report: Callable[[int, int], None]) -> Jou
         ResumableError: the user interrupted; what is done stays.
     """
     # Absolute: the processes of a cluster work in folders of their own.
-    files = {name: build.partial(name).absolute() for name in build.material.caches}
-    done = 0
+    files = {name: build.partial(name).absolute() for name in build.image_source.caches}
+    finished = 0
 
     def record(results: list[dict[str, Any]]) -> None:
-        nonlocal done
+        nonlocal finished
         journal.append(results)
-        done = len(journal.results)
-        report(done, count)
+        finished = len(journal.results)
+        report(finished, count)
 
     try:
         if build.journal.exists():
-            _take_back(build, Journal(build.journal, plan=build.material.plan), count)
+            _restore_maps(build, Journal(build.journal, fingerprints=build.image_source.fingerprints), count)
         if not build.journal.exists() or not all(file.exists() for file in files.values()):
-            begin(build, count)
-        journal = Journal(build.journal, plan=build.material.plan)
+            create_maps(build, count)
+        journal = Journal(build.journal, fingerprints=build.image_source.fingerprints)
         journal.forget(_outdated(build, journal, count))
-        done = len(journal.results)
+        finished = len(journal.results)
         missing = journal.missing(count)
-        build.material.make(files, missing, missing, build.jobs, record)
+        build.image_source.make(files, missing, missing, build.jobs, record)
     except KeyboardInterrupt as error:
         raise ResumableError(
-            f"interrupted, {done} of {count} images are made", "--resume continues from there"
+            f"interrupted, {finished} of {count} images are made", "--resume continues from there"
         ) from error
     return journal
 
 
-def _take_back(build: Build, journal: Journal, count: int) -> None:
-    """Let maps that were complete when a build was interrupted grow again from what they hold.
+def _restore_maps(build: Build, journal: Journal, count: int) -> None:
+    """Restore maps that were complete when a build was interrupted, so that they can take the missing rows.
 
     Otherwise an interruption between the pixels and the tables would cost all pixels, which may be weeks of edits.
     """
-    kept = [row for row in range(count) if not journal.results.get(row, {"reason": "missing"}).get("reason")]
-    for name, shape in build.material.caches.items():
+    made_rows = [row for row in range(count) if not journal.results.get(row, {"reason": "missing"}).get("reason")]
+    for name, shape in build.image_source.caches.items():
         partial, complete = build.partial(name), build.run.path(name)
         if not partial.exists() and complete.exists():
-            restore_rows(complete, kept, partial, shape=(count, *shape))
+            restore_rows(complete, made_rows, partial, shape=(count, *shape))
 
 
 def _outdated(build: Build, journal: Journal, count: int) -> list[int]:
@@ -115,30 +116,32 @@ def _outdated(build: Build, journal: Journal, count: int) -> list[int]:
     Raises:
         DataError: a map is cut short or of another shape.
     """
-    for name, shape in build.material.caches.items():
-        found = open_cache(build.partial(name)).shape
-        if found != (count, *shape):
+    for name, shape in build.image_source.caches.items():
+        actual = open_cache(build.partial(name)).shape
+        if actual != (count, *shape):
             raise DataError(
-                f"'{build.partial(name)}' is {found}, the build needs {(count, *shape)}", "--force begins anew"
+                f"'{build.partial(name)}' is {actual}, the build needs {(count, *shape)}", "--force starts over"
             )
     changed = [
         row
         for row, result in journal.results.items()
-        if result.get("reason") or result.get("source", "") != build.material.stamp(row)
+        if result.get("reason") or result.get("source", "") != build.image_source.stamp(row)
     ]
-    paths = [build.partial(name) for name in build.material.caches]
+    paths = [build.partial(name) for name in build.image_source.caches]
     return sorted({*changed, *damaged_rows(paths, journal.results)})
 
 
-def begin(build: Build, count: int) -> None:
+def create_maps(build: Build, count: int) -> None:
     """Create empty maps for ``count`` candidates and forget what an earlier journal knew."""
     build.journal.unlink(missing_ok=True)
-    for name, shape in build.material.caches.items():
+    for name, shape in build.image_source.caches.items():
         create_cache(build.partial(name), (count, *shape))
 
 
-def settle(build: Build, candidates: Candidates, journal: Journal | None) -> tuple[Candidates, list[dict[str, Any]]]:
-    """Add what the pixels told: cache rows, source sizes, refused files, films that stand under two patients.
+def add_pixel_results(
+    build: Build, candidates: Candidates, journal: Journal | None
+) -> tuple[Candidates, list[dict[str, Any]]]:
+    """Add the results of decoding: cache rows, source sizes, refused files, films listed under two patients.
 
     Without a journal (no image was touched) only ``person_id`` is added, from what the metadata says.
 
@@ -154,27 +157,25 @@ def settle(build: Build, candidates: Candidates, journal: Journal | None) -> tup
     results = pd.DataFrame([journal.results[row] for row in range(len(candidates.rows))], index=candidates.rows.index)
     if "reason" in results:
         results["reason"] = results["reason"].fillna("")
-        candidates = _without_refused(candidates, results, from_files=build.material.from_files)
+        candidates = _without_refused(candidates, results, from_files=build.image_source.from_files)
         results = results[results["reason"] == ""]
     kept = results["row"].to_numpy()
-    for name in build.material.caches:
+    for name in build.image_source.caches:
         keep_rows(build.partial(name), kept, build.run.path(name))
     numbers = np.arange(len(kept))
-    crc32 = dict(zip(build.material.caches, zip(*results["crc32"], strict=True), strict=True))
-    rows = candidates.rows.assign(
-        cache=str(build.run.folder.resolve()), cache_row=numbers, pixels_crc32=crc32[datasets.IMAGES]
-    )
-    if datasets.MASKS in build.material.caches:
-        rows = rows.assign(mask_row=numbers, mask_crc32=crc32[datasets.MASKS])
+    crc32 = dict(zip(build.image_source.caches, zip(*results["crc32"], strict=True), strict=True))
+    rows = candidates.rows.assign(cache=str(build.run.folder.resolve()), cache_row=numbers, pixels_crc32=crc32[IMAGES])
+    if MASKS in build.image_source.caches:
+        rows = rows.assign(mask_row=numbers, mask_crc32=crc32[MASKS])
     candidates = dataclasses.replace(candidates, rows=rows)
-    return _join_people(build, candidates) if build.material.from_files else (candidates, [])
+    return _join_people(build, candidates) if build.image_source.from_files else (candidates, [])
 
 
 def _without_refused(candidates: Candidates, results: pd.DataFrame, *, from_files: bool) -> Candidates:
     sizes = {name: results[name] for name in ("source_height", "source_width") if name in results}
     refused = results.loc[results["reason"] != "", ["reason", "detail"]]
     if len(refused) == len(results):
-        listed = ", ".join(f"{reason}: {count}" for reason, count in counts(refused["reason"]).items())
+        listed = ", ".join(f"{reason}: {count}" for reason, count in count_values(refused["reason"]).items())
         if from_files:
             raise DataError(f"not one image could be decoded ({listed})", "look at the folder given with --root")
         raise DataError(f"not one image could be made ({listed})", "look at the images that they are made from")
@@ -183,18 +184,18 @@ def _without_refused(candidates: Candidates, results: pd.DataFrame, *, from_file
         for place, name in enumerate(("pixel_height_mm", "pixel_width_mm")):
             sizes[name] = spacing.map(lambda pair, place=place: pair[place] if isinstance(pair, list | tuple) else None)
     candidates = dataclasses.replace(candidates, rows=candidates.rows.assign(**sizes))
-    return cohorts.without(candidates, refused)
+    return cohorts.exclude(candidates, refused)
 
 
 def _join_people(build: Build, candidates: Candidates) -> tuple[Candidates, list[dict[str, Any]]]:
     rows = candidates.rows
     patients, names = rows["patient_id"].tolist(), rows["image_id"].tolist()
-    found = duplicates.find_duplicates(open_cache(build.run.path(datasets.IMAGES)), patients, jobs=build.jobs)
-    pairs = [(patients[first], patients[second]) for first, second, _ in found]
+    duplicate_films = duplicates.find_duplicates(open_cache(build.run.path(IMAGES)), patients, jobs=build.jobs)
+    pairs = [(patients[first], patients[second]) for first, second, _ in duplicate_films]
     people = duplicates.join_people(patients, [*pairs, *candidates.same_person])
     same_films = [
         {"image_id": names[first], "same_film_as": names[second], "correlation": round(correlation, 4)}
-        for first, second, correlation in found
+        for first, second, correlation in duplicate_films
     ]
     return dataclasses.replace(candidates, rows=rows.assign(person_id=people)), same_films
 
@@ -224,24 +225,24 @@ def annotate(
     """
     if journal is None:
         return candidates, pd.DataFrame()
-    if build.material.carry is not None:
-        return build.material.carry(candidates, build.run.path(datasets.MASKS))
-    if not build.material.from_files:
+    if build.image_source.carry is not None:
+        return build.image_source.carry(candidates, build.run.path(MASKS))
+    if not build.image_source.from_files:
         return candidates, _drawn_regions(candidates, journal)
     rows, root = candidates.rows, candidates.root or Path()
-    found: dict[str, Path] = {}
+    mask_paths: dict[str, Path] = {}
     boxes, notes = [], list(candidates.notes)
     for repository, part in rows.groupby("repository", sort=False):
         home = cohorts.home(str(repository), root)
-        known = annotations_for(str(repository), part, folder=home, root=root)
-        found |= known.masks
-        boxes.append(known.boxes)
-        notes += [f"{repository}: {note}" for note in known.notes]
+        annotations = annotations_for(str(repository), part, folder=home, root=root)
+        mask_paths |= annotations.masks
+        boxes.append(annotations.boxes)
+        notes += [f"{repository}: {note}" for note in annotations.notes]
     if masks is not None:
-        own = find_masks(masks, rows, root=root, patterns=patterns or PATTERNS)
-        found |= own.paths
-        notes += own.notes
-    placed, refused = fill_masks(build.run.path(datasets.MASKS), found, rows, size=build.size, jobs=build.jobs)
+        user_masks = find_masks(masks, rows, root=root, patterns=patterns or PATTERNS)
+        mask_paths |= user_masks.paths
+        notes += user_masks.notes
+    placed, refused = fill_masks(build.run.path(MASKS), mask_paths, rows, size=build.size, jobs=build.jobs)
     notes += refusal_notes(refused)
     regions, box_notes = to_cache(pd.concat(boxes, ignore_index=True), rows, size=build.size)
     if placed["mask_row"].notna().any():
@@ -273,21 +274,23 @@ def make_manifest(
         rows = rows.drop(columns=manifests.split_columns(rows))
     elif not manifests.split_columns(rows):
         raise DataError("the rows have no splits to inherit", "draw new ones, or take rows of a built dataset")
-    known = [column.name for column in columns.COLUMNS if column.name in rows]
-    labels = list(build.material.labels) or cohorts.label_columns(rows)
-    others = [name for name in rows if name not in {*known, *labels, *_FOR_DECODING, "split"}]
-    if build.material.from_files:  # edits belong to the persons of their sources
-        rows = rows.assign(person_id=_told_apart(rows, candidates.own_patients))
+    manifest_columns = [column.name for column in columns.COLUMNS if column.name in rows]
+    labels = list(build.image_source.labels) or cohorts.builtin_labels(rows)
+    further_columns = [name for name in rows if name not in {*manifest_columns, *labels, *_FOR_DECODING, "split"}]
+    if build.image_source.from_files:  # edits belong to the persons of their sources
+        rows = rows.assign(person_id=_qualify_persons(rows, candidates.own_patients))
     rows = rows.astype(dict.fromkeys(labels, np.float32))
-    ordered = rows[[*known, *labels, *others]].assign(**drawn).reset_index(drop=True)
-    return manifests.check(ordered, str(build.run.path(datasets.MANIFEST)))
+    ordered = rows[[*manifest_columns, *labels, *further_columns]].assign(**drawn).reset_index(drop=True)
+    return manifests.check_manifest(ordered, str(build.run.path(MANIFEST)))
 
 
-def _told_apart(rows: pd.DataFrame, own: str) -> "pd.Series[Any]":
+def _qualify_persons(rows: pd.DataFrame, folder_hash: str) -> "pd.Series[Any]":
     """Return the persons of rows, those of an unpublished folder under what tells them from another folder's."""
     patients = rows.loc[rows["repository"] == cohorts.FOLDER, "patient_id"]
     people = rows["person_id"]
-    return people.mask(people.isin(set(patients)), f"{cohorts.FOLDER}@{own}/" + people.str.removeprefix("folder/"))
+    return people.mask(
+        people.isin(set(patients)), f"{cohorts.FOLDER}@{folder_hash}/" + people.str.removeprefix("folder/")
+    )
 
 
 def _splits(candidates: Candidates, *, seed: int, replicates: int) -> dict[str, Any]:
@@ -305,18 +308,18 @@ def _splits(candidates: Candidates, *, seed: int, replicates: int) -> dict[str, 
     }
 
 
-def describe(manifest: pd.DataFrame, *, seed: int) -> dict[str, pd.DataFrame]:
+def tabulate(manifest: pd.DataFrame, *, seed: int) -> dict[str, pd.DataFrame]:
     """Return the characteristics by repository and class, and how well each column alone predicts each label."""
-    known = manifests.labels(manifest)
-    if not known:
+    labels = manifests.label_columns(manifest)
+    if not labels:
         return {}
-    label = columns.COVID if columns.COVID in known else known[0]
-    table = characteristics(manifest, label, labels=known)
+    label = columns.COVID if columns.COVID in labels else labels[0]
+    table = characteristics(manifest, label, labels=labels)
     # Only these can be predicted; of a dataset in which no label has both classes, one row says so.
-    measurable = [each for each in known if {0.0, 1.0} <= set(manifest[each].dropna().unique())] or [label]
-    names = [*COLUMNS, *(each for each in PLANTED if each in manifest)]
-    found = confounding(manifest, measurable, columns=names, rng=np.random.default_rng(seed))
-    return {"characteristics": table, "confounding": found}
+    measurable = [name for name in labels if {0.0, 1.0} <= set(manifest[name].dropna().unique())] or [label]
+    names = [*COLUMNS, *(column for column in PLANTED if column in manifest)]
+    measured = confounding(manifest, measurable, columns=names, rng=np.random.default_rng(seed))
+    return {"characteristics": table, "confounding": measured}
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -325,7 +328,7 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def write(
+def write_files(
     build: Build,
     manifest: pd.DataFrame,
     candidates: Candidates,
@@ -335,17 +338,17 @@ def write(
 ) -> None:
     """Write the tables of the dataset folder, the manifest last."""
     for name, table in tables.items():
-        manifests.write(table, build.run.path(f"{name}.csv"))
+        manifests.write_table(table, build.run.path(f"{name}.csv"))
     if len(regions):
-        manifests.write(regions, build.run.path(datasets.REGIONS))
-    if build.material.phantoms:
-        lines = [each.to_json() + "\n" for each in build.material.phantoms]
-        runs.write_text(build.run.path(PHANTOMS), "".join(lines))
-    manifests.write(candidates.excluded, build.run.path(datasets.EXCLUDED))
-    manifests.write(manifest, build.run.path(datasets.MANIFEST))
+        manifests.write_table(regions, build.run.path(REGIONS))
+    if build.image_source.phantoms:
+        lines = [phantom.to_json() + "\n" for phantom in build.image_source.phantoms]
+        write_text(build.run.path(PHANTOMS), "".join(lines))
+    manifests.write_table(candidates.excluded, build.run.path(EXCLUDED))
+    manifests.write_table(manifest, build.run.path(MANIFEST))
 
 
-def counts(values: "pd.Series[Any]") -> dict[str, int]:
+def count_values(values: "pd.Series[Any]") -> dict[str, int]:
     """Return how often each value occurs, the most frequent first."""
     return {str(value): int(count) for value, count in values.value_counts(sort=True).items()}
 
@@ -357,7 +360,7 @@ def summarise(manifest: pd.DataFrame, candidates: Candidates) -> dict[str, Any]:
             "repository": str(name),
             "images": len(part),
             "patients": int(part["patient_id"].nunique()),
-            "views": counts(part["view"]) if "view" in part else {},
+            "views": count_values(part["view"]) if "view" in part else {},
             columns.COVID: int((part[columns.COVID] == 1).sum()) if columns.COVID in part else 0,
         }
         for name, part in manifest.groupby("repository", sort=True)
@@ -365,9 +368,9 @@ def summarise(manifest: pd.DataFrame, candidates: Candidates) -> dict[str, Any]:
     return {
         "candidates": len(manifest) + len(candidates.excluded),
         "rows": len(manifest),
-        "excluded": counts(candidates.excluded["reason"]),
+        "excluded": count_values(candidates.excluded["reason"]),
         "repositories": repositories,
-        "splits": {name: counts(manifest[name]) for name in manifests.split_columns(manifest)},
+        "splits": {name: count_values(manifest[name]) for name in manifests.split_columns(manifest)},
         "patients": int(manifest["patient_id"].nunique()),
         "people": int(manifest["person_id"].nunique()),
         "notes": list(candidates.notes),

@@ -92,8 +92,8 @@ def join_people(patient_ids: Sequence[str], pairs: Iterable[tuple[str, str]]) ->
             patient = above
         return patient
 
-    for one, other in pairs:
-        first, second = sorted((root(one), root(other)))
+    for id_a, id_b in pairs:
+        first, second = sorted((root(id_a), root(id_b)))
         parent[second] = first
     return [root(patient) for patient in patient_ids]
 
@@ -137,10 +137,10 @@ def _propose(whole: Floats, inner: Floats, group: NDArray[np.intp]) -> list[tupl
     # Tiles of this size stay in the cache of a core between the product and the search in it.
     for i in range(0, len(whole), 1024):
         for j in range(0, len(whole), 4096):
-            for one, without_border in ((whole, False), (inner, True)):
+            for hashes, without_border in ((whole, False), (inner, True)):
                 if j + 4096 <= i and not without_border:
                     continue
-                close = one[i : i + 1024] @ whole[j : j + 4096].T
+                close = hashes[i : i + 1024] @ whole[j : j + 4096].T
                 if close.max() < _PROPOSED:
                     continue
                 first, second = np.nonzero(close >= _PROPOSED)
@@ -152,16 +152,16 @@ def _propose(whole: Floats, inner: Floats, group: NDArray[np.intp]) -> list[tupl
     return proposed
 
 
-def _score(one: NDArray[np.uint8], other: NDArray[np.uint8], without_border: bool) -> float:
-    """Return the best correlation of fine structure, over crops of ``one`` and small shifts."""
-    if np.array_equal(one, other) and one.min() < one.max():
+def _score(moving_image: NDArray[np.uint8], fixed_image: NDArray[np.uint8], without_border: bool) -> float:
+    """Return the best correlation of fine structure, over crops of ``moving_image`` and small shifts."""
+    if np.array_equal(moving_image, fixed_image) and moving_image.min() < moving_image.max():
         return 1.0  # the very same file many times over is common, and its pairs grow with the square
-    still = _fine_structure(other, 1.0)
-    spectrum = np.conj(rfft2(still, (_SIDE + _SHIFT,) * 2))
+    fixed = _fine_structure(fixed_image, 1.0)
+    spectrum = np.conj(rfft2(fixed, (_SIDE + _SHIFT,) * 2))
     best = -1.0
     for zoom in _ZOOMS[without_border]:
-        moved = _fine_structure(one, zoom)
-        best = max(best, _correlate(moved, still, spectrum))
+        moving = _fine_structure(moving_image, zoom)
+        best = max(best, _correlate(moving, fixed, spectrum))
     return best
 
 
@@ -180,14 +180,14 @@ def _fine_structure(image: NDArray[np.uint8], share: float) -> Floats:
     return clipped
 
 
-def _correlate(moved: Floats, still: Floats, spectrum: NDArray[np.complex64]) -> float:
+def _correlate(moving: Floats, fixed: Floats, spectrum: NDArray[np.complex64]) -> float:
     padded = (_SIDE + _SHIFT,) * 2
-    correlation = irfft2(rfft2(moved, padded) * spectrum, padded)
+    correlation = irfft2(rfft2(moving, padded) * spectrum, padded)
     shifts = np.r_[0 : _SHIFT + 1, -_SHIFT:0]
     near = correlation[np.ix_(shifts, shifts)]
     down, right = (int(shifts[k]) for k in np.unravel_index(near.argmax(), near.shape))
-    a = moved[_overlap(down), _overlap(right)]
-    b = still[_overlap(-down), _overlap(-right)]
+    a = moving[_overlap(down), _overlap(right)]
+    b = fixed[_overlap(-down), _overlap(-right)]
     a, b = a - a.mean(), b - b.mean()
     length = np.sqrt((a * a).sum() * (b * b).sum())
     return float((a * b).sum() / length) if length else -1.0

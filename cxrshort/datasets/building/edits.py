@@ -18,12 +18,13 @@ from cxrshort import manifest as manifests
 from cxrshort import regions, runs
 from cxrshort.columns import EXCLUDED_COLUMNS, REGION_COLUMNS
 from cxrshort.dataset import IMAGES, Dataset
-from cxrshort.datasets.building.image_source import Make, Material, Record
+from cxrshort.datasets.building.image_source import ImageSource, Make, Record
 from cxrshort.datasets.building.mask_files import mask_rows
 from cxrshort.datasets.cohorts import Candidates
 from cxrshort.errors import DataError, UsageError
 from cxrshort.images.cache import RowWriter, checksum, create_cache, keep_rows
 from cxrshort.images.raster import ImageError
+from cxrshort.json_files import read_json
 
 Pictures = npt.NDArray[np.uint8]
 Edited = Sequence[Pictures | ImageError]
@@ -32,7 +33,7 @@ Transform = Callable[[Pictures, pd.DataFrame], Edited]
 """Takes the source images of a batch, (n, H, W) or (n, 3, H, W), and the rows of their edits."""
 
 FRACTIONS = (0.25, 0.15)
-"""Shares of test and val persons where splits are drawn anew."""
+"""Shares of test and val persons where splits are drawn again."""
 _OF_THE_CACHE = ("cache", "cache_row", "pixels_crc32", "mask_row", "mask_crc32")
 _MASKS_AT_ONCE = 64
 
@@ -65,15 +66,15 @@ def edited_rows(manifest: pd.DataFrame, positions: Sequence[int], edits: Sequenc
         raise UsageError("there is no image to edit", "choose other images, or another edit")
     rows = manifest.iloc[list(positions)].drop(columns=[name for name in _OF_THE_CACHE if name in manifest])
     rows = rows.reset_index(drop=True)
-    before = rows["edit"].fillna("").astype(str) if "edit" in rows else pd.Series("", rows.index)
+    earlier_edits = rows["edit"].fillna("").astype(str) if "edit" in rows else pd.Series("", rows.index)
     names = pd.Series([f"{source}#{edit}" for source, edit in zip(rows["image_id"], edits, strict=True)])
     if repeated := names[names.duplicated()].tolist():
         raise UsageError(f"'{repeated[0]}' would be made twice", "name each edit of an image differently")
-    return manifests.check(
+    return manifests.check_manifest(
         rows.assign(
             image_id=names,
             source_image_id=rows["image_id"],
-            edit=[f"{old}, {new}" if old else new for old, new in zip(before, edits, strict=True)],
+            edit=[f"{old}, {new}" if old else new for old, new in zip(earlier_edits, edits, strict=True)],
         )
     )
 
@@ -86,7 +87,7 @@ def of_edits(
     settings: str,
     batch_size: int = 16,
     carry: bool = True,
-) -> tuple[Candidates, Material]:
+) -> tuple[Candidates, ImageSource]:
     """Return edits of a dataset's images as candidates and image source.
 
     Pictures are made in this process, so that a transform may hold a device; several processes make shards.
@@ -94,7 +95,7 @@ def of_edits(
     Args:
         data: the sources.
         rows: of :func:`edited_rows`.
-        transform: makes the pictures of a batch, each from its source and its row alone; :func:`one_by_one` returns one
+        transform: makes the pictures of a batch, each from its source and its row alone; :func:`per_image` returns one
             for a function of single pictures.
         settings: text that changes whenever the transform would make other pictures: a model's identity, strengths,
             seeds.
@@ -104,7 +105,7 @@ def of_edits(
     Raises:
         DataError: a source is not in the dataset, or the rows break a rule of manifests.
     """
-    rows = manifests.check(rows.reset_index(drop=True))
+    rows = manifests.check_manifest(rows.reset_index(drop=True))
     rows = rows if "path" in rows else rows.assign(path="")
     sources, shape = _sources(data, rows), data.pixels.image_shape
 
@@ -116,12 +117,12 @@ def of_edits(
 
     bits, lost = _carried_bits(data) if carry else ({}, [])
     notes = (f"masks are not carried over where caches differ in what they show: {', '.join(lost)}",) if lost else ()
-    return _candidates(data, rows, notes), Material(
+    return _candidates(data, rows, notes), ImageSource(
         [f"{shape} {settings}", *rows.to_csv(index=False).splitlines()],
         {IMAGES: shape},
         in_batches(generate, rows["image_id"].tolist(), batch_size=batch_size, stamp=stamp),
         mask_bits=bits,
-        labels=tuple(manifests.labels(rows)),
+        labels=tuple(manifests.label_columns(rows)),
         carry=lambda finished, target: _carry(data, finished, target, bits=bits, regions_too=carry),
         made_from={data.dataset_id: data.name, **data.made_from},
         stamp=stamp,
@@ -144,7 +145,7 @@ def in_batches(
         generate: makes the pictures of these candidates; called in this process.
         names: of all candidates, for ``excluded.csv``.
         batch_size: pictures made at a time.
-        stamp: as in :class:`cxrshort.datasets.building.image_source.Material`.
+        stamp: as in :class:`cxrshort.datasets.building.image_source.ImageSource`.
     """
 
     def make(files: Mapping[str, Path], chosen: Sequence[int], rows: Sequence[int], jobs: int, record: Record) -> None:
@@ -164,7 +165,7 @@ def in_batches(
     return make
 
 
-def one_by_one(function: Callable[[Pictures, "pd.Series[Any]"], Pictures]) -> Transform:
+def per_image(function: Callable[[Pictures, "pd.Series[Any]"], Pictures]) -> Transform:
     """Return a transform that makes one picture at a time from the pixels of its source and the row of its edit.
 
     Args:
@@ -172,13 +173,13 @@ def one_by_one(function: Callable[[Pictures, "pd.Series[Any]"], Pictures]) -> Tr
     """
 
     def transform(sources: Pictures, rows: pd.DataFrame) -> list[Pictures | ImageError]:
-        made: list[Pictures | ImageError] = []
+        pictures: list[Pictures | ImageError] = []
         for pixels, (_, row) in zip(sources, rows.iterrows(), strict=True):
             try:
-                made.append(function(pixels, row))
+                pictures.append(function(pixels, row))
             except ImageError as error:
-                made.append(error)
-        return made
+                pictures.append(error)
+        return pictures
 
     return transform
 
@@ -187,7 +188,7 @@ def _candidates(data: Dataset, rows: pd.DataFrame, notes: tuple[str, ...]) -> Ca
     """Return the rows with what run.json says of the one dataset folder that their sources lie in."""
     folders = data.manifest["cache"].unique().tolist()
     path = Path(folders[0]) / runs.DONE
-    record = runs.read_json(path) if len(folders) == 1 and path.is_file() else {}
+    record = read_json(path) if len(folders) == 1 and path.is_file() else {}
     return Candidates(
         rows,
         pd.DataFrame(columns=list(EXCLUDED_COLUMNS)),
@@ -234,15 +235,15 @@ def _carry(
     masked = np.flatnonzero(data.has_mask[sources])
     if data.masks is None or not bits or not len(masked):
         return candidates, boxes
-    growing = target.with_name(f".partial.{target.name}")
-    create_cache(growing, (len(masked), *data.masks.image_shape))
-    shown = np.uint8(np.bitwise_or.reduce(list(bits.values())))
+    temporary = target.with_name(f".partial.{target.name}")
+    create_cache(temporary, (len(masked), *data.masks.image_shape))
+    kept_bits = np.uint8(np.bitwise_or.reduce(list(bits.values())))
     crc32: list[int] = []
-    with RowWriter(growing) as writer:
+    with RowWriter(temporary) as writer:
         for start in range(0, len(masked), _MASKS_AT_ONCE):
             fields = data.masks.take(sources[masked[start : start + _MASKS_AT_ONCE]])
-            crc32 += [writer.write(start + number, field & shown) for number, field in enumerate(fields)]
-    keep_rows(growing, range(len(masked)), target)
+            crc32 += [writer.write(start + number, field & kept_bits) for number, field in enumerate(fields)]
+    keep_rows(temporary, range(len(masked)), target)
     return replace(candidates, rows=rows.join(mask_rows(rows, rows.index[masked], crc32))), boxes
 
 

@@ -1,4 +1,4 @@
-"""What pixels are made from: image files, phantoms, or the pictures of a benchmark."""
+"""Image sources: image files, phantoms, or the pictures of a benchmark."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from cxrshort.datasets.cohorts import Candidates
 from cxrshort.datasets.phantom import cohort as phantom_cohort
 from cxrshort.datasets.phantom.drawing import LARGEST, SMALLEST
 from cxrshort.datasets.phantom.parameters import Phantom
-from cxrshort.datasets.phantom.rendering import draw_into
+from cxrshort.datasets.phantom.rendering import draw_phantoms
 from cxrshort.errors import UsageError
 from cxrshort.images.decoding import decode_into, file_stamp
 from cxrshort.images.raster import Treatment
@@ -31,11 +31,11 @@ Make = Callable[[Mapping[str, Path], Sequence[int], Sequence[int], int, Record],
 
 
 @dataclass(frozen=True)
-class Material:
-    """Say how the pixels of candidates are made.
+class ImageSource:
+    """Specify how the pixels of candidates are made.
 
     Args:
-        plan: one text per candidate that changes whenever its pixels would.
+        fingerprints: one text per candidate that changes whenever its pixels would.
         caches: the shape of one row of each map that is made, by the map's file name.
         make: ``make(files, chosen, rows, jobs, record)`` makes the pixels of the candidates ``chosen`` in these rows
             of the maps, and records a result for each row.
@@ -49,7 +49,7 @@ class Material:
         stamp: what a candidate's result must say as ``source``, as long as what it was made from is unchanged.
     """
 
-    plan: Sequence[str]
+    fingerprints: Sequence[str]
     caches: Mapping[str, tuple[int, ...]]
     make: Make
     mask_bits: Mapping[str, int] = field(default_factory=dict)
@@ -61,25 +61,28 @@ class Material:
     stamp: Callable[[int], str] = lambda candidate: ""
 
 
-def part_of(material: Material, chosen: Sequence[int], *, name: str) -> Material:
-    """Return the material of some of the candidates, whose maps hold these alone.
+def part_of(image_source: ImageSource, chosen: Sequence[int], *, name: str) -> ImageSource:
+    """Return the image source of some of the candidates, whose maps hold these alone.
 
     Args:
-        material: of all candidates.
+        image_source: of all candidates.
         chosen: which of them.
-        name: tells this part from others; maps of one part cannot be gone on with as another.
+        name: distinguishes this part from the rest; maps of one part cannot be continued as another's.
     """
 
-    def make(files: Mapping[str, Path], some: Sequence[int], rows: Sequence[int], jobs: int, record: Record) -> None:
-        material.make(files, [chosen[each] for each in some], rows, jobs, record)
+    def make(files: Mapping[str, Path], indices: Sequence[int], rows: Sequence[int], jobs: int, record: Record) -> None:
+        image_source.make(files, [chosen[index] for index in indices], rows, jobs, record)
 
     return dataclasses.replace(
-        material, plan=[name, *material.plan], make=make, stamp=lambda each: material.stamp(chosen[each])
+        image_source,
+        fingerprints=[name, *image_source.fingerprints],
+        make=make,
+        stamp=lambda index: image_source.stamp(chosen[index]),
     )
 
 
-def of_files(candidates: Candidates, *, size: int, recipe: PixelRecipe) -> tuple[Candidates, Material]:
-    """Return candidates that know how they are fitted, and their files as material: decoded into grey squares."""
+def of_files(candidates: Candidates, *, size: int, recipe: PixelRecipe) -> tuple[Candidates, ImageSource]:
+    """Return candidates with how each is fitted, and their files as an image source of grey squares."""
     candidates = dataclasses.replace(
         candidates, rows=candidates.rows.assign(**{FIT: recipe.fits(candidates.rows, candidates.fractions)})
     )
@@ -89,16 +92,16 @@ def of_files(candidates: Candidates, *, size: int, recipe: PixelRecipe) -> tuple
     def make(files: Mapping[str, Path], chosen: Sequence[int], rows: Sequence[int], jobs: int, record: Record) -> None:
         decode_into(
             files[IMAGES],
-            [root / paths[each] for each in chosen],
+            [root / paths[candidate] for candidate in chosen],
             rows=rows,
             size=size,
-            treatments=[treatments[each] for each in chosen],
+            treatments=[treatments[candidate] for candidate in chosen],
             jobs=jobs,
-            record=lambda done: record([dataclasses.asdict(result) for result in done]),
+            record=lambda results: record([dataclasses.asdict(result) for result in results]),
         )
 
     plan = [f"{path} {treatment}" for path, treatment in zip(paths, treatments, strict=True)]
-    return candidates, Material(
+    return candidates, ImageSource(
         [str(size), *plan],
         {IMAGES: (size, size)},
         make,
@@ -129,21 +132,21 @@ def _treatments(candidates: Candidates, *, equalise: bool) -> list[Treatment]:
     ]
 
 
-def of_phantoms(phantoms: list[Phantom], *, size: int) -> tuple[Candidates, Material]:
-    """Return phantoms as candidates and material: pixels and masks are drawn.
+def of_phantoms(phantoms: list[Phantom], *, size: int) -> tuple[Candidates, ImageSource]:
+    """Return phantoms as candidates and image source: pixels and masks are drawn.
 
     Raises:
         UsageError: a size at which phantoms cannot be drawn.
     """
     if not SMALLEST <= size <= LARGEST:
-        # Said here as well as in `draw`: there, the dataset folder would have been begun.
+        # Refused here as well as in `draw`: there, the dataset folder would exist already.
         raise UsageError(f"--size is '{size}', for phantoms it must be from {SMALLEST} to {LARGEST}", "try 224")
 
     def make(files: Mapping[str, Path], chosen: Sequence[int], rows: Sequence[int], jobs: int, record: Record) -> None:
-        drawn = [phantoms[each] for each in chosen]
-        draw_into(files[IMAGES], files[MASKS], drawn, rows=rows, size=size, jobs=jobs, record=record)
+        drawn = [phantoms[candidate] for candidate in chosen]
+        draw_phantoms(files[IMAGES], files[MASKS], drawn, rows=rows, size=size, jobs=jobs, record=record)
 
-    rows = phantom_cohort.rows(phantoms)
+    rows = phantom_cohort.manifest_rows(phantoms)
     rows.insert(1, "path", "")
     candidates = Candidates(
         rows,
@@ -152,14 +155,14 @@ def of_phantoms(phantoms: list[Phantom], *, size: int) -> tuple[Candidates, Mate
     )
     bits = {name: MASK_BITS[name] for name in ("lungs", "heart", "mediastinum", "clavicles", "marker")}
     caches = {IMAGES: (size, size), MASKS: (size, size)}
-    plan = [str(size), *(each.to_json() for each in phantoms)]
-    return candidates, Material(plan, caches, make, mask_bits=bits, phantoms=phantoms)
+    plan = [str(size), *(phantom.to_json() for phantom in phantoms)]
+    return candidates, ImageSource(plan, caches, make, mask_bits=bits, phantoms=phantoms)
 
 
 def of_benchmark(
     name: str, *, root: Path, size: int | None, strength: float, seed: int
-) -> tuple[Candidates, Material, int]:
-    """Return a benchmark's pictures as candidates and material, and the size that they are drawn at.
+) -> tuple[Candidates, ImageSource, int]:
+    """Return a benchmark's pictures as candidates and image source, and the size that they are drawn at.
 
     Args:
         name: one of ``BENCHMARKS``.
@@ -172,23 +175,25 @@ def of_benchmark(
         MissingInputError: a source is not there.
         DataError: too few images of a class or a scene.
     """
-    benchmark: Benchmark = registry.load(BENCHMARKS, name, kind="benchmark")
+    benchmark: Benchmark = registry.load_entry(BENCHMARKS, name, kind="benchmark")
     side = size or benchmark.size
     plan = benchmark.plan(root, confounder_strength=strength, seed=seed)
 
     def make(files: Mapping[str, Path], chosen: Sequence[int], rows: Sequence[int], jobs: int, record: Record) -> None:
-        rendering.draw_into(
+        rendering.draw_pictures(
             files[IMAGES],
             files[MASKS],
-            [plan.pictures[each] for each in chosen],
+            [plan.pictures[candidate] for candidate in chosen],
             draw=benchmark.draw,
             rows=rows,
             size=side,
             jobs=jobs,
-            record=lambda done: record([dataclasses.asdict(result) for result in done]),
+            record=lambda results: record([dataclasses.asdict(result) for result in results]),
         )
 
     candidates = Candidates(plan.rows, plan.excluded, {}, notes=plan.notes, root=plan.root)
     caches = {IMAGES: (3, side, side), MASKS: (side, side)}
-    material = Material([str(side), *plan.keys()], caches, make, mask_bits=benchmark.mask_bits, labels=benchmark.labels)
-    return candidates, material, side
+    image_source = ImageSource(
+        [str(side), *plan.keys()], caches, make, mask_bits=benchmark.mask_bits, labels=benchmark.labels
+    )
+    return candidates, image_source, side

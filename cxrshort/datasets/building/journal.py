@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cxrshort import files, runs
+from cxrshort import files
 from cxrshort.errors import DataError, MissingInputError, UsageError
 
 
@@ -19,21 +19,21 @@ class Journal:
 
     Args:
         path: the journal's file.
-        plan: what is to be made, one text per row; a journal of another plan is refused.
+        fingerprints: what is to be made, one text per row; a journal of another plan is refused.
 
     Raises:
         UsageError: the journal is of another plan.
         DataError: a line in the middle of the journal is damaged.
     """
 
-    def __init__(self, path: Path, *, plan: Sequence[str]) -> None:
+    def __init__(self, path: Path, *, fingerprints: Sequence[str]) -> None:
         self._path = path
         self.results: dict[int, dict[str, Any]] = {}
         if path.exists():
-            lines, self.results = _read(path, plan)
-            runs.write_text(path, b"".join(line + b"\n" for line in lines).decode())
+            lines, self.results = _read(path, fingerprints)
+            files.write_text(path, b"".join(line + b"\n" for line in lines).decode())
         else:
-            runs.write_text(path, json.dumps({"plan": _digest(plan)}) + "\n")
+            files.write_text(path, json.dumps({"plan": _digest(fingerprints)}) + "\n")
 
     def missing(self, count: int) -> list[int]:
         """Return the rows of ``range(count)`` that have no result yet."""
@@ -51,7 +51,7 @@ class Journal:
         self.results |= _by_row(results)
 
 
-def read_journal(path: Path, *, plan: Sequence[str]) -> dict[int, dict[str, Any]]:
+def read_journal(path: Path, *, fingerprints: Sequence[str]) -> dict[int, dict[str, Any]]:
     """Return the results by cache row of a journal that another process may be writing; it is left as it is.
 
     Raises:
@@ -61,28 +61,28 @@ def read_journal(path: Path, *, plan: Sequence[str]) -> dict[int, dict[str, Any]
     """
     if not path.exists():
         raise MissingInputError(f"'{path}' does not exist")
-    return _read(path, plan)[1]
+    return _read(path, fingerprints)[1]
 
 
-def _read(path: Path, plan: Sequence[str]) -> tuple[list[bytes], dict[int, dict[str, Any]]]:
+def _read(path: Path, fingerprints: Sequence[str]) -> tuple[list[bytes], dict[int, dict[str, Any]]]:
     """Return the whole lines of a journal, and the results in them."""
-    files.require_regular(path, hint="--force begins anew")
+    files.require_regular(path, hint="--force starts over")
     try:
         lines = path.read_bytes().split(b"\n")[:-1]
     except OSError as error:
         raise DataError(
-            f"'{path}' cannot be read: {(error.strerror or str(error)).lower()}", "--force begins anew"
+            f"'{path}' cannot be read: {(error.strerror or str(error)).lower()}", "--force starts over"
         ) from error
     results: dict[int, dict[str, Any]] = {}
     try:
         header, *chunks = [json.loads(line) for line in lines] or [{}]
-        begun = header["plan"] if header else ""
+        digest = header["plan"] if header else ""
         for chunk in chunks:
             results |= _by_row(chunk)
     except (ValueError, TypeError, KeyError) as error:
-        raise DataError(f"'{path}' is damaged", "--force begins anew") from error
-    if begun != _digest(plan):
-        raise UsageError(f"'{path.parent}' was begun from other images or settings", "--force begins anew")
+        raise DataError(f"'{path}' is damaged", "--force starts over") from error
+    if digest != _digest(fingerprints):
+        raise UsageError(f"'{path.parent}' was begun from other images or settings", "--force starts over")
     return lines, results
 
 
@@ -90,5 +90,5 @@ def _by_row(results: Iterable[Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
     return {int(result["row"]): dict(result) for result in results}
 
 
-def _digest(plan: Sequence[str]) -> str:
-    return hashlib.sha256(json.dumps(list(plan)).encode()).hexdigest()
+def _digest(fingerprints: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps(list(fingerprints)).encode()).hexdigest()

@@ -66,16 +66,16 @@ def find_masks(
     files = set(index.paths) - _inside(folder, rows["path"], root)
     named = Counter(path.rpartition("/")[2] for path in files)
     unique = {path.rpartition("/")[2]: path for path in files if named[path.rpartition("/")[2]] == 1}
-    found = {
+    matched = {
         image_id: mask
         for image_id, path in zip(rows["image_id"], rows["path"], strict=True)
-        if (mask := _find_one(str(path), files=files, unique=unique, patterns=patterns))
+        if (mask := _find_mask(str(path), files=files, unique=unique, patterns=patterns))
     }
     # Edits of one image share its path and its mask.
     pairs = {
-        (found[image_id], path)
+        (matched[image_id], path)
         for image_id, path in zip(rows["image_id"], rows["path"], strict=True)
-        if image_id in found
+        if image_id in matched
     }
     claims = Counter(mask for mask, _ in pairs)
     notes = []
@@ -83,7 +83,7 @@ def find_masks(
         notes.append(f"{shared} masks fit the names of several images and were left out")
     if unclaimed := len(files - claims.keys()):
         notes.append(f"{unclaimed} masks are of no image of the dataset")
-    return Masks({image_id: folder / mask for image_id, mask in found.items() if claims[mask] == 1}, tuple(notes))
+    return Masks({image_id: folder / mask for image_id, mask in matched.items() if claims[mask] == 1}, tuple(notes))
 
 
 def read_masks(
@@ -128,16 +128,16 @@ def _inside(folder: Path, paths: pd.Series, root: Path | None) -> set[str]:
     return {str(path).removeprefix(prefix) for path in paths if str(path).startswith(prefix)}
 
 
-def _find_one(path: str, *, files: set[str], unique: Mapping[str, str], patterns: Sequence[str]) -> str:
+def _find_mask(path: str, *, files: set[str], unique: Mapping[str, str], patterns: Sequence[str]) -> str:
     """Return the mask of an image, ``""`` when there is none; the longest common part of the paths decides."""
     *folders, name = path.split("/")
     names = [pattern.replace("{stem}", name.rpartition(".")[0] or name) for pattern in patterns]
     for start in range(len(folders) + 1):
-        for each in names:
-            candidate = "/".join((*folders[start:], each))
+        for mask_name in names:
+            candidate = "/".join((*folders[start:], mask_name))
             if candidate in files:
                 return candidate
-    return next((unique[each] for each in names if each in unique), "")
+    return next((unique[mask_name] for mask_name in names if mask_name in unique), "")
 
 
 def fill_masks(
@@ -156,29 +156,29 @@ def fill_masks(
         ``mask_row``, the row of each image in the file, and ``mask_crc32``, its checksum (Int64, empty where there is
         no mask), indexed like ``rows``; and the masks that were refused: image_id, path, reason, detail.
     """
-    wanted = rows.loc[rows["image_id"].isin(masks), ["image_id", "source_height", "source_width", FIT]]
+    masked = rows.loc[rows["image_id"].isin(masks), ["image_id", "source_height", "source_width", FIT]]
     columns = ["image_id", "path", "reason", "detail"]
-    if wanted.empty:
-        return mask_rows(rows, wanted.index, []), pd.DataFrame(columns=columns)
-    growing = target.with_name(f".partial.{target.name}")
-    create_cache(growing, (len(wanted), size, size))
+    if masked.empty:
+        return mask_rows(rows, masked.index, []), pd.DataFrame(columns=columns)
+    temporary = target.with_name(f".partial.{target.name}")
+    create_cache(temporary, (len(masked), size, size))
     files = [
         (masks[name], int(height), int(width), str(fit))
-        for name, height, width, fit in wanted.itertuples(index=False, name=None)
+        for name, height, width, fit in masked.itertuples(index=False, name=None)
     ]
-    results = fill_rows([growing], files, partial(_read, size=size), rows=range(len(files)), jobs=jobs, chunk=_CHUNK)
+    results = fill_rows([temporary], files, partial(_read, size=size), rows=range(len(files)), jobs=jobs, chunk=_CHUNK)
     kept = [number for number, result in enumerate(results) if "reason" not in result]
-    outcomes = zip(wanted["image_id"], files, results, strict=True)
+    outcomes = zip(masked["image_id"], files, results, strict=True)
     refused = [
         (name, str(file[0]), result["reason"], result["detail"])
         for name, file, result in outcomes
         if "reason" in result
     ]
     if kept:
-        keep_rows(growing, kept, target)
+        keep_rows(temporary, kept, target)
     else:
-        growing.unlink()
-    placed = mask_rows(rows, wanted.index[kept], [results[number]["crc32"][0] for number in kept])
+        temporary.unlink()
+    placed = mask_rows(rows, masked.index[kept], [results[number]["crc32"][0] for number in kept])
     return placed, pd.DataFrame(refused, columns=columns)
 
 

@@ -1,4 +1,4 @@
-"""Which options a dataset has a use for; any other is refused, rather than ignored."""
+"""Checks of build-dataset's options: those without effect on a dataset are refused rather than ignored."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ _READERS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenOptions:
     """Hold what the command line says, by option; what is None, empty or false was not given.
 
     Args:
@@ -53,7 +53,7 @@ class Given:
     pixels: Mapping[str, object]
 
 
-def check_options(dataset: str, given: Given, options: ReadOptions) -> None:
+def check_options(dataset: str, command: GivenOptions, options: ReadOptions) -> None:
     """Refuse the options that would change nothing about this dataset, and those that exclude each other.
 
     Raises:
@@ -63,23 +63,23 @@ def check_options(dataset: str, given: Given, options: ReadOptions) -> None:
     is_phantom, is_benchmark = dataset in PHANTOMS, dataset in BENCHMARKS
     drawn = is_phantom or is_benchmark
     sources = [] if drawn else cohorts.source_names(dataset)  # a name that nobody knows is the first thing to say
-    why = f"'{dataset}' is {'drawn, not downloaded' if drawn else 'made of repositories'}"
-    _refuse(given.phantom if not is_phantom else {}, "is for phantom datasets", why)
-    _refuse(given.benchmark if not is_benchmark else {}, "is for benchmarks", why)
-    _refuse(given.files if drawn else {}, "is for repositories", why)
-    _refuse(given.downloads if is_phantom else {}, "is for repositories and benchmarks", why)
-    read = {_option(name): _is_given(options, name) for name in _READERS}
-    _refuse(read if drawn else {}, "is for repositories", why)
-    if given.pixels["--shard"] and given.pixels["--merge"]:
+    reason = f"'{dataset}' is {'drawn, not downloaded' if drawn else 'made of repositories'}"
+    _refuse(command.phantom if not is_phantom else {}, "is for phantom datasets", reason)
+    _refuse(command.benchmark if not is_benchmark else {}, "is for benchmarks", reason)
+    _refuse(command.files if drawn else {}, "is for repositories", reason)
+    _refuse(command.downloads if is_phantom else {}, "is for repositories and benchmarks", reason)
+    read = {_option(name): _is_changed(options, name) for name in _READERS}
+    _refuse(read if drawn else {}, "is for repositories", reason)
+    if command.pixels["--shard"] and command.pixels["--merge"]:
         raise UsageError("--shard and --merge exclude each other", "give one of them")
-    for option, value in given.pixels.items():
-        if value and given.files["--metadata-only"]:
+    for option, value in command.pixels.items():
+        if value and command.files["--metadata-only"]:
             raise UsageError(f"--metadata-only and {option} exclude each other", "give one of them")
-    if given.files["--mask-pattern"] and not given.files["--masks"]:
+    if command.files["--mask-pattern"] and not command.files["--masks"]:
         raise UsageError("--mask-pattern needs --masks", "such as --masks DIR --mask-pattern {stem}_lungs.png")
     _check_reading(dataset, options, sources)
     for option, path in (
-        ("--masks", given.files["--masks"]),
+        ("--masks", command.files["--masks"]),
         ("--table", options.table),
         ("--corrections", options.corrections),
     ):
@@ -87,7 +87,7 @@ def check_options(dataset: str, given: Given, options: ReadOptions) -> None:
             raise MissingInputError(f"'{path}' does not exist", f"{option} takes what is there")
 
 
-def _is_given(options: ReadOptions, name: str) -> bool:
+def _is_changed(options: ReadOptions, name: str) -> bool:
     return bool(getattr(options, name) != getattr(ReadOptions(), name))
 
 
@@ -97,10 +97,10 @@ def _option(name: str) -> str:
     return "--column" if name == "column_map" else f"--{name.replace('_', '-')}"
 
 
-def _refuse(given: Mapping[str, object], what: str, why: str) -> None:
-    for option, value in given.items():
+def _refuse(values: Mapping[str, object], purpose: str, reason: str) -> None:
+    for option, value in values.items():
         if value not in (None, False, "", ()):
-            raise UsageError(f"{option} {what}", why)
+            raise UsageError(f"{option} {purpose}", reason)
 
 
 def _check_reading(dataset: str, options: ReadOptions, sources: Sequence[str]) -> None:
@@ -112,7 +112,7 @@ def _check_reading(dataset: str, options: ReadOptions, sources: Sequence[str]) -
     registry.check_name(LABELERS, options.labeler, kind="labeler")
     registry.check_name(AGE_UNITS, options.age_unit, kind="reading of ages")
     for name, readers in _READERS.items():
-        if _is_given(options, name) and readers and not set(readers) & set(sources):
+        if _is_changed(options, name) and readers and not set(readers) & set(sources):
             if readers == ("folder",):
                 raise UsageError(f"{_option(name)} is for --dataset folder", f"'{dataset}' comes with its own tables")
             raise UsageError(

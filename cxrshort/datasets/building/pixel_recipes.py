@@ -1,6 +1,6 @@
-"""How image files become the squares of a cache: what a paper did, or what the command line says.
+"""Pixel recipes: how image files become the squares of a cache.
 
-A pixel recipe is a property of a dataset (``run.json`` holds it), and a model refuses a dataset made otherwise.
+A pixel recipe is a property of a dataset (``run.json`` holds it), and a model refuses a dataset made in another way.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ FIT = "cache_fit"
 
 @dataclass(frozen=True)
 class PixelRecipe:
-    """Say how files are fitted into squares.
+    """Specify how files are fitted into squares.
 
     Args:
         fit: ``"crop"``, ``"pad"`` or ``"squash"``, see :func:`cxrshort.images.placement.place`.
@@ -58,7 +58,7 @@ SUMMARIES = {
 }
 
 
-def catalogue() -> dict[str, str]:
+def summaries() -> dict[str, str]:
     """Return every pixel recipe with its one-line summary."""
     return {name: SUMMARIES[name] for name in RECIPES}
 
@@ -80,8 +80,8 @@ def pixel_recipe(
     if name is not None:
         registry.check_name(RECIPES, name, kind="pixel recipe")
     recipe = RECIPES[name or "degrave2021"]
-    for given in filter(None, (fit, test_fit)):
-        registry.check_name(FITS, given, kind="fit")
+    for value in filter(None, (fit, test_fit)):
+        registry.check_name(FITS, value, kind="fit")
     return replace(
         recipe,
         fit=fit or recipe.fit,

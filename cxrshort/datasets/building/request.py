@@ -1,4 +1,4 @@
-"""What is asked of a build: everything that decides what the dataset holds, in one record."""
+"""The request of a build: everything that decides what the dataset holds, in one record."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -8,13 +8,13 @@ from typing import Any
 
 from cxrshort.datasets import cohorts
 from cxrshort.datasets.benchmarks import BENCHMARKS
-from cxrshort.datasets.building.image_source import Material, of_benchmark, of_files, of_phantoms
-from cxrshort.datasets.building.options import Given, check_numbers, check_options
+from cxrshort.datasets.building.image_source import ImageSource, of_benchmark, of_files, of_phantoms
+from cxrshort.datasets.building.options import GivenOptions, check_numbers, check_options
 from cxrshort.datasets.building.pixel_recipes import PixelRecipe, pixel_recipe
 from cxrshort.datasets.cohorts import Candidates
 from cxrshort.datasets.phantom import cohort as phantom_cohort
 from cxrshort.datasets.phantom.catalogue import DATASETS as PHANTOMS
-from cxrshort.datasets.phantom.planting import Planting, plan_planting
+from cxrshort.datasets.phantom.planting import Planting, planting_from_options
 from cxrshort.datasets.repositories.reading import ReadOptions
 
 SIZE = 224
@@ -66,7 +66,7 @@ class BuildRequest:
         """
         check_numbers(size=self.size, replicates=self.replicates, sample=self.sample, per=self.per)
         self.choose_pixel_recipe()  # refuses a name that does not exist
-        given = Given(
+        command = GivenOptions(
             phantom={
                 "--images": self.number_of_images,
                 "--confounding": self.confounding,
@@ -90,7 +90,7 @@ class BuildRequest:
             downloads={"--root": self.root},
             pixels={"--shard": shard, "--merge": merge, "--masks": self.masks, "--figures": self.figures},
         )
-        check_options(self.dataset, given, self.options)
+        check_options(self.dataset, command, self.options)
         self.choose_planting()
 
     def choose_pixel_recipe(self) -> PixelRecipe:
@@ -101,7 +101,7 @@ class BuildRequest:
         """Return what a phantom dataset is drawn with; None for any other."""
         if self.dataset not in PHANTOMS:
             return None
-        return plan_planting(
+        return planting_from_options(
             self.dataset,
             confounding=self.confounding,
             bias=self.bias,
@@ -121,7 +121,7 @@ class BuildRequest:
         """Return the share of the majority among a benchmark's training pictures."""
         return 1.0 if self.confounder_strength is None else self.confounder_strength
 
-    def gather(self, *, root: Path, reading: ReadOptions) -> tuple[Candidates, Material, int]:
+    def gather(self, *, root: Path, reading: ReadOptions) -> tuple[Candidates, ImageSource, int]:
         """Return the candidates, what their pixels are made from, and the side of the squares.
 
         Args:
@@ -136,18 +136,18 @@ class BuildRequest:
             return of_benchmark(self.dataset, root=root, size=self.size, strength=self.strength, seed=self.seed)
         side = self.size or SIZE
         if (planting := self.choose_planting()) is not None:
-            phantoms = phantom_cohort.draw_sample(self.dataset, planting, images=self.images or 0, seed=self.seed)
+            phantoms = phantom_cohort.sample_planted(self.dataset, planting, images=self.images or 0, seed=self.seed)
             return *of_phantoms(phantoms, size=side), side
         candidates = cohorts.gather(self.dataset, root=root, options=reading, where=self.where)
         if self.sample is not None:
             candidates = cohorts.keep_sample(candidates, self.sample, per=self.per, seed=self.seed)
         return *of_files(candidates, size=side, recipe=self.choose_pixel_recipe()), side
 
-    def planted(self, material: Material) -> dict[str, Any]:
+    def planted(self, image_source: ImageSource) -> dict[str, Any]:
         """Return what run.json says about a phantom dataset; nothing about any other."""
         if (planting := self.choose_planting()) is None:
             return {}
-        return {"planted": phantom_cohort.planted(self.dataset, planting, material.phantoms)}
+        return {"planted": phantom_cohort.describe_planting(self.dataset, planting, image_source.phantoms)}
 
     def arguments(self, *, name: str, own_patients: str, size: int, reading: ReadOptions) -> Mapping[str, Any]:
         """Return what run.json records as the arguments, which ``resume`` compares.

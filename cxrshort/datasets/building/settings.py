@@ -1,4 +1,4 @@
-"""What ``build-dataset --set NAME=VALUE`` takes: settings of one reader or benchmark that few builds need."""
+"""Settings of ``build-dataset --set NAME=VALUE``: those of one reader or benchmark."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,46 +18,48 @@ READER = (
 )
 """Settings of ``ReadOptions`` without an option of their own."""
 
-_OTHERS: dict[str, tuple[str | float, str]] = {
+_BUILD_SETTINGS: dict[str, tuple[str | float, str]] = {
     "test_fit": ("", "fit of the repositories that a cohort keeps for testing; empty takes the recipe's"),
     "confounder_strength": (1.0, "share of the majority among the training images of a benchmark, 0 to 1"),
 }
 
 
-NAMES = (*READER, *_OTHERS)
+NAMES = (*READER, *_BUILD_SETTINGS)
 
 
-def read(texts: Sequence[str]) -> dict[str, Any]:
+def parse_settings(texts: Sequence[str]) -> dict[str, Any]:
     """Return the settings that ``--set`` names, as the types that they have.
 
     Raises:
         UsageError: not of the form NAME=VALUE, an unknown name, a name given twice, or a value of another type.
 
     Example:
-        >>> read(["require-report=true", "uncertain=negative"])
+        >>> parse_settings(["require-report=true", "uncertain=negative"])
         {'require_report': True, 'uncertain': 'negative'}
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     defaults = _defaults()
     for text in texts:
-        given, sign, value = (part.strip() for part in text.partition("="))
-        name = given.replace("-", "_")
+        key, sign, value = (part.strip() for part in text.partition("="))
+        name = key.replace("-", "_")
         if not (name and sign):
             raise UsageError(f"--set '{text}' is not of the form NAME=VALUE", "--set help lists the settings")
         registry.check_name(defaults, name, kind="setting of build-dataset", list_all="--set help")
-        if name in found:
-            raise UsageError(f"--set names '{given}' twice", "give one value")
-        found[name] = settings.parse_value(value, like=defaults[name], said=f"--set {given}={value}")
-    return found
+        if name in values:
+            raise UsageError(f"--set names '{key}' twice", "give one value")
+        values[name] = settings.parse_value(value, like=defaults[name], argument=f"--set {key}={value}")
+    return values
 
 
 def _defaults() -> dict[str, Any]:
     options = ReadOptions()
-    return {name: getattr(options, name) for name in READER} | {name: value for name, (value, _) in _OTHERS.items()}
+    return {name: getattr(options, name) for name in READER} | {
+        name: value for name, (value, _) in _BUILD_SETTINGS.items()
+    }
 
 
-def catalogue() -> dict[str, list[dict[str, Any]]]:
+def describe_settings() -> dict[str, list[dict[str, Any]]]:
     """Return name, type, default and meaning of every setting."""
-    meanings = settings.meanings(ReadOptions) | {name: meaning for name, (_, meaning) in _OTHERS.items()}
-    rows = [settings.describe(name, value, meanings[name]) for name, value in _defaults().items()]
+    meanings = settings.meanings(ReadOptions) | {name: meaning for name, (_, meaning) in _BUILD_SETTINGS.items()}
+    rows = [settings.setting_row(name, value, meanings[name]) for name, value in _defaults().items()]
     return {"build-dataset": rows}

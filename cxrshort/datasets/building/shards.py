@@ -17,7 +17,7 @@ from typing import Any
 from cxrshort import files, forecasts, locks, runs
 from cxrshort.datasets.building import assembly
 from cxrshort.datasets.building.assembly import Build
-from cxrshort.datasets.building.image_source import Material, part_of
+from cxrshort.datasets.building.image_source import ImageSource, part_of
 from cxrshort.datasets.building.journal import Journal, read_journal
 from cxrshort.errors import DataError, MissingInputError, OutputError, UsageError
 from cxrshort.images.cache import open_cache
@@ -50,24 +50,24 @@ class Shard:
         """Return where the shard lies in a dataset folder."""
         return dataset / SHARDS / f"{self.number}-of-{self.of}"
 
-    def material(self, whole: Material, count: int) -> Material:
-        """Return the part of the material that this shard is made from."""
+    def image_source(self, whole: ImageSource, count: int) -> ImageSource:
+        """Return the image source of this shard's candidates."""
         return part_of(whole, self.rows(count), name=f"shard {self}")
 
 
-def parse(text: str) -> Shard:
+def parse_shard(text: str) -> Shard:
     """Read a shard written as ``i/n``.
 
     Raises:
         UsageError: the text is not of that form, or i is not within 1 to n.
 
     Example:
-        >>> parse("2/4").rows(11)
+        >>> parse_shard("2/4").rows(11)
         range(1, 11, 4)
     """
-    found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text.strip())
-    if found and 1 <= int(found[1]) <= int(found[2]):
-        return Shard(int(found[1]), int(found[2]))
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text.strip())
+    if match and 1 <= int(match[1]) <= int(match[2]):
+        return Shard(int(match[1]), int(match[2]))
     raise UsageError(f"--shard is '{text}', it must be I/N with I from 1 to N", "such as --shard 1/4")
 
 
@@ -88,7 +88,7 @@ def opened(
         folder: the dataset folder.
         arguments: what the user asked for.
         inputs: files and folders that are read.
-        force: begin this shard anew; a finished dataset stays until the merge.
+        force: start this shard over; a finished dataset stays until the merge.
         verb: the command that makes the dataset.
 
     Yields:
@@ -98,18 +98,18 @@ def opened(
         OutputError: the dataset folder holds something else or an input, cannot be written, or another process is at
             work on this shard.
     """
-    runs.share(folder, verb, arguments=arguments, output=SHARDS, inputs=inputs, force=force)
-    asked = {**arguments, "shard": str(shard)}
-    with runs.opened(shard.folder(folder), verb, arguments=asked, force=force, resume=not force) as run:
+    runs.share_folder(folder, verb, arguments=arguments, output=SHARDS, inputs=inputs, force=force)
+    shard_arguments = {**arguments, "shard": str(shard)}
+    with runs.open_run(shard.folder(folder), verb, arguments=shard_arguments, force=force, resume=not force) as run:
         yield run
 
 
-def make(shard: Shard, build: Build, count: int, *, report: Callable[[int, int], None]) -> dict[str, Any]:
+def make_shard(shard: Shard, build: Build, count: int, *, report: Callable[[int, int], None]) -> dict[str, Any]:
     """Make the pixels of one shard.
 
     Args:
         shard: which part.
-        build: the shard's own run and material.
+        build: the shard's own run and image source.
         count: number of all candidates.
         report: takes (done, all) of this shard as work proceeds.
 
@@ -126,12 +126,12 @@ def make(shard: Shard, build: Build, count: int, *, report: Callable[[int, int],
     }
 
 
-def complete(folder: Path, *, material: Material, count: int) -> dict[Shard, dict[int, dict[str, Any]]]:
+def read_shards(folder: Path, *, image_source: ImageSource, count: int) -> dict[Shard, dict[int, dict[str, Any]]]:
     """Return the shards of a dataset folder and their results, once all of them are there and finished.
 
     Args:
         folder: the dataset folder.
-        material: of all candidates.
+        image_source: of all candidates.
         count: number of all candidates.
 
     Raises:
@@ -139,18 +139,18 @@ def complete(folder: Path, *, material: Material, count: int) -> dict[Shard, dic
         DataError: there are shards of several cuts.
         UsageError: a shard was made from other images or settings.
     """
-    of = _cut(folder)
+    of = _number_of_shards(folder)
     results, lacking = {}, []
     for shard in (Shard(number, of) for number in range(1, of + 1)):
-        wanted = len(shard.rows(count))
+        expected = len(shard.rows(count))
         try:
-            plan = shard.material(material, count).plan
-            results[shard] = read_journal(shard.folder(folder) / assembly.JOURNAL, plan=plan)
+            fingerprints = shard.image_source(image_source, count).fingerprints
+            results[shard] = read_journal(shard.folder(folder) / assembly.JOURNAL, fingerprints=fingerprints)
         except MissingInputError:
             lacking.append(f"{shard} (not begun)")
             continue
-        if len(results[shard]) < wanted:
-            lacking.append(f"{shard} ({len(results[shard])} of {wanted} images)")
+        if len(results[shard]) < expected:
+            lacking.append(f"{shard} ({len(results[shard])} of {expected} images)")
     if lacking:
         listed = ", ".join(lacking[:10]) + (", ..." if len(lacking) > 10 else "")
         raise MissingInputError(
@@ -160,11 +160,11 @@ def complete(folder: Path, *, material: Material, count: int) -> dict[Shard, dic
     return results
 
 
-def _cut(folder: Path) -> int:
+def _number_of_shards(folder: Path) -> int:
     """Return into how many shards the dataset was cut."""
     home = folder / SHARDS
-    names = [each.name for each in home.iterdir()] if home.is_dir() else []
-    cuts = sorted({int(found[1]) for name in names if (found := re.fullmatch(r"[0-9]+-of-([0-9]+)", name))})
+    names = [entry.name for entry in home.iterdir()] if home.is_dir() else []
+    cuts = sorted({int(match[1]) for name in names if (match := re.fullmatch(r"[0-9]+-of-([0-9]+)", name))})
     if not cuts:
         raise MissingInputError(f"'{folder}' holds no shards", "make them with --shard 1/N to --shard N/N")
     if len(cuts) > 1:
@@ -173,7 +173,7 @@ def _cut(folder: Path) -> int:
     return cuts[0]
 
 
-def merge(
+def merge_shards(
     build: Build,
     shards: Mapping[Shard, Mapping[int, Mapping[str, Any]]],
     count: int,
@@ -184,16 +184,16 @@ def merge(
 
     Args:
         build: where the whole dataset is made.
-        shards: from `complete`.
+        shards: from `read_shards`.
         count: number of all candidates.
         report: takes (done, all) as work proceeds.
     """
-    assembly.begin(build, count)
-    journal = Journal(build.journal, plan=build.material.plan)
+    assembly.create_maps(build, count)
+    journal = Journal(build.journal, fingerprints=build.image_source.fingerprints)
     for shard, results in shards.items():
         rows = shard.rows(count)
         with locks.only_writer(shard.folder(build.run.folder)):
-            for name in build.material.caches:
+            for name in build.image_source.caches:
                 _copy(build, shard, name, rows)
         journal.append([{**results[row], "row": rows[row]} for row in range(len(rows))])
         report(len(journal.results), count)
@@ -216,13 +216,13 @@ def refuse_unmerged(folder: Path) -> None:
         OutputError: the dataset folder holds shards and no dataset.
     """
     if (folder / SHARDS).exists() and not (folder / runs.DONE).exists():
-        raise OutputError(f"'{folder}' holds shards", "--merge builds the dataset from them, --force begins anew")
+        raise OutputError(f"'{folder}' holds shards", "--merge builds the dataset from them, --force starts over")
 
 
-def foresee(
+def preview_dataset_folder(
     folder: Path, *, inputs: Iterable[Path], force: bool, resume: bool, part: bool, merge: bool
 ) -> dict[str, str]:
-    """Return what a build would do with the dataset folder, for a dry run, see :func:`cxrshort.forecasts.foresee`."""
+    """Return what a build would do with the dataset folder, as :func:`cxrshort.forecasts.preview_folder` does."""
     if part or merge:  # goes on with what other shards have begun, and never with what is finished
         resume = not (folder / runs.DONE).exists()
     elif not force:
@@ -230,7 +230,7 @@ def foresee(
             refuse_unmerged(folder)
         except OutputError as error:
             return {"folder": str(folder), "fate": "refused", "reason": error.message, "hint": error.hint}
-    return forecasts.foresee(folder, "build-dataset", inputs=inputs, force=force, resume=resume)
+    return forecasts.preview_folder(folder, "build-dataset", inputs=inputs, force=force, resume=resume)
 
 
 def discard(folder: Path) -> None:

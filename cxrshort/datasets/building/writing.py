@@ -1,4 +1,4 @@
-"""From rows and an image source to a dataset folder: how build-dataset, and every verb that makes images, ends."""
+"""Writing a dataset folder from rows and an image source, for build-dataset and every verb that makes images."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ from typing import Any, Literal
 import joblib
 import pandas as pd
 
-from cxrshort import dataset as datasets
 from cxrshort import manifest as manifests
 from cxrshort.columns import MASK_BITS
+from cxrshort.dataset import IMAGES, MANIFEST, content_id
 from cxrshort.datasets.building import assembly, shards
 from cxrshort.datasets.building.assembly import Build
-from cxrshort.datasets.building.image_source import Material
+from cxrshort.datasets.building.image_source import ImageSource
 from cxrshort.datasets.building.journal import Journal
 from cxrshort.datasets.building.shards import Shard
 from cxrshort.datasets.cohorts import Candidates
@@ -25,8 +25,8 @@ _FILE_BITS = {name: MASK_BITS[name] for name in ("lungs", "text")}
 
 
 @dataclass(frozen=True)
-class DatasetPlan:
-    """Say what a dataset is called and how its rows become a manifest.
+class DatasetSettings:
+    """Specify the name of a dataset and how its rows become a manifest.
 
     Args:
         name: what models and tables call the dataset.
@@ -55,9 +55,9 @@ class DatasetPlan:
 def write_dataset(
     run: Run,
     candidates: Candidates,
-    source: Material,
+    source: ImageSource,
     *,
-    plan: DatasetPlan,
+    settings: DatasetSettings,
     jobs: int = 1,
     report: Callable[[int, int], None] = lambda done, count: None,
     draw: Callable[[pd.DataFrame], None] | None = None,
@@ -69,11 +69,11 @@ def write_dataset(
         run: the open run folder.
         candidates: the rows; those whose pixels fail are listed in ``excluded.csv``.
         source: what the pixels are made from.
-        plan: name, recipe, splits.
+        settings: name, recipe, splits.
         jobs: parallel workers; the bytes do not depend on it.
         report: takes (done, all) as pixels are made.
         draw: draws figures of the finished manifest into the run folder.
-        finished: shards that have made the pixels, from :func:`cxrshort.datasets.building.shards.complete`.
+        finished: shards that have made the pixels, from :func:`cxrshort.datasets.building.shards.read_shards`.
 
     Returns:
         The summary that run.json holds; candidates = rows + excluded.
@@ -83,19 +83,19 @@ def write_dataset(
             inherit.
         ResumableError: the user interrupted; what is done stays.
     """
-    build = Build(run, source, source.caches[datasets.IMAGES][-1], jobs)
+    build = Build(run, source, source.caches[IMAGES][-1], jobs)
     count = len(candidates.rows)
     journal: Journal | None = None
     if finished is not None:
-        journal = shards.merge(build, finished, count, report=report)
-    elif plan.pixels:
+        journal = shards.merge_shards(build, finished, count, report=report)
+    elif settings.pixels:
         journal = assembly.fill(build, count, report=report)
     # The workers of a cluster make pixels; what follows is of this machine's threads and paths.
     try:
         with joblib.parallel_config(backend="threading"):
-            summary = _complete(build, candidates, journal, plan=plan, draw=draw)
+            summary = _complete(build, candidates, journal, settings=settings, draw=draw)
     except KeyboardInterrupt as error:
-        made = count if plan.pixels else 0
+        made = count if settings.pixels else 0
         raise ResumableError(
             f"interrupted, {made} of {count} images are made", "--resume continues from there"
         ) from error
@@ -108,43 +108,49 @@ def _complete(
     candidates: Candidates,
     journal: Journal | None,
     *,
-    plan: DatasetPlan,
+    settings: DatasetSettings,
     draw: Callable[[pd.DataFrame], None] | None,
 ) -> dict[str, Any]:
     """Write what stands beside the pixels (masks, regions, tables, manifest, figures), and run.json last."""
-    candidates, same_films = assembly.settle(build, candidates, journal)
-    candidates, regions = assembly.annotate(build, candidates, journal, masks=plan.masks, patterns=plan.patterns)
-    manifest = assembly.make_manifest(build, candidates, splits=plan.splits, seed=plan.seed, replicates=plan.replicates)
-    tables = assembly.describe(manifest, seed=plan.seed)
-    assembly.write(build, manifest, candidates, regions=regions, tables=tables)
+    candidates, same_films = assembly.add_pixel_results(build, candidates, journal)
+    candidates, regions = assembly.annotate(
+        build, candidates, journal, masks=settings.masks, patterns=settings.patterns
+    )
+    manifest = assembly.make_manifest(
+        build, candidates, splits=settings.splits, seed=settings.seed, replicates=settings.replicates
+    )
+    tables = assembly.tabulate(manifest, seed=settings.seed)
+    assembly.write_files(build, manifest, candidates, regions=regions, tables=tables)
     if draw is not None:
         draw(manifest)
     summary = {
-        "dataset": plan.name,
+        "dataset": settings.name,
         **assembly.summarise(manifest, candidates),
         "same_films": same_films,
         **{name: assembly.records(table) for name, table in tables.items()},
-        **plan.facts,
+        **settings.facts,
     }
-    record = _record(build, candidates, plan=plan, manifest=manifest)
+    record = _record(build, candidates, settings=settings, manifest=manifest)
     build.journal.unlink(missing_ok=True)  # until here an interruption costs no pixels
     build.run.finish({**record, "summary": summary})
     return summary
 
 
-def _record(build: Build, candidates: Candidates, *, plan: DatasetPlan, manifest: pd.DataFrame) -> dict[str, Any]:
+def _record(
+    build: Build, candidates: Candidates, *, settings: DatasetSettings, manifest: pd.DataFrame
+) -> dict[str, Any]:
     """Return what run.json says of the dataset, besides the summary."""
-    folder, source = build.run.folder.resolve(), build.material
+    folder, source = build.run.folder.resolve(), build.image_source
     masks = (dict(source.mask_bits) or _FILE_BITS) if "mask_row" in manifest else {}
     return {
         # Of the rows as they are read, since types are those of the file.
-        "dataset_id": datasets.content_id(manifests.read(folder / datasets.MANIFEST), plan.recipe),
+        "dataset_id": content_id(manifests.read_manifest(folder / MANIFEST), settings.recipe),
         **({"made_from": dict(source.made_from)} if source.made_from else {}),
         "folder": str(folder),
-        "name": plan.name,
+        "name": settings.name,
         "root": str(candidates.root or ""),
-        "recipe": dict(plan.recipe),
-        "labels": manifests.labels(manifest),
+        "recipe": dict(settings.recipe),
+        "labels": manifests.label_columns(manifest),
         "masks": masks,
         "own_patients": candidates.own_patients,
     }

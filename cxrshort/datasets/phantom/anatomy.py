@@ -100,7 +100,7 @@ class Body:
     clavicles: Field
 
 
-def measure(phantom: Phantom) -> Geometry:
+def measure_geometry(phantom: Phantom) -> Geometry:
     """Return the lengths of a phantom's body as this radiograph shows it.
 
     In AP the heart lies far from the detector and is magnified, the patient breathes less deeply, the clavicles stand
@@ -148,7 +148,7 @@ def spline_basis(size: int, knots: int) -> Field:
     return matrix
 
 
-def place(phantom: Phantom, geometry: Geometry, *, size: int) -> Frame:
+def place_frame(phantom: Phantom, geometry: Geometry, *, size: int) -> Frame:
     """Return the coordinates of every pixel of a ``size`` x ``size`` film relative to the patient."""
     shot = phantom.acquisition
     across_film, down_film = film_grid(size)
@@ -171,7 +171,7 @@ def place(phantom: Phantom, geometry: Geometry, *, size: int) -> Frame:
     return Frame(x, y, across, left, upward, lateral, outer, width)
 
 
-def build(phantom: Phantom, geometry: Geometry, frame: Frame) -> Body:
+def build_body(phantom: Phantom, geometry: Geometry, frame: Frame) -> Body:
     """Return what the rays cross in a healthy or wide-hearted patient; other findings are added later."""
     heart = _heart(geometry, frame)
     clavicle, clavicles = _clavicles(geometry, frame)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Cohort:
+class PhantomCohort:
     """Describe one phantom dataset.
 
     Args:
@@ -25,16 +25,20 @@ class Cohort:
     exchanged: bool = False
 
 
-DATASETS: Mapping[str, Cohort] = {
-    "phantom-I": Cohort("worst case: each class from its own hospital", ("site-a", 0), ("site-b", 0), 1.0, "phantom-I"),
-    "phantom-II": Cohort(
+DATASETS: Mapping[str, PhantomCohort] = {
+    "phantom-I": PhantomCohort(
+        "worst case: each class from its own hospital", ("site-a", 0), ("site-b", 0), 1.0, "phantom-I"
+    ),
+    "phantom-II": PhantomCohort(
         "two hospitals of one regional system, half confounded", ("site-c", 0), ("site-d", 0), 0.5, "phantom-II"
     ),
-    "phantom-III": Cohort("both classes from the same two hospitals", ("site-e", 0), ("site-f", 0), 0.0, "phantom-III"),
-    "phantom-external": Cohort(
+    "phantom-III": PhantomCohort(
+        "both classes from the same two hospitals", ("site-e", 0), ("site-f", 0), 0.0, "phantom-III"
+    ),
+    "phantom-external": PhantomCohort(
         "an unseen hospital, style unrelated to COVID-19", ("site-g", 0), ("site-g", 1), 0.0, "phantom-external"
     ),
-    "phantom-deceiving": Cohort(
+    "phantom-deceiving": PhantomCohort(
         "phantom-I with the styles of the classes exchanged", ("site-a", 0), ("site-b", 0), 1.0, "phantom-I", True
     ),
 }

@@ -1,4 +1,4 @@
-"""Who is in each phantom dataset: patients, findings, and how strongly the style gives the diagnosis away."""
+"""Sampling of phantom datasets: patients, findings, and how strongly the style predicts the diagnosis."""
 
 import dataclasses
 import zlib
@@ -10,17 +10,17 @@ import pandas as pd
 
 from cxrshort.columns import COVID, LABELS
 from cxrshort.datasets.phantom.catalogue import DATASETS as DATASETS
-from cxrshort.datasets.phantom.catalogue import Cohort
+from cxrshort.datasets.phantom.catalogue import PhantomCohort
 from cxrshort.datasets.phantom.hospitals import HOSPITALS, ap_share, draw_style
 from cxrshort.datasets.phantom.parameters import Acquisition, Patient, Phantom
 from cxrshort.datasets.phantom.planting import (
-    BLOCK,
     BLOCK_POSITIVES,
+    BLOCK_SIZE,
     PREVALENCE,
     Comorbidity,
     Conditional,
     Planting,
-    prevalence_given,
+    conditional_prevalences,
     record_planting,
 )
 from cxrshort.datasets.phantom.styles import SHORTCUTS
@@ -31,7 +31,7 @@ MOST_IMAGES = 4
 MAX_IMAGES = 1_000_000
 
 
-def sample(
+def sample_phantoms(
     name: str,
     *,
     images: int,
@@ -59,18 +59,18 @@ def sample(
         UsageError: an unknown name, a number out of range, or comorbidities that form a circle.
 
     Example:
-        >>> [phantom.site for phantom in sample("phantom-external", images=2, confounding=None, seed=0)]
+        >>> [phantom.site for phantom in sample_phantoms("phantom-external", images=2, confounding=None, seed=0)]
         ['site-g', 'site-g']
     """
     check_name(DATASETS, name, kind="phantom dataset")
     for shortcut in shortcuts:
         check_name(SHORTCUTS, shortcut, kind="shortcut")
     strength = DATASETS[name].confounding if confounding is None else confounding
-    return draw_sample(name, Planting(strength, tuple(shortcuts), tuple(comorbidities)), images=images, seed=seed)
+    return sample_planted(name, Planting(strength, tuple(shortcuts), tuple(comorbidities)), images=images, seed=seed)
 
 
-def draw_sample(name: str, planting: Planting, *, images: int, seed: int) -> list[Phantom]:
-    """Draw the parameters of a phantom dataset as :func:`sample` does, from a planting that is already checked.
+def sample_planted(name: str, planting: Planting, *, images: int, seed: int) -> list[Phantom]:
+    """Draw the parameters of a phantom dataset as :func:`sample_phantoms` does, from a planting that was checked.
 
     Args:
         name: one of ``DATASETS``.
@@ -90,34 +90,34 @@ def draw_sample(name: str, planting: Planting, *, images: int, seed: int) -> lis
     return phantoms
 
 
-def rows(phantoms: Sequence[Phantom]) -> pd.DataFrame:
+def manifest_rows(phantoms: Sequence[Phantom]) -> pd.DataFrame:
     """Return the manifest columns that the parameters decide, a row per phantom in the same order.
 
     Args:
         phantoms: parameters with distinct ``phantom_id``.
     """
     columns: dict[str, list[object]] = {
-        "image_id": [each.phantom_id for each in phantoms],
-        "repository": [each.site for each in phantoms],
-        "patient_id": [each.patient_id for each in phantoms],
-        "person_id": [each.patient_id for each in phantoms],
-        "study_id": [f"{each.patient_id}/{each.image_index}" for each in phantoms],
-        "view": [each.view for each in phantoms],
-        "sex": [each.patient.sex for each in phantoms],
-        "age_years": [each.patient.age_years for each in phantoms],
-        "manufacturer": [HOSPITALS[each.site].manufacturer for each in phantoms],
-        "modality": [HOSPITALS[each.site].modality for each in phantoms],
+        "image_id": [phantom.phantom_id for phantom in phantoms],
+        "repository": [phantom.site for phantom in phantoms],
+        "patient_id": [phantom.patient_id for phantom in phantoms],
+        "person_id": [phantom.patient_id for phantom in phantoms],
+        "study_id": [f"{phantom.patient_id}/{phantom.image_index}" for phantom in phantoms],
+        "view": [phantom.view for phantom in phantoms],
+        "sex": [phantom.patient.sex for phantom in phantoms],
+        "age_years": [phantom.patient.age_years for phantom in phantoms],
+        "manufacturer": [HOSPITALS[phantom.site].manufacturer for phantom in phantoms],
+        "modality": [HOSPITALS[phantom.site].modality for phantom in phantoms],
     }
     for label in LABELS:
-        columns[label] = [int(each.severity(label) > 0) for each in phantoms]
+        columns[label] = [int(phantom.severity(label) > 0) for phantom in phantoms]
     return pd.DataFrame(columns)
 
 
-def planted(name: str, planting: Planting, phantoms: Sequence[Phantom]) -> dict[str, Any]:
+def describe_planting(name: str, planting: Planting, phantoms: Sequence[Phantom]) -> dict[str, Any]:
     """Return what run.json says about the planting of these phantoms, with sentences for people under ``"summary"``."""
     labels = {label for pair in planting.comorbidities for label in (pair.first, pair.second)}
-    people = [each for each in phantoms if each.image_index == 0]
-    present = {label: [each.severity(label) > 0 for each in people] for label in labels}
+    people = [phantom for phantom in phantoms if phantom.image_index == 0]
+    present = {label: [phantom.severity(label) > 0 for phantom in people] for label in labels}
     return record_planting(planting, present, exchanged=DATASETS[name].exchanged)
 
 
@@ -135,26 +135,26 @@ def _check_ranges(images: int, confounding: float, seed: int) -> None:
         raise UsageError(f"seed '{seed}' is below 0", "try --seed 0")
 
 
-def _radiographs(cohort: Cohort, planting: Planting, seed: int) -> Iterator[Phantom]:
-    dependent = prevalence_given(planting.comorbidities)
+def _radiographs(cohort: PhantomCohort, planting: Planting, seed: int) -> Iterator[Phantom]:
+    dependent = conditional_prevalences(planting.comorbidities)
     population = zlib.crc32(cohort.population.encode())
-    number = 0
+    patient_number = 0
     while True:
-        order = np.random.default_rng([seed, population, 0, number]).permutation(BLOCK)
+        order = np.random.default_rng([seed, population, 0, patient_number]).permutation(BLOCK_SIZE)
         for place in order:
             yield from _patient_radiographs(
                 cohort,
                 planting,
                 positive=bool(place < BLOCK_POSITIVES),
                 dependent=dependent,
-                patient_id=f"{_tagged(cohort.population, seed)}/P{number:06d}",
-                generator=np.random.default_rng([seed, population, 1, number]),
+                patient_id=f"{_tagged(cohort.population, seed)}/P{patient_number:06d}",
+                generator=np.random.default_rng([seed, population, 1, patient_number]),
             )
-            number += 1
+            patient_number += 1
 
 
 def _patient_radiographs(
-    cohort: Cohort,
+    cohort: PhantomCohort,
     planting: Planting,
     *,
     positive: bool,

@@ -17,10 +17,10 @@ from cxrshort.datasets.phantom.anatomy import (
     Field,
     Frame,
     Geometry,
-    build,
+    build_body,
     film_grid,
-    measure,
-    place,
+    measure_geometry,
+    place_frame,
     spline_basis,
 )
 from cxrshort.datasets.phantom.markers import Box, Marker, lay_marker
@@ -54,7 +54,7 @@ class Drawing:
     regions: dict[str, Box]
 
 
-def draw(phantom: Phantom, *, size: int) -> Drawing:
+def draw_phantom(phantom: Phantom, *, size: int) -> Drawing:
     """Draw a radiograph from its parameters alone: the same phantom and size give the same bytes.
 
     Args:
@@ -65,15 +65,15 @@ def draw(phantom: Phantom, *, size: int) -> Drawing:
         UsageError: a size out of range.
 
     Example:
-        >>> from cxrshort.datasets.phantom.cohort import sample
-        >>> draw(sample("phantom-I", images=1, confounding=None, seed=0)[0], size=64).pixels.shape
+        >>> from cxrshort.datasets.phantom.cohort import sample_phantoms
+        >>> draw_phantom(sample_phantoms("phantom-I", images=1, confounding=None, seed=0)[0], size=64).pixels.shape
         (64, 64)
     """
     if not SMALLEST <= size <= LARGEST:
         raise UsageError(f"size '{size}' is not from {SMALLEST} to {LARGEST}", "try --size 224")
-    geometry = measure(phantom)
-    frame = place(phantom, geometry, size=size)
-    body = build(phantom, geometry, frame)
+    geometry = measure_geometry(phantom)
+    frame = place_frame(phantom, geometry, size=size)
+    body = build_body(phantom, geometry, frame)
     marker = lay_marker(phantom.style, size=size)
     pixels = _develop(phantom, _attenuation(phantom, geometry, frame, body), size=size)
     _cover_border(pixels, phantom.style, size=size)

@@ -1,4 +1,4 @@
-"""What each finding adds to the lungs: centimetres of water where it is dense, negative where air replaces tissue.
+"""Findings as attenuation: centimetres of water that each adds, negative where air replaces tissue.
 
 Every finding is placed by its own generator, made from the patient's seed and the label, so that adding or removing one
 moves no other. Severity runs from barely visible to obvious.

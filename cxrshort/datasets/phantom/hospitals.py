@@ -13,7 +13,7 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Room:
-    """Give the range from which each number of a style is drawn, and how often patients are filmed AP.
+    """Hold the range from which each number of a style is drawn, and how often patients are filmed AP.
 
     Args:
         marker_texts: the markers in use, chosen evenly.

@@ -155,14 +155,14 @@ def with_finding(phantom: Phantom, label: str, severity: float) -> Phantom:
         DataError: a severity out of range.
 
     Example:
-        >>> from cxrshort.datasets.phantom.cohort import sample
-        >>> phantom = sample("phantom-III", images=1, confounding=None, seed=0)[0]
+        >>> from cxrshort.datasets.phantom.cohort import sample_phantoms
+        >>> phantom = sample_phantoms("phantom-III", images=1, confounding=None, seed=0)[0]
         >>> with_finding(phantom, "Effusion", 0.5).severity("Effusion")
         0.5
     """
     check_name(LABELS, label, kind="finding")
     findings = {**dict(phantom.findings), label: severity}
-    ordered = tuple((each, findings[each]) for each in LABELS if each in findings)
+    ordered = tuple((name, findings[name]) for name in LABELS if name in findings)
     return dataclasses.replace(phantom, findings=ordered)
 
 

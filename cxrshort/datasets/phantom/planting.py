@@ -1,4 +1,4 @@
-"""What is planted in a phantom dataset: which styles give the diagnosis away, how strongly; which findings concur.
+"""Planted shortcuts of a phantom dataset: confounded styles and their strength, and comorbidities.
 
 Confounding and share are two scales of one number. At confounding c the diagnosis decides the room with probability c
 and a fair coin otherwise, so the share of a class that has its own style, P(style | class), is (1 + c) / 2: the 80 %
@@ -16,7 +16,7 @@ from cxrshort.datasets.phantom.styles import SHORTCUTS
 from cxrshort.errors import UsageError
 from cxrshort.registry import check_name
 
-BLOCK = 5
+BLOCK_SIZE = 5
 BLOCK_POSITIVES = 2
 """Two of every five patients have COVID-19, in random order, so that small samples hold both classes."""
 
@@ -35,7 +35,7 @@ PREVALENCE: Mapping[str, float] = {
     "Pleural_Thickening": 0.05,
     "Pneumonia": 0.12,
     "Pneumothorax": 0.05,
-    COVID: BLOCK_POSITIVES / BLOCK,
+    COVID: BLOCK_POSITIVES / BLOCK_SIZE,
 }
 """Share of patients with each finding; unless planted otherwise the same with and without any other finding."""
 
@@ -120,7 +120,7 @@ def confounding_of(share: float) -> float:
     return round(2.0 * share - 1.0, 12)
 
 
-def plan_planting(
+def planting_from_options(
     name: str,
     *,
     confounding: float | None = None,
@@ -154,8 +154,8 @@ def plan_planting(
     if not 0 <= strength <= 1:
         raise UsageError(f"confounding '{strength}' is not from 0 to 1", "try --confounding 1")
     pairs = tuple(read_comorbidity(text) for text in comorbidities)
-    prevalence_given(pairs)
-    chosen = tuple(each for each in SHORTCUTS if each in shortcuts) or tuple(SHORTCUTS)
+    conditional_prevalences(pairs)
+    chosen = tuple(name for name in SHORTCUTS if name in shortcuts) or tuple(SHORTCUTS)
     return Planting(strength, chosen, pairs)
 
 
@@ -201,7 +201,7 @@ def strength_limits(first: str, second: str) -> tuple[float, float]:
 Conditional = tuple[str, float, float]
 
 
-def prevalence_given(comorbidities: Sequence[Comorbidity]) -> dict[str, Conditional]:
+def conditional_prevalences(comorbidities: Sequence[Comorbidity]) -> dict[str, Conditional]:
     """Return for each dependent label its partner, and its prevalence without and with that partner.
 
     The pairs must form no circle: every label then depends on one partner alone, so that all prevalences and all
@@ -209,11 +209,11 @@ def prevalence_given(comorbidities: Sequence[Comorbidity]) -> dict[str, Conditio
     dictionary is in an order in which partners come first.
 
     Raises:
-        UsageError: a pair closes a circle, or stands there twice.
+        UsageError: a pair closes a circle, or is listed twice.
 
     Example:
         >>> label, (partner, without, beside) = next(
-        ...     iter(prevalence_given([Comorbidity("Edema", "Mass", 0.2)]).items())
+        ...     iter(conditional_prevalences([Comorbidity("Edema", "Mass", 0.2)]).items())
         ... )
         >>> label, partner, round(without, 4), round(beside, 4)
         ('Mass', 'Edema', 0.0371, 0.1978)
@@ -223,22 +223,22 @@ def prevalence_given(comorbidities: Sequence[Comorbidity]) -> dict[str, Conditio
     for pair in comorbidities:
         partners.setdefault(pair.first, {})[pair.second] = pair.strength
         partners.setdefault(pair.second, {})[pair.first] = pair.strength
-    found: dict[str, Conditional] = {}
-    placed: set[str] = set()
+    conditionals: dict[str, Conditional] = {}
+    visited: set[str] = set()
     for root in sorted(partners, key=lambda label: (label != COVID, LABELS.index(label))):
-        waiting = [] if root in placed else [root]
-        while waiting:
-            label = waiting.pop()
-            placed.add(label)
-            for other in sorted(set(partners[label]) - placed, key=LABELS.index):
-                found[other] = (label, *_conditional(label, other, partners[label][other]))
-                waiting.append(other)
-    return found
+        stack = [] if root in visited else [root]
+        while stack:
+            label = stack.pop()
+            visited.add(label)
+            for dependent in sorted(set(partners[label]) - visited, key=LABELS.index):
+                conditionals[dependent] = (label, *_conditional(label, dependent, partners[label][dependent]))
+                stack.append(dependent)
+    return conditionals
 
 
-def _conditional(given: str, label: str, strength: float) -> tuple[float, float]:
-    """Return the prevalence of ``label`` without and with ``given``, at a correlation of the two."""
-    p, q = PREVALENCE[given], PREVALENCE[label]
+def _conditional(partner: str, label: str, strength: float) -> tuple[float, float]:
+    """Return the prevalence of ``label`` without and with ``partner``, at a correlation of the two."""
+    p, q = PREVALENCE[partner], PREVALENCE[label]
     covariance = strength * math.sqrt(p * (1 - p) * q * (1 - q))
     return q - covariance / (1 - p), q + covariance / p
 
@@ -267,18 +267,18 @@ def record_planting(planting: Planting, present: Mapping[str, Sequence[bool]], *
     style = "the other class's style" if exchanged else "its style"
     sentences = [
         f"rooms differ in: {', '.join(planting.shortcuts)}",
-        f"P(style | class): {planting.share:.1%} of a class has {style} (50.0% is chance); "
-        f"confounding {planting.confounding:g}",
+        f"P(style | class): {planting.share:.1%} of a class has {style} (50% is chance)",
+        f"confounding {planting.confounding:g} (0 is none)",
     ]
     pairs = []
     for pair in planting.comorbidities:
         measured = _phi(present[pair.first], present[pair.second])
         pairs.append({"labels": [pair.first, pair.second], "correlation": pair.strength, "measured": measured})
-        here = "not measurable" if measured is None else f"{measured:.3f}"
+        measured_text = "not measurable" if measured is None else f"{measured:.3f}"
         count = len(present[pair.first])
         sentences.append(
             f"planted comorbidity: {pair.first} and {pair.second}, correlation {pair.strength:g} "
-            f"({here} among these {count:,} patients)"
+            f"({measured_text} among these {count:,} patients)"
         )
     return {
         "shortcuts": list(planting.shortcuts),

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cxrshort.datasets.phantom.drawing import draw
+from cxrshort.datasets.phantom.drawing import draw_phantom
 from cxrshort.datasets.phantom.parameters import Phantom
 from cxrshort.images.cache import Filling, fill_rows
 
@@ -13,7 +13,7 @@ _CHUNK = 32
 """Phantoms per task: a third of a second of work."""
 
 
-def draw_into(
+def draw_phantoms(
     images_path: Path,
     masks_path: Path,
     phantoms: Sequence[Phantom],
@@ -49,6 +49,6 @@ def draw_into(
 
 
 def _draw(phantom: Phantom, *, size: int) -> Filling:
-    drawing = draw(phantom, size=size)
+    drawing = draw_phantom(phantom, size=size)
     boxes = {name: [int(edge) for edge in box] for name, box in drawing.regions.items()}
     return Filling((drawing.pixels, drawing.masks), {"regions": boxes})

@@ -36,7 +36,7 @@ from cxrshort.datasets.repositories.reading import (
     ReadOptions,
     Refusal,
     Repository,
-    settle,
+    make_reading,
 )
 from cxrshort.errors import MissingInputError
 from cxrshort.registry import check_name
@@ -66,7 +66,7 @@ def read(folder: Path, root: Path, options: ReadOptions, *, positive: bool) -> R
     labels, label_notes = _labels(reports, images.index, positive=positive, covid_labels=options.covid_labels)
     candidates, header_notes = _describe(images, headers, options)
     name = "bimcv+" if positive else "bimcv-"
-    return settle(
+    return make_reading(
         candidates.join(labels),
         _locate(images, root, options),
         repository=name,
@@ -81,16 +81,16 @@ def _find_images(base: Path, root: Path) -> tuple[pd.DataFrame, list[str]]:
     """Return subject, session, stem and sidecar of every image; one with a header but without pixels counts too."""
     index = index_images(base, relative_to=root, within="sub-.*", suffixes=(".png", ".json"))
     files = pd.Series(index.paths, dtype=str)
-    found = files.str.removeprefix(posix_prefix(base, root)).str.extract(_SESSION).dropna()
-    if found.empty:
+    parsed = files.str.removeprefix(posix_prefix(base, root)).str.extract(_SESSION).dropna()
+    if parsed.empty:
         raise MissingInputError(
             f"'{base}' has no images", "looked for sub-*/ses-*/mod-rx/*.png; unpack the archives there"
         )
-    images = found.drop_duplicates("stem").drop(columns="suffix").reset_index(drop=True)
-    pixels = set(files[found.index[found["suffix"].eq("png")]])
+    images = parsed.drop_duplicates("stem").drop(columns="suffix").reset_index(drop=True)
+    pixels = set(files[parsed.index[parsed["suffix"].eq("png")]])
     places = posix_prefix(base, root) + images["stem"]
-    others = len(files) - len(found)
-    notes = [f"{others} other files below the subjects were left alone"] if others else []
+    other_files = len(files) - len(parsed)
+    notes = [f"{other_files} other files below the subjects were left alone"] if other_files else []
     return images.assign(path=places + ".png", sidecar=places + ".json", exists=(places + ".png").isin(pixels)), notes
 
 
@@ -124,13 +124,13 @@ def _reports(base: Path, images: pd.DataFrame, times: pd.Series, *, positive: bo
     table, notes = read_table(path, ("ReportID", "Labels"), separator="\t")
     first = table.drop_duplicates("ReportID")
     words = dict(zip(first["ReportID"], read_distinct(first["Labels"], _report_words), strict=True))
-    said, lost = carry_forward([words.get(session) for session in images["session"]], images["subject"], times)
-    silent = sum(each is None for each in said)
-    if silent:
-        notes.append(f"{silent} images without a report: their findings are empty")
+    carried, lost = carry_forward([words.get(session) for session in images["session"]], images["subject"], times)
+    without_report = sum(report is None for report in carried)
+    if without_report:
+        notes.append(f"{without_report} images without a report: their findings are empty")
     if lost:
         notes.append(f"{lost} of them say 'unchanged' with no earlier study")
-    return said, notes
+    return carried, notes
 
 
 def _report_words(text: str) -> Words:
@@ -188,12 +188,12 @@ def _describe(images: pd.DataFrame, headers: pd.DataFrame, options: ReadOptions)
 def _refuse(headers: pd.DataFrame, reports: list[Words], options: ReadOptions) -> list[Refusal]:
     refusals = [Refusal(headers["error"] != "", "unreadable header", headers["error"])]
     if options.require_report:
-        silent = pd.Series([words is None for words in reports], index=headers.index)
-        refusals.append(Refusal(silent, "no report"))
+        without_report = pd.Series([words is None for words in reports], index=headers.index)
+        refusals.append(Refusal(without_report, "no report"))
     if options.require_windowing:
         windowed = (headers["WindowCenter"] != "") & (headers["WindowWidth"] != "")
-        plain = ~windowed & (headers["VOILUT"] == "")
-        refusals.append(Refusal(plain, "no windowing information"))
+        without_window = ~windowed & (headers["VOILUT"] == "")
+        refusals.append(Refusal(without_window, "no windowing information"))
     return refusals
 
 

@@ -15,7 +15,7 @@ from cxrshort.columns import COVID
 from cxrshort.datasets.repositories.parsing.fields import OLDEST, read_ages, read_dates, read_sexes
 from cxrshort.datasets.repositories.parsing.headers import read_dicom_header, read_located_headers
 from cxrshort.datasets.repositories.parsing.layout import find_file, locate_names
-from cxrshort.datasets.repositories.reading import Reading, ReadOptions, Refusal, Repository, settle
+from cxrshort.datasets.repositories.reading import Reading, ReadOptions, Refusal, Repository, make_reading
 from cxrshort.tables import read_table, sniff_separator
 
 NAME = "brixia"
@@ -57,7 +57,7 @@ def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
             "brixia_score": score,
         }
     )
-    return settle(
+    return make_reading(
         candidates,
         located,
         repository=NAME,

@@ -26,7 +26,7 @@ from cxrshort.datasets.repositories.parsing.layout import (
     last_parts,
     locate_names,
 )
-from cxrshort.datasets.repositories.reading import Reading, ReadOptions, Repository, settle
+from cxrshort.datasets.repositories.reading import Reading, ReadOptions, Repository, make_reading
 from cxrshort.tables import read_list, read_table
 
 NAME = "chestx-ray14"
@@ -59,7 +59,7 @@ def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
             "age_years": ages,
         }
     ).join(labels)
-    return settle(
+    return make_reading(
         candidates,
         located,
         repository=NAME,
@@ -92,17 +92,17 @@ def _read_editions(folder: Path) -> tuple[pd.DataFrame, list[str]]:
             notes += table_notes
     if len(editions) == 1:
         first_release, (path, table) = next(iter(editions.items()))
-        here, missing = ("first release", "labels of 2020") if first_release else ("edition of 2020", "ages of 2017")
-        return table, [f"only the {here} is here ({path.name}): the paper's {missing} are missing", *notes]
+        edition, missing = ("first release", "labels of 2020") if first_release else ("edition of 2020", "ages of 2017")
+        return table, [f"only the {edition} is here ({path.name}): the paper's {missing} are missing", *notes]
     (aged, old), (labelled, new) = editions[True], editions[False]
     names = last_parts(new["Image Index"])
     ages = pd.Series(old["Patient Age"].to_numpy(), index=last_parts(old["Image Index"]))
-    found = names.map(ages[~ages.index.duplicated()])
-    lacking = int(found.isna().sum())
+    matched_ages = names.map(ages[~ages.index.duplicated()])
+    without_age = int(matched_ages.isna().sum())
     notes = [f"labels and views from {labelled.name}, ages from {aged.name}", *notes]
-    if lacking:
-        notes.append(f"{lacking} images are not in {aged.name}: their ages are those of {labelled.name}")
-    return new.assign(**{"Patient Age": found.fillna(new["Patient Age"]).astype(str)}), notes
+    if without_age:
+        notes.append(f"{without_age} images are not in {aged.name}: their ages are those of {labelled.name}")
+    return new.assign(**{"Patient Age": matched_ages.fillna(new["Patient Age"]).astype(str)}), notes
 
 
 def _patient(text: str) -> str:
@@ -116,13 +116,13 @@ def _view(text: str) -> str:
 
 def _labels(findings: pd.Series) -> tuple[pd.DataFrame, list[str]]:
     """Return the labels of ``Mass|Nodule``-like texts, and a note that counts unknown words."""
-    known = set(CHESTX_RAY14_LABELS)
+    vocabulary = set(CHESTX_RAY14_LABELS)
 
     def present(text: str) -> dict[str, float]:
         return {word.strip(): 1.0 for word in text.split("|")}
 
     def unknown(text: str) -> list[str]:
-        return [word for word in present(text) if word not in known and word.lower() not in ("no finding", "")]
+        return [word for word in present(text) if word not in vocabulary and word.lower() not in ("no finding", "")]
 
     labels = read_labels(findings, present, CHESTX_RAY14_LABELS, otherwise=0.0).assign(**{COVID: 0.0})
     counts = count_words(findings, unknown)

@@ -9,11 +9,11 @@ from cxrshort.datasets.repositories.parsing.layout import (
     find_file,
     find_optional_file,
     index_images,
-    locate,
+    locate_files,
     posix_prefix,
 )
 from cxrshort.datasets.repositories.parsing.observations import OBSERVATIONS, read_observations
-from cxrshort.datasets.repositories.reading import Located, Reading, ReadOptions, Repository, settle
+from cxrshort.datasets.repositories.reading import Located, Reading, ReadOptions, Repository, make_reading
 from cxrshort.tables import read_table
 
 NAME = "chexpert"
@@ -31,8 +31,8 @@ def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
     name = parts.str[-3:].str.join("/")
     patient = parts.str[-3].fillna("")
     ages, age_notes = read_ages(table["Age"], unit=options.age_unit)
-    known = (table[list(OBSERVATIONS)] != "").any(axis=1)
-    labels, label_notes = read_observations(table, uncertain=options.uncertain, known=known)
+    labelled = (table[list(OBSERVATIONS)] != "").any(axis=1)
+    labels, label_notes = read_observations(table, uncertain=options.uncertain, labelled=labelled)
     candidates = pd.DataFrame(
         {
             "image_id": name,
@@ -48,7 +48,7 @@ def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
             "age_years": ages,
         }
     ).join(labels)
-    return settle(
+    return make_reading(
         candidates,
         _locate(table["Path"], folder, root, options),
         repository=NAME,
@@ -76,9 +76,9 @@ def _locate(paths: pd.Series, folder: Path, root: Path, options: ReadOptions) ->
     # A path begins with the name of the download, such as CheXpert-v1.0-small.
     places = posix_prefix(folder, root) + paths.str.partition("/")[2]
     if not options.require_files:
-        return locate(paths, places)
+        return locate_files(paths, places)
     index = index_images(folder, relative_to=root)
-    return locate(paths, places, found=index.find(paths, parts=3), index=index)
+    return locate_files(paths, places, paths=index.find(paths, parts=3), index=index)
 
 
 REPOSITORY = Repository(

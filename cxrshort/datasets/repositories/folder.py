@@ -28,11 +28,11 @@ from cxrshort.datasets.repositories.parsing.layout import (
     ImageIndex,
     index_images,
     last_parts,
-    locate,
+    locate_files,
     posix_prefix,
 )
 from cxrshort.datasets.repositories.parsing.projections import read_description
-from cxrshort.datasets.repositories.reading import Located, Reading, ReadOptions, Refusal, Repository, settle
+from cxrshort.datasets.repositories.reading import Located, Reading, ReadOptions, Refusal, Repository, make_reading
 from cxrshort.errors import DataError, MissingInputError, UsageError
 from cxrshort.images.raster import ImageError, open_file
 from cxrshort.manifest import is_split
@@ -81,7 +81,9 @@ def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
         DataError: the table lacks a column.
     """
     index = index_images(folder, relative_to=root, suffixes=(*IMAGE_SUFFIXES, ".dic"), also=_is_dicom)
-    others = [f"{index.others} files that are neither DICOM, PNG nor JPEG were left alone"] if index.others else []
+    ignored = (
+        [f"{index.other_files} files that are neither DICOM, PNG nor JPEG were left alone"] if index.other_files else []
+    )
     if options.table is None:
         if options.column_map:
             raise UsageError("--column needs a table", "give it with --table")
@@ -90,14 +92,16 @@ def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
         paths = pd.Series(index.paths, dtype=str)
         # Without a table the headers are the metadata, and all that says who is whose patient.
         options = replace(options, require_files=True)
-        return _settle(pd.DataFrame(index=paths.index), locate(paths, paths), folder, root, options, others)
+        return _make_reading(
+            pd.DataFrame(index=paths.index), locate_files(paths, paths), folder, root, options, ignored
+        )
     table, notes = _read_table(options.table, options)
     located = _locate(_below(table["path"], folder, root, index), folder, root, options, index)
-    return _settle(table, located, folder, root, options, [*notes, *others])
+    return _make_reading(table, located, folder, root, options, [*notes, *ignored])
 
 
 def _is_dicom(path: Path) -> bool:
-    """Say whether a file without an image's ending, as scanners name them, is a DICOM image; a DICOMDIR is none."""
+    """Return whether a file without an image's ending, as scanners name them, is a DICOM image; a DICOMDIR is none."""
     from cxrshort.images.dicom import looks_like_dicom
 
     if path.name.upper() == "DICOMDIR":
@@ -112,17 +116,17 @@ def _is_dicom(path: Path) -> bool:
 def _read_table(path: Path, options: ReadOptions) -> tuple[pd.DataFrame, list[str]]:
     """Return the table's columns under the names of the manifest."""
     _check_columns([name for name, _ in options.column_map])
-    wanted = dict(options.column_map)
-    free = [name for name in (*_TEXT_FIELDS, *LABELS) if name not in wanted]
-    named = [name for name in _FILE_COLUMNS if "path" not in wanted]
+    source_of = dict(options.column_map)
+    free = [name for name in (*_TEXT_FIELDS, *LABELS) if name not in source_of]
+    named = [name for name in _FILE_COLUMNS if "path" not in source_of]
     optional = tuple(dict.fromkeys([*free, *named]))
     separator = sniff_separator(path)
-    table, notes = read_table(path, tuple(wanted.values()), optional=optional, separator=separator)
+    table, notes = read_table(path, tuple(source_of.values()), optional=optional, separator=separator)
     files = [name for name in named if (table[name] != "").any()]
     if named and not files:
         raise DataError(f"{path.name}: no column names the files", "say which one does with --column path=NAME")
-    wanted.setdefault("path", files[0] if files else "")
-    used = {name.casefold() for name in (*wanted.values(), *free)}
+    source_of.setdefault("path", files[0] if files else "")
+    used = {name.casefold() for name in (*source_of.values(), *free)}
     unused = [name for name in read_header(path, separator=separator) if name and name.casefold() not in used]
     own = [name for name, _ in options.column_map if name not in (*_TEXT_FIELDS, *LABELS, "path")]
     if own:
@@ -131,22 +135,22 @@ def _read_table(path: Path, options: ReadOptions) -> tuple[pd.DataFrame, list[st
         listed = ", ".join(unused[:_LISTED]) + (f", and {len(unused) - _LISTED} more" if len(unused) > _LISTED else "")
         notes = [*notes, f"{path.name}: columns that are not used, --column NAME=COLUMN names them: {listed}"]
     return pd.DataFrame(
-        {**{name: table[name] for name in free}, **{to: table[name] for to, name in wanted.items()}}
+        {**{name: table[name] for name in free}, **{to: table[name] for to, name in source_of.items()}}
     ), notes
 
 
 def _check_columns(names: Sequence[str]) -> None:
     """Refuse what ``--column`` cannot name, twice the same, and a label that is probably a misspelt name."""
-    given = (*_TEXT_FIELDS, "path")
+    allowed = (*_TEXT_FIELDS, "path")
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"--column names '{name}' twice", "give it once")
         if is_split(name):
             raise UsageError(f"--column cannot give '{name}', which build-dataset draws", "--replicates says how many")
-        if name in BY_NAME and name not in given:
-            check_name(given, name, kind="column that a table can give")
-        known = (*given, *LABELS)
-        if name not in known and (meant := nearest(known, name, cutoff=_MISSPELT)):
+        if name in BY_NAME and name not in allowed:
+            check_name(allowed, name, kind="column that a table can give")
+        vocabulary = (*allowed, *LABELS)
+        if name not in vocabulary and (meant := nearest(vocabulary, name, cutoff=_MISSPELT)):
             raise UsageError(
                 f"--column '{name}' is nearly '{meant}'", f"--column {meant}=COLUMN, or a name less like it for a label"
             )
@@ -168,13 +172,13 @@ def _locate(names: pd.Series, folder: Path, root: Path, options: ReadOptions, in
     """Find each file by its path below the folder, else by its name."""
     places = posix_prefix(folder, root) + names
     if not options.require_files:
-        return locate(names, places)
+        return locate_files(names, places)
     exact = places.where(places.isin(set(index.paths)), "")
-    located = locate(names, places, found=exact.mask(exact == "", index.find(names)), index=index)
+    located = locate_files(names, places, paths=exact.mask(exact == "", index.find(names)), index=index)
     return replace(located, notes=(*located.notes, *index.ambiguity(last_parts(names[exact == ""]))))
 
 
-def _settle(
+def _make_reading(
     table: pd.DataFrame,
     located: Located,
     folder: Path,
@@ -182,34 +186,34 @@ def _settle(
     options: ReadOptions,
     notes: list[str] | None = None,
 ) -> Reading:
-    headers, refusals = _headers(located, root, options)
-    known = {
+    headers, refusals = _read_headers(located, root, options)
+    fields = {
         name: _prefer(table[name] if name in table else None, headers[field]) for name, field in _TEXT_FIELDS.items()
     }
-    ages, age_notes = read_ages(known["age_years"], unit=options.age_unit)
+    ages, age_notes = read_ages(fields["age_years"], unit=options.age_unit)
     ages = ages.where(ages.notna(), _ages_at_study(headers))
     described = headers["SeriesDescription"].map(lambda text: read_description(text) or "")
-    known["view"] = known["view"].where(known["view"] != "", described)
+    fields["view"] = fields["view"].where(fields["view"] != "", described)
     labels, label_notes = _labels(table, options)
     image = located.paths.str.removeprefix(posix_prefix(folder, root))
-    patients, patient_notes = _patients(known["patient_id"], image)
-    views = pd.Series(read_distinct(known["view"], _view), index=image.index, dtype=str)
-    dates = read_dates(known["study_date"], day_first=options.day_first)
+    patients, patient_notes = _patients(fields["patient_id"], image)
+    views = pd.Series(read_distinct(fields["view"], _view), index=image.index, dtype=str)
+    dates = read_dates(fields["study_date"], day_first=options.day_first)
     candidates = pd.DataFrame(
         {
-            **known,
+            **fields,
             "image_id": image,
             "patient_id": patients,
             "study_date": dates,
-            "source_study_date": known["study_date"],
+            "source_study_date": fields["study_date"],
             "view": views,
-            "source_view": known["view"],
-            "sex": read_sexes(known["sex"]),
-            "source_sex": known["sex"],
+            "source_view": fields["view"],
+            "sex": read_sexes(fields["sex"]),
+            "source_sex": fields["sex"],
             "age_years": ages,
         }
     ).join(labels)
-    return settle(
+    return make_reading(
         candidates,
         located,
         repository=NAME,
@@ -220,8 +224,8 @@ def _settle(
             *age_notes,
             *label_notes,
             *patient_notes,
-            *_unknown_views(views, known["view"]),
-            *_day_first(known["study_date"], dates),
+            *_unknown_views(views, fields["view"]),
+            *_day_first(fields["study_date"], dates),
         ],
     )
 
@@ -240,11 +244,11 @@ def _day_first(source: pd.Series, dates: pd.Series) -> list[str]:
     return [f"{count} dates have their day first: --day-first reads them"] if count else []
 
 
-def _headers(located: Located, root: Path, options: ReadOptions) -> tuple[pd.DataFrame, list[Refusal]]:
+def _read_headers(located: Located, root: Path, options: ReadOptions) -> tuple[pd.DataFrame, list[Refusal]]:
     """Return the headers of the DICOM files among the candidates, and a refusal of those that cannot be read."""
     is_dicom = ~located.paths.str.lower().str.endswith((".png", ".jpg", ".jpeg"))
-    some = Located(located.paths[is_dicom], located.outside[is_dicom], located.missing[is_dicom])
-    headers = read_located_headers(some, read_dicom_header, root=root, options=options)
+    dicom_files = Located(located.paths[is_dicom], located.outside[is_dicom], located.missing[is_dicom])
+    headers = read_located_headers(dicom_files, read_dicom_header, root=root, options=options)
     headers = headers.reindex(located.paths.index, columns=list(FIELDS)).fillna("").astype(str)
     return headers, [
         Refusal(located.missing, "missing file"),
@@ -261,18 +265,22 @@ def _ages_at_study(headers: pd.DataFrame) -> pd.Series:
     return years.where(years.between(0, 120))
 
 
-def _prefer(given: pd.Series | None, tagged: pd.Series) -> pd.Series:
-    return tagged if given is None else given.where(given != "", tagged)
+def _prefer(from_table: pd.Series | None, from_header: pd.Series) -> pd.Series:
+    return from_header if from_table is None else from_table.where(from_table != "", from_header)
 
 
 def _view(text: str) -> str:
-    plain = " ".join(text.upper().split())
-    return plain if plain in VIEWS else _VIEW_OF.get(plain, "UNKNOWN")
+    words = " ".join(text.upper().split())
+    return words if words in VIEWS else _VIEW_OF.get(words, "UNKNOWN")
 
 
 def _patients(patients: pd.Series, images: pd.Series) -> tuple[pd.Series, list[str]]:
-    alone = int((patients == "").sum())
-    notes = [f"{alone} images without a patient: each is taken for a patient of its own"] if alone else []
+    without_patient = int((patients == "").sum())
+    notes = (
+        [f"{without_patient} images without a patient: each is taken for a patient of its own"]
+        if without_patient
+        else []
+    )
     return patients.mask(patients == "", images), notes
 
 

@@ -25,7 +25,7 @@ from cxrshort.datasets.repositories.reading import (
     ReadOptions,
     Refusal,
     Repository,
-    settle,
+    make_reading,
 )
 from cxrshort.errors import DataError
 from cxrshort.tables import read_table
@@ -73,7 +73,7 @@ def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
             "age_years": ages,
         }
     ).join(labels)
-    return settle(
+    return make_reading(
         candidates,
         located,
         repository=NAME,

@@ -14,11 +14,11 @@ from cxrshort.datasets.repositories.parsing.layout import (
     find_file,
     find_optional_file,
     index_images,
-    locate,
+    locate_files,
     posix_prefix,
 )
 from cxrshort.datasets.repositories.parsing.observations import OBSERVATIONS, read_observations
-from cxrshort.datasets.repositories.reading import Located, Reading, ReadOptions, Repository, settle
+from cxrshort.datasets.repositories.reading import Located, Reading, ReadOptions, Repository, make_reading
 from cxrshort.registry import check_name
 from cxrshort.tables import read_table
 
@@ -50,7 +50,7 @@ def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
             "age_years": table["age_years"],
         }
     ).join(labels)
-    return settle(
+    return make_reading(
         candidates,
         _locate(table, folder, root, options),
         repository=NAME,
@@ -71,10 +71,10 @@ def _locate(table: pd.DataFrame, folder: Path, root: Path, options: ReadOptions)
     inside = "files/p" + subject.str[:2] + "/p" + subject + "/s" + study + "/" + image
     places = posix_prefix(folder, root) + inside
     if not options.require_files:
-        return locate(image, places + ".jpg")
+        return locate_files(image, places + ".jpg")
     index = index_images(folder, relative_to=root)
     jpeg, dicom = index.find(image + ".jpg"), index.find(image + ".dcm")
-    return locate(image, places + ".jpg", found=jpeg.where(jpeg != "", dicom), index=index)
+    return locate_files(image, places + ".jpg", paths=jpeg.where(jpeg != "", dicom), index=index)
 
 
 def _join_patients(folder: Path, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -98,11 +98,11 @@ def _labels(folder: Path, table: pd.DataFrame, options: ReadOptions) -> tuple[pd
     studies, notes = read_table(path, ("study_id", *OBSERVATIONS))
     studies = studies.drop_duplicates("study_id").set_index("study_id")
     joined = studies.reindex(table["study_id"]).set_index(table.index)
-    known = table["study_id"].isin(studies.index)
-    labels, label_notes = read_observations(joined.fillna(""), uncertain=options.uncertain, known=known)
-    silent = int((~known).sum())
-    if silent:
-        label_notes.append(f"{silent} images of studies without labels: all but COVID-19 are empty")
+    labelled = table["study_id"].isin(studies.index)
+    labels, label_notes = read_observations(joined.fillna(""), uncertain=options.uncertain, labelled=labelled)
+    unlabelled = int((~labelled).sum())
+    if unlabelled:
+        label_notes.append(f"{unlabelled} images of studies without labels: all but COVID-19 are empty")
     return labels, [*notes, f"labels from {path.name}", *label_notes]
 
 

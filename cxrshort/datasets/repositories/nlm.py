@@ -14,8 +14,8 @@ import pandas as pd
 
 from cxrshort.columns import CHESTX_RAY14_LABELS, COVID
 from cxrshort.datasets.repositories.parsing.fields import read_ages, read_sexes
-from cxrshort.datasets.repositories.parsing.layout import index_images, last_parts, locate, posix_prefix
-from cxrshort.datasets.repositories.reading import Reading, ReadOptions, Refusal, Repository, settle
+from cxrshort.datasets.repositories.parsing.layout import index_images, last_parts, locate_files, posix_prefix
+from cxrshort.datasets.repositories.reading import Reading, ReadOptions, Refusal, Repository, make_reading
 from cxrshort.errors import MissingInputError
 
 _AGE = re.compile(r"(\d{1,3})\s*-?\s*([YMWD])", flags=re.IGNORECASE)
@@ -49,12 +49,12 @@ def read(folder: Path, root: Path, options: ReadOptions, *, name: str, prefix: s
             "age_years": ages,
         }
     ).join(_labels(kind[1] == "1"))
-    return settle(
+    return make_reading(
         candidates,
-        locate(
+        locate_files(
             names,
             posix_prefix(folder / "CXR_png", root) + names,
-            found=index.find(names) if options.require_files else None,
+            paths=index.find(names) if options.require_files else None,
             index=index,
         ),
         repository=name,
@@ -85,13 +85,13 @@ def _read_text(path: Path) -> str:
 
 
 def _age(text: str) -> str:
-    found = _AGE.search(text)
-    return f"{found[1]}{found[2]}" if found else ""
+    match = _AGE.search(text)
+    return f"{match[1]}{match[2]}" if match else ""
 
 
 def _sex(text: str) -> str:
-    found = _SEX.search(text)
-    return found[1] if found else ""
+    match = _SEX.search(text)
+    return match[1] if match else ""
 
 
 def _labels(tuberculosis: pd.Series) -> pd.DataFrame:

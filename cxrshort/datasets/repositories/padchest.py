@@ -13,7 +13,7 @@ from cxrshort.columns import COVID
 from cxrshort.datasets.repositories.parsing.fields import read_dates, read_distinct, read_sexes
 from cxrshort.datasets.repositories.parsing.layout import find_file, last_parts, locate_names
 from cxrshort.datasets.repositories.parsing.report_findings import carry_forward, label_findings, split_findings
-from cxrshort.datasets.repositories.reading import Reading, ReadOptions, Repository, settle
+from cxrshort.datasets.repositories.reading import Reading, ReadOptions, Repository, make_reading
 from cxrshort.tables import read_table
 
 NAME = "padchest"
@@ -54,7 +54,7 @@ def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
             "photometric": table["PhotometricInterpretation_DICOM"],
         }
     ).join(labels)
-    return settle(
+    return make_reading(
         candidates.assign(**{COVID: np.float32(0)}),
         located,
         repository=NAME,
@@ -79,8 +79,8 @@ def _year(text: str) -> float:
 
 
 def _count(reports: list[tuple[str, ...] | None], lost: int) -> list[str]:
-    silent = sum(words is None for words in reports)
-    notes = [f"{silent} images without findings: their labels are empty"] if silent else []
+    without_findings = sum(words is None for words in reports)
+    notes = [f"{without_findings} images without findings: their labels are empty"] if without_findings else []
     return [*notes, f"{lost} of them say 'unchanged' with no earlier study"] if lost else notes
 
 

@@ -1,6 +1,6 @@
-"""What every repository reader takes and gives, and the steps they share.
+"""The contract of repository readers, and the steps that they share.
 
-A reader turns a repository's metadata into candidates, says for each why it may not become a row, and `settle` does the
+A reader turns a repository's metadata into candidates and states why some may not become rows; `make_reading` does the
 rest. No pixels are read here. What would invalidate a reading: a candidate that is neither a row nor in ``excluded``.
 """
 
@@ -54,7 +54,7 @@ LONGEST_TEXT = 1000
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """Say how a repository is read.
+    """Specify how a repository is read.
 
     Args:
         include_other_findings: keep the images of GitHub-COVID that do not show COVID-19.
@@ -140,7 +140,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class Located:
-    """Say where the files of the candidates are; series have the candidates' index.
+    """Hold where the files of the candidates are; series have the candidates' index.
 
     Args:
         paths: path relative to the root; where there is no file, the place where it was expected.
@@ -157,7 +157,7 @@ class Located:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Say which candidates do not become rows, and why.
+    """Mark the candidates that do not become rows, with the reason.
 
     Args:
         where: a boolean per candidate.
@@ -170,7 +170,7 @@ class Refusal:
     detail: pd.Series | str = ""
 
 
-def settle(
+def make_reading(
     candidates: pd.DataFrame,
     located: Located,
     *,
@@ -181,7 +181,7 @@ def settle(
     test_patients: Iterable[str] = (),
     same_person: Iterable[tuple[str, str]] = (),
 ) -> Reading:
-    """Part the candidates into rows and excluded, corrections applied.
+    """Divide the candidates into rows and excluded ones, after corrections.
 
     The first reason that applies counts, in this order: a path that is no text, the path leaves the root, no patient, a
     correction, the given refusals, the view, no file, a file that an earlier row has already. Patients who share a file
@@ -231,8 +231,8 @@ def settle(
         rows=_complete(candidates[accepted].drop(columns=sources, errors="ignore")).reset_index(drop=True),
         excluded=_shorten(excluded)[list(EXCLUDED_COLUMNS)].reset_index(drop=True),
         notes=(*notes, *_count_emptied(candidates), *located.notes),
-        test_patients=frozenset(f"{repository}:{each}" for each in test_patients),
-        same_person=(*same_person, *_sharing_a_file(located.paths[~located.outside & (patient != "")], patient)),
+        test_patients=frozenset(f"{repository}:{test_patient}" for test_patient in test_patients),
+        same_person=(*same_person, *_pairs_of_one_file(located.paths[~located.outside & (patient != "")], patient)),
     )
 
 
@@ -287,8 +287,8 @@ def _complete(rows: pd.DataFrame) -> pd.DataFrame:
             columns[name] = np.nan
         else:
             columns[name] = "UNKNOWN" if name == "view" else ""
-    others = [name for name in rows.columns if name not in ROW_COLUMNS and name not in LABELS]
-    for name in (*LABELS, *others):
+    further_columns = [name for name in rows.columns if name not in ROW_COLUMNS and name not in LABELS]
+    for name in (*LABELS, *further_columns):
         columns[name] = rows[name] if name in rows else np.float32("nan")
     complete = pd.DataFrame(columns, index=rows.index)
     return complete.astype(dict.fromkeys(LABELS, np.float32))
@@ -298,11 +298,11 @@ def _shorten(excluded: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: excluded[name].astype(str).str.slice(0, LONGEST_TEXT) for name in excluded})
 
 
-def _sharing_a_file(paths: pd.Series, patients: pd.Series) -> list[tuple[str, str]]:
+def _pairs_of_one_file(paths: pd.Series, patients: pd.Series) -> list[tuple[str, str]]:
     """Return pairs of patients whose rows name the same file."""
     repeated = paths[paths.duplicated(keep=False)]
     pairs: set[tuple[str, str]] = set()
     for _, same in patients[repeated.index].groupby(repeated):
-        first, *others = sorted(set(same))
-        pairs.update((first, other) for other in others)
+        first, *further = sorted(set(same))
+        pairs.update((first, patient_id) for patient_id in further)
     return sorted(pairs)

@@ -16,7 +16,7 @@ from cxrshort.columns import CHESTX_RAY14_LABELS, COVID
 from cxrshort.datasets.repositories.parsing.fields import count_words, list_words, read_ages, read_labels, read_sexes
 from cxrshort.datasets.repositories.parsing.headers import read_dicom_header, read_located_headers
 from cxrshort.datasets.repositories.parsing.layout import find_file, find_optional_file, locate_names
-from cxrshort.datasets.repositories.reading import Reading, ReadOptions, Refusal, Repository, settle
+from cxrshort.datasets.repositories.reading import Reading, ReadOptions, Refusal, Repository, make_reading
 from cxrshort.errors import DataError
 from cxrshort.tables import read_table
 
@@ -56,7 +56,7 @@ def read(folder: Path, root: Path, options: ReadOptions) -> Reading:
             "modality": headers["Modality"],
         }
     ).join(read_labels(table["class"], lambda text: _CLASS_LABELS.get(text, {}), _LABELS, otherwise=np.nan))
-    return settle(
+    return make_reading(
         candidates,
         located,
         repository=NAME,
@@ -77,9 +77,9 @@ def _patients(folder: Path, films: pd.Series) -> tuple[pd.Series, list[tuple[str
     path = find_optional_file(folder, *_MAPPING)
     originals = _read_mapping(path) if path else {}
     patients = pd.Series([originals.get(film, film) for film in films], index=films.index, dtype=str)
-    alone = int((~films.isin(originals)).sum())
-    notes = [f"{alone} films are each taken for a patient of their own: no table of originals"] if alone else []
-    joined = sorted({(f"{NAME}:{each}", f"chestx-ray14:{each}") for each in patients[films.isin(originals)]})
+    unmapped = int((~films.isin(originals)).sum())
+    notes = [f"{unmapped} films are each taken for a patient of their own: no table of originals"] if unmapped else []
+    joined = sorted({(f"{NAME}:{patient}", f"chestx-ray14:{patient}") for patient in patients[films.isin(originals)]})
     return patients, joined, notes
 
 
@@ -94,7 +94,7 @@ def _read_mapping(path: Path) -> dict[str, str]:
 
 REPOSITORY = Repository(
     name=NAME,
-    summary="RSNA Pneumonia Challenge: 26,684 DICOM films of ChestX-ray14, read anew",
+    summary="RSNA Pneumonia Challenge: 26,684 DICOM films of ChestX-ray14, read again",
     folders=("RSNA", "rsna-pneumonia-detection-challenge"),
     markers=("stage_2_detailed_class_info.csv*", "*/stage_2_detailed_class_info.csv*"),
     read=read,

@@ -75,7 +75,7 @@ class CovidNet(nn.Module):
         if self.skips:
             skip = self.skips[number](_sum(before))
             made.append(skip if first else self.pool(skip))
-        start = before[0] if first else _sum([self.pool(each) for each in before])
+        start = before[0] if first else _sum([self.pool(stage_map) for stage_map in before])
         for place, block in enumerate(self.stages[number].children()):
             made.append(block(start if place == 0 else _sum(made)))
         return made

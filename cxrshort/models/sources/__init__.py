@@ -1,1 +1,1 @@
-"""Where a model comes from: our files, user code, ONNX, timm, TorchXRayVision."""
+"""Sources of models: model files, user code, ONNX, timm, TorchXRayVision."""

@@ -1,4 +1,4 @@
-"""Architectures by name: ours, and those of other packages under their prefix."""
+"""Architectures by name: those of this package, and those of other packages under their prefix."""
 
 import torch
 
@@ -8,9 +8,9 @@ from cxrshort.models.architecture import Architecture
 from cxrshort.registry import Entry
 
 FAMILIES = {
-    "timm": Entry("cxrshort.models.sources.timm:find", "any network of timm, such as timm:convnext_tiny"),
+    "timm": Entry("cxrshort.models.sources.timm:find_timm", "any network of timm, such as timm:convnext_tiny"),
     "txrv": Entry(
-        "cxrshort.models.sources.txrv:find", "the published classifiers of torchxrayvision, such as txrv:all"
+        "cxrshort.models.sources.txrv:find_txrv", "the published classifiers of torchxrayvision, such as txrv:all"
     ),
 }
 
@@ -28,13 +28,13 @@ def find_architecture(name: str) -> Architecture:
         >>> find_architecture("vit_b_16").input_size
         224
     """
-    family, colon, rest = name.partition(":")
-    found: Architecture
+    family, colon, network_name = name.partition(":")
+    architecture: Architecture
     if colon:
-        found = registry.load(FAMILIES, family, kind="family of architectures")(rest)
+        architecture = registry.load_entry(FAMILIES, family, kind="family of architectures")(network_name)
     else:
-        found = registry.load(ARCHITECTURES, name, kind="architecture")
-    return found
+        architecture = registry.load_entry(ARCHITECTURES, name, kind="architecture")
+    return architecture
 
 
 def count_parameters(architecture: Architecture, outputs: int) -> int:
@@ -46,11 +46,11 @@ def count_parameters(architecture: Architecture, outputs: int) -> int:
     """
     with torch.device("meta"):
         network = architecture.build(outputs)
-    return sum(each.numel() for each in network.parameters())
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def describe_architectures() -> list[dict[str, str | int]]:
-    """Return every architecture of ours: name, parameters with 15 outputs, input size, what it is."""
+    """Return every architecture of this package: name, parameters with 15 outputs, input size, what it is."""
     rows: list[dict[str, str | int]] = []
     for name, entry in ARCHITECTURES.items():
         architecture = find_architecture(name)

@@ -24,9 +24,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cxrshort import columns, registry, runs
-from cxrshort import dataset as datasets
+from cxrshort import columns, registry
+from cxrshort.dataset import load_dataset
 from cxrshort.errors import DataError, UsageError
+from cxrshort.files import sha256
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.outputs import log_odds
@@ -44,6 +45,8 @@ KINDS = {
     "timm": Entry("cxrshort.models.sources.timm:open_timm", "a network of timm: timm:NAME?..."),
     "txrv": Entry("cxrshort.models.sources.txrv:open_txrv", "published by TorchXRayVision: txrv:NAME"),
 }
+SEGMENTER_KINDS = {"py": Entry("cxrshort.models.sources.python:open_python_segmenter", KINDS["py"].summary)}
+"""Those that may also be a segmenter."""
 
 Opened = tuple[Classifier, Description]
 
@@ -92,20 +95,22 @@ def open_foreign(text: str) -> Opened:
     kind = foreign_kind(text)
     if not kind:
         raise UsageError(f"'{text}' is not a foreign model", ", ".join(entry.summary for entry in KINDS.values()))
-    opener: Callable[[str], Opened] = registry.load(KINDS, kind, kind="foreign model")
+    opener: Callable[[str], Opened] = registry.load_entry(KINDS, kind, kind="foreign model")
     classifier, description = opener(text)
-    return classifier, _with_training(description, Options.parse(text, known=EVERY_OPTION).values.get(TRAINED_ON))
+    return classifier, _with_training(description, Options.parse(text, allowed=EVERY_OPTION).values.get(TRAINED_ON))
 
 
 def _with_training(description: Description, dataset: str | None) -> Description:
     """Return a description that says what a foreign model was trained on, where its user does."""
     if dataset is None:
         return description
-    data = datasets.load(dataset)
+    data = load_dataset(dataset)
     split = f"{columns.SPLIT_PREFIX}{description.replicate}"
     people = data.manifest["person_id"]
-    seen = people[data.manifest[split] != "test"] if split in data.manifest else people
-    return replace(description, dataset=data.name, dataset_id=data.dataset_id, training_people=hash_people(seen))
+    training_people = people[data.manifest[split] != "test"] if split in data.manifest else people
+    return replace(
+        description, dataset=data.name, dataset_id=data.dataset_id, training_people=hash_people(training_people)
+    )
 
 
 def open_foreign_segmenter(text: str) -> Opened:
@@ -118,21 +123,21 @@ def open_foreign_segmenter(text: str) -> Opened:
         MissingInputError: a file or a Python module is not there.
         DataError: a file, or what the network returns, is not what it is said to be.
     """
-    from cxrshort.models.sources.python import open_python_segmenter
-
-    if foreign_kind(text) != "py":
+    kind = foreign_kind(text)
+    if kind not in SEGMENTER_KINDS:
         raise UsageError(f"'{text}' cannot be a segmenter", "a run of --target masks, or py:package.module:factory")
-    return open_python_segmenter(text)
+    opener: Callable[[str], Opened] = registry.load_entry(SEGMENTER_KINDS, kind, kind="foreign segmenter")
+    return opener(text)
 
 
 def files_of(text: str) -> list[Path]:
     """Return the files that a foreign model is read from: weights, or the ONNX file.
 
     Example:
-        >>> [str(each) for each in files_of("py:net:make?weights=a.safetensors&size=224")]
+        >>> [str(path) for path in files_of("py:net:make?weights=a.safetensors&size=224")]
         ['a.safetensors']
     """
-    options = Options.parse(text, known=EVERY_OPTION)
+    options = Options.parse(text, allowed=EVERY_OPTION)
     weights = options.file("weights")
     own = [Path(options.name).expanduser()] if options.name.endswith(".onnx") else []
     return own if weights is None else [*own, weights]
@@ -140,11 +145,11 @@ def files_of(text: str) -> list[Path]:
 
 def name_by_content(text: str) -> str:
     """Return a foreign model's name in which its weights stand by their sha256, wherever they lie."""
-    options = Options.parse(text, known=EVERY_OPTION)
+    options = Options.parse(text, allowed=EVERY_OPTION)
     weights = options.file("weights")
     if weights is None:
         return text
-    return Options(options.name, {**options.values, "weights": f"sha256:{runs.sha256(weights)}"}).text()
+    return Options(options.name, {**options.values, "weights": f"sha256:{sha256(weights)}"}).text()
 
 
 def without_download(text: str) -> str:
@@ -156,7 +161,7 @@ def without_download(text: str) -> str:
     """
     if not is_foreign(text):
         return text
-    options = Options.parse(text, known=EVERY_OPTION)
+    options = Options.parse(text, allowed=EVERY_OPTION)
     return Options(options.name, {key: value for key, value in options.values.items() if key != "download"}).text()
 
 
@@ -189,7 +194,7 @@ def wrap_network(
 
 def record_weights(file: Path | None) -> dict[str, str]:
     """Return what the recipe of a foreign model says of its file."""
-    return {"weights": f"sha256:{runs.sha256(file)}"} if file else {}
+    return {"weights": f"sha256:{sha256(file)}"} if file else {}
 
 
 def describe_shape(outputs: Any) -> Any:

@@ -15,7 +15,7 @@ _TYPES = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16}
 
 def open_onnx(text: str) -> Opened:
     """Return the classifier of ``FILE.onnx?labels=A,B&range=0..1``, see :mod:`cxrshort.models.sources.foreign`."""
-    options = Options.parse(text, known=(*INPUT, TRAINED_ON))
+    options = Options.parse(text, allowed=(*INPUT, TRAINED_ON))
     labels = options.labels()
     path = Path(options.name).expanduser()
     network = OnnxNetwork(path)
@@ -42,11 +42,13 @@ class OnnxNetwork(nn.Module):
         inputs = self._session.get_inputs()
         shape = list(inputs[0].shape)
         if len(inputs) != 1 or len(shape) != 4 or inputs[0].type not in _TYPES:
-            taken = ", ".join(f"{each.type} {list(each.shape)}" for each in inputs)
-            raise DataError(f"'{path}' takes {taken}, not one batch of images", "export it with one input (N, C, H, W)")
+            input_list = ", ".join(f"{tensor.type} {list(tensor.shape)}" for tensor in inputs)
+            raise DataError(
+                f"'{path}' takes {input_list}, not one batch of images", "export it with one input (N, C, H, W)"
+            )
         self._input, self._dtype = inputs[0].name, _TYPES[inputs[0].type]
         # A name or None stands for what may vary.
-        self.batch, self.channels, height, width = (each if isinstance(each, int) else None for each in shape)
+        self.batch, self.channels, height, width = (length if isinstance(length, int) else None for length in shape)
         if height != width or self.channels not in (None, 1, 3):
             raise DataError(
                 f"'{path}' takes {shape}, not square images (N, C, H, W) of 1 or 3 channels", "export it so"

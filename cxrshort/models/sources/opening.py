@@ -12,6 +12,7 @@ import torch
 from cxrshort import runs
 from cxrshort.compute import Compute
 from cxrshort.errors import MissingInputError, UsageError
+from cxrshort.files import sha256
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
@@ -21,14 +22,14 @@ from cxrshort.models.sources.foreign import EVERY_OPTION, TRAINED_ON, files_of, 
 from cxrshort.models.sources.options import Options
 
 _LISTED = 3
-"""Models that a message names."""
+"""Number of models that a message lists."""
 _DEEPEST = 6
 """Folders below the named one that are looked into: runs/DATASET/ARCH/METHOD/replicate-R has four."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Say what a MODEL is, before its network is needed.
+    """Describe a MODEL before its network is needed.
 
     Args:
         name: what opens it: a model file, or the name of a foreign model.
@@ -78,7 +79,7 @@ def open_model(name: str | Reference, compute: Compute) -> Model:
     """Open one model on the device that computes.
 
     Args:
-        name: anything that :func:`describe` takes, or what it returned.
+        name: anything that :func:`describe_model` takes, or what it returned.
         compute: device and precision.
 
     Raises:
@@ -86,68 +87,68 @@ def open_model(name: str | Reference, compute: Compute) -> Model:
         MissingInputError: nothing is there.
         DataError: it is not a model.
     """
-    reference = describe(name) if isinstance(name, str) else name
+    reference = describe_model(name) if isinstance(name, str) else name
     classifier, _ = _read(reference.name)
     return Model(reference, classifier.to(compute.torch_device))
 
 
-def describe(name: str) -> Reference:
+def describe_model(name: str) -> Reference:
     """Return what a model is, without its weights where it is a model file.
 
     Raises:
         UsageError: the name stands for several models.
     """
-    names = expand(name)
+    names = expand_name(name)
     if len(names) > 1:
         raise UsageError(f"'{name}' holds {len(names)} models", f"name one of them, such as {shlex.quote(names[0])}")
-    return _describe(names[0])
+    return _describe_one(names[0])
 
 
-def describe_all(names: Sequence[str]) -> list[Reference]:
+def describe_models(names: Sequence[str]) -> list[Reference]:
     """Return every model that the names stand for, in order.
 
     Raises:
         UsageError: two of them are the same model.
     """
-    references = [_describe(each) for name in names for each in expand(name)]
+    references = [_describe_one(expanded) for name in names for expanded in expand_name(name)]
     first: dict[str, Reference] = {}
-    for each in references:
-        if each.model_id in first:
-            other = first[each.model_id].title
-            raise UsageError(f"'{other}' and '{each.title}' are the same model", "name each model once")
-        first[each.model_id] = each
+    for reference in references:
+        if reference.model_id in first:
+            earlier = first[reference.model_id].title
+            raise UsageError(f"'{earlier}' and '{reference.title}' are the same model", "name each model once")
+        first[reference.model_id] = reference
     return references
 
 
-def _describe(name: str) -> Reference:
+def _describe_one(name: str) -> Reference:
     if is_foreign(name):
         classifier, description = open_foreign(name)
-        files = {str(each): each for each in files_of(name)}
+        files = {str(path): path for path in files_of(name)}
         return Reference(name, name, _foreign_id(name, classifier), description, files)
     path = Path(name)
-    content = runs.sha256(path)[:IDENTITY_DIGITS]
-    return Reference(name, title(name), content, checkpoint.describe(path), {name: path})
+    content = sha256(path)[:IDENTITY_DIGITS]
+    return Reference(name, model_title(name), content, checkpoint.read_description(path), {name: path})
 
 
 def _read(name: str) -> tuple[Classifier, Description]:
-    return open_foreign(name) if is_foreign(name) else factory.load(Path(name))
+    return open_foreign(name) if is_foreign(name) else factory.load_model(Path(name))
 
 
 def _foreign_id(name: str, classifier: Classifier) -> str:
     """Return the identity of a foreign model: of what its name says, of its files and of its weights."""
-    options = Options.parse(name, known=EVERY_OPTION)
-    said = {key: value for key, value in options.values.items() if key not in ("weights", "download", TRAINED_ON)}
+    options = Options.parse(name, allowed=EVERY_OPTION)
+    stated = {key: value for key, value in options.values.items() if key not in ("weights", "download", TRAINED_ON)}
     stem = Path(options.name).name if options.name.endswith(".onnx") else options.name
-    digest = hashlib.sha256("&".join([stem, *(f"{key}={said[key]}" for key in sorted(said))]).encode())
+    digest = hashlib.sha256("&".join([stem, *(f"{key}={stated[key]}" for key in sorted(stated))]).encode())
     for path in files_of(name):
-        digest.update(runs.sha256(path).encode())
+        digest.update(sha256(path).encode())
     for key, value in classifier.state_dict().items():
         digest.update(key.encode())
         digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:IDENTITY_DIGITS]
 
 
-def expand(name: str) -> list[str]:
+def expand_name(name: str) -> list[str]:
     """Return the models that a name stands for: itself, or the replicates in a parent folder, in order.
 
     Raises:
@@ -157,24 +158,24 @@ def expand(name: str) -> list[str]:
         return [name]
     folder = Path(name)
     if folder.is_dir() and not (folder / checkpoint.FILE).exists():
-        below = sorted(each.parent for each in folder.glob(f"*/{checkpoint.FILE}"))
-        begun = sorted(
-            each.parent for each in folder.glob(f"*/{runs.UNFINISHED}") if not (each.parent / runs.DONE).exists()
+        below = sorted(path.parent for path in folder.glob(f"*/{checkpoint.FILE}"))
+        unfinished = sorted(
+            path.parent for path in folder.glob(f"*/{runs.UNFINISHED}") if not (path.parent / runs.DONE).exists()
         )
-        if below and begun:
+        if below and unfinished:
             raise MissingInputError(
-                f"'{begun[0]}' is not complete", "cxrshort train with --resume goes on with it; or name the models"
+                f"'{unfinished[0]}' is not complete", "cxrshort train with --resume continues it; or name the models"
             )
         if below:
-            return [str(checkpoint.locate(each)) for each in below]
+            return [str(checkpoint.locate_model(path)) for path in below]
         if deeper := _models_below(folder):
-            listed = ", ".join(f"'{each}'" for each in deeper[:_LISTED]) + (", ..." if len(deeper) > _LISTED else "")
+            listed = ", ".join(f"'{path}'" for path in deeper[:_LISTED]) + (", ..." if len(deeper) > _LISTED else "")
             lie = f"{len(deeper)} lie deeper" if len(deeper) > 1 else "1 lies deeper"
             raise MissingInputError(
                 f"'{folder}' holds no model; {lie}: {listed}",
                 f"name them, or the folder right above: cxrshort evaluate {shlex.quote(str(deeper[0].parent))} ...",
             )
-    return [str(checkpoint.locate(name))]
+    return [str(checkpoint.locate_model(name))]
 
 
 def _models_below(folder: Path) -> list[Path]:
@@ -189,11 +190,11 @@ def _models_below(folder: Path) -> list[Path]:
     return sorted(below)
 
 
-def title(name: str) -> str:
+def model_title(name: str) -> str:
     """Return what tables call a model: its run folder, or its name.
 
     Example:
-        >>> title("runs/I/densenet121/erm/replicate-0/model.safetensors")
+        >>> model_title("runs/I/densenet121/erm/replicate-0/model.safetensors")
         'runs/I/densenet121/erm/replicate-0'
     """
     path = Path(name)

@@ -1,4 +1,4 @@
-"""What is said about a model trained elsewhere, behind the ``?`` of its name."""
+"""Options of a model trained elsewhere, behind the ``?`` of its name."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from cxrshort.models.classifier import InputSpec
 from cxrshort.models.outputs import OUTPUTS
 from cxrshort.registry import check_name
 
-_USUAL = {"size": 224, "channels": 3}
+_EXAMPLES = {"size": 224, "channels": 3}
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Options:
     values: dict[str, str]
 
     @classmethod
-    def parse(cls, text: str, *, known: Collection[str]) -> "Options":
+    def parse(cls, text: str, *, allowed: Collection[str]) -> "Options":
         """Split ``NAME?option=value&option=value``.
 
         Raises:
@@ -39,7 +39,7 @@ class Options:
                 raise UsageError(
                     f"'{part}' in '{text}' is not option=value", "join options by '&', and put the model in quotes"
                 )
-            check_name(known, option, kind=f"option of '{name}'")
+            check_name(allowed, option, kind=f"option of '{name}'")
             if option in values:
                 raise UsageError(f"'{option}' is given twice in '{text}'", "give it once")
             values[option] = value
@@ -63,7 +63,7 @@ class Options:
         text = self.values.get("labels")
         if text is None:
             raise UsageError(f"'{self.name}' does not say what its outputs are", "add labels=NAME,NAME")
-        labels = tuple(each.strip() for each in text.split(","))
+        labels = tuple(name.strip() for name in text.split(","))
         if not all(labels) or len(set(labels)) != len(labels):
             raise UsageError(f"'labels={text}' has an empty or repeated name", "name each output once, in order")
         return labels
@@ -115,7 +115,7 @@ class Options:
             return stated
         if not (text.isascii() and text.isdigit() and 0 < int(text) <= 8192):
             raise UsageError(
-                f"'{option}={text}' is not a whole number from 1 to 8192", f"such as {option}={_USUAL[option]}"
+                f"'{option}={text}' is not a whole number from 1 to 8192", f"such as {option}={_EXAMPLES[option]}"
             )
         if stated is not None and int(text) != stated:
             raise UsageError(
@@ -135,7 +135,7 @@ class Options:
         if min(stds) <= 0:
             raise UsageError(f"'std={self.values['std']}' is not above 0", "give the std of training")
         width = high - low
-        return tuple((each - low) / width for each in means), tuple(each / width for each in stds)
+        return tuple((mean - low) / width for mean in means), tuple(std / width for std in stds)
 
     def _range(self) -> tuple[float, float]:
         text = self.values.get("range", "0..1")
@@ -151,9 +151,9 @@ class Options:
     def _per_channel(self, option: str, default: float, channels: int) -> Sequence[float]:
         text = self.values.get(option, str(default))
         try:
-            numbers = [float(each) for each in text.split(",")]
+            numbers = [float(number) for number in text.split(",")]
         except ValueError:
             numbers = []
-        if len(numbers) not in (1, channels) or not all(abs(each) < float("inf") for each in numbers):
+        if len(numbers) not in (1, channels) or not all(abs(number) < float("inf") for number in numbers):
             raise UsageError(f"'{option}={text}' is not one number or {channels}", f"such as {option}=0.5")
         return numbers * (channels // len(numbers))

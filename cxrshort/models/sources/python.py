@@ -1,4 +1,4 @@
-"""Networks that a Python function of the user's returns: ``py:package.module:factory?weights=FILE&...``."""
+"""Networks from a Python factory of the user: ``py:package.module:factory?weights=FILE&...``."""
 
 import importlib
 import sys
@@ -29,7 +29,7 @@ from cxrshort.registry import check_name
 
 def open_python(text: str) -> Opened:
     """Return the classifier of a factory, see :mod:`cxrshort.models.sources.foreign`."""
-    options = Options.parse(text, known=("weights", *INPUT, TRAINED_ON))
+    options = Options.parse(text, allowed=("weights", *INPUT, TRAINED_ON))
     spec, labels = options.spec(), options.labels()
     network, weights = make_network(options.name), options.file("weights")
     if weights is not None:
@@ -39,13 +39,13 @@ def open_python(text: str) -> Opened:
 
 def open_python_segmenter(text: str) -> Opened:
     """Return the segmenter of a factory, see :func:`cxrshort.models.sources.foreign.open_foreign_segmenter`."""
-    options = Options.parse(text, known=("weights", *(each for each in INPUT if each != "labels")))
+    options = Options.parse(text, allowed=("weights", *(option for option in INPUT if option != "labels")))
     spec, network, weights = options.spec(), make_network(options.name), options.file("weights")
     if weights is not None:
         load_weights(network, weights, name=options.name)
     outputs, output = try_network(network.eval(), spec, name=options.name), options.output()
-    one_map = isinstance(outputs, Tensor) and outputs.dim() == 4 and tuple(outputs.shape[:2]) == (2, 1)
-    if not one_map or not outputs.is_floating_point():
+    is_single_map = isinstance(outputs, Tensor) and outputs.dim() == 4 and tuple(outputs.shape[:2]) == (2, 1)
+    if not is_single_map or not outputs.is_floating_point():
         raise DataError(
             f"'{options.name}' returns {describe_shape(outputs)} for 2 images, not (2, 1, height, width)",
             "a segmenter returns one map of log-odds",
@@ -73,9 +73,9 @@ def make_network(name: str) -> nn.Module:
 
 
 def _import_factory(module_name: str, factory_name: str) -> Callable[[], Any]:
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)  # last, so that a file of the user shadows no installed package
+    working_folder = str(Path.cwd())
+    if working_folder not in sys.path:
+        sys.path.append(working_folder)  # last, so that a file of the user shadows no installed package
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # importing runs the user's code, which may raise anything
@@ -83,7 +83,7 @@ def _import_factory(module_name: str, factory_name: str) -> Callable[[], Any]:
             f"'{module_name}' cannot be imported: {type(error).__name__}: {error}",
             "run cxrshort in the folder that holds it, or install it",
         ) from error
-    functions = [each for each in vars(module) if callable(getattr(module, each)) and not each.startswith("_")]
+    functions = [name for name in vars(module) if callable(getattr(module, name)) and not name.startswith("_")]
     check_name(functions, factory_name, kind=f"factory in '{module_name}'")
     factory: Callable[[], Any] = getattr(module, factory_name)
     return factory
@@ -100,9 +100,7 @@ def load_weights(network: nn.Module, path: Path, *, name: str) -> None:
         raise MissingInputError(f"'{path}' does not exist", "weights= takes a file")
     state, own = read_tensors(path), network.state_dict()
     wrong = [
-        each
-        for each in {**own, **state}
-        if each not in own or each not in state or own[each].shape != state[each].shape
+        key for key in {**own, **state} if key not in own or key not in state or own[key].shape != state[key].shape
     ]
     if wrong:
         raise DataError(

@@ -16,7 +16,7 @@ from cxrshort.models.sources.python import load_weights
 from cxrshort.registry import nearest
 
 
-def find(name: str) -> Architecture:
+def find_timm(name: str) -> Architecture:
     """Return the architecture of ``timm:name``, with the normalisation and the input size that timm states.
 
     Raises:
@@ -24,8 +24,8 @@ def find(name: str) -> Architecture:
     """
     timm = _import_timm(name)
     if not timm.is_model(name):
-        meant = nearest(timm.list_models(), name)
-        hint = f"did you mean 'timm:{meant}'?" if meant else "timm.list_models() in Python lists them"
+        nearest_name = nearest(timm.list_models(), name)
+        hint = f"did you mean 'timm:{nearest_name}'?" if nearest_name else "timm.list_models() in Python lists them"
         raise UsageError(f"'{name}' is not a network of timm", hint)
     stated = timm.get_pretrained_cfg(name)
     if stated is None or not isinstance(stated.classifier, str):
@@ -40,7 +40,7 @@ def find(name: str) -> Architecture:
         input_size=size,
         mean=tuple(stated.mean),
         std=tuple(stated.std),
-        usual_size=stated.input_size[-1],
+        published_size=stated.input_size[-1],
     )
 
 
@@ -48,19 +48,19 @@ def open_timm(text: str) -> Opened:
     """Return the classifier of ``timm:NAME?labels=A,B&weights=FILE``; its normalisation is what timm states.
 
     Raises:
-        UsageError: it has no weights for these labels, or :func:`find` refuses it.
+        UsageError: it has no weights for these labels, or :func:`find_timm` refuses it.
         MissingInputError: there is no such file.
         DataError: the file is of another network.
     """
-    options = Options.parse(text, known=("weights", "labels", "size", "output", TRAINED_ON))
-    architecture, labels = find(options.name.removeprefix("timm:")), options.labels()
+    options = Options.parse(text, allowed=("weights", "labels", "size", "output", TRAINED_ON))
+    architecture, labels = find_timm(options.name.removeprefix("timm:")), options.labels()
     weights = options.file("weights")
     if weights is None:
         raise UsageError(
             f"'{options.name}' has no weights for these labels",
             "add weights=FILE, a state_dict of this network, or train it: cxrshort train --arch timm:NAME",
         )
-    size = options.size(stated=architecture.input_size) or architecture.usual_size
+    size = options.size(stated=architecture.input_size) or architecture.published_size
     network = initialise(architecture, len(labels), weights="none", seed=0)
     load_weights(network, weights, name=options.name)
     return wrap_network(network, options, labels=labels, spec=default_spec(architecture, size), file=weights)

@@ -46,9 +46,9 @@ OUTPUTS = (
 )
 _NIH = OUTPUTS[:14]
 _CHEXPERT = tuple(
-    each
-    for each in OUTPUTS
-    if each not in {"Infiltration", "Emphysema", "Fibrosis", "Pleural_Thickening", "Nodule", "Mass", "Hernia"}
+    output
+    for output in OUTPUTS
+    if output not in {"Infiltration", "Emphysema", "Fibrosis", "Pleural_Thickening", "Nodule", "Mass", "Hernia"}
 )
 _TRAINED = {
     "all": OUTPUTS,
@@ -66,7 +66,7 @@ _SUFFIX = "-densenet121-d121-tw-lr001-rot45-tr15-sc15-seed0-best.pt"
 _STEMS = {"all": "nih-pc-chex-mimic_ch-google-openi-kaggle", "rsna": "kaggle"}
 
 
-def find(name: str) -> Architecture:
+def find_txrv(name: str) -> Architecture:
     """Return the architecture of ``txrv:name``.
 
     Raises:
@@ -79,7 +79,7 @@ def find(name: str) -> Architecture:
 
 def open_txrv(text: str) -> Opened:
     """Return the classifier of ``txrv:NAME``, see :mod:`cxrshort.models.sources.foreign`."""
-    options = Options.parse(text, known=("weights", "download", TRAINED_ON))
+    options = Options.parse(text, allowed=("weights", "download", TRAINED_ON))
     name = options.name.removeprefix("txrv:")
     return load_published(name, file=options.file("weights"), download=options.flag("download"))
 
@@ -97,7 +97,7 @@ def load_published(name: str, *, file: Path | None = None, download: bool = Fals
         MissingInputError: the file is not there, or could not be fetched.
         DataError: the file holds something else.
     """
-    architecture = find(name)
+    architecture = find_txrv(name)
     path = file or _cached(name, download=download)
     if not path.is_file():
         raise MissingInputError(

@@ -1,1 +1,1 @@
-"""What a fit is trained on: folds, batches, augmentation, sampling, masks."""
+"""Training data: folds, batches, augmentation, sampling, masks."""

@@ -64,7 +64,7 @@ def lighten(images: Tensor, *, brightness: Tensor, contrast: Tensor) -> Tensor:
         brightness: (N,) log-odds of what middle grey becomes before the stretch.
         contrast: (N,) factors above 0.
     """
-    brightness, contrast = (each.to(images.device)[:, None, None, None] for each in (brightness, contrast))
+    brightness, contrast = (tensor.to(images.device)[:, None, None, None] for tensor in (brightness, contrast))
     return torch.sigmoid((torch.logit(images, eps=1e-7) + brightness) * contrast)  # eps as in fastai
 
 

@@ -12,25 +12,25 @@ from torch import Tensor, nn
 from cxrshort.columns import MASK_BITS
 from cxrshort.compute import seeded_generator
 from cxrshort.images.prefetch import Indices, Source, prefetched
-from cxrshort.masks.bits import select
+from cxrshort.masks.bits import select_bits
 from cxrshort.training.data.augmentation import Augmentation, unchanged
 
 
 class Share(NamedTuple):
-    """Say which part of an optimiser step's images a batch holds.
+    """Locate a batch among the images of an optimiser step.
 
     Args:
         first: position of its first image among the step's.
         images: number of the step's images.
         weight: of its loss in the step's loss, 0 to 1: its share of the known targets, so that the weighted sum of the
             parts' means over known targets is the mean over the whole step.
-        known: number of its known targets.
+        target_count: number of its known targets.
     """
 
     first: int
     images: int
     weight: float
-    known: int
+    target_count: int
 
 
 class Batch(NamedTuple):
@@ -44,7 +44,7 @@ class Batch(NamedTuple):
         masks: (N, 1, H, W), 1.0 where evidence may lie, else 0.0; None where the run has no masks.
         epoch: counted from 0.
         step: of the epoch, counted from 0.
-        known: (N,) number of known targets of each image; None counts every image once.
+        target_counts: (N,) number of known targets of each image; None counts every image once.
         share: which part of the step this is; None is the whole.
         divisor: () number of the step's images over which the objective takes its means; None counts this batch's.
         teacher: the network that the model learns from, frozen and in evaluation mode; None where the run has none.
@@ -57,7 +57,7 @@ class Batch(NamedTuple):
     masks: Tensor | None = None
     epoch: int = 0
     step: int = 0
-    known: Indices | None = None
+    target_counts: Indices | None = None
     share: Share | None = None
     divisor: Tensor | None = None
     teacher: nn.Module | None = None
@@ -71,11 +71,11 @@ class Batch(NamedTuple):
         """Cut the batch into micro-batches of almost equal size, whose weights add up to its own."""
         if parts == 1 or len(self.indices) < 2:
             return [self]
-        known = np.ones(len(self.indices), np.int64) if self.known is None else self.known
-        origin = self.share or Share(0, len(known), 1.0, int(known.sum()))
-        bounds = cut(len(known), parts)
+        target_counts = np.ones(len(self.indices), np.int64) if self.target_counts is None else self.target_counts
+        origin = self.share or Share(0, len(target_counts), 1.0, int(target_counts.sum()))
+        bounds = cut(len(target_counts), parts)
         return [
-            self._part(slice(start, stop), _share(known, start, stop, origin=origin))
+            self._part(slice(start, stop), _share(target_counts, start, stop, origin=origin))
             for start, stop in zip(bounds, bounds[1:], strict=False)
             if stop > start
         ]
@@ -87,7 +87,7 @@ class Batch(NamedTuple):
             indices=self.indices[rows],
             groups=None if self.groups is None else self.groups[rows],
             masks=None if self.masks is None else self.masks[rows],
-            known=None if self.known is None else self.known[rows],
+            target_counts=None if self.target_counts is None else self.target_counts[rows],
             share=share,
         )
 
@@ -107,12 +107,12 @@ def cut(images: int, parts: int) -> list[int]:
     return [0, *np.cumsum(sizes).tolist()]
 
 
-def _share(known: Indices, start: int, stop: int, *, origin: Share) -> Share:
+def _share(target_counts: Indices, start: int, stop: int, *, origin: Share) -> Share:
     """Return the share that the images from ``start`` to ``stop`` have, of a batch that is itself a share."""
-    here = int(known[start:stop].sum())
+    target_count = int(target_counts[start:stop].sum())
     # Without any known target, the loss is 0 whatever the weights are; penalties still count the images.
-    part = here / origin.known if origin.known else (stop - start) / max(1, len(known))
-    return Share(origin.first + start, origin.images, origin.weight * part, here)
+    part = target_count / origin.target_count if origin.target_count else (stop - start) / max(1, len(target_counts))
+    return Share(origin.first + start, origin.images, origin.weight * part, target_count)
 
 
 class MaskSource(Protocol):
@@ -137,10 +137,10 @@ class Batches:
         groups: (N,) codes from 0 of the fold's groups.
         masks: the fold's masks.
         mask_bit: the bits of the field that are foreground (``columns.MASK_BITS``).
-        known: (N,) number of known targets of each image, which weigh the parts of a step; None counts what is not
-            NaN.
-        chances: (N,) relative chances with which an epoch draws its N images, with replacement; None sees every image
-            once.
+        target_counts: (N,) number of targets of each image, which weigh the parts of a step; None counts those that
+            are not NaN.
+        sampling_weights: (N,) relative probabilities with which an epoch draws its N images, with replacement; None
+            sees every image once.
         rank: number of this process; every one cuts the same batches and takes its own share of each.
         processes: how many share a batch; ``batch_size`` is that of all of them together.
     """
@@ -154,8 +154,8 @@ class Batches:
     groups: npt.NDArray[np.int64] | None = None
     masks: MaskSource | None = None
     mask_bit: int = MASK_BITS["lungs"]
-    known: Indices | None = None
-    chances: npt.NDArray[np.float64] | None = None
+    target_counts: Indices | None = None
+    sampling_weights: npt.NDArray[np.float64] | None = None
     rank: int = 0
     processes: int = 1
 
@@ -172,11 +172,11 @@ class Batches:
     def order(self, epoch: int) -> Indices:
         """Return the order in which the images of one epoch are seen."""
         count, generator = len(self.pixels), seeded_generator(self.seed, epoch)
-        if self.chances is None:
+        if self.sampling_weights is None:
             order = torch.randperm(count, generator=generator)
         else:
-            chances = torch.from_numpy(self.chances)
-            order = torch.multinomial(chances, count, replacement=True, generator=generator)
+            weights = torch.from_numpy(self.sampling_weights)
+            order = torch.multinomial(weights, count, replacement=True, generator=generator)
         indices: Indices = order.numpy()
         return indices
 
@@ -184,8 +184,10 @@ class Batches:
         """Yield the batches of an epoch from ``first_step`` on: of each, this process's share, which may be empty."""
         chunks = np.split(self.order(number), self._starts()[1:])[first_step:]
         shares = [self._own_share(chunk) for chunk in chunks]
-        own = [chunk[share.first : share.first + size] for chunk, (share, size) in zip(chunks, shares, strict=True)]
-        ready = prefetched(self.pixels, own, device=self.device)
+        own_chunks = [
+            chunk[share.first : share.first + size] for chunk, (share, size) in zip(chunks, shares, strict=True)
+        ]
+        ready = prefetched(self.pixels, own_chunks, device=self.device)
         for step, (indices, images) in enumerate(ready, first_step):
             share = shares[step - first_step][0]
             masks = self._masks(indices)
@@ -194,19 +196,21 @@ class Batches:
             groups = None
             if self.groups is not None:
                 groups = torch.from_numpy(self.groups[indices]).to(self.device, non_blocking=True)
-            known = self._known(indices)
+            target_counts = self._target_counts(indices)
             part = None if self.processes == 1 else share
-            yield Batch(images, targets, indices, groups, masks, number, step, known, part)
+            yield Batch(images, targets, indices, groups, masks, number, step, target_counts, part)
 
     def _own_share(self, chunk: Indices) -> tuple[Share, int]:
         """Return this process's share of a step, and its size."""
-        known = self._known(chunk)
+        target_counts = self._target_counts(chunk)
         start, stop = cut(len(chunk), self.processes)[self.rank : self.rank + 2]
-        return _share(known, start, stop, origin=Share(0, len(chunk), 1.0, int(known.sum()))), stop - start
+        return _share(
+            target_counts, start, stop, origin=Share(0, len(chunk), 1.0, int(target_counts.sum()))
+        ), stop - start
 
-    def _known(self, indices: Indices) -> Indices:
-        if self.known is not None:
-            return self.known[indices]
+    def _target_counts(self, indices: Indices) -> Indices:
+        if self.target_counts is not None:
+            return self.target_counts[indices]
         counts: Indices = (~np.isnan(self.targets[indices])).sum(axis=1, dtype=np.int64)
         return counts
 
@@ -218,7 +222,7 @@ class Batches:
     def _masks(self, indices: Indices) -> Tensor | None:
         if self.masks is None:
             return None
-        chosen = select(self.masks.take(indices), self.mask_bit)
+        chosen = select_bits(self.masks.take(indices), self.mask_bit)
         return torch.from_numpy(chosen)[:, None].to(self.device, torch.float32)
 
     def _augment(
@@ -229,5 +233,5 @@ class Batches:
         if masks is None:
             return self.augment(images, generator), None
         # As one more channel, so that a mask moves with its image whatever the augmentation draws.
-        both = self.augment(torch.cat([images, masks], 1), generator)
-        return both[:, :-1], (both[:, -1:] > 0.5).float()
+        stacked = self.augment(torch.cat([images, masks], 1), generator)
+        return stacked[:, :-1], (stacked[:, -1:] > 0.5).float()

@@ -49,12 +49,12 @@ class Features:
 
 
 def has_fixed_features(architecture: Architecture, recipe: Recipe) -> bool:
-    """Say whether what enters the head is the same in every epoch, and the loss asks for nothing else.
+    """Return whether what enters the head is the same in every epoch, and the loss asks for nothing else.
 
     Augmentation and noise change the image at every step; methods other than erm look into the network.
     """
-    plain = recipe.augment == "none" and recipe.method == "erm" and not recipe.background
-    return architecture.frozen and plain
+    is_unchanged_erm = recipe.augment == "none" and recipe.method == "erm" and not recipe.background
+    return architecture.frozen and is_unchanged_erm
 
 
 def head(model: Classifier, architecture: Architecture) -> nn.Module:

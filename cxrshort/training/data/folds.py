@@ -8,7 +8,6 @@ import numpy.typing as npt
 import torch
 from scipy.stats import spearmanr
 
-from cxrshort import dataset as datasets
 from cxrshort import registry
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
@@ -18,6 +17,7 @@ from cxrshort.images.prefetch import Source
 from cxrshort.models.outputs import MULTILABEL, Task
 from cxrshort.models.scoring import score
 from cxrshort.stats.auc import Sample, auc, auc_interval, macro_auc_limits
+from cxrshort.targets import label_matrix, read_targets
 from cxrshort.training.recipes import Recipe
 
 MACRO = "mean over labels"
@@ -71,7 +71,7 @@ class Folds:
         labels, left_out = _choose_labels(train, recipe, task)
         targets = [_read_targets(fold, labels, empty_as=empty_as) for fold in (train, val)]
         if recipe.rest_class:
-            labels, targets = _with_rest(labels, targets, name=recipe.rest_class)
+            labels, targets = _add_rest_class(labels, targets, name=recipe.rest_class)
         select = _choose_select(labels, recipe, explicit=explicit_label)
         groups = group_codes(train, recipe.group) if recipe.group else None
         read = _count_empty(train, labels) if recipe.empty_labels == "zero" else 0
@@ -115,10 +115,10 @@ class Folds:
     def _check_classes(self, name: str) -> None:
         if len(self.labels) < 2:
             raise UsageError(f"--multiclass needs two classes or more, not '{self.labels[0]}' alone", "--labels A,B,C")
-        several = int((np.nan_to_num(self.train_targets).sum(axis=1) > 1 + 1e-6).sum())
-        if several:
+        ambiguous = int((np.nan_to_num(self.train_targets).sum(axis=1) > 1 + 1e-6).sum())
+        if ambiguous:
             raise DataError(
-                f"{name}: {several} of {len(self.train_targets)} training images are of several of the classes",
+                f"{name}: {ambiguous} of {len(self.train_targets)} training images are of several of the classes",
                 "--labels A,B,C names classes that exclude each other",
             )
 
@@ -140,18 +140,18 @@ class Folds:
         loss = float(self.task.losses(tensor, torch.from_numpy(self.val_targets)).mean())
         scores = self.task.scores(tensor).numpy()
         columns = range(len(self.labels)) if self.select is None else [self.select]
-        measured = [self._measure(self.val_targets[:, each], scores[:, each]) for each in columns]
-        known = [each for each in measured if each is not None]
-        found = {"val_loss": loss, "score": float(np.mean(known)) if known else float("nan")}
+        measured = [self._measure(self.val_targets[:, column], scores[:, column]) for column in columns]
+        defined = [value for value in measured if value is not None]
+        measures = {"val_loss": loss, "score": float(np.mean(defined)) if defined else float("nan")}
         limits = None if self.task.name == "regression" else self._limits(scores)
-        return found if limits is None else {**found, "score_low": limits[0], "score_high": limits[1]}
+        return measures if limits is None else {**measures, "score_low": limits[0], "score_high": limits[1]}
 
     def _limits(self, scores: npt.NDArray[np.float32]) -> tuple[float, float] | None:
         """Return the limits of the AUC that chooses the epoch, or of the mean; None where nothing can be said."""
         persons = self.val.manifest["person_id"].to_numpy()
         if self.select is not None:
-            found = auc_interval(self.val_targets[:, self.select], scores[:, self.select], persons)
-            return None if found.low is None or found.high is None else (found.low, found.high)
+            interval = auc_interval(self.val_targets[:, self.select], scores[:, self.select], persons)
+            return None if interval.low is None or interval.high is None else (interval.low, interval.high)
         samples = [
             Sample(targets, column, persons)
             for targets, column in zip(self.val_targets.T, scores.T, strict=True)
@@ -162,38 +162,38 @@ class Folds:
     def _measure(self, targets: npt.NDArray[np.float32], scores: npt.NDArray[np.float32]) -> float | None:
         if self.task.name != "regression":
             return auc(targets, scores)
-        known = ~np.isnan(targets)
-        if known.sum() < 2 or np.ptp(targets[known]) == 0 or np.ptp(scores[known]) == 0:
+        has_target = ~np.isnan(targets)
+        if has_target.sum() < 2 or np.ptp(targets[has_target]) == 0 or np.ptp(scores[has_target]) == 0:
             return 0.0
-        return float(spearmanr(targets[known], scores[known]).statistic)
+        return float(spearmanr(targets[has_target], scores[has_target]).statistic)
 
     @property
     def measure(self) -> str:
-        """Say in words what chooses the epoch."""
+        """Return the name of the measure that selects the epoch."""
         name = "rank correlation" if self.task.name == "regression" else "AUC"
         return f"{name} of {MACRO}" if self.select is None else f"{name} of {self.labels[self.select]}"
 
 
 def _read_targets(fold: Dataset, labels: Sequence[str], *, empty_as: float) -> npt.NDArray[np.float32]:
     """Return targets (N, L) in which empty diseases read ``empty_as``; an unknown sex or view stays unknown."""
-    matrix = datasets.label_matrix(fold.manifest, labels)
+    matrix = label_matrix(fold.manifest, labels)
     diseases = np.isin(labels, fold.labels)
     matrix[:, diseases] = np.where(np.isnan(matrix[:, diseases]), np.float32(empty_as), matrix[:, diseases])
     return matrix
 
 
-def _with_rest(
+def _add_rest_class(
     labels: list[str], targets: list[npt.NDArray[np.float32]], *, name: str
 ) -> tuple[list[str], list[npt.NDArray[np.float32]]]:
     """Return the exclusive classes with one more, of the images that are of none of them; unknown where one is."""
     if name in labels:
         raise UsageError(f"--rest-class is '{name}', which is one of --labels", "give it a name of its own")
-    return [*labels, name], [np.c_[each, np.clip(1 - each.sum(axis=1), 0, None)] for each in targets]
+    return [*labels, name], [np.c_[matrix, np.clip(1 - matrix.sum(axis=1), 0, None)] for matrix in targets]
 
 
 def _count_empty(fold: Dataset, labels: Sequence[str]) -> int:
     diseases = [label for label in labels if label in fold.labels]
-    return int(np.isnan(datasets.label_matrix(fold.manifest, diseases)).sum()) if diseases else 0
+    return int(np.isnan(label_matrix(fold.manifest, diseases)).sum()) if diseases else 0
 
 
 def group_codes(data: Dataset, group: str) -> npt.NDArray[np.int64]:
@@ -214,22 +214,24 @@ def _has_both_classes(targets: npt.NDArray[np.float32]) -> bool:
 
 def _choose_labels(train: Dataset, recipe: Recipe, task: Task) -> tuple[list[str], tuple[str, ...]]:
     """Return the outputs, and the labels that a network could not learn: those without both classes in training."""
-    known = train.labels
+    available = train.labels
     if recipe.labels != "all":
-        asked = [label.strip() for label in recipe.labels.split(",")]
-        for number, label in enumerate(asked):
-            datasets.targets(train.manifest, label)
-            if label in asked[:number]:
+        requested = [label.strip() for label in recipe.labels.split(",")]
+        for number, label in enumerate(requested):
+            read_targets(train.manifest, label)
+            if label in requested[:number]:
                 raise UsageError(f"--labels names '{label}' twice", "name each label once")
-        return asked, ()
+        return requested, ()
     if task.name == "regression":
         raise UsageError("a regression needs to know which number", "--labels NAME, such as --labels brixia_score")
     if recipe.empty_labels == "zero" or task.name == "multiclass":
-        return known, ()
-    kept = [label for label in known if (train.manifest[label] > 0.5).any() and (train.manifest[label] < 0.5).any()]
-    if not kept:
+        return available, ()
+    learnable = [
+        label for label in available if (train.manifest[label] > 0.5).any() and (train.manifest[label] < 0.5).any()
+    ]
+    if not learnable:
         raise DataError(f"{train.name}: no label has both classes in the training fold", "build a dataset with both")
-    return kept, tuple(label for label in known if label not in kept)
+    return learnable, tuple(label for label in available if label not in learnable)
 
 
 def _choose_select(labels: list[str], recipe: Recipe, *, explicit: bool) -> int | None:

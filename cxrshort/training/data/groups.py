@@ -1,4 +1,4 @@
-"""Groups of images: what group-wise objectives need of a fold and of a batch."""
+"""Groups of images, as group-wise objectives need them of a fold and of a batch."""
 
 from typing import NamedTuple
 
@@ -78,8 +78,8 @@ def group_means(losses: Losses, groups: Tensor, *, count: int) -> GroupMeans:
     # Products and sums, no matrix product: autocast would round it to bf16.
     member = functional.one_hot(groups, count)
     sums = (member * losses.values.sum(1, keepdim=True)).sum(0)
-    known = (member * losses.known.sum(1, keepdim=True)).sum(0)
-    return GroupMeans(sums / known.clamp(min=1), known > 0)
+    target_counts = (member * losses.has_target.sum(1, keepdim=True)).sum(0)
+    return GroupMeans(sums / target_counts.clamp(min=1), target_counts > 0)
 
 
 def halves(groups: Tensor, *, count: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Masks of where evidence may lie: what background-minimising objectives need of a batch."""
+"""Foreground masks, as background-minimising objectives need them of a batch."""
 
 from typing import cast
 
@@ -23,7 +23,7 @@ def check_masks(masks: object | None, *, method: str) -> None:
         raise UsageError(f"'{method}' needs masks of where evidence may lie", _HINT)
 
 
-def given_masks(masks: Tensor | None, *, method: str) -> Tensor:
+def require_masks(masks: Tensor | None, *, method: str) -> Tensor:
     """Return the masks of a batch.
 
     Raises:
@@ -41,7 +41,7 @@ def foreground(masks: Tensor | None, maps: Tensor, *, method: str) -> Tensor:
     Raises:
         UsageError: the batch has no masks.
     """
-    masks = given_masks(masks, method=method)
+    masks = require_masks(masks, method=method)
     if masks.shape[-2:] == maps.shape[-2:]:
         return masks
     return functional.adaptive_max_pool2d(masks, maps.shape[-2:])

@@ -1,4 +1,4 @@
-"""What evens out a training fold: how often images are drawn, and how much positives weigh."""
+"""Balance of a training fold: sampling weights of images, and loss weights of positives."""
 
 import math
 from collections.abc import Sequence
@@ -13,25 +13,25 @@ from cxrshort.models.outputs import Task
 from cxrshort.registry import check_name
 
 
-def balanced_chances(codes: Sequence[int] | Indices) -> npt.NDArray[np.float64]:
-    """Return chances that make all classes equally likely, (N,), which add up to 1.
+def balanced_sampling_weights(codes: Sequence[int] | Indices) -> npt.NDArray[np.float64]:
+    """Return sampling weights that make all classes equally likely, (N,), which add up to 1.
 
     Args:
-        codes: (N,) of each image's class, -1 where it is empty. Images without a class keep their usual chance 1 / N.
+        codes: (N,) of each image's class, -1 where it is empty. Images without a class keep the weight 1 / N.
 
     Example:
-        >>> balanced_chances([0, 0, 0, 1]).round(3).tolist()
+        >>> balanced_sampling_weights([0, 0, 0, 1]).round(3).tolist()
         [0.167, 0.167, 0.167, 0.5]
     """
     values = np.asarray(codes, dtype=np.int64)
-    known = values >= 0
-    counts = np.bincount(values[known])
-    chances = np.full(len(values), 1 / len(values))
-    chances[known] = known.mean() / np.count_nonzero(counts) / counts[values[known]]
-    return chances
+    has_class = values >= 0
+    counts = np.bincount(values[has_class])
+    weights = np.full(len(values), 1 / len(values))
+    weights[has_class] = has_class.mean() / np.count_nonzero(counts) / counts[values[has_class]]
+    return weights
 
 
-def label_codes(targets: npt.NDArray[np.float32], *, task: Task, select: int | None) -> Indices:
+def class_codes(targets: npt.NDArray[np.float32], *, task: Task, select: int | None) -> Indices:
     """Return the class of each image, (N,): of exclusive classes the true one, else the selecting label's 0 or 1.
 
     Args:
@@ -44,7 +44,7 @@ def label_codes(targets: npt.NDArray[np.float32], *, task: Task, select: int | N
     """
     if task.name not in ("multilabel", "multiclass"):
         raise UsageError(f"--balance label fits labels or classes, not {task.name}", "--balance group")
-    answers = task.answers(torch.from_numpy(targets)).numpy()
+    answers = task.true_classes(torch.from_numpy(targets)).numpy()
     if task.name == "multiclass":
         select = 0
     if select is None:
@@ -70,19 +70,19 @@ def positive_weights(targets: npt.NDArray[np.float32]) -> tuple[float, ...]:
     return tuple(weights)
 
 
-def given_weights(text: str, labels: Sequence[str]) -> tuple[float, ...]:
+def parse_label_weights(text: str, labels: Sequence[str]) -> tuple[float, ...]:
     """Return the weight of each label, (L,), from ``LABEL=X`` joined by commas; 1 for those that are not named.
 
     Raises:
         UsageError: a label that the model does not have, or a weight that is not above 0.
 
     Example:
-        >>> given_weights("COVID-19=25", ["Pneumonia", "COVID-19"])
+        >>> parse_label_weights("COVID-19=25", ["Pneumonia", "COVID-19"])
         (1.0, 25.0)
     """
     weights = dict.fromkeys(labels, 1.0)
     for part in text.split(","):
-        label, _, value = (each.strip() for each in part.rpartition("="))
+        label, _, value = (piece.strip() for piece in part.rpartition("="))
         check_name(labels, label, kind="label of this model")
         try:
             weights[label] = float(value)
@@ -93,7 +93,7 @@ def given_weights(text: str, labels: Sequence[str]) -> tuple[float, ...]:
     return tuple(weights.values())
 
 
-def known_targets(targets: npt.NDArray[np.float32], *, task: Task) -> Indices:
+def count_targets(targets: npt.NDArray[np.float32], *, task: Task) -> Indices:
     """Return the number of known targets of each image, (N,), as the mean loss counts them.
 
     Args:

@@ -1,4 +1,4 @@
-"""Masks as what is learned, and masks as what remains of a training image."""
+"""Masks as targets of a segmenter, and masks that replace the background of training images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError
 from cxrshort.images.prefetch import Indices, Source
-from cxrshort.masks.bits import select
+from cxrshort.masks.bits import select_bits
 from cxrshort.masks.file import MaskFile
 from cxrshort.masks.structures import bits_of
 from cxrshort.models.classifier import Classifier
@@ -24,7 +24,7 @@ from cxrshort.training.data.augmentation import Augmentation
 from cxrshort.training.data.batches import MaskSource
 from cxrshort.training.recipes import Recipe
 
-_LOOK = 256
+_MASKS_AT_ONCE = 256
 """Masks read at a time when looking for a structure; nearly always the first look finds it."""
 
 
@@ -55,12 +55,12 @@ class MaskFolds:
         Raises:
             DataError: a fold has no masks, or the structure is in none of its masks.
         """
-        folds, without = {}, {}
+        folds, without_masks = {}, {}
         for split in ("train", "val"):
-            whole = data.fold(split, replicate=replicate)
-            masked = whole.has_mask
-            folds[split] = replace(whole, manifest=whole.manifest[masked].reset_index(drop=True))
-            without[split] = int((~masked).sum())
+            fold = data.fold(split, replicate=replicate)
+            masked = fold.has_mask
+            folds[split] = replace(fold, manifest=fold.manifest[masked].reset_index(drop=True))
+            without_masks[split] = int((~masked).sum())
             masks = folds[split].masks
             if masks is None or not len(masks):
                 raise DataError(
@@ -74,7 +74,7 @@ class MaskFolds:
                     f"{data.name}: no mask in '{split}' of 'split_{replicate}' shows '{recipe.mask_bit}'",
                     "choose another --mask-bit",
                 )
-        return cls(folds["train"], folds["val"], recipe.mask_bit, without)
+        return cls(folds["train"], folds["val"], recipe.mask_bit, without_masks)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ class MaskFolds:
 
     @property
     def measure(self) -> str:
-        """Say in words what chooses the epoch."""
+        """Return the name of the measure that selects the epoch."""
         return f"Dice of {self.structure}"
 
     @property
@@ -91,9 +91,9 @@ class MaskFolds:
         """Return targets without a column: what is learned are the masks."""
         return np.zeros((len(self.train.manifest), 0), np.float32)
 
-    def measured(self, kept: Mapping[str, Any]) -> dict[str, Any]:
-        """Return how well a segmenter draws at the epoch that is kept, of which :meth:`validate` found ``kept``."""
-        return {"dice": kept["dice"], "iou": kept["iou"], "images": len(self.val.manifest)}
+    def validation_summary(self, best: Mapping[str, Any]) -> dict[str, Any]:
+        """Return how well a segmenter draws at the epoch that is kept, of which :meth:`validate` found ``best``."""
+        return {"dice": best["dice"], "iou": best["iou"], "images": len(self.val.manifest)}
 
     def validate(self, model: nn.Module, compute: Compute, *, pixels: Source | None = None) -> dict[str, float]:
         """Return the loss, the mean Dice and the mean IoU over the validation images; Dice chooses the epoch.
@@ -107,16 +107,16 @@ class MaskFolds:
         masks = self.val.masks
         if masks is None:
             raise DataError(f"{self.val.name}: a validation image has no mask", "build the dataset again")
-        known = masks
+        true_masks = masks
 
         def measure(images: Tensor, indices: Indices) -> npt.NDArray[np.float64]:
-            truth = select(known.take(indices), bits_of(self.structure))
+            truth = select_bits(true_masks.take(indices), bits_of(self.structure))
             logits = model(images).float().cpu()
             loss = self.task.per_image_loss(logits, torch.from_numpy(truth)[:, None].float()).numpy()
             return np.stack([loss, *dice_and_iou(logits[:, 0].numpy() > 0, truth)], axis=1)
 
         measures = scan(measure, source, model=model, compute=compute)
-        loss, dice, iou = (float(each) for each in measures.mean(axis=0))
+        loss, dice, iou = (float(value) for value in measures.mean(axis=0))
         return {"val_loss": loss, "score": dice, "dice": dice, "iou": iou}
 
 
@@ -137,7 +137,7 @@ def measure_predicted_masks(
     classifier = cast(Classifier, model)
 
     def measure(images: Tensor, indices: Indices) -> npt.NDArray[np.float64]:
-        chosen = torch.from_numpy(select(masks.take(indices), bit))[:, None]
+        chosen = torch.from_numpy(select_bits(masks.take(indices), bit))[:, None]
         truth = classifier.frame(chosen.to(images.device, torch.float32))[:, 0] > 0.5
         drawn = classifier.with_masks(images)[1][:, 0] > 0
         return dice_and_iou(drawn.cpu().numpy(), truth.cpu().numpy())[0]
@@ -146,8 +146,10 @@ def measure_predicted_masks(
 
 
 def _holds(masks: MaskSource, count: int, *, bit: int) -> bool:
-    starts = range(0, count, _LOOK)
-    return any(select(masks.take(np.arange(start, min(start + _LOOK, count))), bit).any() for start in starts)
+    starts = range(0, count, _MASKS_AT_ONCE)
+    return any(
+        select_bits(masks.take(np.arange(start, min(start + _MASKS_AT_ONCE, count))), bit).any() for start in starts
+    )
 
 
 class WholeImage:
@@ -165,7 +167,7 @@ class WholeImage:
         return np.full((len(indices), *self._shape), 255, np.uint8)
 
 
-def without_background(augment: Augmentation, *, background: str, channels: int) -> Augmentation:
+def replace_background(augment: Augmentation, *, background: str, channels: int) -> Augmentation:
     """Return an augmentation that also replaces the background, for batches that bring their masks.
 
     Noise is drawn anew at every step, uniform in [0, 1) for each pixel and channel, as TEA does (spec 2.3).
@@ -179,9 +181,9 @@ def without_background(augment: Augmentation, *, background: str, channels: int)
         A function of (N, C + 1, H, W), the mask last, that returns (N, channels + 1, H, W).
     """
 
-    def replaced(both: Tensor, generator: torch.Generator) -> Tensor:
-        both = augment(both, generator)
-        images, masks = both[:, :-1], both[:, -1:]
+    def replaced(stacked: Tensor, generator: torch.Generator) -> Tensor:
+        stacked = augment(stacked, generator)
+        images, masks = stacked[:, :-1], stacked[:, -1:]
         if channels == 1:
             images = images.mean(1, keepdim=True)
         images = images.expand(-1, channels, -1, -1)
@@ -189,8 +191,8 @@ def without_background(augment: Augmentation, *, background: str, channels: int)
         if background == "noise":
             # A generator on the device: 38 million numbers for 256 images of 224 pixels are slow on the CPU.
             seed = int(torch.randint(2**62, (), generator=generator))
-            own = torch.Generator(images.device).manual_seed(seed)
-            field = torch.rand(images.shape, generator=own, device=images.device)
+            device_generator = torch.Generator(images.device).manual_seed(seed)
+            field = torch.rand(images.shape, generator=device_generator, device=images.device)
         return torch.cat([torch.where(masks > 0.5, images, field), masks], 1)
 
     return replaced

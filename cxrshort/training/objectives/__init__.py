@@ -1,1 +1,1 @@
-"""One file per way to learn."""
+"""Training objectives, one file each."""

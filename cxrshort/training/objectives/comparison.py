@@ -66,18 +66,20 @@ class Comparison(Objective):
         compute_logits = self._logits_without_graph if recompute else self._logits
         logits = compute_logits(model, micro_batches, compute)
         shape = (len(batch.indices), self.number_of_views, *targets.shape[1:])
-        own = torch.cat([rows.detach() for rows in logits]) if logits else torch.zeros(shape, device=targets.device)
-        whole = _gather(own, batch, compute).requires_grad_()
+        own_logits = (
+            torch.cat([rows.detach() for rows in logits]) if logits else torch.zeros(shape, device=targets.device)
+        )
+        all_logits = _gather(own_logits, batch, compute).requires_grad_()
         with compute.autocast():
             loss = self.step_loss(
-                whole, _gather(targets, batch, compute), _gather(groups, batch, compute), epoch=batch.epoch
+                all_logits, _gather(targets, batch, compute), _gather(groups, batch, compute), epoch=batch.epoch
             )
-        (gradient,) = torch.autograd.grad(loss, whole)
+        (gradient,) = torch.autograd.grad(loss, all_logits)
         first = batch.share.first if batch.share else 0
-        slopes = torch.split(gradient[first : first + len(own)], [len(rows) for rows in logits])
-        for number, slope in enumerate(slopes):
+        gradients = torch.split(gradient[first : first + len(own_logits)], [len(rows) for rows in logits])
+        for number, own_gradient in enumerate(gradients):
             rows = self._logits(model, micro_batches[number : number + 1], compute)[0] if recompute else logits[number]
-            rows.backward(slope)  # type: ignore[no-untyped-call]
+            rows.backward(own_gradient)  # type: ignore[no-untyped-call]
         return loss.detach() if compute.rank == 0 else torch.zeros_like(loss)
 
     def _logits(self, model: nn.Module, micro_batches: Sequence[Batch], compute: Compute) -> list[Tensor]:
@@ -86,20 +88,20 @@ class Comparison(Objective):
 
     def _logits_without_graph(self, model: nn.Module, micro_batches: Sequence[Batch], compute: Compute) -> list[Tensor]:
         """Return the logits of a step's micro-batches; running statistics and random draws are as before."""
-        kept = {name: value.clone() for name, value in model.named_buffers()}
+        buffers = {name: value.clone() for name, value in model.named_buffers()}
         device = compute.torch_device
         with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.no_grad():
             logits = self._logits(model, micro_batches, compute)
             for name, value in model.named_buffers():
-                value.copy_(kept[name])
+                value.copy_(buffers[name])
         return logits
 
 
-def _gather(own: Tensor, batch: Batch, compute: Compute) -> Tensor:
+def _gather(own_rows: Tensor, batch: Batch, compute: Compute) -> Tensor:
     """Return the rows of all processes, (N, ...), in the order of the step."""
     if compute.processes == 1 or batch.share is None:
-        return own
+        return own_rows
     # Sums of one number and zeros are exact, NaN included, and shares of any size fit, empty ones too.
-    whole = own.new_zeros(batch.share.images, *own.shape[1:])
-    whole[batch.share.first : batch.share.first + len(own)] = own
-    return distributed.all_reduce(whole, compute)
+    all_rows = own_rows.new_zeros(batch.share.images, *own_rows.shape[1:])
+    all_rows[batch.share.first : batch.share.first + len(own_rows)] = own_rows
+    return distributed.all_reduce(all_rows, compute)

@@ -1,4 +1,4 @@
-"""The contract of every way to learn, and from the words of the command line to an objective."""
+"""The contract of all objectives, and their construction from command-line settings."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from cxrshort.training.recipes.settings import recipe_fields
 
 
 class Needs(NamedTuple):
-    """Say what an objective needs beside images and targets; a batch brings it.
+    """State what an objective needs beside images and targets; a batch brings it.
 
     Args:
         masks: of where evidence may lie.
@@ -53,7 +53,7 @@ class ValidationImages(NamedTuple):
 
 
 class Objective(nn.Module):
-    """Say what a model learns. This one class is inherited, so that a way to learn states only what is its own.
+    """Define what a model learns. This one class is inherited, so that an objective states only its own part.
 
     Its buffers are part of a run's checkpoint. A teacher never is: it comes with each batch.
     """
@@ -65,7 +65,7 @@ class Objective(nn.Module):
 
     @property
     def warm_up_epochs(self) -> int:
-        """Return the epochs at the start that are plain training, or nearly: no model of them is kept."""
+        """Return the number of warm-up epochs, in which the penalty is off or weak; no model of them is kept."""
         return 0
 
     def check(self, groups: Codes | None, masks: object | None) -> None:
@@ -145,18 +145,18 @@ def make_objective(name: str, settings: str, *, task: Task) -> Objective:
         >>> make_objective("group-dro", "step=0.1", task=Task()).settings.step
         0.1
     """
-    kind = registry.load(OBJECTIVES, name, kind="method")
+    kind = registry.load_entry(OBJECTIVES, name, kind="method")
     fields = {field.name: field.default for field in dataclasses.fields(kind.Settings)} if settings else {}
-    given: dict[str, Any] = {}
-    for text in filter(None, (each.strip() for each in settings.split(","))):
+    values: dict[str, Any] = {}
+    for text in filter(None, (part.strip() for part in settings.split(","))):
         key, sign, value = text.partition("=")
         if not sign:
             raise UsageError(f"--set '{text}' is not of the form name=value", "such as --set weight=10")
         registry.check_name([*fields, *recipe_fields()], key, kind=f"setting of {name}", list_all="--set help")
         if key not in fields:
             raise UsageError(
-                f"'{key}' is no setting of {name}", "as a setting of the recipe, give it a --set of its own"
+                f"'{key}' is not a setting of {name}", "it is a setting of the recipe: give it a --set of its own"
             )
-        given[key] = parse_value(value, like=fields[key], said=f"--set {key}={value}")
-    objective: Objective = kind(kind.Settings(**given), task=task)
+        values[key] = parse_value(value, like=fields[key], argument=f"--set {key}={value}")
+    objective: Objective = kind(kind.Settings(**values), task=task)
     return objective

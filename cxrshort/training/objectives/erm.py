@@ -1,4 +1,4 @@
-"""Empirical risk minimisation: the mean loss over the targets that are known."""
+"""Empirical risk minimisation: the mean loss over all targets that are not empty."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from cxrshort.training.task import batch_loss
 
 @dataclass(frozen=True)
 class ERMSettings:
-    """Hold nothing: empirical risk minimisation leaves no choice."""
+    """Hold nothing: empirical risk minimisation has no settings."""
 
 
 class ERM(Objective):

@@ -26,7 +26,7 @@ from cxrshort.models.outputs import MULTILABEL, Task
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.masks import foreground
 from cxrshort.training.objectives.contract import Needs, Objective
-from cxrshort.training.objectives.target_sampling import draw_questions
+from cxrshort.training.objectives.target_sampling import sample_targets
 from cxrshort.training.task import batch_loss
 
 _SLOPE, _THRESHOLD = 10.0, 0.5
@@ -35,7 +35,7 @@ _SLOPE, _THRESHOLD = 10.0, 0.5
 
 @dataclass(frozen=True)
 class GAINSettings:
-    """Hold the choices of guided attention.
+    """Hold the settings of guided attention.
 
     Args:
         mining: weight of what the image still shows without its map, 0 or more.
@@ -82,21 +82,21 @@ class GAIN(Objective):
 
     def divisor(self, batch: Batch) -> Tensor:
         """Return over how many images maps are averaged: those with a known target."""
-        return (self.task.answers(batch.targets) >= 0).any(1).sum()
+        return (self.task.true_classes(batch.targets) >= 0).any(1).sum()
 
     def forward(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the loss of one batch, a scalar."""
         masks = foreground(batch.masks, batch.images, method=self.name)
-        asked = draw_questions(self.task, batch, seed=self.settings.seed)
+        sampled = sample_targets(self.task, batch, seed=self.settings.seed)
         maps, logits = grad_cam.explain(
-            model, batch.images, outputs=asked.outputs, signs=asked.signs, learn_weights=self.settings.learn_weights
+            model, batch.images, outputs=sampled.outputs, signs=sampled.signs, learn_weights=self.settings.learn_weights
         )
         loss = batch_loss(self.task, logits, batch)
         distances = ((maps - masks) ** 2).mean((1, 2, 3))
-        loss = loss + self.settings.supervision * self.mean(distances * asked.known, batch)
+        loss = loss + self.settings.supervision * self.mean(distances * sampled.has_target, batch)
         if self.settings.mining == 0:
             return loss
         hidden = batch.images * (1 - torch.sigmoid(_SLOPE * (maps - _THRESHOLD)))
         with exact(hidden), BatchNormRule("batch", Phase()):
-            left = asked.log_probability(self.task, model(hidden)).exp()
-        return loss + self.settings.mining * self.mean(left * asked.known, batch)
+            remaining = sampled.log_probability(self.task, model(hidden)).exp()
+        return loss + self.settings.mining * self.mean(remaining * sampled.has_target, batch)

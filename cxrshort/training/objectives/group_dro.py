@@ -19,7 +19,7 @@ from cxrshort.training.objectives.comparison import Comparison
 
 @dataclass(frozen=True)
 class GroupDROSettings:
-    """Hold the choices of group DRO.
+    """Hold the settings of group DRO.
 
     Args:
         step: how fast the weights follow the losses, above 0; 0.01 as published.

@@ -22,19 +22,19 @@ from cxrshort.training.objectives.comparison import Comparison
 
 @dataclass(frozen=True)
 class IRMSettings:
-    """Hold the choices of invariant risk minimisation.
+    """Hold the settings of invariant risk minimisation.
 
     Args:
         weight: of the penalty, 0 or more; the whole loss is divided by it where it is above 1. Published 1e2 to 1e5,
             with environments of thousands of images per step; small batches want about 1.
-        plain_epochs: epochs at the start in which the weight is 1 at most.
+        warm_up_epochs: epochs at the start in which the weight is 1 at most.
 
     Raises:
         UsageError: a number out of range.
     """
 
     weight: float = 1.0
-    plain_epochs: int = 1
+    warm_up_epochs: int = 1
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range."""
@@ -62,8 +62,8 @@ class IRM(Comparison):
 
     @property
     def warm_up_epochs(self) -> int:
-        """Return the epochs at the start that are plain training, or nearly: no model of them is kept."""
-        return self.settings.plain_epochs
+        """Return the number of warm-up epochs, in which the penalty is off or weak; no model of them is kept."""
+        return self.settings.warm_up_epochs
 
     def check(self, groups: Codes | None, masks: object | None) -> None:
         """Take the number of groups from the training fold.
@@ -82,7 +82,7 @@ class IRM(Comparison):
         """Return the loss of a whole step, a scalar."""
         logits = logits[:, 0]
         risk = group_means(self.task.losses(logits, targets), groups, count=self.count).mean()
-        weight = self.settings.weight if epoch >= self.settings.plain_epochs else min(1.0, self.settings.weight)
+        weight = self.settings.weight if epoch >= self.settings.warm_up_epochs else min(1.0, self.settings.weight)
         total = risk + weight * self._penalty(logits, targets, groups)
         return total / max(1.0, weight)
 

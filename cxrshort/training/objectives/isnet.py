@@ -7,7 +7,7 @@ LB: the map over its mean inside the mask, zero there, pooled by global weighted
 d = 0 is the maximum, d = 1 the mean) to v, then log(1 + v).
 LF: keeps S, the relevance inside the mask, between C1 and C2, so that maps cannot shrink to nothing:
 (min(S / C1, 1) - 1)^2 + (max(S / C1, C2 / C1) - C2 / C1)^2, and |S - (C1 + C2)| + 1 beyond C1 + C2.
-C1 and C2 come from ``plain_epochs`` of plain training: with mean m and standard deviation s of the total relevance in
+C1 and C2 come from ``warm_up_epochs`` without penalty: with mean m and standard deviation s of the total relevance in
 the last of them, C1 = max(m / 5, m - 3 s) and C2 = min(25 C1, m + 3 s).
 """
 
@@ -23,17 +23,17 @@ from cxrshort.attribution.lrp import LRPSettings
 from cxrshort.attribution.passes import Explained
 from cxrshort.errors import UsageError
 from cxrshort.models.outputs import MULTILABEL, Task
-from cxrshort.registry import check_name, load
+from cxrshort.registry import check_name, load_entry
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.masks import foreground
 from cxrshort.training.objectives.contract import Needs, Objective
-from cxrshort.training.objectives.target_sampling import draw_outputs
+from cxrshort.training.objectives.target_sampling import sample_outputs
 from cxrshort.training.task import batch_loss
 
 
 @dataclass(frozen=True)
 class ISNetSettings:
-    """Hold the choices of ISNet.
+    """Hold the settings of ISNet.
 
     Args:
         share: of the explanation loss, P, 0 to 1; published 0.7 (0.95 and 0.99 for TEA).
@@ -45,8 +45,8 @@ class ISNetSettings:
         epsilon: of LRP.
         first_layer: ``"box"`` (published) or ``"epsilon"``, see :mod:`cxrshort.attribution.first_layer`.
         bn: what batch norm is while explaining, see :mod:`cxrshort.attribution.batch_norm`.
-        plain_epochs: epochs of plain training at the start, from whose last one C1 and C2 come; published 5.
-        lowest: C1, given; then there are no plain epochs. 0 estimates it.
+        warm_up_epochs: epochs without penalty at the start, from whose last one C1 and C2 come; published 5.
+        lowest: C1; there are then no warm-up epochs. 0 estimates it.
         highest: C2, given with C1.
         seed: chooses the outputs to explain.
 
@@ -62,7 +62,7 @@ class ISNetSettings:
     epsilon: float = 0.01
     first_layer: str = "box"
     bn: str = "batch-detached"
-    plain_epochs: int = 5
+    warm_up_epochs: int = 5
     lowest: float = 0.0
     highest: float = 0.0
     seed: int = 0
@@ -74,8 +74,8 @@ class ISNetSettings:
                 raise UsageError(f"the {name} of isnet is '{getattr(self, name)}', it must be from 0 to 1", "try 0.9")
         if not 0 <= self.lowest <= self.highest:
             raise UsageError(f"isnet needs 0 <= C1 <= C2, not '{self.lowest}' and '{self.highest}'", "leave both out")
-        if self.lowest == 0 and not self.plain_epochs >= 1:
-            raise UsageError("isnet estimates C1 and C2 in its plain epochs, and has none", "give C1 and C2")
+        if self.lowest == 0 and not self.warm_up_epochs >= 1:
+            raise UsageError("isnet estimates C1 and C2 in its warm-up epochs, and has none", "give C1 and C2")
         check_name(BATCH_NORM_RULES, self.bn, kind="rule for batch norm")
         check_name(METHODS, self.attribution, kind="attribution method")
         of_lrp = LRPSettings(self.epsilon, self.first_layer)
@@ -88,7 +88,7 @@ class ISNetSettings:
 class ISNet(Objective):
     """Minimise the mean loss and the LRP relevance of the background; fp32 throughout.
 
-    Its state is the number, sum and sum of squares of the totals of relevance seen in the last plain epoch: sums, which
+    Its state is the number, sum and sum of squares of the totals of relevance in the last warm-up epoch: sums, which
     several processes can add up.
 
     Args:
@@ -115,8 +115,8 @@ class ISNet(Objective):
 
     @property
     def warm_up_epochs(self) -> int:
-        """Return the epochs at the start that are plain training, or nearly: no model of them is kept."""
-        return 0 if self.settings.lowest else self.settings.plain_epochs
+        """Return the number of warm-up epochs, in which the penalty is off or weak; no model of them is kept."""
+        return 0 if self.settings.lowest else self.settings.warm_up_epochs
 
     def divisor(self, batch: Batch) -> Tensor:
         """Return over how many images maps are averaged: one without foreground has no place for evidence."""
@@ -126,34 +126,34 @@ class ISNet(Objective):
         """Return the loss of one batch, a scalar."""
         settings = self.settings
         masks = foreground(batch.masks, batch.images, method=self.name)
-        plain = self.warm_up_epochs
-        if batch.epoch < plain - 1:
+        warm_up = self.warm_up_epochs
+        if batch.epoch < warm_up - 1:
             return batch_loss(self.task, model(batch.images), batch)
         maps, logits = self._explain(model, batch)
         loss = batch_loss(self.task, logits, batch)
-        if batch.epoch < plain:
+        if batch.epoch < warm_up:
             self._observe(maps.detach().sum((1, 2, 3)))
             return loss
-        seen = masks.flatten(1).any(1)
+        has_foreground = masks.flatten(1).any(1)
         lowest, highest = self.bounds()
         outside = background_loss(maps, masks, decay=settings.decay)
         inside = foreground_loss(maps, masks, lowest=lowest, highest=highest)
-        penalties = (settings.background * outside + settings.inside * inside) * seen
+        penalties = (settings.background * outside + settings.inside * inside) * has_foreground
         explained = self.mean(penalties, batch)
         return (1 - settings.share) * loss + settings.share * explained
 
     def bounds(self) -> tuple[float, float]:
-        """Return C1 and C2, as given or as the plain epochs say.
+        """Return C1 and C2, as set or as estimated in the warm-up epochs.
 
         Raises:
             UsageError: they are neither given nor estimated yet.
         """
         if self.settings.lowest:
             return self.settings.lowest, self.settings.highest
-        count, total, squares = (float(each) for each in self.totals)
+        count, total, squares = (float(value) for value in self.totals)
         if total == 0:
             raise UsageError(
-                "isnet has seen no relevance in its plain epochs", "train from the start, or give C1 and C2"
+                "isnet has seen no relevance in its warm-up epochs", "train from the start, or give C1 and C2"
             )
         mean = total / count
         deviation = max(0.0, squares / count - mean**2) ** 0.5
@@ -162,7 +162,7 @@ class ISNet(Objective):
 
     def _explain(self, model: nn.Module, batch: Batch) -> Explained:
         settings = self.settings
-        outputs = draw_outputs(self.task, batch, seed=settings.seed)
+        outputs = sample_outputs(self.task, batch, seed=settings.seed)
         options = LRPSettings(settings.epsilon, settings.first_layer) if settings.attribution == "lrp" else None
         maps, logits = self._learn(model, batch.images, outputs, settings=options, bn=settings.bn)
         return Explained(maps.abs(), logits)
@@ -179,7 +179,7 @@ def _learnable(name: str) -> LearnFunction:
     Raises:
         UsageError: no loss can be differentiated through the method's maps.
     """
-    method: AttributionMethod = load(METHODS, name, kind="attribution method")
+    method: AttributionMethod = load_entry(METHODS, name, kind="attribution method")
     if method.learn is None:
         raise UsageError(f"isnet cannot learn from the maps of '{name}'", "--set attribution=lrp, or gradient-x-input")
     return method.learn
@@ -216,6 +216,6 @@ def foreground_loss(maps: Tensor, masks: Tensor, *, lowest: float, highest: floa
     """
     total = (maps * masks).sum((1, 2, 3))
     ratio, ceiling = total / lowest, highest / lowest
-    usual = (ratio.clamp(max=1) - 1) ** 2 + (ratio.clamp(min=ceiling) - ceiling) ** 2
-    far = total > lowest + highest
-    return torch.where(far, (total - (lowest + highest)).abs() + 1, usual)
+    within_bounds = (ratio.clamp(max=1) - 1) ** 2 + (ratio.clamp(min=ceiling) - ceiling) ** 2
+    is_far = total > lowest + highest
+    return torch.where(is_far, (total - (lowest + highest)).abs() + 1, within_bounds)

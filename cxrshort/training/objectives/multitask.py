@@ -23,7 +23,7 @@ from cxrshort.errors import UsageError
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.outputs import MULTILABEL, Task, full_precision
 from cxrshort.training.data.batches import Batch
-from cxrshort.training.data.masks import given_masks
+from cxrshort.training.data.masks import require_masks
 from cxrshort.training.data.segmentation import measure_predicted_masks
 from cxrshort.training.objectives.contract import Needs, Objective, ValidationImages
 from cxrshort.training.task import batch_loss
@@ -38,7 +38,7 @@ class MultitaskSettings:
 
     Args:
         classification: weight of the labels' loss, above 0.
-        segmentation: weight of the masks' loss, 0 or more; 0 is plain training of the classifier.
+        segmentation: weight of the masks' loss, 0 or more; 0 trains the classifier alone.
         dice: share of the Dice loss in the masks' loss, 0 (cross-entropy of the pixels alone) to 1.
 
     Raises:
@@ -95,7 +95,7 @@ class Multitask(Objective):
             model: a classifier whose network draws, see :meth:`Classifier.with_masks`.
             batch: with masks.
         """
-        masks = given_masks(batch.masks, method=self.name)
+        masks = require_masks(batch.masks, method=self.name)
         classifier = cast(Classifier, model)
         logits, drawn = classifier.with_masks(batch.images)
         losses = mask_losses(drawn, classifier.frame(masks), dice=self.settings.dice)

@@ -29,12 +29,12 @@ _SMALLEST = 1e-12
 
 @dataclass(frozen=True)
 class PGISettings:
-    """Hold the choices of predictive group invariance.
+    """Hold the settings of predictive group invariance.
 
     Args:
         weight: of the penalty, 0 or more. Published 50, with batches of 512; a mean over the few images of a rare group
             is noise, which the penalty cannot tell from a difference, so small batches want about 1.
-        plain_epochs: epochs at the start without the penalty.
+        warm_up_epochs: epochs at the start without the penalty.
         ramp_epochs: epochs over which the weight then grows to its full value, 1 or more.
 
     Raises:
@@ -42,7 +42,7 @@ class PGISettings:
     """
 
     weight: float = 1.0
-    plain_epochs: int = 1
+    warm_up_epochs: int = 1
     ramp_epochs: int = 1
 
     def __post_init__(self) -> None:
@@ -54,7 +54,7 @@ class PGISettings:
 
     def at(self, epoch: int) -> float:
         """Return the weight in an epoch, counted from 0."""
-        return self.weight * min(1.0, max(0.0, (epoch - self.plain_epochs + 1) / self.ramp_epochs))
+        return self.weight * min(1.0, max(0.0, (epoch - self.warm_up_epochs + 1) / self.ramp_epochs))
 
 
 class PGI(Comparison):
@@ -81,8 +81,8 @@ class PGI(Comparison):
 
     @property
     def warm_up_epochs(self) -> int:
-        """Return the epochs at the start that are plain training, or nearly: no model of them is kept."""
-        return self.settings.plain_epochs
+        """Return the number of warm-up epochs, in which the penalty is off or weak; no model of them is kept."""
+        return self.settings.warm_up_epochs
 
     def check(self, groups: Codes | None, masks: object | None) -> None:
         """Take the number of groups from the training fold.
@@ -106,12 +106,12 @@ class PGI(Comparison):
         if weight == 0:
             return risk
         probabilities = self.task.log_probabilities(logits[:, 1]).exp()
-        return risk + weight * self._penalty(probabilities, self.task.answers(targets), groups)
+        return risk + weight * self._penalty(probabilities, self.task.true_classes(targets), groups)
 
     def _penalty(self, probabilities: Tensor, answers: Tensor, groups: Tensor) -> Tensor:
-        """Return the divergence of groups: mean over outcomes, sum over classes, mean over questions and pairs."""
+        """Return the divergence of groups: mean over outcomes, sum over classes, mean over decisions and pairs."""
         kinds = probabilities.shape[2]
-        # (N, Q, G, A): is this image of that group, and that its answer?
+        # (N, D, G, K): is this image of that group, and of that class?
         member = functional.one_hot(groups, self.count)[:, None, :, None] * (
             answers[:, :, None, None] == torch.arange(kinds, device=answers.device)
         )

@@ -26,7 +26,7 @@ from cxrshort.training.task import batch_loss
 
 @dataclass(frozen=True)
 class RRRSettings:
-    """Hold the choices of right-for-the-right-reasons.
+    """Hold the settings of right-for-the-right-reasons.
 
     Args:
         weight: of the penalty, 0 or more; see the module for published values. Too large a weight flattens the whole

@@ -11,45 +11,45 @@ from cxrshort.training.data.batches import Batch
 from cxrshort.training.task import batch_targets
 
 
-class Asked(NamedTuple):
-    """Hold one question per image and its true answer.
+class TargetSample(NamedTuple):
+    """Hold one sampled target per image and its true class.
 
     Args:
-        questions: (N,) int64, which label; 0 for exclusive classes.
-        answers: (N,) int64, the true answer.
+        labels: (N,) int64, the label that was sampled; 0 for exclusive classes.
+        classes: (N,) int64, the true class of that label.
         outputs: (N,) int64, the output to explain.
-        signs: (N,), -1 where the evidence against that output is asked for.
-        known: (N,), 1 where the image has a known target, else 0.
+        signs: (N,), -1 where the evidence against that output is explained.
+        has_target: (N,), 1 where the image has a target, else 0.
     """
 
-    questions: Tensor
-    answers: Tensor
+    labels: Tensor
+    classes: Tensor
     outputs: Tensor
     signs: Tensor
-    known: Tensor
+    has_target: Tensor
 
     def log_probability(self, task: Task, logits: Tensor) -> Tensor:
-        """Return the log-probability of each image's true answer, (N,)."""
+        """Return the log-probability of each image's true class, (N,)."""
         images = torch.arange(len(logits), device=logits.device)
-        return task.log_probabilities(logits)[images, self.questions, self.answers]
+        return task.log_probabilities(logits)[images, self.labels, self.classes]
 
 
-def draw_questions(task: Task, batch: Batch, *, seed: int) -> Asked:
-    """Choose one known label of each image; of exclusive classes the true one."""
-    answers = task.answers(batch.targets)
-    known = answers >= 0
+def sample_targets(task: Task, batch: Batch, *, seed: int) -> TargetSample:
+    """Sample one labelled target of each image; of exclusive classes the true one."""
+    answers = task.true_classes(batch.targets)
+    has_target = answers >= 0
     draws = _draws(batch, answers.shape[1], seed=seed).to(answers.device)
-    questions = draws.masked_fill(~known, -1).argmax(1)
+    questions = draws.masked_fill(~has_target, -1).argmax(1)
     chosen = answers.gather(1, questions[:, None])[:, 0].clamp(min=0)
     if task.name == "multiclass":
         outputs, signs = chosen, torch.ones_like(draws[:, 0])
     else:
         outputs, signs = questions, 2.0 * chosen - 1
-    return Asked(questions, chosen, outputs, signs, known.any(1).float())
+    return TargetSample(questions, chosen, outputs, signs, has_target.any(1).float())
 
 
-def draw_outputs(task: Task, batch: Batch, *, seed: int) -> Tensor:
-    """Choose one output of each image, (N,) int64, each with the same probability."""
+def sample_outputs(task: Task, batch: Batch, *, seed: int) -> Tensor:
+    """Sample one output of each image, (N,) int64, all with the same probability."""
     targets = batch_targets(task, batch)
     draws = _draws(batch, targets.shape[1], seed=seed)
     return draws.argmax(1).to(targets.device)

@@ -1,4 +1,4 @@
-"""Published ways to train, as data: one TOML file each."""
+"""Published training recipes, one TOML file each."""
 
 import dataclasses
 import tomllib
@@ -178,7 +178,7 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise MissingInputError(f"'{path}' cannot be read: {(error.strerror or str(error)).lower()}") from error
     except (ValueError, RecursionError) as error:  # not UTF-8, or not TOML
         raise DataError(f"'{path}' is not TOML: {error}", "lines such as: learning_rate = 1e-4") from error
-    fields = {each.name: each.default for each in dataclasses.fields(Recipe) if each.name != "name"}
+    fields = {field.name: field.default for field in dataclasses.fields(Recipe) if field.name != "name"}
     for key, value in values.items():
         if key != "source":
             _check_entry(path, key, value, fields)
@@ -191,18 +191,18 @@ def _check_entry(path: Path, key: str, value: object, fields: Mapping[str, Any])
         check_name(fields, key, kind="setting of a recipe")
     except UsageError as error:
         raise DataError(f"'{path}': {error.message}", error.hint) from error
-    wanted: Any = type(fields[key])
-    allowed = (int, float) if wanted is float else wanted
-    if not isinstance(value, allowed) or isinstance(value, bool) != (wanted is bool):
+    expected: Any = type(fields[key])
+    allowed = (int, float) if expected is float else expected
+    if not isinstance(value, allowed) or isinstance(value, bool) != (expected is bool):
         kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
-        raise DataError(f"'{path}': {key} is '{value}', it must be {kinds[wanted]}")
+        raise DataError(f"'{path}': {key} is '{value}', it must be {kinds[expected]}")
 
 
 def _read(name: str) -> dict[str, Any]:
     return tomllib.loads(_folder().joinpath(f"{name}.toml").read_text(encoding="utf-8"))
 
 
-def load(name: str, *, overrides: Mapping[str, Any] | None = None) -> Recipe:
+def load_recipe(name: str, *, overrides: Mapping[str, Any] | None = None) -> Recipe:
     """Read a recipe and put the command line's values over it.
 
     Args:
@@ -215,24 +215,24 @@ def load(name: str, *, overrides: Mapping[str, Any] | None = None) -> Recipe:
         MissingInputError: there is no such file.
         DataError: the file is not TOML, or holds what is no setting of a recipe.
     """
-    own = name.endswith(".toml")
-    values = _read_file(Path(name)) if own else _read_published(name)
+    is_file = name.endswith(".toml")
+    values = _read_file(Path(name)) if is_file else _read_published(name)
     values.pop("source", "")
-    name = Path(name).stem if own else name
-    given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    if given.keys() & {"labels", "task"}:
+    name = Path(name).stem if is_file else name
+    overriding = {key: value for key, value in (overrides or {}).items() if value is not None}
+    if overriding.keys() & {"labels", "task"}:
         values.pop("rest_class", None)
-    if given.get("patience", 1) < 1:  # 0 is how a recipe says that it waits for nothing
+    if overriding.get("patience", 1) < 1:  # 0 is how a recipe says that it waits for nothing
         raise UsageError(
-            f"--patience is '{given['patience']}', it must be 1 or more",
+            f"--patience is '{overriding['patience']}', it must be 1 or more",
             "leave it out to train to the last epoch",
         )
-    return _checked(Recipe(name=name, **{**values, **given}))
+    return _checked(Recipe(name=name, **{**values, **overriding}))
 
 
 def published(name: str) -> Recipe:
     """Return the recipe of a name as it is published; for one of the user's own, what it is compared with."""
-    return load(name) if name in names() else Recipe(name=name)
+    return load_recipe(name) if name in names() else Recipe(name=name)
 
 
 def differences(name: str) -> dict[str, Any]:
@@ -242,7 +242,7 @@ def differences(name: str) -> dict[str, Any]:
         >>> differences("roentmod")["patience"]
         50
     """
-    standard, values = load("standard").record(), load(name).record()
+    standard, values = load_recipe("standard").record(), load_recipe(name).record()
     return {key: value for key, value in values.items() if key != "name" and value != standard[key]}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from cxrshort import registry, settings
 from cxrshort.errors import UsageError
 from cxrshort.training import OBJECTIVES
-from cxrshort.training.recipes import RARE, Recipe, load
+from cxrshort.training.recipes import RARE, Recipe, load_recipe
 
 ALIASES = {"lr": "learning_rate", "wd": "weight_decay"}
 _OPTIONS_ONLY = ("name", "method", "settings", "task", "masks")
@@ -28,12 +28,14 @@ def recipe_fields() -> dict[str, Any]:
         0.9
     """
     return {
-        each.name: each.default for each in dataclasses.fields(Recipe) if each.name not in (*_OPTIONS_ONLY, *_METHODS)
+        field.name: field.default
+        for field in dataclasses.fields(Recipe)
+        if field.name not in (*_OPTIONS_ONLY, *_METHODS)
     }
 
 
-def split(texts: Sequence[str]) -> tuple[dict[str, Any], str | None]:
-    """Part what ``--set`` says into settings of the recipe and settings of the method.
+def split_settings(texts: Sequence[str]) -> tuple[dict[str, Any], str | None]:
+    """Divide the settings of ``--set`` into those of the recipe and those of the method.
 
     Args:
         texts: ``NAME=VALUE``; settings of the method may be joined by commas.
@@ -46,10 +48,10 @@ def split(texts: Sequence[str]) -> tuple[dict[str, Any], str | None]:
         UsageError: not of this form, a name given twice, or a value of another type.
 
     Example:
-        >>> split(["momentum=0.99", "milestones=10,40", "weight=1"])
+        >>> split_settings(["momentum=0.99", "milestones=10,40", "weight=1"])
         ({'momentum': 0.99, 'milestones': '10,40'}, 'weight=1')
     """
-    fields, found, others = recipe_fields(), dict[str, Any](), list[str]()
+    fields, recipe_values, method_settings = recipe_fields(), dict[str, Any](), list[str]()
     for text in texts:
         name, sign, value = (part.strip() for part in text.partition("="))
         if not (name and sign):
@@ -59,15 +61,15 @@ def split(texts: Sequence[str]) -> tuple[dict[str, Any], str | None]:
             option = {"settings": "set", "task": "multiclass", "name": "name"}.get(field, field)
             raise UsageError(f"--set does not take '{name}'", f"--{option} is an option of its own")
         if field not in fields:
-            others.append(f"{name.replace('-', '_')}={value}")
-        elif field in found:
+            method_settings.append(f"{name.replace('-', '_')}={value}")
+        elif field in recipe_values:
             raise UsageError(f"--set names '{name}' twice", "give one value")
         else:
-            found[field] = settings.parse_value(value, like=fields[field], said=f"--set {name}={value}")
-    return found, ",".join(others) if others else None
+            recipe_values[field] = settings.parse_value(value, like=fields[field], argument=f"--set {name}={value}")
+    return recipe_values, ",".join(method_settings) if method_settings else None
 
 
-def merge(options: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+def merge_settings(options: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of options and of ``--set`` together.
 
     Raises:
@@ -86,13 +88,16 @@ def describe_settings(recipe: str) -> dict[str, list[dict[str, Any]]]:
     Args:
         recipe: the recipe whose values are the defaults.
     """
-    chosen = load(recipe)
+    chosen = load_recipe(recipe)
     meanings = settings.meanings(Recipe)
-    sections = {"training": [settings.describe(name, getattr(chosen, name), meanings[name]) for name in RARE]}
+    sections = {"training": [settings.setting_row(name, getattr(chosen, name), meanings[name]) for name in RARE]}
     for method in OBJECTIVES:
-        kind = registry.load(OBJECTIVES, method, kind="method").Settings
-        told = settings.meanings(kind)
-        own = [settings.describe(each.name, each.default, told.get(each.name, "")) for each in dataclasses.fields(kind)]
+        kind = registry.load_entry(OBJECTIVES, method, kind="method").Settings
+        method_meanings = settings.meanings(kind)
+        own = [
+            settings.setting_row(field.name, field.default, method_meanings.get(field.name, ""))
+            for field in dataclasses.fields(kind)
+        ]
         if own:
             sections[f"--method {method}"] = own
     return sections

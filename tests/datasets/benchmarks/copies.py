@@ -25,7 +25,7 @@ def real_digits() -> tuple[np.ndarray, np.ndarray]:
     """Return the 1,797 real digits of scikit-learn, enlarged to 28 x 28 and 0 to 255."""
     levels, labels = load_digits(return_X_y=True)
     small = (levels.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
-    large = [np.asarray(Image.fromarray(each).resize((28, 28), Image.Resampling.BICUBIC)) for each in small]
+    large = [np.asarray(Image.fromarray(digit).resize((28, 28), Image.Resampling.BICUBIC)) for digit in small]
     return np.stack(large), labels.astype(np.uint8)
 
 
@@ -75,7 +75,7 @@ def make_waterbirds(root: Path, *, train: int = 60, test: int = 12, scenes: int 
     (home / "images.txt").write_text("".join(f"{number} {name}.jpg\n" for number, name in lines))
     splits = "".join(f"{number} {int((number - 1) % (train + test) < train)}\n" for number, _ in lines)
     (home / "train_test_split.txt").write_text(splits)
-    return make_places(root, {each: scenes for pool in waterbirds.SCENES.values() for each in pool})
+    return make_places(root, {scene: scenes for pool in waterbirds.SCENES.values() for scene in pool})
 
 
 def make_coco(root: Path, *, per_class: int = 10, scenes: int = 30, folder: str = "") -> Path:
@@ -104,7 +104,7 @@ def make_coco(root: Path, *, per_class: int = 10, scenes: int = 30, folder: str 
     }
     (home / "annotations").mkdir(parents=True)
     (home / "annotations" / "instances_train2017.json").write_text(json.dumps(table))
-    return make_places(root, dict.fromkeys((each for pool in coco_on_places.KINDS.values() for each in pool), scenes))
+    return make_places(root, dict.fromkeys((scene for pool in coco_on_places.KINDS.values() for scene in pool), scenes))
 
 
 def annotation(image: int, category: int, *, segmentation: object, area: float, iscrowd: int = 0) -> dict[str, object]:

@@ -9,7 +9,7 @@ from cxrshort.columns import EXCLUDED_COLUMNS
 from cxrshort.datasets.benchmarks import BENCHMARKS
 from cxrshort.datasets.benchmarks.plan import DECEIVING, MAJORITY, MINORITY, TEST_GROUPS
 from cxrshort.errors import UsageError
-from cxrshort.registry import load
+from cxrshort.registry import load_entry
 
 from .copies import MAKERS
 
@@ -18,24 +18,24 @@ from .copies import MAKERS
 def source(request, tmp_path_factory):
     root = tmp_path_factory.mktemp(request.param)
     MAKERS[request.param](root)
-    return load(BENCHMARKS, request.param, kind="benchmark"), root
+    return load_entry(BENCHMARKS, request.param, kind="benchmark"), root
 
 
 def test_rows_make_a_valid_manifest_with_the_classes_as_labels(source):
     benchmark, root = source
     rows = benchmark.plan(root).rows
-    manifest = manifests.check(rows.assign(split_0=rows["split"]))
-    assert manifests.labels(manifest) == list(benchmark.labels)
+    manifest = manifests.check_manifest(rows.assign(split_0=rows["split"]))
+    assert manifests.label_columns(manifest) == list(benchmark.labels)
     assert set(rows["repository"]) == {benchmark.name}
 
 
 def test_manifest_is_the_same_after_writing_and_reading(source, tmp_path):
     benchmark, root = source
     rows = benchmark.plan(root, confounder_strength=0.8).rows
-    manifests.write(rows, tmp_path / "manifest.csv")
-    again = manifests.read(tmp_path / "manifest.csv")
+    manifests.write_table(rows, tmp_path / "manifest.csv")
+    again = manifests.read_manifest(tmp_path / "manifest.csv")
     pd.testing.assert_frame_equal(again, rows, check_dtype=False)
-    assert manifests.labels(again) == list(benchmark.labels)
+    assert manifests.label_columns(again) == list(benchmark.labels)
 
 
 def test_every_picture_has_exactly_one_class(source):
@@ -75,10 +75,10 @@ def test_full_strength_gives_the_class_away_and_deceiving_never_does(source):
     assert (by_confounder.map(len) == 1).all()
     for group, agrees in (("biased", True), (DECEIVING, False)):
         chosen = rows["group"] == group
-        told = [
+        giveaway = [
             by_confounder[worn] == {own} for worn, own in zip(rows["confounder"][chosen], label[chosen], strict=True)
         ]
-        assert told and set(told) == {agrees}
+        assert giveaway and set(giveaway) == {agrees}
     unbiased = rows.loc[rows["group"] == "unbiased", "confounder"]
     assert not set(unbiased) & set(by_confounder.index)
 

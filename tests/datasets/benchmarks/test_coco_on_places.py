@@ -25,8 +25,8 @@ def label_of(rows):
 
 def test_scenes_fit_the_groups(root):
     rows = plan(root, confounder_strength=0.5).rows
-    own = label_of(rows).map(OWN_SCENE)
-    assert ((rows["confounder"] == own) == rows["group"].isin(["majority", "biased"])).all()
+    of_class = label_of(rows).map(OWN_SCENE)
+    assert ((rows["confounder"] == of_class) == rows["group"].isin(["majority", "biased"])).all()
     scenes = rows.groupby("group")["confounder"].agg(set)
     assert scenes["minority"] <= {"kasbah", "lighthouse", "pagoda", "rock_arch"}
     assert scenes["unbiased"] <= {"water_tower", "waterfall", "zen_garden"}
@@ -72,8 +72,8 @@ def test_largest_object_decides_and_crowds_do_not(tmp_path):
         "categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "horse"}, {"id": 3, "name": "person"}],
     }
     (tmp_path / "instances.json").write_text(json.dumps(table))
-    (found,) = read_objects(tmp_path / "instances.json")
-    assert (found.label, found.area, found.outline) == ("horse", 15_000.0, (tuple(square),))
+    (actual,) = read_objects(tmp_path / "instances.json")
+    assert (actual.label, actual.area, actual.outline) == ("horse", 15_000.0, (tuple(square),))
 
 
 def test_class_takes_at_most_the_papers_number(root, monkeypatch):

@@ -51,20 +51,20 @@ def test_palette_is_that_of_the_papers_generator_for_digits_one_to_nine():
 
 
 def test_random_colours_keep_their_distance():
-    known = [BLACK, (255, 0, 0)]
+    avoided = [BLACK, (255, 0, 0)]
     for seed in range(20):
-        colours = draw_far_colours(np.random.default_rng(seed), far_from=known)
+        colours = draw_far_colours(np.random.default_rng(seed), far_from=avoided)
         assert len(colours) == 10
-        assert min(distance(colour, other) for colour in colours for other in known) > FAR
+        assert min(distance(colour, other) for colour in colours for other in avoided) > FAR
 
 
 def test_unseen_colours_are_far_from_all_others(tmp_path):
     rows = plan(make_mnist(tmp_path), confounder_strength=0.2).rows
     unseen = {painted(row) for _, row in rows[rows["group"] == "unbiased"].iterrows()}
     minority = {painted(row) for _, row in rows[rows["group"] == "minority"].iterrows()}
-    known = minority | {colour for _, colour in PALETTE.values()}
+    avoided = minority | {colour for _, colour in PALETTE.values()}
     assert len(unseen) == len(minority) == 10
-    assert min(distance(a, b) for a in unseen for b in known) > FAR
+    assert min(distance(a, b) for a in unseen for b in avoided) > FAR
 
 
 def test_strength_is_the_share_of_the_majority(tmp_path):
@@ -76,9 +76,9 @@ def test_strength_is_the_share_of_the_majority(tmp_path):
 def test_deceiving_colours_are_drawn_evenly_among_the_other_classes(tmp_path):
     rows = plan(make_mnist(tmp_path, train=600, test=1100)).rows
     deceiving = rows[rows["group"] == "deceiving"]
-    own = deceiving[list(LABELS)].idxmax(axis=1)
+    of_class = deceiving[list(LABELS)].idxmax(axis=1)
     worn = deceiving["confounder"].map({name: label for label, (name, _) in PALETTE.items()})
-    assert not (own == worn).any()
+    assert not (of_class == worn).any()
     counts = worn.value_counts()
     assert len(counts) == 10 and counts.min() > 70  # 110 expected, four standard deviations of 10
 
@@ -95,7 +95,7 @@ def test_pixels_have_the_planned_colour_and_no_other(tmp_path):
     for number in (0, 5, 700, 701, 702):
         drawing = draw(made.pictures[number], size=28)
         inside = drawing.pixels[:, drawing.masks == 1]
-        assert {tuple(each) for each in inside.T.tolist()} == {painted(made.rows.iloc[number])}
+        assert {tuple(colour) for colour in inside.T.tolist()} == {painted(made.rows.iloc[number])}
         assert not drawing.pixels[:, drawing.masks == 0].any()
 
 
@@ -106,10 +106,10 @@ def test_a_tenth_of_the_training_digits_validates(tmp_path):
 
 @pytest.mark.parametrize(("folder", "packed"), [("MNIST", True), ("raw", False), (".", True)])
 def test_other_layouts_are_found_and_give_the_same_pictures(tmp_path, folder, packed):
-    usual = plan(make_mnist(tmp_path / "usual"))
+    default = plan(make_mnist(tmp_path / "usual"))
     other = plan(make_mnist(tmp_path / "other", folder=folder, packed=packed))
-    assert usual.rows.drop(columns="path").equals(other.rows.drop(columns="path"))
-    assert np.array_equal(usual.pictures[9].levels, other.pictures[9].levels)
+    assert default.rows.drop(columns="path").equals(other.rows.drop(columns="path"))
+    assert np.array_equal(default.pictures[9].levels, other.pictures[9].levels)
 
 
 def test_files_in_folders_of_their_own_names_are_found(tmp_path):

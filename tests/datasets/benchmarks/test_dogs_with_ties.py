@@ -134,7 +134,7 @@ def test_image_marked_twice_is_refused(tmp_path):
     path.write_text("image,x,y,width,height\na/dog_1.jpg,1,1,1,1\ndog_1.jpg,2,2,2,2\n")
     with pytest.raises(DataError) as caught:
         read_marks(path)
-    assert caught.value.message == "marks.csv: 'dog_1' stands there twice"
+    assert caught.value.message == "marks.csv: 'dog_1' is listed twice"
 
 
 def test_damaged_list_is_refused(root, tmp_path):

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from cxrshort.datasets.benchmarks.plan import Member, assemble, cut_counts, other_class, seeded, tabulate
+from cxrshort.datasets.benchmarks.plan import (
+    Member,
+    draw_other_class,
+    fold_sizes,
+    make_plan,
+    spawn_generators,
+    tabulate,
+)
 from cxrshort.errors import DataError, UsageError
 
 LABELS = ("cat", "dog")
@@ -18,10 +25,13 @@ def members():
 
 
 def test_seeded_streams_are_repeatable_and_different():
-    first, second = (seeded("zoo", confounder_strength=1, seed=3, streams=2) for _ in range(2))
+    first, second = (spawn_generators("zoo", confounder_strength=1, seed=3, streams=2) for _ in range(2))
     draws = [generator.integers(1 << 30) for generator in first]
     assert draws == [generator.integers(1 << 30) for generator in second]
-    others = [seeded(name, confounder_strength=1, seed=seed, streams=1)[0] for name, seed in (("zoo", 4), ("ark", 3))]
+    others = [
+        spawn_generators(name, confounder_strength=1, seed=seed, streams=1)[0]
+        for name, seed in (("zoo", 4), ("ark", 3))
+    ]
     assert len({*draws, *(generator.integers(1 << 30) for generator in others)}) == 4
 
 
@@ -35,17 +45,17 @@ def test_seeded_streams_are_repeatable_and_different():
 )
 def test_seeded_refuses_numbers_out_of_range(strength, seed, message):
     with pytest.raises(UsageError, match=message):
-        seeded("zoo", confounder_strength=strength, seed=seed, streams=1)
+        spawn_generators("zoo", confounder_strength=strength, seed=seed, streams=1)
 
 
 @pytest.mark.parametrize(("count", "cut"), [(10, (8, 1, 1)), (19, (17, 1, 1)), (100, (80, 10, 10)), (9, (9, 0, 0))])
 def test_cut_counts_are_eight_one_and_one_tenth(count, cut):
-    assert cut_counts(count) == cut
+    assert fold_sizes(count) == cut
 
 
 def test_other_class_draws_every_other_class_alike():
     generator = np.random.default_rng(0)
-    drawn = [other_class(("a", "b", "c"), "b", generator) for _ in range(400)]
+    drawn = [draw_other_class(("a", "b", "c"), "b", generator) for _ in range(400)]
     assert set(drawn) == {"a", "c"} and 150 < drawn.count("a") < 250
 
 
@@ -58,12 +68,12 @@ def test_rows_have_one_class_and_unique_names():
 
 def test_plan_without_a_class_in_a_fold_is_refused():
     with pytest.raises(DataError, match="zoo: no image of 'dog' for the test fold"):
-        assemble([(each, None) for each in members()[:-1]], name="zoo", labels=LABELS, root=None)
+        make_plan([(member, None) for member in members()[:-1]], name="zoo", labels=LABELS, root=None)
 
 
 def test_plan_keeps_what_was_refused_and_knows_its_pictures(tmp_path):
-    plan = assemble(
-        [(each, each.source) for each in members()],
+    plan = make_plan(
+        [(member, member.source) for member in members()],
         name="zoo",
         labels=LABELS,
         root=tmp_path,

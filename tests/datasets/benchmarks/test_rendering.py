@@ -3,7 +3,7 @@
 import numpy as np
 
 from cxrshort.datasets.benchmarks.coloured_mnist import BENCHMARK as MNIST
-from cxrshort.datasets.benchmarks.rendering import draw_into
+from cxrshort.datasets.benchmarks.rendering import draw_pictures
 from cxrshort.datasets.benchmarks.waterbirds import BENCHMARK as WATERBIRDS
 from cxrshort.images.cache import create_cache, open_cache
 
@@ -17,7 +17,7 @@ def render(folder, benchmark, pictures, *, rows, size, jobs):
     create_cache(masks, (len(pictures), size, size))
     results = []
     chosen = [pictures[row] for row in rows]
-    draw_into(images, masks, chosen, draw=benchmark.draw, rows=rows, size=size, jobs=jobs, record=results.extend)
+    draw_pictures(images, masks, chosen, draw=benchmark.draw, rows=rows, size=size, jobs=jobs, record=results.extend)
     return np.array(open_cache(images)), np.array(open_cache(masks)), results
 
 
@@ -35,8 +35,8 @@ def test_caches_hold_every_drawing_for_any_number_of_jobs(tmp_path):
 def test_only_the_wanted_rows_are_drawn(tmp_path):
     plan = MNIST.plan(make_mnist(tmp_path / "source"))
     images, masks, results = render(tmp_path / "some", MNIST, plan.pictures[:4], rows=[1, 3], size=28, jobs=1)
-    assert [bool(each.any()) for each in masks] == [False, True, False, True]
-    assert [bool(each.any()) for each in images] == [False, True, False, True]
+    assert [bool(mask.any()) for mask in masks] == [False, True, False, True]
+    assert [bool(image.any()) for image in images] == [False, True, False, True]
     assert [result.row for result in results] == [1, 3]
 
 
@@ -48,5 +48,5 @@ def test_picture_with_a_damaged_file_is_refused_and_the_others_are_drawn(tmp_pat
     plan.pictures[2].scene.write_bytes(b"GIF89a" + bytes(40))
     images, _, results = render(tmp_path / "out", WATERBIRDS, plan.pictures[:4], rows=range(4), size=16, jobs=2)
     assert [result.reason for result in results] == ["zero bytes", "truncated", "unreadable", ""]
-    assert [bool(each.any()) for each in images] == [False, False, False, True]
+    assert [bool(image.any()) for image in images] == [False, False, False, True]
     assert (results[3].source_height, results[3].source_width) == (45, 60)

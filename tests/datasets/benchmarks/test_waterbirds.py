@@ -30,18 +30,18 @@ def test_majority_is_an_exact_share_of_each_class(tmp_path):
     rows = plan(make_waterbirds(tmp_path, train=125, scenes=80), confounder_strength=0.8).rows
     train = rows[rows["split"] == "train"]
     for label in ("landbird", "waterbird"):
-        own = train[train[label] == 1]
-        assert (own["group"] == "majority").sum() == round(0.8 * len(own))
+        of_class = train[train[label] == 1]
+        assert (of_class["group"] == "majority").sum() == round(0.8 * len(of_class))
 
 
 def test_scenes_fit_the_group_and_none_is_used_twice(tmp_path):
     rows = plan(make_waterbirds(tmp_path), confounder_strength=0.5).rows
-    own = rows["waterbird"].map({1.0: "water", 0.0: "land"})
+    of_class = rows["waterbird"].map({1.0: "water", 0.0: "land"})
     fits = rows["group"].isin(["majority", "biased"])
-    assert ((rows["confounder"] == own) == fits).all()
+    assert ((rows["confounder"] == of_class) == fits).all()
     for kind, pool in SCENES.items():
         scenes = rows.loc[rows["confounder"] == kind, "edit"]
-        assert all(any(f"/{each}/" in text for each in pool) for text in scenes)
+        assert all(any(f"/{scene}/" in text for scene in pool) for text in scenes)
     assert rows["edit"].is_unique
 
 
@@ -84,7 +84,7 @@ def test_soft_outline_blends(tmp_path):
 def test_flat_layout_of_places_and_outlines_beside_cub_are_found(tmp_path):
     make_waterbirds(tmp_path, scenes=0)
     (tmp_path / "CUB_200_2011" / "segmentations").rename(tmp_path / "segmentations")
-    make_places(tmp_path, {each: 40 for pool in SCENES.values() for each in pool}, easy=True)
+    make_places(tmp_path, {scene: 40 for pool in SCENES.values() for scene in pool}, easy=True)
     made = plan(tmp_path)
     assert made.rows["edit"].str.startswith("scene places365_standard/train/").all()
     draw(made.pictures[0], size=16)

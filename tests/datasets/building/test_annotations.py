@@ -15,7 +15,7 @@ from cxrshort.datasets.repositories.parsing.layout import find_repository
 from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import DataError
 from cxrshort.images.decoding import decode
-from cxrshort.registry import load
+from cxrshort.registry import load_entry
 
 ALL_VIEWS = ReadOptions(include_other_findings=True, views=("PA", "AP", "AP_SUPINE", "LATERAL", "UNKNOWN"))
 
@@ -34,14 +34,14 @@ def boxes_of(*boxes, frame=(1000, 1000)):
 
 
 def real_rows(test_data, name, options):
-    repository = load(SOURCES, name, kind="repository")
+    repository = load_entry(SOURCES, name, kind="repository")
     folder = find_repository(test_data, repository)
     return repository.read(folder, test_data, options).rows, folder
 
 
 def with_sizes(rows, root):
     decoded = [decode(root / path, size=16) for path in rows["path"]]
-    heights, widths = zip(*((each.source_height, each.source_width) for each in decoded), strict=True)
+    heights, widths = zip(*((entry.source_height, entry.source_width) for entry in decoded), strict=True)
     return rows.assign(source_height=heights, source_width=widths, cache_fit="crop")
 
 
@@ -155,14 +155,14 @@ def test_boxes_of_images_that_could_not_be_decoded_are_dropped():
 
 
 def test_repositories_without_known_annotations_have_none(tmp_path):
-    found = annotations_for("padchest", rows_of("a.png"), folder=tmp_path, root=tmp_path)
-    assert found.masks == {} and found.boxes.empty and found.notes == ()
+    actual = annotations_for("padchest", rows_of("a.png"), folder=tmp_path, root=tmp_path)
+    assert actual.masks == {} and actual.boxes.empty and actual.notes == ()
 
 
 @pytest.mark.parametrize("name", ["github-covid", "chestx-ray14"])
 def test_missing_annotation_files_are_no_error(tmp_path, name):
-    found = annotations_for(name, rows_of("a.png"), folder=tmp_path, root=tmp_path)
-    assert found.masks == {} and found.boxes.empty and found.notes == ()
+    actual = annotations_for(name, rows_of("a.png"), folder=tmp_path, root=tmp_path)
+    assert actual.masks == {} and actual.boxes.empty and actual.notes == ()
 
 
 def test_masks_of_v7_are_preferred_to_those_of_lungvae(tmp_path):
@@ -174,18 +174,18 @@ def test_masks_of_v7_are_preferred_to_those_of_lungvae(tmp_path):
         place.mkdir(parents=True)
         for name in names:
             Image.new("L", (2, 2), 255).save(place / f"{name}_mask.png")
-    found = annotations_for("github-covid", rows_of("a.jpg", "b.jpg", "c.jpg"), folder=folder, root=tmp_path)
-    makers = {image_id[-5]: path.parent.name for image_id, path in found.masks.items()}
+    actual = annotations_for("github-covid", rows_of("a.jpg", "b.jpg", "c.jpg"), folder=folder, root=tmp_path)
+    makers = {image_id[-5]: path.parent.name for image_id, path in actual.masks.items()}
     assert makers == {"a": "github-covid-v7labs", "b": "github-covid-v7labs", "c": "lungVAE-masks"}
-    assert found.notes == ("2 lung masks of V7", "1 lung masks of lungVAE")
+    assert actual.notes == ("2 lung masks of V7", "1 lung masks of lungVAE")
 
 
 def test_real_masks_cover_the_views_that_the_data_page_counts(test_data):
     table = pd.read_csv(test_data / "github-covid" / "metadata.csv", dtype=str, keep_default_na=False)
     table = table.drop_duplicates("filename")
     rows = pd.DataFrame({"image_id": table["filename"], "path": "images/" + table["filename"]})
-    found = annotations_for("github-covid", rows, folder=test_data / "github-covid", root=test_data)
-    v7 = [image_id for image_id, path in found.masks.items() if path.parent.name == "github-covid-v7labs"]
+    actual = annotations_for("github-covid", rows, folder=test_data / "github-covid", root=test_data)
+    v7 = [image_id for image_id, path in actual.masks.items() if path.parent.name == "github-covid-v7labs"]
     views = table.set_index("filename").loc[v7, "view"].value_counts()
     assert len(v7) == 454
     assert views[["PA", "AP", "AP Supine", "L"]].to_list() == [216, 91, 120, 24] and views.sum() - 451 == 3
@@ -193,14 +193,14 @@ def test_real_masks_cover_the_views_that_the_data_page_counts(test_data):
 
 def test_real_masks_fit_their_images_and_hold_lungs(test_data, tmp_path):
     rows, folder = real_rows(test_data, "github-covid", ALL_VIEWS)
-    found = annotations_for("github-covid", rows, folder=folder, root=test_data)
-    assert found.notes[0] == "424 lung masks of V7" and found.notes[2] == "41 lung masks of lungVAE"
+    actual = annotations_for("github-covid", rows, folder=folder, root=test_data)
+    assert actual.notes[0] == "424 lung masks of V7" and actual.notes[2] == "41 lung masks of lungVAE"
     # Every tenth, so that the test stays quick.
-    rows = rows[rows["image_id"].isin(found.masks)].iloc[::10]
+    rows = rows[rows["image_id"].isin(actual.masks)].iloc[::10]
     rows = with_sizes(rows, test_data)
-    placed, refused = fill_masks(tmp_path / "masks.npy", found.masks, rows, size=64, jobs=2)
+    placed, refused = fill_masks(tmp_path / "masks.npy", actual.masks, rows, size=64, jobs=2)
     lateral = rows["view"] == "LATERAL"
-    v7 = pd.Series([found.masks[each].parent.name.endswith("v7labs") for each in rows["image_id"]], index=rows.index)
+    v7 = pd.Series([actual.masks[entry].parent.name.endswith("v7labs") for entry in rows["image_id"]], index=rows.index)
     assert (refused["reason"] == "empty mask").all() and len(refused) == (lateral & v7).sum()
     share = (np.load(tmp_path / "masks.npy") & 1).mean(axis=(1, 2))
     assert len(share) == placed["mask_row"].notna().sum() > 35
@@ -209,11 +209,11 @@ def test_real_masks_fit_their_images_and_hold_lungs(test_data, tmp_path):
 
 def test_real_lung_boxes_agree_with_the_lung_masks(test_data, tmp_path):
     rows, folder = real_rows(test_data, "github-covid", ReadOptions())
-    found = annotations_for("github-covid", rows, folder=folder, root=test_data)
-    v7 = {name: path for name, path in found.masks.items() if path.parent.name.endswith("v7labs")}
-    rows = rows[rows["image_id"].isin(found.boxes["image_id"]) & rows["image_id"].isin(v7)].iloc[::6]
+    actual = annotations_for("github-covid", rows, folder=folder, root=test_data)
+    v7 = {name: path for name, path in actual.masks.items() if path.parent.name.endswith("v7labs")}
+    rows = rows[rows["image_id"].isin(actual.boxes["image_id"]) & rows["image_id"].isin(v7)].iloc[::6]
     rows = with_sizes(rows, test_data)
-    regions, _ = to_cache(found.boxes, rows, size=128)
+    regions, _ = to_cache(actual.boxes, rows, size=128)
     placed, _ = fill_masks(tmp_path / "masks.npy", v7, rows, size=128)
     masks = np.load(tmp_path / "masks.npy") & 1
     row_of = dict(zip(rows["image_id"], placed["mask_row"], strict=True))
@@ -230,14 +230,16 @@ def test_real_lung_boxes_agree_with_the_lung_masks(test_data, tmp_path):
 
 def test_real_boxes_of_chestx_ray14_are_counted_and_converted(test_data):
     rows, folder = real_rows(test_data, "chestx-ray14", ReadOptions())
-    found = annotations_for("chestx-ray14", rows, folder=folder, root=test_data)
-    assert found.notes == (
+    actual = annotations_for("chestx-ray14", rows, folder=folder, root=test_data)
+    assert actual.notes == (
         "BBox_List_2017.csv: 49 boxes",
         "BBox_List_2017.csv: 935 boxes of images that are not in the dataset",
     )
     # The shipped images are 256 x 256 copies; in a cache of that size the boxes are a quarter of the published ones.
-    regions, notes = to_cache(found.boxes, rows.assign(source_height=256, source_width=256, cache_fit="crop"), size=256)
-    quarter = found.boxes[["x0", "y0", "x1", "y1"]].to_numpy() / 4
+    regions, notes = to_cache(
+        actual.boxes, rows.assign(source_height=256, source_width=256, cache_fit="crop"), size=256
+    )
+    quarter = actual.boxes[["x0", "y0", "x1", "y1"]].to_numpy() / 4
     assert notes == () and np.abs(regions.iloc[:, 2:].to_numpy() - quarter).max() < 1
     labels = rows.set_index("image_id")
     agreed = [

@@ -10,7 +10,7 @@ import pytest
 from cxrshort import runs
 from cxrshort.datasets.building import assembly
 from cxrshort.datasets.building.assembly import Build
-from cxrshort.datasets.building.image_source import Material, Record
+from cxrshort.datasets.building.image_source import ImageSource, Record
 from cxrshort.datasets.building.journal import Journal
 from cxrshort.datasets.cohorts import Candidates
 from cxrshort.errors import DataError, ResumableError
@@ -42,7 +42,7 @@ class Maker:
 
     @staticmethod
     def _noting(record: Record) -> Record:
-        return lambda done: record([{"reason": "", "detail": "", **each} for each in done])
+        return lambda done: record([{"reason": "", "detail": "", **entry} for entry in done])
 
 
 def _square(candidate: int) -> Filling:
@@ -50,9 +50,9 @@ def _square(candidate: int) -> Filling:
 
 
 def build(folder: Path, maker: Maker, *, from_files: bool = False) -> Build:
-    material = Material(PLAN, {"images.npy": (SIDE, SIDE)}, maker, labels=("A",), from_files=from_files)
+    image_source = ImageSource(PLAN, {"images.npy": (SIDE, SIDE)}, maker, labels=("A",), from_files=from_files)
     folder.mkdir(parents=True, exist_ok=True)
-    return Build(runs.Run(folder, "build-dataset", {}), material, size=SIDE, jobs=1)
+    return Build(runs.Run(folder, "build-dataset", {}), image_source, size=SIDE, jobs=1)
 
 
 def candidates(**columns: object) -> Candidates:
@@ -113,7 +113,7 @@ def test_map_of_another_shape_is_refused(tmp_path: Path) -> None:
 def test_settled_rows_are_those_that_could_be_made(tmp_path: Path) -> None:
     making = build(tmp_path, Maker(refused=[1]))
     journal, _ = fill(making)
-    settled, same_films = assembly.settle(making, candidates(person_id=["p", "p", "q", "r"]), journal)
+    settled, same_films = assembly.add_pixel_results(making, candidates(person_id=["p", "p", "q", "r"]), journal)
     assert settled.rows["image_id"].tolist() == ["a", "c", "d"]
     assert settled.rows["cache_row"].tolist() == [0, 1, 2] and set(settled.rows["cache"]) == {str(tmp_path)}
     assert np.load(tmp_path / "images.npy")[:, 0, 0].tolist() == [0, 20, 30]
@@ -126,13 +126,13 @@ def test_build_of_which_nothing_could_be_made_is_an_error(tmp_path: Path) -> Non
     making = build(tmp_path, Maker(refused=range(4)), from_files=True)
     journal, _ = fill(making)
     with pytest.raises(DataError, match=r"not one image could be decoded \(truncated: 4\)"):
-        assembly.settle(making, candidates(), journal)
+        assembly.add_pixel_results(making, candidates(), journal)
 
 
 def test_patients_known_to_be_one_person_are_joined_without_looking_at_pixels(tmp_path: Path) -> None:
     known = candidates()
     known = Candidates(known.rows, known.excluded, known.fractions, same_person=(("P1", "P3"),))
-    settled, same_films = assembly.settle(build(tmp_path, Maker()), known, None)
+    settled, same_films = assembly.add_pixel_results(build(tmp_path, Maker()), known, None)
     people = settled.rows["person_id"].tolist()
     assert people[0] == people[1] == people[3] != people[2] and same_films == []
 
@@ -149,10 +149,10 @@ def test_regions_are_those_that_came_with_the_drawn_pixels(tmp_path: Path) -> No
 
 def test_tables_of_a_dataset_are_about_its_labels() -> None:
     manifest = candidates(person_id=["p", "q", "r", "s"]).rows
-    tables = assembly.describe(manifest, seed=0)
+    tables = assembly.tabulate(manifest, seed=0)
     assert set(tables) == {"characteristics", "confounding"}
     assert set(tables["confounding"]["label"]) == {"A"}
-    assert assembly.describe(manifest.drop(columns="A"), seed=0) == {}
+    assert assembly.tabulate(manifest.drop(columns="A"), seed=0) == {}
 
 
 def test_records_have_numbers_as_numbers_and_nothing_for_empty_cells() -> None:

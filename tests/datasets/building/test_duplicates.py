@@ -56,11 +56,11 @@ def test_find_duplicates_finds_the_real_copies_and_nothing_else(test_data, tmp_p
     patients = [*table["patientid"], *(path.name[:8] for path in nih)]
     create_cache(tmp_path / "images.npy", (len(paths), 64, 64))
     decode_into(tmp_path / "images.npy", paths, rows=range(len(paths)), size=64)
-    found = find_duplicates(open_cache(tmp_path / "images.npy"), patients)
-    two_files = {(i, j) for i, j, _ in found if paths[i] != paths[j]}
+    actual = find_duplicates(open_cache(tmp_path / "images.npy"), patients)
+    two_files = {(i, j) for i, j, _ in actual if paths[i] != paths[j]}
     expected = {frozenset(copy) for copy in REAL_COPIES}
     assert {frozenset((patients[i], patients[j], paths[i].name, paths[j].name)) for i, j in two_files} == expected
-    one_file = {frozenset((patients[i], patients[j])) for i, j, _ in found if paths[i] == paths[j]}
+    one_file = {frozenset((patients[i], patients[j])) for i, j, _ in actual if paths[i] == paths[j]}
     assert one_file == {frozenset(("285", "339")), frozenset(("287", "340"))}
 
 
@@ -68,8 +68,8 @@ def test_find_duplicates_finds_the_real_copy_within_one_nih_patient(test_data, t
     nih = sorted((test_data / "nih" / "images").glob("0000265*.png"))
     create_cache(tmp_path / "images.npy", (len(nih), 64, 64))
     decode_into(tmp_path / "images.npy", nih, rows=range(len(nih)), size=64)
-    found = find_duplicates(open_cache(tmp_path / "images.npy"), [path.name for path in nih])
-    assert [(nih[i].name, nih[j].name) for i, j, _ in found] == [("00002658_001.png", "00002658_002.png")]
+    actual = find_duplicates(open_cache(tmp_path / "images.npy"), [path.name for path in nih])
+    assert [(nih[i].name, nih[j].name) for i, j, _ in actual] == [("00002658_001.png", "00002658_002.png")]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 30])

@@ -11,18 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxrshort import dataset as datasets
 from cxrshort import manifest as manifests
 from cxrshort import regions, runs
-from cxrshort.dataset import Dataset
+from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.datasets.building import assembly, shards
-from cxrshort.datasets.building.edits import Transform, edited_rows, of_edits, one_by_one
+from cxrshort.datasets.building.edits import Transform, edited_rows, of_edits, per_image
 from cxrshort.datasets.building.shards import Shard
-from cxrshort.datasets.building.writing import DatasetPlan, write_dataset
+from cxrshort.datasets.building.writing import DatasetSettings, write_dataset
 from cxrshort.errors import DataError, MissingInputError, ResumableError, UsageError
 from cxrshort.images.cache import checksum
 from cxrshort.images.raster import ImageError
-from cxrshort.masks.bits import select
+from cxrshort.masks.bits import select_bits
 from cxrshort.verbs.build_dataset import build_dataset
 
 from ...verbs.test_build_dataset import contents
@@ -42,7 +41,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def data(source: Path) -> Dataset:
-    return datasets.load(str(source))
+    return load_dataset(str(source))
 
 
 def change(pixels: np.ndarray, row: "pd.Series[Any]") -> np.ndarray:
@@ -68,20 +67,22 @@ def edit(
     **options: Any,
 ) -> dict[str, Any]:
     rows = all_edits(data) if rows is None else rows
-    material = of_edits(data, rows, transform or one_by_one(change), settings="change 1", **options)
-    with runs.opened(out, "edit", arguments=ARGUMENTS, resume=resume) as run:
-        return write_dataset(run, *material, plan=DatasetPlan("edited", data.recipe, **(plan or {})), report=report)
+    image_source = of_edits(data, rows, transform or per_image(change), settings="change 1", **options)
+    with runs.open_run(out, "edit", arguments=ARGUMENTS, resume=resume) as run:
+        return write_dataset(
+            run, *image_source, settings=DatasetSettings("edited", data.recipe, **(plan or {})), report=report
+        )
 
 
 @pytest.fixture(scope="module")
 def edited(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("edited") / "out"
-    edit(datasets.load(str(source)), out)
+    edit(load_dataset(str(source)), out)
     return out
 
 
 def test_edits_keep_what_is_known_of_their_sources(data: Dataset, edited: Path) -> None:
-    made = datasets.load(str(edited)).manifest.set_index("image_id")
+    made = load_dataset(str(edited)).manifest.set_index("image_id")
     sources = data.manifest.set_index("image_id")
     assert len(made) == FILMS * len(EDITS)
     for name in made.index:
@@ -92,7 +93,7 @@ def test_edits_keep_what_is_known_of_their_sources(data: Dataset, edited: Path) 
 
 
 def test_edits_are_what_the_transform_makes_of_the_pixels(data: Dataset, edited: Path) -> None:
-    made = datasets.load(str(edited))
+    made = load_dataset(str(edited))
     before = data.pixels.take(range(FILMS))
     after = made.pixels.take(range(FILMS * len(EDITS)))  # compares the checksums of all rows
     np.testing.assert_array_equal(after[0::2], 255 - before)
@@ -101,14 +102,14 @@ def test_edits_are_what_the_transform_makes_of_the_pixels(data: Dataset, edited:
 
 
 def test_settings_of_a_generator_are_no_labels(data: Dataset, edited: Path) -> None:
-    made = datasets.load(str(edited))
+    made = load_dataset(str(edited))
     assert made.labels == data.labels == json.loads((edited / "run.json").read_text())["labels"]
     assert made.manifest["edit_seed"].tolist() == [0, 0, 1, 1] * (FILMS // 2)
     assert set(made.manifest["note"]) == {"x"}
 
 
 def test_masks_and_regions_are_carried_over(data: Dataset, edited: Path) -> None:
-    made = datasets.load(str(edited))
+    made = load_dataset(str(edited))
     assert data.masks is not None and made.masks is not None
     np.testing.assert_array_equal(made.masks.take(range(0, 2 * FILMS, 2)), data.masks.take(range(FILMS)))
     before, after = regions.of(data), regions.of(made)
@@ -120,7 +121,7 @@ def test_masks_and_regions_are_carried_over(data: Dataset, edited: Path) -> None
 
 def test_masks_and_regions_of_an_edit_that_moves_things_are_left_out(data: Dataset, tmp_path: Path) -> None:
     edit(data, tmp_path / "out", carry=False)
-    made = datasets.load(str(tmp_path / "out"))
+    made = load_dataset(str(tmp_path / "out"))
     assert made.masks is None and not (tmp_path / "out" / "regions.csv").exists()
 
 
@@ -128,30 +129,30 @@ def test_bits_that_mean_different_structures_in_different_caches_are_left_out(da
     edit(data, tmp_path / "lungs alone")
     record = json.loads((tmp_path / "lungs alone" / "run.json").read_text())
     (tmp_path / "lungs alone" / "run.json").write_text(json.dumps({**record, "masks": {"lungs": 1}}))
-    both = pd.concat([data.manifest, datasets.load(str(tmp_path / "lungs alone")).manifest], ignore_index=True)
-    manifests.write(both, tmp_path / "both.csv")
-    joined = datasets.load(str(tmp_path / "both.csv"))
+    both = pd.concat([data.manifest, load_dataset(str(tmp_path / "lungs alone")).manifest], ignore_index=True)
+    manifests.write_table(both, tmp_path / "both.csv")
+    joined = load_dataset(str(tmp_path / "both.csv"))
     summary = edit(joined, tmp_path / "out")
     assert summary["notes"] == [
         "masks are not carried over where caches differ in what they show: heart, mediastinum, clavicles, marker"
     ]
-    made = datasets.load(str(tmp_path / "out"))
+    made = load_dataset(str(tmp_path / "out"))
     assert set(made.structures) == {"lungs"} and made.masks is not None and joined.masks is not None
     before = joined.masks.take(range(len(both)))
-    np.testing.assert_array_equal(made.masks.take(range(0, 2 * len(both), 2)), select(before, 1))
+    np.testing.assert_array_equal(made.masks.take(range(0, 2 * len(both), 2)), select_bits(before, 1))
 
 
 def test_edits_have_an_identity_of_their_own_and_say_whose_they_are(data: Dataset, edited: Path) -> None:
-    made = datasets.load(str(edited))
+    made = load_dataset(str(edited))
     assert made.dataset_id != data.dataset_id
     assert dict(made.made_from) == {data.dataset_id: "phantoms"}
     assert made.recipe == data.recipe and made.name == "edited"
 
 
 def test_edits_of_edits_say_all_that_was_done(edited: Path, data: Dataset, tmp_path: Path) -> None:
-    once = datasets.load(str(edited))
+    once = load_dataset(str(edited))
     edit(once, tmp_path / "out", rows=edited_rows(once.manifest, [0], ["inverted"]))
-    twice = datasets.load(str(tmp_path / "out"))
+    twice = load_dataset(str(tmp_path / "out"))
     assert dict(twice.made_from) == {once.dataset_id: "edited", data.dataset_id: "phantoms"}
     assert twice.manifest.loc[0, ["source_image_id", "edit"]].tolist() == [
         once.manifest["image_id"][0],
@@ -167,14 +168,14 @@ def fail_some(pixels: np.ndarray, row: "pd.Series[Any]") -> np.ndarray:
 
 
 def test_failed_edits_are_excluded_with_their_reason(data: Dataset, tmp_path: Path) -> None:
-    summary = edit(data, tmp_path / "out", transform=one_by_one(fail_some))
+    summary = edit(data, tmp_path / "out", transform=per_image(fail_some))
     lost = FILMS // 2
     assert summary["excluded"] == {"no number": lost}
     assert summary["candidates"] == 2 * FILMS == summary["rows"] + lost
     excluded = pd.read_csv(tmp_path / "out" / "excluded.csv")
     assert excluded["detail"][0] == f"{data.manifest['image_id'][1]}#darker: the decoder returned NaN"
     assert excluded["patient_id"].tolist() == data.manifest["patient_id"][1::2].tolist()
-    made = datasets.load(str(tmp_path / "out"))
+    made = load_dataset(str(tmp_path / "out"))
     assert data.masks is not None and made.masks is not None
     at = made.manifest["image_id"].tolist().index(f"{data.manifest['image_id'][FILMS - 1]}#inverted")
     np.testing.assert_array_equal(made.masks.take([at]), data.masks.take([FILMS - 1]))
@@ -186,7 +187,7 @@ def test_where_no_edit_succeeds_it_says_so(data: Dataset, tmp_path: Path) -> Non
         raise ImageError("constant picture", "the generator has collapsed")
 
     with pytest.raises(DataError) as caught:
-        edit(data, tmp_path / "out", transform=one_by_one(fail))
+        edit(data, tmp_path / "out", transform=per_image(fail))
     assert caught.value.message == f"not one image could be made (constant picture: {2 * FILMS})"
     assert caught.value.hint == "look at the images that they are made from"
 
@@ -200,7 +201,7 @@ def interrupted(data: Dataset, out: Path, *, after: int, **options: Any) -> None
     """Begin to make edits, and stop after some batches."""
     left = after
 
-    def stop(done: int, count: int) -> None:
+    def stop(completed: int, count: int) -> None:
         nonlocal left
         left -= 1
         if not left:
@@ -248,16 +249,16 @@ def test_pictures_that_are_made_survive_an_interruption_of_what_follows(data: Da
         raise KeyboardInterrupt
 
     options = {"settings": "change 1", "batch_size": 1}
-    plan = DatasetPlan("edited", data.recipe)
-    material = of_edits(data, all_edits(data), one_by_one(count), **options)
-    with runs.opened(out, "edit", arguments=ARGUMENTS) as run, pytest.raises(ResumableError, match="40 of 40 images"):
-        write_dataset(run, *material, plan=plan, draw=stop)
+    plan = DatasetSettings("edited", data.recipe)
+    image_source = of_edits(data, all_edits(data), per_image(count), **options)
+    with runs.open_run(out, "edit", arguments=ARGUMENTS) as run, pytest.raises(ResumableError, match="40 of 40 images"):
+        write_dataset(run, *image_source, settings=plan, draw=stop)
     assert (out / "images.npy").exists() and len(made) == 2 * FILMS
     made.clear()
-    with runs.opened(out, "edit", arguments=ARGUMENTS, resume=True) as run:
-        write_dataset(run, *material, plan=plan)
+    with runs.open_run(out, "edit", arguments=ARGUMENTS, resume=True) as run:
+        write_dataset(run, *image_source, settings=plan)
     assert made == [f"{name}#darker" for name in data.manifest["image_id"][1::2]]  # failed ones are tried again
-    edit(data, tmp_path / "unbroken", transform=one_by_one(fail_some))
+    edit(data, tmp_path / "unbroken", transform=per_image(fail_some))
     assert contents(out) == contents(tmp_path / "unbroken")
 
 
@@ -269,21 +270,21 @@ def test_shards_merge_to_the_bytes_of_one_run(data: Dataset, tmp_path: Path) -> 
     for number in (2, 1):
         part = Shard(number, 2)
         with shards.opened(part, out, verb="edit", arguments=ARGUMENTS, force=False) as run:
-            build = assembly.Build(run, part.material(material, count), 32, 1)
+            build = assembly.Build(run, part.image_source(material, count), 32, 1)
             if number == 2:
                 with pytest.raises(MissingInputError, match="2 of the 2 shards"):
-                    shards.complete(out, material=material, count=count)
-            shards.make(part, build, count, report=lambda done, count: None)
-    finished = shards.complete(out, material=material, count=count)
-    with runs.opened(out, "edit", arguments=ARGUMENTS, resume=True) as run:
-        write_dataset(run, candidates, material, plan=DatasetPlan("edited", data.recipe), finished=finished)
+                    shards.read_shards(out, image_source=material, count=count)
+            shards.make_shard(part, build, count, report=lambda done, count: None)
+    finished = shards.read_shards(out, image_source=material, count=count)
+    with runs.open_run(out, "edit", arguments=ARGUMENTS, resume=True) as run:
+        write_dataset(run, candidates, material, settings=DatasetSettings("edited", data.recipe), finished=finished)
     edit(data, tmp_path / "whole", transform=by_shape, batch_size=16)
     assert contents(out) == contents(tmp_path / "whole")
 
 
 def test_drawn_splits_keep_the_edits_of_a_person_together(data: Dataset, tmp_path: Path) -> None:
     edit(data, tmp_path / "out", plan={"splits": "draw", "replicates": 3, "seed": 5})
-    made = datasets.load(str(tmp_path / "out")).manifest
+    made = load_dataset(str(tmp_path / "out")).manifest
     assert manifests.split_columns(made) == ["split_0", "split_1", "split_2"]
     assert made.groupby("person_id")["split_2"].nunique().max() == 1
     assert set(made["split_2"]) == {"train", "val", "test"}
@@ -307,7 +308,7 @@ def test_edits_of_nothing_or_twice_the_same_are_refused(data: Dataset) -> None:
 def test_edits_of_an_image_that_is_not_there_are_refused(data: Dataset) -> None:
     rows = all_edits(data).assign(source_image_id="elsewhere/1")
     with pytest.raises(DataError, match="phantoms: there is no image 'elsewhere/1' to edit"):
-        of_edits(data, rows, one_by_one(change), settings="")
+        of_edits(data, rows, per_image(change), settings="")
 
 
 def test_persons_are_taken_as_they_are(data: Dataset, tmp_path: Path) -> None:
@@ -317,7 +318,7 @@ def test_persons_are_taken_as_they_are(data: Dataset, tmp_path: Path) -> None:
         replace(data, manifest=data.manifest.assign(repository="folder", patient_id=people, person_id=people))
     )
     edit(data, tmp_path / "out", rows=rows)
-    made = datasets.load(str(tmp_path / "out")).manifest
+    made = load_dataset(str(tmp_path / "out")).manifest
     assert made["person_id"].tolist() == np.repeat(people, len(EDITS)).tolist()
 
 
@@ -327,4 +328,4 @@ def test_rows_of_required_columns_alone_are_enough(data: Dataset, tmp_path: Path
     small = Dataset("bare", bare, recipe=data.recipe, dataset_id="bare")
     rows = edited_rows(bare, [0, 1], ["inverted", "inverted"])
     assert edit(small, tmp_path / "out", rows=rows)["rows"] == 2
-    np.testing.assert_array_equal(datasets.load(str(tmp_path / "out")).pixels.take([1]), 255 - data.pixels.take([1]))
+    np.testing.assert_array_equal(load_dataset(str(tmp_path / "out")).pixels.take([1]), 255 - data.pixels.take([1]))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cxrshort.datasets.building.forecast import forecast
-from cxrshort.datasets.building.image_source import Material
+from cxrshort.datasets.building.image_source import ImageSource
 
 
 def test_forecast_tries_images_that_lie_evenly_and_counts_disk():
@@ -14,13 +14,13 @@ def test_forecast_tries_images_that_lie_evenly_and_counts_disk():
         assert len(chosen) == len(rows) and jobs == 1
         tried.append(list(chosen))
 
-    found = forecast(Material([], {"images.npy": (8, 16), "masks.npy": (8, 16)}, make), 8192, jobs=3)
+    actual = forecast(ImageSource([], {"images.npy": (8, 16), "masks.npy": (8, 16)}, make), 8192, jobs=3)
     assert tried == [[0], list(range(0, 8192, 256))]
-    assert found["disk_mib"] == 2.0 and found["memory_mib"] > 0 and found["images_per_second"] > 0
+    assert actual["disk_mib"] == 2.0 and actual["memory_mib"] > 0 and actual["images_per_second"] > 0
 
 
 def test_forecast_of_few_images_tries_each_once():
     tried = []
-    material = Material([], {"images.npy": (8, 8)}, lambda files, chosen, *rest: tried.append(list(chosen)))
-    forecast(material, 3, jobs=1)
+    image_source = ImageSource([], {"images.npy": (8, 8)}, lambda files, chosen, *rest: tried.append(list(chosen)))
+    forecast(image_source, 3, jobs=1)
     assert tried[1] == [0, 1, 2]

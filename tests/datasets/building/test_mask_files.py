@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cxrshort import dataset as datasets
 from cxrshort import regions
+from cxrshort.dataset import load_dataset
 from cxrshort.datasets.building.edits import edited_rows
 from cxrshort.datasets.building.mask_files import Masks, fill_masks, find_masks, read_masks
 from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import MissingInputError, UsageError
-from cxrshort.masks.bits import select
+from cxrshort.masks.bits import select_bits
 from cxrshort.verbs.build_dataset import build_dataset
 
 
@@ -29,16 +29,16 @@ def rows_of(*paths):
 @pytest.mark.parametrize("name", ["film.pdf-1_mask.png", "film.pdf-1_mask.png.png", "film.pdf-1.png"])
 def test_masks_are_found_by_the_usual_names(tmp_path, name):
     save(tmp_path / name, [[1]])
-    found = find_masks(tmp_path, rows_of("images/film.pdf-1.jpg"))
-    assert found == Masks({"id:images/film.pdf-1.jpg": tmp_path / name})
+    actual = find_masks(tmp_path, rows_of("images/film.pdf-1.jpg"))
+    assert actual == Masks({"id:images/film.pdf-1.jpg": tmp_path / name})
 
 
 def test_masks_are_found_by_a_pattern_of_the_user(tmp_path):
     save(tmp_path / "lungs-1.png", [[1]])
     save(tmp_path / "1.png", [[1]])
-    found = find_masks(tmp_path, rows_of("1.jpg"), patterns=["lungs-{stem}.png"])
-    assert found.paths == {"id:1.jpg": tmp_path / "lungs-1.png"}
-    assert found.notes == ("1 masks are of no image of the dataset",)
+    actual = find_masks(tmp_path, rows_of("1.jpg"), patterns=["lungs-{stem}.png"])
+    assert actual.paths == {"id:1.jpg": tmp_path / "lungs-1.png"}
+    assert actual.notes == ("1 masks are of no image of the dataset",)
 
 
 def test_masks_are_told_apart_by_folders_where_names_repeat(tmp_path):
@@ -55,14 +55,14 @@ def test_mask_in_another_folder_is_found_when_its_name_is_unique(tmp_path):
     save(tmp_path / "fold-1" / "a_mask.png", [[1]])
     for fold in ("fold-1", "fold-2"):
         save(tmp_path / fold / "b_mask.png", [[1]])
-    found = find_masks(tmp_path, rows_of("x/a.jpg", "x/b.jpg"))
-    assert found.paths == {"id:x/a.jpg": tmp_path / "fold-1" / "a_mask.png"}
+    actual = find_masks(tmp_path, rows_of("x/a.jpg", "x/b.jpg"))
+    assert actual.paths == {"id:x/a.jpg": tmp_path / "fold-1" / "a_mask.png"}
 
 
 def test_mask_whose_name_fits_several_images_is_given_to_none(tmp_path):
     save(tmp_path / "a_mask.png", [[1]])
-    found = find_masks(tmp_path, rows_of("one/a.jpg", "two/a.png"))
-    assert found == Masks({}, ("1 masks fit the names of several images and were left out",))
+    actual = find_masks(tmp_path, rows_of("one/a.jpg", "two/a.png"))
+    assert actual == Masks({}, ("1 masks fit the names of several images and were left out",))
 
 
 def test_image_is_never_its_own_mask(tmp_path):
@@ -133,11 +133,11 @@ def test_folder_answers_for_a_dataset_as_the_masks_built_into_it_would(tmp_path)
     options = {"root": tmp_path / "films", "size": 16, "jobs": 1, "options": ReadOptions(views=("UNKNOWN",))}
     build_dataset("folder", out=tmp_path / "without", **options)
     build_dataset("folder", out=tmp_path / "with", masks=tmp_path / "masks", **options)
-    data, masked = (datasets.load(str(tmp_path / name)) for name in ("without", "with"))
+    data, masked = (load_dataset(str(tmp_path / name)) for name in ("without", "with"))
     masks, notes = read_masks(tmp_path / "masks", data)
     assert notes == ("1 masks left out: mask size differs",)
-    assert masks.known.tolist() == masked.has_mask.tolist() == [False, True, True, True, False]
-    np.testing.assert_array_equal(masks.take([1, 2, 3]) > 0, select(masked.masks.take([1, 2, 3]), 1))
+    assert masks.available.tolist() == masked.has_mask.tolist() == [False, True, True, True, False]
+    np.testing.assert_array_equal(masks.take([1, 2, 3]) > 0, select_bits(masked.masks.take([1, 2, 3]), 1))
     lungs = regions.of(data, masks=masks).take(range(5))
     np.testing.assert_array_equal(lungs.areas[1:4, 0], masks.take([1, 2, 3]) > 0)
-    assert lungs.known[:, 0].tolist() == masks.known.tolist()
+    assert lungs.available[:, 0].tolist() == masks.available.tolist()

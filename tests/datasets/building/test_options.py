@@ -2,7 +2,7 @@
 
 import pytest
 
-from cxrshort.datasets.building.options import Given, check_numbers, check_options
+from cxrshort.datasets.building.options import GivenOptions, check_numbers, check_options
 from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import MissingInputError, UsageError
 
@@ -12,7 +12,7 @@ PLAIN = {"phantom": {}, "benchmark": {}, "downloads": {}}
 def given(**changes):
     files = {"--masks": None, "--mask-pattern": (), "--metadata-only": False, **changes.pop("files", {})}
     pixels = {"--shard": None, "--merge": False, **changes.pop("pixels", {})}
-    return Given(**{**PLAIN, "files": files, "pixels": pixels, **changes})
+    return GivenOptions(**{**PLAIN, "files": files, "pixels": pixels, **changes})
 
 
 @pytest.mark.parametrize("dataset", ["I", "phantom-I", "waterbirds", "folder"])

@@ -42,10 +42,10 @@ def test_tea_pads_the_repositories_that_are_for_testing_alone(tmp_path: Path) ->
     rows = pd.DataFrame({"path": "film.png", "repository": ["brixia", "shenzhen", "chexpert"]})
     fractions = {"brixia": (0.0, 0.25), "shenzhen": (1.0, 0.0), "chexpert": (0.05, 0.05)}
     candidates = Candidates(rows, pd.DataFrame(), fractions, root=tmp_path)
-    known, material = of_files(candidates, size=40, recipe=RECIPES["tea2025"])
+    known, image_source = of_files(candidates, size=40, recipe=RECIPES["tea2025"])
     assert known.rows["cache_fit"].tolist() == ["squash", "pad", "squash"]
     cache = create_cache(tmp_path / "images.npy", (3, 40, 40))
-    material.make({"images.npy": tmp_path / "images.npy"}, [0, 1, 2], [0, 1, 2], 1, lambda done: None)
+    image_source.make({"images.npy": tmp_path / "images.npy"}, [0, 1, 2], [0, 1, 2], 1, lambda done: None)
     squashed, padded, other = np.array(cache)
     flat = ImageOps.equalize(Image.fromarray(film))
     expected = flat.resize((40, 40), Image.Resampling.BILINEAR)

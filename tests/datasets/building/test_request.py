@@ -65,7 +65,7 @@ def test_arguments_depend_on_what_decides_the_content_alone() -> None:
 
 def test_gathered_phantoms_are_drawn_at_the_size_asked_for() -> None:
     request = BuildRequest("phantom-I", number_of_images=12, size=32)
-    candidates, material, side = request.gather(root=Path("none"), reading=ReadOptions())
-    assert (len(candidates.rows), side, len(material.phantoms)) == (12, 32, 12)
-    assert request.planted(material)["planted"]["summary"]
-    assert BuildRequest("I").planted(material) == {}
+    candidates, image_source, side = request.gather(root=Path("none"), reading=ReadOptions())
+    assert (len(candidates.rows), side, len(image_source.phantoms)) == (12, 32, 12)
+    assert request.planted(image_source)["planted"]["summary"]
+    assert BuildRequest("I").planted(image_source) == {}

@@ -4,14 +4,14 @@ import dataclasses
 
 import pytest
 
-from cxrshort.datasets.building.settings import NAMES, READER, catalogue, read
+from cxrshort.datasets.building.settings import NAMES, READER, describe_settings, parse_settings
 from cxrshort.datasets.repositories.reading import ReadOptions
 from cxrshort.errors import UsageError
 
 
 def test_settings_are_read_as_the_types_of_their_defaults():
-    found = read(["require-report=true", " labeler = negbio", "confounder_strength=1"])
-    assert found == {"require_report": True, "labeler": "negbio", "confounder_strength": 1.0}
+    actual = parse_settings(["require-report=true", " labeler = negbio", "confounder_strength=1"])
+    assert actual == {"require_report": True, "labeler": "negbio", "confounder_strength": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -26,12 +26,12 @@ def test_settings_are_read_as_the_types_of_their_defaults():
 )
 def test_other_texts_are_refused(texts, message):
     with pytest.raises(UsageError) as caught:
-        read(texts)
+        parse_settings(texts)
     assert caught.value.message == message
 
 
 def test_every_setting_of_a_reader_exists_and_has_a_meaning():
     assert set(READER) <= {field.name for field in dataclasses.fields(ReadOptions)}
-    rows = catalogue()["build-dataset"]
+    rows = describe_settings()["build-dataset"]
     assert [row["name"] for row in rows] == list(NAMES)
     assert all(row["meaning"] for row in rows)

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxrshort import dataset as datasets
 from cxrshort import runs
 from cxrshort.columns import EXCLUDED_COLUMNS
+from cxrshort.dataset import IMAGES, load_dataset
 from cxrshort.datasets.building.edits import in_batches
-from cxrshort.datasets.building.image_source import Material
-from cxrshort.datasets.building.writing import DatasetPlan, write_dataset
+from cxrshort.datasets.building.image_source import ImageSource
+from cxrshort.datasets.building.writing import DatasetSettings, write_dataset
 from cxrshort.datasets.cohorts import Candidates
 
 COUNT, SIDE = 12, 8
-PLAN = DatasetPlan("grey", {"size": SIDE}, splits="draw", replicates=2)
+PLAN = DatasetSettings("grey", {"size": SIDE}, splits="draw", replicates=2)
 
 
 def candidates() -> Candidates:
@@ -28,19 +28,19 @@ def candidates() -> Candidates:
     return Candidates(rows, excluded, {"generator": (0.25, 0.25)}, notes=("made up",))
 
 
-def grey_pictures() -> Material:
+def grey_pictures() -> ImageSource:
     """Return a source of pictures that are made from nothing, as a generator does."""
 
     def generate(chosen: list[int]) -> list[np.ndarray]:
         return [np.full((SIDE, SIDE), number, np.uint8) for number in chosen]
 
     make = in_batches(generate, [str(number) for number in range(COUNT)], batch_size=5)
-    return Material(["grey"] * COUNT, {datasets.IMAGES: (SIDE, SIDE)}, make, labels=("Mass",))
+    return ImageSource(["grey"] * COUNT, {IMAGES: (SIDE, SIDE)}, make, labels=("Mass",))
 
 
-def write(out: Path, plan: DatasetPlan = PLAN, **options: Any) -> dict[str, Any]:
-    with runs.opened(out, "synthesise", arguments={}) as run:
-        return write_dataset(run, candidates(), grey_pictures(), plan=plan, **options)
+def write(out: Path, plan: DatasetSettings = PLAN, **options: Any) -> dict[str, Any]:
+    with runs.open_run(out, "synthesise", arguments={}) as run:
+        return write_dataset(run, candidates(), grey_pictures(), settings=plan, **options)
 
 
 def test_dataset_of_pictures_from_nothing_is_one_like_any_other(tmp_path):
@@ -49,7 +49,7 @@ def test_dataset_of_pictures_from_nothing_is_one_like_any_other(tmp_path):
     assert told == [(5, COUNT), (10, COUNT), (COUNT, COUNT)]
     assert (summary["candidates"], summary["rows"], summary["excluded"]) == (COUNT + 1, COUNT, {"bad prompt": 1})
     assert summary["notes"] == ["made up"]
-    data = datasets.load(str(tmp_path / "out"))
+    data = load_dataset(str(tmp_path / "out"))
     assert data.pixels.take(range(COUNT))[:, 0, 0].tolist() == list(range(COUNT))
     assert (data.name, data.labels, data.recipe, dict(data.made_from)) == ("grey", ["Mass"], {"size": SIDE}, {})
     assert data.manifest.groupby("person_id")["split_1"].nunique().max() == 1
@@ -59,17 +59,17 @@ def test_record_says_what_models_and_tables_need(tmp_path):
     summary = write(tmp_path / "out")
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert record["summary"] == summary
-    assert record["dataset_id"] == datasets.load(str(tmp_path / "out")).dataset_id
-    wanted = {"verb": "synthesise", "state": "done", "name": "grey", "labels": ["Mass"], "masks": {}, "root": ""}
-    assert {name: record[name] for name in wanted} == wanted
+    assert record["dataset_id"] == load_dataset(str(tmp_path / "out")).dataset_id
+    expected = {"verb": "synthesise", "state": "done", "name": "grey", "labels": ["Mass"], "masks": {}, "root": ""}
+    assert {name: record[name] for name in expected} == expected
     assert "made_from" not in record
     assert not [path.name for path in (tmp_path / "out").iterdir() if path.name[0] == "." and path.name != ".lock"]
 
 
 def test_metadata_alone_touches_no_pixel(tmp_path):
-    summary = write(tmp_path / "out", DatasetPlan("grey", {}, splits="draw", replicates=1, pixels=False))
+    summary = write(tmp_path / "out", DatasetSettings("grey", {}, splits="draw", replicates=1, pixels=False))
     assert summary["rows"] == COUNT and not (tmp_path / "out" / "images.npy").exists()
-    assert "cache" not in datasets.load(str(tmp_path / "out")).manifest
+    assert "cache" not in load_dataset(str(tmp_path / "out")).manifest
 
 
 def test_figures_are_drawn_before_the_dataset_is_complete_and_facts_are_told(tmp_path):
@@ -78,7 +78,7 @@ def test_figures_are_drawn_before_the_dataset_is_complete_and_facts_are_told(tmp
     def draw(manifest: pd.DataFrame) -> None:
         seen.append((len(manifest), (tmp_path / "out" / "run.json").exists()))
 
-    plan = DatasetPlan("grey", {}, splits="draw", replicates=1, facts={"prompts": 3})
+    plan = DatasetSettings("grey", {}, splits="draw", replicates=1, facts={"prompts": 3})
     assert write(tmp_path / "out", plan, draw=draw)["prompts"] == 3
     assert seen == [(COUNT, False)]
 
@@ -86,6 +86,6 @@ def test_figures_are_drawn_before_the_dataset_is_complete_and_facts_are_told(tmp
 def test_drawn_splits_depend_on_the_seed_alone(tmp_path):
     folds = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        write(tmp_path / name, DatasetPlan("grey", {}, splits="draw", replicates=1, seed=seed))
-        folds.append(datasets.load(str(tmp_path / name)).manifest["split_0"].tolist())
+        write(tmp_path / name, DatasetSettings("grey", {}, splits="draw", replicates=1, seed=seed))
+        folds.append(load_dataset(str(tmp_path / name)).manifest["split_0"].tolist())
     assert folds[0] == folds[1] != folds[2]

@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 
 from cxrshort.columns import LABELS
-from cxrshort.datasets.phantom.anatomy import Field, build, measure, place
-from cxrshort.datasets.phantom.cohort import sample
+from cxrshort.datasets.phantom.anatomy import Field, build_body, measure_geometry, place_frame
+from cxrshort.datasets.phantom.cohort import sample_phantoms
 from cxrshort.datasets.phantom.findings import FINDINGS, SOLIDS, Chest, solid, veil, water
 from cxrshort.datasets.phantom.parameters import with_finding
 
-HEALTHY = next(each for each in sample("phantom-III", images=40, confounding=None, seed=1) if not each.findings)
-GEOMETRY = measure(HEALTHY)
-FRAME = place(HEALTHY, GEOMETRY, size=96)
-BODY = build(HEALTHY, GEOMETRY, FRAME)
+HEALTHY = next(
+    phantom for phantom in sample_phantoms("phantom-III", images=40, confounding=None, seed=1) if not phantom.findings
+)
+GEOMETRY = measure_geometry(HEALTHY)
+FRAME = place_frame(HEALTHY, GEOMETRY, size=96)
+BODY = build_body(HEALTHY, GEOMETRY, FRAME)
 AIR = np.minimum(np.maximum(BODY.lung - BODY.centre, 0) * 0.25, 1)
 CHEST = Chest(geometry=GEOMETRY, frame=FRAME, air=AIR, grain=np.zeros_like(AIR))
 

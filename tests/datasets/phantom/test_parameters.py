@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from cxrshort.datasets.phantom.cohort import sample
+from cxrshort.datasets.phantom.cohort import sample_phantoms
 from cxrshort.datasets.phantom.parameters import (
     Phantom,
     with_finding,
@@ -15,14 +15,14 @@ from cxrshort.datasets.phantom.parameters import (
 from cxrshort.datasets.phantom.styles import STYLE_FIELDS
 from cxrshort.errors import DataError, UsageError
 
-PHANTOMS = sample("phantom-III", images=40, confounding=None, seed=1)
-HEALTHY = next(each for each in PHANTOMS if not each.findings)
+PHANTOMS = sample_phantoms("phantom-III", images=40, confounding=None, seed=1)
+HEALTHY = next(phantom for phantom in PHANTOMS if not phantom.findings)
 HINT = "write parameters with Phantom.to_json"
 
 
-def changed_fields(one: Phantom, other: Phantom) -> set[str]:
+def changed_fields(before: Phantom, after: Phantom) -> set[str]:
     return {
-        field.name for field in dataclasses.fields(Phantom) if getattr(one, field.name) != getattr(other, field.name)
+        field.name for field in dataclasses.fields(Phantom) if getattr(before, field.name) != getattr(after, field.name)
     }
 
 

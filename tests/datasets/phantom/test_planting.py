@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from cxrshort.columns import LABELS
-from cxrshort.datasets.phantom.cohort import sample
+from cxrshort.datasets.phantom.cohort import sample_phantoms
 from cxrshort.datasets.phantom.planting import (
     PREVALENCE,
     Comorbidity,
     Planting,
+    conditional_prevalences,
     confounding_of,
-    plan_planting,
-    prevalence_given,
+    planting_from_options,
     read_comorbidity,
     record_planting,
     share_of,
@@ -26,9 +26,9 @@ PAIRS = ("Edema,Effusion=0.4", "Mass,Nodule=-0.04", "COVID-19,Pneumonia=0.3", "P
 def presence(*texts: str, images: int = 12_000) -> dict[str, np.ndarray]:
     """Return, by label, whether each patient has it."""
     pairs = [read_comorbidity(text) for text in texts]
-    phantoms = sample("phantom-III", images=images, confounding=None, seed=3, comorbidities=pairs)
-    people = [each for each in phantoms if each.image_index == 0]
-    return {label: np.array([each.severity(label) > 0 for each in people]) for label in LABELS}
+    phantoms = sample_phantoms("phantom-III", images=images, confounding=None, seed=3, comorbidities=pairs)
+    people = [phantom for phantom in phantoms if phantom.image_index == 0]
+    return {label: np.array([person.severity(label) > 0 for person in people]) for label in LABELS}
 
 
 @pytest.fixture(scope="module")
@@ -44,22 +44,22 @@ def test_share_and_confounding_are_two_scales_of_one_number(confounding: float, 
 
 
 def test_bias_gives_that_share_of_a_class_its_style() -> None:
-    planting = plan_planting("phantom-I", bias=0.8)
-    phantoms = sample("phantom-I", images=8000, confounding=planting.confounding, seed=0)
-    people = [each for each in phantoms if each.image_index == 0]
+    planting = planting_from_options("phantom-I", bias=0.8)
+    phantoms = sample_phantoms("phantom-I", images=8000, confounding=planting.confounding, seed=0)
+    people = [phantom for phantom in phantoms if phantom.image_index == 0]
     for sick, site in ((True, "site-b"), (False, "site-a")):
-        own = [each.site == site for each in people if (each.severity("COVID-19") > 0) == sick]
+        own = [person.site == site for person in people if (person.severity("COVID-19") > 0) == sick]
         # 4 standard errors of a share of 0.8.
         assert np.mean(own) == pytest.approx(0.8, abs=4 * math.sqrt(0.16 / len(own)))
 
 
 def test_plan_planting_takes_the_dataset_s_own_confounding_and_all_shortcuts_by_default() -> None:
-    assert plan_planting("phantom-II") == Planting(0.5, tuple(SHORTCUTS), ())
-    assert plan_planting("phantom-III").share == 0.5
+    assert planting_from_options("phantom-II") == Planting(0.5, tuple(SHORTCUTS), ())
+    assert planting_from_options("phantom-III").share == 0.5
 
 
 def test_plan_planting_puts_shortcuts_into_the_order_of_the_table() -> None:
-    assert plan_planting("phantom-I", shortcuts=["view", "marker", "view"]).shortcuts == ("marker", "view")
+    assert planting_from_options("phantom-I", shortcuts=["view", "marker", "view"]).shortcuts == ("marker", "view")
 
 
 def test_comorbidities_keep_every_prevalence(planted_presence: dict[str, np.ndarray]) -> None:
@@ -87,7 +87,9 @@ def test_labels_without_a_comorbidity_stay_exactly_as_they_are(planted_presence:
 
 
 def test_prevalence_given_reproduces_prevalence_and_correlation() -> None:
-    label, (partner, without, beside) = next(iter(prevalence_given([Comorbidity("Edema", "Effusion", 0.3)]).items()))
+    label, (partner, without, beside) = next(
+        iter(conditional_prevalences([Comorbidity("Edema", "Effusion", 0.3)]).items())
+    )
     p, q = PREVALENCE[partner], PREVALENCE[label]
     assert p * beside + (1 - p) * without == pytest.approx(q)
     # The phi coefficient of the table of the four probabilities, from its determinant.
@@ -98,31 +100,32 @@ def test_prevalence_given_reproduces_prevalence_and_correlation() -> None:
 
 def test_prevalence_given_never_makes_covid_depend_on_another_label() -> None:
     pairs = [read_comorbidity(text) for text in ("Edema,COVID-19=0.2", "Atelectasis,Edema=0.1")]
-    found = prevalence_given(pairs)
-    assert {label: partner for label, (partner, _, _) in found.items()} == {
+    actual = conditional_prevalences(pairs)
+    assert {label: partner for label, (partner, _, _) in actual.items()} == {
         "Edema": "COVID-19",
         "Atelectasis": "Edema",
     }
-    assert list(found) == ["Edema", "Atelectasis"]
+    assert list(actual) == ["Edema", "Atelectasis"]
 
 
 def test_strength_limits_are_where_a_cell_of_the_table_is_empty() -> None:
     low, high = strength_limits("Hernia", "Effusion")
     for strength, probability in ((low, "beside"), (high, "without")):
-        _, without, beside = prevalence_given([Comorbidity("Effusion", "Hernia", strength)])["Hernia"]
+        _, without, beside = conditional_prevalences([Comorbidity("Effusion", "Hernia", strength)])["Hernia"]
         assert {"without": without, "beside": beside}[probability] == pytest.approx(0, abs=1e-12)
 
 
 def test_record_planting_states_share_shortcuts_and_measured_correlation() -> None:
     planting = Planting(0.6, ("marker",), (Comorbidity("Edema", "Mass", 0.5),))
     present = {"Edema": [True, True, False, False], "Mass": [True, True, False, False]}
-    found = record_planting(planting, present, exchanged=False)
-    assert found.pop("summary") == [
+    actual = record_planting(planting, present, exchanged=False)
+    assert actual.pop("summary") == [
         "rooms differ in: marker",
-        "P(style | class): 80.0% of a class has its style (50.0% is chance); confounding 0.6",
+        "P(style | class): 80.0% of a class has its style (50% is chance)",
+        "confounding 0.6 (0 is none)",
         "planted comorbidity: Edema and Mass, correlation 0.5 (1.000 among these 4 patients)",
     ]
-    assert found == {
+    assert actual == {
         "shortcuts": ["marker"],
         "confounding": 0.6,
         "share": 0.8,
@@ -132,10 +135,10 @@ def test_record_planting_states_share_shortcuts_and_measured_correlation() -> No
 
 def test_record_planting_says_whose_style_it_is_and_what_cannot_be_measured() -> None:
     planting = Planting(1.0, ("marker",), (Comorbidity("Edema", "Mass", 0.5),))
-    found = record_planting(planting, {"Edema": [False], "Mass": [True]}, exchanged=True)
-    assert "100.0% of a class has the other class's style" in found["summary"][1]
-    assert found["comorbidities"][0]["measured"] is None
-    assert "not measurable among these 1 patients" in found["summary"][2]
+    actual = record_planting(planting, {"Edema": [False], "Mass": [True]}, exchanged=True)
+    assert "100.0% of a class has the other class's style" in actual["summary"][1]
+    assert actual["comorbidities"][0]["measured"] is None
+    assert "not measurable among these 1 patients" in actual["summary"][3]
 
 
 @pytest.mark.parametrize(
@@ -200,10 +203,10 @@ def test_record_planting_says_whose_style_it_is_and_what_cannot_be_measured() ->
 )
 def test_plan_planting_refuses_what_cannot_be_planted(options: dict[str, object], message: str, hint: str) -> None:
     with pytest.raises(UsageError) as raised:
-        plan_planting("phantom-I", **options)
+        planting_from_options("phantom-I", **options)
     assert (raised.value.message, raised.value.hint) == (message, hint)
 
 
 def test_plan_planting_refuses_an_unknown_dataset() -> None:
     with pytest.raises(UsageError, match="'phantom-9' is not a known phantom dataset"):
-        plan_planting("phantom-9")
+        planting_from_options("phantom-9")

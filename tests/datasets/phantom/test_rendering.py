@@ -1,14 +1,14 @@
-"""Phantoms drawn into caches: every row as `draw` draws it, whatever its place."""
+"""Phantoms drawn into caches: every row as `draw_phantom` draws it, whatever its place."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cxrshort.datasets.phantom.cohort import sample
-from cxrshort.datasets.phantom.drawing import draw
+from cxrshort.datasets.phantom.cohort import sample_phantoms
+from cxrshort.datasets.phantom.drawing import draw_phantom
 from cxrshort.datasets.phantom.parameters import Phantom
-from cxrshort.datasets.phantom.rendering import draw_into
+from cxrshort.datasets.phantom.rendering import draw_phantoms
 from cxrshort.images.cache import create_cache, damaged_rows
 
 SIZE = 32
@@ -16,7 +16,7 @@ SIZE = 32
 
 @pytest.fixture(scope="module")
 def phantoms() -> list[Phantom]:
-    return sample("phantom-I", images=3, confounding=None, seed=0)
+    return sample_phantoms("phantom-I", images=3, confounding=None, seed=0)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -24,16 +24,16 @@ def test_rows_hold_what_is_drawn_and_others_stay_empty(phantoms: list[Phantom], 
     paths, rows, records = [tmp_path / "images.npy", tmp_path / "masks.npy"], [4, 0, 2], []
     for path in paths:
         create_cache(path, (5, SIZE, SIZE))
-    draw_into(*paths, phantoms, rows=rows, size=SIZE, jobs=jobs, record=records.extend)
+    draw_phantoms(*paths, phantoms, rows=rows, size=SIZE, jobs=jobs, record=records.extend)
     images, masks = (np.load(path) for path in paths)
     for row, phantom in zip(rows, phantoms, strict=True):
-        drawing = draw(phantom, size=SIZE)
+        drawing = draw_phantom(phantom, size=SIZE)
         assert (images[row] == drawing.pixels).all() and (masks[row] == drawing.masks).all()
     assert not images[[1, 3]].any() and not masks[[1, 3]].any()
     results = {record["row"]: record for record in records}
     assert set(results) == set(rows)
     assert damaged_rows(paths, results) == []
     for row, phantom in zip(rows, phantoms, strict=True):
-        boxes = draw(phantom, size=SIZE).regions
+        boxes = draw_phantom(phantom, size=SIZE).regions
         assert results[row]["regions"] == {name: list(box) for name, box in boxes.items()}
         assert all(type(edge) is int for box in results[row]["regions"].values() for edge in box)

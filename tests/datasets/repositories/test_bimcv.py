@@ -25,8 +25,8 @@ def read(repository, root, **options):
 
 def labels_of(reading, repository, name):
     row = reading.rows.set_index("image_id").loc[f"{repository.name}/{name}"]
-    found = {label for label in (*CHESTX_RAY14_LABELS, COVID) if row[label] == 1}
-    return None if row[list(CHESTX_RAY14_LABELS)].isna().all() else found
+    actual = {label for label in (*CHESTX_RAY14_LABELS, COVID) if row[label] == 1}
+    return None if row[list(CHESTX_RAY14_LABELS)].isna().all() else actual
 
 
 def test_one_broken_header_keeps_the_other_images_of_its_session(tmp_path):

@@ -173,15 +173,15 @@ def test_published_label_counts_need_both_releases(complete):
     findings = adults[list(CHESTX_RAY14_LABELS)] == 1
     assert (len(adults), adults["patient_id"].nunique()) == part.published
     assert {**findings.sum(), "No Finding": (~findings.any(axis=1)).sum()} == dict(part.published_labels)
-    sick = [each for each in COHORTS["tea-xray"].parts if each.source == "chestx-ray14"][0]
+    sick = [part for part in COHORTS["tea-xray"].parts if part.source == "chestx-ray14"][0]
     rows = read(root, replace(METADATA_ONLY, **dict(sick.options))).rows
     sick_adults = rows[(rows["age_years"] >= 18) & (rows["Pneumonia"] == 1)]
     assert (len(sick_adults), sick_adults["patient_id"].nunique()) == (1_322, sick.published[1])
 
 
 def test_first_release_alone_says_which_label_counts_differ(complete):
-    found = gather("roentmod-nih", root=complete("first_release"), options=METADATA_ONLY)
-    assert found.notes[-1] == (
+    actual = gather("roentmod-nih", root=complete("first_release"), options=METADATA_ONLY)
+    assert actual.notes[-1] == (
         "chestx-ray14: 9 label counts differ from the paper's: Atelectasis 5,614, here 5,601; Cardiomegaly 1,520, here "
         "1,516; Effusion 6,450, here 6,446; Infiltration 8,976, here 8,968; Mass 3,466, here 3,446; Nodule 4,106, here "
         "4,101; Pneumonia 586, here 552; Pneumothorax 3,268, here 3,266; No Finding 37,452, here 37,469"

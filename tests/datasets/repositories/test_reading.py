@@ -3,7 +3,7 @@
 import pandas as pd
 
 from cxrshort.columns import EXCLUDED_COLUMNS
-from cxrshort.datasets.repositories.reading import Located, ReadOptions, Refusal, settle
+from cxrshort.datasets.repositories.reading import Located, ReadOptions, Refusal, make_reading
 
 CANDIDATES = pd.DataFrame(
     {"image_id": ["a", "b", "c", "a2"], "patient_id": ["1", "2", "", "3"], "view": ["PA", "LATERAL", "PA", "PA"]}
@@ -12,8 +12,8 @@ CANDIDATES = pd.DataFrame(
 
 def settle_paths(paths, *, outside=(), missing=(), refusals=(), options=None):
     series = pd.Series(paths)
-    flags = [pd.Series(series.index.isin(each), index=series.index) for each in (outside, missing)]
-    return settle(
+    flags = [pd.Series(series.index.isin(flags), index=series.index) for flags in (outside, missing)]
+    return make_reading(
         CANDIDATES, Located(series, *flags), repository="zoo", options=options or ReadOptions(), refusals=refusals
     )
 

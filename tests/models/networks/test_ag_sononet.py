@@ -51,7 +51,7 @@ def test_head_takes_both_attended_maps_and_the_last_one():
     for block in network.blocks:
         block.register_forward_hook(lambda module, inputs, output: levels.append(output))
     network(torch.rand(2, 3, 64, 48, generator=torch.Generator().manual_seed(0)))
-    assert [each.shape[1:] for each in levels] == [(16, 64, 48), (32, 32, 24), (64, 16, 12), (128, 8, 6), (128, 4, 3)]
+    assert [level.shape[1:] for level in levels] == [(16, 64, 48), (32, 32, 24), (64, 16, 12), (128, 8, 6), (128, 4, 3)]
     first, second = network.gates[0](levels[2], levels[4]), network.gates[1](levels[3], levels[4])
     expected = torch.cat([first, second, levels[4].mean(dim=(2, 3))], dim=1)
     torch.testing.assert_close(seen[0], expected)

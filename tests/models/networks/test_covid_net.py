@@ -17,7 +17,7 @@ def test_covid_net_has_the_published_number_of_parameters(architecture, three):
 
 
 def count(module: nn.Module) -> int:
-    return sum(each.numel() for each in module.parameters())
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def test_each_part_has_the_published_number_of_parameters():
@@ -58,7 +58,7 @@ def trunk(network: CovidNet, images: Tensor) -> Tensor:
     r5 = c5(r1 + r2 + r3 + r4 + u)
     r6 = c6(r1 + r2 + r3 + r4 + r5 + u)
     v = pool(l4(r1 + r2 + r3 + r4 + r5 + r6 + u), 2) if network.skips else u
-    pooled = sum(pool(each, 2) for each in (r1, r2, r3, r4, r5, r6))  # block 3 once, block 2 once
+    pooled = sum(pool(maps, 2) for maps in (r1, r2, r3, r4, r5, r6))  # block 3 once, block 2 once
     w1 = d1(pooled + (pool(u, 2) if network.skips else 0))
     w2 = d2(w1 + v)
     w3 = d3(w1 + w2 + v)

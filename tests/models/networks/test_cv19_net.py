@@ -17,7 +17,7 @@ def test_cv19_net_has_the_parameters_of_densenet_and_its_own_head():
 
 def test_head_is_the_published_one():
     layers = [*CV19_NET.build(2).classifier]
-    assert [type(each) for each in layers] == [nn.Linear, nn.ReLU, nn.Linear]
+    assert [type(layer) for layer in layers] == [nn.Linear, nn.ReLU, nn.Linear]
     assert (layers[0].in_features, layers[0].out_features, layers[2].out_features) == (1024, 64, 2)
 
 

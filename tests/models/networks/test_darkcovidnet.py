@@ -15,7 +15,7 @@ def test_darkcovidnet_has_the_published_number_of_parameters(outputs, expected):
 def test_darkcovidnet_for_224_pixels_has_a_smaller_linear_layer():
     with torch.device("meta"):
         network = DarkCovidNet(15, size=224)
-    assert sum(each.numel() for each in network.parameters()) == 1_226_149
+    assert sum(parameter.numel() for parameter in network.parameters()) == 1_226_149
     assert network.classifier[-1].in_features == 12 * 12 * 15
 
 
@@ -23,25 +23,25 @@ def test_maps_have_the_published_sizes():
     sides: list[int] = []
     with torch.device("meta"):
         network = DarkCovidNet(3).eval()
-        convolutions = [each for each in network.modules() if isinstance(each, nn.Conv2d)]
-        for each in convolutions:
-            each.register_forward_hook(lambda module, inputs, output: sides.append(output.shape[-1]))
+        convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+        for convolution in convolutions:
+            convolution.register_forward_hook(lambda module, inputs, output: sides.append(output.shape[-1]))
         logits = network(torch.empty(2, 3, 256, 256))
     assert logits.shape == (2, 3)
     assert len(convolutions) == 17
     # a kernel of 1 is padded by 1, too, and makes the map two pixels larger
     assert sides == [256, 128, 64, 66, 66, 33, 35, 35, 17, 19, 19, 9, 11, 11, 13, 13, 13]
-    assert not any(each.bias is not None for each in convolutions)
+    assert not any(convolution.bias is not None for convolution in convolutions)
 
 
 def test_last_norm_comes_behind_its_relu():
-    assert [type(each) for each in DarkCovidNet(2).classifier] == [
+    assert [type(module) for module in DarkCovidNet(2).classifier] == [
         nn.Conv2d, nn.ReLU, nn.BatchNorm2d, nn.Flatten, nn.Linear,
     ]  # fmt: skip
 
 
 def test_activations_leak_a_tenth():
-    slopes = {each.negative_slope for each in DarkCovidNet(2).modules() if isinstance(each, nn.LeakyReLU)}
+    slopes = {module.negative_slope for module in DarkCovidNet(2).modules() if isinstance(module, nn.LeakyReLU)}
     assert slopes == {0.1}
 
 

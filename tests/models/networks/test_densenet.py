@@ -12,7 +12,7 @@ def images(side: int = 32) -> Tensor:
     return torch.rand(4, 3, side, side, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("name", [DENSENET121, DENSENET121_FROZEN], ids=lambda each: each.name)
+@pytest.mark.parametrize("name", [DENSENET121, DENSENET121_FROZEN], ids=lambda architecture: architecture.name)
 def test_densenet_has_the_published_number_of_parameters(name):
     assert count_parameters(name, 15) == 6_969_231  # 7,978,856 - 1000 * 1025 + 15 * 1025
 
@@ -32,15 +32,15 @@ def test_embedding_is_what_the_head_takes():
 
 def test_frozen_densenet_trains_the_head_alone():
     network = initialise(DENSENET121_FROZEN, 15, weights="none", seed=1)
-    trained = {name: each for name, each in network.named_parameters() if each.requires_grad}
+    trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
     assert set(trained) == {"classifier.weight", "classifier.bias"}
-    assert sum(each.numel() for each in trained.values()) == 15_375
+    assert sum(value.numel() for value in trained.values()) == 15_375
 
 
 def test_statistics_of_the_frozen_densenet_do_not_drift():
     network = initialise(DENSENET121_FROZEN, 2, weights="none", seed=1).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    optimizer = torch.optim.SGD((each for each in network.parameters() if each.requires_grad), lr=0.1)
+    optimizer = torch.optim.SGD((parameter for parameter in network.parameters() if parameter.requires_grad), lr=0.1)
     network(images()).square().sum().backward()
     optimizer.step()
     changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
@@ -52,7 +52,7 @@ def test_frozen_densenet_gives_each_image_the_same_features_in_any_mode_and_batc
     assert network.training
     in_training = network.train().embed(images())
     assert network.classifier.training
-    assert not any(each.training for each in network.features.modules())
+    assert not any(module.training for module in network.features.modules())
     assert torch.equal(network.eval().embed(images()), in_training)
     # 1e-4: the order of sums may differ between batches of 1 and 4
     torch.testing.assert_close(network.train().embed(images()[:1]), in_training[:1], rtol=1e-4, atol=1e-5)
@@ -60,5 +60,5 @@ def test_frozen_densenet_gives_each_image_the_same_features_in_any_mode_and_batc
 
 def test_every_activation_of_densenet_is_a_module():
     assert (
-        sum(isinstance(each, nn.ReLU) for each in DenseNet121(2).modules()) == 121
+        sum(isinstance(module, nn.ReLU) for module in DenseNet121(2).modules()) == 121
     )  # one a convolution, one at the end

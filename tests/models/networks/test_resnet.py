@@ -19,7 +19,7 @@ def test_resnet18_computes_what_torchvisions_does():
 @pytest.mark.parametrize(
     ("architecture", "features"),
     [(RESNET18, 512), (RESNET50, 2048), (RESNEXT50_32X4D, 2048)],
-    ids=lambda each: str(each)[:30],
+    ids=lambda architecture: str(architecture)[:30],
 )
 def test_head_takes_the_features_of_the_last_stage(architecture: Architecture, features: int):
     with torch.device("meta"):

@@ -8,9 +8,9 @@ from cxrshort.models.networks.rewrite import without_inplace
 
 def test_no_layer_stays_in_place():
     network = mobilenet_v2()
-    assert any(getattr(each, "inplace", False) for each in network.modules())
+    assert any(getattr(module, "inplace", False) for module in network.modules())
     assert without_inplace(network) is network
-    assert not any(getattr(each, "inplace", False) for each in network.modules())
+    assert not any(getattr(module, "inplace", False) for module in network.modules())
 
 
 def test_backward_hooks_work_on_every_layer_and_nothing_else_changes():
@@ -19,7 +19,7 @@ def test_backward_hooks_work_on_every_layer_and_nothing_else_changes():
     expected = network(images)
     without_inplace(network)
     called: list[nn.Module] = []
-    layers = [each for each in network.modules() if not [*each.children()]]
+    layers = [module for module in network.modules() if not [*module.children()]]
     for layer in layers:
         layer.register_full_backward_hook(lambda module, before, after: called.append(module))
     logits = network(images)

@@ -39,9 +39,9 @@ def test_masks_follow_what_moves_in_the_image():
     network = UNet(1, channels=1, width=2).eval()
     images = torch.zeros(1, 1, 320, 16)
     images[..., 150:160, 4:9] = 1
-    there, here = network(images), network(images.roll(16, dims=2))
-    assert there.std() > 0
-    torch.testing.assert_close(there.roll(16, dims=2)[..., 160:176, :], here[..., 160:176, :])
+    after, before = network(images), network(images.roll(16, dims=2))
+    assert after.std() > 0
+    torch.testing.assert_close(after.roll(16, dims=2)[..., 160:176, :], before[..., 160:176, :])
 
 
 def test_unets_say_that_they_make_masks():

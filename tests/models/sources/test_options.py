@@ -10,7 +10,7 @@ KNOWN = ("labels", "size", "mean", "std", "range", "channels", "output", "weight
 
 
 def parse(query: str) -> Options:
-    return Options.parse(f"py:my.net:build?{query}", known=KNOWN)
+    return Options.parse(f"py:my.net:build?{query}", allowed=KNOWN)
 
 
 def test_options_are_split_at_ampersands_and_first_equals_signs():
@@ -18,7 +18,7 @@ def test_options_are_split_at_ampersands_and_first_equals_signs():
     assert options.name == "py:my.net:build"
     assert options.labels() == ("COVID-19", "Lung Opacity")
     assert str(options.file("weights")) == "a=b+c.safetensors"
-    assert Options.parse("x.onnx", known=KNOWN) == Options("x.onnx", {})
+    assert Options.parse("x.onnx", allowed=KNOWN) == Options("x.onnx", {})
 
 
 @pytest.mark.parametrize(

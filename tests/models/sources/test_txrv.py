@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from cxrshort.errors import CxrshortError, DataError, MissingInputError, UsageError
 from cxrshort.models.sources.foreign import open_foreign
-from cxrshort.models.sources.txrv import OUTPUTS, find, load_published
+from cxrshort.models.sources.txrv import OUTPUTS, find_txrv, load_published
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def published() -> nn.Module:
     """Return a network as the project releases it: grey, 18 outputs, and the thresholds of its package."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = find("all").build(18).eval()
+        network = find_txrv("all").build(18).eval()
     network.register_buffer("op_threshs", torch.zeros(18))
     return network
 
@@ -59,7 +59,7 @@ def test_published_network_is_read_in_every_form(
 
 
 def test_images_are_scaled_to_the_range_that_the_network_knows():
-    model_spec = find("nih")
+    model_spec = find_txrv("nih")
     assert (model_spec.channels, model_spec.input_size) == (1, 224)
     ends = torch.tensor([0.0, 0.5, 1.0])
     assert ((ends - model_spec.mean[0]) / model_spec.std[0]).tolist() == [-1024, 0, 1024]

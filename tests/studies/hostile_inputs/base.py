@@ -28,7 +28,7 @@ def make(folder: Path, execute: Execute) -> None:
 
     def run(*arguments: object, codes: Sequence[int] = (0,), signal_after: float = 0.0) -> None:
         case = Case("base", lambda home: (), signal=(signal_after, signal.SIGTERM) if signal_after else None)
-        outcome = execute(case, [str(each) for each in arguments], folder)
+        outcome = execute(case, [str(argument) for argument in arguments], folder)
         if outcome.code not in codes:
             sys.stderr.write(outcome.stderr.decode())
             raise SystemExit(f"the sound inputs cannot be made: {' '.join(map(str, arguments))}")

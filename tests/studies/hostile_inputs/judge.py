@@ -20,14 +20,14 @@ Snapshot = dict[str, tuple[int, ...]]
 
 def snapshot(folder: Path) -> Snapshot:
     """Return what lies below a folder: kind, size and time of each file."""
-    found = {}
+    actual = {}
     for parent, folders, names in os.walk(folder):
         for name in (*folders, *names):
             path = Path(parent, name)
             facts = path.lstat()
             size, when = (0, 0) if stat.S_ISDIR(facts.st_mode) else (facts.st_size, facts.st_mtime_ns)
-            found[str(path)] = (stat.S_IFMT(facts.st_mode), size, when)
-    return found
+            actual[str(path)] = (stat.S_IFMT(facts.st_mode), size, when)
+    return actual
 
 
 def faults_of(
@@ -53,7 +53,7 @@ def _printed(arguments: Sequence[str], outcome: Outcome) -> list[str]:
         return ["prints what is no UTF-8"]
     both = stdout + stderr
     faults += [f"prints '{found[0]}'" for found in [_UNEXPECTED.search(both)] if found]
-    raw = {each for each in both if not (each.isprintable() or each in "\n\u00a0")}
+    raw = {phantom for phantom in both if not (phantom.isprintable() or phantom in "\n\u00a0")}
     faults += [f"prints {sorted(raw)!r}"] if raw else []
     faults += ["a sentence without an end"] if any(len(line) > _LONGEST for line in stderr.splitlines()) else []
     warned = [line for line in stderr.splitlines() if re.search(r"\b\w*Warning: ", line)]
@@ -114,8 +114,13 @@ def _folders(
     # Where only the printing fails, the files are complete, and the error says so.
     if outcome.code and written and not case.silent:
         faults.append(f"{_below(written[0], home)} is written although it fails")
-    done = home / case.out / "run.json"
-    if outcome.code == 0 and case.out and not {"--dry-run", "help", "--help"} & set(arguments) and not _is_done(done):
+    completed = home / case.out / "run.json"
+    if (
+        outcome.code == 0
+        and case.out
+        and not {"--dry-run", "help", "--help"} & set(arguments)
+        and not _is_done(completed)
+    ):
         faults.append("ends well, and its folder is not done")
     return faults
 

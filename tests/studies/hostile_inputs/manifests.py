@@ -80,7 +80,9 @@ def _headers(bases: Path) -> Iterator[Case]:
         yield _case(bases, f"without {name}", text_of([row[:column] + row[column + 1 :] for row in table]))
         yield _case(bases, f"{name} twice", text_of([[*row, row[column]] for row in table]), REFUSED)
         yield _case(
-            bases, f"{name} in capitals", text_of([[each.upper() if each == name else each for each in header], *rows])
+            bases,
+            f"{name} in capitals",
+            text_of([[phantom.upper() if phantom == name else phantom for phantom in header], *rows]),
         )
     for what, value in TEXTS.items():
         wide = [[*header, value], *[[*row, "1"] for row in rows]]
@@ -128,7 +130,7 @@ def _rows(bases: Path) -> Iterator[Case]:
         yield _case(bases, f"cache {cache[:20]!r}", with_cells(cache=cache), (DONE, DATA, MISSING))
         every = [[cache if name == "cache" else cell for name, cell in zip(header, row, strict=True)] for row in rows]
         yield _case(bases, f"cache {cache[:20]!r} everywhere", text_of([header, *every]), (DATA, MISSING))
-    for name in [each for each in header if each.endswith("crc32")]:
+    for name in [phantom for phantom in header if phantom.endswith("crc32")]:
         for value in (0, -1, 2**32, 2**64, "x", ""):
             yield _case(bases, f"{name} {value}", with_cells(**{name: value}))
     people = header.index("person_id")
@@ -239,15 +241,15 @@ def _places(bases: Path) -> Iterator[Case]:
         "*",
     ]
     for number, name in enumerate(names):
-        given = ("evaluate", bases / "model", "--dataset", name, *CPU, "--out", "out")
-        yield Case(f"name {number} {name[:20]!r}", lambda home, given=given: given, ANY_REFUSAL)
-        given = ("train", "--dataset", name, *TRAIN, "--out", "out", "--json")
-        yield Case(f"name {number} {name[:20]!r}, trained", lambda home, given=given: given, ANY_REFUSAL)
-    given = ("evaluate", bases / "model", "--dataset", "I", *CPU, "--out", "out")
+        arguments = ("evaluate", bases / "model", "--dataset", name, *CPU, "--out", "out")
+        yield Case(f"name {number} {name[:20]!r}", lambda home, given=arguments: given, ANY_REFUSAL)
+        arguments = ("train", "--dataset", name, *TRAIN, "--out", "out", "--json")
+        yield Case(f"name {number} {name[:20]!r}, trained", lambda home, given=arguments: given, ANY_REFUSAL)
+    arguments = ("evaluate", bases / "model", "--dataset", "I", *CPU, "--out", "out")
     for root in ("x" * 5000, "/dev/null", "\x1b[31m", "."):
         yield Case(
             f"datasets in {root[:20]!r}",
-            lambda home: given,
+            lambda home: arguments,
             ANY_REFUSAL,
             environment={"CXRSHORT_DATASETS": root},
         )

@@ -101,7 +101,7 @@ def _train(bases: Path, *more: object) -> tuple[object, ...]:
 def _tensors(bases: Path) -> Iterator[Case]:
     tensors, record = read(bases)
     for name, value in tensors.items():
-        others = {key: each for key, each in tensors.items() if key != name}
+        others = {key: phantom for key, phantom in tensors.items() if key != name}
         # torch counts batches anew where a file does not say how many there were.
         codes = READ_OR_REFUSED if name.endswith("num_batches_tracked") else REFUSED
         yield _evaluate(bases, f"without {name}", _writer(others, record), codes)
@@ -119,7 +119,7 @@ def _tensors(bases: Path) -> Iterator[Case]:
                 "largest": (torch.full_like(value, torch.finfo(value.dtype).max), READ_OR_REFUSED),
                 "complex": (value.to(torch.complex64), READ_OR_REFUSED),
             }
-            wrong |= {f"{each}": (value.to(each), READ_OR_REFUSED) for each in _FLOATS}
+            wrong |= {f"{phantom}": (value.to(phantom), READ_OR_REFUSED) for phantom in _FLOATS}
         for how, (changed, codes) in wrong.items():
             yield _evaluate(bases, f"{name} {how}", _writer({**others, name: changed}, record), codes)
     surplus = {**tensors, "\x1b[31msurplus": torch.zeros(3)}

@@ -166,7 +166,7 @@ def _streams(bases: Path) -> Iterator[Case]:
         out = "out" if name in ("build", "train", "evaluate") else ""
         usual = (MISSING,) if name == "wrong" else (DONE,)
         for json_too in ((), ("--json",)):
-            given = [*command, *json_too] if name != "version" else command
+            arguments = [*command, *json_too] if name != "version" else command
             for number in (1, 2):
                 full = (OUTPUT,) if number == 1 and name != "wrong" else usual
                 if name in ("help", "version"):
@@ -174,7 +174,7 @@ def _streams(bases: Path) -> Iterator[Case]:
                 told = f"{name} {' '.join(json_too)}"
                 yield Case(
                     f"{told} with a full {number}",
-                    lambda home, given=given: given,
+                    lambda home, given=arguments: given,
                     (*full, *usual),
                     out="",
                     redirected={number: "/dev/full"},
@@ -182,7 +182,7 @@ def _streams(bases: Path) -> Iterator[Case]:
                 )
                 yield Case(
                     f"{told} with {number} closed",
-                    lambda home, given=given: given,
+                    lambda home, given=arguments: given,
                     (*full, *usual, OUTPUT),
                     out="",
                     closed=(number,),
@@ -190,7 +190,7 @@ def _streams(bases: Path) -> Iterator[Case]:
                 )
             yield Case(
                 f"{name} with all closed {json_too}",
-                lambda home, given=given: given,
+                lambda home, given=arguments: given,
                 (*usual, OUTPUT),
                 out="",
                 closed=(0, 1, 2),

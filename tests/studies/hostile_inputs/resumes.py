@@ -137,9 +137,9 @@ def _other_settings(bases: Path, again: Sequence[object]) -> Iterator[Case]:
 
 
 def _complete(bases: Path, rng: Random) -> Iterator[Case]:
-    done = sorted(path for path in (bases / "model").iterdir() if path.is_file())
+    completed = sorted(path for path in (bases / "model").iterdir() if path.is_file())
     short = ("train", "--dataset", bases / "data", *TRAIN, "--out", "out")
-    for file in done:
+    for file in completed:
         for name, make in ways(file.read_bytes(), rng).items():
             for more in (("--resume",), ("--force",), ()):
                 codes = (DONE, DATA, OUTPUT, MISSING, USAGE)

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from cxrshort.registry import load
+from cxrshort.registry import load_entry
 from cxrshort.training import AUGMENTATIONS
 from cxrshort.training.data.augmentation import Augmentation, degrave, fastai, lighten
 
 
 @pytest.fixture(params=list(AUGMENTATIONS))
 def augment(request: pytest.FixtureRequest) -> Augmentation:
-    return load(AUGMENTATIONS, request.param, kind="augmentation")
+    return load_entry(AUGMENTATIONS, request.param, kind="augmentation")
 
 
 def generator(seed: int) -> torch.Generator:
@@ -62,8 +62,8 @@ def test_lighten_is_the_odds_rule() -> None:
     odds = ((images / (1 - images)).numpy() * (middle / (1 - middle)).numpy()[:, None, None, None]) ** contrast.numpy()[
         :, None, None, None
     ]
-    found = lighten(images, brightness=torch.logit(middle), contrast=contrast.double())
-    np.testing.assert_allclose(found.numpy(), odds / (1 + odds), rtol=1e-10)
+    actual = lighten(images, brightness=torch.logit(middle), contrast=contrast.double())
+    np.testing.assert_allclose(actual.numpy(), odds / (1 + odds), rtol=1e-10)
 
 
 def test_fastai_moves_middle_grey_by_a_tenth_and_keeps_black_and_white() -> None:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from cxrshort import dataset as datasets
-from cxrshort.dataset import Dataset
+from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.images.prefetch import Indices
+from cxrshort.targets import label_matrix
 from cxrshort.training.data.augmentation import degrave
 from cxrshort.training.data.batches import Batches
 
@@ -19,11 +19,11 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def data(tmp_path: Path) -> Dataset:
-    return datasets.load(str(tiny_dataset(tmp_path / "tiny", size=16)))
+    return load_dataset(str(tiny_dataset(tmp_path / "tiny", size=16)))
 
 
 def cut(data: Dataset, *, batch_size: int = 7, seed: int = 0, augmented: bool = False) -> Batches:
-    targets = datasets.label_matrix(data.manifest, ["COVID-19", "Edema"])
+    targets = label_matrix(data.manifest, ["COVID-19", "Edema"])
     extra = {"augment": degrave} if augmented else {}
     return Batches(data.pixels, targets, batch_size=batch_size, seed=seed, device=CPU, **extra)
 
@@ -40,7 +40,7 @@ def test_every_image_comes_once_in_an_epoch_and_the_last_batch_is_smaller(data: 
     batches = cut(data)
     seen = [batch.indices for batch in batches.epoch(3)]
     assert len(seen) == len(batches) == 7  # 48 = 6 * 7 + 6
-    assert [len(each) for each in seen] == [7] * 6 + [6]
+    assert [len(indices) for indices in seen] == [7] * 6 + [6]
     assert sorted(np.concatenate(seen)) == list(range(48))
 
 
@@ -90,7 +90,7 @@ def test_augmentation_draws_anew_in_every_step_and_epoch(data: Dataset) -> None:
         drawn.append(float(torch.rand(1, generator=generator)))
         return images
 
-    targets = datasets.label_matrix(data.manifest, ["COVID-19"])
+    targets = label_matrix(data.manifest, ["COVID-19"])
     batches = Batches(data.pixels, targets, batch_size=16, seed=0, device=CPU, augment=note)
     for epoch in (0, 1):
         list(batches.epoch(epoch))

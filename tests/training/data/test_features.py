@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from cxrshort import dataset as datasets
 from cxrshort.compute import choose_compute
+from cxrshort.dataset import load_dataset
 from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
@@ -32,24 +32,24 @@ FROZEN = find_architecture("densenet121-frozen")
     ],
 )
 def test_features_are_fixed_only_where_images_and_network_are(overrides: dict[str, object], fixed: bool) -> None:
-    recipe = recipes.load("standard", overrides=overrides)
+    recipe = recipes.load_recipe("standard", overrides=overrides)
     assert has_fixed_features(FROZEN, recipe) == fixed
     assert not has_fixed_features(find_architecture("densenet121"), recipe)
 
 
 def test_head_on_features_scores_as_the_whole_network_on_images(tmp_path: Path) -> None:
-    data = datasets.load(str(tiny_dataset(tmp_path, people=36)))  # 72 images: two batches
-    model = factory.build(Description("classifier", "densenet121-frozen", ("a", "b"), InputSpec(32)))
+    data = load_dataset(str(tiny_dataset(tmp_path, people=36)))  # 72 images: two batches
+    model = factory.build_model(Description("classifier", "densenet121-frozen", ("a", "b"), InputSpec(32)))
     compute = choose_compute("cpu", precision="fp32", threads=1)
     features = compute_features(model.train(), data.pixels, compute=compute)
     assert (features.image_shape, len(features)) == ((1024,), 72)
-    found = score(head(model, FROZEN), features, compute=compute)
-    np.testing.assert_allclose(found, score(model, data.pixels, compute=compute), rtol=1e-5, atol=1e-6)
+    actual = score(head(model, FROZEN), features, compute=compute)
+    np.testing.assert_allclose(actual, score(model, data.pixels, compute=compute), rtol=1e-5, atol=1e-6)
     assert model.training
 
 
 def test_head_shares_its_parameters_with_the_model() -> None:
-    model = factory.build(Description("classifier", "densenet121-frozen", ("a",), InputSpec(32)))
+    model = factory.build_model(Description("classifier", "densenet121-frozen", ("a",), InputSpec(32)))
     with torch.no_grad():
         next(head(model, FROZEN).parameters()).fill_(3.0)
     assert (model.network.classifier.weight == 3).all()
@@ -64,8 +64,8 @@ def test_features_are_taken_as_copies() -> None:
 
 
 def test_trial_computes_some_features_and_repeats_them(tmp_path: Path) -> None:
-    data = datasets.load(str(tiny_dataset(tmp_path, people=36)))
-    model = factory.build(Description("classifier", "densenet121-frozen", ("a",), InputSpec(32)))
+    data = load_dataset(str(tiny_dataset(tmp_path, people=36)))
+    model = factory.build_model(Description("classifier", "densenet121-frozen", ("a",), InputSpec(32)))
     features, seconds = time_features(model, data.pixels, compute=choose_compute("cpu", precision="fp32", threads=1))
     assert (len(features), features.image_shape) == (64, (1024,))
     assert seconds > 0

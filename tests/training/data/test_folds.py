@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxrshort import dataset as datasets
 from cxrshort.compute import Compute
-from cxrshort.dataset import Dataset
+from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.errors import CxrshortError, DataError, UsageError
 from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
@@ -23,11 +22,11 @@ def load(folder: Path, change: dict[str, object] | None = None) -> Dataset:
     manifest = tiny_manifest(folder)
     write_dataset(folder, manifest, size=16)
     manifest.assign(**(change or {})).to_csv(folder / "manifest.csv", index=False)
-    return datasets.load(str(folder))
+    return load_dataset(str(folder))
 
 
 def cut(data: Dataset, *, recipe: str = "standard", replicate: int = 0, **overrides: str) -> Folds:
-    chosen = recipes.load(recipe, overrides=overrides)
+    chosen = recipes.load_recipe(recipe, overrides=overrides)
     return Folds.cut(data, chosen, replicate=replicate, explicit_label="select_label" in overrides)
 
 
@@ -146,7 +145,7 @@ def test_validate_equals_auc_and_loss_computed_apart(tmp_path: Path) -> None:
     data = load(tmp_path / "tiny")
     compute = Compute("cpu", "fp32", 1)
     folds = cut(data)
-    model = factory.build(Description("classifier", "small-cnn", folds.labels, InputSpec(size=16)), seed=2)
+    model = factory.build_model(Description("classifier", "small-cnn", folds.labels, InputSpec(size=16)), seed=2)
     logits = score(model, folds.val.pixels, compute=compute).astype(float)
     truth = folds.val_targets.astype(float)
     log_odds = pd.DataFrame(logits * np.where(truth == 1, 1, -1)).where(~np.isnan(truth))

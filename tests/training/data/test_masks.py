@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from cxrshort.errors import UsageError
-from cxrshort.registry import load
+from cxrshort.registry import load_entry
 from cxrshort.training import OBJECTIVES
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.masks import foreground
@@ -22,7 +22,7 @@ def test_smaller_mask_keeps_every_cell_that_touches_the_foreground() -> None:
 
 @pytest.mark.parametrize("name", MASK_METHODS)
 def test_mask_methods_refuse_a_fold_or_a_batch_without_masks(name: str) -> None:
-    objective = load(OBJECTIVES, name, kind="method")()
+    objective = load_entry(OBJECTIVES, name, kind="method")()
     with pytest.raises(UsageError) as caught:
         objective.check(None, None)
     assert caught.value.message == f"'{name}' needs masks of where evidence may lie"

@@ -7,10 +7,10 @@ from cxrshort.errors import UsageError
 from cxrshort.models.outputs import Task
 from cxrshort.training.data.batches import Batches
 from cxrshort.training.data.sampling import (
-    balanced_chances,
-    given_weights,
-    known_targets,
-    label_codes,
+    balanced_sampling_weights,
+    class_codes,
+    count_targets,
+    parse_label_weights,
     positive_weights,
 )
 
@@ -18,7 +18,7 @@ NAN = float("nan")
 
 
 def test_classes_are_equally_likely_and_images_without_one_keep_their_chance() -> None:
-    chances = balanced_chances([0, 0, 0, 0, 0, 1, 3, 3, -1, -1])
+    chances = balanced_sampling_weights([0, 0, 0, 0, 0, 1, 3, 3, -1, -1])
     assert chances.sum() == pytest.approx(1)
     assert [chances[:5].sum(), chances[5], chances[6:8].sum()] == pytest.approx([0.8 / 3] * 3)
     assert chances[8:].tolist() == [0.1, 0.1]
@@ -26,8 +26,8 @@ def test_classes_are_equally_likely_and_images_without_one_keep_their_chance() -
 
 def test_label_codes_are_the_selecting_labels_or_the_true_classes() -> None:
     targets = np.array([[0, 1], [0.6, 0.4], [NAN, NAN]], np.float32)
-    assert label_codes(targets, task=Task(), select=1).tolist() == [1, 0, -1]
-    assert label_codes(targets, task=Task("multiclass"), select=None).tolist() == [1, 0, -1]
+    assert class_codes(targets, task=Task(), select=1).tolist() == [1, 0, -1]
+    assert class_codes(targets, task=Task("multiclass"), select=None).tolist() == [1, 0, -1]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_label_codes_are_the_selecting_labels_or_the_true_classes() -> None:
 )
 def test_label_codes_refuse(task: str, select: int | None, message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        label_codes(np.zeros((2, 1), np.float32), task=Task(task), select=select)
+        class_codes(np.zeros((2, 1), np.float32), task=Task(task), select=select)
     assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
@@ -57,10 +57,10 @@ def test_balanced_epoch_draws_as_many_of_each_class_as_a_function_of_seed_and_ep
     codes = np.where(np.arange(1000) < 50, 1, 0)
     targets = codes[:, None].astype(np.float32)
     batches = [
-        Batches(Squares(), targets, 100, seed, torch.device("cpu"), chances=balanced_chances(codes))
+        Batches(Squares(), targets, 100, seed, torch.device("cpu"), sampling_weights=balanced_sampling_weights(codes))
         for seed in (0, 0, 1)
     ]
-    orders = [each.order(2) for each in batches]
+    orders = [batch.order(2) for batch in batches]
     np.testing.assert_array_equal(orders[0], orders[1])
     assert not np.array_equal(orders[0], orders[2])
     assert not np.array_equal(orders[0], batches[0].order(3))
@@ -89,9 +89,9 @@ def test_weighted_loss_is_that_of_the_formula_with_gaps_left_out() -> None:
 )
 def test_known_targets_are_counted_as_the_mean_loss_does(task: str, expected: list[int]) -> None:
     targets = np.array([[0, 1], [0, NAN], [NAN, NAN]], np.float32)
-    assert known_targets(targets, task=Task(task)).tolist() == expected
+    assert count_targets(targets, task=Task(task)).tolist() == expected
     if task != "masks":
-        counted = Task(task).losses(torch.zeros(3, 2), torch.from_numpy(targets)).known.sum(1)
+        counted = Task(task).losses(torch.zeros(3, 2), torch.from_numpy(targets)).has_target.sum(1)
         assert counted.tolist() == expected
 
 
@@ -116,5 +116,5 @@ def test_weighted_classes_are_those_of_the_formula() -> None:
 )
 def test_weights_that_make_no_sense_are_refused(text: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        given_weights(text, ["Edema", "COVID-19"])
+        parse_label_weights(text, ["Edema", "COVID-19"])
     assert caught.value.message == message

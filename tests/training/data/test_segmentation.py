@@ -6,32 +6,31 @@ import numpy as np
 import pytest
 import torch
 
-from cxrshort import dataset as datasets
 from cxrshort.compute import choose_compute
-from cxrshort.dataset import Dataset
+from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.errors import DataError
 from cxrshort.stats.overlap import dice_and_iou
 from cxrshort.training import recipes
 from cxrshort.training.data.augmentation import degrave, unchanged
 from cxrshort.training.data.batches import Batch, Batches
-from cxrshort.training.data.segmentation import MaskFolds, WholeImage, without_background
+from cxrshort.training.data.segmentation import MaskFolds, WholeImage, replace_background
 
 from ..tiny import tiny_manifest, write_dataset
 
 SIDE = 16
 CPU = torch.device("cpu")
-RECIPE = recipes.load("standard", overrides={"task": "masks"})
+RECIPE = recipes.load_recipe("standard", overrides={"task": "masks"})
 
 
 def masked(folder: Path, *, bit: int = 1, missing: int = 0) -> Dataset:
     """Return a tiny dataset whose lungs are the left half; the first ``missing`` images have no mask."""
     manifest = tiny_manifest(folder)
-    rows = [str(each) if each >= missing else "" for each in range(len(manifest))]
+    rows = [str(number) if number >= missing else "" for number in range(len(manifest))]
     write_dataset(folder, manifest.assign(mask_row=rows), size=SIDE)
     masks = np.zeros((len(manifest), SIDE, SIDE), np.uint8)
     masks[..., : SIDE // 2] = bit
     np.save(folder / "masks.npy", masks)
-    return datasets.load(str(folder))
+    return load_dataset(str(folder))
 
 
 class Shifted(torch.nn.Module):
@@ -81,7 +80,7 @@ def batches(data: Dataset, background: str, *, augment=unchanged, channels: int 
         batch_size=8,
         seed=seed,
         device=CPU,
-        augment=without_background(augment, background=background, channels=channels),
+        augment=replace_background(augment, background=background, channels=channels),
         masks=data.masks,
     )
 
@@ -118,7 +117,7 @@ def test_noise_is_a_function_of_seed_epoch_and_step(tmp_path: Path) -> None:
         first(batches(data, "noise"), epoch=0, step=1),
         first(batches(data, "noise", seed=1), epoch=1, step=1),
     ]
-    assert all((each.images[..., SIDE // 2 :] != here).float().mean() > 0.99 for each in others)
+    assert all((other.images[..., SIDE // 2 :] != here).float().mean() > 0.99 for other in others)
 
 
 def test_mask_moves_with_the_image_before_the_background_goes(tmp_path: Path) -> None:
@@ -126,7 +125,7 @@ def test_mask_moves_with_the_image_before_the_background_goes(tmp_path: Path) ->
     assert batch.masks is not None and batch.images.shape[1] == 1
     assert (batch.images[batch.masks == 0] == 0).all()
     assert (batch.images[batch.masks == 1] > 0).float().mean() > 0.95
-    assert len({tuple(each.flatten().tolist()) for each in batch.masks}) > 1
+    assert len({tuple(mask.flatten().tolist()) for mask in batch.masks}) > 1
 
 
 def test_whole_image_is_foreground_throughout() -> None:

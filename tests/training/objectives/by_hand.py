@@ -49,10 +49,10 @@ def batch(
     )
 
 
-def logits_of(model: nn.Module, given: Batch) -> np.ndarray:
+def logits_of(model: nn.Module, samples: Batch) -> np.ndarray:
     with torch.no_grad():
-        found: np.ndarray = model(given.images).double().numpy()
-    return found
+        actual: np.ndarray = model(samples.images).double().numpy()
+    return actual
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:

@@ -28,16 +28,16 @@ def noisy() -> nn.Sequential:
 
 
 def objective_of(name: str) -> Any:
-    objective = make_objective(name, "" if name == "group-dro" else "plain_epochs=0", task=Task())
+    objective = make_objective(name, "" if name == "group-dro" else "warm_up_epochs=0", task=Task())
     objective.check(np.array(GROUPS), None)
     return objective
 
 
 def with_every_graph(objective: Any, model: nn.Module) -> Tensor:
     """Keep the graphs of all passes, as a machine with memory enough can."""
-    given = batch(TARGETS, groups=GROUPS)
-    logits = torch.cat([objective.views(model, part) for part in given.split(3)])
-    loss: Tensor = objective.step_loss(logits, given.targets, given.groups, epoch=given.epoch)
+    samples = batch(TARGETS, groups=GROUPS)
+    logits = torch.cat([objective.views(model, part) for part in samples.split(3)])
+    loss: Tensor = objective.step_loss(logits, samples.targets, samples.groups, epoch=samples.epoch)
     loss.backward()
     return loss.detach()
 
@@ -58,10 +58,10 @@ def test_passes_give_the_gradients_of_one_graph_where_draws_and_statistics_matte
             drawn.append(torch.rand(1))
     torch.testing.assert_close(losses[1], losses[0])
     assert torch.equal(drawn[0], drawn[1])
-    for (key, expected), found in zip(models[0].state_dict().items(), models[1].state_dict().values(), strict=True):
-        assert torch.equal(found, expected), key
-    for expected, found in zip(models[0].parameters(), models[1].parameters(), strict=True):
-        torch.testing.assert_close(found.grad, expected.grad)
+    for (key, expected), actual in zip(models[0].state_dict().items(), models[1].state_dict().values(), strict=True):
+        assert torch.equal(actual, expected), key
+    for expected, actual in zip(models[0].parameters(), models[1].parameters(), strict=True):
+        torch.testing.assert_close(actual.grad, expected.grad)
     if name == "group-dro":
         torch.testing.assert_close(objectives[1].weights, objectives[0].weights)
 

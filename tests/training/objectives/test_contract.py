@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 import torch
 
-from cxrshort import dataset as datasets
 from cxrshort.compute import Compute
+from cxrshort.dataset import load_dataset
 from cxrshort.errors import ResumableError, UsageError
 from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.outputs import Task
-from cxrshort.registry import load
+from cxrshort.registry import load_entry
 from cxrshort.training import OBJECTIVES, checkpointing, recipes
 from cxrshort.training.checkpointing import Checkpoint
 from cxrshort.training.data.batches import Batch, Batches
@@ -30,7 +30,7 @@ from ..tiny import tiny_dataset
 FP32 = Compute("cpu", "fp32", 1)
 
 
-SHORT = {"isnet": {"plain_epochs": 1}}
+SHORT = {"isnet": {"warm_up_epochs": 1}}
 """Settings that bring every part of an objective into a run of three epochs."""
 
 
@@ -41,7 +41,7 @@ def method(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def make(method: str, folds: Folds) -> Callable[[], Any]:
-    kind = load(OBJECTIVES, method, kind="method")
+    kind = load_entry(OBJECTIVES, method, kind="method")
 
     def build_objective() -> Any:
         objective = kind(kind.Settings(**SHORT.get(method, {})))
@@ -53,14 +53,14 @@ def make(method: str, folds: Folds) -> Callable[[], Any]:
 
 @pytest.fixture(scope="module")
 def folds(tmp_path_factory: pytest.TempPathFactory) -> Folds:
-    data = datasets.load(str(tiny_dataset(tmp_path_factory.mktemp("contract") / "tiny", size=16)))
-    return Folds.cut(data, recipes.load("standard"), replicate=0, explicit_label=False)
+    data = load_dataset(str(tiny_dataset(tmp_path_factory.mktemp("contract") / "tiny", size=16)))
+    return Folds.cut(data, recipes.load_recipe("standard"), replicate=0, explicit_label=False)
 
 
 def build(folds: Folds, method: str, *, dropout: bool = True) -> Classifier:
     """Return a small network that the method can teach; without dropout, two looks at one batch see the same."""
     name = "multitask-unet-small" if method == "multitask" else "small-cnn"
-    model = factory.build(Description("classifier", name, folds.labels, InputSpec(size=16)), seed=1)
+    model = factory.build_model(Description("classifier", name, folds.labels, InputSpec(size=16)), seed=1)
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout) and not dropout:
             module.p = 0.0
@@ -106,8 +106,8 @@ def test_objective_gives_a_finite_loss_with_a_gradient(
     assert loss.shape == ()
     assert torch.isfinite(loss)
     loss.backward()
-    assert all(each.grad is not None and torch.isfinite(each.grad).all() for each in model.parameters())
-    assert any(each.grad.abs().max() > 0 for each in model.parameters() if each.grad is not None)
+    assert all(parameter.grad is not None and torch.isfinite(parameter.grad).all() for parameter in model.parameters())
+    assert any(parameter.grad.abs().max() > 0 for parameter in model.parameters() if parameter.grad is not None)
 
 
 @pytest.mark.parametrize("epoch", [0, 6])
@@ -150,7 +150,7 @@ def test_objective_leaves_the_model_as_plain_training_would(make: Callable[[], A
     for name, value in plain.state_dict().items():
         if not name.endswith("num_batches_tracked"):
             torch.testing.assert_close(model.state_dict()[name], value, rtol=1e-4, atol=1e-6, msg=name)
-    assert all(not each._forward_hooks and not each._forward_pre_hooks for each in model.modules())
+    assert all(not module._forward_hooks and not module._forward_pre_hooks for module in model.modules())
 
 
 @pytest.fixture(scope="module")
@@ -164,12 +164,12 @@ def unbroken(
 
 def config(objective: Any, folds: Folds, *, stop_after: int = 0) -> FitConfig:
     """Return a fit of three epochs, which is interrupted after a step; 0 interrupts nothing."""
-    looks, recipe = iter(range(1, 100)), recipes.load("standard", overrides={"epochs": 3})
+    looks, recipe = iter(range(1, 100)), recipes.load_recipe("standard", overrides={"epochs": 3})
     return FitConfig(
         objective,
         recipe,
         FP32,
-        lambda each: folds.validate(each, FP32),
+        lambda model: folds.validate(model, FP32),
         interrupted=lambda: next(looks) == stop_after,
     )
 
@@ -182,7 +182,7 @@ def test_objective_resumes_to_the_same_numbers(
     interrupted = config(make(), folds, stop_after=stop_after)
     with pytest.raises(ResumableError, match="the state is saved"):
         fit(build(folds, method), batches(folds), config=interrupted, checkpoint=Checkpoint(path=tmp_path / "b"))
-    saved = checkpointing.load(tmp_path / "b", settings={})
+    saved = checkpointing.load_checkpoint(tmp_path / "b", settings={})
     resumed = fit(build(folds, method), batches(folds), config=config(make(), folds), checkpoint=saved)
 
     assert resumed.history == unbroken.history
@@ -206,7 +206,7 @@ def test_settings_are_read_as_the_type_of_their_default():
         ("irm", "wieght=3", "'wieght' is not a known setting of irm"),
         ("irm", "weight", "--set 'weight' is not of the form name=value"),
         ("irm", "weight=much", "--set weight=much: it must be a number"),
-        ("irm", "plain_epochs=1.5", "--set plain_epochs=1.5: it must be a whole number"),
+        ("irm", "warm_up_epochs=1.5", "--set warm_up_epochs=1.5: it must be a whole number"),
         ("gain", "learn_weights=1", "--set learn_weights=1: it must be true or false"),
         ("irm", "weight=-1", "the weight of irm is '-1.0', it must not be below 0"),
     ],

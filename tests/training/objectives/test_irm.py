@@ -17,10 +17,10 @@ def slope(logits: np.ndarray, targets: np.ndarray) -> float:
 
 @pytest.mark.parametrize(("weight", "epoch"), [(0.0, 5), (0.5, 5), (30.0, 5), (30.0, 0), (0.5, 0)])
 def test_irm_equals_its_formula(weight: float, epoch: int) -> None:
-    model, given = linear(outputs=2), batch(TARGETS, groups=GROUPS, epoch=epoch)
-    objective = IRM(IRMSettings(weight=weight, plain_epochs=1))
+    model, samples = linear(outputs=2), batch(TARGETS, groups=GROUPS, epoch=epoch)
+    objective = IRM(IRMSettings(weight=weight, warm_up_epochs=1))
     objective.check(np.array(GROUPS), None)
-    logits, targets, groups = logits_of(model, given), np.array(TARGETS), np.array(GROUPS)
+    logits, targets, groups = logits_of(model, samples), np.array(TARGETS), np.array(GROUPS)
     risks, penalties = [], []
     for group in (0, 1):
         members = np.flatnonzero(groups == group)
@@ -29,34 +29,34 @@ def test_irm_equals_its_formula(weight: float, epoch: int) -> None:
         penalties.append(slope(logits[first], targets[first]) * slope(logits[second], targets[second]))
     used = weight if epoch >= 1 else min(weight, 1.0)
     expected = (np.mean(risks) + used * np.mean(penalties)) / max(1.0, used)
-    assert objective(model, given).item() == pytest.approx(expected, rel=1e-5)
+    assert objective(model, samples).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_irm_gradient_equals_numerical_derivatives() -> None:
-    model, given = linear(outputs=2).double(), batch(TARGETS, groups=GROUPS)
-    given = given._replace(images=given.images.double(), targets=given.targets.double())
+    model, samples = linear(outputs=2).double(), batch(TARGETS, groups=GROUPS)
+    samples = samples._replace(images=samples.images.double(), targets=samples.targets.double())
     objective = IRM(IRMSettings(weight=3.0))
     objective.check(np.array(GROUPS), None)
-    objective(model, given).backward()
+    objective(model, samples).backward()
     weight = model[1].weight
     for row, column in ((0, 0), (1, 7), (0, 15)):
         values = []
         for step in (1e-5, -1e-5):
             weight.data[row, column] += step
-            values.append(objective(model, given).item())
+            values.append(objective(model, samples).item())
             weight.data[row, column] -= step
         assert float(weight.grad[row, column]) == pytest.approx((values[0] - values[1]) / 2e-5, rel=1e-5, abs=1e-9)
 
 
 def test_group_with_one_image_in_a_batch_adds_no_penalty() -> None:
     model = linear()
-    given = batch([[1.0], [0.0], [1.0]], groups=[0, 0, 1])
+    samples = batch([[1.0], [0.0], [1.0]], groups=[0, 0, 1])
     objective = IRM(IRMSettings(weight=1.0))
     objective.check(np.array([0, 1]), None)
-    logits, targets = logits_of(model, given), given.targets.double().numpy()
+    logits, targets = logits_of(model, samples), samples.targets.double().numpy()
     penalty = slope(logits[:1], targets[:1]) * slope(logits[1:2], targets[1:2])
     losses = bce(logits, targets)[:, 0]
-    assert objective(model, given).item() == pytest.approx((losses[:2].mean() + losses[2]) / 2 + penalty, rel=1e-5)
+    assert objective(model, samples).item() == pytest.approx((losses[:2].mean() + losses[2]) / 2 + penalty, rel=1e-5)
 
 
 def test_penalty_vanishes_where_logits_are_calibrated_in_every_group() -> None:
@@ -64,12 +64,12 @@ def test_penalty_vanishes_where_logits_are_calibrated_in_every_group() -> None:
     model = linear()
     model[1].weight.data.zero_()
     model[1].bias.data.zero_()
-    given = batch([[1.0], [1.0], [0.0], [0.0]] * 2, groups=[0] * 4 + [1] * 4)
+    samples = batch([[1.0], [1.0], [0.0], [0.0]] * 2, groups=[0] * 4 + [1] * 4)
     losses = []
     for weight in (0.0, 1.0):
         objective = IRM(IRMSettings(weight=weight))
         objective.check(np.array([0, 1]), None)
-        losses.append(objective(model, given).item())
+        losses.append(objective(model, samples).item())
     assert losses[0] == losses[1] == pytest.approx(np.log(2))
 
 

@@ -9,7 +9,7 @@ from cxrshort.attribution import lrp
 from cxrshort.errors import UsageError
 from cxrshort.models.outputs import Task
 from cxrshort.training.objectives.isnet import ISNet, ISNetSettings, background_loss, foreground_loss, ranked_pool
-from cxrshort.training.objectives.target_sampling import draw_outputs
+from cxrshort.training.objectives.target_sampling import sample_outputs
 
 from .by_hand import batch, convolutional
 
@@ -29,11 +29,11 @@ def pixels_times_gradient(model: nn.Module, images: Tensor, outputs: Tensor) -> 
 @pytest.mark.parametrize("decay", [0.0, 0.3, 0.9, 1.0])
 def test_ranked_pool_equals_a_loop_over_ranks(decay: float) -> None:
     for image, row in zip(MAPS, ranked_pool(MAPS, decay=decay), strict=True):
-        for channel, found in zip(image, row, strict=True):
+        for channel, actual in zip(image, row, strict=True):
             ordered = sorted(channel.flatten().tolist(), reverse=True)
             weights = [decay**rank for rank in range(len(ordered))]
             expected = sum(w * v for w, v in zip(weights, ordered, strict=True)) / sum(weights)
-            assert float(found) == pytest.approx(expected, rel=1e-12)
+            assert float(actual) == pytest.approx(expected, rel=1e-12)
 
 
 def test_ranked_pool_is_maximum_at_0_and_mean_at_1() -> None:
@@ -42,8 +42,8 @@ def test_ranked_pool_is_maximum_at_0_and_mean_at_1() -> None:
 
 
 def test_background_loss_equals_its_formula() -> None:
-    found = background_loss(MAPS, MASKS, decay=0.8)
-    for image, mask, value in zip(MAPS.numpy(), MASKS.numpy(), found, strict=True):
+    actual = background_loss(MAPS, MASKS, decay=0.8)
+    for image, mask, value in zip(MAPS.numpy(), MASKS.numpy(), actual, strict=True):
         inside = np.broadcast_to(mask, image.shape) == 1
         relative = np.where(inside, 0, image / (image[inside].mean() + 1e-10))
         expected = []
@@ -83,41 +83,41 @@ def test_foreground_loss_equals_its_formula(total: float, expected: float) -> No
 
 
 def test_isnet_loss_is_put_together_from_its_parts() -> None:
-    model, given = convolutional(outputs=2), batch([[1.0, 0.0], [0.0, 1.0]], masked=True, size=8)
+    model, samples = convolutional(outputs=2), batch([[1.0, 0.0], [0.0, 1.0]], masked=True, size=8)
     settings = ISNetSettings(share=0.4, background=2.0, inside=0.5, lowest=0.01, highest=0.2, decay=0.7)
-    loss = ISNet(settings)(model, given)
-    outputs = draw_outputs(Task(), given, seed=0)
-    maps = lrp.relevance(model, given.images, outputs=outputs, epsilon=0.01, first_layer="box").abs()
-    outside = background_loss(maps, given.masks, decay=0.7)
-    inside = foreground_loss(maps, given.masks, lowest=0.01, highest=0.2)
-    plain = nn.functional.binary_cross_entropy_with_logits(model(given.images), given.targets)
+    loss = ISNet(settings)(model, samples)
+    outputs = sample_outputs(Task(), samples, seed=0)
+    maps = lrp.relevance(model, samples.images, outputs=outputs, epsilon=0.01, first_layer="box").abs()
+    outside = background_loss(maps, samples.masks, decay=0.7)
+    inside = foreground_loss(maps, samples.masks, lowest=0.01, highest=0.2)
+    plain = nn.functional.binary_cross_entropy_with_logits(model(samples.images), samples.targets)
     torch.testing.assert_close(loss, 0.6 * plain + 0.4 * (2.0 * outside + 0.5 * inside).mean())
 
 
 @pytest.mark.parametrize(("name", "explain"), [("gradient", gradient), ("gradient-x-input", pixels_times_gradient)])
 def test_isnet_takes_its_maps_from_another_method(name: str, explain: Callable[..., Tensor]) -> None:
-    model, given = convolutional(outputs=2), batch([[1.0, 0.0], [0.0, 1.0]], masked=True, size=8)
-    loss = ISNet(ISNetSettings(share=1.0, attribution=name, lowest=0.01, highest=0.2))(model, given)
-    maps = explain(model, given.images, draw_outputs(Task(), given, seed=0)).abs()
-    expected = background_loss(maps, given.masks, decay=0.9)
-    expected += foreground_loss(maps, given.masks, lowest=0.01, highest=0.2)
+    model, samples = convolutional(outputs=2), batch([[1.0, 0.0], [0.0, 1.0]], masked=True, size=8)
+    loss = ISNet(ISNetSettings(share=1.0, attribution=name, lowest=0.01, highest=0.2))(model, samples)
+    maps = explain(model, samples.images, sample_outputs(Task(), samples, seed=0)).abs()
+    expected = background_loss(maps, samples.masks, decay=0.9)
+    expected += foreground_loss(maps, samples.masks, lowest=0.01, highest=0.2)
     torch.testing.assert_close(loss, expected.mean())
     loss.backward()
     assert float(model[0].weight.grad.abs().sum()) > 0
 
 
-def test_plain_epochs_learn_the_labels_and_estimate_the_bounds() -> None:
+def test_warm_up_epochs_learn_the_labels_and_estimate_the_bounds() -> None:
     model = convolutional(outputs=2)
-    objective = ISNet(ISNetSettings(plain_epochs=3))
+    objective = ISNet(ISNetSettings(warm_up_epochs=3))
     totals: list[float] = []
     for epoch in range(3):
         for step, count in enumerate((4, 2, 3)):
-            given = batch([[1.0, 0.0]] * count, masked=True, size=8, epoch=epoch)._replace(step=step)
-            given = given._replace(images=given.images * (step + 1))
-            plain = nn.functional.binary_cross_entropy_with_logits(model(given.images), given.targets)
-            torch.testing.assert_close(objective(model, given), plain)
+            samples = batch([[1.0, 0.0]] * count, masked=True, size=8, epoch=epoch)._replace(step=step)
+            samples = samples._replace(images=samples.images * (step + 1))
+            plain = nn.functional.binary_cross_entropy_with_logits(model(samples.images), samples.targets)
+            torch.testing.assert_close(objective(model, samples), plain)
             if epoch == 2:
-                totals += totals_of(model, given.images, draw_outputs(Task(), given, seed=0))
+                totals += totals_of(model, samples.images, sample_outputs(Task(), samples, seed=0))
     mean, deviation = np.mean(totals), np.std(totals)
     lowest = max(mean / 5, mean - 3 * deviation)
     assert objective.bounds() == pytest.approx((lowest, min(25 * lowest, mean + 3 * deviation)), rel=1e-5)
@@ -125,24 +125,24 @@ def test_plain_epochs_learn_the_labels_and_estimate_the_bounds() -> None:
 
 def totals_of(model: nn.Module, images: Tensor, outputs: Tensor) -> list[float]:
     maps = lrp.relevance(model, images, outputs=outputs, epsilon=0.01, first_layer="box")
-    found: list[float] = maps.abs().sum((1, 2, 3)).tolist()
-    return found
+    actual: list[float] = maps.abs().sum((1, 2, 3)).tolist()
+    return actual
 
 
 def test_image_without_foreground_adds_no_explanation_loss() -> None:
-    model, given = convolutional(), batch([[1.0], [0.0]], masked=True, size=8)
+    model, samples = convolutional(), batch([[1.0], [0.0]], masked=True, size=8)
     settings = ISNetSettings(share=1.0, lowest=0.01, highest=0.1)
     both = ISNet(settings)
-    empty = given.masks.clone()
+    empty = samples.masks.clone()
     empty[1] = 0
-    alone = given._replace(images=given.images[:1], targets=given.targets[:1], masks=given.masks[:1])
-    torch.testing.assert_close(both(model, given._replace(masks=empty)), both(model, alone))
+    alone = samples._replace(images=samples.images[:1], targets=samples.targets[:1], masks=samples.masks[:1])
+    torch.testing.assert_close(both(model, samples._replace(masks=empty)), both(model, alone))
 
 
 def test_every_output_is_explained_at_times() -> None:
-    given = batch([[1.0, 0.0, 1.0]] * 60)
-    assert set(draw_outputs(Task(), given, seed=0).tolist()) == {0, 1, 2}
-    assert not torch.equal(draw_outputs(Task(), given, seed=0), draw_outputs(Task(), given, seed=1))
+    samples = batch([[1.0, 0.0, 1.0]] * 60)
+    assert set(sample_outputs(Task(), samples, seed=0).tolist()) == {0, 1, 2}
+    assert not torch.equal(sample_outputs(Task(), samples, seed=0), sample_outputs(Task(), samples, seed=1))
 
 
 def test_isnet_refuses_what_it_cannot_learn() -> None:
@@ -157,14 +157,14 @@ def test_isnet_refuses_what_it_cannot_learn() -> None:
             {"attribution": "gradient", "epsilon": 0.1},
             "epsilon and first_layer are settings of lrp, not of 'gradient'",
         ),
-        ({"plain_epochs": 0}, "isnet estimates C1 and C2 in its plain epochs, and has none"),
+        ({"warm_up_epochs": 0}, "isnet estimates C1 and C2 in its warm-up epochs, and has none"),
     ):
         with pytest.raises(UsageError) as caught:
             ISNetSettings(**settings)
         assert caught.value.message == message
     with pytest.raises(UsageError) as caught:
         ISNet()(convolutional(), batch([[1.0], [0.0]], masked=True, size=8))
-    assert caught.value.message == "isnet has seen no relevance in its plain epochs"
+    assert caught.value.message == "isnet has seen no relevance in its warm-up epochs"
     with pytest.raises(UsageError) as caught:
         ISNet(ISNetSettings(attribution="grad-cam"))
     assert caught.value.message == "isnet cannot learn from the maps of 'grad-cam'"

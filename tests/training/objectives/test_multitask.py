@@ -36,31 +36,31 @@ def drawing(*, size: int = 4, outputs: int = 2, crop: float = 1.0) -> Classifier
     return Classifier(Drawing(size * size, outputs), labels=tuple("AB"[:outputs]), spec=spec)
 
 
-def masks_part(model: Classifier, given: Batch, settings: MultitaskSettings) -> Tensor:
+def masks_part(model: Classifier, samples: Batch, settings: MultitaskSettings) -> Tensor:
     plain = MultitaskSettings(classification=settings.classification, segmentation=0.0)
-    return Multitask(settings)(model, given) - Multitask(plain)(model, given)
+    return Multitask(settings)(model, samples) - Multitask(plain)(model, samples)
 
 
 def test_multitask_equals_its_formula() -> None:
     """Every image weighs the same in the masks' loss, whatever labels it has."""
-    model, given = drawing(), batch([[1.0, NAN], [0.0, 1.0], [1.0, 0.0]], masked=True)
-    images, truth = (each.numpy().astype(np.float64).reshape(3, 16) for each in (given.images, given.masks))
+    model, samples = drawing(), batch([[1.0, NAN], [0.0, 1.0], [1.0, 0.0]], masked=True)
+    images, truth = (tensor.numpy().astype(np.float64).reshape(3, 16) for tensor in (samples.images, samples.masks))
     labels = model.network.labels
     logits = images @ labels.weight.detach().double().numpy().T + labels.bias.detach().double().numpy()
     drawn = sigmoid(3 * images - 1)
     pixels = bce(3 * images - 1, truth).mean(1)
     overlap = (2 * (drawn * truth).sum(1) + 1) / (drawn.sum(1) + truth.sum(1) + 1)
-    expected = 2.0 * np.nanmean(bce(logits, given.targets.double().numpy()))
+    expected = 2.0 * np.nanmean(bce(logits, samples.targets.double().numpy()))
     expected += 0.7 * (0.75 * pixels + 0.25 * (1 - overlap)).mean()
     settings = MultitaskSettings(classification=2.0, segmentation=0.7, dice=0.25)
-    assert Multitask(settings)(model, given).item() == pytest.approx(expected, rel=1e-5)
+    assert Multitask(settings)(model, samples).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_without_masks_to_learn_it_is_plain_training() -> None:
-    model, given = drawing(), batch([[1.0, 0.0], [0.0, 1.0]], masked=True)
+    model, samples = drawing(), batch([[1.0, 0.0], [0.0, 1.0]], masked=True)
     for task in (Task(), Task("multiclass"), Task("regression")):
-        found = Multitask(MultitaskSettings(segmentation=0.0), task=task)(model, given)
-        torch.testing.assert_close(found, ERM(task=task)(model, given))
+        actual = Multitask(MultitaskSettings(segmentation=0.0), task=task)(model, samples)
+        torch.testing.assert_close(actual, ERM(task=task)(model, samples))
 
 
 def test_mask_drawn_as_it_is_costs_nothing_even_where_it_is_empty() -> None:
@@ -76,28 +76,28 @@ def test_masks_are_cropped_as_the_images_are() -> None:
     model = drawing(size=12, outputs=1, crop=0.75)
     model.network.slope.data.fill_(60.0)
     model.network.level.data.fill_(-30.0)
-    given = batch([[1.0], [0.0]], masked=True, size=16)
-    given = given._replace(images=given.masks.clone())
-    same = masks_part(model, given, MultitaskSettings(dice=1.0))
-    moved = masks_part(model, given._replace(masks=given.masks.roll(2, dims=3)), MultitaskSettings(dice=1.0))
+    samples = batch([[1.0], [0.0]], masked=True, size=16)
+    samples = samples._replace(images=samples.masks.clone())
+    same = masks_part(model, samples, MultitaskSettings(dice=1.0))
+    moved = masks_part(model, samples._replace(masks=samples.masks.roll(2, dims=3)), MultitaskSettings(dice=1.0))
     assert same.item() == pytest.approx(0, abs=1e-5)
     # The centre shows 6 of 12 columns of one mask and 8 of the other.
     assert moved.item() == pytest.approx(1 - (2 * 72 + 1) / (72 + 96 + 1), abs=1e-5)
 
 
 def test_parts_of_a_step_add_up_to_its_loss() -> None:
-    model, given = drawing(), batch([[1.0, NAN], [NAN, NAN], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], masked=True)
-    given = given._replace(known=np.array([1, 0, 2, 2, 2]))
+    model, samples = drawing(), batch([[1.0, NAN], [NAN, NAN], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], masked=True)
+    samples = samples._replace(target_counts=np.array([1, 0, 2, 2, 2]))
     objective = Multitask()
-    whole = objective(model, given)
-    parts = [objective(model, each._replace(divisor=objective.divisor(given))) for each in given.split(2)]
+    whole = objective(model, samples)
+    parts = [objective(model, part._replace(divisor=objective.divisor(samples))) for part in samples.split(2)]
     torch.testing.assert_close(torch.stack(parts).sum(), whole)
 
 
 def test_encoder_learns_from_both_losses() -> None:
-    model, given = drawing(), batch([[1.0, 0.0], [0.0, 1.0]], masked=True)
-    Multitask()(model, given).backward()
-    assert all(float(each.grad.abs().sum()) > 0 for each in model.parameters())
+    model, samples = drawing(), batch([[1.0, 0.0], [0.0, 1.0]], masked=True)
+    Multitask()(model, samples).backward()
+    assert all(float(parameter.grad.abs().sum()) > 0 for parameter in model.parameters())
 
 
 @pytest.mark.parametrize(

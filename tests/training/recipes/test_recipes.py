@@ -8,14 +8,14 @@ from cxrshort.training.recipes import Recipe
 
 @pytest.mark.parametrize("name", recipes.names())
 def test_recipe_names_things_that_exist(name: str) -> None:
-    recipe = recipes.load(name)
+    recipe = recipes.load_recipe(name)
     assert recipe.name == name
     check_name(OBJECTIVES, recipe.method, kind="method")
     check_name(AUGMENTATIONS, recipe.augment, kind="augmentation")
 
 
 def test_degrave2021_says_what_the_paper_says() -> None:
-    assert recipes.load("degrave2021") == Recipe(
+    assert recipes.load_recipe("degrave2021") == Recipe(
         name="degrave2021",
         method="erm",
         weights="imagenet",
@@ -104,21 +104,21 @@ STATED = {
 
 @pytest.mark.parametrize("name", list(STATED))
 def test_recipe_says_what_its_source_states(name: str) -> None:
-    recipe = recipes.load(name).record()
+    recipe = recipes.load_recipe(name).record()
     assert {key: recipe[key] for key in STATED[name]} == STATED[name]
 
 
 def test_other_labels_or_another_task_leave_out_the_class_for_the_rest() -> None:
-    assert recipes.load("covid-net").rest_class == "No pneumonia"
-    assert recipes.load("covid-net", overrides={"labels": "Normal,Pneumonia,COVID-19"}).rest_class == ""
-    assert recipes.load("covid-net", overrides={"task": "multilabel", "labels": "all"}).rest_class == ""
-    kept = recipes.load("covid-net", overrides={"labels": "COVID-19,Edema", "rest_class": "Others"})
+    assert recipes.load_recipe("covid-net").rest_class == "No pneumonia"
+    assert recipes.load_recipe("covid-net", overrides={"labels": "Normal,Pneumonia,COVID-19"}).rest_class == ""
+    assert recipes.load_recipe("covid-net", overrides={"task": "multilabel", "labels": "all"}).rest_class == ""
+    kept = recipes.load_recipe("covid-net", overrides={"labels": "COVID-19,Edema", "rest_class": "Others"})
     assert (kept.labels, kept.rest_class) == ("COVID-19,Edema", "Others")
 
 
 def test_a_given_value_overrides_one_setting_and_none_leaves_the_recipes() -> None:
-    recipe = recipes.load("degrave2021", overrides={"epochs": 3, "learning_rate": None})
-    assert recipe == Recipe(**{**recipes.load("degrave2021").record(), "epochs": 3})
+    recipe = recipes.load_recipe("degrave2021", overrides={"epochs": 3, "learning_rate": None})
+    assert recipe == Recipe(**{**recipes.load_recipe("degrave2021").record(), "epochs": 3})
 
 
 @pytest.mark.parametrize(
@@ -155,12 +155,12 @@ def test_a_given_value_overrides_one_setting_and_none_leaves_the_recipes() -> No
 )
 def test_setting_out_of_range_is_refused(overrides: dict[str, object], message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        recipes.load("standard", overrides=overrides)
+        recipes.load_recipe("standard", overrides=overrides)
     assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
 def test_unknown_recipe_proposes_the_nearest() -> None:
     with pytest.raises(UsageError) as caught:
-        recipes.load("degrave2020")
+        recipes.load_recipe("degrave2020")
     assert caught.value.message == "'degrave2020' is not a known recipe"
     assert caught.value.hint == "did you mean 'degrave2021'?"

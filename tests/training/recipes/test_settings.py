@@ -9,12 +9,12 @@ from cxrshort import registry
 from cxrshort.errors import CxrshortError, UsageError
 from cxrshort.training import OBJECTIVES, recipes
 from cxrshort.training.recipes import RARE, Recipe
-from cxrshort.training.recipes.settings import describe_settings, merge, recipe_fields, split
+from cxrshort.training.recipes.settings import describe_settings, merge_settings, recipe_fields, split_settings
 
 
 @pytest.mark.parametrize("method", OBJECTIVES)
 def test_no_name_of_set_means_two_things(method: str) -> None:
-    own = {each.name for each in dataclasses.fields(registry.load(OBJECTIVES, method, kind="method").Settings)}
+    own = {field.name for field in dataclasses.fields(registry.load_entry(OBJECTIVES, method, kind="method").Settings)}
     assert own & recipe_fields().keys() == set()
 
 
@@ -24,13 +24,13 @@ def test_settings_are_parted_and_typed() -> None:
         "step-factor=0.5",
         "compile=true",
         "label_weights=COVID-19=25,Edema=2",
-        "weight=10,plain_epochs=2",
+        "weight=10,warm_up_epochs=2",
     ]
-    assert split(texts) == (
+    assert split_settings(texts) == (
         {"learning_rate": 1e-4, "step_factor": 0.5, "compile": True, "label_weights": "COVID-19=25,Edema=2"},
-        "weight=10,plain_epochs=2",
+        "weight=10,warm_up_epochs=2",
     )
-    assert split([]) == ({}, None)
+    assert split_settings([]) == ({}, None)
 
 
 @pytest.mark.parametrize(
@@ -46,14 +46,14 @@ def test_settings_are_parted_and_typed() -> None:
 )
 def test_settings_that_cannot_be_read_are_refused(texts: list[str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        split(texts)
+        split_settings(texts)
     assert caught.value.message == message
 
 
 def test_option_and_setting_exclude_each_other() -> None:
-    assert merge({"epochs": None, "group": "view"}, {"epochs": 3}) == {"epochs": 3, "group": "view"}
+    assert merge_settings({"epochs": None, "group": "view"}, {"epochs": 3}) == {"epochs": 3, "group": "view"}
     with pytest.raises(UsageError) as caught:
-        merge({"batch_size": 8}, {"batch_size": 16})
+        merge_settings({"batch_size": 8}, {"batch_size": 16})
     assert caught.value.message == "--batch-size and --set batch_size say the same setting"
 
 
@@ -71,7 +71,7 @@ def test_settings_are_described_by_type_default_and_meaning() -> None:
 def test_recipe_of_a_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('source = "us"\nmethod = "rrr"\nlearning_rate = 1\nsettings = "weight=3"\n')
-    recipe = recipes.load(str(path), overrides={"epochs": 4})
+    recipe = recipes.load_recipe(str(path), overrides={"epochs": 4})
     assert recipe == Recipe("mine", method="rrr", learning_rate=1.0, settings="weight=3", epochs=4)
     assert recipes.published(recipe.name) == Recipe("mine")
 
@@ -94,6 +94,6 @@ def test_recipe_of_a_file_is_refused(tmp_path: Path, name: str, text: str | None
     if text is not None:
         (tmp_path / name).write_text(text)
     with pytest.raises(CxrshortError) as caught:
-        recipes.load(str(tmp_path / name))
+        recipes.load_recipe(str(tmp_path / name))
     assert caught.value.exit_code == code
     assert message in caught.value.message

@@ -1,1 +1,1 @@
-"""What repositories write in words of their own, read."""
+"""Parsers of the repositories' metadata."""

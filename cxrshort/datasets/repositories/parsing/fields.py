@@ -74,13 +74,13 @@ def read_ages(texts: pd.Series, *, unit: str = "convert") -> tuple[pd.Series, li
 
 
 def _age_with_unit(text: str) -> float:
-    found = _AGE.fullmatch(text)
-    return float(found[1]) * _YEARS_IN[found[2].upper()] if found else np.nan
+    match = _AGE.fullmatch(text)
+    return float(match[1]) * _YEARS_IN[match[2].upper()] if match else np.nan
 
 
 def _age_without_unit(text: str) -> float:
-    found = _AGE.fullmatch(text)
-    return float(found[1]) if found else np.nan
+    match = _AGE.fullmatch(text)
+    return float(match[1]) if match else np.nan
 
 
 def read_sexes(texts: pd.Series) -> pd.Series:
@@ -104,7 +104,7 @@ def read_dates(texts: pd.Series, *, day_first: bool = False) -> pd.Series:
 
 
 def looks_day_first(text: str) -> bool:
-    """Say whether a date has its day before its month, such as 31/12/2020 or 31-12-2020."""
+    """Return whether a date has its day before its month, such as 31/12/2020 or 31-12-2020."""
     return not _date(text, ()) and bool(_date(text, _DAY_FIRST)) and not _date(text, _MONTH_FIRST)
 
 
@@ -115,9 +115,9 @@ def _date(text: str, slashed: tuple[str, ...]) -> str:
         except ValueError:
             return ""
     for shown, formats in _FORMATS.items():
-        for each in (*formats, *(slashed if shown == "%Y-%m-%d" else ())):
+        for pattern in (*formats, *(slashed if shown == "%Y-%m-%d" else ())):
             try:
-                return datetime.strptime(text, each).strftime(shown)
+                return datetime.strptime(text, pattern).strftime(shown)
             except ValueError:
                 continue
     return ""
@@ -152,9 +152,9 @@ def count_words(texts: pd.Series, unknown: Callable[[str], list[str]]) -> Counte
     return counts
 
 
-def list_words(what: str, counts: Mapping[str, int]) -> str:
+def list_words(noun: str, counts: Mapping[str, int]) -> str:
     """Return a note such as ``2 unknown findings: todo (78), ? (4)``, the most frequent first."""
-    ranked = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     shown = ", ".join(f"{word[:60] or 'empty'} ({count})" for word, count in ranked[:_SHOWN])
     more = f", and {len(ranked) - _SHOWN} more" if len(ranked) > _SHOWN else ""
-    return f"{len(ranked)} {what}: {shown}{more}"
+    return f"{len(ranked)} {noun}: {shown}{more}"

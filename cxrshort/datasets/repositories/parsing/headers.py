@@ -36,7 +36,7 @@ DICOM_FIELDS = {
 """The attributes that readers use, by keyword; each is a column of what `read_headers` returns."""
 
 FIELDS = (*DICOM_FIELDS, "ProcedureCode", "VOILUT", "error")
-_WANTED = (*DICOM_FIELDS, "ProcedureCodeSequence", "VOILUTSequence", "SpecificCharacterSet")
+_TAGS = (*DICOM_FIELDS, "ProcedureCodeSequence", "VOILUTSequence", "SpecificCharacterSet")
 _CHUNK = 200  # files per task: 0.1 s of work or more
 _LONGEST = 300  # characters; a broken header can hold megabytes in one value
 
@@ -53,14 +53,14 @@ def read_headers(
         read: `read_dicom_header` or `read_json_header`; gets the whole path.
         root: folder that the paths are relative to.
         jobs: processes.
-        cache: JSON file of headers read before; used where size and time of change are the same, and written anew.
+        cache: JSON file of headers read before; used where size and time of change are the same, and rewritten.
     """
     stamps = {path: _stamp(root / path) for path in paths} if cache else {}
-    kept = _load(cache, stamps) if cache else {}
-    new = [path for path in paths if path not in kept]
-    read_now = dict(zip(new, _read_all([str(root / path) for path in new], read, jobs), strict=True))
-    headers = {**kept, **read_now}
-    if cache and new:
+    cached = _load(cache, stamps) if cache else {}
+    uncached = [path for path in paths if path not in cached]
+    read_now = dict(zip(uncached, _read_all([str(root / path) for path in uncached], read, jobs), strict=True))
+    headers = {**cached, **read_now}
+    if cache and uncached:
         _save(cache, {path: (stamps[path], headers[path]) for path in paths})
     return pd.DataFrame([headers[path] for path in paths], columns=list(FIELDS), dtype=str).fillna("")
 
@@ -164,7 +164,7 @@ def read_dicom_header(path: str) -> Header:
                 return {"error": "not a DICOM file"}
             file.seek(0)
             check_deflated_size(file)
-            dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=[*_WANTED])
+            dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=[*_TAGS])
             header = {name: _tidy(_element(dataset, name)) for name in DICOM_FIELDS}
             codes = dataset.get("ProcedureCodeSequence")
             header["ProcedureCode"] = _tidy(codes[0].get("CodeMeaning", "")) if codes else ""
@@ -188,4 +188,6 @@ def _tidy(value: Any) -> str:
     """Return a value as one short line of text."""
     if isinstance(value, dict | list):
         return ""
-    return " ".join("".join(each if each.isprintable() else " " for each in str(value)[:_LONGEST]).split())
+    return " ".join(
+        "".join(character if character.isprintable() else " " for character in str(value)[:_LONGEST]).split()
+    )

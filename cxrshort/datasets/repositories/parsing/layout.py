@@ -29,14 +29,14 @@ class ImageIndex:
         paths: every image file, in order.
         repeated: names that stand in several folders; ``by_name`` has the one with the shortest path, then the first.
         unreadable: folders that could not be listed.
-        others: number of files that are no images by their name.
+        other_files: number of files that are no images by their name.
     """
 
     by_name: dict[str, str]
     paths: tuple[str, ...]
     repeated: frozenset[str]
     unreadable: tuple[str, ...]
-    others: int = 0
+    other_files: int = 0
 
     def find(self, names: pd.Series, *, parts: int = 1) -> pd.Series:
         """Return the path of each file name, ``""`` where there is none.
@@ -54,8 +54,8 @@ class ImageIndex:
         folded: dict[str, str] = {}
         for key, path in table.items():
             folded.setdefault(key.casefold(), path)
-        found = [table.get(key) or folded.get(key.casefold(), "") for key in keys]
-        return pd.Series(found, index=keys.index, dtype=str)
+        paths = [table.get(key) or folded.get(key.casefold(), "") for key in keys]
+        return pd.Series(paths, index=keys.index, dtype=str)
 
     def notes(self, used: Iterable[str]) -> list[str]:
         """Return what people should know about the files, given the paths that the metadata uses."""
@@ -104,7 +104,7 @@ def index_images(
             repeated.add(name)
         by_name.setdefault(name, path)
     unlisted = sorted(prefix + name for name in unreadable)
-    return ImageIndex(by_name, tuple(paths), frozenset(repeated), tuple(unlisted), others=len(names) - len(paths))
+    return ImageIndex(by_name, tuple(paths), frozenset(repeated), tuple(unlisted), other_files=len(names) - len(paths))
 
 
 def locate_names(
@@ -123,34 +123,34 @@ def locate_names(
     last = last_parts(names)
     places = posix_prefix(folder / expected, root) + last
     if not options.require_files:
-        return locate(names, places)
+        return locate_files(names, places)
     index = index_images(folder, relative_to=root, within=within)
-    located = locate(names, places, found=index.find(last), index=index)
+    located = locate_files(names, places, paths=index.find(last), index=index)
     return replace(located, notes=(*located.notes, *index.ambiguity(last)))
 
 
-def locate(
-    names: pd.Series, places: pd.Series, *, found: pd.Series | None = None, index: ImageIndex | None = None
+def locate_files(
+    names: pd.Series, places: pd.Series, *, paths: pd.Series | None = None, index: ImageIndex | None = None
 ) -> Located:
     """Put together where the files of the candidates are.
 
     Args:
         names: names or paths as the metadata writes them.
         places: where the files are expected, relative to the root.
-        found: where they are, ``""`` where they are not; None when nobody looked.
-        index: the files that ``found`` comes from.
+        paths: where they are, ``""`` where they are not; None when nobody looked.
+        index: the files that ``paths`` comes from.
     """
     outside = pd.Series([leaves_folder(name) for name in names.tolist()], index=names.index, dtype=bool)
-    if found is None:
+    if paths is None:
         return Located(places.mask(outside, names), outside, pd.Series(False, index=names.index))
-    found = found.mask(outside, "")
-    missing = found == ""
-    notes = tuple(index.notes(found)) if index else ()
-    return Located(found.mask(missing, places).mask(outside, names), outside, missing, notes)
+    paths = paths.mask(outside, "")
+    missing = paths == ""
+    notes = tuple(index.notes(paths)) if index else ()
+    return Located(paths.mask(missing, places).mask(outside, names), outside, missing, notes)
 
 
 def leaves_folder(path: str) -> bool:
-    """Say whether a path from a table points outside the folder that it is relative to, or is no path at all.
+    """Return whether a path from a table points outside the folder that it is relative to, or is no path at all.
 
     Example:
         >>> leaves_folder("images/../../secret.png"), leaves_folder("images/a..b.png")
@@ -185,24 +185,26 @@ class _Contents:
 def _walk(folder: Path, within: str) -> tuple[list[str], list[str]]:
     """Return the files below a folder and the folders that cannot be listed, both relative to it."""
     visited = {name: _contents(folder, name) for name in _first_folders(folder, within)}
-    waiting = list(visited.values())
-    while waiting:
-        new = {name: _contents(folder, name) for name in waiting.pop().folders}
+    stack = list(visited.values())
+    while stack:
+        new = {name: _contents(folder, name) for name in stack.pop().folders}
         visited.update(new)
-        waiting.extend(new.values())
+        stack.extend(new.values())
     # Links come last, so that a file is named by its real place where it has one.
     links = [name for contents in visited.values() for name in contents.links]
-    seen = {_identity(folder / name) for name in visited} if links else set()
+    identities = {_identity(folder / name) for name in visited} if links else set()
     while links:
         links.sort(reverse=True)
         name = links.pop()
         identity = _identity(folder / name)
-        if identity not in seen:
-            seen.add(identity)
+        if identity not in identities:
+            identities.add(identity)
             visited[name] = _contents(folder, name)
             links += visited[name].folders + visited[name].links
-    found = visited.values()
-    return [name for each in found for name in each.files], [name for each in found for name in each.unreadable]
+    listings = visited.values()
+    return [name for listing in listings for name in listing.files], [
+        name for listing in listings for name in listing.unreadable
+    ]
 
 
 def _identity(folder: Path) -> tuple[int, int]:
@@ -215,9 +217,9 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 def _first_folders(folder: Path, within: str) -> list[str]:
     if within:
-        wanted = [name for name in _folder_names(folder) if re.fullmatch(within, name, flags=re.IGNORECASE)]
-        if wanted:
-            return sorted(wanted, reverse=True)
+        matching = [name for name in _folder_names(folder) if re.fullmatch(within, name, flags=re.IGNORECASE)]
+        if matching:
+            return sorted(matching, reverse=True)
     return [""]
 
 
@@ -239,7 +241,7 @@ def _contents(folder: Path, name: str) -> _Contents:
 
 
 def _leads_to(entry: "os.DirEntry[str]", *, folder: bool = False) -> bool:
-    """Say whether an entry is a file or folder, itself or through links; a link that leads in a circle is neither."""
+    """Return whether an entry is a file or folder, itself or through links; a circular link is neither."""
     try:
         return entry.is_dir() if folder else entry.is_file()
     except OSError:
@@ -260,15 +262,15 @@ def find_repository(root: Path, repository: Repository) -> Path:
         raise MissingInputError(f"'{root}' is not a folder", "give the folder of the downloads with --root")
     if not repository.folders:
         return root
-    wanted = [name.casefold() for name in repository.folders]
-    named = [name for name in _folder_names(root) if name.casefold() in wanted]
-    candidates = [root / name for name in sorted(named, key=lambda name: (wanted.index(name.casefold()), name))]
+    usual_names = [name.casefold() for name in repository.folders]
+    named = [name for name in _folder_names(root) if name.casefold() in usual_names]
+    candidates = [root / name for name in sorted(named, key=lambda name: (usual_names.index(name.casefold()), name))]
     for folder in [*candidates, root]:
         if any(_matches(folder, marker) for marker in repository.markers):
             return folder
     if candidates:
         return candidates[0]
-    if root.resolve().name.casefold() in wanted:
+    if root.resolve().name.casefold() in usual_names:
         return root
     raise MissingInputError(
         f"'{root}' has no folder of {repository.name}",
@@ -284,26 +286,26 @@ def find_file(folder: Path, *names: str, hint: str = "") -> Path:
     Raises:
         MissingInputError: none of them exists.
     """
-    found = find_optional_file(folder, *names)
-    if found is None:
+    path = find_optional_file(folder, *names)
+    if path is None:
         raise MissingInputError(f"'{folder}' has no file '{names[0]}'", hint or f"looked for {', '.join(names)}")
-    return found
+    return path
 
 
 def find_optional_file(folder: Path, *names: str) -> Path | None:
     """Return the first file that exists among names and patterns, None when there is none."""
     for name in names:
-        for each in (name, name + ".gz"):
-            found = _matches(folder, each)
-            if found:
-                return found[0]
+        for pattern in (name, name + ".gz"):
+            matches = _matches(folder, pattern)
+            if matches:
+                return matches[0]
     return None
 
 
 def find_files(folder: Path, *names: str) -> list[Path]:
     """Return every file that names and patterns stand for, in their order, each once; ``.gz`` copies included."""
-    found = [path for name in names for each in (name, name + ".gz") for path in _matches(folder, each)]
-    return list(dict.fromkeys(found))
+    paths = [path for name in names for pattern in (name, name + ".gz") for path in _matches(folder, pattern)]
+    return list(dict.fromkeys(paths))
 
 
 def _matches(folder: Path, pattern: str) -> list[Path]:

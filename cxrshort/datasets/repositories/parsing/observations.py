@@ -13,7 +13,7 @@ from cxrshort.registry import check_name
 OBSERVATIONS = tuple(CHEXPERT_LABELS)
 
 
-def read_observations(table: pd.DataFrame, *, uncertain: str, known: pd.Series) -> tuple[pd.DataFrame, list[str]]:
+def read_observations(table: pd.DataFrame, *, uncertain: str, labelled: pd.Series) -> tuple[pd.DataFrame, list[str]]:
     """Return the labels of a table with the columns `OBSERVATIONS`, and notes.
 
     A finding that a report does not mention is absent, as in the papers that use these labels. Both archives end
@@ -22,7 +22,7 @@ def read_observations(table: pd.DataFrame, *, uncertain: str, known: pd.Series) 
     Args:
         table: the observations as text.
         uncertain: ``empty``, ``negative`` or ``positive``.
-        known: whether an image has labels at all; where not, all but COVID-19 are empty.
+        labelled: whether an image has labels at all; where not, all but COVID-19 are empty.
 
     Raises:
         UsageError: ``uncertain`` is none of these.
@@ -42,7 +42,7 @@ def read_observations(table: pd.DataFrame, *, uncertain: str, known: pd.Series) 
     columns = {}
     for name, label in CHEXPERT_LABELS.items():
         values = pd.Series(read_distinct(table[name], value), index=table.index, dtype=np.float32)
-        odd.update(table.loc[np.isinf(values) & known, name])
-        columns[label] = values.where(known & ~np.isinf(values))
+        odd.update(table.loc[np.isinf(values) & labelled, name])
+        columns[label] = values.where(labelled & ~np.isinf(values))
     labels = pd.DataFrame({**columns, COVID: np.float32(0)}, index=table.index, dtype=np.float32)
     return labels, [list_words("unreadable label values emptied", odd)] if odd else []

@@ -101,8 +101,10 @@ def normalise_description(text: str) -> str:
             text = text.encode("latin-1").decode("utf-8")
         except UnicodeError:
             pass
-    plain = "".join(each for each in unicodedata.normalize("NFD", text) if not unicodedata.combining(each))
-    return " ".join(plain.upper().rstrip("* ").split())
+    unaccented = "".join(
+        character for character in unicodedata.normalize("NFD", text) if not unicodedata.combining(character)
+    )
+    return " ".join(unaccented.upper().rstrip("* ").split())
 
 
 _VIEWS = {normalise_description(text): view for view, texts in BIMCV_SERIES.items() for text in texts}

@@ -57,28 +57,28 @@ def carry_forward(reports: Sequence[Words], patients: pd.Series, times: pd.Serie
         The findings, None where nothing is known; and how many images stay without findings because ``unchanged``
         refers to nothing.
     """
-    known = list(reports)
-    affected = {patient for patient, words in zip(patients, known, strict=True) if words and UNCHANGED in words}
+    carried = list(reports)
+    affected = {patient for patient, words in zip(patients, carried, strict=True) if words and UNCHANGED in words}
     when = times.to_list()
     lost = 0
     for positions in _positions(patients, affected).values():
         before: Words = None
         for together in _by_time(positions, when):
             for position in together:
-                words = known[position]
+                words = carried[position]
                 if words and UNCHANGED in words:
-                    known[position] = _replace(words, before)
-                    lost += known[position] is None
-            before = _union([known[position] for position in together])
-    return known, lost
+                    carried[position] = _replace(words, before)
+                    lost += carried[position] is None
+            before = _union([carried[position] for position in together])
+    return carried, lost
 
 
-def _positions(patients: pd.Series, wanted: set[str]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {patient: [] for patient in sorted(wanted)}
+def _positions(patients: pd.Series, selected: set[str]) -> dict[str, list[int]]:
+    positions_of: dict[str, list[int]] = {patient: [] for patient in sorted(selected)}
     for position, patient in enumerate(patients):
-        if patient in wanted:
-            found[patient].append(position)
-    return found
+        if patient in selected:
+            positions_of[patient].append(position)
+    return positions_of
 
 
 def _by_time(positions: list[int], times: list[str]) -> list[list[int]]:
@@ -88,19 +88,21 @@ def _by_time(positions: list[int], times: list[str]) -> list[list[int]]:
         groups.setdefault(times[position], []).append(position)
     unknown = [[position] for position in groups.pop("", [])]
     # An empty group between them makes an unknown time refer to nothing, and nothing refer to it.
-    return [each for group in unknown for each in (group, [])] + [groups[time] for time in sorted(groups)]
+    return [positions_at_once for group in unknown for positions_at_once in (group, [])] + [
+        groups[time] for time in sorted(groups)
+    ]
 
 
 def _replace(words: tuple[str, ...], before: Words) -> Words:
-    others = tuple(word for word in words if word != UNCHANGED)
+    stated = tuple(word for word in words if word != UNCHANGED)
     if before is None:
-        return others or None
-    return tuple(dict.fromkeys((*others, *before)))
+        return stated or None
+    return tuple(dict.fromkeys((*stated, *before)))
 
 
 def _union(reports: list[Words]) -> Words:
-    said = [words for words in reports if words is not None]
-    return tuple(dict.fromkeys(word for words in said for word in words)) if said else None
+    present = [words for words in reports if words is not None]
+    return tuple(dict.fromkeys(word for words in present for word in words)) if present else None
 
 
 def label_findings(

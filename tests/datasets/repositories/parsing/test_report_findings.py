@@ -42,8 +42,8 @@ def test_carry_forward_goes_on_through_unchanged_studies():
 
 def test_carry_forward_ignores_other_patients_and_the_same_study():
     reports = [("mass",), ("unchanged",), ("edema",), ("unchanged", "edema")]
-    known, lost = carried(reports, ["p", "q", "q", "q"], ["2014", "2015", "2015", "2016"])
-    assert known == [("mass",), None, ("edema",), ("edema",)]
+    carried_forward, lost = carried(reports, ["p", "q", "q", "q"], ["2014", "2015", "2015", "2016"])
+    assert carried_forward == [("mass",), None, ("edema",), ("edema",)]
     assert lost == 1
 
 
