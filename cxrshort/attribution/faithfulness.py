@@ -152,11 +152,11 @@ def _scored(model: nn.Module, images: Tensor, outputs: Tensor, *, ranks: Tensor,
     return found.reshape(shape)
 
 
-def area(curves: ArrayLike) -> Floats:
+def area_under_curve(curves: ArrayLike) -> Floats:
     """Return the area under curves over equal steps from 0 to 1, by trapezoids, (N,).
 
     Example:
-        >>> area([[0.0, 1.0, 2.0]]).tolist()
+        >>> area_under_curve([[0.0, 1.0, 2.0]]).tolist()
         [1.0]
     """
     values = np.asarray(curves, np.float64)
@@ -180,8 +180,8 @@ def judge_faithfulness(
     """
     gains = np.column_stack(
         [
-            area(curves.deletion) - area(curves.random_deletion),
-            area(curves.insertion) - area(curves.random_insertion),
+            area_under_curve(curves.deletion) - area_under_curve(curves.random_deletion),
+            area_under_curve(curves.insertion) - area_under_curve(curves.random_insertion),
         ]
     )
     if not np.isfinite(gains).all() or not len(gains):

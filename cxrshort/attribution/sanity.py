@@ -18,7 +18,12 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from cxrshort.attribution.clusters import pool_maps
-from cxrshort.attribution.similarity import between_images, rank_similarity, retained, structural_similarity
+from cxrshort.attribution.similarity import (
+    rank_similarity,
+    retained_similarity,
+    similarity_between_images,
+    structural_similarity,
+)
 from cxrshort.compute import seeded_draws
 from cxrshort.errors import UsageError
 from cxrshort.models.scoring import evaluating
@@ -105,7 +110,10 @@ def cascading_randomisation(
             after = _maps(explain(randomised))
             names.append(name or type(part).__name__)
             measured.append((structural_similarity(before, after).mean(), rank_similarity(before, after).mean()))
-    chances = between_images(before, structural_similarity), between_images(before, rank_similarity)
+    chances = (
+        similarity_between_images(before, structural_similarity),
+        similarity_between_images(before, rank_similarity),
+    )
     ssim, spearman = np.array(measured, np.float64).T
     return _judge_randomisation(tuple(names), ssim, spearman, chances=chances)
 
@@ -136,7 +144,9 @@ def _initialise(part: nn.Module, *, seed: int, number: int) -> None:
 def _judge_randomisation(
     layers: tuple[str, ...], ssim: Floats, spearman: Floats, *, chances: tuple[float, float]
 ) -> RandomisationCheck:
-    left = [retained(float(values[-1]), chance) for values, chance in zip((ssim, spearman), chances, strict=True)]
+    left = [
+        retained_similarity(float(values[-1]), chance) for values, chance in zip((ssim, spearman), chances, strict=True)
+    ]
     passes = max(left) <= RETAINED
     reason = (
         f"without any trained layer, maps keep {100 * max(left[0], 0):.0f} % of their structural and "
@@ -147,28 +157,28 @@ def _judge_randomisation(
 
 
 def background_sensitivity(
-    maps: ArrayLike, others: ArrayLike, *, shares: ArrayLike | None = None, other_shares: ArrayLike | None = None
+    maps: ArrayLike, other_maps: ArrayLike, *, shares: ArrayLike | None = None, other_shares: ArrayLike | None = None
 ) -> BackgroundCheck:
     """Compare maps of the same images with two background distributions.
 
     Args:
         maps: (N, H, W).
-        others: (N, H, W) with another background.
+        other_maps: (N, H, W) with another background.
         shares: (N, R) shares of regions in ``maps``; NaN where there is none.
-        other_shares: (N, R) shares in ``others``.
+        other_shares: (N, R) shares in ``other_maps``.
 
     Raises:
         DataError: shapes that differ.
     """
-    pooled = [np.nan_to_num(pool_maps(values)) for values in (maps, others)]
+    pooled = [np.nan_to_num(pool_maps(values)) for values in (maps, other_maps)]
     spearman = float(rank_similarity(*pooled).mean())
-    chance = between_images(pooled[0], rank_similarity)
+    chance = similarity_between_images(pooled[0], rank_similarity)
     change = None
     if shares is not None and other_shares is not None:
         moved = np.asarray(other_shares, np.float64) - np.asarray(shares, np.float64)
         moved = moved[:, ~np.isnan(moved).all(axis=0)]
         change = float(np.abs(np.nanmean(moved, axis=0)).max()) if moved.size else None
-    kept = retained(spearman, chance)
+    kept = retained_similarity(spearman, chance)
     reason = (
         f"with another background, maps keep {100 * max(kept, 0):.0f} % of their rank similarity beyond that of "
         f"different images; at least {100 * RETAINED:.0f} % must stay"

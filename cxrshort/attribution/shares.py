@@ -78,7 +78,7 @@ def region_shares(maps: ArrayLike, regions: RegionBatch, *, names: Sequence[str]
     """
     values = checked_maps(maps)
     expected = (len(values), len(names), *values.shape[1:])
-    if regions.areas.shape != expected or regions.known.shape != expected[:2]:
+    if regions.areas.shape != expected or regions.available.shape != expected[:2]:
         raise DataError(
             f"regions of shape {regions.areas.shape} do not fit maps of shape {values.shape} and {len(names)} names",
             "give the regions of the images that were explained",
@@ -96,9 +96,9 @@ def region_shares(maps: ArrayLike, regions: RegionBatch, *, names: Sequence[str]
             absolute /= peaks[row]  # no sum can overflow, whatever the unit of the map
             np.copyto(weights, area)
             sums[row], totals[row] = weights @ absolute, absolute.sum(dtype=np.float64)
-    usable = (totals > 0)[:, None] & regions.known
+    usable = (totals > 0)[:, None] & regions.available
     shares = np.divide(sums, totals[:, None], out=np.full(sums.shape, np.nan), where=usable)
-    covered = np.where(regions.known, sizes / pixels, np.nan)
+    covered = np.where(regions.available, sizes / pixels, np.nan)
     return RegionShares(tuple(names), np.minimum(shares, 1), covered, peaks == 0, ~np.isfinite(peaks))
 
 
@@ -114,7 +114,7 @@ def checked_maps(maps: ArrayLike) -> npt.NDArray[np.float32]:
     return values
 
 
-def concatenate(parts: Sequence[RegionShares]) -> RegionShares:
+def concatenate_shares(parts: Sequence[RegionShares]) -> RegionShares:
     """Join the shares of batches of the same regions, in their order.
 
     Raises:
@@ -159,12 +159,12 @@ def share_standard_errors(groups: ArrayLike, regions: RegionBatch, *, names: Seq
 
 
 def share_table(
-    found: RegionShares, persons: ArrayLike, *, by: pd.DataFrame, rng: np.random.Generator, level: float = 0.95
+    measured: RegionShares, persons: ArrayLike, *, by: pd.DataFrame, rng: np.random.Generator, level: float = 0.95
 ) -> pd.DataFrame:
     """Return the mean share, area and ratio of each region in each group, with intervals clustered by person.
 
     Args:
-        found: shares of N maps.
+        measured: shares of N maps.
         persons: (N,) whose images they are.
         by: N rows; each combination of its values, such as a finding and its class, is a group. Rows with an empty
             value are in none.
@@ -180,24 +180,28 @@ def share_table(
         DataError: lengths that differ.
     """
     people, keys = np.asarray(persons), list(by.columns)
-    if not len(people) == len(by) == len(found.shares):
-        raise DataError(f"{len(found.shares)} maps, {len(people)} persons and {len(by)} groups: they must be as many")
+    if not len(people) == len(by) == len(measured.shares):
+        raise DataError(
+            f"{len(measured.shares)} maps, {len(people)} persons and {len(by)} groups: they must be as many"
+        )
     rows = []
     for values, places in by.reset_index(drop=True).groupby(keys, sort=True).indices.items():
         group = dict(zip(keys, values if isinstance(values, tuple) else (values,), strict=True))
-        left_out = int((found.zero_maps | found.broken_maps)[places].sum())
-        intervals = share_intervals(found.shares[places], found.areas[places], people[places], rng=rng, level=level)
-        for name, interval in zip(found.names, intervals, strict=True):
+        left_out = int((measured.zero_maps | measured.broken_maps)[places].sum())
+        intervals = share_intervals(
+            measured.shares[places], measured.areas[places], people[places], rng=rng, level=level
+        )
+        for name, interval in zip(measured.names, intervals, strict=True):
             numbers = {field: getattr(interval, field) for field in _FIELDS}
             rows.append({**group, "region": name, **numbers, "left_out": left_out})
     return pd.DataFrame(rows, columns=[*keys, "region", *_FIELDS, "left_out"])
 
 
-def most_driven(found: RegionShares, *, regions: Sequence[str] = (*EDGES, *CORNERS)) -> pd.DataFrame:
+def most_driven(measured: RegionShares, *, regions: Sequence[str] = (*EDGES, *CORNERS)) -> pd.DataFrame:
     """Rank images by the share of their map in some regions, the highest first.
 
     Args:
-        found: shares of N maps.
+        measured: shares of N maps.
         regions: names; their shares are added up, so they should not overlap. Borders and corners do not.
 
     Returns:
@@ -207,10 +211,10 @@ def most_driven(found: RegionShares, *, regions: Sequence[str] = (*EDGES, *CORNE
     Raises:
         DataError: a region that was not measured.
     """
-    if missing := sorted(set(regions) - set(found.names)):
-        raise DataError(f"region '{missing[0]}' was not measured", f"the regions are {', '.join(found.names)}")
-    columns = [found.names.index(name) for name in regions]
-    shares, areas = found.shares[:, columns].sum(axis=1), found.areas[:, columns].sum(axis=1)
+    if missing := sorted(set(regions) - set(measured.names)):
+        raise DataError(f"region '{missing[0]}' was not measured", f"the regions are {', '.join(measured.names)}")
+    columns = [measured.names.index(name) for name in regions]
+    shares, areas = measured.shares[:, columns].sum(axis=1), measured.areas[:, columns].sum(axis=1)
     order = np.argsort(-shares, kind="stable")
     order = order[~np.isnan(shares[order])]
     ratios = np.divide(shares, areas, out=np.full_like(shares, np.nan), where=areas > 0)

@@ -3,7 +3,7 @@
 Both are of absolute maps, as in Adebayo et al. 2018. A map that is zero everywhere, of one value only, or not finite
 resembles nothing: 0. What would invalidate a value by itself: maps that are nearly empty are structurally alike
 wherever their few pixels lie, and all maps of chest radiographs share an anatomy. Read a similarity beside that of maps
-of different images, as :func:`retained` does.
+of different images, as :func:`retained_similarity` does.
 """
 
 from collections.abc import Callable
@@ -74,7 +74,7 @@ def rank_similarity(first: ArrayLike, second: ArrayLike) -> Floats:
     return correlations
 
 
-def between_images(maps: ArrayLike, similarity: Similarity) -> float:
+def similarity_between_images(maps: ArrayLike, similarity: Similarity) -> float:
     """Return the mean similarity of each map with that of the next image, and of the last with the first.
 
     It is what maps of one model have in common; 0 for fewer than two maps.
@@ -83,7 +83,7 @@ def between_images(maps: ArrayLike, similarity: Similarity) -> float:
     return float(similarity(values, np.roll(values, 1, axis=0)).mean()) if len(values) > 1 else 0.0
 
 
-def retained(similarity: float, chance: float) -> float:
+def retained_similarity(similarity: float, chance: float) -> float:
     """Return where a similarity lies between that of maps of different images, 0, and equality, 1.
 
     Args:
@@ -91,7 +91,7 @@ def retained(similarity: float, chance: float) -> float:
         chance: of maps of different images.
 
     Example:
-        >>> retained(0.75, 0.5)
+        >>> retained_similarity(0.75, 0.5)
         0.5
     """
     chance = min(chance, MOST_CHANCE)

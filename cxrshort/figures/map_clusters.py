@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cxrshort.errors import DataError
-from cxrshort.figures.maps import importance, overlay, picture_axes, show
-from cxrshort.figures.style import NORMAL, SMALL, new_figure, save, wrap, write
+from cxrshort.figures.maps import importance, overlay_map, picture_axes, show_picture
+from cxrshort.figures.style import NORMAL, SMALL, new_figure, place_text, save_figure, wrap
 
 MEMBERS = 6
 _SIDE, _GAP, _LEFT = 1.3, 0.1, 1.25
@@ -56,9 +56,9 @@ def draw_clusters(rows: Sequence[ClusterRow], path: Path, *, title: str = "") ->
     step = tall + 0.36
     figure = new_figure(_LEFT + (MEMBERS + 1) * (_SIDE + _GAP) + 0.3, above + len(rows) * step + 0.1)
     if title:
-        write(figure, wrap(title, 130, lines=1), left=0.15, top=0.12, size=NORMAL + 1)
-    write(figure, "mean map", left=_LEFT, top=above - 0.2, size=SMALL)
-    write(figure, "members nearest the centre", left=_LEFT + _SIDE + 0.2 + _GAP, top=above - 0.2, size=SMALL)
+        place_text(figure, wrap(title, 130, lines=1), left=0.15, top=0.12, size=NORMAL + 1)
+    place_text(figure, "mean map", left=_LEFT, top=above - 0.2, size=SMALL)
+    place_text(figure, "members nearest the centre", left=_LEFT + _SIDE + 0.2 + _GAP, top=above - 0.2, size=SMALL)
     for number, row in enumerate(rows):
         if not len(row.pixels) == len(row.maps) == len(row.captions):
             raise DataError(
@@ -66,14 +66,14 @@ def draw_clusters(rows: Sequence[ClusterRow], path: Path, *, title: str = "") ->
                 "they must be as many"
             )
         top = above + number * step
-        write(figure, row.name, left=0.15, top=top, size=NORMAL)
+        place_text(figure, row.name, left=0.15, top=top, size=NORMAL)
         text = f"{row.size} maps, {100 * row.size / total:.0f} %\n{wrap(row.note, 17, lines=4)}"
-        write(figure, text, left=0.15, top=top + 0.2, size=SMALL)
+        place_text(figure, text, left=0.15, top=top + 0.2, size=SMALL)
         axes = picture_axes(figure, _LEFT, top, width=_SIDE, height=tall)
-        show(axes, importance(row.mean_map), importance_scale=True)
+        show_picture(axes, importance(row.mean_map), importance_scale=True)
         for member in range(min(MEMBERS, len(row.pixels))):
             left = _LEFT + (member + 1) * (_SIDE + _GAP) + 0.2
             axes = picture_axes(figure, left, top, width=_SIDE, height=tall)
-            show(axes, overlay(row.pixels[member], row.maps[member]))
-            write(figure, wrap(row.captions[member], 24, lines=1), left=left, top=top + tall + 0.03, size=SMALL)
-    return save(figure, path)
+            show_picture(axes, overlay_map(row.pixels[member], row.maps[member]))
+            place_text(figure, wrap(row.captions[member], 24, lines=1), left=left, top=top + tall + 0.03, size=SMALL)
+    return save_figure(figure, path)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from cxrshort.errors import DataError
-from cxrshort.figures.style import FAINT, INK, NORMAL, SMALL, add_axes, new_figure, save, wrap, write
+from cxrshort.figures.style import FAINT, INK, NORMAL, SMALL, add_axes, new_figure, place_text, save_figure, wrap
 
 CLIP = 99.5
 RED = (180 / 256, 51 / 256, 53 / 256)
@@ -49,7 +49,7 @@ def _limits(absolute: NDArray[np.float64]) -> tuple[float, float]:
     return low, high if high > low else float(absolute.max())
 
 
-def overlay(pixels: ArrayLike, chart: ArrayLike) -> NDArray[np.float64]:
+def overlay_map(pixels: ArrayLike, chart: ArrayLike) -> NDArray[np.float64]:
     """Return a radiograph under a map, (H, W, 3) in [0, 1]: the redder, the more important.
 
     Args:
@@ -86,17 +86,17 @@ def draw_maps(pixels: ArrayLike, maps: ArrayLike, captions: Sequence[str], path:
     figure = new_figure(_LEFT + 3 * (_SIDE + _GAP) + 1.0, len(films) * (tall + above) + 0.45)
     for row, (film, chart, text) in enumerate(zip(films, charts, texts, strict=True)):
         top = row * (tall + above) + above
-        write(figure, text, left=_LEFT, top=top - 0.06, size=NORMAL).set_verticalalignment("bottom")
-        shown = film / 255, importance(chart), overlay(film, chart)
+        place_text(figure, text, left=_LEFT, top=top - 0.06, size=NORMAL).set_verticalalignment("bottom")
+        shown = film / 255, importance(chart), overlay_map(film, chart)
         for column, picture in enumerate(shown):
             axes = picture_axes(figure, _LEFT + column * (_SIDE + _GAP), top, width=_SIDE, height=tall)
-            show(axes, picture, importance_scale=column == 1)
+            show_picture(axes, picture, importance_scale=column == 1)
         _draw_bar(figure, chart, left=_LEFT + 3 * (_SIDE + _GAP) + 0.05, top=top, height=tall)
     bottom = len(films) * (tall + above) + 0.1
     for column, name in enumerate(("radiograph", "importance", "both")):
-        write(figure, name, left=_LEFT + column * (_SIDE + _GAP), top=bottom, size=SMALL)
-    write(figure, "percentile", left=_LEFT + 3 * (_SIDE + _GAP) + 0.05, top=bottom, size=SMALL)
-    return save(figure, path)
+        place_text(figure, name, left=_LEFT + column * (_SIDE + _GAP), top=bottom, size=SMALL)
+    place_text(figure, "percentile", left=_LEFT + 3 * (_SIDE + _GAP) + 0.05, top=bottom, size=SMALL)
+    return save_figure(figure, path)
 
 
 def picture_axes(figure: Figure, left: float, top: float, *, width: float, height: float) -> Axes:
@@ -108,7 +108,7 @@ def picture_axes(figure: Figure, left: float, top: float, *, width: float, heigh
     return axes
 
 
-def show(axes: Axes, picture: NDArray[np.float64], *, importance_scale: bool = False) -> None:
+def show_picture(axes: Axes, picture: NDArray[np.float64], *, importance_scale: bool = False) -> None:
     """Show a picture with whole pixels: grey or in colour, or on the scale from white to red.
 
     Args:

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from cxrshort.errors import DataError
-from cxrshort.figures.style import FAINT, INK, LARGE, NORMAL, SMALL, add_axes, new_figure, save, wrap, write
+from cxrshort.figures.style import FAINT, INK, LARGE, NORMAL, SMALL, add_axes, new_figure, place_text, save_figure, wrap
 
 _COLOURS = ("#b43335", "#107f80", "#1e579a", "#d98b1f")
 _ROW, _LEFT, _WIDTH, _LINE = 0.34, 1.75, 3.6, 0.2
@@ -61,25 +61,27 @@ def draw_region_shares(points: Sequence[SharePoint], path: Path, *, title: str =
     row = max(_ROW, 0.17 * len(groups))
     tall = row * len(regions)
     figure = new_figure(
-        _LEFT + _WIDTH + 0.55 * len(groups) + 0.35, above + tall + 0.62 + _LINE * (len(groups) + 1) // 2
+        _LEFT + _WIDTH + 0.55 * len(groups) + 0.35, above + tall + 0.55 + _LINE * ((len(groups) + 2) // 2)
     )
     if heading:
-        write(figure, heading, left=0.15, top=0.12, size=LARGE)
+        place_text(figure, heading, left=0.15, top=0.12, size=LARGE)
     axes = add_axes(figure, _LEFT, above, width=_WIDTH, height=tall)
     for number, region in enumerate(regions):
         _draw_region(axes, [point for point in drawn if point.region == region], number, groups=groups)
     for column, _ in enumerate(groups):
-        write(figure, "ratio", left=_LEFT + _WIDTH + 0.15 + 0.55 * column, top=above - 0.2, colour=_COLOURS[column])
+        place_text(
+            figure, "ratio", left=_LEFT + _WIDTH + 0.15 + 0.55 * column, top=above - 0.2, colour=_COLOURS[column]
+        )
     for point in drawn:
         if point.ratio is not None:
             left = _LEFT + _WIDTH + 0.15 + 0.55 * groups.index(point.group)
             top = above + row * (regions.index(point.region) + 0.5) - 0.065
-            write(figure, _ratio_text(point.ratio), left=left, top=top, colour=_COLOURS[groups.index(point.group)])
+            place_text(figure, _ratio_text(point.ratio), left=left, top=top, colour=_COLOURS[groups.index(point.group)])
     _finish(axes, [name.replace("_", " ") for name in regions], drawn)
     keys = [Line2D([], [], color=_COLOURS[i], marker="o", ms=5, label=wrap(name, 40)) for i, name in enumerate(groups)]
     legend = [*keys, Patch(color=FAINT, alpha=0.55, label="share of the area")]
     figure.legend(handles=legend, loc="lower left", bbox_to_anchor=(0.02, 0.0), ncols=2, frameon=False, fontsize=SMALL)
-    return save(figure, path)
+    return save_figure(figure, path)
 
 
 def _group(point: SharePoint) -> str:

@@ -8,7 +8,7 @@ from torch import nn
 from cxrshort.attribution.faithfulness import (
     STEPS,
     FaithfulnessCurves,
-    area,
+    area_under_curve,
     faithfulness_curves,
     judge_faithfulness,
 )
@@ -85,7 +85,7 @@ def test_a_random_map_does_not_pass():
 
 
 def test_areas_are_integrals_of_straight_lines():
-    np.testing.assert_allclose(area([[1.0, 1.0, 1.0], [0.0, 2.0, 0.0]]), [1, 1])
+    np.testing.assert_allclose(area_under_curve([[1.0, 1.0, 1.0], [0.0, 2.0, 0.0]]), [1, 1])
 
 
 def test_few_persons_and_broken_logits_have_no_verdict():

@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxrshort.attribution.shares import concatenate, most_driven, region_shares, share_standard_errors, share_table
+from cxrshort.attribution.shares import (
+    concatenate_shares,
+    most_driven,
+    region_shares,
+    share_standard_errors,
+    share_table,
+)
 from cxrshort.errors import DataError
 from cxrshort.regions import CORNERS, EDGES, RegionBatch, geometry
 
@@ -40,7 +46,7 @@ def test_zero_broken_and_unknown_have_no_share_and_an_empty_region_has_none_of_t
     maps, regions = batch(count=5)
     maps[0] = 0
     maps[1, 0, 0], maps[2, 0, 0] = np.nan, np.inf
-    regions.known[3, 1] = False
+    regions.available[3, 1] = False
     regions.areas[4, 2] = False
     found = region_shares(maps, regions, names=NAMES)
     assert np.isnan(found.shares[:3]).all() and not np.isnan(found.areas[:3]).any()
@@ -61,13 +67,13 @@ def test_regions_of_other_images_are_refused():
 def test_batches_join_to_the_shares_of_the_whole():
     maps, regions = batch()
     parts = [
-        region_shares(maps[cut], RegionBatch(regions.areas[cut], regions.known[cut]), names=NAMES)
+        region_shares(maps[cut], RegionBatch(regions.areas[cut], regions.available[cut]), names=NAMES)
         for cut in (slice(0, 2), slice(2, 6))
     ]
     whole = region_shares(maps, regions, names=NAMES)
-    np.testing.assert_array_equal(concatenate(parts).shares, whole.shares)
+    np.testing.assert_array_equal(concatenate_shares(parts).shares, whole.shares)
     with pytest.raises(DataError, match="2 lists of regions"):
-        concatenate([whole, region_shares(maps, regions, names=("x", "y", "z"))])
+        concatenate_shares([whole, region_shares(maps, regions, names=("x", "y", "z"))])
 
 
 def test_standard_error_is_the_scatter_of_shares_over_new_draws():

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from cxrshort.attribution.similarity import between_images, rank_similarity, retained, structural_similarity
+from cxrshort.attribution.similarity import (
+    rank_similarity,
+    retained_similarity,
+    similarity_between_images,
+    structural_similarity,
+)
 from cxrshort.errors import DataError
 
 
@@ -62,11 +67,11 @@ def test_equal_maps_are_alike_and_empty_or_broken_ones_resemble_nothing(similari
 
 def test_chance_is_the_similarity_of_maps_of_different_images():
     first, _ = pairs(3)
-    assert between_images(first, rank_similarity) == pytest.approx(rank_similarity(first[:1], first[1:])[0])
-    assert between_images(first[:1], rank_similarity) == 0
-    assert between_images(np.stack([first[0], first[0]]), rank_similarity) == pytest.approx(1)
+    assert similarity_between_images(first, rank_similarity) == pytest.approx(rank_similarity(first[:1], first[1:])[0])
+    assert similarity_between_images(first[:1], rank_similarity) == 0
+    assert similarity_between_images(np.stack([first[0], first[0]]), rank_similarity) == pytest.approx(1)
 
 
 def test_one_map_for_all_images_keeps_everything():
-    assert retained(0.2, 0.2) == 0
-    assert retained(1.0, 1.0) == pytest.approx(1)
+    assert retained_similarity(0.2, 0.2) == 0
+    assert retained_similarity(1.0, 1.0) == pytest.approx(1)

@@ -17,7 +17,7 @@ def row(name="cluster 1", members=8, captions=8):
 
 def test_rows_hold_the_size_and_the_members_nearest_the_centre(tmp_path, monkeypatch):
     kept = []
-    monkeypatch.setattr(map_clusters, "save", lambda figure, path: kept.append(figure) or path)
+    monkeypatch.setattr(map_clusters, "save_figure", lambda figure, path: kept.append(figure) or path)
     draw_clusters([row(), row("cluster 2", members=2, captions=2)], tmp_path / "a.png")
     texts = [text.get_text() for text in kept[0].texts]
     assert len(kept[0].axes) == 1 + 6 + 1 + 2

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from cxrshort.errors import DataError
-from cxrshort.figures.maps import IMPORTANCE, RED, draw_maps, importance, overlay
+from cxrshort.figures.maps import IMPORTANCE, RED, draw_maps, importance, overlay_map
 
 
 def test_importance_is_linear_up_to_its_percentile():
@@ -31,7 +31,7 @@ def test_the_scale_runs_from_white_to_the_paper_s_red():
 
 def test_overlay_shows_the_radiograph_where_nothing_matters():
     film, chart = np.full((2, 2), 51, np.uint8), np.array([[0.0, 0.0], [0.0, 5.0]])
-    found = overlay(film, chart)
+    found = overlay_map(film, chart)
     assert found[0, 0].tolist() == pytest.approx([0.2] * 3)
     assert found[1, 1].tolist() == pytest.approx(RED)
 

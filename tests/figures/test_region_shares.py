@@ -17,7 +17,7 @@ POINTS = [
 def drawn(points, path, monkeypatch):
     """Return the figure that would be written."""
     kept = []
-    monkeypatch.setattr(region_shares, "save", lambda figure, path: kept.append(figure) or path)
+    monkeypatch.setattr(region_shares, "save_figure", lambda figure, path: kept.append(figure) or path)
     draw_region_shares(points, path)
     return kept[0]
 
