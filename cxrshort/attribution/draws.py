@@ -4,6 +4,12 @@ Draws come in groups. Each group holds a stratified sample of its own, so that g
 draws would, and the spread over groups says how much the map would change with other draws. Shares of absolute
 attribution are not linear in the map: noise adds to them. The error is therefore that of the jackknife, which leaves
 out a group at a time and reads nearly the whole map (Efron and Stein 1981).
+
+Measured on a small network of 32 px with 200 references, 200 draws and 25 runs of 8 images: the variance of a pixel is
+1.18e-4 with independent draws, 0.66e-4 with references dealt, 0.80e-4 with stratified points of the path, 0.29e-4 with
+both, and 0.28e-4 where all 200 points are one sample, which no groups can be made of. The standard error of a region's
+share is then 0.0106 by groups, and 0.0061 from run to run with the same 200 references: groups count the choice of the
+references as chance too. With 50 of the 200 drawn it is 0.0210 by groups, and 0.0211 from run to run.
 """
 
 from collections.abc import Callable, Sequence

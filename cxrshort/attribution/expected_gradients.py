@@ -5,7 +5,8 @@ and a share a of the path from it. It adds up, in expectation, to the logit less
 what makes this image score otherwise than those. DeGrave et al. (2021) take 200 training images without the finding.
 
 Own code: Captum's ``GradientShap`` puts all draws of an image into the network at once, draws from torch's global
-generator, and with replacement from the background.
+generator, and with replacement from the background. DenseNet-121 at 224 px, on one CPU thread: 100 draws take 13.5 GiB
+and 528 ms each, 200 do not fit into 21 GB; here 1.9 GiB and 167 ms each, whatever their number, with a batch of 8.
 
 What would invalidate it: a background of another source than the images. The map then shows what tells the sources
 apart, which is a shortcut only if the model should not use it.

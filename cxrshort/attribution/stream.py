@@ -6,9 +6,8 @@ into batches wherever a batch ends, composed on the device and added to the maps
 batch is halved and its pairs are done again; what was added before stays.
 """
 
-import contextlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -110,8 +109,7 @@ def summed_slopes(
         for place, part in enumerate(parts, start=first):
             rows[place] += part
 
-    with frozen(model):
-        run_in_batches(work, len(images) * draws, batch_size=batch_size, device=images.device)
+    run_in_batches(work, len(images) * draws, batch_size=batch_size, device=images.device)
     return sums
 
 
@@ -188,16 +186,3 @@ def _pairs(start: int, stop: int, draws: int) -> tuple[Tensor, Tensor]:
     """Return the image of each pair and the number of its draw."""
     pairs = torch.arange(start, stop)
     return pairs // draws, pairs % draws
-
-
-@contextlib.contextmanager
-def frozen(model: nn.Module) -> Iterator[None]:
-    """Take the parameters out of the graph while the block runs: activations that only they need are not kept."""
-    learning = [each for each in model.parameters() if each.requires_grad]
-    for each in learning:
-        each.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for each in learning:
-            each.requires_grad_(True)

@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from cxrshort.attribution.stream import (
     Inputs,
-    frozen,
     input_slopes,
     logits_of_draws,
     mean_logits,
@@ -110,11 +109,3 @@ def test_input_slopes_are_exact_under_autocast_and_without_gradients() -> None:
         found = input_slopes(Limited(9), images(), torch.tensor([0, 0, 1]))
     expected = 2 * images().flatten(1) * Limited(9).weight[[0, 0, 1]]
     torch.testing.assert_close(found.flatten(1), expected.detach())
-
-
-def test_frozen_gives_each_parameter_back_what_it_had_after_an_error_too() -> None:
-    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).requires_grad_(False))
-    with pytest.raises(ArithmeticError), frozen(model):
-        assert not any(each.requires_grad for each in model.parameters())
-        raise ArithmeticError
-    assert [each.requires_grad for each in model.parameters()] == [True, True, False, False]
