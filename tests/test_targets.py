@@ -34,6 +34,13 @@ def test_targets_of_probes_numbers_and_labels(column: str, expected: list[float]
     np.testing.assert_array_equal(targets, np.float32(expected))
 
 
+@pytest.mark.parametrize("cells", [["few", "many", "1"], ["", "", ""]])
+def test_words_and_nothing_are_no_numbers(cells: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_targets(pd.DataFrame({"image_id": list("abc"), "opacities": cells, "Edema": [0.0, 1.0, 0.0]}), "opacities")
+    assert caught.value.message == "'opacities' is not a known label"
+
+
 def test_label_matrix_keeps_empty_apart_from_zero() -> None:
     np.testing.assert_array_equal(label_matrix(TABLE, ["Edema"]), np.float32([[0], [1], [np.nan], [0.5]]))
     zero = label_matrix(TABLE, ["Edema"], empty_as=0.0)

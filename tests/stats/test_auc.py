@@ -246,6 +246,7 @@ def test_compare_paired_equals_delong_by_pairs():
     error = np.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
     difference = roc_auc_score(targets, scores[:, 1]) - roc_auc_score(targets, scores[:, 0])
     assert result.difference == pytest.approx(difference, abs=ROUNDING)
+    assert (result.before, result.after) == pytest.approx([roc_auc_score(targets, scores[:, k]) for k in (0, 1)])
     assert result.standard_error == pytest.approx(error, abs=ROUNDING)
     assert result.high - result.low == pytest.approx(2 * 1.959963984540054 * error, abs=ROUNDING)
     assert (result.p_value < 0.05) == (result.low > 0 or result.high < 0)
@@ -259,7 +260,12 @@ def test_compare_paired_of_equal_rankings_has_p_one():
 
 def test_compare_paired_says_why_there_is_no_number():
     assert compare_paired([1, 1], before=[1, 2], after=[2, 1]).reason == "only positives"
-    assert compare_paired([1, 0, 0], before=[1, 2, 0], after=[2, 1, 0]).reason == "only 1 positive"
+    single = compare_paired([1, 0, 0], before=[1, 2, 0], after=[2, 1, 0])
+    assert (single.before, single.after, single.reason) == (0.5, 1, "only 1 positive")
+    imperfect, perfect = [1, 2, 4, 3, 5, 6], [1, 2, 3, 4, 5, 6]
+    for scores in (perfect, perfect[::-1]):
+        assert compare_paired([0, 0, 0, 1, 1, 1], before=imperfect, after=scores).reason == "perfect separation"
+    assert compare_paired([0, 0, 0, 1, 1, 1], before=imperfect, after=imperfect).reason == ""
     opposite = compare_paired([1, 1, 0, 0], before=[0, 0, 1, 1], after=[1, 1, 0, 0])
     assert (opposite.difference, opposite.p_value, opposite.reason) == (1, None, "perfect separation")
     with pytest.raises(DataError) as caught:

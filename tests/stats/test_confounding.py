@@ -68,6 +68,8 @@ def test_confounding_of_three_pure_repositories_is_the_worst_case():
     table = manifest()
     table.loc[table.index[-100:], "repository"] = "rsna"
     assert measured(["COVID-19"], table=table)["verdict"].iloc[0] == "worst-case confounded"
+    table.loc[table.index[:5], "COVID-19"] = [0.5, np.nan, 0.5, np.nan, 0.5]  # say nothing for or against it
+    assert measured(["COVID-19"], table=table)["verdict"].iloc[0] == "worst-case confounded"
 
 
 def test_confounding_of_a_repository_without_the_label_is_not_measurable():
@@ -115,6 +117,8 @@ def test_confounding_lists_what_cannot_be_measured_last():
     actual = measured(["Hernia", "Mass"], table=manifest().drop(columns="view"))
     assert actual["verdict"].str.startswith("not measurable").sum() == 5 + 2
     assert actual["verdict"].iloc[-7:].str.startswith("not measurable").all()
+    absent = actual[(actual["label"] == "Mass") & (actual["column"] == "view")]
+    assert absent["images"].tolist() == [0]
     assert verdicts(actual)["Mass", "view"] == "not measurable: the manifest has no such column"
     assert verdicts(actual)["Mass", "manufacturer"] == "not measurable: no category is known"
 

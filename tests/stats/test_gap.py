@@ -18,6 +18,7 @@ from cxrshort.stats.gap import (
     mean_auc,
     smallest_detectable_difference,
 )
+from cxrshort.stats.midranks import auc_components, check_rows, covariance_of
 
 
 def fold(seed, *, name="x", shift=1.2, persons=80, model=None):
@@ -47,6 +48,16 @@ def test_generalization_gap_is_zero_on_the_same_images():
     gap = generalization_gap([sample], [sample])
     assert gap.correlation == pytest.approx(1)
     assert (gap.difference, gap.low < 1e-6, gap.high > -1e-6) == (0, True, True)
+
+
+def test_generalization_gap_of_two_scores_of_the_same_images_has_their_correlation():
+    inside, outside = fold(2, shift=3, model=1), fold(2, shift=0.5, model=2)
+    table = np.stack([inside.scores, outside.scores], axis=1)
+    rows = check_rows(inside.targets, table, inside.clusters)
+    covariance = covariance_of([auc_components(rows, rows.codes, rows.persons)])
+    expected = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
+    assert generalization_gap([inside], [outside]).correlation == pytest.approx(expected)
+    assert covariance[1, 1] > 2 * covariance[0, 0]
 
 
 def test_generalization_gap_of_a_perfect_internal_auc_keeps_its_doubt():
@@ -141,6 +152,8 @@ def test_mann_whitney_gives_published_values(first, second, u, p_value, method):
 def test_mann_whitney_says_when_it_is_approximate():
     result = mann_whitney(np.arange(60) // 2, np.arange(60) // 2 + 3)
     assert result.method == "normal, tie-corrected, continuity-corrected"
+    assert mann_whitney(np.arange(50), np.arange(50) + 0.5).method == "exact"
+    assert mann_whitney(np.arange(51), np.arange(51) + 0.5).method == result.method
 
 
 def test_mann_whitney_refuses_nothing_and_nan():
@@ -216,6 +229,8 @@ def test_mean_of_replicates_at_the_edge_is_no_more_certain_than_they_are() -> No
     actual = mean_auc(samples)
     assert singles[0].auc == 0 < singles[1].auc
     assert actual.high >= (singles[0].high + singles[1].high) / 2 > 0.01
+    mirrored = mean_auc([Sample(truth, [-score for score in sample.scores], range(40)) for sample in samples])
+    assert (mirrored.low, mirrored.high) == pytest.approx((1 - actual.high, 1 - actual.low))
 
 
 def test_mean_auc_passes_on_what_makes_an_interval_unreliable():

@@ -6,7 +6,8 @@ import torch
 
 from cxrshort.registry import load_entry
 from cxrshort.training import AUGMENTATIONS
-from cxrshort.training.data.augmentation import Augmentation, degrave, fastai, lighten
+from cxrshort.training.data import augmentation
+from cxrshort.training.data.augmentation import Augmentation, degrave, fastai, lighten, tea
 
 
 @pytest.fixture(params=list(AUGMENTATIONS))
@@ -88,3 +89,22 @@ def test_fastai_changes_contrast_evenly_in_its_logarithm() -> None:
     drawn = stretch[stretch.abs() > 1e-4]
     assert 1420 < len(drawn) < 1580  # binomial(2000, 3/4): 1500 with SD 19
     assert abs(float(drawn.mean())) < 0.06 and abs(float(drawn.var()) - 1 / 3) < 0.03  # those of U(-1, 1)
+
+
+@pytest.mark.parametrize(("augment", "numbers"), [(degrave, 2), (tea, 4), (fastai, 7)])
+def test_numbers_of_an_augmentation_are_drawn_apart(
+    augment: Augmentation, numbers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[torch.Tensor] = []
+
+    def record(images: torch.Tensor, **settings: torch.Tensor) -> torch.Tensor:
+        for name, values in settings.items():
+            columns = values[:, None] if values.ndim == 1 else values[:, :1] if name == "scale" else values
+            drawn.extend(column.float() for column in columns.T)
+        return images
+
+    monkeypatch.setattr(augmentation, "_warp", record)
+    monkeypatch.setattr(augmentation, "lighten", record)
+    augment(torch.zeros(2000, 1, 2, 2), generator(5))
+    correlations = np.corrcoef(torch.stack(drawn).numpy()) - np.eye(numbers)
+    assert np.abs(correlations).max() < 0.1  # SD of each of them: 1 / sqrt(2000) = 0.022

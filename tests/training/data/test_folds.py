@@ -1,8 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from scipy.stats import spearmanr
 
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset, load_dataset
@@ -11,7 +14,8 @@ from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
 from cxrshort.models.scoring import score
-from cxrshort.stats.auc import auc
+from cxrshort.stats.auc import auc, auc_interval, macro_auc_limits
+from cxrshort.stats.midranks import Sample
 from cxrshort.training import recipes
 from cxrshort.training.data.folds import Folds
 
@@ -153,5 +157,60 @@ def test_validate_equals_auc_and_loss_computed_apart(tmp_path: Path) -> None:
     measures = folds.validate(model, compute)
     assert measures["val_loss"] == pytest.approx(expected, rel=1e-5)  # fp32 sums
     assert measures["score"] == auc(truth[:, 0], logits[:, 0])
+    persons = folds.val.manifest["person_id"].to_numpy()
+    selecting = auc_interval(truth[:, 0], logits[:, 0], persons)
+    assert (measures["score_low"], measures["score_high"]) == (selecting.low, selecting.high)
+    mean = replace(folds, select=None).validate(model, compute)
+    expected_limits = macro_auc_limits([Sample(truth[:, label], logits[:, label], persons) for label in (0, 1)])
+    assert (mean["score_low"], mean["score_high"]) == expected_limits != (selecting.low, selecting.high)
     both = cut(data, select_label="COVID-19", labels="Edema,COVID-19")
     assert both.measure == "AUC of COVID-19"
+
+
+class Brightness(torch.nn.Module):
+    """Return the mean of each image."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.mean((1, 2, 3))[:, None]
+
+
+def test_validation_of_a_number_is_its_rank_correlation_without_limits(tmp_path: Path) -> None:
+    folds = cut(load(tmp_path / "tiny"), task="regression", labels="age_years")
+    measures = folds.validate(Brightness(), Compute("cpu", "fp32", 1))
+    bright = folds.val.pixels.take(np.arange(len(folds.val.manifest))).mean(axis=(1, 2))
+    assert set(measures) == {"val_loss", "score"}
+    assert measures["score"] == pytest.approx(spearmanr(folds.val_targets[:, 0], bright).statistic)
+
+
+@pytest.mark.parametrize(
+    ("targets", "scores", "expected"),
+    [
+        ([np.nan, 3, 4], [9, 0, 1], 1),
+        ([3, 4], [1, 0], -1),
+        ([np.nan, 3], [0, 1], 0),
+        ([3, 3], [0, 1], 0),
+        ([3, 5], [1, 1], 0),
+    ],
+)
+def test_rank_correlation_is_0_where_there_is_nothing_to_rank(
+    tmp_path: Path, targets: list[float], scores: list[float], expected: float
+) -> None:
+    folds = cut(load(tmp_path / "tiny"), task="regression", labels="age_years")
+    assert folds._measure(np.float32(targets), np.float32(scores)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("beyond", [-0.5, 1.5])
+def test_numbers_beyond_0_to_1_are_no_labels(tmp_path: Path, beyond: float) -> None:
+    folds = cut(load(tmp_path / "tiny"))
+    targets = folds.train_targets.copy()
+    targets[3, 1] = beyond
+    with pytest.raises(UsageError) as caught:
+        replace(folds, train_targets=targets).check("tiny", replicate=0)
+    assert caught.value.message == "'Edema' holds numbers beyond 0 to 1, which are no labels"
+
+
+def test_groups_of_the_training_fold_are_cut_where_the_recipe_names_them(tmp_path: Path) -> None:
+    data = load(tmp_path / "tiny")
+    folds = cut(data, method="group-dro", group="view")
+    assert folds.groups is not None and cut(data).groups is None
+    np.testing.assert_array_equal(folds.groups, folds.train.manifest["view"] == "PA")

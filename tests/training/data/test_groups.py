@@ -7,7 +7,7 @@ from cxrshort.models.outputs import Losses
 from cxrshort.registry import load_entry
 from cxrshort.training import OBJECTIVES
 from cxrshort.training.data.batches import Batch
-from cxrshort.training.data.groups import group_means, halves
+from cxrshort.training.data.groups import check_groups, group_means, halves
 
 GROUP_METHODS = ["group-dro", "irm", "pgi"]
 HINT = "--group takes a column such as repository or view, or an expression"
@@ -54,3 +54,8 @@ def test_group_methods_refuse_a_batch_without_groups(name: str) -> None:
     with pytest.raises(UsageError) as caught:
         objective(torch.nn.Identity(), Batch(torch.zeros(2, 1), torch.zeros(2, 1), np.arange(2)))
     assert caught.value.message == f"'{name}' needs groups"
+
+
+def test_two_groups_are_enough() -> None:
+    groups = np.array([0, 1, 0])
+    assert check_groups(groups, method="irm") is groups
