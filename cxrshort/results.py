@@ -42,12 +42,14 @@ class Table:
         rows: values by key.
         title: a line above.
         shown: with which of ``--quiet``, neither and ``--verbose`` it is printed.
+        blocks: whether columns for which the terminal has no room follow below, the first column repeated.
     """
 
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, Any]]
     title: str = ""
     shown: Sequence[Loudness] = ALWAYS
+    blocks: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ def text_table(
     counts: Sequence[int] = (),
     least: Mapping[int, int] | None = None,
     shown: Sequence[Loudness] = ALWAYS,
+    blocks: bool = False,
 ) -> Table:
     """Return a table of cells that are text or whole numbers already.
 
@@ -152,12 +155,14 @@ def text_table(
         counts: places of the columns that are aligned right.
         least: widths by place below which a column is never made narrower.
         shown: as for :class:`Table`.
+        blocks: as for :class:`Table`.
     """
     columns = [
         Column(heading, str(place), "count" if place in counts else "text", least=(least or {}).get(place))
         for place, heading in enumerate(header)
     ]
-    return Table(columns, [{str(place): cell for place, cell in enumerate(row)} for row in rows], shown=shown)
+    cells = [{str(place): cell for place, cell in enumerate(row)} for row in rows]
+    return Table(columns, cells, shown=shown, blocks=blocks)
 
 
 def count_text(counts: Mapping[str, int]) -> str:

@@ -58,7 +58,7 @@ Threads = Annotated[
     int | None,
     option(
         "--threads",
-        text="CPU threads of torch; --resume needs the same number.",
+        text="CPU threads of torch; train --resume needs the same number.",
         metavar="N",
         panel=MACHINE,
         default="all cores",

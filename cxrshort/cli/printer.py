@@ -57,6 +57,7 @@ def _print_table(shown: Table) -> None:
         right=[place for place, column in columns.items() if column.kind == "count"],
         least={place: width for place, width in least.items() if width},
         same=[place for place, column in columns.items() if column.folds],
+        blocks=shown.blocks,
     )
     table([column.heading for column in shown.columns], [_cells(row, shown) for row in shown.rows], look)
 

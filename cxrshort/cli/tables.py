@@ -35,11 +35,14 @@ class Columns:
         least: widths below which a column is never made smaller, so that no number is broken over lines.
         same: those that give way to a line above, where the table is wider than the terminal and they say the same in
             every row.
+        blocks: whether columns for which the terminal has no room follow below, the first column repeated, before any
+            word or number is broken.
     """
 
     right: Sequence[int] = ()
     least: Mapping[int, int] = field(default_factory=dict)
     same: Sequence[int] = ()
+    blocks: bool = False
 
 
 def line(text: str) -> None:
@@ -100,12 +103,16 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], columns: Columns
             line(", ".join(f"{header[place]} {cells[0][place]}" for place in same))
         chosen = [place for place in chosen if place not in same]
     widths = {place: width for place, width in _widths(header, cells).items() if place in chosen}
-    fitting = _fit(widths, header, cells, look, room=console.width - _GAP * len(chosen) + _GAP)
-    shown = _rich(header, cells, fitting, look)
-    with console.capture() as text:  # printed by rich itself, a closed pipe (| head) would end in exit code 1
-        console.print(shown)
-    # The last column is as wide as its longest cell: what only fills it up is nothing to print.
-    sys.stdout.write("\n".join(printed.rstrip() for printed in text.get().split("\n")) + "\n")  # with its styles
+    floors = _floors(widths, header, cells, look)
+    printed_blocks = []
+    for block in _blocks(widths, floors, room=console.width) if look.blocks else [chosen]:
+        room = console.width - _GAP * len(block) + _GAP
+        fitting = _fit({place: widths[place] for place in block}, floors, room=room)
+        with console.capture() as text:  # printed by rich itself, a closed pipe (| head) would end in exit code 1
+            console.print(_rich(header, cells, fitting, look))
+        # The last column is as wide as its longest cell: what only fills it up is nothing to print.
+        printed_blocks.append("\n".join(printed.rstrip() for printed in text.get().split("\n")))  # with its styles
+    sys.stdout.write("\n".join(printed_blocks) + "\n")
 
 
 def pairs(rows: Sequence[tuple[str, str]]) -> None:
@@ -139,19 +146,16 @@ def _widths(header: Sequence[str], cells: Sequence[Sequence[str]]) -> dict[int, 
     return {place: max(cell_len(row[place]) for row in (header, *cells)) for place in range(len(header))}
 
 
-def _fit(
-    widths: Mapping[int, int], header: Sequence[str], cells: Sequence[Sequence[str]], columns: Columns, *, room: int
-) -> dict[int, int]:
-    """Return widths of columns that fit: headings are folded first, then what is widest, then words, at last numbers.
-
-    Rich, left to itself, folds a column below its least width and then cuts the line at the terminal's edge.
-    """
+def _floors(
+    widths: Mapping[int, int], header: Sequence[str], cells: Sequence[Sequence[str]], columns: Columns
+) -> dict[int, tuple[int, ...]]:
+    """Return four widths of every column: its cells whole, folded between words, words broken, numbers broken."""
     from rich.cells import cell_len
 
     def of_words(texts: Sequence[str]) -> int:
         return max((cell_len(word) for text in texts for word in text.split()), default=0)
 
-    floors_of = dict[int, tuple[int, ...]]()
+    floors = dict[int, tuple[int, ...]]()
     for place, width in widths.items():
         column = [row[place] for row in cells]
         words = of_words([header[place]])
@@ -159,10 +163,30 @@ def _fit(
         folded = widest if place in columns.right else max(words, min(of_words(column), _WORD))
         folded = min(widest, max(folded, columns.least.get(place, 0)))
         broken = widest if place in columns.right else min(width, columns.least.get(place, _READABLE))
-        floors_of[place] = (widest, folded, broken, min(width, _READABLE))
+        floors[place] = (widest, folded, broken, min(width, _READABLE))
+    return floors
+
+
+def _blocks(widths: Mapping[int, int], floors: Mapping[int, tuple[int, ...]], *, room: int) -> list[list[int]]:
+    """Return the columns of one table, or of several below one another, so that words and numbers stay whole."""
+    first, *others = widths
+    blocks: list[list[int]] = [[first]]
+    for place in others:
+        needed = sum(floors[column][1] + _GAP for column in [*blocks[-1], place]) - _GAP
+        if needed > room and len(blocks[-1]) > 1:
+            blocks.append([first])
+        blocks[-1].append(place)
+    return blocks
+
+
+def _fit(widths: Mapping[int, int], floors_of: Mapping[int, tuple[int, ...]], *, room: int) -> dict[int, int]:
+    """Return widths of columns that fit: headings are folded first, then what is widest, then words, at last numbers.
+
+    Rich, left to itself, folds a column below its least width and then cuts the line at the terminal's edge.
+    """
     fitting = dict(widths)
-    for floors in zip(*floors_of.values(), strict=True):
-        floor = dict(zip(floors_of, floors, strict=True))
+    for floors in zip(*(floors_of[place] for place in widths), strict=True):
+        floor = dict(zip(widths, floors, strict=True))
         while sum(fitting.values()) > room and (wide := [place for place in fitting if fitting[place] > floor[place]]):
             fitting[max(wide, key=fitting.__getitem__)] -= 1
     return fitting

@@ -75,8 +75,8 @@ def _characteristics(table: pd.DataFrame) -> list[Block]:
     # An empty label shows as a dash; how many are empty stands in characteristics.csv.
     labelled_rows = [row for row in rows if not row[0].endswith(" not labelled")]
     shown: list[Block] = [
-        text_table(header, labelled_rows, counts=right, shown=DEFAULT),
-        text_table(header, rows, counts=right, shown=VERBOSE),
+        text_table(header, labelled_rows, counts=right, shown=DEFAULT, blocks=True),
+        text_table(header, rows, counts=right, shown=VERBOSE, blocks=True),
     ]
     if empty := labels_without_values(table):
         text = f"{len(empty)} labels without values: {', '.join(empty)}"

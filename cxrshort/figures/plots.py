@@ -214,7 +214,7 @@ def gap_plot(points: Sequence[GapPoint], path: Path, *, label: str = "") -> Path
     models = list(dict.fromkeys(point.model for point in points))
     rows = sorted(points, key=lambda point: (models.index(point.model), point.role != "internal"))
     colours = colours_of(point.dataset for point in points)
-    labels = [f"{wrap(row.dataset, 26, lines=2)} ({row.role or UNKNOWN_ROLE})" for row in rows]
+    names = [f"{wrap(row.dataset, 26, lines=2)} ({row.role or UNKNOWN_ROLE})" for row in rows]
     step, title, left, width = 0.34, 0.36, 2.6, 3.3
     height = 0.12 + title * len(models) + step * len(rows)
     areas = [_interval_text(row.auc, row.low, row.high) for row in rows]
@@ -222,14 +222,14 @@ def gap_plot(points: Sequence[GapPoint], path: Path, *, label: str = "") -> Path
     figure = new_figure(left + width + right, height + 0.55)
     axes = add_axes(figure, left, 0.05, width=width, height=height)
     y = 0.06
-    for number, (row, label, area) in enumerate(zip(rows, labels, areas, strict=True)):
+    for number, (row, name, area) in enumerate(zip(rows, names, areas, strict=True)):
         if number == 0 or rows[number - 1].model != row.model:
             heading = place_text(figure, wrap(row.model, 80, lines=1), left=0.15, top=y + 0.12)
             heading.set(fontweight="bold", backgroundcolor="white")
             y += title
         middle = y + step / 2
         _draw_point(axes, row, middle - 0.05, colours[row.dataset])
-        place_text(figure, label, left=0.3, top=middle, size=SMALL).set_verticalalignment("center")
+        place_text(figure, name, left=0.3, top=middle, size=SMALL).set_verticalalignment("center")
         place_text(figure, area, left=left + width + 0.15, top=middle, size=SMALL).set_verticalalignment("center")
         y += step
     lowest = min(0.5, *(point.auc if point.low is None else point.low for point in points))

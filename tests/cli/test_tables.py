@@ -78,6 +78,23 @@ def test_table_fits_the_terminal_and_loses_nothing(capsys, monkeypatch, width, h
         assert all(line.count("[") == line.count("]") for line in shown)
 
 
+def test_table_of_many_columns_continues_below_instead_of_breaking_words(capsys, monkeypatch):
+    header = ["", *(f"site-{letter}, positive" for letter in "abcde")]
+    rows = [
+        [name, *["56 (100.0 %)"] * 5] for name in ("images", "Pleural_Thickening", "age, years: median [quartiles]")
+    ]
+    monkeypatch.setattr(tables, "_PIPED_WIDTH", 80)
+    table(header, rows, Columns(right=range(1, 6), blocks=True))
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    assert shown.count("Pleural_Thickening") == shown.count("images") == 2
+    assert shown.count("56 (100.0 %)") == 15
+    assert [shown.count(f"site-{letter},") for letter in "abcde"] == [1] * 5
+    monkeypatch.setattr(tables, "_PIPED_WIDTH", 200)
+    table(header, rows, Columns(right=range(1, 6), blocks=True))
+    assert capsys.readouterr().out.count("Pleural_Thickening") == 1
+
+
 def test_headings_are_folded_before_cells(capsys, monkeypatch):
     monkeypatch.setattr(tables, "_PIPED_WIDTH", 80)
     table(

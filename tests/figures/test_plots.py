@@ -136,6 +136,14 @@ def test_average_images_share_one_grey_scale(tmp_path):
     assert (shown[100, 100], shown[100, 450]) == (0, 255)
 
 
+def test_axis_of_the_gap_plot_names_the_label(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plots, "save_figure", lambda figure, path: drawn.append(figure) or path)
+    points = [GapPoint("m", "I", "internal", 0.9, 0.8, 1.0), GapPoint("m", "II", "external", 0.6, 0.5, 0.7)]
+    gap_plot(points, tmp_path / "gap.png", label="COVID-19")
+    assert drawn[0].axes[0].get_xlabel() == "AUC of COVID-19"
+
+
 def test_gap_plot_has_room_for_every_digit_of_an_auc_near_zero(tmp_path):
     path = gap_plot([GapPoint("m", "external", "external", 0.0000093, 0.0000011, 0.0000213)], tmp_path / "gap.png")
     with Image.open(path) as image:

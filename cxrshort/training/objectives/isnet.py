@@ -43,8 +43,9 @@ class ISNetSettings:
         attribution: the method of the maps: ``"lrp"`` (published), ``"gradient-x-input"`` (an ablation of the published
             code) or ``"gradient"``.
         epsilon: of LRP.
-        first_layer: ``"box"`` (published) or ``"epsilon"``, see :mod:`cxrshort.attribution.first_layer`.
-        bn: what batch norm is while explaining, see :mod:`cxrshort.attribution.batch_norm`.
+        first_layer: rule of the first layer: ``"box"`` (z-B, published) or ``"epsilon"``.
+        bn: batch norm while explaining: ``"eval"`` (running statistics), ``"batch-detached"`` (those of
+            the batch, as constants) or ``"autograd"`` (those of the batch, differentiated).
         warm_up_epochs: epochs without penalty at the start, from whose last one C1 and C2 come; published 5.
         lowest: C1; there are then no warm-up epochs. 0 estimates it.
         highest: C2, given with C1.
