@@ -73,8 +73,8 @@ def region_shares(maps: ArrayLike, regions: RegionBatch, *, names: Sequence[str]
         >>> left[..., :1] = True
         >>> batch = RegionBatch(left, np.ones((1, 1), bool))
         >>> found = region_shares([[[-3.0, 1, 0, 0], [3, 1, 0, 0]]], batch, names=["left"])
-        >>> found.shares.item(), found.areas.item(), found.ratios.item()
-        (0.75, 0.25, 3.0)
+        >>> [round(value.item(), 6) for value in (found.shares, found.areas, found.ratios)]
+        [0.75, 0.25, 3.0]
     """
     values = checked_maps(maps)
     expected = (len(values), len(names), *values.shape[1:])
