@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -90,11 +91,14 @@ class Run:
             return
         if self.staging is not None:
             self._take_place(self.staging)
+        facts = dict(facts or {})
+        if "summary" in facts:
+            facts["summary_crc32"] = _summary_crc32(facts["summary"])
         record = {
             "verb": self.verb,
             "state": "done",
             "arguments": self.arguments,
-            **(facts or {}),
+            **facts,
             "inputs": self.inputs,
             "started": self.started,
             "ended": _now(),
@@ -298,6 +302,7 @@ def finished_summary(folder: Path, *, arguments: Mapping[str, Any]) -> dict[str,
 
     Raises:
         UsageError: the complete run was made with other arguments; the message names which.
+        DataError: run.json was changed since.
     """
     if not (folder / DONE).exists():
         return None
@@ -308,7 +313,16 @@ def finished_summary(folder: Path, *, arguments: Mapping[str, Any]) -> dict[str,
         listed = ", ".join(f"{name} was '{before.get(name)}' and is '{now.get(name)}'" for name in changed[:_LISTED])
         listed += f", and {len(changed) - _LISTED} more" if len(changed) > _LISTED else ""
         raise UsageError(f"'{folder}' is complete and was made with other arguments: {listed}", "--force starts over")
-    return dict(record.get("summary", {}))
+    summary = dict(record.get("summary", {}))
+    if record.get("summary_crc32", _summary_crc32(summary)) != _summary_crc32(summary):
+        raise DataError(f"'{folder / DONE}' was changed since it was written", "--force starts over")
+    return summary
+
+
+def _summary_crc32(summary: Any) -> int:
+    """Return a checksum of a summary as its JSON is read, so that one that was changed is not shown as a result."""
+    as_read = json.loads(json.dumps(finite_values(summary)))  # keys are text
+    return zlib.crc32(json.dumps(as_read, sort_keys=True).encode())
 
 
 def check_free(folder: Path, verb: str, *, inputs: Iterable[Path] = (), force: bool, resume: bool) -> None:

@@ -366,3 +366,18 @@ def test_complete_run_of_many_other_arguments_is_refused_in_a_readable_sentence(
     (tmp_path / "run.json").write_text(json.dumps({"arguments": dict.fromkeys("abcdefghij", 1)}))
     with pytest.raises(UsageError, match="f was '1' and is '2', and 4 more$"):
         runs.finished_summary(tmp_path, arguments=dict.fromkeys("abcdefghij", 2))
+
+
+def test_summary_that_was_changed_since_is_refused(tmp_path):
+    run = runs.start_run(tmp_path, "train", arguments={"a": 1})
+    run.finish({"summary": {1: {"rate": float("nan")}, "history": [{"learning_rate": 0.1}]}})
+    complete = runs.finished_summary(tmp_path, arguments={"a": 1})
+    assert complete == {"1": {"rate": None}, "history": [{"learning_rate": 0.1}]}
+    record = tmp_path / "run.json"
+    record.write_text(record.read_text().replace("learning_rate", "learning_rbte"))
+    with pytest.raises(DataError) as caught:
+        runs.finished_summary(tmp_path, arguments={"a": 1})
+    assert (caught.value.message, caught.value.hint) == (
+        f"'{record}' was changed since it was written",
+        "--force starts over",
+    )

@@ -98,6 +98,8 @@ def _child(case: Case, arguments: Sequence[str], home: Path) -> NoReturn:
         _streams(case, home)
         os.environ.update(case.environment)
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        for number in (signal.SIGINT, signal.SIGHUP):  # which a shell lets work in the background ignore
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_AS, (used + (case.memory or MEMORY),) * 2)
         resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
         sys.argv = ["cxrshort", *arguments]
