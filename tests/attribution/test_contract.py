@@ -72,6 +72,15 @@ def resources(images: Tensor) -> dict[str, Any]:
     return {"references": references, "generators": [seeded_generator(7, value) for value in range(len(images))]}
 
 
+def quick(method: AttributionMethod) -> Any:
+    """Return settings that take a tenth of the passes, for what does not depend on their number."""
+    fewer = {"samples": 20, "steps": 5, "stride": 1.0}
+    return dataclasses.replace(
+        method.Settings(),
+        **{name: value for name, value in fewer.items() if hasattr(method.Settings(), name)},
+    )
+
+
 def zeros(count: int) -> Tensor:
     return torch.zeros(count, dtype=torch.int64)
 
@@ -109,13 +118,15 @@ def test_planted_marker_is_found_with_the_sign_of_its_evidence(method: Attributi
 def test_batches_of_any_size_give_the_same_maps(method: AttributionMethod) -> None:
     images, model, outputs = films(7), detector(), torch.tensor([0, 1, 0, 0, 1, 0, 0])
     everything = resources(images)
-    expected = method(model, images, outputs, **everything)
+    expected = method(model, images, outputs, settings=quick(method), **everything)
     for size in (1, 3, 7):
-        actual = method(model, images, outputs, batch_size=size, **resources(images))
+        actual = method(model, images, outputs, batch_size=size, settings=quick(method), **resources(images))
         # Convolutions of other batch sizes may sum in another order: a few units in the last place.
         torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-7)
     alone = {"references": everything["references"], "generators": resources(images)["generators"][4:5]}
-    torch.testing.assert_close(method(model, images[4:5], outputs[4:5], **alone)[0], expected[4], rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(
+        method(model, images[4:5], outputs[4:5], settings=quick(method), **alone)[0], expected[4], rtol=1e-5, atol=1e-7
+    )
 
 
 def test_network_never_sees_more_images_than_the_batch_size(method: AttributionMethod) -> None:
@@ -129,7 +140,7 @@ def test_network_never_sees_more_images_than_the_batch_size(method: AttributionM
     network = detector()
     model = Counting(network.network, labels=network.labels, spec=network.spec)
     images = films(5)
-    method(model, images, zeros(5), batch_size=2, **resources(images))
+    method(model, images, zeros(5), batch_size=2, settings=quick(method), **resources(images))
     assert 0 < max(seen) <= 2
 
 
@@ -144,9 +155,9 @@ def test_memory_that_runs_out_halves_the_batch_and_changes_nothing(method: Attri
             return super().forward(images)
 
     network, images, outputs = detector(), films(5), torch.tensor([0, 1, 0, 0, 1])
-    expected = method(network, images, outputs, **resources(images))
+    expected = method(network, images, outputs, settings=quick(method), **resources(images))
     model = Limited(network.network, labels=network.labels, spec=network.spec)
-    maps = method(model, images, outputs, **resources(images))
+    maps = method(model, images, outputs, settings=quick(method), **resources(images))
     torch.testing.assert_close(maps, expected, rtol=1e-5, atol=1e-7)
     assert max(seen) > 2
 
@@ -155,11 +166,11 @@ def test_groups_of_draws_add_up_to_the_map(method: AttributionMethod) -> None:
     images, outputs = films(5), torch.tensor([0, 1, 0, 0, 1])
     if not method.draws:
         with pytest.raises(UsageError, match=re.escape(f"'{method.name}' makes no random draws")):
-            method.groups(detector(), images, outputs, **resources(images))
+            method.groups(detector(), images, outputs, settings=quick(method), **resources(images))
         return
-    groups = method.groups(detector(), images, outputs, batch_size=3, **resources(images))
+    groups = method.groups(detector(), images, outputs, batch_size=3, settings=quick(method), **resources(images))
     assert groups.shape == (5, GROUPS, 16, 16) and groups.dtype == torch.float32
-    expected = method(detector(), images, outputs, **resources(images))
+    expected = method(detector(), images, outputs, settings=quick(method), **resources(images))
     torch.testing.assert_close(groups.sum(1), expected, rtol=1e-5, atol=1e-7)
 
 
@@ -282,6 +293,7 @@ def test_method_scanned_over_a_dataset_gives_a_map_for_each_image(method: Attrib
             zeros(len(images)),
             references=references,
             generators=generators,
+            settings=quick(method),
             batch_size=len(images),
         )
 
