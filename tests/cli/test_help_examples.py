@@ -7,7 +7,7 @@ behind those that it has. Where the output's default name would then change, ``-
 import re
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from cxrshort.datasets.phantom.cohort import DATASETS as PHANTOMS
 from cxrshort.training import recipes
 from cxrshort.verbs.train import default_folder
 
-from .console import cxrshort_here, environment
+from .console import COMMAND, cxrshort_here, environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = REPOSITORY / "README.md"
@@ -127,12 +127,13 @@ def commands_of(block: str) -> list[str]:
     return [line for line in lines if line.strip() and not re.match(r"(make|pip|git|cd|python) ", line)]
 
 
-def run_line(line: str) -> None:
-    """Run a line of a script: a command of cxrshort within this process, which is fast, and all else in a shell."""
-    if line.startswith("cxrshort ") and not re.search(r"[|<>;&$]", line):
+def run_line(line: str, exports: Mapping[str, str]) -> None:
+    """Run a whole command: within this process, which is fast, where a shell would add nothing, else in a shell."""
+    if line.startswith("cxrshort ") and not re.search(r"[|<>;&$`~*?#]", line):
         succeed(*shlex.split(line)[1:])
         return
-    result = subprocess.run(["bash", "-c", line], env=environment(), capture_output=True, text=True, check=False)
+    setting = {**environment(), **exports}
+    result = subprocess.run(["bash", "-c", line], env=setting, capture_output=True, text=True, check=False)
     assert result.returncode == 0, f"{line}\n{result.stderr}"
 
 
@@ -143,10 +144,15 @@ def test_commands_of_the_readme_run_one_after_the_other(
     if not script:
         pytest.skip("README.md shows no command yet")
     assert sum(line.startswith("cxrshort ") for line in script) >= 3
+    program = working_folder / "bin" / "cxrshort"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(COMMAND)} "$@"\n')
+    program.chmod(0o755)
     (working_folder / "downloads").symlink_to(test_data)  # where the README has the downloads
-    monkeypatch.setenv("HOME", str(working_folder))
+    exports = {"HOME": str(working_folder), "PATH": f"{program.parent}:{environment()['PATH']}"}
     for line in script:
         if setting := re.fullmatch(r"export (\w+)=(\S+)", line):
-            monkeypatch.setenv(setting[1], str(Path(setting[2]).expanduser()))
-        else:
-            run_line(line)
+            exports[setting[1]] = setting[2].replace("~", str(working_folder), 1)
+        for name, value in exports.items():
+            monkeypatch.setenv(name, value)
+        run_line(line, exports)

@@ -42,30 +42,16 @@ def test_bar_vanishes_where_stderr_is_no_terminal(tmp_path: Path) -> None:
     assert re.fullmatch("\n".join([*lines, ""]), completed.stderr)
 
 
-BUILD = ("build-dataset", "--images", 120, "--size", 32, "--jobs", 1)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with two phantoms and a model of the first."""
-    folder = tmp_path_factory.mktemp("trained")
-    train = ("train", "--dataset", folder / "datasets/phantom-I", "--arch", "small-cnn", "--epochs", 1, *CPU)
-    for command in (
-        *(
-            (*BUILD, "--dataset", name, "--out", folder / "datasets" / name)
-            for name in ("phantom-I", "phantom-external")
-        ),
-        (*train, "--out", folder / "run"),
-    ):
-        assert cxrshort_here(*command).exit_code == 0
-    return folder
-
-
 @pytest.mark.parametrize("columns", [80, 120])
-def test_tables_fit_the_terminal_and_break_no_number(tmp_path: Path, trained: Path, columns: int) -> None:
-    shown = [plain(watch(*BUILD, "--dataset", "phantom-I", cwd=tmp_path, columns=columns))]
+def test_tables_fit_the_terminal_and_break_no_number(tmp_path: Path, columns: int) -> None:
+    build = ("build-dataset", "--images", 120, "--size", 32, "--jobs", 1)
+    shown = []
+    for name in ("phantom-I", "phantom-external"):
+        shown.append(plain(watch(*build, "--dataset", name, cwd=tmp_path, columns=columns)))
+    train = ("train", "--dataset", tmp_path / "datasets/phantom-I", "--arch", "small-cnn", "--epochs", 1, *CPU)
+    assert cxrshort_here(*train, "--out", tmp_path / "run").exit_code == 0
     datasets = ("--dataset", "phantom-I", "--dataset", "phantom-external", "--label", "COVID-19")
-    shown.append(plain(watch("evaluate", "run", *datasets, *CPU, "--force", cwd=trained, columns=columns)))
+    shown.append(plain(watch("evaluate", "run", *datasets, *CPU, cwd=tmp_path, columns=columns)))
     for text in shown:
         rows = [line for line in text.splitlines() if "━" not in line and not line.startswith("note: ")]
         assert max(map(len, rows)) <= columns
@@ -74,4 +60,4 @@ def test_tables_fit_the_terminal_and_break_no_number(tmp_path: Path, trained: Pa
         )
     assert re.search(r"^COVID-19 +repository +1\.000 \[", shown[0], flags=re.MULTILINE)
     models = "" if columns == 80 else "phantom-I/small-cnn/erm, epochs=1 +"  # columns that say the same give way
-    assert re.search(rf"^{models}phantom-external +external +\d+ +\d+ +[01]\.\d{{3}} \[", shown[1], flags=re.MULTILINE)
+    assert re.search(rf"^{models}phantom-external +external +\d+ +\d+ +[01]\.\d{{3}} \[", shown[2], flags=re.MULTILINE)
