@@ -115,6 +115,7 @@ class Result:
         file: the file in it that the next verb takes, where there is one.
         plan: whether this is what a dry run foresees.
         kind: what the JSON document's ``schema`` calls it, such as ``"evaluation"``.
+        verdicts: of an audit, one of :data:`cxrshort.stats.verdicts.VERDICTS` for each region or question.
     """
 
     summary: Mapping[str, Any] = field(default_factory=dict)
@@ -125,6 +126,7 @@ class Result:
     file: Path | None = None
     plan: bool = False
     kind: str = ""
+    verdicts: Sequence[str] = ()
 
     @property
     def document(self) -> dict[str, Any]:

@@ -80,6 +80,16 @@ Jobs = Annotated[
 Json = Annotated[bool, option("--json", text="Print one JSON document instead of tables.", panel=TERMINAL)]
 Quiet = Annotated[bool, option("--quiet", text="Print the result alone: no progress, no notes.", panel=TERMINAL)]
 Verbose = Annotated[bool, option("--verbose", text="Print tables in full instead of summaries.", panel=TERMINAL)]
+FailOn = Annotated[
+    str | None,
+    option(
+        "--fail-on",
+        text="Exit with code 3 if the verdict is shortcut, or with suspicious, if it is shortcut or suspicious.",
+        metavar="VERDICT",
+        panel=TERMINAL,
+        default="never",
+    ),
+]
 Force = Annotated[bool, option("--force", text="Overwrite earlier output.", panel=FILES)]
 Resume = Annotated[bool, option("--resume", text="Continue an interrupted run where it stopped.", panel=FILES)]
 DryRun = Annotated[

@@ -1,0 +1,34 @@
+"""The gate of every audit: exit code 3 where it has found what ``--fail-on`` names."""
+
+import typer
+
+from cxrshort.registry import check_name
+from cxrshort.results import Result
+
+FOUND = 3
+LEVELS = {"shortcut": ("shortcut",), "suspicious": ("shortcut", "suspicious")}
+"""What ``--fail-on`` takes, and the verdicts that each of its levels stops at."""
+
+
+def check_level(fail_on: str | None) -> None:
+    """Refuse an unknown level before the work begins.
+
+    Raises:
+        UsageError: it is none of `LEVELS`.
+    """
+    if fail_on is not None:
+        check_name(LEVELS, fail_on, kind="level of --fail-on")
+
+
+def exit_if_found(result: Result, fail_on: str | None) -> None:
+    """End the command with code 3 if a verdict is as bad as the level says, or worse.
+
+    Args:
+        result: of the audit, which has been printed.
+        fail_on: one of `LEVELS`; None never ends it.
+
+    Raises:
+        typer.Exit: something was found.
+    """
+    if fail_on is not None and set(LEVELS[fail_on]) & set(result.verdicts):
+        raise typer.Exit(FOUND)

@@ -1,0 +1,148 @@
+"""The verdict of every audit: ``shortcut``, ``suspicious``, ``no evidence`` or ``not testable``.
+
+One rule for all. An effect is signed, positive in the direction that a shortcut predicts, and in a unit that does not
+depend on the model. A region is accused where the effect is at least the margin that clean models stay below, and the
+test says at a corrected level that it is not chance: a p-value alone never accuses, since with enough images any
+difference is significant, and neither does a large effect of few images. What would invalidate a verdict: a margin that
+was calibrated on other kinds of models or images than those that are judged.
+
+`RULES` holds the numbers, and ``tests/studies/verdicts.py`` is where they come from.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cxrshort.errors import DataError
+
+SHORTCUT = "shortcut"
+SUSPICIOUS = "suspicious"
+NO_EVIDENCE = "no evidence"
+NOT_TESTABLE = "not testable"
+VERDICTS = (SHORTCUT, SUSPICIOUS, NO_EVIDENCE, NOT_TESTABLE)
+"""From the worst on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Say when an audit accuses.
+
+    Args:
+        unit: what an effect of 1 is.
+        margin: the smallest effect that accuses; clean models stay below it.
+        level: the largest p-value that accuses, corrected for the number of regions.
+        ratio_margin: share of attribution over share of the area from which on a region is suspicious by itself; None
+            for audits without maps.
+        calibrated: the models that set the numbers.
+    """
+
+    unit: str
+    margin: float
+    level: float = 0.05
+    ratio_margin: float | None = None
+    calibrated: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Hold what an audit has measured of one region.
+
+    Args:
+        region: its name.
+        effect: in the unit of the rule, above 0 in the direction that a shortcut predicts; None where there is none.
+        low: lower limit of the effect; None where there is none.
+        high: upper limit.
+        p: corrected for the number of regions; None where there is no test.
+        smallest_effect: the smallest effect that so many images would have shown; None where none would have.
+        reason: why it cannot be tested; empty where it can.
+        doubt: what alone makes it suspicious, as a clause; empty where nothing does.
+    """
+
+    region: str
+    effect: float | None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    smallest_effect: float | None = None
+    reason: str = ""
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Hold the verdict on one region.
+
+    Args:
+        region: its name.
+        verdict: one of `VERDICTS`.
+        why: the numbers behind it, as a clause.
+        evidence: what it was drawn from.
+    """
+
+    region: str
+    verdict: str
+    why: str
+    evidence: Evidence
+
+    def record(self) -> dict[str, object]:
+        """Return a row of ``findings.csv``."""
+        names = ("effect", "low", "high", "p", "smallest_effect")
+        return {
+            "region": self.region,
+            "verdict": self.verdict,
+            **{name: getattr(self.evidence, name) for name in names},
+            "why": self.why,
+        }
+
+
+RULES: Mapping[str, Rule] = {
+    "swap-test": Rule(unit="SD of the logits", margin=0.25),
+    "explain": Rule(unit="class separation of the maps", margin=0.25, ratio_margin=4.0),
+}
+"""The rule of each audit."""
+
+
+def judge(evidence: Evidence, rule: Rule) -> Verdict:
+    """Return the verdict on one region.
+
+    Raises:
+        DataError: a region that can be tested has no effect or no p-value.
+
+    Example:
+        >>> rule = Rule(unit="SD of the logits", margin=0.2)
+        >>> judge(Evidence("marker", effect=1.5, p=0.001), rule).verdict
+        'shortcut'
+        >>> judge(Evidence("marker", effect=0.1, p=0.001, smallest_effect=0.05), rule).why
+        'an effect of 0.100 is below the margin of 0.2; 0.05 would have been seen'
+    """
+    verdict, why = _rule_on(evidence, rule)
+    return Verdict(evidence.region, verdict, why, evidence)
+
+
+def judge_regions(evidence: Sequence[Evidence], rule: Rule) -> list[Verdict]:
+    """Return the verdicts on all regions, the worst first; those of one word stay in their order."""
+    return sorted((judge(one, rule) for one in evidence), key=lambda verdict: VERDICTS.index(verdict.verdict))
+
+
+def _rule_on(evidence: Evidence, rule: Rule) -> tuple[str, str]:
+    effect, p = evidence.effect, evidence.p
+    if evidence.reason:
+        return NOT_TESTABLE, evidence.reason
+    if effect is None or p is None:
+        raise DataError(f"'{evidence.region}' has no effect or no p-value, and no reason why it cannot be tested")
+    significant, shown = p <= rule.level, f"an effect of {effect:.3f}"
+    at_least = f"is at least the margin of {rule.margin:g}"
+    if significant and effect >= rule.margin:
+        return SHORTCUT, f"{shown} {at_least}, p = {p:.2g}"
+    if evidence.doubt:
+        return SUSPICIOUS, evidence.doubt
+    if effect >= rule.margin:
+        return SUSPICIOUS, f"{shown} {at_least}, but p = {p:.2g} may be chance"
+    if significant and -effect >= rule.margin:
+        return SUSPICIOUS, f"{shown} goes against what a shortcut predicts, p = {p:.2g}"
+    return NO_EVIDENCE, f"{shown} is below the margin of {rule.margin:g}; {_smallest(evidence)}"
+
+
+def _smallest(evidence: Evidence) -> str:
+    if evidence.smallest_effect is None:
+        return "so few images would have shown none"
+    return f"{evidence.smallest_effect:.2g} would have been seen"

@@ -1,0 +1,42 @@
+"""The gate of audits: exit code 3 at the level that was named, and at nothing milder."""
+
+import pytest
+import typer
+
+from cxrshort.cli.gate import FOUND, check_level, exit_if_found
+from cxrshort.errors import UsageError
+from cxrshort.results import Result
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "fail_on"),
+    [
+        (["no evidence", "shortcut"], "shortcut"),
+        (["shortcut"], "suspicious"),
+        (["suspicious", "not testable"], "suspicious"),
+    ],
+)
+def test_a_verdict_of_the_level_or_worse_ends_with_three(verdicts, fail_on):
+    with pytest.raises(typer.Exit) as ended:
+        exit_if_found(Result(verdicts=verdicts), fail_on)
+    assert ended.value.exit_code == FOUND == 3
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "fail_on"),
+    [
+        (["suspicious"], "shortcut"),
+        (["no evidence", "not testable"], "suspicious"),
+        (["shortcut"], None),
+        ([], "shortcut"),
+    ],
+)
+def test_anything_milder_passes(verdicts, fail_on):
+    assert exit_if_found(Result(verdicts=verdicts), fail_on) is None
+
+
+def test_an_unknown_level_is_refused_before_the_work():
+    assert check_level(None) is None
+    assert check_level("suspicious") is None
+    with pytest.raises(UsageError, match="'sus' is not a known level of --fail-on"):
+        check_level("sus")
