@@ -83,6 +83,29 @@ def wrap(text: str, characters: int, *, lines: int = 3) -> str:
     return "\n".join(pieces)
 
 
+def fit(text: str, *, width: float, size: float = NORMAL, lines: int = 2) -> str:
+    """Break text as `wrap` does so that no line is wider than that many inches when it is written in this size."""
+    probe = place_text(new_figure(1, 1), "", left=0, top=0, size=size)
+    characters = max(2, int(72 * width / (0.3 * size)))  # as many as fit of the narrowest letters
+    while True:
+        broken = wrap(text, characters, lines=lines)
+        probe.set_text(broken)
+        ratio = probe.get_window_extent().width / (DPI * width)
+        if ratio <= 1 or characters == 2:
+            return broken
+        characters = max(2, min(characters - 1, int(characters / min(ratio, 1.25))))
+
+
+def signed(value: float) -> str:
+    """Return a number with its sign and three significant digits, and with a true minus.
+
+    Example:
+        >>> signed(1.834), signed(-0.0425), signed(0.0)
+        ('+1.83', '−0.0425', '0')
+    """
+    return f"{value:+.3g}".replace("-", "−") if value else "0"
+
+
 def save_figure(figure: Figure, path: Path) -> Path:
     """Write a PNG that holds no date and no version, whole or not at all, and return its path.
 
