@@ -97,13 +97,20 @@ def fit(text: str, *, width: float, size: float = NORMAL, lines: int = 2) -> str
 
 
 def signed(value: float) -> str:
-    """Return a number with its sign and three significant digits, and with a true minus.
+    """Return a number with its sign and three significant digits; exactly 0 has no sign.
 
     Example:
-        >>> signed(1.834), signed(-0.0425), signed(0.0)
-        ('+1.83', '−0.0425', '0')
+        >>> signed(1.834), signed(-0.0425), signed(-1834.0), signed(0.0)
+        ('+1.83', '−0.0425', '−1,834', '0')
     """
-    return f"{value:+.3g}".replace("-", "−") if value else "0"
+    text = f"{value:+.3g}" if abs(value) < 999.5 else f"{value:+,.0f}"
+    return text.replace("-", "−") if value else "0"
+
+
+def fit_title(title: str, across: float) -> tuple[str, float]:
+    """Return a title broken to the width of its figure, two lines at most, and the inches that it takes from above."""
+    heading = fit(title, width=across - 0.3, size=LARGE, lines=2)
+    return heading, 0.24 + 0.2 * (heading.count("\n") + 1) if title else 0.1
 
 
 def save_figure(figure: Figure, path: Path) -> Path:
