@@ -97,19 +97,20 @@ def fit(text: str, *, width: float, size: float = NORMAL, lines: int = 2) -> str
 
 
 def signed(value: float) -> str:
-    """Return a number with its sign and three significant digits; exactly 0 has no sign.
+    """Return a number with its sign and two decimals, or one digit of what is smaller; exactly 0 has no sign.
 
     Example:
-        >>> signed(1.834), signed(-0.0425), signed(-1834.0), signed(0.0)
-        ('+1.83', '−0.0425', '−1,834', '0')
+        >>> signed(2.8), signed(-0.0042), signed(-1834.0), signed(0.0)
+        ('+2.80', '−0.004', '−1,834', '0')
     """
-    text = f"{value:+.3g}" if abs(value) < 999.5 else f"{value:+,.0f}"
+    size = abs(value)
+    text = f"{value:+.1g}" if size < 0.00995 else f"{value:+.2f}" if size < 999.5 else f"{value:+,.0f}"
     return text.replace("-", "−") if value else "0"
 
 
 def fit_title(title: str, across: float) -> tuple[str, float]:
-    """Return a title broken to the width of its figure, two lines at most, and the inches that it takes from above."""
-    heading = fit(title, width=across - 0.3, size=LARGE, lines=2)
+    """Return a title broken to the width of its figure, three lines at most, and the height in inches that it takes."""
+    heading = fit(title, width=across - 0.3, size=LARGE, lines=3)
     return heading, 0.24 + 0.2 * (heading.count("\n") + 1) if title else 0.1
 
 

@@ -22,7 +22,6 @@ from cxrshort.figures.maps import picture_axes
 from cxrshort.figures.style import (
     INK,
     LARGE,
-    NORMAL,
     SMALL,
     fit,
     fit_title,
@@ -41,6 +40,7 @@ _PICTURES = ("before", "partner", "after")
 _ONE_BLOCK = 4  # strips that stand in one block; more stand in two
 _SIDE, _BETWEEN, _WORDS = 1.8, 0.12, 1.25
 _LINE = 0.13
+_LEAST = 1.2  # inches that the words at the left take
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +97,7 @@ def draw_strips(strips: Sequence[Strip], path: Path, *, title: str = "") -> Path
     Args:
         strips: 1 to `MOST_STRIPS`; all pictures of one size.
         path: the PNG.
-        title: above; two lines at most.
+        title: above; three lines at most.
 
     Raises:
         DataError: no strip or too many, or pictures of different sizes.
@@ -115,11 +115,11 @@ def draw_strips(strips: Sequence[Strip], path: Path, *, title: str = "") -> Path
     heading, above = fit_title(title, across)
     above += 0.2
     captions = [_captions(strip) for strip in strips]
-    step = max(tall, 1.2) + 0.14 + _LINE * max(text.count("\n") + 1 for pair in captions for text in pair.values())
-    figure = new_figure(across, above + rows * step + 0.28)
+    tops = above + np.cumsum([0, *(max(tall, _LEAST) + _room(captions[row::rows]) for row in range(rows))])
+    figure = new_figure(across, tops[-1] + 0.28)
     place_text(figure, heading, left=0.15, top=0.12, size=LARGE)
     for number, (strip, caption) in enumerate(zip(strips, captions, strict=True)):
-        left, top = 0.15 + number // rows * block, above + number % rows * step
+        left, top = 0.15 + number // rows * block, tops[number % rows]
         _write_words(figure, strip, left=left, top=top)
         for column, name in enumerate(columns):
             x = left + _WORDS + column * (_SIDE + _BETWEEN)
@@ -128,7 +128,7 @@ def draw_strips(strips: Sequence[Strip], path: Path, *, title: str = "") -> Path
             if name in strip.pictures:
                 _show(picture_axes(figure, x, top, width=_SIDE, height=tall), strip, name)
                 place_text(figure, caption.get(name, ""), left=x, top=top + tall + 0.04, size=SMALL)
-    _write_key(figure, strips, top=above + rows * step + 0.04)
+    _write_key(figure, strips, top=tops[-1] + 0.04)
     return save_figure(figure, path)
 
 
@@ -137,13 +137,20 @@ def _captions(strip: Strip) -> dict[str, str]:
     return {name: fit(text, width=_SIDE, size=SMALL, lines=3) for name, text in names.items()}
 
 
+def _room(captions: Sequence[dict[str, str]]) -> float:
+    """Return the inches that the captions of one row take, with the gap to the next row."""
+    return 0.14 + _LINE * max(text.count("\n") + 1 for pair in captions for text in pair.values())
+
+
 def _write_words(figure: Figure, strip: Strip, *, left: float, top: float) -> None:
     """Write the region, the role, and the log-odds before and after with their difference."""
     region = fit(strip.region.replace("_", " "), width=_WORDS - 0.1, lines=2)
     before, after = (f"{value:.2f}".replace("-", "−") for value in (strip.logit_before, strip.logit_after))
     place_text(figure, region, left=left, top=top)
-    words = f"{strip.role}\n\nlog-odds\n{before} → {after}\nchange {signed(strip.logit_after - strip.logit_before)}"
-    place_text(figure, words, left=left, top=top + 0.05 + 0.15 * (region.count("\n") + 1), size=SMALL)
+    change = signed(strip.logit_after - strip.logit_before)
+    words = (strip.role, "", "log-odds", f"{before} → {after}", f"change {change}")
+    text = "\n".join(fit(word, width=_WORDS - 0.1, size=SMALL, lines=2) for word in words)
+    place_text(figure, text, left=left, top=top + 0.05 + 0.15 * (region.count("\n") + 1), size=SMALL)
 
 
 def _show(axes: Axes, strip: Strip, name: str) -> None:

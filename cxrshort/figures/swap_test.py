@@ -52,7 +52,7 @@ class NullPanel:
     """Hold the changes of one image in one region, for :func:`draw_null`.
 
     Args:
-        name: such as ``"phantom-I/000012, marker, negative"``; two lines at most.
+        name: such as ``"phantom-I/000012, marker, negative"``; three lines at most.
         random_changes: (n,) changes of the logit by n random patches, after minus before, in log-odds.
         change: the observed change of the logit, in log-odds.
         p: its empirical p-value, in (0, 1].
@@ -71,7 +71,7 @@ class PopulationBox:
     """Hold the changes of a population in one region, for :func:`draw_population`.
 
     Args:
-        region: its name; two lines at most.
+        region: its name; three lines at most.
         verdict: such as ``"no evidence"``; one line.
         changes: (N,) changes of the logit, one per image or person, in standard deviations of the logits, signed so
             that more than 0 is the predicted direction; empty where the region could not be tested.
@@ -93,7 +93,7 @@ def draw_null(panels: Sequence[NullPanel], path: Path, *, title: str = "") -> Pa
     Args:
         panels: 1 to `MOST_PANELS`, in reading order.
         path: the PNG.
-        title: above; two lines at most.
+        title: above; three lines at most.
 
     Raises:
         DataError: no panel or too many, no random change, or a number that is not finite.
@@ -111,9 +111,10 @@ def draw_null(panels: Sequence[NullPanel], path: Path, *, title: str = "") -> Pa
     if empty := [panel.name for panel, null in zip(panels, nulls, strict=True) if not len(null)]:
         raise DataError(f'"{empty[0]}" has no random change to be compared with', "draw at least one random patch")
     columns = len(panels) if len(panels) <= 3 else math.ceil(len(panels) / 2)
-    rows, across = math.ceil(len(panels) / columns), _LEFT + columns * (_PANEL + _GAP)
+    rows, wide = math.ceil(len(panels) / columns), _PANEL if columns > 1 else 1.5 * _PANEL
+    across = _LEFT + columns * (wide + _GAP)
     heading, above = fit_title(title, across)
-    names = [fit(panel.name, width=_PANEL, lines=2) for panel in panels]
+    names = [fit(panel.name, width=wide, lines=3) for panel in panels]
     caption = 0.1 + 0.15 * max(name.count("\n") + 1 for name in names)
     step = caption + _TALL + 0.32
     figure = new_figure(across, above + rows * step + 0.25)
@@ -122,10 +123,10 @@ def draw_null(panels: Sequence[NullPanel], path: Path, *, title: str = "") -> Pa
     shares = [100 * np.histogram(null, edges)[0] / len(null) for null in nulls]
     highest = max(float(share.max()) for share in shares)
     for number, (panel, name, share) in enumerate(zip(panels, names, shares, strict=True)):
-        x, y = _LEFT + number % columns * (_PANEL + _GAP), above + number // columns * step
+        x, y = _LEFT + number % columns * (wide + _GAP), above + number // columns * step
         place_text(figure, name, left=x, top=y + caption - 0.06).set_verticalalignment("bottom")
-        axes = add_axes(figure, x, y + caption, width=_PANEL, height=_TALL)
-        axes.axvline(0, color=FAINT, linewidth=0.8, zorder=1)
+        axes = add_axes(figure, x, y + caption, width=wide, height=_TALL)
+        axes.plot([0, 0], [0, 1.08 * highest], color=FAINT, linewidth=0.8, zorder=1)
         axes.stairs(share, edges, fill=True, color=RANDOM, zorder=2)
         axes.set(xlim=(edges[0], edges[-1]), ylim=(0, 1.32 * highest))
         _mark_change(axes, panel, highest)
@@ -170,7 +171,7 @@ def draw_population(
     Args:
         regions: 1 to `MOST_REGIONS`, from above.
         path: the PNG.
-        title: above; two lines at most.
+        title: above; three lines at most.
         margin: the change that a verdict asks for, drawn dotted, in standard deviations of the logits.
 
     Raises:
@@ -184,7 +185,9 @@ def draw_population(
             raise DataError(
                 f'"{box.region}" has {len(changes)} changes and {len(null)} mean random changes: they must be as many'
             )
-    across, tall = _NAMES + _WIDTH + _NUMBERS, _ROW * len(regions)
+    names = [fit(box.region.replace("_", " "), width=_NAMES - 0.3, lines=3) for box in regions]
+    row = max(_ROW, 0.12 + 0.155 * (max(name.count("\n") for name in names) + 2))
+    across, tall = _NAMES + _WIDTH + _NUMBERS, row * len(regions)
     heading, above = fit_title(title, across)
     above += 0.2
     figure = new_figure(across, above + tall + 0.8)
@@ -192,33 +195,32 @@ def draw_population(
     place_text(figure, "median (n)", left=_NAMES + _WIDTH + 0.15, top=above - 0.17, size=SMALL)
     axes = add_axes(figure, _NAMES, above, width=_WIDTH, height=tall)
     for number, (box, (changes, null)) in enumerate(zip(regions, pairs, strict=True)):
-        _write_region(figure, box, changes, middle=above + _ROW * (number + 0.5))
+        _write_region(figure, names[number], box.verdict, middle=above + row * (number + 0.5))
         if len(changes):
+            text = f"{signed(float(np.median(changes)))} ({len(changes):,})"
+            place_text(figure, text, left=_NAMES + _WIDTH + 0.15, top=above + row * (number + 0.5) - 0.06, size=SMALL)
             _draw_box(axes, changes, number - 0.18, colour=OBSERVED)
             _draw_box(axes, null, number + 0.2, colour=RANDOM)
     _finish_population(axes, len(regions), margin=margin, values=[part for pair in pairs for part in pair])
     keys: list[Line2D | Patch] = [
-        Patch(facecolor=OBSERVED, alpha=0.45, label="tested region"),
-        Patch(facecolor=RANDOM, alpha=0.45, label="mean of random patches"),
+        Patch(facecolor="none", edgecolor=OBSERVED, label="tested region"),
+        Patch(facecolor="none", edgecolor=RANDOM, label="mean of random patches"),
     ]
     if margin is not None:
         keys.append(Line2D([], [], color=INK, linestyle=":", label=f"margin of the verdict, {margin:.3g}"))
-    figure.legend(handles=keys, loc="lower left", bbox_to_anchor=(0.02, 0), ncols=3, frameon=False, fontsize=SMALL)
+    figure.legend(
+        handles=keys, loc="lower left", bbox_to_anchor=(0.08 / across, 0), ncols=3, frameon=False, fontsize=SMALL
+    )
     return save_figure(figure, path)
 
 
-def _write_region(figure: Figure, box: PopulationBox, changes: NDArray[np.float64], *, middle: float) -> None:
-    """Write the region's name and verdict at the left of its row, its median and number at the right."""
-    name = fit(box.region.replace("_", " "), width=_NAMES - 0.3, lines=2)
-    verdict = fit(box.verdict, width=_NAMES - 0.3, size=SMALL, lines=1)
+def _write_region(figure: Figure, name: str, verdict: str, *, middle: float) -> None:
+    """Write a region's name, and its verdict below, around the middle of its row."""
     lines = name.count("\n") + 1
-    top = middle - 0.07 * (lines + 1)
+    top = middle - 0.0775 * (lines + 1)
     place_text(figure, name, left=0.15, top=top)
-    colour = VERDICT_COLOURS.get(box.verdict, INK)
-    place_text(figure, verdict, left=0.15, top=top + 0.15 * lines, size=SMALL, colour=colour)
-    if len(changes):
-        text = f"{signed(float(np.median(changes)))} ({len(changes):,})"
-        place_text(figure, text, left=_NAMES + _WIDTH + 0.15, top=middle - 0.06, size=SMALL)
+    word, colour = fit(verdict, width=_NAMES - 0.3, size=SMALL, lines=1), VERDICT_COLOURS.get(verdict, INK)
+    place_text(figure, word, left=0.15, top=top + 0.155 * lines + 0.015, size=SMALL, colour=colour)
 
 
 def _draw_box(axes: Axes, values: NDArray[np.float64], place: float, *, colour: str) -> None:
