@@ -3,10 +3,11 @@
 Figures are built from ``Figure`` objects, never through pyplot: no global state, no display, safe in threads.
 """
 
+import contextlib
 import io
 import textwrap
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import matplotlib
@@ -90,7 +91,8 @@ def fit(text: str, *, width: float, size: float = NORMAL, lines: int = 2) -> str
     while True:
         broken = wrap(text, characters, lines=lines)
         probe.set_text(broken)
-        ratio = probe.get_window_extent().width / (DPI * width)
+        with _any_script():
+            ratio = probe.get_window_extent().width / (DPI * width)
         if ratio <= 1 or characters == 2:
             return broken
         characters = max(2, min(characters - 1, int(characters / min(ratio, 1.25))))
@@ -114,6 +116,14 @@ def fit_title(title: str, across: float) -> tuple[str, float]:
     return heading, 0.24 + 0.2 * (heading.count("\n") + 1) if title else 0.1
 
 
+@contextlib.contextmanager
+def _any_script() -> Iterator[None]:
+    """Accept names in any script: the font draws a box for what it lacks, and the warning would print it raw."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from")
+        yield
+
+
 def save_figure(figure: Figure, path: Path) -> Path:
     """Write a PNG that holds no date and no version, whole or not at all, and return its path.
 
@@ -121,9 +131,7 @@ def save_figure(figure: Figure, path: Path) -> Path:
         OutputError: the file cannot be written.
     """
     rendered = io.BytesIO()  # in memory first: the library's writer leaves half a file on a full disk
-    with warnings.catch_warnings(), matplotlib.rc_context({"savefig.bbox": None, "savefig.facecolor": "auto"}):
-        # Names may be in any script. The font draws a box for what it lacks, and the warning would print it raw.
-        warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from")
+    with _any_script(), matplotlib.rc_context({"savefig.bbox": None, "savefig.facecolor": "auto"}):
         figure.savefig(rendered, format="png", dpi=figure.dpi, metadata={"Software": None})
     with atomic(path) as temporary:
         temporary.write_bytes(rendered.getbuffer())

@@ -139,7 +139,7 @@ def _captions(strip: Strip) -> dict[str, str]:
 
 def _room(captions: Sequence[dict[str, str]]) -> float:
     """Return the inches that the captions of one row take, with the gap to the next row."""
-    return 0.14 + _LINE * max(text.count("\n") + 1 for pair in captions for text in pair.values())
+    return 0.2 + _LINE * max(text.count("\n") + 1 for pair in captions for text in pair.values())
 
 
 def _write_words(figure: Figure, strip: Strip, *, left: float, top: float) -> None:
