@@ -33,11 +33,12 @@ from cxrshort.figures.style import (
     save_figure,
     signed,
 )
+from cxrshort.stats.verdicts import NO_EVIDENCE, NOT_TESTABLE, RULES, SHORTCUT, SUSPICIOUS
 
 MOST_PANELS, MOST_REGIONS = 8, 12
 OBSERVED, RANDOM = DATASET_COLOURS["I"], "#9a9a9a"
 """The colours of observed changes and of changes by random patches."""
-VERDICT_COLOURS = {"shortcut": OBSERVED, "suspicious": "#b3700f", "no evidence": INK, "not testable": "#777777"}
+VERDICT_COLOURS = {SHORTCUT: OBSERVED, SUSPICIOUS: "#b3700f", NO_EVIDENCE: INK, NOT_TESTABLE: "#777777"}
 """The colour of each verdict's word; other words are written in ink."""
 
 _BINS = 60
@@ -257,7 +258,8 @@ def _finish_population(axes: Axes, count: int, *, margin: float | None, values: 
     for number in range(1, count):
         axes.axhline(number - 0.5, color=FAINT, linewidth=0.4, zorder=0)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel("change in the predicted direction, SD of the logits", size=NORMAL, color=INK, labelpad=2)
+    unit = RULES["swap-test"].unit
+    axes.set_xlabel(f"change in the predicted direction, {unit}", size=NORMAL, color=INK, labelpad=2)
 
 
 def check_count(count: int, most: int, *, kind: str) -> None:
