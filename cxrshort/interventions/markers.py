@@ -1,12 +1,13 @@
-"""The finder behind ``--preset markers``: text-like, sharp, bright components outside the lungs.
+"""The finder behind ``--preset markers``: text-like components outside the lungs, sharp all around.
 
-Laterality markers and printed text are brighter than what surrounds them, narrow, and end within a pixel or two; bones
-are brighter too, but end softly. A component is what remains of the image minus its opening by a square (white
-top-hat), above a contrast; components close to one another are a word. What would invalidate the boxes: they are
-proposals. Wires, clips and pacemakers are bright and sharp as well, and are proposed; dark text on a pale film is not.
-The boxes are written to a table for the user to correct. On 300 films of phantom-I at 224 px, with their own lungs,
-97 % of the markers have a box with an IoU of 0.3 or more, and 93 % of the boxes are of markers; without lungs 97 and
-86 %.
+Laterality markers and printed text are brighter or darker than what surrounds them, narrow, and end within a pixel or
+two on every side; bones end softly, and what a marker runs together with does too. A letter is a component of what
+remains of the image minus its opening or closing by a square (top-hat), above a contrast, most of whose outline is as
+steep as that contrast; letters close to one another are a word. What would invalidate the boxes: they are proposals.
+Arrows, wires, clips and electrodes are sharp as well, and are proposed; faint text, and text over the lungs, is not.
+The boxes are written to a table for the user to correct, and on real films they need it.
+
+Measured at 224 px (``tests/studies/finders.py``; found means an IoU of 0.3 or more).
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,18 +24,20 @@ Box = tuple[int, int, int, int]
 Field = npt.NDArray[np.float32]
 Areas = npt.NDArray[np.bool_]
 
-SCALES = ((0.12, (0.2, 0.35, 0.5)), (0.04, (0.35, 0.5)))
-"""Largest width of what counts as bright, as a share of the side (a plate with a letter; the stroke of a letter, which
-stands alone where a plate's width would join it with bone), and the brightness above the surroundings from which a
-pixel counts: a component that runs into a bright edge at one of them stands alone at the next."""
-STEEPEST = 0.30
-"""Least difference between neighbouring pixels (3 x 3) at the sharpest tenth of a component."""
+WIDTH = 0.12
+"""Largest width of what stands out from its surroundings, as a share of the side: a plate with a letter."""
+CONTRASTS = (0.2, 0.3, 0.4)
+"""Difference from the surroundings from which a pixel counts: what runs into bone at one stands alone at the next."""
+SHARP = 0.8
+"""Least share of a letter's outline with a difference between neighbouring pixels (3 x 3) as large as the contrast."""
+LETTER, DOT = 0.2, 0.0085
+"""Greatest side of a letter or plate, and the root of its least area, as shares of the image's side."""
 SOLID, SLENDER = 0.8, 2.5
-"""A component that fills this share of its box and is this many times as long as wide is a strip of film, not text."""
+"""A word that fills this share of its box and is this many times as long as wide is a strip of film, not text."""
 SPARSE = 0.12
-"""A component that fills less of its box is a line that wanders, such as a fold of skin or a tube."""
+"""A word that fills less of its box is a line that wanders, such as a fold of skin or a tube."""
 GAP = 0.015
-"""Components nearer than this share of the side are one."""
+"""Letters whose outlines, widened by this share of the side, touch are a word."""
 SHORTEST, LONGEST = 0.013, 0.35
 """Least and greatest side of a box, as shares of the image's."""
 MOST = 6
@@ -61,27 +64,37 @@ def marker_boxes(image: Field, lungs: Areas) -> list[Box]:
     """Return half-open boxes of text-like components of one image (H, W), the strongest contrast first."""
     side = min(image.shape)
     steps = ndimage.maximum_filter(image, 3) - ndimage.minimum_filter(image, 3)
-    reach = max(1, round(GAP * side))
-    found: list[tuple[float, Box]] = []
-    for width, contrasts in SCALES:
-        bright = ndimage.white_tophat(image, size=max(3, round(width * side) | 1))
-        for contrast in contrasts:
-            core = (bright > contrast) & ~lungs
-            words, _ = ndimage.label(ndimage.binary_dilation(core, iterations=reach))
-            earlier = [box for _, box in found]
-            new = list(_components(words, core, bright, steps))
-            found += [component for component in new if not any(_meet(component[1], box) for box in earlier)]
-    return [box for _, box in sorted(found, reverse=True)[:MOST]]
+    size = max(3, round(WIDTH * side) | 1)
+    core, contrast = np.zeros(image.shape, bool), np.zeros(image.shape, np.float32)
+    for field in (ndimage.white_tophat(image, size=size), ndimage.black_tophat(image, size=size)):
+        letters = np.zeros(image.shape, bool)
+        for least in CONTRASTS:
+            letters |= _letters((field > least) & ~lungs, steps >= least)
+        core |= letters
+        np.maximum(contrast, field, out=contrast, where=letters)
+    words, _ = ndimage.label(ndimage.binary_dilation(core, iterations=max(1, round(GAP * side))))
+    return [box for _, box in sorted(_words(words, core, contrast), reverse=True)[:MOST]]
 
 
-def _meet(first: Box, second: Box) -> bool:
-    return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
+def _letters(areas: Areas, steep: Areas) -> Areas:
+    """Return the components that have a letter's size and a sharp outline; the edge of the film is no outline."""
+    side = min(areas.shape)
+    components, count = ndimage.label(areas)
+    outline = areas & ~ndimage.binary_erosion(areas, border_value=1)
+    length = np.bincount(components[outline], minlength=count + 1)
+    sharp = np.bincount(components[outline & steep], minlength=count + 1) >= SHARP * length
+    kept = sharp & (np.bincount(components.ravel(), minlength=count + 1) >= (DOT * side) ** 2)
+    kept[0] = False
+    for number, place in enumerate(ndimage.find_objects(components), start=1):
+        kept[number] &= max(part.stop - part.start for part in place) <= LETTER * side
+    letters: Areas = kept[components]
+    return letters
 
 
-def _components(
-    words: npt.NDArray[np.signedinteger[Any]], core: Areas, bright: Field, steps: Field
+def _words(
+    words: npt.NDArray[np.signedinteger[Any]], core: Areas, contrast: Field
 ) -> Iterator[tuple[float, Box]]:
-    """Yield the contrast and the box of each component of the size and the sharpness of text."""
+    """Yield the contrast and the box of each word of the size and the shape of text."""
     side = min(core.shape)
     for number, place in enumerate(ndimage.find_objects(words), start=1):
         inside = core[place] & (words[place] == number)
@@ -92,7 +105,5 @@ def _components(
         if short < SHORTEST * side or long > LONGEST * side:
             continue
         filled = np.count_nonzero(inside) / (short * long)
-        if filled < SPARSE or (filled > SOLID and long > SLENDER * short):
-            continue
-        if np.quantile(steps[place][inside], 0.9) >= STEEPEST:
-            yield float(np.quantile(bright[place][inside], 0.9)), (x0, y0, x1, y1)
+        if filled >= SPARSE and not (filled > SOLID and long > SLENDER * short):
+            yield float(np.quantile(contrast[place][inside], 0.9)), (x0, y0, x1, y1)

@@ -42,6 +42,41 @@ def test_letter_on_bone_is_found() -> None:
     assert abs(np.array(found) - [x0, y0, x1, y1]).max() <= 2
 
 
+def test_letter_that_touches_a_soft_bright_ridge_has_its_own_box() -> None:
+    """At the lowest contrast letter and ridge are one component of a word's size, most of whose outline is soft."""
+    image, (y, x) = film(), np.mgrid[:SIDE, :SIDE]
+    image += 0.35 * np.exp(-(((y - 8) / 5) ** 2) - ((x - 80) / 18) ** 2).astype(np.float32)
+    x0, y0, x1, y1 = write(image, 70, 12, grey=1.3)
+    (found,) = marker_boxes(image, NO_LUNGS)
+    assert abs(np.array(found) - [x0, y0, x1, y1]).max() <= 2
+
+
+def test_soft_spot_is_no_marker_and_a_sharp_one_is() -> None:
+    y, x = np.mgrid[:SIDE, :SIDE]
+    distance = np.hypot(y - 30, x - 100)
+    soft = film() + 0.5 * np.exp(-((distance / 5) ** 2)).astype(np.float32)
+    assert marker_boxes(soft, NO_LUNGS) == []
+    assert marker_boxes(np.where(distance < 5, 0.95, film()).astype(np.float32), NO_LUNGS) == [(96, 26, 105, 35)]
+
+
+def test_dark_disc_with_a_letter_and_dark_text_are_found() -> None:
+    image = film()
+    y, x = np.mgrid[:SIDE, :SIDE]
+    image[np.hypot(y - 30, x - 100) < 7] = 0.02
+    image[26:35, 98:100] = image[33:35, 98:103] = 0.9
+    image[80:90, 10:18][LETTER] = 0.02
+    assert set(marker_boxes(image, NO_LUNGS)) == {(94, 24, 107, 37), (10, 80, 18, 90)}
+
+
+def test_areas_larger_than_a_letter_are_none() -> None:
+    """A gap between arm and chest is dark and sharp."""
+    image = np.full((SIDE, SIDE), 0.6, np.float32)
+    image[60:100, 20:32] = 0.02
+    assert marker_boxes(image, NO_LUNGS) == []
+    image[85:100, 20:32] = 0.6
+    assert marker_boxes(image, NO_LUNGS) == [(20, 60, 32, 85)]
+
+
 def test_plate_with_a_letter_is_one_box() -> None:
     image = film()
     image[10:26, 8:20] = 0.9
