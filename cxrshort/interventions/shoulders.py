@@ -2,7 +2,10 @@
 
 Each box reaches from above a lung's apex to below its clavicle and from the midline to beside the lung. Right and left
 are the patient's; the right is on the picture's left. What would invalidate the boxes: a film that is mirrored, or
-lungs of which the apex is not seen.
+lungs of which the apex is not seen. The boxes are proposals, to be corrected by the user where a clavicle is raised or
+the lungs are those of the average anatomy. Share of boxes with an IoU of 0.5 or more at 224 px
+(``tests/studies/finders.py``): 97 % on 500 phantoms, 77 % on 28 real films with published lung masks, 43 % on 15 with
+the average anatomy.
 """
 
 from collections.abc import Sequence

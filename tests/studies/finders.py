@@ -11,14 +11,21 @@ nearer to one another than a letter is high are one box, and what the crop left 
 is what is printed but is no text: arrows, a ruler, an object that cannot be read. A finder is not asked for drawings,
 and a box on one is false, but counted apart. ``shoulder_right`` (the patient's) and ``shoulder_left`` reach from the
 middle of the spine to the outer end of the clavicle, and from the top of the lung or the clavicle, whichever is higher,
-to the lower edge of the clavicle; they were drawn on 43 films, those of the first 24 and of 12 later ones of
-ChestX-ray14 and all of GitHub-COVID on which both clavicles can be followed. The phantom's boxes of shoulders have a
+to the lower edge of the clavicle; they were drawn where both clavicles can be followed: on 28 of the 30 films of
+GitHub-COVID, and on 15 of the 18 of ChestX-ray14 that were looked at for them. The phantom's boxes of shoulders have a
 margin of 5 % above and below, and end where the clavicle does.
 
 A true box is found, and a proposed box is right, if the two meet with an IoU of at least 0.3 and the proposal holds the
 centre of the true box; each box is used once. Intervals are Wilson's at 95 %, with the number of boxes divided by the
-design effect of films. The finder of markers was tuned on the first 30 films; the other 30 were held out. Lungs are V7's
-masks for GitHub-COVID, the average anatomy for ChestX-ray14, and the phantoms' own.
+design effect of films. The finder of markers was tuned on the first 30 films and on phantoms of another seed; the other
+30 films were held out. Lungs are V7's masks for GitHub-COVID, the average anatomy for ChestX-ray14, and the phantoms'
+own. ``on text`` and ``drawings``: proposals with half of their area or more on true boxes, and on drawings; ``area``:
+share of the true area that proposals cover.
+
+Measured, recall and precision of markers: phantoms 0.95 [0.92, 0.96] and 0.98 [0.96, 0.99]; films tuned on 0.74 [0.59,
+0.85] and 0.56 [0.40, 0.70]; held out 0.61 [0.42, 0.77] and 0.47 [0.26, 0.68], 15 of its 43 boxes on drawings. The
+finder before (one component where a marker touches bone or the edge of the film, dark text not looked for): 0.89 and
+0.83; 0.54 and 0.41; 0.64 and 0.40. Share of shoulders with an IoU of 0.5: phantoms 0.97, films 0.66 and 0.64.
 """
 
 import argparse
@@ -183,9 +190,9 @@ def share(hits: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> str:
 
 def score_markers(films: Films) -> dict[str, str]:
     """Return how the finder of markers does on films."""
-    started = time.perf_counter()
+    started = time.process_time()
     found = find_markers(films.images, films.lungs, image_ids=films.image_ids)
-    milliseconds = 1000 * (time.perf_counter() - started) / len(films.image_ids)
+    milliseconds = 1000 * (time.process_time() - started) / len(films.image_ids)
     rows = []
     for name in films.image_ids:
         truth, proposed = boxes(films.truth, name, "marker"), boxes(found, name, "marker")
@@ -213,18 +220,18 @@ def score_shoulders(films: Films) -> dict[str, str]:
     """Return how the finder of shoulders does on films that have both boxes."""
     found = find_shoulders(films.images, films.lungs, image_ids=films.image_ids)
     ious: list[list[float]] = []
-    false = 0
+    proposals = 0
     for name in films.image_ids:
         pairs = [(boxes(films.truth, name, side), boxes(found, name, side)) for side in SHOULDERS]
         if all(len(truth) for truth, _ in pairs):
             ious.append([float(overlaps(*pair)[0].max(initial=0)) for pair in pairs])
-            false += sum(len(proposed) for _, proposed in pairs)
+            proposals += sum(len(proposed) for _, proposed in pairs)
     values = np.array(ious)
     well, each = (values >= WELL).sum(axis=1), np.full(len(values), len(SHOULDERS))
     return {
         "films": str(len(values)),
         "true": str(values.size),
-        "proposed": str(false),
+        "proposed": str(proposals),
         "median IoU": f"{np.median(values):.2f}",
         "lowest tenth": f"{np.quantile(values, 0.1):.2f}",
         f"IoU >= {WELL}": share(well, each),
