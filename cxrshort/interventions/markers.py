@@ -7,9 +7,9 @@ steep as that contrast; letters close to one another are a word. What would inva
 Arrows, wires, clips and electrodes are sharp as well, and are proposed; faint text, and text over the lungs, is not.
 The boxes are written to a table for the user to correct, and on real films they need it.
 
-Measured at 224 px (``tests/studies/finders.py``; found means an IoU of 0.3 or more): on 500 phantoms 95 % of the markers
-are found, and 98 % of the boxes are right. On 60 real films boxed by eye 68 % are found and 52 % are right, arrows being
-27 % of the boxes; of these, on the 30 films that nothing was tuned on, 61 % are found and 47 % are right.
+Measured at 224 px (``tests/studies/finders.py``; found means an IoU of 0.3 or more): on 500 phantoms 95 % of the
+markers are found, and 98 % of the boxes are right. On 60 real films boxed by eye 68 % are found and 52 % are right,
+arrows being 27 % of the boxes; on the 30 of them that nothing was tuned on, 61 % are found and 47 % are right.
 """
 
 from collections.abc import Iterator, Sequence
