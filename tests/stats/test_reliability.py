@@ -1,0 +1,68 @@
+"""Reliability diagrams against scikit-learn and NumPy's histograms."""
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from sklearn.calibration import calibration_curve
+
+from cxrshort.errors import DataError, UsageError
+from cxrshort.stats.changes import rate_interval
+from cxrshort.stats.reliability import class_probabilities, reliability_points
+
+
+def draw(seed, persons=60):
+    rng = np.random.default_rng(seed)
+    people = np.repeat(np.arange(persons), rng.integers(1, 4, persons))
+    logits = rng.normal(size=persons)[people] + rng.normal(size=len(people))
+    truth = (rng.random(len(people)) < expit(0.6 * logits - 0.3)).astype(float)
+    return truth, expit(logits), people
+
+
+@pytest.mark.parametrize(("rule", "strategy"), [("width", "uniform"), ("mass", "quantile")])
+def test_reliability_points_are_scikit_learns(rule, strategy):
+    truth, probabilities, people = draw(6)
+    points = reliability_points(truth, probabilities, people, bins=8, rule=rule)
+    observed, predicted = calibration_curve(truth, probabilities, n_bins=8, strategy=strategy)
+    np.testing.assert_allclose([point.observed.value for point in points], observed)
+    np.testing.assert_allclose([point.predicted for point in points], predicted)
+    assert sum(point.images for point in points) == len(truth)
+    first = points[0]
+    inside = probabilities <= first.end
+    assert first.observed == rate_interval(truth[inside], people[inside])
+    assert first.persons == len(set(people[inside]))
+
+
+def test_ties_stay_in_one_bin():
+    points = reliability_points([0, 1] * 10, [0.3] * 10 + [0.6] * 10, bins=10)
+    assert [(point.images, point.predicted) for point in points] == [(10, pytest.approx(0.3)), (10, pytest.approx(0.6))]
+
+
+def test_class_probabilities_are_histograms_of_each_class():
+    truth, probabilities, people = draw(7)
+    found = class_probabilities(truth, probabilities, people, rng=np.random.default_rng(0), bins=5)
+    for part in found:
+        values = probabilities[truth == part.target]
+        assert part.counts == tuple(np.histogram(values, part.edges)[0])
+        assert part.quartiles == pytest.approx(np.quantile(values, [0.25, 0.5, 0.75]))
+        assert part.median.low < part.median.value < part.median.high
+    assert [part.target for part in class_probabilities([1, 1], [0, 1], rng=np.random.default_rng(0))] == [1]
+
+
+@pytest.mark.parametrize(
+    ("targets", "probabilities", "message"),
+    [
+        ([0, 1], [-0.5, 1.2], "2 of 2 scores are not in [0, 1]: calibration is of probabilities"),
+        ([0, 1], [0.5, np.nan], "1 of 2 scores are NaN: a score must be a number"),
+        ([0.5], [0.5], "no target is 0 or 1: calibration needs images of both classes"),
+    ],
+)
+def test_what_is_no_probability_is_refused(targets, probabilities, message):
+    for measure in (reliability_points, lambda *rows: class_probabilities(*rows, rng=np.random.default_rng(0))):
+        with pytest.raises(DataError) as caught:
+            measure(targets, probabilities)
+        assert caught.value.message == message
+
+
+def test_no_bin_is_refused():
+    with pytest.raises(UsageError, match='bins "0" must be at least 1'):
+        reliability_points([0, 1], [0.5, 0.5], bins=0)
