@@ -1,0 +1,228 @@
+"""Operating points against loops over all thresholds, scikit-learn, binomial limits, bootstraps and simulation."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from scipy.stats import norm
+from sklearn.metrics import confusion_matrix
+
+from cxrshort.errors import DataError, UsageError
+from cxrshort.stats.changes import rate_interval
+from cxrshort.stats.operating_points import (
+    cheapest_threshold,
+    decision_curve,
+    operating_point,
+    threshold_at_sensitivity,
+    threshold_at_specificity,
+    youden_threshold,
+)
+
+
+def draw(seed, persons=80, decimals=1):
+    rng = np.random.default_rng(seed)
+    people = np.repeat(np.arange(persons), rng.integers(1, 4, persons))
+    truth = (rng.random(len(people)) < 0.3).astype(float)
+    own = rng.normal(size=persons)[people]
+    return truth, np.round(own + 1.5 * truth + rng.normal(size=len(people)), decimals), people
+
+
+def rates(truth, scores, threshold):
+    called = scores >= threshold
+    return called[truth == 1].mean(), (~called)[truth == 0].mean()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_thresholds_are_the_best_of_all(seed):
+    truth, scores, _ = draw(seed)
+    every = [*np.unique(scores), np.inf]
+    found = youden_threshold(truth, scores)
+    assert sum(rates(truth, scores, found)) == pytest.approx(max(sum(rates(truth, scores, one)) for one in every))
+    for share in (0.5, 0.9, 1.0):
+        expected = max(one for one in every if rates(truth, scores, one)[0] >= share)
+        assert threshold_at_sensitivity(truth, scores, sensitivity=share) == expected
+        expected = min(one for one in every if rates(truth, scores, one)[1] >= share)
+        assert threshold_at_specificity(truth, scores, specificity=share) == expected or math.isinf(expected)
+
+    def cost(threshold, prevalence):
+        sensitivity, specificity = rates(truth, scores, threshold)
+        return prevalence * 4 * (1 - sensitivity) + (1 - prevalence) * (1 - specificity)
+
+    for prevalence in (0.02, 0.5):
+        chosen = cheapest_threshold(truth, scores, miss_cost=4, prevalence=prevalence)
+        assert cost(chosen, prevalence) == pytest.approx(min(cost(one, prevalence) for one in every))
+    own = cheapest_threshold(truth, scores, miss_cost=4)
+    assert own == cheapest_threshold(truth, scores, miss_cost=4, prevalence=truth.mean())
+
+
+def test_a_threshold_may_lie_above_all_scores():
+    assert threshold_at_specificity([0, 1], [2.0, 1.0], specificity=1) == np.nextafter(2.0, math.inf)
+    assert youden_threshold([0, 1, 1], [3.0, 3.0, 3.0]) > 3  # constant scores: nothing is called
+
+
+def test_operating_point_equals_scikit_learn():
+    truth, scores, people = draw(0)
+    found = operating_point(truth, scores, people, threshold=1.0)
+    called = scores >= 1.0
+    (tn, fp), (fn, tp) = confusion_matrix(truth, called)
+    counts = (found.true_negatives, found.false_positives, found.false_negatives, found.true_positives)
+    assert counts == (tn, fp, fn, tp)
+    values = [rate.value for rate in (found.sensitivity, found.specificity, found.ppv, found.npv)]
+    assert values == pytest.approx([tp / (tp + fn), tn / (tn + fp), tp / (tp + fp), tn / (tn + fn)])
+    assert found.ppv == rate_interval(truth[called], people[called])
+    assert (found.prevalence, found.persons, found.left_out) == (truth.mean(), 80, 0)
+
+
+def test_predictive_values_at_the_own_prevalence_are_the_own_ones():
+    truth, scores, people = draw(1)
+    own = operating_point(truth, scores, people, threshold=1.0)
+    stated = operating_point(truth, scores, people, threshold=1.0, prevalence=truth.mean())
+    assert (stated.ppv.value, stated.npv.value) == pytest.approx((own.ppv.value, own.npv.value))
+
+
+def test_predictive_value_at_another_prevalence_has_mercaldos_limits_in_a_large_set():
+    truth = np.repeat([1.0, 0.0], [1000, 4000])
+    scores = np.concatenate([np.repeat([1, 0], [800, 200]), np.repeat([1, 0], [400, 3600])])
+    found = operating_point(truth, scores, threshold=1, prevalence=0.02)
+    ppv = 0.02 * 0.8 / (0.02 * 0.8 + 0.98 * 0.1)
+    error = math.sqrt(0.2 / (0.8 * 1000) + 0.9 / (0.1 * 4000))
+    limits = [expit(math.log(ppv / (1 - ppv)) + side * norm.ppf(0.975) * error) for side in (-1, 1)]
+    assert (found.ppv.value, found.ppv.low, found.ppv.high) == pytest.approx((ppv, *limits), abs=0.002)
+    npv = 0.98 * 0.9 / (0.98 * 0.9 + 0.02 * 0.2)
+    error = math.sqrt(0.1 / (0.9 * 4000) + 0.8 / (0.2 * 1000))
+    limits = [expit(math.log(npv / (1 - npv)) + side * norm.ppf(0.975) * error) for side in (-1, 1)]
+    assert (found.npv.value, found.npv.low, found.npv.high) == pytest.approx((npv, *limits), abs=0.001)
+
+
+def test_predictive_value_holds_the_truth_about_as_often_as_it_says():
+    """40 persons with a positive and a negative image, whose scores share the person's."""
+    truth, people = np.tile([1.0, 0.0], 40), np.arange(40).repeat(2)
+    sensitivity, alarms = norm.cdf(0.5), norm.cdf(-0.7)  # scores of SD sqrt(2), threshold 0
+    ppv, inside = 0.1 * sensitivity / (0.1 * sensitivity + 0.9 * alarms), 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        scores = (rng.normal(size=40).repeat(2) + rng.normal(size=80)) / math.sqrt(2) + np.where(truth == 1, 0.5, -0.7)
+        found = operating_point(truth, scores, people, threshold=0, prevalence=0.1).ppv
+        inside += found.low <= ppv <= found.high
+    assert 273 <= inside <= 300  # 95 % of 300 are 285; fewer than 273 have a chance below 1 in 1,000
+
+
+def test_copies_of_images_change_nothing_but_their_number():
+    truth, scores, _ = draw(2)
+    people = np.arange(len(truth))
+    once = operating_point(truth, scores, people, threshold=0.5, prevalence=0.1)
+    thrice = operating_point(truth.repeat(3), scores.repeat(3), people.repeat(3), threshold=0.5, prevalence=0.1)
+    for name in ("sensitivity", "specificity", "ppv", "npv"):
+        first, second = getattr(once, name), getattr(thrice, name)
+        assert (second.value, second.low, second.high) == pytest.approx((first.value, first.low, first.high))
+    assert thrice.true_positives == 3 * once.true_positives
+
+
+def test_no_false_positive_leaves_doubt():
+    found = operating_point([0] * 20 + [1] * 20, [0] * 20 + [1] * 20, threshold=1, prevalence=0.1)
+    assert (found.ppv.value, found.ppv.high, found.sensitivity.low) == (1, 1, pytest.approx(0.025 ** (1 / 20)))
+    sure = 0.1 * found.sensitivity.low
+    assert found.ppv.low == pytest.approx(sure / (sure + 0.9 * (1 - found.specificity.low)))
+
+
+def test_what_has_no_rate_is_none():
+    positives = operating_point([1, 1, np.nan], [0.2, 0.8, 0.5], threshold=0.5)
+    assert (positives.specificity, positives.left_out, positives.sensitivity.value) == (None, 1, 0.5)
+    stated = operating_point([1, 1], [0.2, 0.8], threshold=0.5, prevalence=0.1)
+    assert (stated.ppv, stated.npv) == (None, None)
+    nothing_called = operating_point([0, 1], [0.2, 0.3], threshold=0.5, prevalence=0.1)
+    assert nothing_called.ppv is None and nothing_called.npv.value == pytest.approx(0.9)
+    assert operating_point([0, 1], [0.2, 0.3], threshold=0.5).ppv is None
+
+
+def test_decision_curve_equals_its_definition_at_a_tie():
+    truth, scores, people = draw(3)
+    probabilities = np.round(expit(scores - 1), 1)
+    for point in decision_curve(truth, probabilities, people, thresholds=[0.1, 0.5, 0.9]):
+        called, odds = probabilities >= point.threshold, point.threshold / (1 - point.threshold)
+        tp, fp = (called & (truth == 1)).mean(), (called & (truth == 0)).mean()
+        everyone = truth.mean() - (1 - truth.mean()) * odds
+        values = [part.value for part in (point.net_benefit, point.treat_all, point.over_all)]
+        assert values == pytest.approx([tp - fp * odds, everyone, tp - fp * odds - everyone])
+
+
+def test_decision_curve_has_the_errors_of_a_bootstrap_of_persons():
+    truth, scores, people = draw(4)
+    probabilities = expit(scores - 1)
+    point = decision_curve(truth, probabilities, people, thresholds=[0.3])[0]
+    rng, odds = np.random.default_rng(0), 0.3 / 0.7
+    gains = (probabilities >= 0.3) * np.where(truth == 1, 1, -odds)
+    sums, counts = np.bincount(people, gains), np.bincount(people)
+    picks = rng.integers(0, 80, (4000, 80))
+    error = np.std(sums[picks].sum(axis=1) / counts[picks].sum(axis=1))
+    assert (point.net_benefit.high - point.net_benefit.value) / 1.99 == pytest.approx(error, rel=0.05)
+    stated = decision_curve(truth, probabilities, people, thresholds=[0.3], prevalence=0.05)[0]
+    found = operating_point(truth, probabilities, threshold=0.3)
+    expected = 0.05 * found.sensitivity.value - 0.95 * (1 - found.specificity.value) * odds
+    assert stated.net_benefit.value == pytest.approx(expected)
+    assert stated.treat_all.low == pytest.approx(stated.treat_all.high) == pytest.approx(0.05 - 0.95 * odds)
+
+
+def test_decision_curve_says_what_is_useful():
+    truth = np.tile([0.0, 0, 0, 0, 1], 60)
+    good = decision_curve(truth, np.where(truth == 1, 0.8, 0.05), thresholds=[0.1, 0.9])
+    assert [point.is_useful for point in good] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: youden_threshold([1, 1], [0, 1]),
+            DataError,
+            "only positives: a threshold is chosen on images of both classes",
+        ),
+        (
+            lambda: threshold_at_sensitivity([0, 1], [0, 1], sensitivity=90),
+            UsageError,
+            'sensitivity "90" is not in (0, 1]',
+        ),
+        (
+            lambda: threshold_at_specificity([0, 1], [0, 1], specificity=0),
+            UsageError,
+            'specificity "0" is not in (0, 1]',
+        ),
+        (lambda: cheapest_threshold([0, 1], [0, 1], miss_cost=0), UsageError, 'miss cost "0" must be above 0'),
+        (
+            lambda: operating_point([0, 1], [0, 1], threshold=0, prevalence=5),
+            UsageError,
+            'prevalence "5" is not between 0 and 1',
+        ),
+        (lambda: operating_point([0, 1], [0, 1], threshold=math.nan), UsageError, 'threshold "nan" is not a number'),
+        (
+            lambda: operating_point([0.5], [1], threshold=0),
+            DataError,
+            "no target is 0 or 1: there is nothing to decide",
+        ),
+        (
+            lambda: operating_point([0, 1], [0, math.nan], threshold=0),
+            DataError,
+            "1 of 2 scores are NaN: a score must be a number",
+        ),
+        (
+            lambda: decision_curve([0, 1], [0.2, 0.4], thresholds=[1]),
+            UsageError,
+            'threshold "1" is not between 0 and 1',
+        ),
+        (
+            lambda: decision_curve([0, 1], [0.2, 0.4], ["a", "a"], thresholds=[0.1]),
+            DataError,
+            "all 2 images are of one person: net benefit needs at least two",
+        ),
+        (
+            lambda: decision_curve([1, 1], [0.2, 0.4], thresholds=[0.1], prevalence=0.1),
+            DataError,
+            "only one class: net benefit at another prevalence needs images of both",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused(call, error, message):
+    with pytest.raises(error) as caught:
+        call()
+    assert caught.value.message == message
