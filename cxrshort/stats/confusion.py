@@ -160,30 +160,24 @@ def confusion_scores(
     """
     check_level(level)
     table = _check(counts, labels)
-    for name, prior in (("class prior", class_prior), ("decision prior", decision_prior)):
-        if not SMALLEST_PRIOR <= prior < np.inf:
-            raise UsageError(f'{name} "{prior:g}" must be at least {SMALLEST_PRIOR:g}', "try 1")
+    _check_priors(class_prior, decision_prior)
     sizes = rng.dirichlet(class_prior + table.sum(axis=1), draws)
     rows = np.stack([rng.dirichlet(decision_prior + row, draws) for row in table], axis=1)
     by_class = _scores(sizes[:, :, None] * rows)
     plain = _scores(table[None] / table.sum())
-
-    def credible(values: Floats, estimate: float) -> Credible:
-        low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-        shown = None if np.isnan(estimate) else float(estimate)
-        return Credible(float(values.mean()), float(values.std()), float(low), float(high), shown)
 
     names = labels or tuple(str(number) for number in range(len(table)))
     classes = tuple(
         ClassScores(
             name,
             int(table[number].sum()),
-            *(credible(by_class[score][:, number], plain[score][0, number]) for score in CLASS_SCORES),
+            *(_credible(by_class[score][:, number], plain[score][0, number], level) for score in CLASS_SCORES),
         )
         for number, name in enumerate(names)
     )
     macro = {
-        score: credible(by_class[score].mean(axis=1), plain[score][0].mean()) for score in ("accuracy", *CLASS_SCORES)
+        score: _credible(by_class[score].mean(axis=1), plain[score][0].mean(), level)
+        for score in ("accuracy", *CLASS_SCORES)
     }
     return ConfusionScores(
         classes,
@@ -198,6 +192,18 @@ def confusion_scores(
         draws,
         level,
     )
+
+
+def _credible(values: Floats, estimate: float, level: float) -> Credible:
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    shown = None if np.isnan(estimate) else float(estimate)
+    return Credible(float(values.mean()), float(values.std()), float(low), float(high), shown)
+
+
+def _check_priors(class_prior: float, decision_prior: float) -> None:
+    for name, prior in (("class prior", class_prior), ("decision prior", decision_prior)):
+        if not SMALLEST_PRIOR <= prior < np.inf:
+            raise UsageError(f'{name} "{prior:g}" must be at least {SMALLEST_PRIOR:g}', "try 1")
 
 
 def _check(counts: ArrayLike, labels: tuple[str, ...] | None) -> Floats:

@@ -1,32 +1,28 @@
-"""Decisions at a threshold: sensitivity, specificity, predictive values and net benefit, clustered by person.
+"""Decisions at a threshold: sensitivity, specificity and predictive values, clustered by person.
 
 An image is positive where its score is at least the threshold. What would invalidate the numbers:
 
 - A threshold chosen on the images that it is judged on: choose it on validation images, then measure on test images.
-- Predictive values and net benefit at the prevalence of a test set that was composed by hand (as many positives as
-  negatives, say). Give the prevalence of the place of use; sensitivity and specificity are then taken as they are,
-  which assumes that patients differ in how many are ill, not in how ill they are.
-- Net benefit of scores that are not calibrated probabilities: a threshold of 0.1 then does not mean 1 in 10.
+- Predictive values at the prevalence of a test set that was composed by hand (as many positives as negatives, say).
+  Give the prevalence of the place of use; sensitivity and specificity are then taken as they are, which assumes that
+  patients differ in how many are ill, not in how ill they are.
 - Several images of one person without person ids.
 
 Sources: Youden, Cancer 3:32 (1950); Mercaldo, Lau & Zhou, Stat. Med. 26:2170 (2007) for predictive values at another
 prevalence, here with the limits of sensitivity and specificity recovered (Zou & Donner, Stat. Med. 27:1693, 2008),
-which hold with no false positive too; Vickers & Elkin, Med. Decis. Making 26:565 (2006) for net benefit.
+which hold with no false positive too.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import t
 
 from cxrshort.errors import DataError, UsageError
 from cxrshort.stats.auc import check_level
 from cxrshort.stats.changes import Interval, rate_interval
 from cxrshort.stats.midranks import Bools, CheckedRows, Floats, check_rows, missing_class
-from cxrshort.stats.reliability import ProbabilityRows, check_probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +58,6 @@ class OperatingPoint:
     persons: int
     left_out: int
     level: float
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionPoint:
-    """Hold the net benefit at one threshold, in true positives per image; treating no one has 0.
-
-    Args:
-        threshold: probability from which on a patient is treated.
-        net_benefit: of treating whom the model calls positive.
-        treat_all: of treating everyone.
-        over_all: the first minus the second.
-    """
-
-    threshold: float
-    net_benefit: Interval
-    treat_all: Interval
-    over_all: Interval
-
-    @property
-    def is_useful(self) -> bool:
-        """Return whether the model is shown to be better than treating all and than treating no one."""
-        return self.net_benefit.low > 0 and self.over_all.low > 0
 
 
 def youden_threshold(targets: ArrayLike, scores: ArrayLike) -> float:
@@ -173,7 +147,7 @@ def cheapest_threshold(
             f'miss cost "{miss_cost:g}" must be above 0', "it is the number of false alarms worth one miss"
         )
     levels, sensitivity, false = _curve(targets, scores)
-    share = _prevalence(check_rows(targets, scores).positive, prevalence)
+    share = used_prevalence(check_rows(targets, scores).positive, prevalence)
     return _largest(levels, -(share * miss_cost * (1 - sensitivity) + (1 - share) * false))
 
 
@@ -201,7 +175,12 @@ def _check_share(name: str, share: float) -> None:
         raise UsageError(f'{name} "{share:g}" is not in (0, 1]', "try 0.9")
 
 
-def _prevalence(positive: Bools, prevalence: float | None) -> float:
+def used_prevalence(positive: Bools, prevalence: float | None) -> float:
+    """Return the prevalence that numbers are wanted for: the stated one, else that of the images.
+
+    Raises:
+        UsageError: a prevalence outside (0, 1).
+    """
     if prevalence is None:
         return float(positive.mean())
     if not 0 < prevalence < 1:
@@ -247,19 +226,11 @@ def operating_point(
         raise DataError(f"{missing_class(rows)}: there is nothing to decide")
     truth, called = rows.positive, rows.scores[:, 0] >= threshold
 
-    def rate(hits: Bools, among: Bools) -> Interval | None:
-        return rate_interval(hits[among], rows.codes[among], level=level) if among.any() else None
-
-    sensitivity, specificity = rate(called, truth), rate(~called, ~truth)
+    sensitivity, specificity = _rate(rows, called, truth, level), _rate(rows, ~called, ~truth, level)
     if prevalence is None:
-        ppv, npv = rate(truth, called), rate(~truth, ~called)
-    elif sensitivity is None or specificity is None:
-        ppv = npv = None
+        ppv, npv = _rate(rows, truth, called, level), _rate(rows, ~truth, ~called, level)
     else:
-        share, shared = _prevalence(truth, prevalence), _correlation(rows, called)
-        ppv = _predictive(share, sensitivity, _complement(specificity), shared)
-        # The correlation of the complements of two rates is that of the rates.
-        npv = _predictive(1 - share, specificity, _complement(sensitivity), shared)
+        ppv, npv = _predictive_values(rows, called, used_prevalence(truth, prevalence), sensitivity, specificity)
     counts = [int((truth == image).sum()) for image in (True, False)]
     hits, alarms = int((truth & called).sum()), int((~truth & called).sum())
     return OperatingPoint(
@@ -272,10 +243,27 @@ def operating_point(
         specificity,
         ppv,
         npv,
-        _prevalence(truth, prevalence),
+        used_prevalence(truth, prevalence),
         rows.persons,
         rows.left_out,
         level,
+    )
+
+
+def _rate(rows: CheckedRows, hits: Bools, among: Bools, level: float) -> Interval | None:
+    return rate_interval(hits[among], rows.codes[among], level=level) if among.any() else None
+
+
+def _predictive_values(
+    rows: CheckedRows, called: Bools, share: float, sensitivity: Interval | None, specificity: Interval | None
+) -> tuple[Interval | None, Interval | None]:
+    if sensitivity is None or specificity is None:
+        return None, None
+    shared = _correlation(rows, called)
+    # The correlation of the complements of two rates is that of the rates.
+    return (
+        _predictive(share, sensitivity, _complement(specificity), shared),
+        _predictive(1 - share, specificity, _complement(sensitivity), shared),
     )
 
 
@@ -321,78 +309,3 @@ def _predictive(share: float, right: Interval, wrong: Interval, correlation: flo
     odds = prior * right.value / wrong.value
     limits = [odds * math.exp(-low), odds * math.exp(high)]
     return Interval(point, *(limit / (1 + limit) for limit in limits))
-
-
-def decision_curve(
-    targets: ArrayLike,
-    probabilities: ArrayLike,
-    clusters: ArrayLike | None = None,
-    *,
-    thresholds: Sequence[float],
-    prevalence: float | None = None,
-    level: float = 0.95,
-) -> list[DecisionPoint]:
-    """Return the net benefit of a model and of treating everyone at each threshold.
-
-    Net benefit at t is TP/N - FP/N * t/(1 - t): true positives, less the false positives that t says are worth one.
-    Each is a mean over images, so the limits come from the variance of its sums by person, and Student's t.
-
-    Args:
-        targets: (N,) truth; rows that are not exactly 0 or 1 are left out.
-        probabilities: (N,) calibrated, in [0, 1].
-        clusters: (N,) person ids; None where every row is a person of its own.
-        thresholds: in (0, 1): the chance of disease from which on one would treat.
-        prevalence: where the decisions will be made; that of the images where None.
-        level: coverage of each interval, in (0, 1).
-
-    Raises:
-        DataError: one class with a prevalence given, fewer than two persons, NaN, a number outside [0, 1], lengths that
-            differ.
-        UsageError: a level, threshold or prevalence out of range.
-
-    Example:
-        >>> point = decision_curve([0, 0, 0, 1], [0.1, 0.1, 0.6, 0.6], thresholds=[0.2])[0]
-        >>> f"{point.net_benefit.value:.4f}, all {point.treat_all.value:.4f}"
-        '0.1875, all 0.0625'
-    """
-    check_level(level)
-    for threshold in thresholds:
-        if not 0 < threshold < 1:
-            raise UsageError(f'threshold "{threshold:g}" is not between 0 and 1', "it is a probability of disease")
-    rows = check_probabilities(targets, probabilities, clusters, 1)
-    if rows.persons < 2:
-        raise DataError(f"all {len(rows.truth)} images are of one person: net benefit needs at least two")
-    share = _prevalence(rows.truth == 1, prevalence)
-    if prevalence is not None and rows.truth.min() == rows.truth.max():
-        raise DataError("only one class: net benefit at another prevalence needs images of both")
-    quantile = float(t.ppf(0.5 + level / 2, rows.persons - 1))
-    points = []
-    for threshold in thresholds:
-        called, odds = (rows.probabilities >= threshold).astype(np.float64), threshold / (1 - threshold)
-        everyone = np.ones_like(called)
-        worth = [
-            _worth(rows, decisions, odds=odds, prevalence=share if prevalence is not None else None, quantile=quantile)
-            for decisions in (called, everyone, called - everyone)
-        ]
-        points.append(DecisionPoint(float(threshold), *worth))
-    return points
-
-
-def _worth(
-    rows: ProbabilityRows, decisions: Floats, *, odds: float, prevalence: float | None, quantile: float
-) -> Interval:
-    """Return the net benefit of decisions (1 to treat, 0 not to, -1 for a treatment less) with limits."""
-    positive = rows.truth == 1
-    gains = decisions * np.where(positive, 1.0, -odds)
-    if prevalence is None:
-        value = float(gains.mean())
-        moved = (gains - value) / len(gains)
-    else:
-        value, moved = 0.0, np.zeros(len(gains))
-        for inside, share in ((positive, prevalence), (~positive, 1 - prevalence)):
-            mean = float(gains[inside].mean())
-            value += share * mean
-            moved[inside] = share * (gains[inside] - mean) / inside.sum()
-    sums = np.bincount(rows.codes, weights=moved)
-    half = quantile * math.sqrt(rows.persons / (rows.persons - 1) * float((sums**2).sum()))
-    return Interval(value, value - half, value + half)

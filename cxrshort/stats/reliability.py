@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from cxrshort.errors import DataError, UsageError
 from cxrshort.stats.auc import check_level
-from cxrshort.stats.changes import Interval, median_interval, rate_interval
+from cxrshort.stats.changes import Interval, rate_interval
 from cxrshort.stats.midranks import Floats, Integers, check_rows, missing_class
 
 BinRule = Literal["width", "mass"]
@@ -51,7 +51,7 @@ class ClassProbabilities:
         edges: (B + 1,) edges of bins of equal width.
         counts: (B,) images in each bin.
         quartiles: 25th, 50th and 75th percentile.
-        median: with limits clustered by person; they are NaN for one person.
+        median: with limits clustered by person, the smallest and the largest value where persons are few.
         images: images of the class.
     """
 
@@ -170,7 +170,6 @@ def class_probabilities(
     probabilities: ArrayLike,
     clusters: ArrayLike | None = None,
     *,
-    rng: np.random.Generator,
     bins: int = 20,
     level: float = 0.95,
 ) -> list[ClassProbabilities]:
@@ -180,7 +179,6 @@ def class_probabilities(
         targets: (N,) truth; rows that are not exactly 0 or 1 are left out.
         probabilities: (N,) in [0, 1].
         clusters: (N,) person ids; None where every row is a person of its own.
-        rng: draws the persons of the medians' limits.
         bins: bins of equal width.
         level: coverage of the medians' limits, in (0, 1).
 
@@ -189,7 +187,7 @@ def class_probabilities(
         UsageError: a level outside (0, 1), or no bin.
 
     Example:
-        >>> found = class_probabilities([0, 0, 1], [0.1, 0.3, 0.9], rng=np.random.default_rng(0), bins=2)
+        >>> found = class_probabilities([0, 0, 1], [0.1, 0.3, 0.9], bins=2)
         >>> [(part.target, part.counts, part.median.value) for part in found]
         [(0, (2, 0), 0.2), (1, (0, 1), 0.9)]
     """
@@ -203,9 +201,18 @@ def class_probabilities(
         values = rows.probabilities[inside]
         counts = np.bincount(bin_numbers(values, bin_edges(values, bins, "width")), minlength=bins)
         low, middle, high = (float(value) for value in np.quantile(values, [0.25, 0.5, 0.75]))
-        median = median_interval(values, rows.codes[inside], rng=rng, level=level)
+        median = _median_limits(values, rows.codes[inside], level)
         edges = tuple(np.linspace(0, 1, bins + 1).tolist())
         parts.append(
             ClassProbabilities(target, edges, tuple(counts.tolist()), (low, middle, high), median, len(values))
         )
     return parts
+
+
+def _median_limits(values: Floats, codes: Integers, level: float) -> Interval:
+    """Return the median with the quantiles at the limits of the share below it (Woodruff, JASA 47:635, 1952)."""
+    median = float(np.median(values))
+    share = rate_interval(values <= median, codes, level=level)
+    places = [max(0.0, 0.5 - (share.value - share.low)), min(1.0, 0.5 + (share.high - share.value))]
+    low, high = np.quantile(values, places)
+    return Interval(median, float(low), float(high))

@@ -39,13 +39,29 @@ def test_ties_stay_in_one_bin():
 
 def test_class_probabilities_are_histograms_of_each_class():
     truth, probabilities, people = draw(7)
-    found = class_probabilities(truth, probabilities, people, rng=np.random.default_rng(0), bins=5)
+    found = class_probabilities(truth, probabilities, people, bins=5)
     for part in found:
         values = probabilities[truth == part.target]
         assert part.counts == tuple(np.histogram(values, part.edges)[0])
         assert part.quartiles == pytest.approx(np.quantile(values, [0.25, 0.5, 0.75]))
         assert part.median.low < part.median.value < part.median.high
-    assert [part.target for part in class_probabilities([1, 1], [0, 1], rng=np.random.default_rng(0))] == [1]
+    assert [part.target for part in class_probabilities([1, 1], [0, 1])] == [1]
+
+
+def test_medians_hold_the_truth_about_as_often_as_they_say():
+    """30 persons with three images that share most of the person's log-odds; the median of the population is 0.5."""
+    people, inside = np.arange(30).repeat(3), 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        logits = rng.normal(size=30)[people] + 0.3 * rng.normal(size=90)
+        median = class_probabilities(np.ones(90), expit(logits), people)[0].median
+        inside += median.low <= 0.5 <= median.high
+    assert 273 <= inside <= 300  # 95 % of 300 are 285; fewer than 273 have a chance below 1 in 1,000
+
+
+def test_median_of_one_value_has_it_as_its_limits():
+    median = class_probabilities([1, 1, 1], [0.4, 0.4, 0.4])[0].median
+    assert (median.low, median.value, median.high) == (0.4, 0.4, 0.4)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +73,7 @@ def test_class_probabilities_are_histograms_of_each_class():
     ],
 )
 def test_what_is_no_probability_is_refused(targets, probabilities, message):
-    for measure in (reliability_points, lambda *rows: class_probabilities(*rows, rng=np.random.default_rng(0))):
+    for measure in (reliability_points, class_probabilities):
         with pytest.raises(DataError) as caught:
             measure(targets, probabilities)
         assert caught.value.message == message
