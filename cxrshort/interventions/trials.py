@@ -1,0 +1,221 @@
+"""The trials of a swap-test: what is done in which image, for the test itself, the published test and the controls.
+
+What would invalidate a trial: a direction that is chosen after looking. It follows from the class of the image before
+anything is scored: a positive that takes a negative's region should fall, and a negative that takes a positive's should
+rise; a negative whose shoulders move up should rise, as in DeGrave et al. 2021; an intervention without a partner
+predicts a change and no direction.
+"""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from cxrshort.compute import seeded_generator
+from cxrshort.interventions import INTERVENTIONS
+from cxrshort.interventions.boxes import slide_to_edge
+from cxrshort.interventions.contract import Intervention
+from cxrshort.interventions.pairs import Pairs, same_class_partners
+from cxrshort.interventions.presets import Boxes, BoxesByRow
+from cxrshort.interventions.random_patches import free_positions
+from cxrshort.registry import load_entry
+
+SWAPPED = frozenset({"marker", "markers", "text"})
+"""Regions whose boxes take what the partner's own box holds; others take what the partner shows at the same place."""
+MOVED = "shoulders"
+"""The region that the published test moves."""
+
+TEST, PUBLISHED, LUNGS, SHAM, SAME_CLASS = "test", "published", "lungs", "sham", "same class"
+"""Purposes of a trial. The published test is one of its own only where the verdict rests on another intervention."""
+WITH_NULL = (TEST, PUBLISHED)
+
+
+@dataclass(frozen=True, eq=False)
+class RegionTrial:
+    """Say what is done in one image.
+
+    Args:
+        region: what is tested.
+        intervention: of :data:`cxrshort.interventions.INTERVENTIONS`.
+        purpose: what for.
+        row: position of the image.
+        positive: whether it has the finding.
+        boxes: (K, 4).
+        partner: position of the image that gives; None where there is none.
+        partner_boxes: (K, 4), where the intervention takes boxes of the partner.
+        destinations: (K, 4), where the intervention moves boxes.
+    """
+
+    region: str
+    intervention: str
+    purpose: str
+    row: int
+    positive: bool
+    boxes: Boxes
+    partner: int | None = None
+    partner_boxes: Boxes | None = None
+    destinations: Boxes | None = None
+
+    @property
+    def direction(self) -> str:
+        """Return which change a shortcut predicts: ``"increase"``, ``"decrease"`` or ``"either"``."""
+        if self.intervention == "move":
+            return "increase"
+        if self.partner is None:
+            return "either"
+        return "decrease" if self.positive else "increase"
+
+    def generator(self, seed: int) -> torch.Generator:
+        """Return the generator of its random patches, which depends on no other trial."""
+        region = zlib.crc32(f"{self.region}/{self.intervention}".encode())
+        return seeded_generator(seed, region, self.row)
+
+
+class RegionTest(NamedTuple):
+    """Say how one region is tested: by which intervention, in which pairs."""
+
+    region: str
+    intervention: str
+    pairs: Pairs
+
+
+def usual_intervention(region: str) -> str:
+    """Return how a region is tested unless the user says otherwise.
+
+    Example:
+        >>> usual_intervention("marker"), usual_intervention("border")
+        ('swap', 'replace')
+    """
+    return "swap" if region in SWAPPED else "replace"
+
+
+def region_trials(test: RegionTest, boxes: BoxesByRow, *, shape: tuple[int, int], edge: str) -> list[RegionTrial]:
+    """Return the trials of one region: the test both ways, the published move, the sham, and pairs of one class.
+
+    Args:
+        test: the region, the intervention and the pairs.
+        boxes: of the region.
+        shape: (H, W) of the images.
+        edge: where moved boxes go, see :func:`cxrshort.interventions.boxes.slide_to_edge`.
+    """
+    needs = intervention_of(test.intervention).requires
+    make = _Maker(test.region, test.intervention, boxes, shape, edge)
+    trials = []
+    for positive, negative in test.pairs:
+        if test.intervention != "move":
+            trials.append(make(TEST, positive, negative, positive=True))
+        trials.append(make(TEST, negative, positive, positive=False))
+    images = [(trial.row, trial.positive) for trial in trials]
+    if test.region == MOVED and test.intervention != "move":
+        move = _Maker(test.region, "move", boxes, shape, edge)
+        trials += [move(PUBLISHED, negative, positive, positive=False) for positive, negative in test.pairs]
+    if needs.partners:
+        trials += [make(SHAM, row, row, positive=positive) for row, positive in images]
+        trials += [
+            make(SAME_CLASS, row, partner, positive=number < len(test.pairs))
+            for number, (row, partner) in enumerate(same_class_partners(test.pairs))
+        ]
+    return trials
+
+
+def lung_trials(pairs: Pairs, boxes: BoxesByRow) -> list[RegionTrial]:
+    """Return the control in the lungs: each image of the pairs takes what its partner shows there."""
+    make = _Maker("lungs", "replace", boxes, (0, 0), "")
+    trials = []
+    for positive, negative in pairs:
+        trials += [
+            make(LUNGS, positive, negative, positive=True),
+            make(LUNGS, negative, positive, positive=False),
+        ]
+    return trials
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Make trials of one region and one intervention."""
+
+    region: str
+    intervention: str
+    boxes: BoxesByRow
+    shape: tuple[int, int]
+    edge: str
+
+    def __call__(self, purpose: str, row: int, partner: int, *, positive: bool) -> RegionTrial:
+        """Return the trial of one image."""
+        needs, own = intervention_of(self.intervention).requires, self.boxes[row]
+        return RegionTrial(
+            self.region,
+            self.intervention,
+            purpose,
+            row,
+            positive,
+            own,
+            partner=partner if needs.partners else None,
+            partner_boxes=nearest_boxes(own, self.boxes[partner]) if needs.partner_boxes else None,
+            destinations=_slid(own, self.shape, self.edge) if needs.destinations else None,
+        )
+
+
+def _slid(boxes: Boxes, shape: tuple[int, int], edge: str) -> Boxes:
+    slid: Boxes = slide_to_edge(torch.from_numpy(boxes), shape=shape, edge=edge).numpy()
+    return slid
+
+
+def intervention_of(name: str) -> Intervention:
+    """Return an intervention by its name.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    intervention: Intervention = load_entry(INTERVENTIONS, name, kind="intervention")
+    return intervention
+
+
+def nearest_boxes(boxes: Boxes, others: Boxes) -> Boxes:
+    """Return for each of an image's boxes the partner's box whose centre is nearest, so that none keeps its contents.
+
+    Args:
+        boxes: (K, 4).
+        others: (M, 4), at least one.
+
+    Example:
+        >>> nearest_boxes(np.array([[0, 0, 2, 2], [8, 0, 10, 2]]), np.array([[7, 0, 9, 2]])).tolist()
+        [[7, 0, 9, 2], [7, 0, 9, 2]]
+    """
+    own, theirs = (part[:, :2] + part[:, 2:] for part in (boxes, others))
+    distances = ((own[:, None] - theirs[None]) ** 2).sum(axis=2)
+    nearest: Boxes = others[distances.argmin(axis=1)]
+    return nearest
+
+
+def has_room(trial: RegionTrial, *, shape: tuple[int, int]) -> bool:
+    """Return whether random patches of the size of each tested box have room beside the tested boxes."""
+    avoided = [trial.boxes] if trial.destinations is None else [trial.boxes, trial.destinations]
+    sides = [(trial.boxes, np.concatenate(avoided))]
+    if trial.partner_boxes is not None:
+        sides.append((trial.partner_boxes, trial.partner_boxes))
+    return all(
+        len(free_positions((y1 - y0, x1 - x0), torch.from_numpy(away), shape=shape))
+        for boxes, away in sides
+        for x0, y0, x1, y1 in np.unique(boxes, axis=0).tolist()
+    )
+
+
+def regions_without_room(trials: Sequence[RegionTrial], *, shape: tuple[int, int]) -> set[tuple[str, str]]:
+    """Return the regions and interventions that no random patches can be compared with, in some image at least."""
+    return {
+        (trial.region, trial.intervention)
+        for trial in trials
+        if trial.purpose in WITH_NULL and not has_room(trial, shape=shape)
+    }
+
+
+def count_purposes(trials: Sequence[RegionTrial]) -> Mapping[str, int]:
+    """Return how many trials there are of each purpose, in their order."""
+    return {
+        purpose: sum(trial.purpose == purpose for trial in trials)
+        for purpose in dict.fromkeys(trial.purpose for trial in trials)
+    }

@@ -1,0 +1,117 @@
+"""What an intervention in one region does in the direction that a shortcut predicts, in units of the model's spread.
+
+The unit is the person. What would invalidate the numbers: a direction chosen after looking, or a spread of logits of
+other images than those of the fold.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from cxrshort.stats.changes import Interval, mean_by_person, median_interval, smallest_shift
+from cxrshort.stats.midranks import Floats, number_persons
+from cxrshort.stats.random_changes import check_changes
+from cxrshort.stats.signed_rank import fewest_differences, signed_rank, smallest_signed_rank_p
+
+_SIGNS = {"increase": 1.0, "decrease": -1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class RegionEffect:
+    """Hold what a region does.
+
+    Args:
+        effect: median change in the predicted direction, in standard deviations of the logits, with limits; of an
+            intervention that predicts no direction, how much more it changes than random patches do.
+        p: two-sided signed-rank test of the changes against the mean random changes, not corrected; 1 where random
+            patches change the score as much in the predicted direction, or more.
+        smallest_effect: in the same unit; None where no effect would have been shown.
+        persons: how many there are.
+    """
+
+    effect: Interval
+    p: float
+    smallest_effect: float | None
+    persons: int
+
+
+def predicted_changes(changes: ArrayLike, directions: Sequence[str]) -> Floats:
+    """Return changes signed so that more than 0 is what a shortcut predicts, (N, ...); magnitudes for ``"either"``.
+
+    Args:
+        changes: (N,) or (N, n), logits after minus before.
+        directions: of each image: ``"increase"``, ``"decrease"`` or ``"either"``.
+
+    Example:
+        >>> predicted_changes([1.0, -2.0, -3.0], ["increase", "decrease", "either"]).tolist()
+        [1.0, 2.0, 3.0]
+    """
+    values = np.asarray(changes, np.float64)
+    signs = np.array([_SIGNS.get(direction, np.nan) for direction in directions])
+    signs = signs.reshape(-1, *[1] * (values.ndim - 1))
+    signed: Floats = np.where(np.isnan(signs), np.abs(values), signs * values)
+    return signed
+
+
+def region_effect(
+    changes: ArrayLike,
+    random_changes: ArrayLike | None,
+    *,
+    directions: Sequence[str],
+    persons: ArrayLike,
+    spread: float,
+    rng: np.random.Generator,
+    level: float,
+) -> RegionEffect:
+    """Test changes in one region against random changes, in the predicted direction.
+
+    Args:
+        changes: (N,) logits after minus before.
+        random_changes: (N, n) the same for random patches; None where these have no room, which tests against 0.
+        directions: of each image: ``"increase"``, ``"decrease"`` or ``"either"``.
+        persons: (N,) whose images they are.
+        spread: standard deviation of the logits of the fold, above 0.
+        rng: the only source of randomness.
+        level: error of the first kind that the smallest effect is for; over R regions give level / R.
+
+    Raises:
+        DataError: a number that is not finite, or lengths that differ.
+    """
+    raw = np.asarray(changes, np.float64)
+    raw, null = check_changes(raw, np.zeros((len(raw), 1)) if random_changes is None else random_changes)
+    codes = number_persons(persons, len(raw))
+    predicted = predicted_changes(raw, directions)
+    beyond = predicted - predicted_changes(null, directions).mean(axis=1)
+    differences = mean_by_person(beyond, codes)
+    test = signed_rank(differences)
+    shown = beyond if "either" in directions else predicted
+    effect = median_interval(shown / spread, codes, rng=rng)
+    smallest = smallest_shift(differences / spread, rng=rng, level=level)
+    disagrees = effect.value > 0 and not _mostly_positive(differences)
+    return RegionEffect(effect, 1.0 if disagrees else test.p, smallest, len(differences))
+
+
+def _mostly_positive(differences: Floats) -> bool:
+    """Return whether the ranks of positive differences outweigh those of negative ones."""
+    ranks = np.argsort(np.argsort(np.abs(differences))) + 1.0
+    return bool((np.sign(differences) * ranks).sum() > 0)
+
+
+def too_few(persons: int, *, level: float, regions: int) -> str:
+    """Return why so many persons cannot be tested over so many regions; empty where they can.
+
+    Example:
+        >>> too_few(6, level=0.05, regions=4)
+        '6 persons reach p = 0.031 at best, and 0.0125 is needed (0.05 over 4 regions): 8 persons'
+        >>> too_few(8, level=0.05, regions=4)
+        ''
+    """
+    needed = fewest_differences(level / regions)
+    if persons >= needed:
+        return ""
+    over = f" ({level:g} over {regions} regions)" if regions > 1 else ""
+    best = smallest_signed_rank_p(persons)
+    noun = "person reaches" if persons == 1 else "persons reach"
+    return f"{persons} {noun} p = {best:.2g} at best, and {level / regions:.3g} is needed{over}: {needed} persons"
