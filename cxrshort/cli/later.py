@@ -9,7 +9,6 @@ from cxrshort.errors import WorkFailedError
 VERBS = {
     "explain": "(not built yet) Show where a model looks: attribution maps and the share of each region.",
     "cyclegan": "(not built yet) Learn what distinguishes two groups of images: train, transform, audit.",
-    "swap-test": "(not built yet) Swap markers and shoulders between images and measure the change.",
     "roentmod": "(not built yet) Edit radiographs with a diffusion model as a stress test.",
     "tea-distill": "(not built yet) Train a student by a teacher's explanations alone.",
     "stats": "(not built yet) Compare, test and report predictions.",

@@ -10,6 +10,9 @@ from torch.nn import functional
 
 from cxrshort.errors import DataError, UsageError
 
+DESTINATIONS = ("corner", "top", "left", "right", "bottom")
+"""Where boxes may be moved: to an edge of the image, or to the nearer corner at the top."""
+
 
 def check_boxes(boxes: Tensor, *, images: Tensor, kind: str = "box") -> None:
     """Refuse boxes that are not boxes of whole pixels within their images.
@@ -99,8 +102,7 @@ def slide_to_edge(boxes: Tensor, *, shape: tuple[int, int], edge: str) -> Tensor
     Args:
         boxes: (N, 4).
         shape: (H, W) of the images.
-        edge: ``"top"``, ``"bottom"``, ``"left"``, ``"right"``, or ``"corner"``: the top corner of the side on which
-            the box has its centre.
+        edge: of `DESTINATIONS`; ``"corner"`` is the top corner of the side on which the box has its centre.
 
     Raises:
         UsageError: another edge.

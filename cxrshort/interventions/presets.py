@@ -137,7 +137,7 @@ def _structure_boxes(data: Dataset, name: str, ids: Sequence[str]) -> pd.DataFra
     """Return boxes around the components of a structure of the dataset's masks, the largest first."""
     rows: Rows = []
     bits = data.structures[name]
-    for row in np.flatnonzero(bits):
+    for row in np.flatnonzero(bits).tolist():
         if data.masks is not None:
             area = select_bits(data.masks.take(np.array([row])), int(bits[row]))[0]
             rows += [(ids[row], name, *box) for box in _around(area)[:_MOST_BOXES]]

@@ -25,7 +25,7 @@ from cxrshort.models.scoring import SCORING_BATCH, scan
 from cxrshort.models.sources.opening import Model
 
 NULL = "null.npy"
-BLOCK = 16
+TRIALS_AT_ONCE = 16
 """Trials between two entries of the journal; several processes share them."""
 
 Floats = npt.NDArray[np.float64]
@@ -139,6 +139,8 @@ def score_trials(trials: Sequence[RegionTrial], scorer: Scorer) -> TrialScores:
         columns = [scorer.model(images)[:, 0], scorer.model(edited)[:, 0], changed]
         return np.stack([column.cpu().numpy().astype(np.float64) for column in columns], axis=1)
 
+    if not trials:
+        return TrialScores(np.zeros(0), np.zeros(0), np.zeros(0, np.int64))
     source = TrialImages(scorer.pixels, trials)
     scored = scan(work, source, model=scorer.model, compute=scorer.compute, batch_size=scorer.batch_size)
     before, after, changed = scored.reshape(len(trials), 3).T
@@ -147,7 +149,7 @@ def score_trials(trials: Sequence[RegionTrial], scorer: Scorer) -> TrialScores:
 
 def null_array(trials: Sequence[RegionTrial], *, patches: int) -> BlockArray:
     """Return the array of null logits, a row for each trial."""
-    return BlockArray(NULL, (len(trials), patches), block=BLOCK, unit="trials")
+    return BlockArray(NULL, (len(trials), patches), block=TRIALS_AT_ONCE, unit="trials")
 
 
 def fill_null(
@@ -176,6 +178,8 @@ def fill_null(
     Returns:
         The logits in the first process; in the others an array without rows.
     """
+    if not trials:
+        return np.zeros((0, patches), np.float32)
     source = TrialImages(scorer.pixels, trials)
 
     def one(images: Tensor, indices: Indices) -> npt.NDArray[np.float32]:

@@ -22,14 +22,13 @@ from cxrshort.interventions.pairs import Pairs, same_class_partners
 from cxrshort.interventions.presets import Boxes, BoxesByRow
 from cxrshort.interventions.random_patches import free_positions
 from cxrshort.registry import load_entry
+from cxrshort.stats.swap_findings import LUNGS, PUBLISHED, SAME_CLASS, SHAM, TEST
 
 SWAPPED = frozenset({"marker", "markers", "text"})
 """Regions whose boxes take what the partner's own box holds; others take what the partner shows at the same place."""
 MOVED = "shoulders"
 """The region that the published test moves."""
 
-TEST, PUBLISHED, LUNGS, SHAM, SAME_CLASS = "test", "published", "lungs", "sham", "same class"
-"""Purposes of a trial. The published test is one of its own only where the verdict rests on another intervention."""
 WITH_NULL = (TEST, PUBLISHED)
 
 

@@ -10,15 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cxrshort.dataset import Dataset
 from cxrshort.datasets.building.pixel_recipes import FIT
 from cxrshort.datasets.repositories.parsing.layout import index_images
-from cxrshort.errors import MissingInputError, UsageError
+from cxrshort.errors import DataError, MissingInputError, UsageError
 from cxrshort.images.cache import Filling, create_cache, fill_rows, keep_rows
+from cxrshort.masks.file import MaskFile
 from cxrshort.masks.folder import read_folder, read_mask
 from cxrshort.masks.packed import PackedMasks
+from cxrshort.regions import MaskSource
 
 PATTERNS = ("{stem}_mask.png", "{stem}_mask.png.png", "{stem}.png")
 """Names of mask files, ``{stem}`` being the image's name without its ending; the first that exists is taken."""
@@ -197,3 +200,32 @@ def mask_rows(rows: pd.DataFrame, having: "pd.Index[Any]", crc32: Sequence[int])
 def _read(task: tuple[Path, int, int, str], *, size: int) -> Filling:
     path, height, width, fit = task
     return Filling((read_mask(path, source_height=height, source_width=width, size=size, fit=fit),), {})
+
+
+def open_masks(path: Path, data: Dataset, *, jobs: int = 1) -> tuple[MaskSource, tuple[str, ...]]:
+    """Open the lungs that a user gives for a dataset's images: a folder of mask files, or one file of masks.
+
+    Args:
+        path: a folder, see :func:`read_masks`, or a ``.npy`` file with a mask for each row of the dataset's cache.
+        data: the images.
+        jobs: mask files read at the same time.
+
+    Returns:
+        The masks, in the order of the rows, and what to tell people.
+
+    Raises:
+        MissingInputError: there is neither.
+        DataError: a file is of another form, or no mask is of one of these images.
+    """
+    if path.is_file():
+        file = MaskFile(path, data.manifest["cache_row"].to_numpy(dtype=np.int64), shape=data.pixels.cache_shape)
+        _ = file.tally  # refuses other values than those of a mask
+        return file, ()
+    masks, notes = read_masks(path, data, jobs=jobs)
+    if not masks.available.any():
+        raise DataError(
+            f"'{path}' holds no mask of any of these {len(masks)} images",
+            "a mask is named as its image, or IMAGE_mask.png",
+        )
+    missing = int((~masks.available).sum())
+    return masks, (*notes, *([f"{path.name} has no mask of {missing} of {len(masks)} images"] if missing else []))

@@ -1,0 +1,134 @@
+"""The pictures of a swap-test: a null for each region, strips of images before and after, and the population."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from cxrshort.dataset import Dataset
+from cxrshort.figures.swap_strips import Strip, draw_strips
+from cxrshort.figures.swap_test import NullPanel, PopulationBox, draw_null, draw_population
+from cxrshort.images.prefetch import Source
+from cxrshort.interventions.random_patches import edit_image
+from cxrshort.interventions.trial_scores import as_tensors, to_unit
+from cxrshort.interventions.trials import RegionTrial, intervention_of
+from cxrshort.runs import Run
+from cxrshort.stats.region_effects import predicted_changes
+from cxrshort.stats.swap_findings import PUBLISHED, TEST, SwapChanges
+from cxrshort.stats.verdicts import NOT_TESTABLE, Verdict
+
+STRIPS, POPULATION = "strips.png", "population.png"
+_PANELS = 6
+"""Images of a region whose nulls are drawn: those with the strongest change in the predicted direction."""
+_STRIPS_OF_REGION = 2
+_MOST_STRIPS = 12
+_MOST_REGIONS = 12
+
+
+class Drawn(NamedTuple):
+    """Hold what figures are drawn from."""
+
+    trials: Sequence[RegionTrial]
+    changes: SwapChanges
+    verdicts: Sequence[Verdict]
+    data: Dataset
+    pixels: Source
+    label: str
+
+
+def draw_figures(run: Run, drawn: Drawn, *, margin: float) -> list[Path]:
+    """Draw all figures into a run folder, and return their names within it."""
+    tested = [verdict for verdict in drawn.verdicts if verdict.verdict != NOT_TESTABLE]
+    names = []
+    for verdict in tested:
+        name = f"null-{verdict.region.replace(' ', '-').replace('/', '-')}.png"
+        if _draw_region_null(drawn, verdict, run, name):
+            names.append(name)
+    if tested:
+        shown = tested[: _MOST_STRIPS // _STRIPS_OF_REGION]
+        strips = [strip for verdict in shown for strip in _strips(drawn, verdict.region)]
+        draw_strips(strips, run.path(STRIPS), title=f"{drawn.label}: strongest changes as predicted")
+        boxes = [_population_box(drawn.changes, verdict) for verdict in tested[:_MOST_REGIONS]]
+        draw_population(boxes, run.path(POPULATION), title=f"{drawn.label}: change by region", margin=margin)
+        names += [STRIPS, POPULATION]
+    return [Path(name) for name in names]
+
+
+def _strongest(trials: pd.DataFrame, count: int) -> list[int]:
+    """Return the rows of the strongest changes in the predicted direction, both roles in turn, the strongest first."""
+    predicted = predicted_changes(trials["change"], trials["direction"].tolist())
+    order = trials.assign(predicted=predicted).sort_values("predicted", ascending=False, kind="stable")
+    rank = order.groupby("role").cumcount()
+    return [int(row) for row in order.assign(rank=rank).sort_values("rank", kind="stable").index[:count]]
+
+
+def _draw_region_null(drawn: Drawn, verdict: Verdict, run: Run, name: str) -> bool:
+    """Draw the null of some images of a region; return whether it has one."""
+    trials = drawn.changes.of(verdict.region, TEST)
+    random_changes = drawn.changes.random_changes(trials)
+    if random_changes is None:
+        return False
+    panels = []
+    for row in _strongest(trials, _PANELS):
+        trial = drawn.changes.table.loc[row].to_dict()
+        null = random_changes[list(trials.index).index(row)]
+        title = f"{trial['image_id']}, {trial['role']}"
+        panels.append(
+            NullPanel(title, null, float(trial["change"]), float(trial["empirical_p"]), str(trial["direction"]))
+        )
+    draw_null(panels, run.path(name), title=f"{verdict.region}: {verdict.verdict}")
+    return True
+
+
+def _strips(drawn: Drawn, region: str) -> list[Strip]:
+    table = drawn.changes.of(region, TEST)
+    moved = drawn.changes.of(region, PUBLISHED)
+    rows = _strongest(table, _STRIPS_OF_REGION) + _strongest(moved, 1 if len(moved) else 0)
+    return [_strip(drawn, row) for row in rows]
+
+
+def _strip(drawn: Drawn, row: int) -> Strip:
+    """Return an image before and after a trial, and its partner."""
+    trial, facts = drawn.trials[row], drawn.changes.table.loc[row].to_dict()
+    device = torch.device("cpu")
+    before = to_unit(drawn.pixels.take(np.array([trial.row])), device)[0]
+    tensors = as_tensors(trial, drawn.pixels, device=device)
+    after = edit_image(before, intervention_of(trial.intervention), trial=tensors)
+    nowhere = np.zeros((0, 4), np.int64)
+    return Strip(
+        image_id=str(facts["image_id"]),
+        region=f"{trial.region}, {trial.intervention}",
+        role=str(facts["role"]),
+        before=_grey(before),
+        after=_grey(after),
+        logit_before=float(facts["before"]),
+        logit_after=float(facts["after"]),
+        boxes=trial.boxes,
+        destinations=nowhere if trial.destinations is None else trial.destinations,
+        partner=None if tensors.partner is None else _grey(tensors.partner),
+        partner_id=str(facts["partner"]),
+        partner_boxes=trial.boxes if trial.partner_boxes is None else trial.partner_boxes,
+    )
+
+
+def _grey(image: torch.Tensor) -> npt.NDArray[np.uint8]:
+    pixels: npt.NDArray[np.uint8] = (image.mean(dim=0) * 255).round().byte().numpy()
+    return pixels
+
+
+def _population_box(changes: SwapChanges, verdict: Verdict) -> PopulationBox:
+    trials = changes.of(verdict.region, TEST)
+    directions = trials["direction"].tolist()
+    random_changes = changes.random_changes(trials)
+    if random_changes is None:
+        random_changes = np.zeros((len(trials), 1))
+    return PopulationBox(
+        verdict.region,
+        verdict.verdict,
+        predicted_changes(trials["change"], directions) / changes.spread,
+        predicted_changes(random_changes, directions).mean(axis=1) / changes.spread,
+    )

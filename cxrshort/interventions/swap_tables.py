@@ -1,0 +1,132 @@
+"""What people see of a swap-test: verdicts first, then the published test, then the controls."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cxrshort.interventions.swap_plan import FoundBoxes, SwapPlan
+from cxrshort.results import UNLESS_QUIET, Block, Column, Table, Text
+from cxrshort.stats.swap_findings import ZERO
+from cxrshort.stats.verdicts import NOT_TESTABLE, Rule
+
+
+def plan_notes(plan: SwapPlan, found: FoundBoxes) -> list[str]:
+    """Return what must be known of the trials before they are looked at."""
+    notes = [
+        f"random patches of the size of {region} have no room beside it: its {intervention} is tested against 0"
+        for region, intervention in sorted(plan.without_room)
+    ]
+    if not found.own_lungs.any():
+        notes.append("no control in the lungs, since no image has masks of its own; --masks or --segmenter gives them")
+    return notes
+
+
+def finding_tables(summary: Mapping[str, Any], *, rule: Rule) -> list[Block]:
+    """Return the tables of a summary.
+
+    Args:
+        summary: as summary.json has it.
+        rule: of the verdict.
+    """
+    blocks: list[Block] = [_verdicts(summary, rule)]
+    untested = [finding for finding in summary["findings"] if finding["verdict"] == NOT_TESTABLE]
+    blocks += [
+        Text(f"{finding['region']} is not testable: {finding['why']}", folded=True, indent="  ") for finding in untested
+    ]
+    if summary["population"]:
+        blocks.append(_population(summary["population"]))
+    if summary["controls"]:
+        blocks.append(_controls(summary["controls"]))
+    return blocks
+
+
+def _verdicts(summary: Mapping[str, Any], rule: Rule) -> Table:
+    heads = [
+        Column("region", "region"),
+        Column("verdict", "verdict", least=len(NOT_TESTABLE)),
+        Column("effect", "shown_effect", least=21),
+        Column("p (Holm)", "shown_p", "count"),
+        Column("would be seen", "shown_smallest", "count"),
+    ]
+    rows = [
+        {
+            **finding,
+            "shown_effect": _interval(finding["effect"], finding["low"], finding["high"]),
+            "shown_p": p_text(finding["p"]),
+            "shown_smallest": _number(finding["smallest_effect"]),
+        }
+        for finding in summary["findings"]
+    ]
+    title = (
+        f"{summary['label']}: effects are median changes as predicted, in {rule.unit}; the margin is {rule.margin:g}"
+    )
+    return Table(heads, rows, title)
+
+
+def _population(rows: Sequence[Mapping[str, Any]]) -> Table:
+    heads = [
+        Column("region", "region"),
+        Column("by", "by"),
+        Column("images", "images", "count"),
+        Column("median change", "shown_median", least=21),
+        Column("flips", "shown_flips"),
+        Column("T", "shown_t", "count"),
+        Column("P normal", "shown_normal", "count"),
+        Column("P exact", "shown_exact", "count"),
+    ]
+    shown = [
+        {
+            **row,
+            "by": row["intervention"] + (", against 0" if row["against"] == ZERO else ""),
+            "shown_median": _interval(row["median"], row["median_low"], row["median_high"]),
+            "shown_flips": f"{row['flips']:.0%} [{row['flips_low']:.0%}, {row['flips_high']:.0%}]",
+            "shown_t": f"{row['statistic']:g}",
+            "shown_normal": p_text(row["p_normal"]),
+            "shown_exact": p_text(row["p_exact"]),
+        }
+        for row in rows
+    ]
+    title = "\nThe published test: Wilcoxon signed-rank of changes in log-odds against mean random changes"
+    return Table(heads, shown, title, UNLESS_QUIET)
+
+
+def _controls(rows: Sequence[Mapping[str, Any]]) -> Table:
+    heads = [
+        Column("control", "control"),
+        Column("region", "region"),
+        Column("images", "images", "count"),
+        Column("median change", "shown_median", least=21),
+        Column("p", "shown_p", "count"),
+        Column("expected", "expected"),
+        Column("found", "found"),
+    ]
+    shown = [
+        {
+            **row,
+            "shown_median": _interval(row["median"], row["median_low"], row["median_high"]),
+            "shown_p": p_text(row["p"]),
+        }
+        for row in rows
+    ]
+    return Table(heads, shown, "\nControls, in SD of the logits", UNLESS_QUIET)
+
+
+def _interval(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None:
+        return ""
+    if low is None or high is None:
+        return "no interval: one person"
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2g}"
+
+
+def p_text(p: float | None) -> str:
+    """Return a p-value as people read it.
+
+    Example:
+        >>> p_text(0.0312), p_text(1.9e-6), p_text(1.0), p_text(None)
+        ('0.031', '1.9e-06', '1', '')
+    """
+    return "" if p is None else f"{p:.2g}"

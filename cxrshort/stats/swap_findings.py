@@ -1,0 +1,207 @@
+"""What follows from the table of changes of a swap-test: evidence for verdicts, the published test, the controls.
+
+Everything is a function of ``changes.csv`` and ``null.npy``. What would invalidate it: see
+:mod:`cxrshort.stats.region_effects`. The published test and the verdict's answer different questions: DeGrave et al.
+2021 ask whether a region changes the score more than random patches do, whatever the direction; the verdict asks
+whether it changes the score as the class of the image predicts.
+"""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cxrshort.stats.changes import Interval, median_interval, population_change
+from cxrshort.stats.midranks import Floats
+from cxrshort.stats.region_effects import predicted_changes, region_effect
+from cxrshort.stats.signed_rank import holm, signed_rank
+from cxrshort.stats.verdicts import Evidence, Rule
+
+TEST, PUBLISHED, LUNGS, SHAM, SAME_CLASS = "test", "published", "lungs", "sham", "same class"
+"""Purposes of a change; the published test has changes of its own only where its intervention is another one."""
+RANDOM, ZERO = "random patches", "zero"
+"""What changes are compared with."""
+
+
+class SwapChanges(NamedTuple):
+    """Hold the changes of all trials and their null.
+
+    Args:
+        table: a row per trial: ``image_id``, ``person_id``, ``region``, ``intervention``, ``purpose``, ``direction``,
+            ``before``, ``after``, ``change``, ``changed_pixels`` and ``null_row``, -1 where there is no null.
+        null: (T, n) logits after the same intervention in random patches.
+        spread: standard deviation of the logits of the fold.
+    """
+
+    table: pd.DataFrame
+    null: npt.NDArray[np.float32]
+    spread: float
+
+    def of(self, region: str, purpose: str) -> pd.DataFrame:
+        """Return the trials of one region and one purpose."""
+        return self.table[(self.table["region"] == region) & (self.table["purpose"] == purpose)]
+
+    def random_logits(self, trials: pd.DataFrame) -> npt.NDArray[np.float32] | None:
+        """Return the null of some trials, (N, n); None where random patches had no room."""
+        rows = trials["null_row"].to_numpy(dtype=np.int64)
+        return None if (rows < 0).any() else self.null[rows]
+
+    def random_changes(self, trials: pd.DataFrame) -> Floats | None:
+        """Return changes by random patches, (N, n); None where these had no room."""
+        logits = self.random_logits(trials)
+        return None if logits is None else logits.astype(np.float64) - trials["before"].to_numpy()[:, None]
+
+
+def random_state(seed: int, *names: str) -> np.random.Generator:
+    """Return a generator that depends on the seed and on names alone, so that a region's numbers are its own."""
+    return np.random.default_rng([seed, zlib.crc32("/".join(names).encode())])
+
+
+def evidence_of(
+    changes: SwapChanges, regions: Sequence[str], reasons: Mapping[str, str], *, rule: Rule, seed: int
+) -> list[Evidence]:
+    """Return the evidence on every region; p-values are corrected over the regions that were tested (Holm).
+
+    Args:
+        changes: of the trials.
+        regions: all regions, in order.
+        reasons: why some of them cannot be tested.
+        rule: of the verdict.
+        seed: of the intervals.
+    """
+    tested = [region for region in regions if region not in reasons]
+    effects = {}
+    for region in tested:
+        trials = changes.of(region, TEST)
+        effects[region] = region_effect(
+            trials["change"],
+            changes.random_changes(trials),
+            directions=trials["direction"].tolist(),
+            persons=trials["person_id"],
+            spread=changes.spread,
+            rng=random_state(seed, region, TEST),
+            level=rule.level / len(tested),
+        )
+    corrected = dict(zip(tested, holm([effects[region].p for region in tested]), strict=True))
+    return [
+        Evidence(
+            region,
+            effects[region].effect.value,
+            _finite(effects[region].effect.low),
+            _finite(effects[region].effect.high),
+            corrected[region],
+            effects[region].smallest_effect,
+        )
+        if region in effects
+        else Evidence(region, None, reason=reasons[region])
+        for region in regions
+    ]
+
+
+def population_rows(changes: SwapChanges, tested: Sequence[str], *, level: float, seed: int) -> list[dict[str, Any]]:
+    """Return the published test of each region, a row of ``population.csv`` each.
+
+    Markers swapped both ways are compared by the magnitude of their changes, shoulders that are moved by signed ones.
+
+    Args:
+        changes: of the trials.
+        tested: the regions that could be tested.
+        level: error of the first kind over all of them.
+        seed: of the intervals.
+    """
+    rows: list[dict[str, Any]] = []
+    for region in tested:
+        trials = changes.of(region, PUBLISHED)
+        trials = trials if len(trials) else changes.of(region, TEST)
+        intervention, null = trials["intervention"].iloc[0], changes.random_logits(trials)
+        signed = intervention == "move"
+        found = population_change(
+            trials["before"],
+            trials["after"],
+            random_logits=trials["before"].to_numpy()[:, None] if null is None else null,
+            persons=trials["person_id"],
+            rng=random_state(seed, region, PUBLISHED),
+            magnitudes=not signed,
+            level=level / len(tested),
+        )
+        numbers = asdict(found)
+        spread_out = {
+            f"{name}{end}": _finite(numbers[name][part])
+            for name in ("median", "flips")
+            for part, end in (("value", ""), ("low", "_low"), ("high", "_high"))
+        }
+        rows.append(
+            {
+                "region": region,
+                "intervention": intervention,
+                "compares": "signed changes" if signed else "magnitudes",
+                "against": ZERO if null is None else RANDOM,
+                "images": found.images,
+                "persons": found.persons,
+                **spread_out,
+                **{name: numbers[name] for name in ("statistic", "p_normal", "p_exact", "smallest_p")},
+                "smallest_effect": found.smallest_effect,
+            }
+        )
+    adjusted = holm([row["p_normal"] if row["p_exact"] is None else row["p_exact"] for row in rows])
+    return [{**row, "p_holm": p} for row, p in zip(rows, adjusted, strict=True)]
+
+
+def control_rows(changes: SwapChanges, tested: Sequence[str], *, level: float, seed: int) -> list[dict[str, Any]]:
+    """Return what the controls show: lungs, and for each region the sham and pairs of one class.
+
+    Args:
+        changes: of the trials.
+        tested: the regions that could be tested.
+        level: error of the first kind of one control.
+        seed: of the intervals.
+    """
+    rows = []
+    lungs = changes.table[changes.table["purpose"] == LUNGS]
+    if len(lungs):
+        row = _control_row("lungs replaced", lungs, changes.spread, rng=random_state(seed, LUNGS))
+        reacts = row["p"] <= level and row["median"] > 0
+        rows.append({**row, "expected": "a change", "found": "a change" if reacts else "no change"})
+    for region in tested:
+        sham = changes.of(region, SHAM)
+        if len(sham):
+            row = _control_row("sham", sham, changes.spread, rng=random_state(seed, region, SHAM))
+            nothing = not sham["changed_pixels"].any() and not sham["change"].any()
+            rows.append({**row, "expected": "exactly 0", "found": "exactly 0" if nothing else "a change"})
+        same = changes.of(region, SAME_CLASS)
+        if len(same):
+            row = _control_row("one class", same, changes.spread, rng=random_state(seed, region, SAME_CLASS))
+            rows.append({**row, "expected": "no change", "found": "a change" if row["p"] <= level else "no change"})
+    return rows
+
+
+def _control_row(control: str, trials: pd.DataFrame, spread: float, *, rng: np.random.Generator) -> dict[str, Any]:
+    """Return the median change of a control in standard deviations of the logits; lungs in the predicted direction."""
+    values = trials["change"].to_numpy(dtype=np.float64) / spread
+    if control.startswith("lungs"):
+        values = predicted_changes(values, trials["direction"].tolist())
+    median = median_interval(values, trials["person_id"], rng=rng)
+    low, high = _limits(median)
+    return {
+        "control": control,
+        "region": trials["region"].iloc[0],
+        "images": len(trials),
+        "median": median.value,
+        "median_low": low,
+        "median_high": high,
+        "p": signed_rank(values).p,
+        "largest": float(np.abs(values).max()),
+        "changed_pixels": int(trials["changed_pixels"].sum()),
+    }
+
+
+def _limits(interval: Interval) -> tuple[float | None, float | None]:
+    return _finite(interval.low), _finite(interval.high)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,393 @@
+"""Exchange regions of radiographs between a positive and a negative, and measure what that does to a model's score."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cxrshort import columns, distributed, forecasts, registry, runs
+from cxrshort import manifest as manifests
+from cxrshort.compute import Compute, choose_compute, enough_memory
+from cxrshort.dataset import Dataset, load_dataset
+from cxrshort.errors import UsageError
+from cxrshort.interventions import INTERVENTIONS
+from cxrshort.interventions.boxes import DESTINATIONS
+from cxrshort.interventions.pairs import Candidates, choose_candidates
+from cxrshort.interventions.presets import presets_of
+from cxrshort.interventions.random_patches import PATCHES
+from cxrshort.interventions.swap_changes import change_table
+from cxrshort.interventions.swap_figures import Drawn, draw_figures
+from cxrshort.interventions.swap_forecast import forecast_trials
+from cxrshort.interventions.swap_plan import BoxSources, FoundBoxes, SwapPlan, find_boxes, plan_trials
+from cxrshort.interventions.swap_tables import finding_tables, plan_notes
+from cxrshort.interventions.trial_scores import LabelScore, Scorer, fill_null, null_array, score_trials
+from cxrshort.json_files import write_json
+from cxrshort.models.audited_folds import audited_fold
+from cxrshort.models.blocks import Report, forget_blocks
+from cxrshort.models.foreground import visible_pixels
+from cxrshort.models.predictions import Fold, image_folders, predict
+from cxrshort.models.result_folders import results_folder
+from cxrshort.models.scoring import SCORING_BATCH
+from cxrshort.models.sources.foreign import without_download
+from cxrshort.models.sources.opening import Model, Reference, describe_model, open_model
+from cxrshort.results import Result
+from cxrshort.stats.predictions import LOGIT
+from cxrshort.stats.swap_findings import SwapChanges, control_rows, evidence_of, population_rows, random_state
+from cxrshort.stats.verdicts import RULES, Verdict, judge_regions
+
+VERB = "swap-test"
+KIND = "findings"
+RULE = RULES[VERB]
+PAIRS = 20
+CHANGES, POPULATION, FINDINGS, BOXES, SUMMARY = (
+    "changes.csv",
+    "population.csv",
+    "findings.csv",
+    "boxes.csv",
+    "summary.json",
+)
+
+
+@dataclass(frozen=True)
+class SwapTest:
+    """Hold everything that is known before anything is written.
+
+    Args:
+        model: what is tested.
+        data: the whole dataset.
+        fold: the rows that are tested, all of them candidates.
+        candidates: the same rows, with their classes.
+        label: the finding.
+        found: boxes and lungs.
+        plan: the trials.
+        notes: what must be known of the images.
+    """
+
+    model: Reference
+    data: Dataset
+    fold: Fold
+    candidates: Candidates
+    label: str
+    found: FoundBoxes
+    plan: SwapPlan
+    notes: Sequence[str]
+
+
+def swap_test(
+    model: str | Path,
+    *,
+    dataset: str,
+    split: str = "test",
+    label: str | None = None,
+    regions: Path | None = None,
+    preset: Sequence[str] = (),
+    intervention: str | None = None,
+    pairs: int = PAIRS,
+    patches: int = PATCHES,
+    masks: Path | None = None,
+    segmenter: str | None = None,
+    to: str = "corner",
+    original_pixels: bool = False,
+    batch_size: int = SCORING_BATCH,
+    seed: int = 0,
+    out: Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    resume: bool = False,
+    dry_run: bool = False,
+    force: bool = False,
+    report: Report = runs.ignore_event,
+) -> Result:
+    """Test regions of a dataset's images as shortcuts of a model, and return a verdict on each.
+
+    Under ``torchrun`` several processes score a share of the trials each; the first one writes, reports and returns the
+    result, the others return an empty one.
+
+    Args:
+        model: a model file, run folder, or model trained elsewhere.
+        dataset: a dataset folder, manifest, ``-`` or name.
+        split: ``"test"``, ``"val"``, ``"train"`` or ``"all"``; of the replicate that the model was trained on.
+        label: the finding whose logit is the score; None takes COVID-19, else the model's first.
+        regions: a table of boxes.
+        preset: of :data:`cxrshort.interventions.presets.PRESETS`; without one, and without a table, every region that
+            the dataset knows and in which no finding lies is tested.
+        intervention: of :data:`cxrshort.interventions.INTERVENTIONS`, in every region; None swaps markers, and
+            replaces all else.
+        pairs: of a positive and a negative, for each region.
+        patches: random patches for each image.
+        masks: lungs, as a folder of mask files or a ``.npy`` file.
+        segmenter: a model that draws lungs.
+        to: where moved boxes go.
+        original_pixels: boxes of the table are in pixels of the original films.
+        batch_size: images in the network at a time.
+        seed: draws pairs, patches and intervals.
+        out: the results folder.
+        device: as in :func:`cxrshort.compute.choose_compute`.
+        precision: as in :func:`cxrshort.compute.choose_compute`.
+        threads: CPU threads.
+        resume: go on with an interrupted run.
+        dry_run: say what would be done, write nothing.
+        force: overwrite an earlier result.
+        report: takes events.
+
+    Raises:
+        DataError: boxes or masks are damaged or of other images, or the model was trained on patients of the fold.
+        UsageError: options that contradict each other, a label that the model or the dataset does not have, or no box.
+    """
+    check_options(regions, preset, intervention=intervention, edge=to, original=original_pixels)
+    compute = distributed.with_rank(choose_compute(device, precision=precision, threads=threads))
+    name = without_download(str(model)) if dry_run else str(model)
+    reference, data = describe_model(name), load_dataset(dataset)
+    sources = BoxSources(regions, original_pixels, presets_of(preset), masks, segmenter)
+    chosen = choose_label(reference, label)
+    options = {"split": split, "label": label, "regions": regions, "preset": preset, "intervention": intervention}
+    folder = out or default_folder(model, data, options)
+    settings = {"pairs": pairs, "patches": patches, "to": to, "batch_size": batch_size, "seed": seed}
+    given = {**options, **settings, "masks": masks, "segmenter": segmenter, "original_pixels": original_pixels}
+    arguments = {"model": str(model), "dataset": dataset, **given, **compute.record()}
+    if resume and not dry_run and (complete := runs.finished_summary(folder, arguments=arguments)):
+        return _complete(complete, folder)
+    inputs = _inputs(reference, data, sources)
+    with distributed.process_group(compute):
+        test = prepare(
+            reference,
+            data,
+            split=split,
+            label=chosen,
+            sources=sources,
+            compute=compute,
+            planning={"intervention": intervention, "pairs": pairs, "edge": to, "seed": seed},
+        )
+        if dry_run:
+            fate = forecasts.preview_folder(folder, VERB, inputs=inputs.values(), force=force, resume=resume)
+            return _forecast(test, compute=compute, patches=patches, batch_size=batch_size, output=fate)
+        with runs.open_run(
+            folder, VERB, arguments=arguments, inputs=inputs, compute=compute, force=force, resume=resume
+        ) as run:
+            rank_report = runs.ignore_event if compute.rank else report
+            with enough_memory(compute, images=batch_size, hint="--batch-size takes fewer images at a time"):
+                scorer, changes = _score(
+                    run, test, compute=compute, settings=settings, resume=resume, report=rank_report
+                )
+            if run.read_only:
+                return Result()
+            result = _write_results(run, test, changes, scorer=scorer, settings=settings)
+            run.finish({"summary": result.summary})
+    return result
+
+
+def check_options(
+    regions: Path | None, preset: Sequence[str], *, intervention: str | None, edge: str, original: bool
+) -> None:
+    """Refuse options that contradict each other, before anything is read.
+
+    Raises:
+        UsageError: they do, or a word is not known.
+    """
+    if regions is not None and preset:
+        raise UsageError(
+            "--regions and --preset exclude each other", "write both into one table: a preset writes boxes.csv"
+        )
+    if original and regions is None:
+        raise UsageError("--original-pixels says how --regions is read, and there is none", "give --regions boxes.csv")
+    if intervention is not None:
+        registry.check_name(INTERVENTIONS, intervention, kind="intervention")
+    registry.check_name(DESTINATIONS, edge, kind="destination")
+
+
+def choose_label(reference: Reference, label: str | None) -> str:
+    """Return the label whose logit is the score: COVID-19 unless asked for another, else the model's first.
+
+    Raises:
+        UsageError: the model has no such label, or its outputs are no log-odds.
+    """
+    if reference.description.kind == "segmenter" or reference.outputs.name == "regression":
+        noun = "segmenter" if reference.description.kind == "segmenter" else "regression"
+        raise UsageError(f"'{reference.title}' is a {noun}, and swap-test takes classifiers", "name a classifier")
+    names = reference.description.labels
+    if label is None:
+        return columns.COVID if columns.COVID in names else names[0]
+    registry.check_name(names, label, kind="label of this model")
+    return label
+
+
+def default_folder(model: str | Path, data: Dataset, options: Mapping[str, Any]) -> Path:
+    """Return ``results/MODEL/DATASET-swap-test``, with what is off its default between dataset and verb."""
+    stated = {name: value for name, value in options.items() if value and (name, value) != ("split", "test")}
+    named = {
+        name: value.stem if isinstance(value, Path) else "+".join(value) if isinstance(value, list | tuple) else value
+        for name, value in stated.items()
+    }
+    return results_folder([model], [data], options=named, verb=VERB)
+
+
+def _inputs(reference: Reference, data: Dataset, sources: BoxSources) -> dict[str, Path]:
+    paths = {"dataset": data.path, "regions": sources.boxes, "masks": sources.masks}
+    named = {name: path for name, path in paths.items() if path is not None}
+    return {**reference.files, **named, **image_folders(data)}
+
+
+def prepare(
+    reference: Reference,
+    data: Dataset,
+    *,
+    split: str,
+    label: str,
+    sources: BoxSources,
+    compute: Compute,
+    planning: Mapping[str, Any],
+) -> SwapTest:
+    """Return the images, boxes and trials of a test.
+
+    Args:
+        reference: the model.
+        data: the whole dataset.
+        split: which fold.
+        label: the finding.
+        sources: where boxes and lungs come from.
+        compute: where a segmenter draws.
+        planning: ``intervention``, ``pairs``, ``edge`` and ``seed`` of the trials.
+    """
+    fold, notes = audited_fold(reference, data, split)
+    candidates = choose_candidates(fold.data, label, rng=random_state(int(planning["seed"]), "candidates"))
+    tested = Fold(candidates.data, split, fold.role)
+    found = find_boxes(candidates, sources, whole=data, label=label, compute=compute)
+    plan = plan_trials(candidates, found, level=RULE.level, **planning)
+    every_note = [*notes, *candidates.notes, *found.notes, *plan_notes(plan, found)]
+    return SwapTest(reference, data, tested, candidates, label, found, plan, every_note)
+
+
+def _score(
+    run: runs.Run,
+    test: SwapTest,
+    *,
+    compute: Compute,
+    settings: Mapping[str, Any],
+    resume: bool,
+    report: Report,
+) -> tuple[Scorer, SwapChanges]:
+    """Return the changes of all trials; several processes score a share each."""
+    opened = open_model(test.model, compute)
+    report({"event": "scoring", "text": f"scoring {len(test.fold.data.manifest):,} images"})
+    logits = predict(opened, test.fold, compute)[LOGIT + test.label].to_numpy(dtype=np.float64)
+    spread = float(logits.std(ddof=1)) if len(logits) > 1 else 0.0
+    scorer = _scorer(opened, test, compute=compute, batch_size=int(settings["batch_size"]))
+    trials = test.plan.trials if spread > 0 else ()
+    with_null = test.plan.with_null if spread > 0 else []
+    scores = score_trials(trials, scorer)
+    null = fill_null(
+        run,
+        [trials[number] for number in with_null],
+        scorer,
+        patches=int(settings["patches"]),
+        seed=int(settings["seed"]),
+        settings={"model": test.model.model_id, "dataset": test.data.dataset_id, "label": test.label},
+        resume=resume,
+        report=report,
+    )
+    if run.read_only:
+        return scorer, SwapChanges(pd.DataFrame(), null, spread)
+    changes = change_table(trials, scores, candidates=test.candidates, with_null=with_null, null=null, spread=spread)
+    return scorer, changes
+
+
+def _scorer(model: Model, test: SwapTest, *, compute: Compute, batch_size: int) -> Scorer:
+    pixels = visible_pixels(test.model.description, test.fold.data)
+    return Scorer(LabelScore(model, test.label), pixels, compute, batch_size)
+
+
+def _write_results(
+    run: runs.Run, test: SwapTest, changes: SwapChanges, *, scorer: Scorer, settings: Mapping[str, Any]
+) -> Result:
+    """Write tables and figures, and return what people see."""
+    seed = int(settings["seed"])
+    constant = f"the model gives all {len(test.fold.data.manifest):,} images one score" if not changes.spread else ""
+    reasons = dict.fromkeys(test.plan.regions, constant) if constant else test.plan.reasons
+    tested = [region for region in test.plan.regions if region not in reasons]
+    evidence = evidence_of(changes, test.plan.regions, reasons, rule=RULE, seed=seed)
+    verdicts = judge_regions(evidence, RULE)
+    population = population_rows(changes, tested, level=RULE.level, seed=seed)
+    controls = control_rows(changes, tested, level=RULE.level, seed=seed)
+    findings = [_finding(verdict, test.plan, changes) for verdict in verdicts]
+    tables = {
+        CHANGES: changes.table.assign(null_row=changes.table["null_row"].replace(-1, pd.NA).astype("Int64")),
+        POPULATION: pd.DataFrame(population),
+        FINDINGS: pd.DataFrame(findings),
+        BOXES: test.found.table,
+    }
+    for name, table in tables.items():
+        manifests.write_table(table, run.path(name))
+    drawn = Drawn(test.plan.trials, changes, verdicts, test.fold.data, scorer.pixels, test.label)
+    figures = draw_figures(run, drawn, margin=RULE.margin)
+    summary = {
+        "label": test.label,
+        "model": test.model.title,
+        "dataset": test.data.name,
+        "split": test.fold.split,
+        "images": len(test.fold.data.manifest),
+        "spread": changes.spread,
+        "rule": {"unit": RULE.unit, "margin": RULE.margin, "level": RULE.level},
+        "patches": int(settings["patches"]),
+        "findings": findings,
+        "population": population,
+        "controls": controls,
+    }
+    forget_blocks(run, null_array([], patches=0))
+    write_json(run.path(SUMMARY), {"schema": f"cxrshort.{KIND}/1", **summary, "notes": list(test.notes)})
+    words = [verdict.verdict for verdict in verdicts]
+    shown = finding_tables(summary, rule=RULE)
+    paths = [run.folder / path for path in figures]
+    return Result(summary, shown, paths, test.notes, run.folder, kind=KIND, verdicts=words)
+
+
+def _finding(verdict: Verdict, plan: SwapPlan, changes: SwapChanges) -> dict[str, Any]:
+    """Return a row of ``findings.csv``."""
+    trials = changes.of(verdict.region, "test")
+    return {
+        **verdict.record(),
+        "intervention": trials["intervention"].iloc[0] if len(trials) else "",
+        "pairs": len(plan.pairs.get(verdict.region, ())),
+        "images": len(trials),
+    }
+
+
+def _complete(summary: Mapping[str, Any], folder: Path) -> Result:
+    """Return the result of a run that is complete already, as ``--resume`` finds it."""
+    words = [str(finding["verdict"]) for finding in summary["findings"]]
+    notes = ["the run is complete already; nothing was done"]
+    return Result(summary, finding_tables(summary, rule=RULE), (), notes, folder, kind=KIND, verdicts=words)
+
+
+def _forecast(test: SwapTest, *, compute: Compute, patches: int, batch_size: int, output: Mapping[str, str]) -> Result:
+    """Return what a test would read, write and take."""
+    plan, images = test.plan, len(test.fold.data.manifest)
+    scorer = _scorer(open_model(test.model, compute), test, compute=compute, batch_size=batch_size)
+    forwards = len(plan.with_null) * patches + 2 * len(plan.trials) + images
+    trials = [plan.trials[number] for number in plan.with_null]
+    summary = {
+        "reads": [test.model.name, str(test.data.path or "standard input")],
+        "label": test.label,
+        "regions": {region: len(plan.pairs.get(region, ())) for region in plan.regions},
+        "trials": len(plan.trials),
+        "forwards": forwards,
+        "device": compute.device,
+        "threads": compute.threads,
+        "disk_mib": round(4 * patches * len(trials) / 2**20 + 1, 2),
+        "disk_free_mib": forecasts.free_disk_mib(Path("results")),
+        **forecast_trials(trials, scorer, forwards=forwards),
+        "not_testable": dict(plan.reasons),
+        "outputs": [output],
+    }
+    regions = ", ".join(f"{region} {len(plan.pairs.get(region, ()))}" for region in plan.regions)
+    facts = [
+        ("label", test.label),
+        ("pairs", regions),
+        ("trials", f"{len(plan.trials):,}, with {patches:,} random patches in {len(trials):,} of them"),
+        ("forward passes", f"{forwards:,}"),
+        *((f"{region}", f"not testable: {why}") for region, why in plan.reasons.items()),
+    ]
+    return forecasts.dry_run(summary, facts, notes=list(test.notes))
