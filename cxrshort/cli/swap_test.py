@@ -103,7 +103,7 @@ def swap_test(
             text="What is done to a region: swap, replace, move, blur, inpaint or mean.",
             metavar="NAME",
             panel=TRIALS,
-            default="swap for markers and text, else replace",
+            default="replace",
         ),
     ] = None,
     pairs: Annotated[
@@ -176,16 +176,16 @@ def swap_test(
     seen), or not testable. Writes findings.csv, population.csv, changes.csv (a row per trial), null.npy, boxes.csv,
     figures, summary.json and run.json into results/MODEL/DATASET-swap-test (or --out).
 
-    A marker takes what the partner's marker box holds (swap); shoulders, borders and all else take what the partner
-    shows at the same place (replace). A positive should fall then, and a negative rise. The verdict rests on the median
-    change in that direction, in standard deviations of the logits, tested against the mean change by random patches of
-    the same size (Wilcoxon signed-rank over persons, Holm over regions). The published test (DeGrave et al. 2021) stands
-    beside it: magnitudes for markers, and shoulders moved to the top corners in negatives. blur, inpaint and mean need no
-    partner and predict no direction.
+    An image takes what its partner shows in the same boxes, and in the partner's own boxes that lie elsewhere, so that
+    a marker comes with its place (replace). A positive should fall then, and a negative rise. The verdict rests on the
+    median change in that direction, in standard deviations of the logits, tested against the mean change by random
+    patches of the same size (Wilcoxon signed-rank over persons, Holm over regions). The published test (DeGrave et al.
+    2021) stands beside it: contents of markers swapped both ways, by magnitude; shoulders of negatives moved to the top
+    corners. blur, inpaint and mean need no partner and predict no direction.
 
     Boxes of a --preset are written to boxes.csv: correct them, and give them back by --regions. Controls follow the
-    verdicts: the lungs replaced (a good model reacts), a box exchanged with itself (exactly 0), and exchanges within one
-    class (no change).
+    verdicts: the lungs replaced (a good model reacts), a box exchanged with itself (exactly 0), and exchanges within
+    one class (no change).
 
     Under torchrun several processes score a share of the trials each; the first one writes and prints.
 

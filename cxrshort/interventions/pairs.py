@@ -112,17 +112,14 @@ def _one_class_first(own: dict[str, list[int]], other: dict[str, list[int]], rng
     return sorted(shuffled, key=lambda person: person in other)
 
 
-def same_class_partners(pairs: Pairs) -> list[tuple[int, int]]:
-    """Return for each image of the pairs another one of its class: the next one, the first after the last.
+def same_class_pairs(pairs: Pairs) -> list[tuple[int, int, bool]]:
+    """Return pairs of two images of one class and whether it is the positive one; each image is in one of them at most.
 
     Example:
-        >>> same_class_partners([(0, 1), (2, 3)])
-        [(0, 2), (2, 0), (1, 3), (3, 1)]
+        >>> same_class_pairs([(0, 1), (2, 3), (4, 5)])
+        [(0, 2, True), (1, 3, False)]
     """
-    if len(pairs) < 2:
-        return []
+    classes = ([positive for positive, _ in pairs], [negative for _, negative in pairs])
     return [
-        (rows[number], rows[(number + 1) % len(rows)])
-        for rows in ([positive for positive, _ in pairs], [negative for _, negative in pairs])
-        for number in range(len(rows))
+        (rows[start], rows[start + 1], rows is classes[0]) for rows in classes for start in range(0, len(rows) - 1, 2)
     ]

@@ -41,6 +41,7 @@ def change_table(
         {
             "image_id": [names[trial.row] for trial in trials],
             "person_id": [persons[trial.row] for trial in trials],
+            "pair": [trial.pair for trial in trials],
             "partner": ["" if trial.partner is None else names[trial.partner] for trial in trials],
             "region": [trial.region for trial in trials],
             "intervention": [trial.intervention for trial in trials],

@@ -28,13 +28,14 @@ from cxrshort.interventions.presets import (
     preset_boxes,
 )
 from cxrshort.interventions.trials import (
+    USUAL,
     WITH_NULL,
     RegionTest,
     RegionTrial,
+    intervention_of,
     lung_trials,
     region_trials,
     regions_without_room,
-    usual_intervention,
 )
 from cxrshort.models.outlines import draw_outlines, load_segmenter
 from cxrshort.stats.region_effects import too_few
@@ -82,18 +83,23 @@ class SwapPlan:
     """Hold what is to be done.
 
     Args:
-        regions: all regions, in order.
+        boxes: of each region, in order, by position of the image.
         pairs: of each region that can be tested.
         reasons: why the others cannot.
         trials: all trials, those of one region and purpose together.
         without_room: regions and interventions that no random patches can be compared with.
     """
 
-    regions: tuple[str, ...]
+    boxes: Mapping[str, BoxesByRow]
     pairs: Mapping[str, Pairs]
     reasons: Mapping[str, str]
     trials: tuple[RegionTrial, ...]
     without_room: frozenset[tuple[str, str]]
+
+    @property
+    def regions(self) -> list[str]:
+        """Return all regions, in order."""
+        return list(self.boxes)
 
     @property
     def with_null(self) -> list[int]:
@@ -166,7 +172,7 @@ def plan_trials(
     Args:
         candidates: the images.
         found: their boxes.
-        intervention: in all regions; None takes :func:`cxrshort.interventions.trials.usual_intervention`.
+        intervention: in all regions; None takes :data:`cxrshort.interventions.trials.USUAL`.
         pairs: how many pairs of a positive and a negative at most.
         edge: where moved boxes go.
         level: error of the first kind of the verdict over all regions.
@@ -180,7 +186,7 @@ def plan_trials(
     tests = {
         region: RegionTest(
             region,
-            intervention or usual_intervention(region),
+            intervention or USUAL,
             choose_pairs(candidates, rows, pairs=pairs, rng=random_state(seed, "pairs")),
         )
         for region, rows in boxes.items()
@@ -199,7 +205,7 @@ def plan_trials(
         trials += _lung_control(candidates, found, pairs=pairs, seed=seed)
     without_room = frozenset(regions_without_room(trials, shape=shape))
     used = {region: test.pairs for region, test in chosen.items()}
-    return SwapPlan(tuple(boxes), used, reasons, tuple(trials), without_room)
+    return SwapPlan(boxes, used, reasons, tuple(trials), without_room)
 
 
 def _lung_control(candidates: Candidates, found: FoundBoxes, *, pairs: int, seed: int) -> list[RegionTrial]:
@@ -230,11 +236,12 @@ def why_not(
         "positive": sum(bool(candidates.positive[row]) for row in boxes),
         "negative": sum(not candidates.positive[row] for row in boxes),
     }
-    persons = len(test.pairs) * (1 if test.intervention == "move" else 2)
-    reason = too_few(persons, level=level, regions=regions)
+    alone = not intervention_of(test.intervention).requires.partners and test.intervention != "move"
+    count = 2 * len(test.pairs) if alone else len(test.pairs)
+    reason = too_few(count, "persons" if alone else "pairs", level=level, regions=regions)
     if not reason:
         return ""
     if len(test.pairs) < pairs:
         listed = " and ".join(f"{with_boxes[name]} of {counts[name]} {name}s" for name in counts)
-        return f"boxes in {listed} make {len(test.pairs)} pairs of different persons: {reason}"
+        return f"{listed} have boxes: {reason}"
     return f"--pairs {pairs}: {reason}"

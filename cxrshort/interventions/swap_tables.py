@@ -1,12 +1,19 @@
 """What people see of a swap-test: verdicts first, then the published test, then the controls."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from cxrshort.interventions.presets import Boxes, BoxesByRow
 from cxrshort.interventions.swap_plan import FoundBoxes, SwapPlan
 from cxrshort.results import UNLESS_QUIET, Block, Column, Table, Text
 from cxrshort.stats.swap_findings import ZERO
 from cxrshort.stats.verdicts import NOT_TESTABLE, Rule
+
+_MUCH, _OFTEN = 0.25, 0.25
+"""Share of the smaller box, and share of the images, from which on it is said that two regions overlap."""
 
 
 def plan_notes(plan: SwapPlan, found: FoundBoxes) -> list[str]:
@@ -17,7 +24,38 @@ def plan_notes(plan: SwapPlan, found: FoundBoxes) -> list[str]:
     ]
     if not found.own_lungs.any():
         notes.append("no control in the lungs, since no image has masks of its own; --masks or --segmenter gives them")
-    return notes
+    return [*notes, *_overlap_note(plan)]
+
+
+def _overlap_note(plan: SwapPlan) -> list[str]:
+    """Return which tested regions share pixels in many images, so that one may be accused for what the other does."""
+    tested = [region for region in plan.regions if region not in plan.reasons]
+    shares = {
+        (first, second): overlap_share(plan.boxes[first], plan.boxes[second])
+        for first, second in itertools.combinations(tested, 2)
+    }
+    listed = [f"{first} and {second} in {share:.0%}" for (first, second), share in shares.items() if share >= _OFTEN]
+    if not listed:
+        return []
+    return [f"boxes overlap ({', '.join(listed)} of the images): a verdict on one region may be due to the other"]
+
+
+def overlap_share(first: BoxesByRow, second: BoxesByRow) -> float:
+    """Return the share of images, of those with boxes of both regions, in which these share much of the smaller box.
+
+    Example:
+        >>> overlap_share({0: np.array([[0, 0, 4, 4]])}, {0: np.array([[2, 0, 6, 4]]), 1: np.array([[0, 0, 1, 1]])})
+        1.0
+    """
+    rows = sorted(set(first) & set(second))
+    return sum(_much_shared(first[row], second[row]) for row in rows) / max(1, len(rows))
+
+
+def _much_shared(first: Boxes, second: Boxes) -> bool:
+    least = np.maximum(first[:, None, :2], second[:, :2])
+    shared = (np.minimum(first[:, None, 2:], second[:, 2:]) - least).clip(0).prod(axis=2)
+    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (first, second)]
+    return bool((shared >= _MUCH * np.minimum(areas[0][:, None], areas[1])).any())
 
 
 def finding_tables(summary: Mapping[str, Any], *, rule: Rule) -> list[Block]:

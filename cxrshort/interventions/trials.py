@@ -18,16 +18,23 @@ from cxrshort.compute import seeded_generator
 from cxrshort.interventions import INTERVENTIONS
 from cxrshort.interventions.boxes import slide_to_edge
 from cxrshort.interventions.contract import Intervention
-from cxrshort.interventions.pairs import Pairs, same_class_partners
+from cxrshort.interventions.pairs import Pairs, same_class_pairs
 from cxrshort.interventions.presets import Boxes, BoxesByRow
 from cxrshort.interventions.random_patches import free_positions
 from cxrshort.registry import load_entry
 from cxrshort.stats.swap_findings import LUNGS, PUBLISHED, SAME_CLASS, SHAM, TEST
 
-SWAPPED = frozenset({"marker", "markers", "text"})
-"""Regions whose boxes take what the partner's own box holds; others take what the partner shows at the same place."""
-MOVED = "shoulders"
-"""The region that the published test moves."""
+USUAL = "replace"
+"""The intervention of the verdict unless the user says otherwise.
+
+A marker differs by what it says and by where it stands. A swap of contents leaves the place as it was: in phantoms of
+which hospitals set different markers in different corners, models that lean on nothing else hardly reacted to it in
+negatives. What is replaced is therefore the image's own marker and the place of the partner's.
+"""
+PUBLISHED_BY = {"marker": "swap", "markers": "swap", "text": "swap", "shoulders": "move"}
+"""The intervention of the published test, where it has one of its own (DeGrave et al. 2021)."""
+SAME_PLACE = 0.5
+"""Intersection over union from which on a partner's box lies where the image has one itself."""
 
 WITH_NULL = (TEST, PUBLISHED)
 
@@ -42,6 +49,7 @@ class RegionTrial:
         purpose: what for.
         row: position of the image.
         positive: whether it has the finding.
+        pair: number of its pair in the region's test; of a control, of the images that belong together.
         boxes: (K, 4).
         partner: position of the image that gives; None where there is none.
         partner_boxes: (K, 4), where the intervention takes boxes of the partner.
@@ -53,6 +61,7 @@ class RegionTrial:
     purpose: str
     row: int
     positive: bool
+    pair: int
     boxes: Boxes
     partner: int | None = None
     partner_boxes: Boxes | None = None
@@ -81,16 +90,6 @@ class RegionTest(NamedTuple):
     pairs: Pairs
 
 
-def usual_intervention(region: str) -> str:
-    """Return how a region is tested unless the user says otherwise.
-
-    Example:
-        >>> usual_intervention("marker"), usual_intervention("border")
-        ('swap', 'replace')
-    """
-    return "swap" if region in SWAPPED else "replace"
-
-
 def region_trials(test: RegionTest, boxes: BoxesByRow, *, shape: tuple[int, int], edge: str) -> list[RegionTrial]:
     """Return the trials of one region: the test both ways, the published move, the sham, and pairs of one class.
 
@@ -102,20 +101,17 @@ def region_trials(test: RegionTest, boxes: BoxesByRow, *, shape: tuple[int, int]
     """
     needs = intervention_of(test.intervention).requires
     make = _Maker(test.region, test.intervention, boxes, shape, edge)
-    trials = []
-    for positive, negative in test.pairs:
-        if test.intervention != "move":
-            trials.append(make(TEST, positive, negative, positive=True))
-        trials.append(make(TEST, negative, positive, positive=False))
-    images = [(trial.row, trial.positive) for trial in trials]
-    if test.region == MOVED and test.intervention != "move":
-        move = _Maker(test.region, "move", boxes, shape, edge)
-        trials += [move(PUBLISHED, negative, positive, positive=False) for positive, negative in test.pairs]
+    tested = _both_ways(test.pairs, test.intervention)
+    trials = [make(TEST, *images) for images in tested]
+    published = PUBLISHED_BY.get(test.region, test.intervention)
+    if published != test.intervention:
+        again = _Maker(test.region, published, boxes, shape, edge)
+        trials += [again(PUBLISHED, *images) for images in _both_ways(test.pairs, published)]
     if needs.partners:
-        trials += [make(SHAM, row, row, positive=positive) for row, positive in images]
+        trials += [make(SHAM, images.row, images.row, images.positive, images.pair) for images in tested]
         trials += [
-            make(SAME_CLASS, row, partner, positive=number < len(test.pairs))
-            for number, (row, partner) in enumerate(same_class_partners(test.pairs))
+            make(SAME_CLASS, row, partner, positive, pair)
+            for pair, (row, partner, positive) in enumerate(same_class_pairs(test.pairs))
         ]
     return trials
 
@@ -123,13 +119,26 @@ def region_trials(test: RegionTest, boxes: BoxesByRow, *, shape: tuple[int, int]
 def lung_trials(pairs: Pairs, boxes: BoxesByRow) -> list[RegionTrial]:
     """Return the control in the lungs: each image of the pairs takes what its partner shows there."""
     make = _Maker("lungs", "replace", boxes, (0, 0), "")
-    trials = []
-    for positive, negative in pairs:
-        trials += [
-            make(LUNGS, positive, negative, positive=True),
-            make(LUNGS, negative, positive, positive=False),
-        ]
-    return trials
+    return [make(LUNGS, *images) for images in _both_ways(pairs, "replace")]
+
+
+class _Images(NamedTuple):
+    """Name an image, its partner, whether it is positive, and the number of their pair."""
+
+    row: int
+    partner: int
+    positive: bool
+    pair: int
+
+
+def _both_ways(pairs: Pairs, intervention: str) -> list[_Images]:
+    """Return each image of the pairs; a move is of negatives alone."""
+    images = []
+    for number, (positive, negative) in enumerate(pairs):
+        if intervention != "move":
+            images.append(_Images(positive, negative, True, number))
+        images.append(_Images(negative, positive, False, number))
+    return images
 
 
 @dataclass(frozen=True)
@@ -142,15 +151,18 @@ class _Maker:
     shape: tuple[int, int]
     edge: str
 
-    def __call__(self, purpose: str, row: int, partner: int, *, positive: bool) -> RegionTrial:
+    def __call__(self, purpose: str, row: int, partner: int, positive: bool, pair: int) -> RegionTrial:
         """Return the trial of one image."""
         needs, own = intervention_of(self.intervention).requires, self.boxes[row]
+        if needs.partners and not needs.partner_boxes and purpose != LUNGS:
+            own = with_places(own, self.boxes[partner])
         return RegionTrial(
             self.region,
             self.intervention,
             purpose,
             row,
             positive,
+            pair,
             own,
             partner=partner if needs.partners else None,
             partner_boxes=nearest_boxes(own, self.boxes[partner]) if needs.partner_boxes else None,
@@ -171,6 +183,25 @@ def intervention_of(name: str) -> Intervention:
     """
     intervention: Intervention = load_entry(INTERVENTIONS, name, kind="intervention")
     return intervention
+
+
+def with_places(boxes: Boxes, others: Boxes) -> Boxes:
+    """Return an image's boxes, and those of the partner that lie elsewhere, so that a marker comes with its place.
+
+    Args:
+        boxes: (K, 4).
+        others: (M, 4).
+
+    Example:
+        >>> with_places(np.array([[0, 0, 4, 4]]), np.array([[0, 0, 4, 3], [8, 0, 12, 4]])).tolist()
+        [[0, 0, 4, 4], [8, 0, 12, 4]]
+    """
+    least, most = np.maximum(boxes[:, None, :2], others[:, :2]), np.minimum(boxes[:, None, 2:], others[:, 2:])
+    shared = (most - least).clip(0).prod(axis=2)
+    areas = [(part[:, 2:] - part[:, :2]).prod(axis=1) for part in (boxes, others)]
+    elsewhere = (shared < SAME_PLACE * (areas[0][:, None] + areas[1] - shared)).all(axis=0)
+    joined: Boxes = np.concatenate([boxes, others[elsewhere]])
+    return joined
 
 
 def nearest_boxes(boxes: Boxes, others: Boxes) -> Boxes:

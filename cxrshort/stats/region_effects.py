@@ -1,7 +1,7 @@
 """What an intervention in one region does in the direction that a shortcut predicts, in units of the model's spread.
 
-The unit is the person. What would invalidate the numbers: a direction chosen after looking, or a spread of logits of
-other images than those of the fold.
+Units are pairs or persons. What would invalidate the numbers: units that are not independent, a direction chosen after
+looking, or a spread of logits of other images than those of the fold.
 """
 
 from collections.abc import Sequence
@@ -28,13 +28,13 @@ class RegionEffect:
         p: two-sided signed-rank test of the changes against the mean random changes, not corrected; 1 where random
             patches change the score as much in the predicted direction, or more.
         smallest_effect: in the same unit; None where no effect would have been shown.
-        persons: how many there are.
+        units: how many independent ones there are.
     """
 
     effect: Interval
     p: float
     smallest_effect: float | None
-    persons: int
+    units: int
 
 
 def predicted_changes(changes: ArrayLike, directions: Sequence[str]) -> Floats:
@@ -60,7 +60,7 @@ def region_effect(
     random_changes: ArrayLike | None,
     *,
     directions: Sequence[str],
-    persons: ArrayLike,
+    units: ArrayLike,
     spread: float,
     rng: np.random.Generator,
     level: float,
@@ -71,7 +71,7 @@ def region_effect(
         changes: (N,) logits after minus before.
         random_changes: (N, n) the same for random patches; None where these have no room, which tests against 0.
         directions: of each image: ``"increase"``, ``"decrease"`` or ``"either"``.
-        persons: (N,) whose images they are.
+        units: (N,) what is independent: the pair or the person that an image is of.
         spread: standard deviation of the logits of the fold, above 0.
         rng: the only source of randomness.
         level: error of the first kind that the smallest effect is for; over R regions give level / R.
@@ -81,7 +81,7 @@ def region_effect(
     """
     raw = np.asarray(changes, np.float64)
     raw, null = check_changes(raw, np.zeros((len(raw), 1)) if random_changes is None else random_changes)
-    codes = number_persons(persons, len(raw))
+    codes = number_persons(units, len(raw))
     predicted = predicted_changes(raw, directions)
     beyond = predicted - predicted_changes(null, directions).mean(axis=1)
     differences = mean_by_person(beyond, codes)
@@ -99,19 +99,19 @@ def _mostly_positive(differences: Floats) -> bool:
     return bool((np.sign(differences) * ranks).sum() > 0)
 
 
-def too_few(persons: int, *, level: float, regions: int) -> str:
-    """Return why so many persons cannot be tested over so many regions; empty where they can.
+def too_few(count: int, noun: str, *, level: float, regions: int) -> str:
+    """Return why so many pairs or persons cannot be tested over so many regions; empty where they can.
 
     Example:
-        >>> too_few(6, level=0.05, regions=4)
-        '6 persons reach p = 0.031 at best, and 0.0125 is needed (0.05 over 4 regions): 8 persons'
-        >>> too_few(8, level=0.05, regions=4)
+        >>> too_few(6, "pairs", level=0.05, regions=4)
+        '6 pairs reach p = 0.031 at best, and 0.0125 is needed (0.05 over 4 regions), which takes 8'
+        >>> too_few(8, "pairs", level=0.05, regions=4)
         ''
     """
     needed = fewest_differences(level / regions)
-    if persons >= needed:
+    if count >= needed:
         return ""
     over = f" ({level:g} over {regions} regions)" if regions > 1 else ""
-    best = smallest_signed_rank_p(persons)
-    noun = "person reaches" if persons == 1 else "persons reach"
-    return f"{persons} {noun} p = {best:.2g} at best, and {level / regions:.3g} is needed{over}: {needed} persons"
+    reach = f"{count} {noun} reach" if count != 1 else f"1 {noun.removesuffix('s')} reaches"
+    best = smallest_signed_rank_p(count)
+    return f"{reach} p = {best:.2g} at best, and {level / regions:.3g} is needed{over}, which takes {needed}"

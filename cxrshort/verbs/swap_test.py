@@ -115,8 +115,8 @@ def swap_test(
         regions: a table of boxes.
         preset: of :data:`cxrshort.interventions.presets.PRESETS`; without one, and without a table, every region that
             the dataset knows and in which no finding lies is tested.
-        intervention: of :data:`cxrshort.interventions.INTERVENTIONS`, in every region; None swaps markers, and
-            replaces all else.
+        intervention: of :data:`cxrshort.interventions.INTERVENTIONS`, in every region; None replaces what the
+            partner shows at the same place.
         pairs: of a positive and a negative, for each region.
         patches: random patches for each image.
         masks: lungs, as a folder of mask files or a ``.npy`` file.
