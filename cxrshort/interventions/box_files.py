@@ -53,8 +53,6 @@ def read_box_file(path: Path, data: Dataset, *, whole: Dataset, original: bool) 
 
 
 def _nothing_matches(boxes: pd.DataFrame, whole: Dataset) -> str:
-    if not len(boxes):
-        return "the table holds no box"
     elsewhere = int(boxes["image_id"].isin(whole.manifest["image_id"].astype(str)).sum())
     text = f"none of its {len(boxes):,} boxes is of an image that can be tested, the first is of "
     text += f"'{boxes['image_id'].iloc[0]}'"

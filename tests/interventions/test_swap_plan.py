@@ -1,0 +1,127 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxrshort.dataset import Dataset
+from cxrshort.errors import DataError, MissingInputError, UsageError
+from cxrshort.interventions.pairs import Candidates
+from cxrshort.interventions.swap_plan import BoxSources, FoundBoxes, SwapPlan, find_boxes, plan_trials
+
+from .swaps import FP32, SIDE, box_table, candidates_of, swap_dataset
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Dataset:
+    return swap_dataset(tmp_path / "tiny")
+
+
+def find(data: Dataset, sources: BoxSources | None = None) -> FoundBoxes:
+    return find_boxes(candidates_of(data), sources or BoxSources(), whole=data, label="COVID-19", compute=FP32)
+
+
+def plan(data: Dataset, table: pd.DataFrame, *, images: Candidates | None = None, **options: object) -> SwapPlan:
+    empty = np.zeros((len(data.manifest), SIDE, SIDE), bool)
+    found = FoundBoxes(table, empty, empty.any(axis=(1, 2)), ())
+    chosen = {"intervention": None, "pairs": 20, "edge": "corner", "level": 0.05, "seed": 0, **options}
+    return plan_trials(images or candidates_of(data), found, **chosen)  # type: ignore[arg-type]
+
+
+def test_dataset_without_masks_and_boxes_has_borders_and_corners(data: Dataset) -> None:
+    found = find(data)
+    assert set(found.table["region"]) == {"border", "corners"}
+    assert not found.own_lungs.any() and found.notes == ()
+
+
+def test_lungs_of_an_average_anatomy_are_said_to_be_so(data: Dataset) -> None:
+    found = find(data, BoxSources(presets=("shoulders",)))
+    assert set(found.table["region"]) == {"shoulder_right", "shoulder_left"}
+    assert found.notes[0].startswith("the lungs of 40 of 40 images are those of an average anatomy")
+    assert not found.own_lungs.any()
+    assert find(data, BoxSources(presets=("borders",))).notes == ()
+
+
+def test_given_masks_are_the_lungs(data: Dataset, tmp_path: Path) -> None:
+    masks = np.zeros((40, SIDE, SIDE), bool)
+    masks[:, 8:28, 4:14] = masks[:, 8:28, 18:28] = True
+    np.save(tmp_path / "lungs.npy", masks)
+    found = find(data, BoxSources(presets=("shoulders",), masks=tmp_path / "lungs.npy"))
+    assert np.array_equal(found.lungs, masks) and found.own_lungs.all() and found.notes == ()
+
+
+def test_masks_that_do_not_exist_or_are_of_nothing_are_refused(data: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match="is not a folder of masks"):
+        find(data, BoxSources(masks=tmp_path / "nowhere"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="holds no mask of any of these 40 images"):
+        find(data, BoxSources(masks=tmp_path / "empty"))
+
+
+def test_finder_that_proposes_nothing_is_refused(data: Dataset) -> None:
+    flat = replace(data)
+    pixels = type(
+        "Flat",
+        (),
+        {"image_shape": (SIDE, SIDE), "take": lambda self, rows: np.zeros((len(rows), SIDE, SIDE), np.uint8)},
+    )
+    object.__setattr__(flat, "pixels", pixels())
+    with pytest.raises(UsageError, match="no region has a box in any image"):
+        find(flat, BoxSources(presets=("markers",)))
+
+
+def test_every_region_has_the_same_pairs_where_the_same_images_have_it(data: Dataset) -> None:
+    planned = plan(data, box_table(data, tag=[0, 0, 4, 4], other=[9, 9, 12, 12]))
+    assert planned.pairs["tag"] == planned.pairs["other"] and len(planned.pairs["tag"]) == 20
+    assert planned.reasons == {} and planned.regions == ["tag", "other"]
+    assert planned.with_null == [number for number, trial in enumerate(planned.trials) if trial.purpose == "test"]
+
+
+def test_region_too_large_for_random_patches_has_no_null(data: Dataset) -> None:
+    planned = plan(data, box_table(data, tag=[0, 0, 4, 4], most=[0, 0, 32, 20]))
+    assert planned.without_room == {("most", "replace")}
+    assert {planned.trials[number].region for number in planned.with_null} == {"tag"}
+
+
+def test_too_few_pairs_are_not_testable_and_the_reachable_p_is_said(data: Dataset) -> None:
+    table = box_table(data, tag=[0, 0, 4, 4], other=[9, 9, 12, 12])
+    reasons = plan(data, table, pairs=4).reasons
+    expected = "--pairs 4: 4 pairs reach p = 0.12 at best, and 0.025 is needed (0.05 over 2 regions), which takes 7"
+    assert reasons == {"tag": expected, "other": expected}
+    assert plan(data, table, pairs=4).trials == ()
+
+
+def test_region_with_boxes_in_few_images_is_not_testable(data: Dataset) -> None:
+    table = box_table(data, tag=[0, 0, 4, 4])
+    planned = plan(data, pd.concat([table, table.head(5).assign(region="rare")]))
+    assert planned.reasons == {
+        "rare": "2 of 20 positives and 3 of 20 negatives have boxes: 2 pairs reach p = 0.5 at best, and 0.025 is "
+        "needed (0.05 over 2 regions), which takes 7"
+    }
+    assert {trial.region for trial in planned.trials} == {"tag"}
+
+
+@pytest.mark.parametrize("positive", [True, False])
+def test_one_class_alone_is_not_testable(data: Dataset, positive: bool) -> None:
+    images = Candidates(data, np.full(40, positive))
+    missing = "negative" if positive else "positive"
+    reasons = plan(data, box_table(data, tag=[0, 0, 4, 4]), images=images).reasons
+    assert reasons == {"tag": f"no image of the fold is {missing}: a pair needs both"}
+
+
+def test_interventions_without_a_partner_count_persons(data: Dataset) -> None:
+    table = box_table(data, tag=[0, 0, 4, 4])
+    assert plan(data, table, intervention="blur", pairs=3).reasons == {}
+    assert "2 persons reach" in plan(data, table, intervention="blur", pairs=1).reasons["tag"]
+    assert plan(data, table, intervention="move", pairs=3).reasons["tag"].startswith("--pairs 3: 3 pairs reach")
+
+
+def test_seed_draws_the_pairs(data: Dataset) -> None:
+    table = box_table(data, tag=[0, 0, 4, 4])
+    assert plan(data, table, seed=1).pairs == plan(data, table, seed=1).pairs != plan(data, table).pairs
+
+
+def test_unknown_edge_is_refused(data: Dataset) -> None:
+    with pytest.raises(UsageError, match="'above' is not a known edge"):
+        plan(data, box_table(data, tag=[0, 0, 4, 4]), intervention="move", edge="above")

@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+
+from cxrshort.interventions.swap_plan import FoundBoxes, SwapPlan
+from cxrshort.interventions.swap_tables import finding_tables, overlap_share, p_text, plan_notes
+from cxrshort.results import Table, Text
+from cxrshort.stats.verdicts import RULES
+
+RULE = RULES["swap-test"]
+MARKER = {0: np.array([[0, 0, 4, 4]]), 1: np.array([[0, 0, 4, 4]])}
+CORNER = {0: np.array([[2, 2, 10, 10]]), 1: np.array([[20, 20, 28, 28]])}
+
+
+def planned(*, without_room: set[tuple[str, str]] = set(), reasons: dict[str, str] = {}) -> SwapPlan:  # noqa: B006
+    boxes = {"marker": MARKER, "corners": CORNER, "far": {0: np.array([[30, 30, 31, 31]])}}
+    return SwapPlan(boxes, {}, reasons, (), frozenset(without_room))
+
+
+def found(own: bool) -> FoundBoxes:
+    import pandas as pd
+
+    return FoundBoxes(pd.DataFrame(), np.zeros((2, 32, 32), bool), np.full(2, own), ())
+
+
+def test_notes_say_what_overlaps_what_has_no_null_and_what_control_is_missing() -> None:
+    assert plan_notes(planned(without_room={("border", "replace")}), found(False)) == [
+        "random patches of the size of border have no room beside it: its replace is tested against 0",
+        "no control in the lungs, since no image has masks of its own; --masks or --segmenter gives them",
+        "boxes overlap (marker and corners in 50% of the images): a verdict on one region may be due to the other",
+    ]
+    assert plan_notes(planned(reasons={"corners": "few"}), found(True)) == []
+
+
+def test_overlap_is_a_share_of_the_smaller_box_and_of_the_images_with_both() -> None:
+    assert overlap_share(MARKER, CORNER) == 0.5
+    assert overlap_share(MARKER, {0: np.array([[3, 3, 9, 9]])}) == 0.0  # 1 of 16 pixels
+    assert overlap_share(MARKER, {}) == 0.0
+
+
+def finding(**other: object) -> dict[str, object]:
+    usual = {"region": "marker", "verdict": "shortcut", "effect": 1.5, "low": 1.25, "high": 1.75, "p": 1.9e-6}
+    return {**usual, "smallest_effect": 0.333, "why": "why", **other}
+
+
+def population() -> dict[str, object]:
+    limits = {
+        "median": -0.5,
+        "median_low": -1.0,
+        "median_high": 0.25,
+        "flips": 0.125,
+        "flips_low": 0.0,
+        "flips_high": 0.5,
+    }
+    test = {"statistic": 0.0, "p_normal": 8.86e-5, "p_exact": None, "against": "zero", "images": 40}
+    return {"region": "marker", "intervention": "swap", **limits, **test}
+
+
+def cells(table: object) -> list[list[object]]:
+    assert isinstance(table, Table)
+    return [[row[column.key] for column in table.columns] for row in table.rows]
+
+
+def test_verdicts_come_first_then_the_published_test_then_the_controls() -> None:
+    control = {
+        "control": "sham",
+        "region": "marker",
+        "images": 40,
+        "median": 0.0,
+        "median_low": 0.0,
+        "median_high": 0.0,
+    }
+    control = {**control, "p": 1.0, "expected": "exactly 0", "found": "exactly 0"}
+    untested = finding(
+        region="text",
+        verdict="not testable",
+        why="no boxes",
+        effect=None,
+        low=None,
+        high=None,
+        p=None,
+        smallest_effect=None,
+    )
+    summary = {
+        "label": "COVID-19",
+        "findings": [finding(), untested],
+        "population": [population()],
+        "controls": [control],
+    }
+    verdicts, reason, published, controls = finding_tables(summary, rule=RULE)
+    assert cells(verdicts) == [
+        ["marker", "shortcut", "1.500 [1.250, 1.750]", "1.9e-06", "0.33"],
+        ["text", "not testable", "", "", ""],
+    ]
+    assert isinstance(reason, Text) and reason.text == "text is not testable: no boxes"
+    assert cells(published) == [
+        ["marker", "swap, against 0", 40, "-0.500 [-1.000, 0.250]", "12% [0%, 50%]", "0", "8.9e-05", ""]
+    ]
+    assert cells(controls) == [["sham", "marker", 40, "0.000 [0.000, 0.000]", "1", "exactly 0", "exactly 0"]]
+
+
+def test_only_verdicts_are_shown_where_nothing_was_tested() -> None:
+    summary = {"label": "COVID-19", "findings": [finding()], "population": [], "controls": []}
+    (verdicts,) = finding_tables(summary, rule=RULE)
+    assert isinstance(verdicts, Table) and verdicts.title == (
+        f"COVID-19: effects are median changes as predicted, in SD of the logits; the margin is {RULE.margin:g}"
+    )
+    assert verdicts.shown == ("quiet", "usual", "verbose")
+
+
+@pytest.mark.parametrize(("p", "text"), [(None, ""), (0.04999, "0.05"), (1e-12, "1e-12")])
+def test_p_values_have_two_digits(p: float | None, text: str) -> None:
+    assert p_text(p) == text

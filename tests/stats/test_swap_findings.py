@@ -1,0 +1,141 @@
+"""Evidence, the published test and the controls, from a table of changes written by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import wilcoxon
+
+from cxrshort.stats.swap_findings import SwapChanges, control_rows, evidence_of, population_rows, units_of
+from cxrshort.stats.verdicts import RULES, judge
+
+RULE = RULES["swap-test"]
+PAIRS = 10
+
+
+def rows(
+    region: str, purpose: str, changes: list[float], *, intervention: str = "replace", first: int = -1
+) -> pd.DataFrame:
+    """Return trials of pairs: a positive that should fall, then a negative that should rise."""
+    count = len(changes)
+    move = intervention == "move"
+    return pd.DataFrame(
+        {
+            "image_id": [f"i{number}" for number in range(count)],
+            "person_id": [f"p{number}" for number in range(count)],
+            "pair": [number if move else number // 2 for number in range(count)],
+            "partner": "" if intervention in ("move", "blur") else "other",
+            "region": region,
+            "intervention": intervention,
+            "purpose": purpose,
+            "direction": "increase" if move else (["decrease", "increase"] * count)[:count],
+            "before": 0.0,
+            "after": changes,
+            "change": changes,
+            "changed_pixels": int(purpose != "sham"),
+            "null_row": -1 if first < 0 else range(first, first + count),
+        }
+    )
+
+
+def as_predicted(size: float, *, seed: int = 0) -> list[float]:
+    rng = np.random.default_rng(seed)
+    return [sign * (size + 0.2 * rng.normal()) for _ in range(PAIRS) for sign in (-1, 1)]
+
+
+def changes_of(*parts: pd.DataFrame, null: np.ndarray | None = None, spread: float = 2.0) -> SwapChanges:
+    table = pd.concat(parts, ignore_index=True)
+    return SwapChanges(table, np.zeros((0, 3), np.float32) if null is None else null.astype(np.float32), spread)
+
+
+def test_evidence_of_a_shortcut_and_of_nothing() -> None:
+    changes = changes_of(rows("tag", "test", as_predicted(3)), rows("other", "test", as_predicted(0, seed=1)))
+    found = evidence_of(changes, ["tag", "other", "gone"], {"gone": "no boxes"}, rule=RULE, seed=0)
+    assert [judge(one, RULE).verdict for one in found] == ["shortcut", "no evidence", "not testable"]
+    tag = found[0]
+    assert tag.effect == pytest.approx(1.5, abs=0.1) and tag.low is not None and tag.high is not None
+    assert tag.low < tag.effect < tag.high
+    assert tag.p == 2 * 2.0 ** (1 - PAIRS)  # Holm over two regions
+    assert found[2].reason == "no boxes"
+
+
+def test_numbers_of_a_region_depend_on_no_other_region_but_for_the_correction() -> None:
+    tag, other = rows("tag", "test", as_predicted(1)), rows("other", "test", as_predicted(0, seed=1))
+    alone = evidence_of(changes_of(tag), ["tag"], {}, rule=RULE, seed=0)[0]
+    beside = evidence_of(changes_of(other, tag), ["other", "tag"], {}, rule=RULE, seed=0)[1]
+    assert (alone.effect, alone.low, alone.high) == (beside.effect, beside.low, beside.high)
+    assert beside.p == pytest.approx(2 * (alone.p or 0))
+
+
+def test_units_are_pairs_where_something_is_exchanged_and_else_persons() -> None:
+    assert units_of(rows("tag", "test", [1.0, 2.0, 3.0])) == ["pair 0", "pair 0", "pair 1"]
+    assert units_of(rows("tag", "test", [1.0, 2.0], intervention="blur")) == ["p0", "p1"]
+
+
+def test_published_test_compares_magnitudes_over_images() -> None:
+    rng = np.random.default_rng(1)
+    observed, null = rng.normal(size=20) * 3, rng.normal(size=(20, 50))
+    changes = changes_of(rows("tag", "test", observed.tolist(), first=0), null=null)
+    row = population_rows(changes, ["tag"], level=0.05, seed=0)[0]
+    differences = np.abs(observed) - np.abs(null.astype(np.float32)).mean(axis=1)
+    expected = wilcoxon(differences, method="exact")
+    assert (row["statistic"], row["p_exact"]) == (expected.statistic, pytest.approx(expected.pvalue))
+    assert (row["compares"], row["against"], row["images"], row["intervention"]) == (
+        "magnitudes",
+        "random patches",
+        20,
+        "replace",
+    )
+    assert row["median"] == pytest.approx(np.median(observed))
+
+
+def test_published_numbers_of_the_paper_come_out() -> None:
+    """Twenty moves that all raise the score more than random patches: T = 0, P = 8.86e-5 (DeGrave et al. 2021)."""
+    moves = rows("shoulders", "published", [1.0 + number / 10 for number in range(20)], intervention="move", first=0)
+    changes = changes_of(rows("shoulders", "test", as_predicted(0)), moves, null=np.zeros((20, 5)))
+    row = population_rows(changes, ["shoulders"], level=0.05, seed=0)[0]
+    assert (row["intervention"], row["compares"], row["images"]) == ("move", "signed changes", 20)
+    assert (row["statistic"], f"{row['p_normal']:.3g}", f"{row['p_exact']:.2g}") == (0.0, "8.86e-05", "1.9e-06")
+
+
+def test_without_random_patches_changes_are_compared_with_zero() -> None:
+    row = population_rows(changes_of(rows("tag", "test", as_predicted(1))), ["tag"], level=0.05, seed=0)[0]
+    assert row["against"] == "zero" and row["statistic"] == 0
+
+
+def test_p_values_of_the_published_test_are_corrected_over_regions() -> None:
+    parts = [rows(region, "test", as_predicted(0.2, seed=number)) for number, region in enumerate("abc")]
+    found = population_rows(changes_of(*parts), list("abc"), level=0.05, seed=0)
+    least = min(found, key=lambda row: row["p_exact"])
+    assert least["p_holm"] == pytest.approx(min(1, 3 * least["p_exact"]))
+
+
+def test_controls_say_what_was_expected_and_what_was_found() -> None:
+    changes = changes_of(
+        rows("tag", "test", as_predicted(3)),
+        rows("tag", "sham", [0.0] * 20),
+        rows("tag", "same class", as_predicted(0)),
+        rows("lungs", "lungs", as_predicted(2)),
+    )
+    found = control_rows(changes, ["tag"], level=0.05, seed=0)
+    assert [(row["control"], row["expected"], row["found"]) for row in found] == [
+        ("lungs replaced", "a change", "a change"),
+        ("sham", "exactly 0", "exactly 0"),
+        ("one class", "no change", "no change"),
+    ]
+    assert found[0]["median"] == pytest.approx(1, abs=0.1) and found[1]["largest"] == 0
+
+
+@pytest.mark.parametrize(("size", "found"), [(2.0, "a change"), (0.0, "no change"), (-2.0, "no change")])
+def test_lungs_must_act_in_the_predicted_direction(size: float, found: str) -> None:
+    changes = changes_of(rows("lungs", "lungs", as_predicted(size)))
+    assert control_rows(changes, [], level=0.05, seed=0)[0]["found"] == found
+
+
+def test_sham_that_changes_anything_is_said_to() -> None:
+    for sham in (rows("tag", "sham", [0.0, 1e-9]), rows("tag", "sham", [0.0, 0.0]).assign(changed_pixels=1)):
+        assert control_rows(changes_of(sham), ["tag"], level=0.05, seed=0)[0]["found"] == "a change"
+
+
+def test_exchange_within_one_class_that_drives_the_score_is_said_to() -> None:
+    same = rows("tag", "same class", [1.0 + number / 9 for number in range(20)]).assign(pair=range(20))
+    assert control_rows(changes_of(same), ["tag"], level=0.05, seed=0)[0]["found"] == "a change"
