@@ -179,9 +179,13 @@ def swap_test(
     An image takes what its partner shows in the same boxes, and in the partner's own boxes that lie elsewhere, so that
     a marker comes with its place (replace). A positive should fall then, and a negative rise. The verdict rests on the
     median change in that direction, in standard deviations of the logits, tested against the mean change by random
-    patches of the same size (Wilcoxon signed-rank over persons, Holm over regions). The published test (DeGrave et al.
+    patches of the same size (Wilcoxon signed-rank over pairs, Holm over regions). The published test (DeGrave et al.
     2021) stands beside it: contents of markers swapped both ways, by magnitude; shoulders of negatives moved to the top
     corners. blur, inpaint and mean need no partner and predict no direction.
+
+    shortcut: an effect of at least 0.25 at p of at most 0.05. suspicious: such an effect that may be chance, or as
+    strong a one against the prediction. no evidence: anything else. not testable: one class only, too few pairs or
+    boxes, or a model that gives all images one score.
 
     Boxes of a --preset are written to boxes.csv: correct them, and give them back by --regions. Controls follow the
     verdicts: the lungs replaced (a good model reacts), a box exchanged with itself (exactly 0), and exchanges within
@@ -189,7 +193,7 @@ def swap_test(
 
     Under torchrun several processes score a share of the trials each; the first one writes and prints.
 
-    Example: cxrshort swap-test runs/phantom-I/small-cnn/erm/replicate-0 --dataset phantom-I --preset borders
+    Example: cxrshort swap-test runs/phantom-I/small-cnn/erm/replicate-0 --dataset phantom-I
     """
     check_loudness(quiet=quiet, verbose=verbose)
     gate.check_level(fail_on)

@@ -23,7 +23,7 @@ from cxrshort.stats.verdicts import NOT_TESTABLE, Verdict
 
 STRIPS, POPULATION = "strips.png", "population.png"
 _PANELS = 6
-"""Images of a region whose nulls are drawn: those with the strongest change in the predicted direction."""
+"""Images of a region whose nulls are drawn, from the weakest to the strongest change."""
 _STRIPS_OF_REGION = 2
 _MOST_STRIPS = 12
 _MOST_REGIONS = 12
@@ -51,19 +51,26 @@ def draw_figures(run: Run, drawn: Drawn, *, margin: float) -> list[Path]:
     if tested:
         shown = tested[: _MOST_STRIPS // _STRIPS_OF_REGION]
         strips = [strip for verdict in shown for strip in _strips(drawn, verdict.region)]
-        draw_strips(strips, run.path(STRIPS), title=f"{drawn.label}: strongest changes as predicted")
+        draw_strips(strips, run.path(STRIPS), title=f"{drawn.label}: the image of the median change in each class")
         boxes = [_population_box(drawn.changes, verdict) for verdict in tested[:_MOST_REGIONS]]
         draw_population(boxes, run.path(POPULATION), title=f"{drawn.label}: change by region", margin=margin)
         names += [STRIPS, POPULATION]
     return [Path(name) for name in names]
 
 
-def _strongest(trials: pd.DataFrame, count: int) -> list[int]:
-    """Return the rows of the strongest changes in the predicted direction, both roles in turn, the strongest first."""
+def _typical(trials: pd.DataFrame, count: int) -> list[int]:
+    """Return rows from the weakest to the strongest change in the predicted direction, as many of both roles.
+
+    They stand at even distances in the order of all changes, so that the strongest ones alone do not accuse by eye.
+    """
+    if not len(trials):
+        return []
     predicted = predicted_changes(trials["change"], trials["direction"].tolist())
-    order = trials.assign(predicted=predicted).sort_values("predicted", ascending=False, kind="stable")
-    rank = order.groupby("role").cumcount()
-    return [int(row) for row in order.assign(rank=rank).sort_values("rank", kind="stable").index[:count]]
+    ordered = trials.assign(predicted=predicted).sort_values("predicted", kind="stable")
+    roles = [part for _, part in ordered.groupby("role", sort=True)]
+    share = -(-count // len(roles))
+    places = (np.arange(share) + 0.5) / share
+    return [int(part.index[int(place * len(part))]) for place in places for part in roles][:count]
 
 
 def _draw_region_null(drawn: Drawn, verdict: Verdict, run: Run, name: str) -> bool:
@@ -73,21 +80,25 @@ def _draw_region_null(drawn: Drawn, verdict: Verdict, run: Run, name: str) -> bo
     if random_changes is None:
         return False
     panels = []
-    for row in _strongest(trials, _PANELS):
+    for row in _typical(trials, _PANELS):
         trial = drawn.changes.table.loc[row].to_dict()
         null = random_changes[list(trials.index).index(row)]
         title = f"{trial['image_id']}, {trial['role']}"
         panels.append(
             NullPanel(title, null, float(trial["change"]), float(trial["empirical_p"]), str(trial["direction"]))
         )
-    draw_null(panels, run.path(name), title=f"{verdict.region}: {verdict.verdict}")
+    draw_null(
+        panels,
+        run.path(name),
+        title=f"{verdict.region}, {verdict.verdict}: {len(panels)} images from the weakest to the strongest change",
+    )
     return True
 
 
 def _strips(drawn: Drawn, region: str) -> list[Strip]:
     table = drawn.changes.of(region, TEST)
     moved = drawn.changes.of(region, PUBLISHED)
-    rows = _strongest(table, _STRIPS_OF_REGION) + _strongest(moved, 1 if len(moved) else 0)
+    rows = _typical(table, _STRIPS_OF_REGION) + _typical(moved, 1)
     return [_strip(drawn, row) for row in rows]
 
 

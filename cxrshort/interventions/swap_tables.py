@@ -83,7 +83,7 @@ def _verdicts(summary: Mapping[str, Any], rule: Rule) -> Table:
         Column("verdict", "verdict", least=len(NOT_TESTABLE)),
         Column("effect", "shown_effect", least=21),
         Column("p (Holm)", "shown_p", "count"),
-        Column("would be seen", "shown_smallest", "count"),
+        Column("smallest effect", "shown_smallest", "count"),
     ]
     rows = [
         {
@@ -124,7 +124,7 @@ def _population(rows: Sequence[Mapping[str, Any]]) -> Table:
         for row in rows
     ]
     title = "\nThe published test: Wilcoxon signed-rank of changes in log-odds against mean random changes"
-    return Table(heads, shown, title, UNLESS_QUIET)
+    return Table(heads, shown, title, UNLESS_QUIET, blocks=True)
 
 
 def _controls(rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -134,18 +134,28 @@ def _controls(rows: Sequence[Mapping[str, Any]]) -> Table:
         Column("images", "images", "count"),
         Column("median change", "shown_median", least=21),
         Column("p", "shown_p", "count"),
-        Column("expected", "expected"),
-        Column("found", "found"),
+        Column("found", "shown_found"),
     ]
     shown = [
         {
             **row,
             "shown_median": _interval(row["median"], row["median_low"], row["median_high"]),
             "shown_p": p_text(row["p"]),
+            "shown_found": row["found"] + ("" if row["found"] == row["expected"] else " (!)"),
         }
         for row in rows
     ]
-    return Table(heads, shown, "\nControls, in SD of the logits", UNLESS_QUIET)
+    title = "\nControls, in SD of the logits; (!) is not what is expected"
+    return Table(heads, _joined(shown), title, UNLESS_QUIET, blocks=True)
+
+
+def _joined(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return rows in which shams that are all exactly 0 are one."""
+    zero = [row for row in rows if row["control"] == "sham" and row["found"] == row["expected"]]
+    if len(zero) < 2:
+        return list(rows)
+    joined = {**zero[0], "region": "all", "images": sum(row["images"] for row in zero)}
+    return [joined if row is zero[0] else row for row in rows if row is zero[0] or row not in zero]
 
 
 def _interval(value: float | None, low: float | None, high: float | None) -> str:

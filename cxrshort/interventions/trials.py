@@ -33,7 +33,7 @@ negatives. What is replaced is therefore the image's own marker and the place of
 """
 PUBLISHED_BY = {"marker": "swap", "markers": "swap", "text": "swap", "shoulders": "move"}
 """The intervention of the published test, where it has one of its own (DeGrave et al. 2021)."""
-SAME_PLACE = 0.5
+SAME_PLACE = 0.25
 """Intersection over union from which on a partner's box lies where the image has one itself."""
 
 WITH_NULL = (TEST, PUBLISHED)

@@ -163,20 +163,20 @@ def population_rows(changes: SwapChanges, tested: Sequence[str], *, level: float
     return [{**row, "p_holm": p} for row, p in zip(rows, adjusted, strict=True)]
 
 
-def control_rows(changes: SwapChanges, tested: Sequence[str], *, level: float, seed: int) -> list[dict[str, Any]]:
+def control_rows(changes: SwapChanges, tested: Sequence[str], *, rule: Rule, seed: int) -> list[dict[str, Any]]:
     """Return what the controls show: lungs, and for each region the sham and pairs of one class.
 
     Args:
         changes: of the trials.
         tested: the regions that could be tested.
-        level: error of the first kind, of the lungs and over all regions within one class.
+        rule: of the verdict; exchanges within one class are held to its level, over all regions, and to its margin.
         seed: of the intervals.
     """
     rows = []
     lungs = changes.table[changes.table["purpose"] == LUNGS]
     if len(lungs):
         row = _control_row("lungs replaced", lungs, changes.spread, rng=random_state(seed, LUNGS))
-        reacts = row["p"] <= level and row["median"] > 0
+        reacts = row["p"] <= rule.level and row["median"] > 0
         rows.append({**row, "expected": "a change", "found": "a change" if reacts else "no change"})
     shams = {region: changes.of(region, SHAM) for region in tested}
     for region, trials in shams.items():
@@ -190,7 +190,7 @@ def control_rows(changes: SwapChanges, tested: Sequence[str], *, level: float, s
         for region, trials in same.items()
     ]
     for row, p in zip(within, holm([row["p"] for row in within]), strict=True):
-        changed = p is not None and p <= level
+        changed = p is not None and p <= rule.level and abs(row["median"]) >= rule.margin
         rows.append({**row, "p": p, "expected": "no change", "found": "a change" if changed else "no change"})
     return rows
 

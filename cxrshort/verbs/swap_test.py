@@ -311,7 +311,7 @@ def _write_results(
     evidence = evidence_of(changes, test.plan.regions, reasons, rule=RULE, seed=seed)
     verdicts = judge_regions(evidence, RULE)
     population = population_rows(changes, tested, level=RULE.level, seed=seed)
-    controls = control_rows(changes, tested, level=RULE.level, seed=seed)
+    controls = control_rows(changes, tested, rule=RULE, seed=seed)
     findings = [_finding(verdict, test.plan, changes) for verdict in verdicts]
     tables = {
         CHANGES: changes.table.assign(null_row=changes.table["null_row"].replace(-1, pd.NA).astype("Int64")),

@@ -45,7 +45,7 @@ def test_help_names_all_nine_verbs() -> None:
     assert result.exit_code == 0
     for verb in ("build-dataset", "train", "evaluate", "swap-test", *later.VERBS):
         assert f"  {verb} " in result.stdout
-    assert len(later.VERBS) == 6
+    assert len(later.VERBS) == 5
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])

@@ -8,6 +8,7 @@ import pytest
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
+from cxrshort.stats.verdicts import RULES
 
 from ..training.tiny import tiny_dataset
 from .console import cxrshort_here, failure
@@ -75,3 +76,9 @@ def test_dry_run_names_pairs_trials_and_forward_passes(working_folder: Path) -> 
     assert "trials           100, with 20 random patches in 40 of them" in result.stdout
     assert f"forward passes   {40 * 20 + 200 + 80:,}" in result.stdout and "nothing was written" in result.stdout
     assert not (working_folder / "results").exists()
+
+
+def test_help_states_the_rule_of_the_verdict() -> None:
+    text = " ".join(cxrshort_here("swap-test", "--help").stdout.split())
+    rule = RULES["swap-test"]
+    assert f"shortcut: an effect of at least {rule.margin:g} at p of at most {rule.level:g}." in text

@@ -6,7 +6,7 @@ from PIL import Image
 
 from cxrshort.dataset import Dataset
 from cxrshort.interventions.swap_changes import change_table
-from cxrshort.interventions.swap_figures import Drawn, draw_figures
+from cxrshort.interventions.swap_figures import Drawn, _typical, draw_figures
 from cxrshort.interventions.trial_scores import fill_null, score_trials
 from cxrshort.interventions.trials import RegionTest, region_trials
 from cxrshort.runs import start_run
@@ -71,3 +71,14 @@ def test_names_of_regions_lead_nowhere_else(data: Dataset, tmp_path: Path) -> No
     run, material = drawn(data, tmp_path / "out", **{"../left tag": CORNER})
     assert str(draw_figures(run, material, margin=0.25)[0]) == "null-..-left-tag.png"
     assert (tmp_path / "out" / "null-..-left-tag.png").exists()
+
+
+def test_images_that_are_drawn_are_of_all_strengths_and_both_classes(data: Dataset, tmp_path: Path) -> None:
+    _, material = drawn(data, tmp_path / "out", tag=CORNER)
+    trials = material.changes.of("tag", "test")
+    rows = _typical(trials, 6)
+    assert len(set(rows)) == 6 and trials.loc[rows, "role"].value_counts().to_dict() == {"positive": 3, "negative": 3}
+    changes = trials.loc[rows].loc[trials["role"] == "negative", "change"].tolist()
+    assert changes == sorted(changes)
+    everything = sorted(trials.loc[trials["role"] == "negative", "change"])
+    assert [everything.index(change) for change in changes] == [1, 4, 6]

@@ -95,7 +95,7 @@ def test_verdicts_come_first_then_the_published_test_then_the_controls() -> None
     assert cells(published) == [
         ["marker", "swap, against 0", 40, "-0.500 [-1.000, 0.250]", "12% [0%, 50%]", "0", "8.9e-05", ""]
     ]
-    assert cells(controls) == [["sham", "marker", 40, "0.000 [0.000, 0.000]", "1", "exactly 0", "exactly 0"]]
+    assert cells(controls) == [["sham", "marker", 40, "0.000 [0.000, 0.000]", "1", "exactly 0"]]
 
 
 def test_only_verdicts_are_shown_where_nothing_was_tested() -> None:
@@ -110,3 +110,17 @@ def test_only_verdicts_are_shown_where_nothing_was_tested() -> None:
 @pytest.mark.parametrize(("p", "text"), [(None, ""), (0.04999, "0.05"), (1e-12, "1e-12")])
 def test_p_values_have_two_digits(p: float | None, text: str) -> None:
     assert p_text(p) == text
+
+
+def test_shams_that_are_all_zero_are_one_row_and_surprises_are_marked() -> None:
+    control = {"median": 0.0, "median_low": 0.0, "median_high": 0.0, "p": 1.0, "images": 40}
+    sham = {**control, "control": "sham", "expected": "exactly 0", "found": "exactly 0"}
+    lungs = {**control, "control": "lungs replaced", "region": "lungs", "expected": "a change", "found": "no change"}
+    shams = [{**sham, "region": "marker"}, {**sham, "region": "border"}, {**sham, "region": "tag", "found": "a change"}]
+    summary = {"label": "Mass", "findings": [], "population": [], "controls": [lungs, *shams]}
+    shown = cells(finding_tables(summary, rule=RULE)[-1])
+    assert [(row[0], row[1], row[2], row[5]) for row in shown] == [
+        ("lungs replaced", "lungs", 40, "no change (!)"),
+        ("sham", "all", 80, "exactly 0"),
+        ("sham", "tag", 40, "a change (!)"),
+    ]

@@ -85,7 +85,7 @@ def test_marker_comes_with_its_place() -> None:
 def test_boxes_at_the_same_place_are_not_taken_twice() -> None:
     own = np.array([[0, 0, 4, 4]])
     assert len(with_places(own, np.array([[1, 0, 5, 4]]))) == 1  # an IoU of 12 / 20
-    assert len(with_places(own, np.array([[2, 0, 6, 4]]))) == 2  # of 8 / 24
+    assert len(with_places(own, np.array([[3, 0, 7, 4]]))) == 2  # of 4 / 28
 
 
 def test_swap_takes_the_nearest_box_of_the_partner() -> None:

@@ -116,7 +116,7 @@ def test_controls_say_what_was_expected_and_what_was_found() -> None:
         rows("tag", "same class", as_predicted(0)),
         rows("lungs", "lungs", as_predicted(2)),
     )
-    found = control_rows(changes, ["tag"], level=0.05, seed=0)
+    found = control_rows(changes, ["tag"], rule=RULE, seed=0)
     assert [(row["control"], row["expected"], row["found"]) for row in found] == [
         ("lungs replaced", "a change", "a change"),
         ("sham", "exactly 0", "exactly 0"),
@@ -128,14 +128,17 @@ def test_controls_say_what_was_expected_and_what_was_found() -> None:
 @pytest.mark.parametrize(("size", "found"), [(2.0, "a change"), (0.0, "no change"), (-2.0, "no change")])
 def test_lungs_must_act_in_the_predicted_direction(size: float, found: str) -> None:
     changes = changes_of(rows("lungs", "lungs", as_predicted(size)))
-    assert control_rows(changes, [], level=0.05, seed=0)[0]["found"] == found
+    assert control_rows(changes, [], rule=RULE, seed=0)[0]["found"] == found
 
 
 def test_sham_that_changes_anything_is_said_to() -> None:
     for sham in (rows("tag", "sham", [0.0, 1e-9]), rows("tag", "sham", [0.0, 0.0]).assign(changed_pixels=1)):
-        assert control_rows(changes_of(sham), ["tag"], level=0.05, seed=0)[0]["found"] == "a change"
+        assert control_rows(changes_of(sham), ["tag"], rule=RULE, seed=0)[0]["found"] == "a change"
 
 
 def test_exchange_within_one_class_that_drives_the_score_is_said_to() -> None:
     same = rows("tag", "same class", [1.0 + number / 9 for number in range(20)]).assign(pair=range(20))
-    assert control_rows(changes_of(same), ["tag"], level=0.05, seed=0)[0]["found"] == "a change"
+    assert control_rows(changes_of(same), ["tag"], rule=RULE, seed=0)[0]["found"] == "a change"
+    small = same.assign(change=same["change"] / 20)
+    found = control_rows(changes_of(small), ["tag"], rule=RULE, seed=0)[0]
+    assert found["found"] == "no change" and found["p"] < 1e-5  # below the margin
