@@ -1,7 +1,5 @@
 """Evaluate models inside and outside the dataset that they were trained on."""
 
-import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxrshort import columns, distributed, files, forecasts, registry, runs
+from cxrshort import columns, distributed, forecasts, registry, runs
 from cxrshort import manifest as manifests
 from cxrshort.compute import Compute, choose_compute, enough_memory
-from cxrshort.dataset import MANIFEST, Dataset, load_dataset
+from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.errors import DataError, UsageError
 from cxrshort.figures import evaluation as figures
 from cxrshort.json_files import write_json
@@ -27,9 +25,10 @@ from cxrshort.models.predictions import (
     prediction_table,
     unseen_fold,
 )
+from cxrshort.models.result_folders import results_folder
 from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.models.sources.foreign import without_download
-from cxrshort.models.sources.opening import Reference, describe_models, model_title, open_model
+from cxrshort.models.sources.opening import Reference, describe_models, open_model
 from cxrshort.results import ALWAYS, VERBOSE, Column, Loudness, Result, Table, count_text
 from cxrshort.stats import predictions as tables
 from cxrshort.stats.overlap import summarise_overlaps
@@ -270,27 +269,8 @@ def default_folder(models: Sequence[str | Path], loaded: Sequence[Dataset], *, s
         >>> str(default_folder(["runs/I/resnet18/erm"], data, split="val", label=None))
         'results/I-resnet18-erm/I+III-split-val'
     """
-    tested = "+".join(map(_dataset_part, loaded))
-    tested += (f"-split-{split}" if split != "test" else "") + (f"-label-{label}" if label else "")
-    return Path("results") / files.shorten("+".join(map(_model_part, models))) / files.shorten(_as_name(tested))
-
-
-def _model_part(model: str | Path) -> str:
-    """Return what a folder calls a model: its run folder without the ``runs`` before it, in one word."""
-    parts = list(Path(model_title(str(model))).parts)
-    return _as_name("-".join(parts[1:] if len(parts) > 1 and parts[0] == "runs" else parts))
-
-
-def _dataset_part(data: Dataset) -> str:
-    """Return what a folder calls a dataset: its name, or that of a table of some of its rows."""
-    if data.path is None:
-        rows = hashlib.sha256("\n".join(data.manifest["image_id"]).encode()).hexdigest()
-        return f"{data.name}-{rows[:8]}"  # standard input has no name that tells one subset from another
-    return data.name if data.path.name == MANIFEST else data.path.stem
-
-
-def _as_name(text: str) -> str:
-    return re.sub(r"[^\w.+-]+", "-", text).strip("-.") or "here"
+    options = {**({"split": split} if split != "test" else {}), **({"label": label} if label else {})}
+    return results_folder(models, loaded, options=options)
 
 
 def _forecast(
