@@ -54,14 +54,24 @@ class ExplainedRegions:
     def __init__(self, regions: Regions) -> None:
         self._regions = regions
         self._edge = [regions.names.index(name) for name in (*EDGES, *CORNERS)]
-        self.names = (*regions.names, *([] if BORDER in regions.names else [BORDER]))
+        own = [name for name in regions.names if name != BORDER]
+        place = own.index(EDGES[0])
+        self.names = (*own[:place], BORDER, *own[place:])
 
     def take(self, indices: npt.NDArray[np.int64]) -> RegionBatch:
         """Return the regions of these images, in the order of ``names``."""
-        areas, available = self._regions.take(indices)
-        if len(self.names) > areas.shape[1]:
-            areas = np.concatenate([areas, areas[:, self._edge].any(axis=1, keepdims=True)], axis=1)
-            available = np.concatenate([available, np.ones((len(available), 1), bool)], axis=1)
+        taken = self._regions.take(indices)
+        numbers = {name: number for number, name in enumerate(self._regions.names)}
+        areas = np.zeros((len(indices), len(self.names), *self._regions.image_shape), bool)
+        available = np.ones((len(indices), len(self.names)), bool)
+        for place, name in enumerate(self.names):
+            if name == BORDER:
+                areas[:, place] = taken.areas[:, self._edge].any(axis=1)
+            else:
+                areas[:, place], available[:, place] = (
+                    taken.areas[:, numbers[name]],
+                    taken.available[:, numbers[name]],
+                )
         return RegionBatch(areas, available)
 
     def sources(self) -> pd.DataFrame:

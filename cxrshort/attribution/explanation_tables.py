@@ -7,11 +7,14 @@ from typing import Any
 import pandas as pd
 
 from cxrshort.attribution.explained_images import EVERY, NEGATIVE, POSITIVE, UNLABELLED
+from cxrshort.attribution.explained_regions import PARTS
 from cxrshort.regions import CORNERS, EDGES
 from cxrshort.results import ALWAYS, UNLESS_QUIET, VERBOSE, Block, Column, Facts, Loudness, Result, Table, Text
 from cxrshort.stats.verdicts import NOT_TESTABLE
 
 KIND = "findings"
+_DETAILS = (*EDGES, *CORNERS, *PARTS)
+"""Regions that only ``--verbose`` prints the shares of."""
 _HEADINGS = {POSITIVE: "positives", NEGATIVE: "negatives", UNLABELLED: "unlabelled", EVERY: "all images"}
 
 
@@ -23,7 +26,7 @@ def explanation_result(
     for label in summary["labels"]:
         rows = [row for row in summary["shares"] if row["label"] == label]
         for detailed, shown in ((False, ("usual",)), (True, VERBOSE)):
-            tables += [_share_table(label, rows, detailed=detailed, shown=shown), Text("", shown=shown)]
+            tables.append(_share_table(label, rows, detailed=detailed, shown=shown))
         tables.append(_verdict_table(label, [row for row in summary["findings"] if row["label"] == label]))
     verdicts = [str(row["verdict"]) for row in summary["findings"]]
     return Result(summary, tables, figures, notes, folder, kind=KIND, verdicts=verdicts)
@@ -77,7 +80,7 @@ def _share_table(label: str, rows: Sequence[Mapping[str, Any]], *, detailed: boo
         columns += [Column("area", f"{kind}.area", "count"), Column("share / area", f"{kind}.ratio")]
     lines: dict[str, dict[str, Any]] = {}
     for row in rows:
-        if row["class"] in kinds and (detailed or row["region"] not in (*EDGES, *CORNERS)) and row["share"] is not None:
+        if row["class"] in kinds and (detailed or row["region"] not in _DETAILS) and row["share"] is not None:
             blank = {f"{kind}.{name}": "-" for kind in kinds for name in ("share", "area", "ratio")}
             line = lines.setdefault(row["region"], {"region": row["region"].replace("_", " "), **blank})
             line[f"{row['class']}.share"] = _percent(row["share"])
@@ -100,16 +103,31 @@ def _ratio(row: Mapping[str, Any]) -> str:
 
 
 def _verdict_table(label: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    columns = [Column("region", "region"), Column("verdict", "verdict"), Column("why", "why")]
-    lines = [{**row, "region": str(row["region"]).replace("_", " ")} for row in _merged(rows)]
+    columns = [
+        Column("region", "region"),
+        Column("verdict", "verdict"),
+        Column("of the separation", "effect"),
+        Column("why", "why"),
+    ]
+    lines = [
+        {**row, "region": str(row["region"]).replace("_", " "), "effect": _effect_text(row)} for row in _merged(rows)
+    ]
     return Table(columns, lines, f"{label}: verdict on each region", ALWAYS)
+
+
+def _effect_text(row: Mapping[str, Any]) -> str:
+    """Return the share of the separation that a region carries, in percent, with its interval."""
+    if row["effect"] is None or row["low"] is None or row["high"] is None:
+        return "-"
+    return f"{100 * row['effect']:.0f} % [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
 
 
 def _merged(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return the rows with regions that cannot be tested for the same reason in one of them."""
     kept: dict[str, dict[str, Any]] = {}
     for row in rows:
-        key = row["why"] if row["verdict"] == NOT_TESTABLE else f"{row['region']}: {row['why']}"
+        alike = row["verdict"] == NOT_TESTABLE and row["effect"] is None
+        key = row["why"] if alike else f"{row['region']}: {row['why']}"
         if key in kept:
             kept[key]["region"] += f", {row['region']}"
         else:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from cxrshort.attribution.clusters import MapClusters, cluster_maps, mean_maps
 from cxrshort.attribution.explained_images import EVERY, NEGATIVE, POSITIVE, UNLABELLED, ExplainedImages
-from cxrshort.attribution.explained_regions import BORDER
+from cxrshort.attribution.explained_regions import BORDER, PARTS
 from cxrshort.attribution.map_blocks import Maps
 from cxrshort.errors import DataError
 from cxrshort.figures.map_clusters import MEMBERS, ClusterRow, draw_clusters
@@ -146,7 +146,7 @@ def share_points(label: str, shares: pd.DataFrame) -> list[SharePoint]:
     """Return the points of the summary figure: positives before negatives, regions in their order."""
     points = []
     for kind in _CLASSES:
-        own = shares[shares["class"] == kind].astype(object)
+        own = shares[(shares["class"] == kind) & ~shares["region"].isin(PARTS)].astype(object)
         own = own.where(own.notna(), None)
         points += [
             SharePoint(
@@ -191,7 +191,7 @@ def _caption(shown: LabelMaps, place: int, word: str) -> str:
     value = f"output {logit:.3g}" if shown.number else f"probability {1 / (1 + np.exp(-logit)):.2f}"
     shares = [f"{name} {100 * row[f'share.{name}']:.0f} %" for name in ("lungs", BORDER) if row[f"share.{name}"] >= 0]
     where = f"; {', '.join(shares)} of the map" if shares else ""
-    return f"{class_name(shown.label, row['class'])}, {value}, {word}{where}\n{row['image_id']}"
+    return f"{row['image_id']}: {class_name(shown.label, row['class'])}, {value}\n{word}{where}"
 
 
 def _means(shown: LabelMaps) -> list[MeanMap]:
@@ -202,15 +202,15 @@ def _means(shown: LabelMaps) -> list[MeanMap]:
         places = np.flatnonzero((groups == pd.Series(keys)).all(axis=1))
         found.append(
             MeanMap(
-                str(keys["repository"]),
                 class_name(shown.label, str(keys["class"])),
+                str(keys["repository"]),
                 count,
                 _mean_film(shown, places.astype(np.int64)),
                 chart,
             )
         )
     order = [class_name(shown.label, kind) for kind in _CLASSES]
-    return sorted(found, key=lambda mean: order.index(mean.column))
+    return sorted(found, key=lambda mean: order.index(mean.group))
 
 
 def _mean_film(shown: LabelMaps, places: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -19,63 +19,73 @@ from cxrshort.figures.style import INK, NORMAL, SMALL, new_figure, place_text, s
 
 SIGNED = LinearSegmentedColormap.from_list("signed", ["#1e579a", "#ffffff", "#b43335"], N=256)
 _SIDE, _GAP, _LEFT, _BETWEEN = 1.45, 0.08, 0.15, 0.35
-_BAR = 1.0
+_BAR, _CAPTION, _HEADING = 0.9, 0.3, 0.24
+_ACROSS = 3
+"""Pairs in a line; a group with more goes on in the next."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MeanMap:
-    """Hold the mean of one group.
+    """Hold the mean of some images of one group.
 
     Args:
-        row: what stands in its row, such as a repository.
-        column: what stands in its column, such as a class.
+        group: the heading under which it stands, such as a class.
+        name: below it, such as a repository.
         count: images that were averaged.
         pixels: (H, W) their mean radiograph, in [0, 1].
         chart: (H, W) their mean map, signed, in logits.
     """
 
-    row: str
-    column: str
+    group: str
+    name: str
     count: int
     pixels: ArrayLike
     chart: ArrayLike
 
 
 def draw_mean_maps(means: Sequence[MeanMap], path: Path, *, title: str = "") -> Path:
-    """Draw the mean radiograph and the mean map of each group, on one scale.
+    """Draw mean radiographs beside their mean maps, all maps on one scale, under the heading of their group.
 
     Args:
-        means: rows and columns come in the order in which they are first named.
+        means: groups come in the order in which they are first named.
         path: the PNG.
         title: above.
 
     Raises:
-        DataError: there is no group.
+        DataError: there is none.
     """
     if not means:
         raise DataError("no mean map to draw", "explain images of some repository and class")
-    rows, columns = (list(dict.fromkeys(names)) for names in ([m.row for m in means], [m.column for m in means]))
     charts = [np.asarray(mean.chart, np.float64) for mean in means]
-    tall = _SIDE * charts[0].shape[0] / charts[0].shape[1]
-    pair = 2 * _SIDE + _GAP
-    above = 0.62 if title else 0.34
-    figure = new_figure(_LEFT + len(columns) * (pair + _BETWEEN) + _BAR, above + len(rows) * (tall + 0.3) + 0.1)
+    limit, tall = _limit(charts), _SIDE * charts[0].shape[0] / charts[0].shape[1]
+    pair, start = 2 * _SIDE + _GAP + _BETWEEN, 0.5 if title else 0.12
+    groups = {name: [mean for mean in means if mean.group == name] for name in dict.fromkeys(m.group for m in means)}
+    lines = sum(-(-len(own) // _ACROSS) for own in groups.values())
+    across = min(_ACROSS, max(map(len, groups.values())))
+    figure = new_figure(
+        max(_LEFT + across * pair + _BAR, 4.6), start + len(groups) * _HEADING + lines * (tall + _CAPTION) + 0.05
+    )
     if title:
-        place_text(figure, wrap(title, 110, lines=1), left=_LEFT, top=0.12, size=NORMAL + 1)
-    for place, name in enumerate(columns):
-        place_text(figure, wrap(name, 44, lines=1), left=_LEFT + place * (pair + _BETWEEN), top=above - 0.22)
-    limit = _limit(charts)
-    for mean, chart in zip(means, charts, strict=True):
-        left = _LEFT + columns.index(mean.column) * (pair + _BETWEEN)
-        top = above + rows.index(mean.row) * (tall + 0.3)
-        axes = picture_axes(figure, left, top, width=_SIDE, height=tall)
-        axes.imshow(mean.pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
-        axes = picture_axes(figure, left + _SIDE + _GAP, top, width=_SIDE, height=tall)
-        axes.imshow(chart, cmap=SIGNED, vmin=-limit, vmax=limit, interpolation="nearest", aspect="auto")
-        text = wrap(f"{mean.row}, mean of {mean.count:,}", 46, lines=1)
-        place_text(figure, text, left=left, top=top + tall + 0.03, size=SMALL)
-    _draw_scale(figure, limit, left=_LEFT + len(columns) * (pair + _BETWEEN) - 0.1, top=above, height=tall)
+        place_text(figure, wrap(title, 60 + 40 * (across - 1), lines=1), left=_LEFT, top=0.12, size=NORMAL + 1)
+    top = start
+    _draw_scale(figure, limit, left=_LEFT + across * pair - 0.1, top=top + _HEADING, height=tall)
+    for name, own in groups.items():
+        place_text(figure, wrap(name, 44, lines=1), left=_LEFT, top=top)
+        top += _HEADING
+        for place, mean in enumerate(own):
+            row, column = divmod(place, _ACROSS)
+            _draw_pair(figure, mean, limit, left=_LEFT + column * pair, top=top + row * (tall + _CAPTION), tall=tall)
+        top += -(-len(own) // _ACROSS) * (tall + _CAPTION)
     return save_figure(figure, path)
+
+
+def _draw_pair(figure: Figure, mean: MeanMap, limit: float, *, left: float, top: float, tall: float) -> None:
+    axes = picture_axes(figure, left, top, width=_SIDE, height=tall)
+    axes.imshow(mean.pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+    axes = picture_axes(figure, left + _SIDE + _GAP, top, width=_SIDE, height=tall)
+    axes.imshow(mean.chart, cmap=SIGNED, vmin=-limit, vmax=limit, interpolation="nearest", aspect="auto")
+    name = f"{mean.name}, mean of {mean.count:,}" if mean.name else f"mean of {mean.count:,}"
+    place_text(figure, wrap(name, 52, lines=1), left=left, top=top + tall + 0.03, size=SMALL)
 
 
 def _limit(charts: Sequence[np.ndarray]) -> float:
@@ -89,5 +99,5 @@ def _draw_scale(figure: Figure, limit: float, *, left: float, top: float, height
     extent = (0, 1, -limit, limit)
     axes.imshow(np.linspace(-1, 1, 256)[:, None], cmap=SIGNED, aspect="auto", origin="lower", extent=extent)
     axes.yaxis.tick_right()
-    axes.set_yticks([-limit, 0, limit], [f"{-limit:.1e}", "0", f"{limit:.1e}"], size=SMALL, color=INK)
+    axes.set_yticks([-limit, 0, limit], [f"{-limit:.2g}", "0", f"{limit:.2g}"], size=SMALL, color=INK)
     place_text(figure, "logits\nper pixel", left=left, top=top + height + 0.03, size=SMALL)

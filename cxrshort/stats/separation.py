@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import mannwhitneyu, norm
+from scipy.stats import mannwhitneyu
+from scipy.stats import t as student
 
 from cxrshort.errors import DataError
 from cxrshort.stats.bootstrap import percentile_interval, resample
@@ -126,7 +127,8 @@ def separate_classes(
         classes: (N,) 1 for positives and 0 for negatives; other images are left out.
         persons: (N,) whose images they are.
         names: of the R regions.
-        not_judged: regions that are not tested, and why; their effects are returned all the same.
+        not_judged: regions that are not tested, and why; their effects are returned all the same, unless the whole
+            maps of the classes do not differ.
         rng: draws persons again for the intervals.
         level: of the tests, which the smallest effects refer to.
 
@@ -162,7 +164,7 @@ def separate_classes(
     corrected = holm(raw)
     found = []
     for number, name in enumerate(names):
-        effect, low, high = _effect(units[number], rng) if whole.separation else (None, None, None)
+        effect, low, high = _effect(units[number], rng) if whole.separation and not whole.reason else (None, None, None)
         smallest = None if reasons[number] else _smallest(units[number], level / judged)
         found.append(RegionSeparation(name, effect, low, high, corrected[number], smallest, reasons[number]))
     return whole, found
@@ -248,5 +250,5 @@ def _smallest(units: _Units, level: float) -> float | None:
     whole = abs(float(sides[0][:, 1].mean() - sides[1][:, 1].mean()))
     if whole == 0:
         return None
-    needed = norm.ppf(1 - level / 2) + norm.ppf(POWER)
+    needed = sum(student.ppf([1 - level / 2, POWER], positives + negatives - 2))
     return float(needed * deviation * np.sqrt((1 / positives + 1 / negatives) * _EFFICIENCY) / whole)
