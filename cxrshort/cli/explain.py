@@ -192,9 +192,11 @@ def explain(
     maps.png, mean-maps.png, shares.png, clusters.png, summary.json and run.json into results/MODEL/DATASET-explain (or
     --out). Patients seen in training are refused, unless --split train asks for them.
 
-    A region is accused of being a shortcut where it carries a good part of what tells the maps of positives and
-    negatives apart: shortcut, suspicious, no evidence (with the smallest effect that so many images would have shown),
-    or not testable (why). Regions in --expected are not accused. --fail-on gives exit code 3 where something was found.
+    The verdict on a region is shortcut where it carries at least 25 % of what tells the maps of positives and negatives
+    apart (p at most 0.05, persons compared, Holm over regions); suspicious where chance is not excluded, or where it
+    holds at least 4 times the attribution that its area has by chance; no evidence (with the smallest effect that so
+    many images would have shown); or not testable (why). Regions in --expected are not accused. --fail-on gives exit
+    code 3 where something was found.
 
     Regions are the dataset's masks and boxes, or those of --masks, --segmenter and --regions; where nothing knows the
     lungs, an average anatomy stands in for them. Borders and corners are strips and squares of the image.

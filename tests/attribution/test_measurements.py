@@ -1,6 +1,5 @@
 """What is read off maps: shares, signed sums, tables."""
 
-
 import numpy as np
 import pandas as pd
 import pytest
