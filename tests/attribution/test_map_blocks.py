@@ -17,6 +17,7 @@ from cxrshort.models import checkpoint, factory
 from cxrshort.models.outputs import class_log_odds
 from cxrshort.models.sources.opening import describe_model
 
+from ..models.sources.test_onnx import write
 from .population import CPU, DESCRIPTION, Population, job, population
 
 
@@ -105,12 +106,7 @@ def test_model_is_opened_on_the_device_with_its_log_odds(people: Population, tmp
 
 
 def test_onnx_file_is_refused_by_methods_of_gradients(people: Population, tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime")
-    onnx = pytest.importorskip("onnx")
-    del onnx
-    path = tmp_path / "net.onnx"
-    classifier = factory.build_model(DESCRIPTION, seed=1).eval()
-    torch.onnx.export(classifier.network, (torch.zeros(1, 3, 16, 16),), path, dynamo=False)
+    path = write(tmp_path / "net.onnx", ["batch", 3, 16, 16])
     name = f"{path}?labels=COVID-19,Edema&range=0..1"
     with pytest.raises(UsageError) as caught:
         open_classifier(describe_model(name), read_method("gradient")[0], people.data.pixels, compute=CPU)

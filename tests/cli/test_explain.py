@@ -101,4 +101,4 @@ def test_gate_ends_with_three_where_something_was_found(working_folder: Path, mo
     for level, code in ((None, 0), ("shortcut", 0), ("suspicious", 3)):
         result = cxrshort_here(*words, *(("--fail-on", level) if level else ()))
         assert result.exit_code == code, result.stderr
-        assert "border   suspicious   30 % [20, 40]      why" in result.stdout
+        assert "border   suspicious   30 % [20, 40]       why" in result.stdout
