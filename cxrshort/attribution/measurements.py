@@ -57,7 +57,8 @@ def signed_sums(maps: npt.NDArray[np.float32], regions: RegionBatch) -> Floats:
     """
     sums = np.zeros(regions.areas.shape[:2])
     for row, (chart, areas) in enumerate(zip(maps, regions.areas, strict=True)):
-        sums[row] = areas.reshape(len(areas), -1).astype(np.float32) @ chart.ravel()
+        with np.errstate(invalid="ignore"):  # of a map with infinity, which counts nowhere
+            sums[row] = areas.reshape(len(areas), -1).astype(np.float32) @ chart.ravel()
     return np.where(regions.available, sums, np.nan)
 
 
@@ -119,3 +120,15 @@ def typical_error(table: pd.DataFrame, names: Sequence[str] = ("lungs", BORDER))
     """Return the median standard error of some regions' shares over random draws; nothing where nothing is drawn."""
     columns = {name: table[f"share_se.{name}"].median() for name in names if f"share_se.{name}" in table}
     return {name: float(value) for name, value in columns.items() if np.isfinite(value)}
+
+
+def missing_shares(explained: ExplainedImages, measured: Measurements) -> list[str]:
+    """Return how many maps of each label have no share, and why, in words."""
+    notes = []
+    reasons = {"zero everywhere": measured.shares.zero_maps, "not finite": measured.shares.broken_maps}
+    for label in dict.fromkeys(explained.table["label"]):
+        own = (explained.table["label"] == label).to_numpy(dtype=bool)
+        for reason, flags in reasons.items():
+            if count := int(flags[own].sum()):
+                notes.append(f"{count} of {int(own.sum())} maps of {label} are {reason} and have no share")
+    return notes

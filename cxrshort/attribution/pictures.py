@@ -55,6 +55,67 @@ class LabelMaps:
         return pixels.astype(np.uint8)
 
 
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Hold what was drawn of all labels.
+
+    Args:
+        figures: the files.
+        clusters: ``clusters.csv``; without rows where no maps could be clustered.
+        cluster_of: (N,) the cluster of each map, counted from 1 for each label; missing where it is in none.
+        notes: what could not be drawn, and why.
+    """
+
+    figures: list[Path]
+    clusters: pd.DataFrame
+    cluster_of: "pd.Series[Any]"
+    notes: list[str]
+
+
+def draw_pictures(
+    maps: Maps,
+    explained: ExplainedImages,
+    table: pd.DataFrame,
+    *,
+    shares: pd.DataFrame,
+    pixels: Source,
+    clusters: int | None,
+    number: bool,
+    path_of: Callable[[str], Path],
+) -> Pictures:
+    """Draw every picture of every label, and cluster the maps of each.
+
+    Args:
+        maps: of all labels.
+        explained: a row per map.
+        table: ``maps.csv``.
+        shares: ``shares.csv``.
+        pixels: of the images, as the model is shown them.
+        clusters: how many; None leaves it to the maps.
+        number: whether the model predicts a number.
+        path_of: gives the path of a file by its name.
+    """
+    figures, tables, notes = list[Path](), list[pd.DataFrame](), list[str]()
+    cluster_of = pd.Series(pd.NA, index=table.index, dtype="Int64")
+    labels = list(dict.fromkeys(explained.table["label"]))
+    for label in labels:
+        shown = label_maps(label, maps, explained, table, pixels=pixels, number=number)
+        found, why = find_clusters(shown, clusters=clusters)
+        if found is None:
+            notes.append(why)
+        else:
+            tables.append(cluster_table(shown, found))
+            cluster_of.iloc[shown.rows] = [int(one) + 1 if one >= 0 else pd.NA for one in found.labels]
+
+        def own_path(name: str, label: str = label) -> Path:
+            return path_of(file_name(name, label, first=label == labels[0]))
+
+        own_shares = shares[shares["label"] == label]
+        figures += draw_label(shown, own_shares, clusters=found, path_of=own_path)
+    joined = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return Pictures(figures, joined, cluster_of, notes)
+
+
 def label_maps(
     label: str, maps: Maps, explained: ExplainedImages, table: pd.DataFrame, *, pixels: Source, number: bool = False
 ) -> LabelMaps:

@@ -250,5 +250,6 @@ def _smallest(units: _Units, level: float) -> float | None:
     whole = abs(float(sides[0][:, 1].mean() - sides[1][:, 1].mean()))
     if whole == 0:
         return None
-    needed = sum(student.ppf([1 - level / 2, POWER], positives + negatives - 2))
+    freedom = positives + negatives - 2
+    needed = float(student.ppf(1 - level / 2, freedom)) + float(student.ppf(POWER, freedom))
     return float(needed * deviation * np.sqrt((1 / positives + 1 / negatives) * _EFFICIENCY) / whole)

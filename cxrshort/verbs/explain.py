@@ -256,50 +256,47 @@ def _write_results(
     notes: Sequence[str],
 ) -> Result:
     """Write the tables and pictures that follow from the maps, and return them with the verdicts."""
-    explained, reference = job.explained, prepared.reference
-    regression = reference.outputs.name == "regression"
+    explained, number = job.explained, prepared.reference.outputs.name == "regression"
     measured = measurements.measure_maps(maps, explained, job.regions)
     table = measurements.map_table(explained, maps, measured)
     shares = measurements.class_shares(explained, measured, seed=job.seed)
     driven = measurements.driven_table(explained, measured)
-    findings, figures, clustered, missing = [], [], [], list(notes)
-    cluster_of = pd.Series(pd.NA, index=table.index, dtype="Int64")
-    for number, label in enumerate(prepared.labels):
-        own_shares = shares[shares["label"] == label]
-        findings.append(
-            judge_label(
-                label,
-                explained,
-                measured,
-                shares=own_shares,
-                not_judged=not_judged,
-                seed=job.seed,
-                regression=regression,
-            )
-        )
-        shown = pictures.label_maps(label, maps, explained, table, pixels=job.pixels, number=regression)
-        found, why = pictures.find_clusters(shown, clusters=clusters)
-        missing += [why] if why else []
-        if found is not None:
-            clustered.append(pictures.cluster_table(shown, found))
-            cluster_of.iloc[shown.rows] = [int(one) + 1 if one >= 0 else pd.NA for one in found.labels]
-
-        def path_of(name: str, label: str = label, first: bool = number == 0) -> Path:
-            return run.path(pictures.file_name(name, label, first=first))
-
-        figures += pictures.draw_label(shown, own_shares, clusters=found, path_of=path_of)
-    rows = [row for one in findings for row in one.records()]
+    findings = [
+        judge_label(label, explained, measured, shares=shares, not_judged=not_judged, seed=job.seed, regression=number)
+        for label in prepared.labels
+    ]
+    drawn = pictures.draw_pictures(
+        maps, explained, table, shares=shares, pixels=job.pixels, clusters=clusters, number=number, path_of=run.path
+    )
     written = {
-        "maps.csv": table.assign(cluster=cluster_of),
+        "maps.csv": table.assign(cluster=drawn.cluster_of),
         "shares.csv": shares,
         "most-driven.csv": driven,
-        FINDINGS: pd.DataFrame(rows),
-        **({"clusters.csv": pd.concat(clustered, ignore_index=True)} if clustered else {}),
+        FINDINGS: pd.DataFrame([row for one in findings for row in one.records()]),
+        **({"clusters.csv": drawn.clusters} if len(drawn.clusters) else {}),
     }
     for name, content in written.items():
         manifests.write_table(content, run.path(name))
-    missing += _zero_notes(measured, prepared.labels, explained)
+    all_notes = [*notes, *drawn.notes, *measurements.missing_shares(explained, measured)]
     summary = {
+        **_about(job, prepared),
+        "adding_up": measurements.adding_up(table),
+        "share_errors": measurements.typical_error(table),
+        "separation": {one.label: asdict(one.whole) for one in findings},
+        "region_sources": records(job.regions.sources()),
+        "shares": records(shares),
+        "clusters": records(drawn.clusters),
+        "most_driven": records(driven.head(10)),
+        "findings": [row for one in findings for row in one.records()],
+        "notes": all_notes,
+    }
+    return explanation_result(summary, folder=run.folder, figures=drawn.figures, notes=all_notes)
+
+
+def _about(job: MapJob, prepared: _Prepared) -> dict[str, Any]:
+    """Return what the summary says of the work itself."""
+    explained, reference = job.explained, prepared.reference
+    return {
         "schema": "cxrshort.findings/1",
         "audit": "explain",
         "model": reference.title,
@@ -312,33 +309,9 @@ def _write_results(
         "method": job.method.name,
         "settings": asdict(job.settings),
         "images": len(explained.data.manifest),
-        "maps": len(table),
+        "maps": len(explained.table),
         "references": [background.note for background in job.backgrounds.values()],
-        "adding_up": measurements.adding_up(table),
-        "share_errors": measurements.typical_error(table),
-        "separation": {one.label: asdict(one.whole) for one in findings},
-        "region_sources": records(job.regions.sources()),
-        "shares": records(shares),
-        "clusters": records(written["clusters.csv"]) if clustered else [],
-        "most_driven": records(driven.head(10)),
-        "findings": rows,
-        "notes": missing,
     }
-    return explanation_result(summary, folder=run.folder, figures=figures, notes=missing)
-
-
-def _zero_notes(measured: measurements.Measurements, labels: Sequence[str], explained: ExplainedImages) -> list[str]:
-    """Return how many maps have no share, by label."""
-    notes = []
-    for label in labels:
-        own = (explained.table["label"] == label).to_numpy(dtype=bool)
-        for flags, what in (
-            (measured.shares.zero_maps, "zero everywhere"),
-            (measured.shares.broken_maps, "not finite"),
-        ):
-            if count := int(flags[own].sum()):
-                notes.append(f"{count} of {int(own.sum())} maps of {label} are {what} and have no share")
-    return notes
 
 
 def _forecast(job: MapJob, prepared: _Prepared, *, output: Mapping[str, str], notes: Sequence[str]) -> Result:

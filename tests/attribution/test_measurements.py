@@ -13,6 +13,7 @@ from cxrshort.attribution.measurements import (
     driven_table,
     map_table,
     measure_maps,
+    missing_shares,
     typical_error,
 )
 from cxrshort.errors import DataError
@@ -74,3 +75,14 @@ def test_outputs_that_are_no_numbers_are_counted(people: Population) -> None:
         check_logits(broken, model="net", dataset="tiny")
     assert caught.value.message == "'net' returns no number for 3 of 24 images of tiny"
     check_logits(people.maps, model="net", dataset="tiny")
+
+
+def test_maps_without_a_share_are_counted_by_label(people: Population) -> None:
+    values = people.maps.maps.copy()
+    values[:2], values[5, 0, 0] = 0, np.inf
+    broken = Maps(values, people.maps.logits, people.maps.starts, people.maps.errors)
+    found = measure_maps(broken, people.explained, people.regions)
+    assert missing_shares(people.explained, found) == [
+        "2 of 24 maps of COVID-19 are zero everywhere and have no share",
+        "1 of 24 maps of COVID-19 are not finite and have no share",
+    ]

@@ -11,6 +11,7 @@ from cxrshort.attribution.pictures import (
     class_name,
     cluster_table,
     draw_label,
+    draw_pictures,
     file_name,
     find_clusters,
     label_maps,
@@ -88,3 +89,19 @@ def test_points_stand_in_order_without_parts(people: Population, measured) -> No
     assert [point.group for point in points][:2] == ["COVID-19", "COVID-19"] and points[-1].group == "no COVID-19"
     assert {point.region for point in points if point.share is None} == {"marker"}
     assert class_name("Edema", "all") == "all images"
+
+
+def test_clusters_of_all_labels_are_counted_from_one(people: Population, measured, tmp_path: Path) -> None:
+    drawn = draw_pictures(
+        people.maps,
+        people.explained,
+        measured[0],
+        shares=measured[1],
+        pixels=people.data.pixels,
+        clusters=2,
+        number=False,
+        path_of=tmp_path.joinpath,
+    )
+    assert set(drawn.cluster_of) == {1, 2} and drawn.notes == []
+    assert list(drawn.clusters["label"]) == ["COVID-19"] * 2 + ["Edema"] * 2
+    assert [path.name for path in drawn.figures][3:5] == ["clusters.png", "maps-Edema.png"]
