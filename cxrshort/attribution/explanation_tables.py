@@ -119,7 +119,8 @@ def _effect_text(row: Mapping[str, Any]) -> str:
     """Return the share of the separation that a region carries, in percent, with its interval."""
     if row["effect"] is None or row["low"] is None or row["high"] is None:
         return "-"
-    return f"{100 * row['effect']:.0f} % [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
+    effect, low, high = (round(100 * row[name]) for name in ("effect", "low", "high"))  # whole numbers have no -0
+    return f"{effect} % [{low}, {high}]"
 
 
 def _merged(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -30,7 +30,7 @@ SUMMARY = {
     ],
     "findings": [
         {**FINDING, "region": "border", "verdict": "shortcut"},
-        {**FINDING, "region": "lungs", "verdict": "not testable"},
+        {**FINDING, "region": "lungs", "verdict": "not testable", "effect": -0.001, "low": -0.001},
         {**FINDING, "region": "corner_top_left", "verdict": "not testable", "effect": None},
         {**FINDING, "region": "heart", "verdict": "not testable", "effect": None},
     ],
@@ -85,7 +85,7 @@ def test_each_region_has_a_verdict_in_a_line_and_those_without_effect_share_one(
     assert table.title == "Edema: verdict on each region"
     assert [(row["region"], row["verdict"], row["effect"]) for row in table.rows] == [
         ("border", "shortcut", "50 % [40, 61]"),
-        ("lungs", "not testable", "50 % [40, 61]"),
+        ("lungs", "not testable", "0 % [0, 61]"),
         ("corner top left, heart", "not testable", "-"),
     ]
     assert list(result.verdicts) == ["shortcut", "not testable", "not testable", "not testable"]
