@@ -51,18 +51,56 @@ def completeness(
     Raises:
         UsageError: the method's maps add up to nothing in particular.
     """
-    if method.starts is None:
-        raise UsageError(f"maps of '{method.name}' add up to no difference of logits", "choose expected-gradients")
-    settings = method.Settings() if settings is None else settings
-    resources = Resources(references, (), batch_size)
+    starts = start_logits(
+        method, model, images, outputs, settings=settings, references=references, batch_size=batch_size
+    )
+    logits = image_logits(model, images, outputs, batch_size=batch_size)
+    sums, differences = maps.sum((1, 2)).to(logits), logits - starts
+    return Completeness(sums.float(), differences.float(), (sums - differences).float())
+
+
+def image_logits(model: nn.Module, images: Tensor, outputs: Tensor, *, batch_size: int = SCORING_BATCH) -> Tensor:
+    """Return the logit that is explained in each image, (N,), in the precision of the images.
+
+    Args:
+        model: as explained.
+        images: (N, C, H, W) in [0, 1].
+        outputs: (N,) int64.
+        batch_size: images that may be in the network at the same time.
+
+    Raises:
+        UsageError: an output is none of the model's.
+    """
 
     def compose(owners: Tensor, numbers: Tensor) -> Tensor:
         del numbers
         return images[owners.to(images.device)]
 
     with torch.inference_mode(False), torch.no_grad(), evaluating(model):
-        outputs = outputs.cpu()
-        logits = logits_of_draws(model, images, outputs, compose=compose, draws=1, batch_size=batch_size)[:, 0]
-        starts = method.starts(model, images, outputs, settings=settings, resources=resources)
-        sums, differences = maps.sum((1, 2)).to(logits), logits - starts
-    return Completeness(sums.float(), differences.float(), (sums - differences).float())
+        return logits_of_draws(model, images, outputs.cpu(), compose=compose, draws=1, batch_size=batch_size)[:, 0]
+
+
+def start_logits(
+    method: AttributionMethod,
+    model: nn.Module,
+    images: Tensor,
+    outputs: Tensor,
+    *,
+    settings: Any = None,
+    references: Tensor | None = None,
+    batch_size: int = SCORING_BATCH,
+) -> Tensor:
+    """Return the logit at the start of each image's path, or its mean over the references, (N,).
+
+    Of a method that takes references it is the same for all images of an output. Arguments are those of
+    :func:`completeness`.
+
+    Raises:
+        UsageError: the method's maps add up to nothing in particular.
+    """
+    if method.starts is None:
+        raise UsageError(f"maps of '{method.name}' add up to no difference of logits", "choose expected-gradients")
+    settings = method.Settings() if settings is None else settings
+    resources = Resources(references, (), batch_size)
+    with torch.inference_mode(False), torch.no_grad(), evaluating(model):
+        return method.starts(model, images, outputs.cpu(), settings=settings, resources=resources)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from cxrshort import __version__
-from cxrshort.cli import build_dataset, doctor, evaluate, later, paths, swap_test, train
+from cxrshort.cli import build_dataset, doctor, evaluate, explain, later, paths, swap_test, train
 from cxrshort.cli.commands import PanelCommand, Root
 from cxrshort.cli.streams import Checked, Unread, open_closed_streams, silence
 from cxrshort.cli.tables import failure, printable, shortened
@@ -147,6 +147,7 @@ def _add(name: str, command: Callable[..., None], **settings: Any) -> None:
 _add("build-dataset", build_dataset.build_dataset)
 _add("train", train.train)
 _add("evaluate", evaluate.evaluate)
+_add("explain", explain.explain)
 _add("swap-test", swap_test.swap_test)
 for name, summary in later.VERBS.items():
     _add(name, later.make(name), help=summary, context_settings=later.ANY_ARGUMENTS)

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from cxrshort.attribution import METHODS
 from cxrshort.columns import MASK_BITS, VIEWS
 from cxrshort.datasets.building.pixel_recipes import RECIPES as PIXEL_RECIPES
 from cxrshort.datasets.building.settings import NAMES as BUILD_SETTINGS
@@ -18,6 +19,9 @@ from cxrshort.training import AUGMENTATIONS, OBJECTIVES, recipes
 
 FILES = {"bash": "cxrshort.bash", "zsh": "_cxrshort", "fish": "cxrshort.fish"}
 """The file of each shell, below ``completions/``."""
+
+ATTRIBUTION_SETTINGS = ("samples", "steps", "baseline", "noise", "patch", "stride", "fill", "epsilon", "first_layer")
+"""Settings of attribution methods, which would load torch; a test compares them."""
 
 _HEAD = "Completions of cxrshort for {shell}. Generated from the command tree by cxrshort.cli.pages; do not edit."
 
@@ -45,6 +49,9 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "train --background": recipes.BACKGROUNDS,
     "train --target": ("labels", "masks"),
     "train --mask-bit": tuple(MASK_BITS),
+    "explain --method": (*METHODS, "help"),
+    "explain --set": (*(f"{name}=" for name in ATTRIBUTION_SETTINGS), "help"),
+    "--fail-on": ("shortcut", "suspicious"),
     "build-dataset --dataset": (*(name for names in sections().values() for name in names), "help"),
     "build-dataset --recipe": (*PIXEL_RECIPES, "help"),
     "build-dataset --set": (*(f"{name}=" for name in BUILD_SETTINGS), "help"),

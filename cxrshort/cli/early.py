@@ -86,6 +86,17 @@ def method(name: str | None) -> None:
         registry.check_name(OBJECTIVES, name, kind="method")
 
 
+def attribution_method(name: str) -> None:
+    """Refuse an attribution method that is not in the table.
+
+    Raises:
+        UsageError: the name is not known.
+    """
+    from cxrshort.attribution import METHODS
+
+    registry.check_name(METHODS, name, kind="attribution method", list_all="--method help")
+
+
 def models(names: Iterable[str]) -> None:
     """Refuse a model file or run folder that is not there; ``py:``, ``timm:``, ``txrv:`` and options come later.
 

@@ -7,7 +7,6 @@ import typer
 from cxrshort.errors import WorkFailedError
 
 VERBS = {
-    "explain": "(not built yet) Show where a model looks: attribution maps and the share of each region.",
     "cyclegan": "(not built yet) Learn what distinguishes two groups of images: train, transform, audit.",
     "roentmod": "(not built yet) Edit radiographs with a diffusion model as a stress test.",
     "tea-distill": "(not built yet) Train a student by a teacher's explanations alone.",

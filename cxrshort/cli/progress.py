@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cxrshort.cli.tables import printable, shortened
-from cxrshort.forecasts import speed_text
+from cxrshort.forecasts import duration_text, speed_text
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -62,6 +62,7 @@ class _Lines:
     def __init__(self) -> None:
         self._begun = time.monotonic()
         self._now = "working"
+        self._counted: tuple[str, int, float] = ("", 0, 0.0)
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         """Take one event."""
@@ -78,9 +79,20 @@ class _Lines:
             speed = f"{speed_text(event['images_per_second'])}, loss {event['loss']:.4f}"
             self._now = f"{where}, step {event['step']} of {event['steps']}, {speed}"
         elif "of" in event:
-            self._now = f"{event['done']:,} of {event['of']:,} {kind}"
+            self._now = f"{event['done']:,} of {event['of']:,} {kind}{self._left(event)}"
         elif "text" in event:
             sys.stderr.write(printable(f"{shortened(event['text'])}\n"))
+
+    def _left(self, event: Mapping[str, Any]) -> str:
+        """Return how long counted work still takes, at the speed since its first event."""
+        kind, first, since = self._counted
+        if kind != event["event"] or event["done"] < first:
+            self._counted = event["event"], event["done"], time.monotonic()
+            return ""
+        done, left = event["done"] - first, event["of"] - event["done"]
+        if not (done and left):
+            return ""
+        return f", {duration_text((time.monotonic() - since) / done * left / 3600)} left"
 
     def _trial(self, event: Mapping[str, Any]) -> None:
         """Report once that steps are tried, since the first lines of a slow network would come after a minute."""

@@ -211,6 +211,12 @@ def _comparable(name: str, description: Description | None, data: Dataset | None
     return [*missing, *own]
 
 
+def _explainable(name: str, description: Description | None, data: Dataset | None) -> list[str]:
+    if description is not None and description.kind == "segmenter":
+        return ["a classifier"]
+    return _scorable(name, description, data)
+
+
 def _maskable(name: str, description: Description | None, data: Dataset | None) -> list[str]:
     del name, description
     if data is None:
@@ -241,7 +247,7 @@ AUDITS: dict[str, tuple[str, Check]] = {
     "generalization gap to another hospital": ("evaluate MODEL --dataset OWN --dataset D", _comparable),
     "training with masks of where evidence may lie": ("train --method rrr|gain|isnet, --background", _maskable),
     "training with groups": ("train --method group-dro|irm|pgi --group COLUMN", _groupable),
-    "attribution by region": ("explain MODEL --dataset D", _regional),
+    "attribution by region": ("explain MODEL --dataset D", _explainable),
     "exchange of markers and shoulders": ("swap-test MODEL --dataset D", _regional),
     "what distinguishes two groups of images": ("cyclegan audit", _later),
     "counterfactual edits": ("roentmod stress-test", _later),

@@ -37,6 +37,20 @@ def list_methods() -> Result:
     return _names({"methods": {name: entry.summary for name, entry in OBJECTIVES.items()}})
 
 
+def list_attribution_methods() -> Result:
+    """Return the attribution methods."""
+    from cxrshort.attribution import METHODS
+
+    return _names({"attribution methods": {name: entry.summary for name, entry in METHODS.items()}})
+
+
+def list_attribution_settings() -> Result:
+    """Return the settings that ``explain --set`` takes, by method."""
+    from cxrshort.attribution.method_settings import describe_settings
+
+    return _settings(describe_settings())
+
+
 def list_architectures() -> Result:
     """Return the architectures with their parameters and input sizes."""
     from cxrshort.models.sources.architectures import describe_architectures

@@ -43,13 +43,15 @@ def test_version_is_printed() -> None:
 def test_help_names_all_nine_verbs() -> None:
     result = cxrshort_here("--help")
     assert result.exit_code == 0
-    for verb in ("build-dataset", "train", "evaluate", "swap-test", *later.VERBS):
+    for verb in ("build-dataset", "train", "evaluate", "explain", "swap-test", *later.VERBS):
         assert f"  {verb} " in result.stdout
-    assert len(later.VERBS) == 5
+    assert len(later.VERBS) == 4
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
-@pytest.mark.parametrize("verb", ["build-dataset", "train", "evaluate", "swap-test", *later.VERBS])
+@pytest.mark.parametrize(
+    "verb", ["build-dataset", "train", "evaluate", "explain", "swap-test", *later.VERBS]
+)
 def test_every_verb_has_help(verb: str, option: str) -> None:
     result = cxrshort_here(verb, option)
     assert result.exit_code == 0

@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from cxrshort.cli.app import app
-from cxrshort.cli.completions import FILES, scripts
+from cxrshort.cli.completions import ATTRIBUTION_SETTINGS, FILES, scripts
 from cxrshort.cli.pages import pages
 from cxrshort.models import ARCHITECTURES
 
@@ -136,3 +136,10 @@ def _read(terminal: int, *, until: str) -> str:
 
 def _plain(seen: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x07|\r", "", seen)
+
+
+def test_settings_of_attribution_methods_are_those_that_there_are() -> None:
+    from cxrshort.attribution.method_settings import describe_settings
+
+    names = [row["name"] for rows in describe_settings().values() for row in rows]
+    assert tuple(dict.fromkeys(names)) == ATTRIBUTION_SETTINGS

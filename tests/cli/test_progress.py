@@ -14,6 +14,10 @@ def test_heartbeat_says_where_the_work_is(capsys: pytest.CaptureFixture[str]) ->
     assert lines.beat() == "0 min: working\n"
     lines({"event": "images", "done": 1200, "of": 4000})
     assert lines.beat() == "0 min: 1,200 of 4,000 images\n"
+    lines({"event": "images", "done": 2000, "of": 4000})
+    assert lines.beat() == "0 min: 2,000 of 4,000 images, less than a minute left\n"
+    lines({"event": "images", "done": 4000, "of": 4000})
+    assert lines.beat() == "0 min: 4,000 of 4,000 images\n"
     lines({"event": "pairs", "done": 2, "of": 9})
     assert lines.beat() == "0 min: 2 of 9 pairs\n"
     lines(STEP)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from cxrshort.attribution import METHODS
 from cxrshort.datasets.building import settings as build_settings
 from cxrshort.datasets.catalogue import sections
 from cxrshort.models import ARCHITECTURES
@@ -58,3 +59,9 @@ def test_recipes_have_their_source_and_all_their_values() -> None:
     assert document["schema"] == "cxrshort.recipes/1" and list(document["recipes"]) == recipes.names()
     for name, recipe in document["recipes"].items():
         assert recipe["source"] and recipe["values"]["epochs"] == recipes.published(name).epochs
+
+
+def test_attribution_methods_and_their_settings_are_listed() -> None:
+    assert listed(listings.list_attribution_methods()) == {"attribution methods": list(METHODS)}
+    sections = listed(listings.list_attribution_settings())
+    assert sections["--method expected-gradients"] == ["samples"] and "--method gradient" not in sections

@@ -1,0 +1,165 @@
+"""The regions by which maps are read: from masks, boxes or a segmenter, with the whole border as one more region.
+
+What would invalidate a share: boxes or masks of other images. Boxes that match no explained image are refused, and how
+many match is said; where no source knows the lungs, an average anatomy stands in for them, which is said too.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cxrshort import regions
+from cxrshort.compute import Compute
+from cxrshort.dataset import Dataset
+from cxrshort.datasets.building.mask_files import read_masks
+from cxrshort.errors import DataError
+from cxrshort.manifest import label_columns
+from cxrshort.masks.file import MaskFile
+from cxrshort.models.outlines import draw_outlines, load_segmenter
+from cxrshort.regions import ANATOMY, CORNERS, EDGES, MaskSource, RegionBatch, Regions
+from cxrshort.registry import check_name
+
+BORDER = "border"
+"""All four borders and all four corners."""
+EXPECTED = ("lungs", "heart", "mediastinum", "diaphragm")
+"""Where findings lie."""
+PARTS = ("lung_right", "lung_left", "shoulder_right", "shoulder_left")
+"""Boxes that another region is made of."""
+
+
+class RegionSources(NamedTuple):
+    """Name where regions come from, before the dataset's own masks and boxes.
+
+    Args:
+        masks: a folder of mask files, or a ``.npy`` file with a mask for each row of the cache.
+        segmenter: a model that draws lungs.
+        boxes: a table of boxes, in pixels of the cached square.
+    """
+
+    masks: Path | None = None
+    segmenter: str | None = None
+    boxes: Path | None = None
+
+
+class ExplainedRegions:
+    """Cut the regions of images, and the union of borders and corners as one more.
+
+    Args:
+        regions: of the images.
+    """
+
+    def __init__(self, regions: Regions) -> None:
+        self._regions = regions
+        self._edge = [regions.names.index(name) for name in (*EDGES, *CORNERS)]
+        own = [name for name in regions.names if name != BORDER]
+        place = own.index(EDGES[0])
+        self.names = (*own[:place], BORDER, *own[place:])
+
+    def take(self, indices: npt.NDArray[np.int64]) -> RegionBatch:
+        """Return the regions of these images, in the order of ``names``."""
+        taken = self._regions.take(indices)
+        numbers = {name: number for number, name in enumerate(self._regions.names)}
+        areas = np.zeros((len(indices), len(self.names), *self._regions.image_shape), bool)
+        available = np.ones((len(indices), len(self.names)), bool)
+        for place, name in enumerate(self.names):
+            if name == BORDER:
+                areas[:, place] = taken.areas[:, self._edge].any(axis=1)
+            else:
+                areas[:, place], available[:, place] = (
+                    taken.areas[:, numbers[name]],
+                    taken.available[:, numbers[name]],
+                )
+        return RegionBatch(areas, available)
+
+    def sources(self) -> pd.DataFrame:
+        """Return how many images each region has from each source, as :meth:`cxrshort.regions.Regions.sources`."""
+        return self._regions.sources()
+
+
+def read_regions(
+    data: Dataset, sources: RegionSources, *, compute: Compute, jobs: int = 1
+) -> tuple[ExplainedRegions, list[str]]:
+    """Return the regions of a dataset's images, and what must be known of them.
+
+    Args:
+        data: the explained images.
+        sources: what the user gives.
+        compute: where a segmenter draws; several processes draw a share each.
+        jobs: mask files read at the same time.
+
+    Raises:
+        DataError: boxes outside the images, or boxes or masks of other images.
+        MissingInputError: a file, folder or model is not there.
+        UsageError: the segmenter is another kind of model.
+    """
+    height, width = data.pixels.image_shape[-2:]
+    boxes, masks, segmenter, notes = None, None, None, list[str]()
+    if sources.boxes is not None:
+        boxes = regions.read_boxes(sources.boxes, shape=(height, width))
+        notes.append(_match(boxes, data, sources.boxes))
+    if sources.masks is not None:
+        masks, of_masks = _given_masks(sources.masks, data, jobs=jobs)
+        notes += of_masks
+    if sources.segmenter is not None:
+        network, _ = load_segmenter(sources.segmenter, dataset=data.name, pixels=data.recipe)
+        segmenter = draw_outlines(network, data.pixels, compute=compute)
+    found = regions.of(data, boxes=boxes, masks=masks, segmenter=segmenter, average=True)
+    return ExplainedRegions(found), [*notes, *_average_note(found.sources(), len(data.manifest))]
+
+
+def _match(boxes: pd.DataFrame, data: Dataset, path: Path) -> str:
+    matching = int(boxes["image_id"].isin(data.manifest["image_id"]).sum())
+    if not matching:
+        example = f", such as '{boxes['image_id'].iloc[0]}'" if len(boxes) else ""
+        raise DataError(
+            f"'{path}': none of its {len(boxes)} boxes is of an explained image{example}",
+            "image_id must be that of the dataset's manifest",
+        )
+    return f"{matching} of the {len(boxes)} boxes of {path} are of explained images"
+
+
+def _given_masks(path: Path, data: Dataset, *, jobs: int) -> tuple[MaskSource, list[str]]:
+    if path.is_file():
+        masks = data.with_mask_file(path).masks
+        if not isinstance(masks, MaskFile):
+            raise DataError(f"'{path}' is not a file of masks", "give an array with a mask for each row of images.npy")
+        _ = masks.tally  # refuses other values than those of a mask
+        return masks, []
+    found, notes = read_masks(path, data, jobs=jobs)
+    if not found.available.any():
+        raise DataError(
+            f"'{path}' holds no mask of an explained image", "a mask is called as its image, or IMAGE_mask.png"
+        )
+    missing = int((~found.available).sum())
+    return found, [*notes, *([f"{path} has no mask of {missing} of {len(found)} explained images"] if missing else [])]
+
+
+def _average_note(sources: pd.DataFrame, images: int) -> list[str]:
+    average = sources[sources["source"] == "average anatomy"]
+    if average.empty:
+        return []
+    counts = ", ".join(f"{row.region} in {row.images}" for row in average.itertuples())
+    return [
+        f"an average anatomy stands in for what no mask, box or segmenter shows ({counts} of {images} images): "
+        "these regions and those derived from them are rough"
+    ]
+
+
+def why_not_judged(names: tuple[str, ...], expected: tuple[str, ...], manifest: pd.DataFrame) -> dict[str, str]:
+    """Return, for each region that is no shortcut by its place, why it is not judged.
+
+    Args:
+        names: of all regions.
+        expected: where the finding may lie.
+        manifest: of the images, whose labels name boxes of findings.
+
+    Raises:
+        UsageError: an expected region is not known.
+    """
+    for name in expected:
+        check_name([*dict.fromkeys([*ANATOMY, *names])], name, kind="region")
+    reasons = dict.fromkeys([name for name in names if name in label_columns(manifest)], "a finding is marked there")
+    return reasons | dict.fromkeys([name for name in names if name in expected], "the finding may lie there")

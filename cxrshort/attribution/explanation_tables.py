@@ -1,0 +1,136 @@
+"""What people see of an explanation: its facts, the shares of regions, the verdicts; made of the summary alone."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cxrshort.attribution.explained_images import EVERY, NEGATIVE, POSITIVE, UNLABELLED
+from cxrshort.attribution.explained_regions import PARTS
+from cxrshort.regions import CORNERS, EDGES
+from cxrshort.results import ALWAYS, UNLESS_QUIET, VERBOSE, Block, Column, Facts, Loudness, Result, Table, Text
+from cxrshort.stats.verdicts import NOT_TESTABLE
+
+KIND = "findings"
+_DETAILS = (*EDGES, *CORNERS, *PARTS)
+"""Regions that only ``--verbose`` prints the shares of."""
+_HEADINGS = {POSITIVE: "positives", NEGATIVE: "negatives", UNLABELLED: "unlabelled", EVERY: "all images"}
+
+
+def explanation_result(
+    summary: Mapping[str, Any], *, folder: Path | None, figures: Sequence[Path] = (), notes: Sequence[str] = ()
+) -> Result:
+    """Return the result of an explanation from its summary, as it is written and as ``--resume`` finds it."""
+    tables: list[Block] = [Facts(_facts(summary), shown=UNLESS_QUIET), Text("", shown=UNLESS_QUIET)]
+    for label in summary["labels"]:
+        rows = [row for row in summary["shares"] if row["label"] == label]
+        for detailed, shown in ((False, ("usual",)), (True, VERBOSE)):
+            tables.append(_share_table(label, rows, detailed=detailed, shown=shown))
+        tables.append(_verdict_table(label, [row for row in summary["findings"] if row["label"] == label]))
+    verdicts = [str(row["verdict"]) for row in summary["findings"]]
+    return Result(summary, tables, figures, notes, folder, kind=KIND, verdicts=verdicts)
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as JSON values, None where there is none."""
+    return [
+        {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        for row in table.astype(object).to_dict(orient="records")
+    ]
+
+
+def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    settings = ", ".join(f"{name} {value}" for name, value in summary["settings"].items())
+    facts = [
+        ("model", f"{summary['model']}{', ' + summary['role'] if summary['role'] else ''}"),
+        ("explained", f"{summary['images']:,} images of {summary['dataset']} ({summary['split']})"),
+        ("method", summary["method"] + (f" ({settings})" if settings else "")),
+    ]
+    for name, text in zip(("references", *[""] * len(summary["references"])), summary["references"], strict=False):
+        facts.append((name, text.removeprefix("references: ")))
+    adding = summary["adding_up"]
+    if adding:
+        words = f"to the difference of logits ({adding['difference']:.2f}) within {adding['error']:.2g}, in the median"
+        facts.append(("maps add up", words))
+    if summary["share_errors"]:
+        words = ", ".join(f"{name} {100 * value:.1f} %" for name, value in summary["share_errors"].items())
+        facts.append(("error of shares", f"{words} of the map in each image, over other draws (median)"))
+    for label, whole in summary["separation"].items():
+        facts.append((f"maps of {label}", _whole_text(whole)))
+    return facts
+
+
+def _whole_text(whole: Mapping[str, Any]) -> str:
+    if whole["separation"] is None:
+        return f"classes cannot be compared: {whole['reason']}"
+    people = f"{whole['positives']} persons against {whole['negatives']}"
+    p = "" if whole["p"] is None else f", p = {whole['p']:.2g}"
+    return f"positives add up to {whole['separation']:.2f} logits more than negatives ({people}{p})"
+
+
+def _share_table(label: str, rows: Sequence[Mapping[str, Any]], *, detailed: bool, shown: Sequence[Loudness]) -> Table:
+    """Return share, area and their ratio by region and class; sides and corners one by one only in detail."""
+    kinds = [kind for kind in _HEADINGS if any(row["class"] == kind for row in rows)]
+    if not detailed:
+        kinds = [kind for kind in kinds if kind != UNLABELLED or len(kinds) == 1]
+    columns = [Column("region", "region")]
+    for kind in kinds:
+        columns.append(Column(f"{_HEADINGS[kind]}: share", f"{kind}.share", "count"))
+        columns += [Column("area", f"{kind}.area", "count"), Column("share / area", f"{kind}.ratio")]
+    lines: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row["class"] in kinds and (detailed or row["region"] not in _DETAILS) and row["share"] is not None:
+            blank = {f"{kind}.{name}": "-" for kind in kinds for name in ("share", "area", "ratio")}
+            line = lines.setdefault(row["region"], {"region": row["region"].replace("_", " "), **blank})
+            line[f"{row['class']}.share"] = _percent(row["share"])
+            line[f"{row['class']}.area"] = _percent(row["area"])
+            line[f"{row['class']}.ratio"] = _ratio(row)
+    title = f"{label}: share of absolute attribution in each region; 1 is what its area has by chance"
+    return Table(columns, list(lines.values()), title, shown)
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def _ratio(row: Mapping[str, Any]) -> str:
+    if row["ratio"] is None:
+        return "-"
+    if row["ratio_low"] is None or row["ratio_high"] is None:
+        return f"no interval: {row['reason']}"
+    return f"{row['ratio']:.2f} [{row['ratio_low']:.2f}, {row['ratio_high']:.2f}]"
+
+
+def _verdict_table(label: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    columns = [
+        Column("region", "region"),
+        Column("verdict", "verdict"),
+        Column("of the separation", "effect"),
+        Column("why", "why"),
+    ]
+    lines = [
+        {**row, "region": str(row["region"]).replace("_", " "), "effect": _effect_text(row)} for row in _merged(rows)
+    ]
+    return Table(columns, lines, f"{label}: verdict on each region", ALWAYS)
+
+
+def _effect_text(row: Mapping[str, Any]) -> str:
+    """Return the share of the separation that a region carries, in percent, with its interval."""
+    if row["effect"] is None or row["low"] is None or row["high"] is None:
+        return "-"
+    effect, low, high = (round(100 * row[name]) for name in ("effect", "low", "high"))  # whole numbers have no -0
+    return f"{effect} % [{low}, {high}]"
+
+
+def _merged(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the rows with regions that cannot be tested for the same reason in one of them."""
+    kept: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        alike = row["verdict"] == NOT_TESTABLE and row["effect"] is None
+        key = row["why"] if alike else f"{row['region']}: {row['why']}"
+        if key in kept:
+            kept[key]["region"] += f", {row['region']}"
+        else:
+            kept[key] = dict(row)
+    return list(kept.values())

@@ -1,0 +1,25 @@
+"""Forecasts of explanations."""
+
+from pathlib import Path
+
+import pytest
+
+from cxrshort.attribution.explanation_forecast import forecast_maps
+
+from .population import job, population
+
+
+@pytest.mark.parametrize(
+    ("method", "texts"), [("expected-gradients", ("samples=5000",)), ("gradient", ()), ("occlusion", ("patch=0.5",))]
+)
+def test_time_disk_and_memory_of_all_maps(tmp_path: Path, method: str, texts: tuple[str, ...]) -> None:
+    people = population(tmp_path, people=6)
+    plan = forecast_maps(job(people, method=method, texts=texts))
+    assert plan["disk_mib"] == round(12 * 16 * 16 * 4 / 2**20, 2) and plan["memory_mib"] > 0
+    assert plan["hours"] == pytest.approx(12 / plan["images_per_second"] / 3600, abs=0.001)
+
+
+def test_draws_that_a_trial_leaves_out_are_counted(tmp_path: Path) -> None:
+    people = population(tmp_path, people=6)
+    rates = [forecast_maps(job(people, texts=(f"samples={samples}",)))["images_per_second"] for samples in (80, 80_000)]
+    assert rates[0] > 50 * rates[1]  # a thousand times as many passes, on a machine that is busy otherwise

@@ -1,0 +1,92 @@
+"""The printed text of an explanation."""
+
+from cxrshort.attribution.explanation_tables import explanation_result
+from cxrshort.results import Facts, Table
+
+SHARE = {
+    "label": "Edema", "share": 0.2, "share_low": 0.1, "share_high": 0.3, "area": 0.1, "ratio": 2.0, "ratio_low": 1.5,
+    "ratio_high": 2.5, "reason": "",
+}  # fmt: skip
+FINDING = {"label": "Edema", "effect": 0.5, "low": 0.4, "high": 0.61, "p": 0.001, "smallest_effect": 0.1, "why": "w"}
+SUMMARY = {
+    "labels": ["Edema"],
+    "model": "run",
+    "role": "external",
+    "dataset": "tiny",
+    "split": "test",
+    "images": 1200,
+    "method": "expected-gradients",
+    "settings": {"samples": 200},
+    "references": ["references: 200 images without Edema of tiny"],
+    "adding_up": {"difference": 1.234, "error": 0.0123},
+    "share_errors": {"lungs": 0.0051},
+    "separation": {"Edema": {"separation": 1.5, "p": 0.001, "positives": 9, "negatives": 8, "reason": ""}},
+    "shares": [
+        {**SHARE, "class": "positive", "region": "lungs"},
+        {**SHARE, "class": "negative", "region": "lungs", "ratio_low": None, "reason": "only 2 persons"},
+        {**SHARE, "class": "positive", "region": "corner_top_left"},
+        {**SHARE, "class": "unlabelled", "region": "lungs"},
+        {**SHARE, "class": "positive", "region": "marker", "ratio": None, "area": 0.0},
+    ],
+    "findings": [
+        {**FINDING, "region": "border", "verdict": "shortcut"},
+        {**FINDING, "region": "lungs", "verdict": "not testable", "effect": -0.001, "low": -0.001},
+        {**FINDING, "region": "corner_top_left", "verdict": "not testable", "effect": None},
+        {**FINDING, "region": "heart", "verdict": "not testable", "effect": None},
+    ],
+}  # fmt: skip
+
+
+def tables(summary) -> list[Table]:
+    return [block for block in explanation_result(summary, folder=None).tables if isinstance(block, Table)]
+
+
+def test_facts_say_what_was_done():
+    (facts,) = [block for block in explanation_result(SUMMARY, folder=None).tables if isinstance(block, Facts)]
+    assert list(facts.pairs) == [
+        ("model", "run, external"),
+        ("explained", "1,200 images of tiny (test)"),
+        ("method", "expected-gradients (samples 200)"),
+        ("references", "200 images without Edema of tiny"),
+        ("maps add up", "to the difference of logits (1.23) within 0.012, in the median"),
+        ("error of shares", "lungs 0.5 % of the map in each image, over other draws (median)"),
+        ("maps of Edema", "positives add up to 1.50 logits more than negatives (9 persons against 8, p = 0.001)"),
+    ]
+    one_class = {"separation": None, "p": None, "positives": 3, "negatives": 0, "reason": "only positives"}
+    bare = {**SUMMARY, "references": [], "adding_up": {}, "share_errors": {}, "separation": {"Edema": one_class}}
+    (facts,) = [block for block in explanation_result(bare, folder=None).tables if isinstance(block, Facts)]
+    assert facts.pairs[-1] == ("maps of Edema", "classes cannot be compared: only positives")
+    assert len(facts.pairs) == 4
+
+
+def test_shares_stand_by_region_and_class_and_details_with_verbose():
+    usual, detailed, _ = tables(SUMMARY)
+    assert (usual.shown, detailed.shown) == (("usual",), ("verbose",))
+    assert [column.heading for column in usual.columns] == [
+        *("region", "positives: share", "area", "share / area", "negatives: share", "area", "share / area"),
+    ]
+    assert usual.rows[0] == {
+        "region": "lungs",
+        "positive.share": "20.0 %",
+        "positive.area": "10.0 %",
+        "positive.ratio": "2.00 [1.50, 2.50]",
+        "negative.share": "20.0 %",
+        "negative.area": "10.0 %",
+        "negative.ratio": "no interval: only 2 persons",
+    }
+    assert [row["region"] for row in usual.rows] == ["lungs", "marker"] and usual.rows[1]["positive.ratio"] == "-"
+    assert [row["region"] for row in detailed.rows] == ["lungs", "corner top left", "marker"]
+    assert "unlabelled: share" in [column.heading for column in detailed.columns]
+
+
+def test_each_region_has_a_verdict_in_a_line_and_those_without_effect_share_one():
+    result = explanation_result(SUMMARY, folder=None)
+    table = tables(SUMMARY)[-1]
+    assert table.title == "Edema: verdict on each region"
+    assert [(row["region"], row["verdict"], row["effect"]) for row in table.rows] == [
+        ("border", "shortcut", "50 % [40, 61]"),
+        ("lungs", "not testable", "0 % [0, 61]"),
+        ("corner top left, heart", "not testable", "-"),
+    ]
+    assert list(result.verdicts) == ["shortcut", "not testable", "not testable", "not testable"]
+    assert result.document["schema"] == "cxrshort.findings/1"

@@ -1,0 +1,74 @@
+"""Explaining by two processes under torchrun, and after kill -9: the files of one unbroken process."""
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from cxrshort.models.blocks import BlockArray
+from cxrshort.verbs.train import train
+
+from ..cli.console import COMMAND, start
+from ..training.test_distributed_steps import TORCHRUN, launch
+from ..training.tiny import tiny_dataset, tree
+
+CPU = ["--device", "cpu", "--precision", "fp32", "--threads", "1"]
+OPTIONS = [
+    *("explain", "run", "--dataset", "tiny", "--label", "COVID-19", "--label", "Edema", "--json"),
+    *("--references", "20", "--set", "samples=30", "--batch-size", "4", *CPU),
+]
+JOURNAL = BlockArray("maps.npy", (1,)).journal
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a dataset, a model and what one process makes of both."""
+    folder = tmp_path_factory.mktemp("home")
+    tiny_dataset(folder / "tiny", people=120, signal=20)
+    compute = {"device": "cpu", "precision": "fp32", "threads": 1}
+    train(str(folder / "tiny"), arch="small-cnn", overrides={"epochs": 1}, out=folder / "run", **compute)
+    completed = launch([*COMMAND, *OPTIONS, "--out", "one"], cwd=folder)
+    assert completed.returncode == 0, completed.stderr
+    (folder / "one.json").write_text(completed.stdout)
+    return folder
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return tree(folder, without=["run.json"])
+
+
+def test_two_processes_write_the_files_of_one(home: Path) -> None:
+    completed = launch([*TORCHRUN, "-m", "cxrshort", *OPTIONS, "--out", "two"], cwd=home)
+    assert completed.returncode == 0, completed.stderr
+    document = json.loads(completed.stdout)  # one document, so one process has printed
+    assert {**document, "folder": "one"} == json.loads((home / "one.json").read_text())
+    assert files(home / "two") == files(home / "one")
+    assert "maps.npy" in files(home / "two")
+
+
+def test_killed_run_goes_on_to_the_same_bytes(home: Path) -> None:
+    journal = home / "killed" / JOURNAL
+    with start(*OPTIONS, "--out", "killed", cwd=home) as process:
+        while process.poll() is None and not (journal.exists() and json.loads(journal.read_text())["rows"]):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert 0 < json.loads(journal.read_text())["rows"] < 120
+    completed = launch([*COMMAND, *OPTIONS, "--out", "killed", "--resume"], cwd=home)
+    assert completed.returncode == 0, completed.stderr
+    assert files(home / "killed") == files(home / "one")
+
+
+def test_interrupted_run_with_other_settings_is_refused(home: Path) -> None:
+    journal = home / "other" / JOURNAL
+    with start(*OPTIONS, "--out", "other", cwd=home) as process:
+        while process.poll() is None and not (journal.exists() and json.loads(journal.read_text())["rows"]):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    completed = launch([*COMMAND, *OPTIONS, "--out", "other", "--resume", "--seed", "5"], cwd=home)
+    assert completed.returncode == 2
+    assert "--resume with other settings would change the result: seed was '0' and is '5'" in completed.stdout
