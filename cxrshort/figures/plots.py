@@ -360,7 +360,7 @@ def training_curve(history: Sequence[EpochPoint], path: Path, *, measure: str = 
     # Between the axes, where no curve runs.
     loss.legend(
         loc="upper right",
-        bbox_to_anchor=(1, -0.02),
+        bbox_to_anchor=(1, -0.045),
         frameon=False,
         fontsize=SMALL,
         ncols=2,
