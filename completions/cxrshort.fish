@@ -95,7 +95,7 @@ complete -c cxrshort -n '__fish_seen_subcommand_from train' -l target -x -a 'lab
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l empty-labels -x -a 'mask zero' -d 'Empty labels: mask leaves them out of the loss, zero reads them as negative.'
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l balance -x -a 'label group' -d 'Balanced sampling: of the classes of --select-label (label), or of the groups (group).'
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l class-weights -d 'Weigh the positives of each label in the loss by negatives / positives.'
-complete -c cxrshort -n '__fish_seen_subcommand_from train' -l select-label -x -d 'Label whose validation AUC selects the epoch.'
+complete -c cxrshort -n '__fish_seen_subcommand_from train' -l select-label -x -d 'Label whose validation AUC decides which epoch to keep.'
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l selection -x -a 'score loss last' -d 'Epoch to keep: score (best validation score), loss (lowest validation loss) or last.'
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l group -x -d 'Groups of group-dro, irm, pgi and --balance group: columns joined by commas, or an expression.'
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l segmenter -r -d 'Use predicted masks of this segmenter in place of the dataset'\''s.'

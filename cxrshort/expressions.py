@@ -226,6 +226,7 @@ class _Question:
                 return self._compare(self._side(left), _COMPARE[type(sign)], self._side(right, hint=_QUOTE))
             case ast.Compare(comparators=[_, third, *_]):
                 raise self._refusal("a comparison has two sides", third.col_offset, "join two comparisons with and")
+        self._check_bare_names(node)
         raise self._refusal(
             "this is no comparison", node.col_offset, "compare a column with == != < <= > >= in, or not in"
         )
@@ -302,6 +303,12 @@ class _Question:
             registry.check_name(self._columns, name, kind="column")
         except UsageError as error:
             raise self._refusal(error.message, place, hint or error.hint) from None
+
+    def _check_bare_names(self, node: ast.expr) -> None:
+        """Refuse a name, or names joined by commas, where one is no column: it is misspelt, and no comparison."""
+        for name in node.elts if isinstance(node, ast.Tuple) else [node]:
+            if isinstance(name, ast.Name) and (operand := self._operands[name.col_offset]).kind == "word":
+                self._check_column(operand.content, operand.place)
 
     def _misplaced(self, error: SyntaxError) -> UsageError:
         token = self._pattern.match(self._expression, error.offset - 1) if error.offset else None

@@ -71,8 +71,8 @@ class Text:
 
     Args:
         text: one line or several.
-        folded: between words, to the width of the terminal; otherwise it is printed as it stands, to be found by
-            ``grep``.
+        folded: between words, also where nobody watches; otherwise only on a terminal, so that ``grep`` finds each
+            line whole.
         start: before the first line.
         indent: before the lines that follow it.
         shown: as for a table.

@@ -13,7 +13,7 @@ def parse_value(text: str, *, like: object, argument: str) -> Any:
     Args:
         text: the value.
         like: the default.
-        argument: what the user wrote, for messages.
+        argument: the option and the name before the value, for messages.
 
     Raises:
         UsageError: it is of another type.
@@ -21,19 +21,20 @@ def parse_value(text: str, *, like: object, argument: str) -> Any:
     if isinstance(like, bool):
         if text.lower() in ("true", "false"):
             return text.lower() == "true"
-        raise UsageError(f"{argument}: it must be true or false")
+        raise UsageError(f"{argument} is '{text}', it must be true or false")
     if isinstance(like, int | float):
         try:
             return type(like)(text)
         except ValueError as error:
             kind = "a whole number" if isinstance(like, int) else "a number"
-            raise UsageError(f"{argument}: it must be {kind}") from error
+            raise UsageError(f"{argument} is '{text}', it must be {kind}") from error
     return text
 
 
 def setting_row(name: str, value: object, meaning: str) -> dict[str, Any]:
-    """Return one row of a list of settings: name, type, default and meaning."""
-    return {"name": name, "type": type_name(value), "default": value, "meaning": meaning}
+    """Return one row of a list of settings: name, type, default and meaning, written as a sentence."""
+    sentence = f"{meaning[:1].upper()}{meaning[1:]}".rstrip(".") + "."
+    return {"name": name, "type": type_name(value), "default": value, "meaning": sentence}
 
 
 def type_name(value: object) -> str:

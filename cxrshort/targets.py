@@ -31,8 +31,15 @@ def read_targets(manifest: pd.DataFrame, label: str) -> npt.NDArray[np.float32]:
     if _is_of_numbers(manifest, label):
         return pd.to_numeric(manifest[label].replace("", None)).to_numpy(dtype=np.float32, na_value=np.nan)
     if not manifests.has_label(manifest, label):
-        registry.check_name(manifests.label_columns(manifest), label, kind="label")
+        registry.check_name(_predictable(manifest), label, kind="label")
     return manifest[label].to_numpy(dtype=np.float32, na_value=np.nan)
+
+
+def _predictable(manifest: pd.DataFrame) -> list[str]:
+    """Return what a model can be trained to predict: the labels, then the columns that :func:`read_targets` takes."""
+    names = [str(name) for name in manifest.columns]
+    columns_too = [name for name in names if name in PROBES or _is_of_numbers(manifest, name)]
+    return [*manifests.label_columns(manifest), *columns_too]
 
 
 def _is_of_numbers(manifest: pd.DataFrame, name: str) -> bool:

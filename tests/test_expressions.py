@@ -120,6 +120,8 @@ def test_select_answers_for_an_empty_table():
         ("NOT sex == 'F'", "unexpected 'NOT'", 0, "write not"),
         ("sex", "this is no comparison", 0, COMPARE),
         ("not (sex, view)", "this is no comparison", 4, COMPARE),
+        ("viev", "'viev' is not a known column", 0, "did you mean 'view'?"),
+        ("sex,viev", "'viev' is not a known column", 4, "did you mean 'view'?"),
         ("sex is 'F'", "unexpected 'is'", 4, ""),
         ("18 <= age_years < 65", "a comparison has two sides", 18, "join two comparisons with and"),
         ("sex == (view == 'PA')", "this is neither a column nor a value", 8, ""),

@@ -21,15 +21,15 @@ def test_value_has_the_type_of_its_default(text, like, value):
 )
 def test_value_of_another_type_is_refused(text, like, rule):
     with pytest.raises(UsageError) as caught:
-        parse_value(text, like=like, argument=f"--set x={text}")
-    assert caught.value.message == f"--set x={text}: it must be {rule}"
+        parse_value(text, like=like, argument="--set x")
+    assert caught.value.message == f"--set x is '{text}', it must be {rule}"
 
 
 @pytest.mark.parametrize(
     ("value", "kind"), [(True, "true or false"), (1, "whole number"), (0.5, "number"), ("a", "text"), (None, "text")]
 )
 def test_setting_is_described_by_the_type_of_its_default(value, kind):
-    assert setting_row("x", value, "why") == {"name": "x", "type": kind, "default": value, "meaning": "why"}
+    assert setting_row("x", value, "why") == {"name": "x", "type": kind, "default": value, "meaning": "Why."}
 
 
 class Documented:

@@ -53,6 +53,25 @@ def test_label_matrix_refuses_an_unknown_label() -> None:
     assert (caught.value.message, caught.value.hint) == ("'edema' is not a known label", "did you mean 'Edema'?")
 
 
+@pytest.mark.parametrize(("label", "meant"), [("viev", "view"), ("age_yeras", "age_years"), ("opacites", "opacities")])
+def test_unknown_label_that_is_nearly_a_column_is_said_to_be_one(label: str, meant: str) -> None:
+    table = pd.DataFrame(
+        {
+            "view": ["PA", "AP"],
+            "age_years": [61.0, 8.5],
+            "opacities": ["3", "7"],
+            "cache_row": [0, 1],
+            "Edema": [0.0, 1.0],
+        }
+    )
+    with pytest.raises(UsageError) as caught:
+        read_targets(table, label)
+    assert (caught.value.message, caught.value.hint) == (f"'{label}' is not a known label", f"did you mean '{meant}'?")
+    with pytest.raises(UsageError) as caught:
+        read_targets(table, "?")
+    assert caught.value.hint == "one of: Edema, view, age_years, opacities"
+
+
 def test_targets_of_all_labels_cost_in_proportion_to_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
     looked, look = [], manifests._is_label
     monkeypatch.setattr(manifests, "_is_label", lambda values: looked.append(values.name) or look(values))

@@ -18,7 +18,7 @@ from cxrshort import __version__
 from cxrshort.cli import build_dataset, doctor, evaluate, explain, later, paths, swap_test, train
 from cxrshort.cli.commands import PanelCommand, Root
 from cxrshort.cli.streams import Checked, Unread, open_closed_streams, silence
-from cxrshort.cli.tables import failure, printable, shortened
+from cxrshort.cli.tables import failure, refusal, shortened
 from cxrshort.errors import CxrshortError, OutputError, UsageError
 
 INTERRUPTED = 130
@@ -127,32 +127,30 @@ def _fail(error: BaseException, message: str, *, hint: str, code: int, json: boo
     if os.environ.get("CXRSHORT_DEBUG"):
         traceback.print_exception(error)
     message, hint = shortened(message), shortened(hint)
-    _say(message, hint=hint)
+    refusal(message, hint=hint)
     if json:
         with contextlib.suppress(OutputError):  # main() says so
             failure(message, hint=hint, code=code)
     raise typer.Exit(code) from None
 
 
-def _say(message: str, *, hint: str) -> None:
-    typer.echo(printable(f"error: {message}"), err=True)
-    if hint:
-        typer.echo(printable(f"hint: {hint}"), err=True)
-
-
 def _add(name: str, command: Callable[..., None], **settings: Any) -> None:
     app.command(name, cls=PanelCommand, **settings)(boundary(command))
 
 
-_add("build-dataset", build_dataset.build_dataset)
-_add("train", train.train)
-_add("evaluate", evaluate.evaluate)
-_add("explain", explain.explain)
-_add("swap-test", swap_test.swap_test)
+_add(
+    "build-dataset",
+    build_dataset.build_dataset,
+    short_help="Build a dataset of public or own films, or draw a phantom.",
+)
+_add("train", train.train, short_help="Train a classifier or a segmenter on a dataset.")
+_add("evaluate", evaluate.evaluate, short_help="Evaluate models inside and outside their dataset.")
+_add("explain", explain.explain, short_help="Show which regions a model looks at, and judge them.")
+_add("swap-test", swap_test.swap_test, short_help="Exchange regions between films, and judge them.")
 for name, summary in later.VERBS.items():
     _add(name, later.make(name), help=summary, context_settings=later.ANY_ARGUMENTS)
-_add("paths", paths.paths)
-_add("doctor", doctor.doctor)
+_add("paths", paths.paths, short_help="Show where datasets, runs, results and caches are.")
+_add("doctor", doctor.doctor, short_help="Check the installation, the machine, models and datasets.")
 
 
 def main() -> None:
@@ -171,6 +169,6 @@ def main() -> None:
     except OutputError as error:
         sys.stdout = sys.__stdout__  # by now the null device; Python flushes it once more
         if code != error.exit_code:  # else it was said
-            _say(error.message, hint=error.hint)
+            refusal(error.message, hint=error.hint)
         code = code or error.exit_code
     raise SystemExit(code)

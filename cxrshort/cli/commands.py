@@ -13,14 +13,16 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from cxrshort.cli.tables import failure
+from cxrshort.cli.tables import failure, refusal, shortened
+from cxrshort.cli.usage import restate
+from cxrshort.errors import UsageError
 
 _DEFAULT_PANEL = "Options"
 _BEFORE = 2
 """Paragraphs of a description that stand before the options."""
 _DEFAULT = re.compile(r"default: \(([^()]*)\)")
 """How Typer shows a default that is described by a text."""
-_RANGE = re.compile(r"; \d+<=x<=\d+(?=\])|  \[\d+<=x<=\d+\]")
+_RANGE = re.compile(r"; (?:\d+<=x<=\d+|x>=\d+)(?=\])|  \[(?:\d+<=x<=\d+|x>=\d+)\]")
 """How Typer shows the limits of a number, which only an error needs to name."""
 _ClickUsageError: Any = typer.BadParameter.__mro__[1]  # Typer's private Click has no public name for it
 
@@ -36,10 +38,11 @@ class PanelCommand(TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except _ClickUsageError as error:
-            name = str(getattr(error, "option_name", "")).removeprefix("--").replace("-", "_")
+            error.ctx = error.ctx or ctx
+            option = str(getattr(error, "option_name", ""))
+            name = option.removeprefix("--").replace("-", "_")
             if name in _set_names(self.name):
-                error.message = f"No such option: --{name.replace('_', '-')}. It is a setting: --set {name}=VALUE"
-                error.possibilities = None
+                raise UsageError(f"{option} is a setting, not an option", f"write --set {name}=VALUE") from None
             raise
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
@@ -113,19 +116,41 @@ def _set_names(command: str | None) -> Sequence[str]:
 
 
 class Root(TyperGroup):
-    """Report what is wrong with a command line as JSON too, where ``--json`` is among them."""
+    """Report what is wrong with a command line as any other error, and as JSON too where ``--json`` is in it."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands with their summaries in full."""
+        del ctx
+        rows = [(name, command.get_short_help_str(limit=_LONGEST_SUMMARY)) for name, command in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def main(self, args: Sequence[str] | None = None, *positional: Any, **settings: Any) -> Any:
         """Run a command."""
-        words = list(sys.argv[1:] if args is None else args)
-        if "--json" not in words or not settings.get("standalone_mode", True):
+        if not settings.get("standalone_mode", True):
             return super().main(args, *positional, **settings)
+        words = list(sys.argv[1:] if args is None else args)
         try:
             code = super().main(args, *positional, **{**settings, "standalone_mode": False})
+        except UsageError as error:
+            raise SystemExit(_refuse(error, json="--json" in words)) from None
         except _ClickUsageError as error:
-            error.show()
-            failure(error.format_message(), hint="", code=error.exit_code)
-            raise SystemExit(error.exit_code) from None
+            if not words:  # no command at all: the error is the page of help
+                error.show()
+                raise SystemExit(error.exit_code) from None
+            raise SystemExit(_refuse(restate(error), json="--json" in words)) from None
         except typer.Abort:
             raise SystemExit(1) from None
         raise SystemExit(code if isinstance(code, int) else 0)
+
+
+_LONGEST_SUMMARY = 1000
+"""Characters beyond any summary: a long one is folded, not cut."""
+
+
+def _refuse(error: UsageError, *, json: bool) -> int:
+    message, hint = shortened(error.message), shortened(error.hint)
+    refusal(message, hint=hint)
+    if json:
+        failure(message, hint=hint, code=error.exit_code)
+    return error.exit_code

@@ -12,7 +12,7 @@ from cxrshort.cli.printer import print_result
 def doctor(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="[MODEL]", help="Model file or run folder to check.", show_default=False),
+        typer.Argument(metavar="MODEL", help="Model file or run folder to check.", show_default=False),
     ] = None,
     dataset: Dataset = "",
     device: Device = "auto",

@@ -5,12 +5,12 @@ Mistyped names and absent files are refused, and torch's threads are told how to
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cxrshort import contention, registry
 from cxrshort.cli.tables import notes
-from cxrshort.errors import MissingInputError
+from cxrshort.errors import MissingInputError, UsageError
 
 
 def is_first() -> bool:
@@ -43,10 +43,25 @@ def _how_to_build(name: str) -> str:
     buildable = [name for section in sections().values() for name in section]
     if all(part.strip() in buildable for part in name.split(",")):
         return f"cxrshort build-dataset --dataset {name}"
-    nearest_name = registry.nearest([*places.datasets_on_disk(), *buildable], name)
-    if nearest_name:
-        return f"did you mean '{nearest_name}'?"
+    if hint := _meant([*places.datasets_on_disk(), *buildable], name):
+        return hint
     return "cxrshort build-dataset --dataset help lists the names, cxrshort paths the datasets that are built"
+
+
+_ROMAN = {"1": "I", "2": "II", "3": "III"}
+"""How the datasets of a family are counted, for whoever writes phantom-1."""
+
+
+def _meant(names: Sequence[str], name: str) -> str:
+    """Return a hint at the dataset that was meant; the family where its number is none of theirs, "" for no idea."""
+    near = registry.nearest(names, name) or ""
+    stem, _, number = name.rpartition("-")
+    family = list(dict.fromkeys(known for known in names if known.rpartition("-")[0] == stem))
+    if family and number.isdigit() and not near.endswith(f"-{number}"):
+        near = f"{stem}-{_ROMAN.get(number)}"
+        if near not in family:
+            return f"one of: {', '.join(family)}"
+    return f"did you mean '{near}'?" if near else ""
 
 
 def buildable(name: str) -> None:
@@ -59,7 +74,9 @@ def buildable(name: str) -> None:
 
     names = [name for section in sections().values() for name in section]
     for part in map(str.strip, name.split(",")):
-        registry.check_name(names, part, kind="dataset", list_all="--dataset help")
+        if part not in names:
+            hint = _meant(names, part) or "--dataset help lists them"
+            raise UsageError(f"'{part}' is not a known dataset", hint)
 
 
 def architecture(name: str) -> None:

@@ -75,9 +75,7 @@ def _describe(column: Column) -> str:
 
 def _command_page(name: str, command: Any) -> str:
     text = command.help or ""
-    arguments = " ".join(
-        option.metavar or option.name.upper() for option in command.params if not hasattr(option, "is_flag")
-    )
+    arguments = " ".join(_argument(option) for option in command.params if not hasattr(option, "is_flag"))
     lines = [
         *_title(f"cxrshort-{name}"),
         ".SH NAME",
@@ -97,6 +95,11 @@ def _command_page(name: str, command: Any) -> str:
     if example:
         lines += [".SH EXAMPLE", ".EX", _escape_roff(" ".join(example.split())), ".EE"]
     return "\n".join([*lines, ".SH SEE ALSO", ".BR cxrshort (1)"]) + "\n"
+
+
+def _argument(parameter: Any) -> str:
+    name = str(parameter.metavar or parameter.name.upper())
+    return name if parameter.required else f"[{name}]"
 
 
 def _title(name: str) -> list[str]:

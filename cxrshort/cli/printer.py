@@ -1,10 +1,10 @@
 """One printer for every result: tables and text on stdout, notes on stderr, or one JSON document."""
 
-import textwrap
+import sys
 from collections.abc import Mapping
 from typing import Any
 
-from cxrshort.cli.tables import Columns, document, line, notes, pairs, table, text_width
+from cxrshort.cli.tables import Columns, document, fold, line, notes, pairs, table
 from cxrshort.results import Block, Column, Facts, Listing, Loudness, Result, Table, Text
 
 _INTERVAL = 22
@@ -24,29 +24,29 @@ def print_result(result: Result, *, json: bool, quiet: bool = False, verbose: bo
         return document(result.document)
     loudness: Loudness = "quiet" if quiet else "verbose" if verbose else "usual"
     pending = [] if quiet else list(result.notes)
+    place = result.file or result.folder
     for block in result.tables:
         if "quiet" in block.shown:
             notes(pending)
             pending = []
         if loudness in block.shown:
-            _print_block(block)
+            _print_block(block, is_last=place is None and block is result.tables[-1])
     notes(pending)
-    place = result.file or result.folder
     return None if place is None else line(f"written to {place}")
 
 
-def _print_block(block: Block) -> None:
+def _print_block(block: Block, *, is_last: bool) -> None:
     if isinstance(block, Table):
-        _print_table(block)
+        _print_table(block, is_last=is_last)
     elif isinstance(block, Facts):
         pairs(block.pairs)
     elif isinstance(block, Listing):
         _print_listing(block)
     else:
-        line(_fold(block) if block.folded else block.start + block.text)
+        line(_text(block))
 
 
-def _print_table(shown: Table) -> None:
+def _print_table(shown: Table, *, is_last: bool) -> None:
     if shown.title:
         line(shown.title)
     columns = dict(enumerate(shown.columns))
@@ -59,7 +59,8 @@ def _print_table(shown: Table) -> None:
         same=[place for place, column in columns.items() if column.folds],
         blocks=shown.blocks,
     )
-    table([column.heading for column in shown.columns], [_cells(row, shown) for row in shown.rows], look)
+    headings, rows = [column.heading for column in shown.columns], [_cells(row, shown) for row in shown.rows]
+    table(headings, rows, look, is_last=is_last)
 
 
 def _cells(row: Mapping[str, Any], shown: Table) -> list[Any]:
@@ -74,19 +75,18 @@ def _print_listing(shown: Listing) -> None:
         texts = []
         for *cells, meaning in section:
             start = "".join(f"  {cell:<{width}}" for cell, width in zip(cells, widths, strict=True)) + "  "
-            texts.append(_fold(Text(meaning, start=start, indent=" " * len(start))))
+            texts.append(fold(meaning, start=start, indent=" " * len(start)))
         blocks.append("\n".join([title, *texts]))
     line("\n\n".join(blocks))
 
 
-def _fold(text: Text) -> str:
-    return textwrap.fill(
-        text.text,
-        text_width(),
-        initial_indent=text.start,
-        subsequent_indent=text.indent,
-        break_on_hyphens=False,
-    )
+def _text(block: Text) -> str:
+    if block.folded:
+        return fold(block.text, start=block.start, indent=block.indent)
+    text = block.start + block.text
+    if not sys.stdout.isatty():
+        return text
+    return "\n".join(fold(part, indent=block.indent) for part in text.split("\n"))
 
 
 def interval(row: Mapping[str, Any], column: Column) -> str:

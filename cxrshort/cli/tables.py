@@ -75,10 +75,36 @@ def shortened(text: str, *, longest: int = 300) -> str:
 def notes(lines: Sequence[str]) -> None:
     """Print notes on stderr, on a terminal folded between words."""
     for text in lines:
-        note = printable(shortened(f"note: {text}"))
-        if sys.stderr.isatty():
-            note = textwrap.fill(note, text_width(), subsequent_indent=" " * 6, break_on_hyphens=False)
-        sys.stderr.write(note + "\n")
+        sys.stderr.write(_folded(printable(shortened(f"note: {text}")), indent=6) + "\n")
+
+
+def refusal(message: str, *, hint: str) -> None:
+    """Print an error and its hint on stderr, on a terminal folded between words."""
+    sys.stderr.write(_folded(printable(f"error: {message}"), indent=7) + "\n")
+    if hint:
+        sys.stderr.write(_folded(printable(f"hint: {hint}"), indent=6) + "\n")
+
+
+def _folded(text: str, *, indent: int) -> str:
+    """Return text for stderr: on a terminal its lines are folded, but not those that begin with a space.
+
+    Those show an expression with a sign below the place that is wrong.
+    """
+    if not sys.stderr.isatty():
+        return text
+    return "\n".join(part if part.startswith(" ") else fold(part, indent=" " * indent) for part in text.split("\n"))
+
+
+def fold(text: str, *, start: str = "", indent: str = "") -> str:
+    """Return text folded between words to the width of the terminal; a word or path longer than that stays whole."""
+    return textwrap.fill(
+        text,
+        text_width(),
+        initial_indent=start,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def document(content: Mapping[str, Any]) -> None:
@@ -92,8 +118,10 @@ def failure(message: str, *, hint: str, code: int) -> None:
     document({"schema": "cxrshort.error/1", "error": error})
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]], columns: Columns | None = None) -> None:
-    """Print a table as wide as it needs, or as the terminal is."""
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[Any]], columns: Columns | None = None, *, is_last: bool = False
+) -> None:
+    """Print a table as wide as it needs, or as the terminal is, and an empty line unless it is the last thing."""
     cells = [[f"{cell:,}" if isinstance(cell, int) else printable(str(cell)) for cell in row] for row in rows]
     look, console = columns or Columns(), _console()
     chosen = list(range(len(header)))
@@ -112,7 +140,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], columns: Columns
             console.print(_rich(header, cells, fitting, look))
         # The last column is as wide as its longest cell: what only fills it up is nothing to print.
         printed_blocks.append("\n".join(printed.rstrip() for printed in text.get().split("\n")))  # with its styles
-    sys.stdout.write("\n".join(printed_blocks) + "\n")
+    sys.stdout.write("\n".join(printed_blocks) + ("" if is_last else "\n"))
 
 
 def pairs(rows: Sequence[tuple[str, str]]) -> None:

@@ -222,7 +222,7 @@ def train(
         str | None,
         option(
             "--select-label",
-            text="Label whose validation AUC selects the epoch.",
+            text="Label whose validation AUC decides which epoch to keep.",
             metavar="LABEL",
             panel=OUTPUTS,
             default="COVID-19, else the mean",

@@ -9,6 +9,7 @@ import pandas as pd
 
 from cxrshort import forecasts, tables
 from cxrshort.dataset import EXCLUDED
+from cxrshort.datasets.repositories import folder as own_folder
 from cxrshort.results import (
     BRIEF,
     DEFAULT,
@@ -39,7 +40,7 @@ def dataset_result(summary: Mapping[str, Any], folder: Path, *, figures: Sequenc
     """
     shown: list[Block] = []
     if "characteristics" in summary:
-        shown += _characteristics(pd.DataFrame(summary["characteristics"]))
+        shown += _characteristics(_headed(pd.DataFrame(summary["characteristics"]), summary["name"]))
         shown += _confounding(pd.DataFrame(summary["confounding"]))
     shown += [*_accounting(summary), *planting_texts(summary)]
     if published := summary["published"]:
@@ -67,6 +68,11 @@ def _accounting(summary: Mapping[str, Any]) -> list[Block]:
 def planting_texts(summary: Mapping[str, Any]) -> list[Text]:
     """Return what was planted in a phantom dataset; nothing for any other."""
     return [Text(text, folded=True) for text in summary.get("planted", {}).get("summary", ())]
+
+
+def _headed(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the table with a folder of one's own under the dataset's name: that it is a folder says nothing."""
+    return table.assign(repository=table["repository"].replace(own_folder.NAME, name))
 
 
 def _characteristics(table: pd.DataFrame) -> list[Block]:

@@ -357,7 +357,16 @@ def training_curve(history: Sequence[EpochPoint], path: Path, *, measure: str = 
         axes.set_xlim(first - 0.5, last + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     loss.set_xticklabels([])
-    loss.legend(loc="upper right", frameon=False, fontsize=SMALL, ncols=2, borderaxespad=0)
+    # Between the axes, where no curve runs.
+    loss.legend(
+        loc="upper right",
+        bbox_to_anchor=(1, -0.045),
+        frameon=False,
+        fontsize=SMALL,
+        ncols=2,
+        borderaxespad=0,
+        borderpad=0,
+    )
     if all(point.validation_score is None for point in history):
         area.set(ylim=(0, 1), yticks=[])
         area.text(0.5, 0.5, "not measured", transform=area.transAxes, ha="center", size=NORMAL, color=INK)

@@ -188,13 +188,13 @@ def train_grid(job: TrainingJob, *, train: TrainModel, points: Sequence[Mapping[
     trials: list[dict[str, Any]] = []
     failures: list[WorkFailedError] = []
     with _open_run(job, arguments) as run:
-        for number, point in enumerate(points):
+        for number, point in enumerate(points, start=1):
             trial = replace(
                 job,
                 recipe=apply_point(job.recipe, point),
                 folder=run.path(f"trial-{number}"),
                 force=False,
-                report=job.titled(f"trial {number + 1} of {len(points)}"),
+                report=job.titled(f"trial {number} of {len(points)}"),
             )
             try:
                 summary = train(trial)
@@ -308,7 +308,7 @@ def _axis(text: str, recipe: Recipe) -> tuple[str, list[Any]]:
     fields = {field.name: field.default for field in dataclasses.fields(Recipe) if field.name not in _FIXED}
     if name in fields:
         option = f"--grid {name.replace('_', '-')}"
-        values = [parse_value(word, like=fields[name], argument=f"{option}={word}") for word in words]
+        values = [parse_value(word, like=fields[name], argument=option) for word in words]
     else:
         kind = registry.load_entry(OBJECTIVES, recipe.method, kind="method")
         settings = [field.name for field in dataclasses.fields(kind.Settings)]

@@ -219,7 +219,8 @@ def _with_patients(candidates: Candidates, earlier: str | None) -> Candidates:
         if not candidates.own_patients:
             return candidates
         note = (
-            "folder: its patient ids count as this folder's alone; --same-patients D if dataset D has the same persons"
+            "folder: patient ids are taken as valid in this folder alone; where dataset D has the same persons, give "
+            "--same-patients D"
         )
         return dataclasses.replace(candidates, notes=(*candidates.notes, note))
     record = read_json(places.locate_dataset(earlier).parent / runs.DONE)

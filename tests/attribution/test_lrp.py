@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import pytest
@@ -339,13 +340,35 @@ def test_box_rule_sums_replicated_channels_and_can_be_differentiated() -> None:
     assert float(gradient.abs().sum()) > 0
 
 
-@pytest.mark.parametrize("name", ["densenet121", "resnet18", "vgg11", "alexnet", "mobilenet_v2", "small-cnn"])
-def test_stock_networks_run_and_can_be_learnt_from(name: str) -> None:
+WIDE = ("vgg11", "alexnet")
+
+
+def stock_network(name: str) -> nn.Module:
+    """Return an untrained network; the hidden layers of a wide head, 100 million weights, are narrow."""
     import torchvision
 
     torch.manual_seed(0)
-    small = name not in ("vgg11", "alexnet")
-    network = SMALL_CNN.build(3) if name == "small-cnn" else getattr(torchvision.models, name)(num_classes=3)
+    if name == "small-cnn":
+        return SMALL_CNN.build(3)
+    if name not in WIDE:
+        return cast(nn.Module, getattr(torchvision.models, name)(num_classes=3))
+    with torch.device("meta"):
+        network = getattr(torchvision.models, name)(num_classes=3)
+    first, *_, last = (place for place, layer in enumerate(network.classifier) if isinstance(layer, nn.Linear))
+    for place, layer in enumerate(network.classifier):
+        if isinstance(layer, nn.Linear):
+            inputs, outputs = layer.in_features if place == first else 64, 3 if place == last else 64
+            network.classifier[place] = nn.Linear(inputs, outputs)
+    network.to_empty(device="cpu")
+    for layer in network.modules():
+        if isinstance(layer, (nn.Linear, nn.Conv2d)):
+            layer.reset_parameters()
+    return cast(nn.Module, network)
+
+
+@pytest.mark.parametrize("name", ["densenet121", "resnet18", "vgg11", "alexnet", "mobilenet_v2", "small-cnn"])
+def test_stock_networks_run_and_can_be_learnt_from(name: str) -> None:
+    small, network = name not in WIDE, stock_network(name)
     images = draw(2, 3, *[32 if small else 64] * 2).float()
     network.eval()
     explained = explain(network, images, create_graph=True)

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from .console import COMMAND, cxrshort_here, environment
+from .console import COMMAND, cxrshort_here, environment, failure
 
 TRAIN_PANELS = [
     "Data",
@@ -71,6 +71,24 @@ def test_help_of_the_optimisation_panel() -> None:
     ]
 
 
+def test_summaries_of_all_commands_are_whole_and_fit() -> None:
+    completed = subprocess.run(
+        [*COMMAND, "--help"], env={**environment(), "COLUMNS": "80"}, capture_output=True, text=True
+    )
+    lines = completed.stdout.splitlines()
+    assert not [line for line in lines[1:] if "..." in line] and max(map(len, lines)) <= 80
+    assert "  evaluate       Evaluate models inside and outside their dataset.\n" in completed.stdout
+
+
+def test_usage_shows_an_argument_that_may_be_left_out_in_one_pair_of_brackets() -> None:
+    assert panels("doctor", 80)[""][0].endswith("doctor [OPTIONS] [MODEL]")
+    assert "MODEL" in panels("doctor", 80)["Arguments"][1].split()
+
+
+def test_limits_of_a_number_are_left_to_the_error() -> None:
+    assert not [line for panel in panels("train", 100).values() for line in panel if "x>=" in line]
+
+
 def test_help_begins_with_what_a_command_does_and_its_example() -> None:
     actual = panels("build-dataset", 120)
     assert actual[""][2:3] == [
@@ -87,8 +105,7 @@ def test_help_begins_with_what_a_command_does_and_its_example() -> None:
 )  # fmt: skip
 def test_option_that_is_a_setting_is_said_to_be_one(command: str, option: str, setting: str) -> None:
     result = cxrshort_here(command, option, "1")
-    assert result.exit_code == 2
-    assert f"No such option: {option}. It is a setting: --set {setting}=VALUE" in result.stderr
+    assert failure(result) == (2, f"{option} is a setting, not an option", f"write --set {setting}=VALUE")
 
 
 def test_usage_error_is_a_document_on_stdout_too() -> None:
@@ -96,9 +113,9 @@ def test_usage_error_is_a_document_on_stdout_too() -> None:
     assert result.exit_code == 2
     document = json.loads(result.stdout)
     assert document["schema"] == "cxrshort.error/1"
-    assert document["error"]["exit_code"] == 2
-    assert document["error"]["message"].startswith("Invalid value for '--epochs'")
-    assert document["error"]["message"] in result.stderr
+    message = "--epochs is 'many', it must be a whole number"
+    assert document["error"] == {"message": message, "hint": "", "exit_code": 2}
+    assert result.stderr == f"error: {message}\n"
 
 
 def test_error_of_a_command_is_a_document_on_stdout_too() -> None:

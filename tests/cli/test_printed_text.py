@@ -42,15 +42,14 @@ def test_build_dataset_prints_repositories_and_the_accounting_sum(working_folder
     assert not [line for line in lines if "not labelled" in line]
     worst = [line for line in lines if line.endswith("worst-case confounded")]
     assert [line.split()[1] for line in worst] == ["repository"]
-    assert lines[-6] == "candidates 60 = rows 60 + excluded 0"
-    assert re.fullmatch(r"5 splits by person; split_0: train \d+, test \d+, val \d+", lines[-5])
-    assert lines[-4:-1] == [
+    assert lines[-5] == "candidates 60 = rows 60 + excluded 0"
+    assert re.fullmatch(r"5 splits by person; split_0: train \d+, test \d+, val \d+", lines[-4])
+    assert lines[-3:-1] == [
         "rooms differ in: marker, border, shoulders, exposure, grain, view",
-        "P(style | class): 100.0% of a class has its style (50% is chance)",
-        "confounding 1 (0 is none)",
+        "P(style | class): 100.0 % of a class has its style (50 % is chance; this is --confounding 1)",
     ]
     assert lines[-1] == "written to datasets/phantom-I"
-    assert printed(*command, "--quiet", "--force").splitlines() == lines[-6:]
+    assert printed(*command, "--quiet", "--force").splitlines() == lines[-5:]
     verbose = printed(*command, "--verbose", "--force").splitlines()
     assert [line for line in verbose if "not labelled" in line]
     with Path("datasets/phantom-I/confounding.csv").open() as stream:

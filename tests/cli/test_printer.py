@@ -106,3 +106,19 @@ def test_command_of_a_verb_prints_nothing_itself() -> None:
         source = (cli / name).read_text(encoding="utf-8")
         assert "print_result(" in source
         assert not [word for word in ("cli.tables", "sys.stdout", "echo(") if word in source], name
+
+
+def test_text_is_folded_on_a_terminal(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    text = f"{'word ' * 40}end\nshort\n"
+    print_result(Result({}, (Text(text),)), json=False)
+    lines = capsys.readouterr().out.split("\n")
+    assert " ".join(lines[:-3]) == f"{'word ' * 40}end" and max(map(len, lines)) <= 100
+    assert lines[-3:] == ["short", "", ""]
+
+
+def test_table_at_the_end_has_no_empty_line_below(capsys: Captured) -> None:
+    shown = text_table(["name"], [["a"]])
+    print_result(Result({}, (shown,)), json=False)
+    print_result(Result({}, (shown,), folder=Path("results")), json=False)
+    assert capsys.readouterr().out == "name\n────\na\nname\n────\na\n\nwritten to results\n"

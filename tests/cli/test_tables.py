@@ -3,7 +3,7 @@
 import pytest
 
 from cxrshort.cli import tables
-from cxrshort.cli.tables import Columns, line, notes, pairs, printable, shortened, table
+from cxrshort.cli.tables import Columns, line, notes, pairs, printable, refusal, shortened, table
 
 HOSTILE = "I\x1b[31m\x07\u202e\ud800"
 SHOWN = r"I\x1b[31m\x07\u202e\ud800"
@@ -111,3 +111,23 @@ def test_note_is_folded_on_a_terminal_alone(capsys, monkeypatch):
     notes([note])
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("note: word") and second.startswith("      word") and len(first) <= 100
+
+
+def test_error_and_hint_are_folded_on_a_terminal_alone(capsys, monkeypatch):
+    message = "word " * 30 + "end\n  viev == 1" + " or viev == 1" * 12 + "\n  ^"
+    refusal(message, hint=f"cxrshort train --out /{'x' * 120}")
+    assert capsys.readouterr().err == f"error: {message}\nhint: cxrshort train --out /{'x' * 120}\n"
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    refusal(message, hint=f"cxrshort train --out /{'x' * 120}")
+    first, second, expression, sign, *hint = capsys.readouterr().err.splitlines()
+    assert first.startswith("error: word") and len(first) <= 100
+    assert second.startswith("       word") and second.endswith(" end")
+    assert (expression, sign) == tuple(message.splitlines()[1:])  # the sign stays below its place
+    assert hint == ["hint: cxrshort train --out", f"      /{'x' * 120}"]  # a path stays whole, to be copied
+
+
+def test_last_table_ends_without_an_empty_line(capsys):
+    table(["name"], [["a"]])
+    table(["name"], [["a"]], is_last=True)
+    lines = capsys.readouterr().out.split("\n")
+    assert lines == ["name", "────", "a", "", "name", "────", "a", ""]

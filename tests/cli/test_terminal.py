@@ -1,16 +1,18 @@
 """What a person sees at a terminal: a live bar while training, and tables that fit."""
 
+import contextlib
 import re
 from pathlib import Path
 
 import pytest
 
 from ..training.tiny import tiny_dataset
-from .console import cxrshort_here, run
+from .console import cxrshort_here
 from .terminal import plain, watch
 
 CPU = ("--device", "cpu", "--precision", "fp32", "--threads", 1)
 TRAIN = ("train", "--dataset", "tiny", "--arch", "small-cnn", "--epochs", 15, "--out", "run", *CPU)
+BUILD = ("build-dataset", "--images", 120, "--size", 32, "--jobs", 1)
 BAR = r"epoch \d+/15 .*\d+ images/s  loss \d+\.\d{3}  validation AUC \d\.\d{3} +(-|\d+):(--|\d\d):(--|\d\d)"
 COLOUR = r"\x1b\[[0-9;]*(3[0-8]|9[0-7])[0-9;]*m"
 
@@ -33,25 +35,36 @@ def test_bar_has_no_colour_where_none_is_wanted(tmp_path: Path) -> None:
     assert not re.search(COLOUR, written)
 
 
-def test_bar_vanishes_where_stderr_is_no_terminal(tmp_path: Path) -> None:
+def test_bar_vanishes_where_stderr_is_no_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny_dataset(tmp_path / "tiny")
-    completed = run(*TRAIN, "--epochs", 2, cwd=tmp_path)
-    assert completed.returncode == 0
+    monkeypatch.chdir(tmp_path)
+    completed = cxrshort_here(*TRAIN, "--epochs", 2)
+    assert completed.exit_code == 0
     assert "\x1b" not in completed.stderr + completed.stdout
     lines = [r"epoch [12]: loss \d\.\d{4}, validation AUC \d\.\d{3}, \d+ s"] * 2
     assert re.fullmatch("\n".join([*lines, ""]), completed.stderr)
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with two datasets and a model; a complete build prints its tables again with --resume."""
+    folder = tmp_path_factory.mktemp("home")
+    with contextlib.chdir(folder):
+        for name in ("phantom-I", "phantom-external"):
+            assert cxrshort_here(*BUILD, "--dataset", name).exit_code == 0
+        train = ("train", "--dataset", folder / "datasets/phantom-I", "--arch", "small-cnn", "--epochs", 1, *CPU)
+        assert cxrshort_here(*train, "--out", "run").exit_code == 0
+    return folder
+
+
 @pytest.mark.parametrize("columns", [80, 120])
-def test_tables_fit_the_terminal_and_break_no_number(tmp_path: Path, columns: int) -> None:
-    build = ("build-dataset", "--images", 120, "--size", 32, "--jobs", 1)
+def test_tables_fit_the_terminal_and_break_no_number(home: Path, columns: int) -> None:
     shown = []
     for name in ("phantom-I", "phantom-external"):
-        shown.append(plain(watch(*build, "--dataset", name, cwd=tmp_path, columns=columns)))
-    train = ("train", "--dataset", tmp_path / "datasets/phantom-I", "--arch", "small-cnn", "--epochs", 1, *CPU)
-    assert cxrshort_here(*train, "--out", tmp_path / "run").exit_code == 0
+        shown.append(plain(watch(*BUILD, "--resume", "--dataset", name, cwd=home, columns=columns)))
     datasets = ("--dataset", "phantom-I", "--dataset", "phantom-external", "--label", "COVID-19")
-    shown.append(plain(watch("evaluate", "run", *datasets, *CPU, cwd=tmp_path, columns=columns)))
+    out = ("--out", f"results-{columns}")
+    shown.append(plain(watch("evaluate", "run", *datasets, *out, *CPU, cwd=home, columns=columns)))
     for text in shown:
         rows = [line for line in text.splitlines() if "━" not in line and not line.startswith("note: ")]
         assert max(map(len, rows)) <= columns

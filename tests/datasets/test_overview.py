@@ -9,6 +9,7 @@ from cxrshort.stats.characteristics import TOTAL
 
 SUMMARY: dict[str, Any] = {
     "dataset": "I",
+    "name": "I",
     "candidates": 5,
     "rows": 3,
     "excluded": {"no view": 2},
@@ -18,6 +19,16 @@ SUMMARY: dict[str, Any] = {
     "same_films": [],
     "published": {},
     "notes": ["one file is read as Latin-1"],
+}
+MEASURED = {
+    "column": "view",
+    "value": "",
+    "auc": 0.9,
+    "low": 0.8,
+    "high": 0.95,
+    "images": 40,
+    "verdict": "confounded (only 3 persons in the smaller class for an AUC of 0.90)",
+    "reason": "",
 }
 
 
@@ -58,24 +69,30 @@ def test_exclusions_are_counted_by_reason_and_with_verbose_by_detail(tmp_path: P
 
 
 def test_confounding_shows_the_strongest_with_cautions_cut_short() -> None:
-    measured = {
-        "column": "view",
-        "value": "",
-        "auc": 0.9,
-        "low": 0.8,
-        "high": 0.95,
-        "images": 40,
-        "verdict": "confounded (only 3 persons in the smaller class for an AUC of 0.90)",
-        "reason": "",
-    }
     counted = {"characteristic": "images", "item": "", "repository": TOTAL, "class": "", "count": 40, "of": None}
-    tables = {"characteristics": [counted], "confounding": [{**measured, "label": f"label {n}"} for n in range(14)]}
+    tables = {"characteristics": [counted], "confounding": [{**MEASURED, "label": f"label {n}"} for n in range(14)]}
     result = dataset_result({**SUMMARY, **tables}, Path("out"))
     shown = [block for block in result.tables if isinstance(block, Table)]
     worst, whole = (table for table in shown if table.columns[0].heading == "label")
     assert (worst.shown, whole.shown, len(whole.rows)) == (("usual",), ("verbose",), 14)
     assert len(worst.rows) == 12 and {row["3"] for row in worst.rows} == {"confounded (only 3 persons)"}
     assert "the worst 12 of 14; all are in confounding.csv, and --verbose prints them" in texts(result)
+
+
+def test_folder_of_ones_own_stands_under_its_name() -> None:
+    counted = {"characteristic": "images", "item": "", "count": 40, "of": None}
+    groups = [("folder", "positive"), ("folder", "negative"), (TOTAL, "")]
+    table = [{**counted, "repository": repository, "class": name} for repository, name in groups]
+    summary = {
+        **SUMMARY,
+        "dataset": "folder",
+        "name": "clinic",
+        "characteristics": table,
+        "confounding": [{**MEASURED, "label": "Edema"}],
+    }
+    usual = next(block for block in dataset_result(summary, Path("out")).tables if isinstance(block, Table))
+    headings = [column.heading for column in usual.columns]
+    assert headings == ["", "clinic, positive", "clinic, negative", "total"]
 
 
 def test_shard_is_one_line() -> None:

@@ -51,17 +51,17 @@ def test_segmenter_has_masks_and_an_ensemble_its_mean() -> None:
 
 def test_search_lists_its_trials_and_the_one_that_is_kept() -> None:
     trials = [
-        {"trial": 0, "weight_decay": 1.0, "failure": "loss is nan"},
-        {"trial": 1, "weight_decay": 0.1, "score": 0.8},
+        {"trial": 1, "weight_decay": 1.0, "failure": "loss is nan"},
+        {"trial": 2, "weight_decay": 0.1, "score": 0.8},
     ]
-    selection = {**SUMMARY["selection"], "trial": 1}
+    selection = {**SUMMARY["selection"], "trial": 2}
     result = training_result({**SUMMARY, "trials": trials, "searched": ["weight_decay"], "selection": selection})
     assert cells(result.tables[0]) == [
         ["trial", "weight decay", "validation AUC of COVID-19"],
-        [0, 1.0, "loss is nan"],
-        [1, 0.1, "0.800"],
+        [1, 1.0, "loss is nan"],
+        [2, 0.1, "0.800"],
     ]
-    assert texts(result.tables)[0] == "trial 1 of 2 is kept"
+    assert texts(result.tables)[0] == "trial 2 of 2 is kept"
 
 
 def test_series_lists_its_replicates_with_their_mean() -> None:

@@ -38,9 +38,9 @@ def test_switches_and_words_are_read_as_such() -> None:
     [
         (["lr"], "--grid 'lr' is not of the form NAME=VALUE,VALUE"),
         (["lr="], "--grid 'lr=' is not of the form NAME=VALUE,VALUE"),
-        (["lr=0.1,fast"], "--grid learning-rate=fast: it must be a number"),
-        (["epochs=1.5"], "--grid epochs=1.5: it must be a whole number"),
-        (["class-weights=maybe"], "--grid class-weights=maybe: it must be true or false"),
+        (["lr=0.1,fast"], "--grid learning-rate is 'fast', it must be a number"),
+        (["epochs=1.5"], "--grid epochs is '1.5', it must be a whole number"),
+        (["class-weights=maybe"], "--grid class-weights is 'maybe', it must be true or false"),
         (["lr=0.1,0.1"], "--grid 'lr=0.1,0.1' has a value twice"),
         (["lr=0.1", "learning-rate=1"], "--grid names 'learning-rate' twice"),
         (["lr=0.1,-1"], "--learning-rate is '-1.0', it must be above 0"),
@@ -58,4 +58,4 @@ def test_grid_refuses(texts: list[str], message: str) -> None:
 def test_bad_setting_of_a_method_is_refused_before_any_work() -> None:
     with pytest.raises(UsageError) as caught:
         parse_grid(["weight=1,heavy"], recipes.load_recipe("standard", overrides={"method": "rrr"}))
-    assert caught.value.message == "--set weight=heavy: it must be a number"
+    assert caught.value.message == "--set weight is 'heavy', it must be a number"

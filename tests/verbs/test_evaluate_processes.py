@@ -8,7 +8,7 @@ import pytest
 
 from cxrshort.verbs.train import train
 
-from ..cli.console import COMMAND
+from ..cli.console import cxrshort_here
 from ..training.test_distributed_steps import TORCHRUN, launch, start_two
 from ..training.tiny import tiny_dataset, tiny_manifest, tree, write_dataset
 
@@ -42,12 +42,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("model", "data"), [("classifier", ["tiny", "small"]), ("segmenter", ["tiny"])], ids=["classifier", "segmenter"]
 )
-def test_two_processes_write_the_tables_of_one(home: Path, model: str, data: list[str]) -> None:
+def test_two_processes_write_the_tables_of_one(
+    home: Path, model: str, data: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = ["evaluate", model, *(word for folder in data for word in ("--dataset", folder)), *CPU, "--json"]
+    monkeypatch.chdir(home)
+    alone = cxrshort_here(*options, "--out", f"{model}-one")
+    together = launch([*TWO, *options, "--out", f"{model}-two"], cwd=home)
+    assert (alone.exit_code, together.returncode) == (0, 0), together.stderr
     actual = []
-    for command, out in ((COMMAND, f"{model}-one"), (TWO, f"{model}-two")):
-        completed = launch([*command, *options, "--out", out], cwd=home)
-        assert completed.returncode == 0, completed.stderr
+    for completed in (alone, together):
         assert completed.stderr.count("scored ") == len(data)
         actual.append({**json.loads(completed.stdout), "folder": ""})  # one document, so one process has printed
     assert actual[0] == actual[1]

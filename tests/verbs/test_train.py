@@ -1,5 +1,6 @@
 """Training from end to end, and what real kills and signals leave behind."""
 
+import contextlib
 import json
 import os
 import signal
@@ -21,7 +22,7 @@ from cxrshort.stats.auc import auc
 from cxrshort.training.job import CHECKPOINT
 from cxrshort.verbs.train import train
 
-from ..cli.console import run, start
+from ..cli.console import cxrshort_here, start
 from ..training.tiny import png_signature, tiny_dataset, tree
 
 QUICK = {"arch": "small-cnn", "device": "cpu", "precision": "fp32", "threads": 1}
@@ -182,9 +183,15 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, bytes
     """Return a folder with a dataset, and the model that an unbroken run makes of it."""
     folder = tmp_path_factory.mktemp("long")
     tiny_dataset(folder / "tiny", people=400)
-    completed = run("train", "--dataset", "tiny", *LONG, "--out", "unbroken", cwd=folder)
-    assert completed.returncode == 0, completed.stderr
+    train_here(folder, "--out", "unbroken")
     yield folder, (folder / "unbroken" / "model.safetensors").read_bytes()
+
+
+def train_here(folder: Path, *options: str) -> None:
+    """Train within this process, whose bytes are those of any other."""
+    with contextlib.chdir(folder):
+        completed = cxrshort_here("train", "--dataset", "tiny", *LONG, *options)
+    assert completed.exit_code == 0, completed.stderr
 
 
 def events(out: Path) -> list[dict[str, object]]:
@@ -250,8 +257,7 @@ def broken(folder: Path, out: str, *, moment: Moment, number: signal.Signals) ->
 
 
 def finish(folder: Path, out: str) -> bytes:
-    completed = run("train", "--dataset", "tiny", *LONG, "--out", out, "--resume", cwd=folder)
-    assert completed.returncode == 0, completed.stderr
+    train_here(folder, "--out", out, "--resume")
     assert sorted(tree(folder / out)) == ["log.jsonl", "model.safetensors", "run.json", "training.png"]
     return (folder / out / "model.safetensors").read_bytes()
 

@@ -109,7 +109,7 @@ def test_replicates_are_refused_before_any_work_when_one_is_there(tiny: str, tmp
         ({"overrides": {"members": 0}}, "--members is '0', it must be from 1 to 1000"),
         ({"overrides": {"members": 2, "task": "regression"}}, "--members takes classifiers alone"),
         ({"overrides": {"combine": "median"}}, "'median' is not a known way to combine"),
-        ({"grid": ["lr=0.1,fast"]}, "--grid learning-rate=fast: it must be a number"),
+        ({"grid": ["lr=0.1,fast"]}, "--grid learning-rate is 'fast', it must be a number"),
     ],
 )
 def test_series_refuses(tiny: str, options: dict[str, Any], message: str) -> None:
@@ -158,7 +158,8 @@ def test_grid_keeps_the_best_trial_and_lists_all(tiny: str, tmp_path: Path) -> N
     assert list(zip(table["learning_rate"], table["batch_size"], strict=True)) == [
         (1e-3, 8), (1e-3, 16), (1e-5, 8), (1e-5, 16)
     ]  # fmt: skip
-    best = int(table["score"].idxmax())
+    assert table["trial"].tolist() == [1, 2, 3, 4]
+    best = int(table["score"].idxmax()) + 1
     kept, trial = (
         factory.load_model(tmp_path / "grid" / folder / checkpoint.FILE) for folder in (".", f"trial-{best}")
     )
@@ -176,7 +177,7 @@ def test_trial_that_diverges_is_listed_and_the_others_go_on(tiny: str, tmp_path:
     train(tiny, grid=["lr=1e30,1e-3"], overrides={"epochs": 1, "optimizer": "sgd"}, out=tmp_path / "grid", **QUICK)
     table = pd.read_csv(tmp_path / "grid" / sweeps.TRIALS)
     assert table["failure"].str.contains("nothing was saved before it").tolist()[0] and table["score"].isna()[0]
-    assert checkpoint.read_description(tmp_path / "grid" / checkpoint.FILE).selection["trial"] == 1
+    assert checkpoint.read_description(tmp_path / "grid" / checkpoint.FILE).selection["trial"] == 2
     error = fails(tiny, grid=["lr=1e30"], overrides={"epochs": 1, "optimizer": "sgd"}, out=tmp_path / "all")
     assert error.exit_code == 1 and not (tmp_path / "all" / "run.json").exists()
 

@@ -47,7 +47,7 @@ def parse_settings(texts: Sequence[str]) -> dict[str, Any]:
         registry.check_name(defaults, name, kind="setting of build-dataset", list_all="--set help")
         if name in values:
             raise UsageError(f"--set names '{key}' twice", "give one value")
-        values[name] = settings.parse_value(value, like=defaults[name], argument=f"--set {key}={value}")
+        values[name] = settings.parse_value(value, like=defaults[name], argument=f"--set {key}")
     return values
 
 

@@ -125,6 +125,7 @@ def _complete(
         draw(manifest)
     summary = {
         "dataset": settings.name,
+        "name": settings.name,
         **assembly.summarise(manifest, candidates),
         "same_films": same_films,
         **{name: assembly.records(table) for name, table in tables.items()},

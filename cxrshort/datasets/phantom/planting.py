@@ -267,8 +267,8 @@ def record_planting(planting: Planting, present: Mapping[str, Sequence[bool]], *
     style = "the other class's style" if exchanged else "its style"
     sentences = [
         f"rooms differ in: {', '.join(planting.shortcuts)}",
-        f"P(style | class): {planting.share:.1%} of a class has {style} (50% is chance)",
-        f"confounding {planting.confounding:g} (0 is none)",
+        f"P(style | class): {100 * planting.share:.1f} % of a class has {style} (50 % is chance; this is --confounding "
+        f"{planting.confounding:g})",
     ]
     pairs = []
     for pair in planting.comorbidities:

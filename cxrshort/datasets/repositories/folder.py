@@ -130,10 +130,10 @@ def _read_table(path: Path, options: ReadOptions) -> tuple[pd.DataFrame, list[st
     unused = [name for name in read_header(path, separator=separator) if name and name.casefold() not in used]
     own = [name for name, _ in options.column_map if name not in (*_TEXT_FIELDS, *LABELS, "path")]
     if own:
-        notes = [*notes, f"{path.name}: labels that are not built in: {', '.join(own)}"]
+        notes = [*notes, f"{path.name}: these columns become labels of your own: {', '.join(own)}"]
     if unused:
         listed = ", ".join(unused[:_LISTED]) + (f", and {len(unused) - _LISTED} more" if len(unused) > _LISTED else "")
-        notes = [*notes, f"{path.name}: columns that are not used, --column NAME=COLUMN names them: {listed}"]
+        notes = [*notes, f"{path.name}: these columns are not used: {listed}; --column NAME=COLUMN takes one in"]
     return pd.DataFrame(
         {**{name: table[name] for name in free}, **{to: table[name] for to, name in source_of.items()}}
     ), notes
@@ -234,14 +234,14 @@ def _unknown_views(views: pd.Series, source: pd.Series) -> list[str]:
     """Return notes on the images of unknown view, and on the words that say it."""
     unknown = views == "UNKNOWN"
     words = source[unknown & (source != "")]
-    notes = [f"{int(unknown.sum())} images of unknown view kept"] if unknown.any() else []
+    notes = [f"images of unknown view, which are kept: {int(unknown.sum())}"] if unknown.any() else []
     return [*notes, list_words("unknown words for a view", Counter(words))] if len(words) else notes
 
 
 def _day_first(source: pd.Series, dates: pd.Series) -> list[str]:
     """Return a hint where dates were not understood whose day comes first."""
     count = sum(map(looks_day_first, source[dates == ""].tolist()))
-    return [f"{count} dates have their day first: --day-first reads them"] if count else []
+    return [f"dates that begin with the day, left empty: {count}; --day-first reads them"] if count else []
 
 
 def _read_headers(located: Located, root: Path, options: ReadOptions) -> tuple[pd.DataFrame, list[Refusal]]:
@@ -277,7 +277,7 @@ def _view(text: str) -> str:
 def _patients(patients: pd.Series, images: pd.Series) -> tuple[pd.Series, list[str]]:
     without_patient = int((patients == "").sum())
     notes = (
-        [f"{without_patient} images without a patient: each is taken for a patient of its own"]
+        [f"images without a patient id: {without_patient}; each counts as a patient of its own"]
         if without_patient
         else []
     )

@@ -217,10 +217,24 @@ def try_network(network: nn.Module, spec: InputSpec, *, name: str) -> Any:
         with torch.inference_mode():
             return network(images)
     except Exception as error:  # the network is the user's and may raise anything
+        channels = 4 - spec.channels  # 1 for 3, and 3 for 1
+        if _takes(network, torch.zeros(2, channels, spec.size, spec.size)):
+            rule = f"takes images of {channels} channel{'s' if channels > 1 else ''}, not of {spec.channels}"
+            raise DataError(f"'{name}' {rule}", f"set channels={channels}") from error
         raise DataError(
             f"'{name}' cannot take images {tuple(images.shape)}: {type(error).__name__}: {error}",
             "set size= and channels= as in training",
         ) from error
+
+
+def _takes(network: nn.Module, images: Tensor) -> bool:
+    """Return whether a network can be called on images."""
+    try:
+        with torch.inference_mode():
+            network(images)
+    except Exception:  # the network is the user's and may raise anything
+        return False
+    return True
 
 
 class ForeignNetwork(nn.Module):

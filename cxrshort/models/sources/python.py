@@ -30,6 +30,7 @@ from cxrshort.registry import check_name
 def open_python(text: str) -> Opened:
     """Return the classifier of a factory, see :mod:`cxrshort.models.sources.foreign`."""
     options = Options.parse(text, allowed=("weights", *INPUT, TRAINED_ON))
+    find_factory(options.name)
     spec, labels = options.spec(), options.labels()
     network, weights = make_network(options.name), options.file("weights")
     if weights is not None:
@@ -40,6 +41,7 @@ def open_python(text: str) -> Opened:
 def open_python_segmenter(text: str) -> Opened:
     """Return the segmenter of a factory, see :func:`cxrshort.models.sources.foreign.open_foreign_segmenter`."""
     options = Options.parse(text, allowed=("weights", *(option for option in INPUT if option != "labels")))
+    find_factory(options.name)
     spec, network, weights = options.spec(), make_network(options.name), options.file("weights")
     if weights is not None:
         load_weights(network, weights, name=options.name)
@@ -57,10 +59,7 @@ def open_python_segmenter(text: str) -> Opened:
 
 def make_network(name: str) -> nn.Module:
     """Import and call the factory that ``py:package.module:factory`` names."""
-    module_name, _, factory_name = name.removeprefix("py:").partition(":")
-    if not (module_name and factory_name):
-        raise UsageError(f"'{name}' names no factory", "py:package.module:factory")
-    factory = _import_factory(module_name, factory_name)
+    factory = find_factory(name)
     try:
         network = factory()
     except Exception as error:  # the factory is the user's and may raise anything
@@ -72,7 +71,16 @@ def make_network(name: str) -> nn.Module:
     return network
 
 
-def _import_factory(module_name: str, factory_name: str) -> Callable[[], Any]:
+def find_factory(name: str) -> Callable[[], Any]:
+    """Import the factory that ``py:package.module:factory`` names.
+
+    Raises:
+        UsageError: the name is of another form, or the module has no such factory.
+        MissingInputError: the module cannot be imported.
+    """
+    module_name, _, factory_name = name.removeprefix("py:").partition(":")
+    if not (module_name and factory_name):
+        raise UsageError(f"'{name}' names no factory", "py:package.module:factory")
     working_folder = str(Path.cwd())
     if working_folder not in sys.path:
         sys.path.append(working_folder)  # last, so that a file of the user shadows no installed package

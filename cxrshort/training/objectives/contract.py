@@ -157,6 +157,6 @@ def make_objective(name: str, settings: str, *, task: Task) -> Objective:
             raise UsageError(
                 f"'{key}' is not a setting of {name}", "it is a setting of the recipe: give it a --set of its own"
             )
-        values[key] = parse_value(value, like=fields[key], argument=f"--set {key}={value}")
+        values[key] = parse_value(value, like=fields[key], argument=f"--set {key}")
     objective: Objective = kind(kind.Settings(**values), task=task)
     return objective

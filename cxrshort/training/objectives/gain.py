@@ -38,10 +38,10 @@ class GAINSettings:
     """Hold the settings of guided attention.
 
     Args:
-        mining: weight of what the image still shows without its map, 0 or more.
+        mining: weight of the loss of what the image still shows without its map, 0 or more.
         supervision: weight of the distance between map and mask, 0 or more; published 10 (1e4 and 1e5 for TEA).
-        learn_weights: whether the channel weights of Grad-CAM are differentiated too; published not.
-        seed: chooses the labels to explain.
+        learn_weights: whether the channel weights of Grad-CAM are differentiated too; as published, they are not.
+        seed: random seed of the choice of labels to explain.
 
     Raises:
         UsageError: a number out of range.

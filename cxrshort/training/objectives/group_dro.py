@@ -22,8 +22,8 @@ class GroupDROSettings:
     """Hold the settings of group DRO.
 
     Args:
-        step: how fast the weights follow the losses, above 0; 0.01 as published.
-        adjustment: C of the generalisation adjustment C / sqrt(n_g), 0 or more, which favours small groups.
+        step: step size with which the weights follow the losses, above 0; published 0.01.
+        adjustment: constant C of the generalisation adjustment C / sqrt(n_g), 0 or more, which favours small groups.
 
     Raises:
         UsageError: a number out of range.

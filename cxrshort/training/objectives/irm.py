@@ -25,8 +25,8 @@ class IRMSettings:
     """Hold the settings of invariant risk minimisation.
 
     Args:
-        weight: of the penalty, 0 or more; the whole loss is divided by it where it is above 1. Published 1e2 to 1e5,
-            with environments of thousands of images per step; small batches want about 1.
+        weight: weight of the penalty, 0 or more; the whole loss is divided by it where it is above 1. Published 1e2 to
+            1e5, with environments of thousands of images per step; small batches want about 1.
         warm_up_epochs: epochs at the start in which the weight is 1 at most.
 
     Raises:

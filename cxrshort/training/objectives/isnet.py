@@ -36,20 +36,22 @@ class ISNetSettings:
     """Hold the settings of ISNet.
 
     Args:
-        share: of the explanation loss, P, 0 to 1; published 0.7 (0.95 and 0.99 for TEA).
-        decay: d of the ranked pooling, 0 to 1; 0.9 published (0.96 and 0.996 for TEA); larger maps want it nearer 1.
-        background: weight of LB.
-        inside: weight of LF.
+        share: share of the explanation loss in the whole loss (P), 0 to 1; published 0.7 (0.95 and 0.99 for TEA).
+        decay: decay of the ranked pooling (d), 0 to 1; published 0.9 (0.96 and 0.996 for TEA); larger maps want it
+            nearer 1.
+        background: weight of the loss of relevance on the background (LB).
+        inside: weight of the loss of relevance in the foreground (LF).
         attribution: the method of the maps: ``"lrp"`` (published), ``"gradient-x-input"`` (an ablation of the published
             code) or ``"gradient"``.
-        epsilon: of LRP.
+        epsilon: stabiliser of the epsilon rule of LRP.
         first_layer: rule of the first layer: ``"box"`` (z-B, published) or ``"epsilon"``.
         bn: batch norm while explaining: ``"eval"`` (running statistics), ``"batch-detached"`` (those of
             the batch, as constants) or ``"autograd"`` (those of the batch, differentiated).
         warm_up_epochs: epochs without penalty at the start, from whose last one C1 and C2 come; published 5.
-        lowest: C1; there are then no warm-up epochs. 0 estimates it.
-        highest: C2, given with C1.
-        seed: chooses the outputs to explain.
+        lowest: lower limit of the foreground's relevance (C1), given with the upper one; there are then no warm-up
+            epochs. 0 estimates it.
+        highest: upper limit of the foreground's relevance (C2); 0 estimates it.
+        seed: random seed of the choice of outputs to explain.
 
     Raises:
         UsageError: a number out of range, an unknown name, or a setting of LRP where another method makes the maps.

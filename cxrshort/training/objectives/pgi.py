@@ -32,8 +32,8 @@ class PGISettings:
     """Hold the settings of predictive group invariance.
 
     Args:
-        weight: of the penalty, 0 or more. Published 50, with batches of 512; a mean over the few images of a rare group
-            is noise, which the penalty cannot tell from a difference, so small batches want about 1.
+        weight: weight of the penalty, 0 or more. Published 50, with batches of 512; a mean over the few images of a
+            rare group is noise, which the penalty cannot tell from a difference, so small batches want about 1.
         warm_up_epochs: epochs at the start without the penalty.
         ramp_epochs: epochs over which the weight then grows to its full value, 1 or more.
 

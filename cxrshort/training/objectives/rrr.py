@@ -29,8 +29,8 @@ class RRRSettings:
     """Hold the settings of right-for-the-right-reasons.
 
     Args:
-        weight: of the penalty, 0 or more; the lambda of the published code over the squared batch size, and over 178
-            more for grey images with the normalisation of ImageNet. Too large a weight flattens the whole gradient,
+        weight: weight of the penalty, 0 or more; the lambda of the published code over the squared batch size, and over
+            178 more for grey images with the normalisation of ImageNet. Too large a weight flattens the whole gradient,
             inside the mask too, instead of moving it there.
         bn: batch norm while the gradient is taken: ``"eval"`` (running statistics), ``"batch-detached"`` (those of
             the batch, as constants) or ``"autograd"`` (those of the batch, differentiated).

@@ -65,7 +65,7 @@ def split_settings(texts: Sequence[str]) -> tuple[dict[str, Any], str | None]:
         elif field in recipe_values:
             raise UsageError(f"--set names '{name}' twice", "give one value")
         else:
-            recipe_values[field] = settings.parse_value(value, like=fields[field], argument=f"--set {name}={value}")
+            recipe_values[field] = settings.parse_value(value, like=fields[field], argument=f"--set {name}")
     return recipe_values, ",".join(method_settings) if method_settings else None
 
 

@@ -21,7 +21,7 @@ def test_settings_are_read_as_the_types_of_their_defaults():
         (["=1"], "--set '=1' is not of the form NAME=VALUE"),
         (["labeller=x"], "'labeller' is not a known setting of build-dataset"),
         (["age-unit=drop", "age_unit=drop"], "--set names 'age_unit' twice"),
-        (["require-report=1"], "--set require-report=1: it must be true or false"),
+        (["require-report=1"], "--set require-report is '1', it must be true or false"),
     ],
 )
 def test_other_texts_are_refused(texts, message):

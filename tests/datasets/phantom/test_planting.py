@@ -121,8 +121,7 @@ def test_record_planting_states_share_shortcuts_and_measured_correlation() -> No
     actual = record_planting(planting, present, exchanged=False)
     assert actual.pop("summary") == [
         "rooms differ in: marker",
-        "P(style | class): 80.0% of a class has its style (50% is chance)",
-        "confounding 0.6 (0 is none)",
+        "P(style | class): 80.0 % of a class has its style (50 % is chance; this is --confounding 0.6)",
         "planted comorbidity: Edema and Mass, correlation 0.5 (1.000 among these 4 patients)",
     ]
     assert actual == {
@@ -136,9 +135,9 @@ def test_record_planting_states_share_shortcuts_and_measured_correlation() -> No
 def test_record_planting_says_whose_style_it_is_and_what_cannot_be_measured() -> None:
     planting = Planting(1.0, ("marker",), (Comorbidity("Edema", "Mass", 0.5),))
     actual = record_planting(planting, {"Edema": [False], "Mass": [True]}, exchanged=True)
-    assert "100.0% of a class has the other class's style" in actual["summary"][1]
+    assert "100.0 % of a class has the other class's style" in actual["summary"][1]
     assert actual["comorbidities"][0]["measured"] is None
-    assert "not measurable among these 1 patients" in actual["summary"][3]
+    assert "not measurable among these 1 patients" in actual["summary"][2]
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,8 @@ def test_headers_give_what_they_know(tmp_path):
     assert rows.loc["folder/png/a.png", ["patient_id", "view"]].to_list() == ["folder:png/a.png", "UNKNOWN"]
     assert reading.notes == (
         "2 files that are neither DICOM, PNG nor JPEG were left alone",
-        "3 images without a patient: each is taken for a patient of its own",
-        "3 images of unknown view kept",
+        "images without a patient id: 3; each counts as a patient of its own",
+        "images of unknown view, which are kept: 3",
     )
 
 
@@ -117,7 +117,7 @@ def test_labels_of_ones_own_are_named(tmp_path):
     any_folder(tmp_path)
     pairs = (("Age", "a"), ("Edema", "e"), ("patient_id", "p"))
     reading, _ = read(tmp_path, "path,a,e,p\npng/a.png,1,1,P1\n", column_map=pairs)
-    assert "labels.csv: labels that are not built in: Age" in reading.notes
+    assert "labels.csv: these columns become labels of your own: Age" in reading.notes
 
 
 def test_lateral_views_of_a_table_are_excluded(tmp_path):
@@ -165,9 +165,9 @@ def test_unreadable_values_of_every_column_are_counted(tmp_path):
     assert rows["study_date"].tolist() == ["2021-02-01", "", ""]
     assert {
         "1 unreadable ages emptied: alt (1)",
-        "2 images of unknown view kept",
+        "images of unknown view, which are kept: 2",
         "1 unknown words for a view: von vorn (2)",
-        "1 dates have their day first: --day-first reads them",
+        "dates that begin with the day, left empty: 1; --day-first reads them",
         "1 unreadable values of sex emptied: divers (1)",
         "2 unreadable values of study_date emptied: 31/12/2020 (1), sometime (1)",
     } <= set(reading.notes)
@@ -222,4 +222,4 @@ def test_columns_that_are_not_used_are_named(tmp_path):
     table.write_text("path,MRN,Sex,ward,COVID-19\na.png,1,M,3,1\n")
     options = ReadOptions(column_map=(("patient_id", "MRN"),))
     _, notes = folder._read_table(table, options)
-    assert notes == ["labels.csv: columns that are not used, --column NAME=COLUMN names them: ward"]
+    assert notes == ["labels.csv: these columns are not used: ward; --column NAME=COLUMN takes one in"]

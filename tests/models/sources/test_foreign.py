@@ -83,12 +83,23 @@ def test_text_that_is_no_foreign_model_is_refused():
 
 
 def test_images_that_the_network_cannot_take_are_refused(name: str):
-    error = refused(f"py:{name}:plain?{INPUT}&channels=1")
+    error = refused(f"py:{name}:plain?{INPUT.replace('size=16', 'size=2')}")
     assert isinstance(error, DataError)
-    assert error.message.startswith(
-        f"'py:{name}:plain' cannot take images (2, 1, 16, 16): RuntimeError: Given groups=1"
-    )
+    assert error.message.startswith(f"'py:{name}:plain' cannot take images (2, 3, 2, 2): RuntimeError: Calculated pad")
     assert error.hint == "set size= and channels= as in training"
+
+
+@pytest.mark.parametrize(
+    ("factory", "channels", "rule", "hint"),
+    [
+        ("plain", 1, "takes images of 3 channels, not of 1", "set channels=3"),
+        ("grey", 3, "takes images of 1 channel, not of 3", "set channels=1"),
+    ],
+)
+def test_network_of_other_channels_is_said_to_be_one(name: str, factory: str, channels: int, rule: str, hint: str):
+    error = refused(f"py:{name}:{factory}?{INPUT}&channels={channels}")
+    assert isinstance(error, DataError)
+    assert (error.message, error.hint) == (f"'py:{name}:{factory}' {rule}", hint)
 
 
 def test_outputs_that_are_no_probabilities_are_refused(name: str, tmp_path: Path):

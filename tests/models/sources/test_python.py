@@ -36,6 +36,7 @@ def test_weights_of_the_user_are_loaded(name: str, tmp_path: Path):
          "the factory is called without arguments"),
         (":text", INPUT, UsageError, "'py:NAME:text' made a str, not a torch.nn.Module", "return the network"),
         (":plane", INPUT, UsageError, "'plane' is not a known factory in 'NAME'", "did you mean 'plain'?"),
+        (":plane", "labels=A", UsageError, "'plane' is not a known factory in 'NAME'", "did you mean 'plain'?"),
         ("", INPUT, UsageError, "'py:NAME' names no factory", "py:package.module:factory"),
         (":plain", "labels=A&size=16&range=0..1", DataError,
          "'py:NAME:plain' returns (2, 2) for 2 images, not (2, 1)", "labels= names every output, in order"),

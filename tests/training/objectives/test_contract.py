@@ -205,9 +205,9 @@ def test_settings_are_read_as_the_type_of_their_default():
         ("emr", "", "'emr' is not a known method"),
         ("irm", "wieght=3", "'wieght' is not a known setting of irm"),
         ("irm", "weight", "--set 'weight' is not of the form name=value"),
-        ("irm", "weight=much", "--set weight=much: it must be a number"),
-        ("irm", "warm_up_epochs=1.5", "--set warm_up_epochs=1.5: it must be a whole number"),
-        ("gain", "learn_weights=1", "--set learn_weights=1: it must be true or false"),
+        ("irm", "weight=much", "--set weight is 'much', it must be a number"),
+        ("irm", "warm_up_epochs=1.5", "--set warm_up_epochs is '1.5', it must be a whole number"),
+        ("gain", "learn_weights=1", "--set learn_weights is '1', it must be true or false"),
         ("irm", "weight=-1", "the weight of irm is '-1.0', it must not be below 0"),
     ],
 )

@@ -37,9 +37,9 @@ def test_settings_are_parted_and_typed() -> None:
     ("texts", "message"),
     [
         (["momentum"], "--set 'momentum' is not of the form NAME=VALUE"),
-        (["momentum=fast"], "--set momentum=fast: it must be a number"),
-        (["epochs=1.5"], "--set epochs=1.5: it must be a whole number"),
-        (["compile=1"], "--set compile=1: it must be true or false"),
+        (["momentum=fast"], "--set momentum is 'fast', it must be a number"),
+        (["epochs=1.5"], "--set epochs is '1.5', it must be a whole number"),
+        (["compile=1"], "--set compile is '1', it must be true or false"),
         (["momentum=0.9", "momentum=0.8"], "--set names 'momentum' twice"),
         (["method=rrr"], "--set does not take 'method'"),
     ],
@@ -62,7 +62,7 @@ def test_settings_are_described_by_type_default_and_meaning() -> None:
     rows = {row["name"]: row for row in listed["training"]}
     assert list(rows) == list(RARE) and set(RARE) <= set(recipe_fields())
     assert rows["momentum"] == {
-        "name": "momentum", "type": "number", "default": 0.99, "meaning": "momentum (SGD only)."
+        "name": "momentum", "type": "number", "default": 0.99, "meaning": "Momentum (SGD only)."
     }  # fmt: skip
     assert all(row["meaning"] for section in listed.values() for row in section)
     assert "--method erm" not in listed and "weight" in {row["name"] for row in listed["--method rrr"]}
