@@ -247,7 +247,8 @@ class _Sample:
         def work(images: Tensor, positions: Indices) -> Tensor:
             return self.maker.maps(network, images, positions, output=self.output, references=references)
 
-        return self.scan(work, network, gradients=self.maker.method.requires.gradients)
+        maps: Maps = self.scan(work, network, gradients=self.maker.method.requires.gradients)
+        return maps
 
     def scan(self, work: Callable[[Tensor, Indices], Any], network: nn.Module, *, gradients: bool = False) -> Any:
         return scan(

@@ -1,4 +1,4 @@
-"""The figure of ``--sanity``: do maps go when the model's layers go, and do the cells that they point at move the logit?"""
+"""The figure of ``--sanity``: do maps go when the layers go, and do the cells that they point at move the logit?"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -15,7 +15,7 @@ What would invalidate an AUC, or what is read from it:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from cxrshort.compute import Compute
-from cxrshort.errors import DataError
+from cxrshort.errors import DataError, UsageError
 from cxrshort.images.prefetch import Indices
 from cxrshort.interventions import MASKINGS
 from cxrshort.interventions.masking import Masking
@@ -42,6 +42,7 @@ from cxrshort.targets import read_targets
 FILLINGS = ("grey", "black")
 BORDER, LUNGS = "border", "lungs"
 BORDER_ONLY = "border only"
+CHANCE = 0.5
 SHOWN = (BORDER_ONLY, "all but the border", "lungs only", "all but the lungs")
 """What is shown of each image, in the order of tables."""
 VISIBLE_COLUMNS = (
@@ -97,22 +98,25 @@ def visible_aucs(
     for label in labels:
         check_name(reference.description.labels, label, kind="label of this model")
     if len(regions) != len(fold.data.manifest):
-        raise DataError(f"regions of {len(regions)} images do not fit {len(fold.data.manifest)}", "make them of the fold")
+        raise DataError(
+            f"regions of {len(regions)} images do not fit {len(fold.data.manifest)}", "make them of the fold"
+        )
     outputs, has_lungs = _score_views(model, fold, regions, compute=compute, batch_size=batch_size, filling=filling)
     scores = reference.outputs.scores(torch.from_numpy(outputs).flatten(0, 1)).numpy().reshape(outputs.shape)
     if wrong := int((~np.isfinite(scores[:, 0])).any(axis=1).sum()):
-        raise DataError(f"'{reference.title}' returns no number for {wrong} of {len(scores)} images", "check its weights")
+        raise DataError(
+            f"'{reference.title}' returns no number for {wrong} of {len(scores)} images", "check its weights"
+        )
     manifest = fold.data.manifest
     rows = []
     for label in labels:
         column = reference.description.labels.index(label)
-        targets, persons = read_targets(manifest, label), manifest["person_id"].to_numpy(dtype=str)
+        targets, persons = _targets(manifest, label), manifest["person_id"].to_numpy(dtype=str)
         for number, shown in enumerate(SHOWN, start=1):
             used = has_lungs if LUNGS in shown else np.ones(len(manifest), bool)
-            part, whole = (
-                _interval(targets[used], scores[used, view, column], persons[used]) for view in (number, 0)
-            )
-            rows.append(_row(label, shown, filling, part, whole, without_lungs=int((~used).sum())))
+            part, whole = (_interval(targets[used], scores[used, view, column], persons[used]) for view in (number, 0))
+            about = {"label": label, "shown": shown, "filling": filling, "without_lungs": int((~used).sum())}
+            rows.append({**about, **_row(part, whole)})
     return pd.DataFrame(rows, columns=list(VISIBLE_COLUMNS))
 
 
@@ -152,33 +156,84 @@ def _score_views(
     return found[..., :-1], found[:, 0, -1] == 1
 
 
-def _interval(targets: npt.NDArray[Any], scores: npt.NDArray[Any], persons: npt.NDArray[Any]) -> AucInterval | str:
+def _targets(manifest: pd.DataFrame, label: str) -> npt.NDArray[np.float32]:
+    """Return the truth for one label; a dataset that does not know the label has none."""
+    try:
+        return read_targets(manifest, label)
+    except UsageError:
+        return np.full(len(manifest), np.nan, np.float32)
+
+
+def _interval(targets: npt.NDArray[Any], scores: npt.NDArray[Any], persons: npt.NDArray[Any]) -> AucInterval:
     """Return the AUC and its interval, or why there is none."""
-    if not len(targets):
-        return "no image has known lungs"
+    reason = "" if len(targets) else "no image has known lungs"
     if wrong := int((~np.isfinite(scores)).sum()):
-        return f"the model returns no number for {wrong} images of which a part is hidden"
+        reason = f"the model returns no number for {wrong} images of which a part is hidden"
+    if reason:
+        return replace(auc_interval([], [], []), reason=reason)
     return auc_interval(targets, scores, persons)
 
 
-def _row(
-    label: str, shown: str, filling: str, part: AucInterval | str, whole: AucInterval | str, *, without_lungs: int
-) -> dict[str, Any]:
-    row: dict[str, Any] = {"label": label, "shown": shown, "filling": filling, "without_lungs": without_lungs}
-    counts: dict[str, Any] = {"positives": 0, "negatives": 0, "persons": 0, "unlabelled": 0}
-    for name, found in (("auc", part), ("whole", whole)):
-        missing = isinstance(found, str)
-        limits = (None, None, None) if isinstance(found, str) else (found.auc, found.low, found.high)
-        row |= dict(zip((name, f"{name}_low", f"{name}_high"), limits, strict=True))
-        if not isinstance(found, str):
-            counts = {
-                "positives": found.positives,
-                "negatives": found.negatives,
-                "persons": found.clusters or 0,
-                "unlabelled": found.left_out,
-            }
-        del missing
-    about = {"method": "none", "reason": part, "caution": ""} if isinstance(part, str) else {
-        "method": part.method, "reason": part.reason, "caution": part.caution
+def _row(part: AucInterval, whole: AucInterval) -> dict[str, Any]:
+    limits = {
+        f"{name}{end}": value
+        for name, interval in (("auc", part), ("whole", whole))
+        for end, value in (("", interval.auc), ("_low", interval.low), ("_high", interval.high))
     }
-    return {**row, **counts, **about}
+    return {
+        **limits,
+        "positives": whole.positives,
+        "negatives": whole.negatives,
+        "persons": whole.clusters,
+        "unlabelled": whole.left_out,
+        "method": part.method,
+        "reason": part.reason,
+        "caution": part.caution,
+    }
+
+
+def visible_table(aucs: pd.DataFrame, label: str) -> Table:
+    """Return what people see of one label."""
+    heads = [
+        Column("shown", "shown"),
+        Column("pos.", "positives", "count"),
+        Column("neg.", "negatives", "count"),
+        Column("AUC", "auc", "interval"),
+        Column("of whole images", "whole_text"),
+    ]
+    rows = aucs[aucs["label"] == label].astype(object).to_dict(orient="records")
+    records: list[dict[str, Any]] = [
+        {str(name): None if pd.isna(value) else value for name, value in row.items()} for row in rows
+    ]
+    for row in records:
+        row["whole_text"] = _interval_text(row["whole"], row["whole_low"], row["whole_high"])
+    filling = records[0]["filling"] if records else "grey"
+    title = f"{label}, AUC with 95 % interval where the rest of each image is {filling}"
+    without = max((int(row["without_lungs"]) for row in records), default=0)
+    return Table(heads, records, title=title + (f"; {without} images have no outline of the lungs" if without else ""))
+
+
+def _interval_text(value: float | None, low: float | None, high: float | None) -> str:
+    return "none" if value is None or low is None or high is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def border_notes(aucs: pd.DataFrame) -> list[str]:
+    """Return a sentence for each label whose classes the border alone tells apart: its interval excludes 0.5.
+
+    Example:
+        >>> row = {"label": "Edema", "shown": "border only", "auc": 0.8, "auc_low": 0.7, "auc_high": 0.9}
+        >>> border_notes(pd.DataFrame([row]))[0].partition(":")[0]
+        'Edema'
+    """
+    notes = []
+    only = aucs[aucs["shown"] == BORDER_ONLY]
+    numbers = only[["auc", "auc_low", "auc_high"]].astype(np.float64).to_numpy()
+    for label, (value, low, high) in zip(only["label"], numbers.tolist(), strict=True):
+        if low > CHANCE or high < CHANCE:
+            reverse = "" if low > CHANCE else ", in reverse"
+            notes.append(
+                f"{label}: shown nothing but the four borders and corners, the model still tells the classes apart"
+                f"{reverse} (AUC {_interval_text(value, low, high)}): the border is enough for it, which does not "
+                "say that it looks there when it sees the whole image"
+            )
+    return notes
