@@ -44,7 +44,8 @@ def draw_sanity(curves: pd.DataFrame, verdicts: Mapping[str, str], path: Path, *
         axes = add_axes(figure, left, above, width=_WIDTH, height=_HEIGHT)
         own = curves[curves["check"] == check]
         verdict = verdicts.get("faithfulness" if check in _CELLS else check, "")
-        name = f"{check}: {verdict}" if verdict else check
+        name = f"faithfulness by {check}" if check in _CELLS else check
+        name += f": {verdict}" if verdict else ""
         place_text(figure, name, left=left, top=above - 0.26, size=NORMAL)
         keys = _draw_cells(axes, own, check) if check in _CELLS else _draw_layers(axes, own)
         _place_keys(figure, keys, left=left, top=above + _HEIGHT + 0.58)

@@ -45,7 +45,7 @@ def test_each_check_has_a_panel_with_its_curves_and_its_verdict(tmp_path, monkey
     assert points(insertion)[0] == ([0, 50, 100], [0.5, 2.5, 3.0])
     assert layers.get_ylim()[0] < -0.1
     titles = {text.get_text() for text in figure.texts}
-    assert titles == {"randomisation: passes", "deletion: fails", "insertion: fails"}
+    assert titles == {"randomisation: passes", "faithfulness by deletion: fails", "faithfulness by insertion: fails"}
     assert [axes.get_xlabel() for axes in figure.axes[1:]] == ["cells hidden, %", "cells shown, %"]
 
 
