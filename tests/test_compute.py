@@ -140,15 +140,15 @@ def test_generator_takes_any_whole_number():
 
 
 FAULTS = """
-import resource, sys, torch
+import resource, torch
 from cxrshort.compute import keep_freed_memory
-assert not sys.argv[1:] or keep_freed_memory()
+assert keep_freed_memory()
 def turn():
     parts = [torch.ones(6 * 2**20) for _ in range(3)]  # 24 MiB each, more together than what the heap keeps by default
 for _ in range(3):
     turn()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(10):
+for _ in range(40):
     turn()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
@@ -159,10 +159,9 @@ def test_kept_memory_is_not_cleared_again_page_by_page(monkeypatch: pytest.Monke
     if not keep_freed_memory():
         pytest.skip("the C library has no mallopt, or the environment sets its allocator")
 
-    def faults(*words: str) -> int:
-        return int(subprocess.run([sys.executable, "-c", FAULTS, *words], check=True, capture_output=True).stdout)
-
-    assert faults("keep") < faults() / 10
+    faults = int(subprocess.run([sys.executable, "-c", FAULTS], check=True, capture_output=True).stdout)
+    # All new, the blocks have 40 x 3 x 6,144 pages; by default the count is that or next to nothing, as chance has it.
+    assert faults < 0.05 * 40 * 3 * 6144
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "131072")
     assert not keep_freed_memory()
 
