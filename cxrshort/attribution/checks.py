@@ -11,9 +11,9 @@ first one. Such images are left out, and where fewer than ten are left, nothing 
 True. A method that passes may still be misread; one that fails is said to fail beside every number that rests on it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,7 @@ from cxrshort.attribution.shares import region_shares
 from cxrshort.compute import Compute, seeded_generator
 from cxrshort.images.prefetch import Indices, Source, prefetched
 from cxrshort.models.scoring import SCORING_BATCH, scan
-from cxrshort.regions import Regions
+from cxrshort.regions import RegionBatch
 
 RANDOMISATION, BACKGROUND, FAITHFULNESS = "randomisation", "background", "faithfulness"
 CHECKED_IMAGES = 30
@@ -47,6 +47,17 @@ _FAULTS = {
 }
 
 Maps = npt.NDArray[np.float32]
+
+
+class NamedRegions(Protocol):
+    """Cut regions of images, as :class:`cxrshort.regions.Regions` does."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Return the regions."""
+
+    def take(self, indices: Indices) -> RegionBatch:
+        """Return the regions of these images, in the order of the names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +210,7 @@ def check_maps(
     output: int,
     maker: MapMaker,
     compute: Compute,
-    regions: Regions | None = None,
+    regions: NamedRegions | None = None,
 ) -> MapChecks:
     """Run the three checks; several processes do a share each, and all return the whole.
 
@@ -302,7 +313,7 @@ def _check_randomisation(sample: _Sample, maps: Maps) -> tuple[MapCheck, list[tu
     return MapCheck(RANDOMISATION, found.passes, found.reason, numbers), points
 
 
-def _check_background(sample: _Sample, maps: Maps, regions: Regions | None) -> MapCheck:
+def _check_background(sample: _Sample, maps: Maps, regions: NamedRegions | None) -> MapCheck:
     maker = sample.maker
     if not maker.method.requires.references or maker.references is None:
         return MapCheck(BACKGROUND, None, f"'{maker.method.name}' takes no reference images")
@@ -322,7 +333,7 @@ def _check_background(sample: _Sample, maps: Maps, regions: Regions | None) -> M
     return MapCheck(BACKGROUND, found.passes, f"{found.reason}; the other background is {maker.other_name}", numbers)
 
 
-def _shares(maps: Maps, rows: Indices, regions: Regions) -> npt.NDArray[np.float64]:
+def _shares(maps: Maps, rows: Indices, regions: NamedRegions) -> npt.NDArray[np.float64]:
     return region_shares(maps, regions.take(rows), names=regions.names).shares
 
 

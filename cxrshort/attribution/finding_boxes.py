@@ -64,30 +64,31 @@ def localisation_table(
     label: str,
     rng: np.random.Generator,
     tolerance: float = 0.0,
-    level: float = 0.95,
+    images: ArrayLike | None = None,
 ) -> pd.DataFrame:
     """Return how well the maps of positives agree with what outlines the finding, a row for each such region.
 
     Args:
-        maps: (N, H, W) signed, of one label; a memory map is read in blocks.
-        rows: positions of the positives.
-        regions: of the same N images.
-        persons: (N,) whose images they are.
+        maps: (N, H, W) signed; a memory map is read in blocks. It may hold maps of other labels too.
+        rows: positions among the maps of those of positives, of this label.
+        regions: of the images.
+        persons: (N,) whose image each map is of.
         label: the finding.
         rng: draws the persons for the intervals.
         tolerance: pixels that the pointing game allows, see :func:`~cxrshort.attribution.localisation.localise`.
-        level: coverage of the intervals.
+        images: (N,) the image of each map, by its position in ``regions``; None where maps and images are in one order.
 
     Returns:
-        `LOCALISATION_COLUMNS`: mean mass, rank and pointing with intervals clustered by person; the mean ``area`` of
-        the same images; ``mass_ratio``, mean mass over mean area; and ``left_out``, images with an outline whose map
+        `LOCALISATION_COLUMNS`: mean mass, rank and pointing with 95 % intervals clustered by person; the mean ``area``
+        of the same images; ``mass_ratio``, mean mass over mean area; and ``left_out``, images with an outline whose map
         holds nothing positive. No row where no positive has an outline.
 
     Raises:
         DataError: maps, regions and persons are of other images.
     """
     values, people = (maps if isinstance(maps, np.ndarray) else np.asarray(maps)), np.asarray(persons)
-    if not len(values) == len(regions) == len(people):
+    places = np.arange(len(values)) if images is None else np.asarray(images, dtype=np.int64)
+    if not len(values) == len(people) == len(places) or (images is None and len(regions) != len(values)):
         raise DataError(
             f"{len(values)} maps, regions of {len(regions)} images and {len(people)} persons: they must be as many",
             "make all of them of the images that were explained",
@@ -95,26 +96,31 @@ def localisation_table(
     names = finding_regions(regions.names, label)
     columns = [regions.names.index(name) for name in names]
     positions = np.asarray(rows, dtype=np.int64)
-    positions = positions[regions.available[positions][:, columns].any(axis=1)]
-    measured, outlined = _measure(values, positions, regions, columns, tolerance=tolerance)
+    positions = positions[regions.available[places[positions]][:, columns].any(axis=1)]
+    pairs = np.stack([positions, places[positions]], axis=1)
+    measured, outlined = _measure(values, pairs, regions, columns, tolerance=tolerance)
     table = []
     for number, name in enumerate(names):
         if outlined[:, number].any():
             own = measured[outlined[:, number], number]
-            found = _summarise(own, people[positions][outlined[:, number]], rng=rng, level=level)
+            found = _summarise(own, people[positions][outlined[:, number]], rng=rng)
             table.append({"label": label, "region": name, **found})
     return pd.DataFrame(table, columns=list(LOCALISATION_COLUMNS))
 
 
 def _measure(
-    maps: npt.NDArray[Any], positions: Indices, regions: Regions, columns: Sequence[int], *, tolerance: float
+    maps: npt.NDArray[Any], pairs: Indices, regions: Regions, columns: Sequence[int], *, tolerance: float
 ) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Return mass, rank, pointing and area of each region, (n, R, 4), and which images have it outlined, (n, R)."""
-    numbers = np.full((len(positions), len(columns), len(MEASURES) + 1), np.nan)
+    """Measure maps, given with their images as pairs of positions, (n, 2).
+
+    Returns:
+        Mass, rank, pointing and area of each region, (n, R, 4), and which images have it outlined, (n, R).
+    """
+    numbers = np.full((len(pairs), len(columns), len(MEASURES) + 1), np.nan)
     outlined = np.zeros(numbers.shape[:2], bool)
-    for start in range(0, len(positions), BLOCK):
-        part = positions[start : start + BLOCK]
-        charts, batch = np.asarray(maps[part], np.float32), regions.take(part)
+    for start in range(0, len(pairs), BLOCK):
+        part = pairs[start : start + BLOCK]
+        charts, batch = np.asarray(maps[part[:, 0]], np.float32), regions.take(part[:, 1])
         for number, column in enumerate(columns):
             masks = batch.areas[:, column]
             found = localise(charts, masks, tolerance=tolerance)
@@ -125,11 +131,11 @@ def _measure(
 
 
 def _summarise(
-    measured: Floats, persons: npt.NDArray[Any], *, rng: np.random.Generator, level: float
+    measured: Floats, persons: npt.NDArray[Any], *, rng: np.random.Generator
 ) -> dict[str, float | int | str | None]:
     """Return the means of one region, with limits from persons drawn again; the three measures share the draws."""
     shares, areas = measured[:, : len(MEASURES)], np.repeat(measured[:, -1:], len(MEASURES), axis=1)
-    intervals = share_intervals(shares, areas, persons, rng=rng, level=level)
+    intervals = share_intervals(shares, areas, persons, rng=rng)
     row: dict[str, float | int | str | None] = {}
     for measure, interval in zip(MEASURES, intervals, strict=True):
         row |= {measure: interval.share, f"{measure}_low": interval.share_low, f"{measure}_high": interval.share_high}

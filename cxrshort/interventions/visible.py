@@ -76,7 +76,7 @@ def visible_aucs(
     and all return the whole.
 
     Args:
-        model: the opened model.
+        model: the opened model, whose classifier returns what its outputs are said to be: no log-odds of a softmax.
         fold: the images, of persons whom the model was not trained on.
         regions: of the same images, which know the lungs of some or all of them.
         labels: of the model; those that the dataset does not know have a reason.

@@ -124,6 +124,23 @@ def test_regions_of_a_finding_are_known_by_its_name() -> None:
     assert finding_regions(["heart"], "Mass") == []
 
 
+def test_maps_of_several_labels_say_which_image_they_are_of(outlined: Regions) -> None:
+    order = np.random.default_rng(3).permutation(COUNT)
+    stacked = np.concatenate([charts(9), charts()[order]])
+    rows = COUNT + np.flatnonzero(order % 2 == 1)
+    rows = rows[np.argsort(order[rows - COUNT])]  # persons drawn again are numbered in the order of their maps
+    several = localisation_table(
+        stacked,
+        rows,
+        outlined,
+        np.concatenate([PERSONS, PERSONS[order]]),
+        label="COVID-19",
+        rng=np.random.default_rng(0),
+        images=np.concatenate([np.arange(COUNT), order]),
+    )
+    pd.testing.assert_frame_equal(several, found(outlined, charts()))
+
+
 def test_other_images_are_refused(outlined: Regions) -> None:
     with pytest.raises(DataError, match="23 maps, regions of 24 images and 24 persons: they must be as many"):
         found(outlined, charts()[1:])
