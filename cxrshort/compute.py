@@ -5,7 +5,9 @@ bf16, CPUs with AMX-bf16), else fp32.
 """
 
 import contextlib
+import ctypes
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -71,6 +73,8 @@ def choose_compute(device: str = "auto", *, precision: str = "auto", threads: in
         raise UsageError(f"--threads is '{threads}', it must be 1 or more", "leave it out to use all cores")
     if threads is not None:
         torch.set_num_threads(threads)
+    if chosen.type == "cpu":
+        keep_freed_memory()
     if precision == "auto":
         precision = "bf16" if _has_native_bf16(chosen) else "fp32"
     return Compute(str(chosen), precision, torch.get_num_threads())
@@ -99,6 +103,30 @@ def _has_native_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     return device.type == "cpu" and contention.has_amx_bf16()
+
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Numbers of glibc's parameters in ``malloc.h``."""
+_KEPT_BYTES, _LARGEST_KEPT_BLOCK = 2**30, 2**25
+"""How much free memory stays at the end of the heap, and the largest block of the heap that glibc allows."""
+
+
+def keep_freed_memory() -> bool:
+    """Let glibc keep the memory that tensors free, and return whether it does.
+
+    By default it gives memory back to the system after every batch and takes it again for the next, in pages that the
+    system clears one by one. Whether that happens depends on chance; where it did, 1,000 images of 64 px took a small
+    network 1.8 times as long, and DenseNet-121 at 224 px 1.15 times, at the same peak of memory. Settings of the
+    environment (``MALLOC_TRIM_THRESHOLD_``, ``MALLOC_MMAP_THRESHOLD_``, ``GLIBC_TUNABLES``) come first, and other
+    systems are left alone.
+    """
+    own = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
+    if sys.platform != "linux" or any(name in os.environ for name in own):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # not every C library of Linux has it
+    if mallopt is None:
+        return False
+    return bool(mallopt(_TRIM_THRESHOLD, _KEPT_BYTES) and mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT_BLOCK))
 
 
 def gpu_memory(compute: Compute) -> dict[str, int]:

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from cxrshort.attribution.clusters import CELLS
+from cxrshort.attribution.stream import run_in_batches
 from cxrshort.errors import DataError
 from cxrshort.models.scoring import SCORING_BATCH, evaluating
 from cxrshort.stats.bootstrap import percentile_interval, resample
@@ -90,7 +91,7 @@ def faithfulness_curves(
         outputs: (N,) int64, the logit in each image.
         maps: (N, H, W) signed.
         generators: one for each image, on the CPU, so that a random order does not depend on neighbours.
-        batch_size: images in the network at the same time.
+        batch_size: images in the network at the same time; halved whenever memory does not suffice.
 
     Raises:
         DataError: images, maps and generators are not as many.
@@ -142,13 +143,16 @@ def _scored(model: nn.Module, images: Tensor, outputs: Tensor, *, ranks: Tensor,
     shape = len(images), 2, ranks.shape[1], STEPS + 1
     found = np.empty(int(np.prod(shape)))
     fills = images.mean(dim=(2, 3), keepdim=True)
-    for start in range(0, len(found), batch_size):
-        flat = np.arange(start, min(start + batch_size, len(found)))
+
+    def work(start: int, stop: int) -> None:
+        flat = np.arange(start, stop)
         image, inserting, order, step = (torch.from_numpy(at).to(images.device) for at in np.unravel_index(flat, shape))
         first = (ranks[image, order] < counts[step][:, None])[:, cell.flatten()].view(-1, 1, height, width)
         shown = first == inserting.bool()[:, None, None, None]
         logits = model(torch.where(shown, images[image], fills[image]))
         found[flat] = logits.gather(1, outputs.to(images.device)[image][:, None])[:, 0].double().cpu().numpy()
+
+    run_in_batches(work, len(found), batch_size=batch_size, device=images.device)
     return found.reshape(shape)
 
 

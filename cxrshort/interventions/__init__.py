@@ -17,8 +17,8 @@ INTERVENTIONS = {
 MASKINGS = {
     "black-outside": Entry("cxrshort.interventions.masking:BLACK_OUTSIDE", "an area alone is shown, on black"),
     "black-inside": Entry("cxrshort.interventions.masking:BLACK_INSIDE", "an area is blacked out"),
-    "grey-outside": Entry("cxrshort.interventions.masking:GREY_OUTSIDE", "an area alone is shown, on mean grey"),
-    "grey-inside": Entry("cxrshort.interventions.masking:GREY_INSIDE", "an area takes the mean grey of its image"),
+    "grey-outside": Entry("cxrshort.interventions.masking:GREY_OUTSIDE", "an area alone is shown, on its mean grey"),
+    "grey-inside": Entry("cxrshort.interventions.masking:GREY_INSIDE", "an area takes the mean grey of all the rest"),
 }
 """Interventions in areas by name; each is a :class:`~cxrshort.interventions.masking.Masking`."""
 

@@ -1,8 +1,9 @@
 """Masking: an area of an image alone is shown, or hidden, as for an AUC of the border alone or of the lungs alone.
 
-The filling is black, as a shutter is, or the mean grey of the whole image, which keeps the film's brightness. What
-would invalidate a result: the outline of the area remains visible under either, so a model may read the shape of the
-lungs from an image in which they are hidden.
+The filling is black, as a shutter is, or the mean grey of what is shown, which keeps the film's brightness. It is not
+the mean of the whole image, which would tell how bright the hidden part is: dense lungs would then show in an image of
+which only the border is left. What would invalidate a result: the outline of the area remains visible under either
+filling, so a model may read the shape of the lungs from an image in which they are hidden.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ class Masking:
     Args:
         name: as in :data:`cxrshort.interventions.MASKINGS`.
         inside: whether the area is hidden, or all the rest.
-        grey: whether the filling is the mean of the image, or black.
+        grey: whether the filling is the mean of what is shown, in each channel, or black; black where nothing is shown.
     """
 
     name: str
@@ -48,9 +49,12 @@ class Masking:
                 f"areas of shape {tuple(areas.shape)} and type {areas.dtype} do not fit the images",
                 f"give true and false for each pixel, of shape {tuple(expected)}",
             )
-        filling = images.mean(dim=(2, 3), keepdim=True).clamp(0, 1) if self.grey else images.new_zeros(())
-        hidden = areas if self.inside else ~areas
-        return torch.where(hidden[:, None], filling, images)
+        hidden = (areas if self.inside else ~areas)[:, None]
+        if not self.grey:
+            return torch.where(hidden, 0.0, images)
+        shown = torch.where(hidden, 0.0, images).sum(dim=(2, 3), keepdim=True)
+        pixels = (~hidden).sum(dim=(2, 3), keepdim=True).clamp(min=1)
+        return torch.where(hidden, (shown / pixels).clamp(0, 1), images)
 
 
 BLACK_OUTSIDE = Masking("black-outside", inside=False, grey=False)

@@ -17,7 +17,7 @@ from torchvision.models import densenet121
 
 from cxrshort.attribution.expected_gradients import EXPECTED_GRADIENTS, ExpectedGradientsSettings
 from cxrshort.attribution.occlusion import OCCLUSION, OcclusionSettings
-from cxrshort.compute import seeded_generator
+from cxrshort.compute import keep_freed_memory, seeded_generator
 from cxrshort.models.classifier import Classifier, InputSpec
 
 from .turns import in_turns
@@ -25,6 +25,7 @@ from .turns import in_turns
 SIZE, SAMPLES, BATCH = 224, 16, 8
 CAPTUM_SAMPLES = 100
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+keep_freed_memory()
 
 
 def model() -> Classifier:

@@ -1,13 +1,16 @@
-"""Peak memory of training against the bare network's, as a ratio of processes of the same run:
+"""Peak memory of training, explaining and swapping against the bare network's, as ratios of processes of the same run:
 ``pytest --benchmark-only tests/benchmarks/test_memory.py``.
 
-DenseNet-121 at 224 px, batch 16, fp32 and bf16. Peaks are what the operating system accounts (``ru_maxrss``), of whole
-processes, Python and torch included.
+Training: DenseNet-121 at 224 px, batch 16, fp32 and bf16. Expected gradients: the same network, batch 8, of few and
+many draws. Null of random patches: ResNet-18 at 224 px, batch 64. Peaks are what the operating system accounts
+(``ru_maxrss``), of whole processes, Python and torch included.
 """
 
 import statistics
 import subprocess
 import sys
+
+import pytest
 
 from cxrshort.compute import choose_compute
 from cxrshort.verbs.build_dataset import build_dataset
@@ -31,6 +34,38 @@ for _ in range(4):
         loss = nn.functional.binary_cross_entropy_with_logits(network(images).float(), targets)
     loss.backward()
     optimizer.step()
+"""
+
+PASSES = f"""
+import sys, torch
+from cxrshort.attribution.expected_gradients import EXPECTED_GRADIENTS, ExpectedGradientsSettings
+from cxrshort.compute import choose_compute, seeded_generator
+from cxrshort.interventions.random_patches import Trial, draw_patches, null_logits
+from cxrshort.interventions.replace import REPLACE
+from cxrshort.models import checkpoint, factory
+from cxrshort.models.classifier import InputSpec
+choose_compute("cpu", precision="fp32")
+work, count = sys.argv[1], int(sys.argv[2])
+architecture = "densenet121" if "gradients" in work else "resnet18"
+model = factory.build_model(checkpoint.Description("classifier", architecture, ("A",), InputSpec({SIZE}))).eval()
+draw = lambda count: torch.rand(count, 1, {SIZE}, {SIZE})
+if work == "gradients":
+    settings, references = ExpectedGradientsSettings(count), draw(count)
+    options = dict(settings=settings, references=references, generators=[seeded_generator(0)], batch_size=8)
+    EXPECTED_GRADIENTS(model, draw(1), torch.zeros(1, dtype=torch.int64), **options)
+elif work == "bare gradients":
+    for _ in range(count // 8):
+        images = draw(8).requires_grad_()
+        torch.autograd.grad(model(images).sum(), images)
+elif work == "null":
+    trial = Trial(torch.tensor([[3, 3, 25, 25]]), draw(1)[0])
+    draws = draw_patches(trial, shape=({SIZE}, {SIZE}), patches=count, generator=seeded_generator(0))
+    null_logits(model, draw(1)[0], intervention=REPLACE, trial=trial, output=0, draws=draws, batch_size=64)
+else:
+    with torch.inference_mode():
+        images = draw(64)
+        for _ in range(count // 64):
+            model(images)
 """
 
 PEAK = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, capture_output=True); "
@@ -60,4 +95,23 @@ def test_peak_memory_of_training_against_the_bare_network(benchmark, capsys, tmp
         ours, bare = (statistics.median(column) for column in zip(*pairs, strict=True))
         sys.stderr.write(
             f"\npeak memory, train / bare network: {ratio:.2f} ({ours:.0f} / {bare:.0f} MiB, {precision})\n"
+        )
+
+
+@pytest.mark.parametrize(
+    ("work", "counts", "name"),
+    [
+        ("gradients", (16, 64), "expected gradients"),
+        ("null", (128, 512), "null of random patches"),
+    ],
+)
+def test_peak_memory_of_audits_against_bare_passes(benchmark, capsys, tmp_path, work, counts, name):
+    peaks = [peak_mib(sys.executable, "-c", PASSES, work, str(count), cwd=tmp_path) for count in counts]
+    bare = peak_mib(sys.executable, "-c", PASSES, f"bare {work}", str(counts[0]), cwd=tmp_path)
+    benchmark.pedantic(lambda: None, rounds=1)
+    benchmark.extra_info[f"peak memory, {name} / bare passes"] = round(peaks[0] / bare, 3)
+    with capsys.disabled():
+        few, many = (f"{peak:.0f} MiB for {count} draws" for peak, count in zip(peaks, counts, strict=True))
+        sys.stderr.write(
+            f"\npeak memory, {name} / bare passes: {peaks[0] / bare:.2f} ({few}, {many}; {bare:.0f} MiB)\n"
         )

@@ -6,9 +6,9 @@ from collections.abc import Callable
 TURNS = 3
 
 
-def in_turns(*works: Callable[[], float]) -> list[float]:
-    """Return the median of what each work measures, its seconds, over three turns after one warm-up."""
+def in_turns(*works: Callable[[], float], turns: int = TURNS) -> list[float]:
+    """Return the median of what each work measures, its seconds, over some turns after one warm-up."""
     for work in works:
         work()
-    times = [[work() for work in works] for _ in range(TURNS)]
+    times = [[work() for work in works] for _ in range(turns)]
     return [statistics.median(column) for column in zip(*times, strict=True)]

@@ -32,8 +32,15 @@ def test_one_side_is_hidden_and_the_other_stays(masking: Masking, channels: int)
     assert edited.shape == images.shape and edited.dtype == images.dtype
     for number, image in enumerate(images):
         assert torch.equal(edited[number, :, ~hidden[number]], image[:, ~hidden[number]])
-        grey = image.mean(dim=(1, 2))[:, None] if masking.grey else torch.zeros(channels, 1)
+        shown = image[:, ~hidden[number]]
+        grey = shown.sum(dim=1, keepdim=True) / max(1, shown.shape[1]) if masking.grey else torch.zeros(channels, 1)
         assert float((edited[number, :, hidden[number]] - grey).abs().sum()) < 1e-5
+
+
+def test_nothing_of_what_is_hidden_shows_through(masking: Masking) -> None:
+    images, brighter = films(), films()
+    brighter[(areas() if masking.inside else ~areas())[:, None]] = 1.0
+    assert torch.equal(masking(images, areas()), masking(brighter, areas()))
 
 
 def test_sham_changes_nothing(masking: Masking) -> None:

@@ -1,0 +1,387 @@
+"""The three checks of ``--sanity`` on a sample of images: do the maps mean anything?
+
+- *randomisation*: maps must be lost where the model's layers are initialised anew (:mod:`cxrshort.attribution.sanity`);
+- *background*: maps must stay with another background distribution (the same module; DeGrave et al. 2021,
+  Supplementary Fig. 17, which takes images of the external dataset). Unless the caller gives one, it is a random sample
+  of the images that are explained, positives and negatives: the usual background is of negatives from training;
+- *faithfulness*: cells that maps point at must move the logit (:mod:`cxrshort.attribution.faithfulness`).
+
+What would invalidate a check: maps that are zero everywhere or not finite, which resemble nothing and would pass the
+first one. Such images are left out, and where fewer than ten are left, nothing is judged: `passes` is None and never
+True. A method that passes may still be misread; one that fails is said to fail beside every number that rests on it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from cxrshort.attribution.contract import AttributionMethod
+from cxrshort.attribution.faithfulness import FaithfulnessCurves, faithfulness_curves, judge_faithfulness
+from cxrshort.attribution.sanity import background_sensitivity, cascading_randomisation
+from cxrshort.attribution.shares import region_shares
+from cxrshort.compute import Compute, seeded_generator
+from cxrshort.images.prefetch import Indices, Source, prefetched
+from cxrshort.models.scoring import SCORING_BATCH, scan
+from cxrshort.regions import RegionBatch
+
+RANDOMISATION, BACKGROUND, FAITHFULNESS = "randomisation", "background", "faithfulness"
+CHECKED_IMAGES = 30
+LEAST_IMAGES = 10
+"""Images without which likeness between maps of different images says little."""
+CURVE_COLUMNS = ("check", "curve", "step", "steps", "layer", "value")
+FOLD_SAMPLE = "a random sample of the explained images, positives and negatives"
+_CELLS = ("deletion", "insertion")
+_AT_A_TIME = 4
+"""Images whose maps are made together; several processes share them, and of 30 each of 8 has one."""
+_FAULTS = {
+    RANDOMISATION: "they hardly depend on what the model has learned",
+    BACKGROUND: "they depend on the images that serve as the background",
+    FAITHFULNESS: "what they point at does not move the logit more than the rest",
+}
+
+Maps = npt.NDArray[np.float32]
+
+
+class NamedRegions(Protocol):
+    """Cut regions of images, as :class:`cxrshort.regions.Regions` does."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Return the regions."""
+
+    def take(self, indices: Indices) -> RegionBatch:
+        """Return the regions of these images, in the order of the names."""
+
+
+@dataclass(frozen=True, eq=False)
+class MapMaker:
+    """Bind an attribution method to all that its maps depend on besides model and images.
+
+    Args:
+        method: of :data:`cxrshort.attribution.METHODS`.
+        settings: of the method's ``Settings``; None takes the defaults.
+        references: (R, C, H, W) in [0, 1], the background; None where the method needs none.
+        seed: together with an image's position it seeds the draws of that image.
+        batch_size: images, or pairs of an image and a reference, in the network at the same time.
+        other_references: another background to compare with; None takes :data:`FOLD_SAMPLE`, as many.
+        other_name: what it is called in sentences.
+    """
+
+    method: AttributionMethod
+    settings: Any = None
+    references: Tensor | None = None
+    seed: int = 0
+    batch_size: int = SCORING_BATCH
+    other_references: Tensor | None = None
+    other_name: str = FOLD_SAMPLE
+
+    def generators(self, positions: Indices, *counters: int) -> list[torch.Generator]:
+        """Return the generator of each image: a function of the seed and its position alone."""
+        return [seeded_generator(self.seed, position, *counters) for position in positions.tolist()]
+
+    def maps(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        positions: Indices,
+        *,
+        output: int,
+        references: Tensor | None = None,
+    ) -> Tensor:
+        """Return the maps of a batch, (N, H, W).
+
+        Args:
+            model: maps images (N, C, H, W) to logits (N, L).
+            images: (N, C, H, W).
+            positions: (N,) of the images in their dataset.
+            output: the logit that is explained.
+            references: in place of the usual ones.
+        """
+        needs = self.method.requires
+        return self.method(
+            model,
+            images,
+            torch.full((len(images),), output, dtype=torch.int64),
+            settings=self.settings,
+            references=(self.references if references is None else references) if needs.references else None,
+            generators=self.generators(positions) if needs.generators else (),
+            batch_size=self.batch_size,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MapCheck:
+    """Hold the outcome of one check.
+
+    Args:
+        name: ``"randomisation"``, ``"background"`` or ``"faithfulness"``.
+        passes: None where it could not be judged.
+        reason: the rule and the numbers, or why there is no verdict; a clause without a capital.
+        numbers: what was measured, by name.
+    """
+
+    name: str
+    passes: bool | None
+    reason: str
+    numbers: Mapping[str, float | None] = field(default_factory=dict)
+
+    @property
+    def word(self) -> str:
+        """Return ``"passes"``, ``"fails"`` or ``"not judged"``."""
+        return "not judged" if self.passes is None else "passes" if self.passes else "fails"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MapChecks:
+    """Hold the outcome of all checks.
+
+    Args:
+        checks: one each.
+        curves: ``sanity.csv``: `CURVE_COLUMNS`, a row per point. Of randomisation the similarity with the maps of the
+            trained model, and that of maps of different images; of deletion and insertion the mean logit.
+        images: images that were checked.
+        left_out: images whose map is zero everywhere or not finite.
+    """
+
+    checks: tuple[MapCheck, ...]
+    curves: pd.DataFrame
+    images: int
+    left_out: int
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return a sentence for each check that the maps fail."""
+        return [
+            f"the maps fail the check of {check.name}, so that {_FAULTS[check.name]}: {check.reason}"
+            for check in self.checks
+            if check.passes is False
+        ]
+
+    @property
+    def caution(self) -> str:
+        """Return what stands beside every number that rests on the maps; empty where no check fails."""
+        failed = [check.name for check in self.checks if check.passes is False]
+        return f"maps fail {' and '.join(failed)}" if failed else ""
+
+    def summary(self) -> dict[str, Any]:
+        """Return the outcome as JSON values."""
+        listed = [
+            {"check": check.name, "passes": check.passes, "reason": check.reason, **check.numbers}
+            for check in self.checks
+        ]
+        return {"images": self.images, "left_out": self.left_out, "caution": self.caution, "checks": listed}
+
+
+def sample_images(persons: ArrayLike, *, count: int = CHECKED_IMAGES, seed: int = 0) -> Indices:
+    """Return the positions of a random sample, in order: of different persons, as far as there are so many.
+
+    Args:
+        persons: (N,) whose images they are.
+        count: how many, at most.
+        seed: of the draw.
+
+    Example:
+        >>> sample_images(["a", "a", "a", "b"], count=2).size
+        2
+    """
+    people = np.asarray(persons)
+    order = np.random.default_rng(seed).permutation(len(people))
+    firsts = np.unique(people[order], return_index=True)[1]
+    again = np.ones(len(people), bool)
+    again[firsts] = False
+    ranked = np.concatenate([order[np.sort(firsts)], order[again]])
+    positions: Indices = np.sort(ranked[:count]).astype(np.int64)
+    return positions
+
+
+def check_maps(
+    model: nn.Module,
+    source: Source,
+    *,
+    rows: Indices,
+    persons: ArrayLike,
+    output: int,
+    maker: MapMaker,
+    compute: Compute,
+    regions: NamedRegions | None = None,
+) -> MapChecks:
+    """Run the three checks; several processes do a share each, and all return the whole.
+
+    Args:
+        model: the trained model, on its device; it is never changed.
+        source: the images that are explained.
+        rows: positions of the images to check, as :func:`sample_images` draws them.
+        persons: (N,) whose images those of the source are.
+        output: the logit that is explained.
+        maker: makes the maps.
+        compute: device and processes.
+        regions: of the images of the source, to say by how much the shares of regions move; None leaves that out.
+
+    Raises:
+        UsageError: the method cannot explain this model.
+    """
+    sample = _Sample(model, source, np.asarray(rows, np.int64), output, maker, compute)
+    maps = sample.explain(model)
+    usable = np.isfinite(maps).all(axis=(1, 2)) & (maps != 0).any(axis=(1, 2)) if len(maps) else np.zeros(0, bool)
+    sample, maps = sample.at(usable), maps[usable]
+    randomisation, layers = _check_randomisation(sample, maps)
+    faithfulness, cells = _check_faithfulness(sample, maps, np.asarray(persons)[sample.rows])
+    checks = (randomisation, _check_background(sample, maps, regions), faithfulness)
+    curves = pd.DataFrame([*layers, *cells], columns=list(CURVE_COLUMNS))
+    return MapChecks(checks, curves, len(maps), int((~usable).sum()))
+
+
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """Hold the images that are checked, and how they are explained."""
+
+    model: nn.Module
+    source: Source
+    rows: Indices
+    output: int
+    maker: MapMaker
+    compute: Compute
+
+    def at(self, kept: npt.NDArray[np.bool_]) -> "_Sample":
+        return _Sample(self.model, self.source, self.rows[kept], self.output, self.maker, self.compute)
+
+    def explain(self, network: nn.Module, references: Tensor | None = None) -> Maps:
+        """Return the maps of the images by any network, (N, H, W)."""
+
+        def work(images: Tensor, positions: Indices) -> Tensor:
+            return self.maker.maps(network, images, positions, output=self.output, references=references)
+
+        maps: Maps = self.scan(work, network, gradients=self.maker.method.requires.gradients)
+        return maps
+
+    def scan(self, work: Callable[[Tensor, Indices], Any], network: nn.Module, *, gradients: bool = False) -> Any:
+        return scan(
+            work,
+            self.source,
+            model=network,
+            compute=self.compute,
+            batch_size=_AT_A_TIME,
+            rows=self.rows,
+            gradients=gradients,
+        )
+
+    @property
+    def too_few(self) -> str:
+        """Return why the likeness of maps cannot be judged; empty where it can."""
+        if len(self.rows) >= LEAST_IMAGES:
+            return ""
+        return f"{len(self.rows)} images have a map that is neither zero nor broken, {LEAST_IMAGES} are needed"
+
+
+def _check_randomisation(sample: _Sample, maps: Maps) -> tuple[MapCheck, list[tuple[Any, ...]]]:
+    """Return the outcome, and the similarity at each stage."""
+    if next(sample.model.parameters(), None) is None:
+        reason = "the model has no parameters that could be initialised anew, as an ONNX file has none"
+        return MapCheck(RANDOMISATION, None, reason), []
+    if sample.too_few:
+        return MapCheck(RANDOMISATION, None, sample.too_few), []
+
+    def explain(network: nn.Module) -> Tensor:
+        return torch.from_numpy(maps if network is sample.model else sample.explain(network))
+
+    found = cascading_randomisation(sample.model, explain, seed=sample.maker.seed)
+    names, steps = ("", *found.layers), len(found.layers)
+    curves = {
+        "SSIM": [1.0, *found.ssim.tolist()],
+        "Spearman": [1.0, *found.spearman.tolist()],
+        "SSIM of different images": [found.chance_ssim] * (steps + 1),
+        "Spearman of different images": [found.chance_spearman] * (steps + 1),
+    }
+    points = [
+        (RANDOMISATION, curve, step, steps, names[step], value)
+        for curve, values in curves.items()
+        for step, value in enumerate(values)
+    ]
+    numbers = {
+        "ssim": float(found.ssim[-1]),
+        "ssim_of_different_images": found.chance_ssim,
+        "spearman": float(found.spearman[-1]),
+        "spearman_of_different_images": found.chance_spearman,
+    }
+    return MapCheck(RANDOMISATION, found.passes, found.reason, numbers), points
+
+
+def _check_background(sample: _Sample, maps: Maps, regions: NamedRegions | None) -> MapCheck:
+    maker = sample.maker
+    if not maker.method.requires.references or maker.references is None:
+        return MapCheck(BACKGROUND, None, f"'{maker.method.name}' takes no reference images")
+    if sample.too_few:
+        return MapCheck(BACKGROUND, None, sample.too_few)
+    others = maker.other_references
+    if others is None:
+        others = draw_background(sample.source, count=len(maker.references), seed=maker.seed, without=sample.rows)
+    other_maps = sample.explain(sample.model, others)
+    shares = [None, None] if regions is None else [_shares(each, sample.rows, regions) for each in (maps, other_maps)]
+    found = background_sensitivity(maps, other_maps, shares=shares[0], other_shares=shares[1])
+    numbers = {
+        "spearman": found.spearman,
+        "spearman_of_different_images": found.chance,
+        "largest_change_of_share": found.largest_change,
+    }
+    return MapCheck(BACKGROUND, found.passes, f"{found.reason}; the other background is {maker.other_name}", numbers)
+
+
+def _shares(maps: Maps, rows: Indices, regions: NamedRegions) -> npt.NDArray[np.float64]:
+    return region_shares(maps, regions.take(rows), names=regions.names).shares
+
+
+def draw_background(source: Source, *, count: int, seed: int, without: Indices) -> Tensor:
+    """Return a random sample of images, whatever their class, (R, C, H, W) in [0, 1], on the CPU.
+
+    Args:
+        source: the images.
+        count: how many, at most.
+        seed: of the draw.
+        without: positions of the images that are explained, which are taken only where there are no others.
+    """
+    others = np.setdiff1d(np.arange(len(source)), without)
+    pool = others if len(others) else np.arange(len(source))
+    chosen = np.sort(np.random.default_rng((seed, 1)).permutation(pool)[:count])
+    return next(prefetched(source, [chosen], device=torch.device("cpu")))[1]
+
+
+def _check_faithfulness(
+    sample: _Sample, maps: Maps, persons: npt.NDArray[Any]
+) -> tuple[MapCheck, list[tuple[Any, ...]]]:
+    """Return the outcome, and the mean logit at each step."""
+    if not len(maps):
+        return MapCheck(FAITHFULNESS, None, "no image has a map that is neither zero nor broken"), []
+    place = {row: number for number, row in enumerate(sample.rows.tolist())}
+
+    def work(images: Tensor, positions: Indices) -> npt.NDArray[np.float64]:
+        own = torch.from_numpy(maps[[place[position] for position in positions.tolist()]])
+        outputs = torch.full((len(images),), sample.output, dtype=torch.int64)
+        generators = sample.maker.generators(positions, 1)  # another stream than that of the maps
+        with torch.autocast(images.device.type, enabled=False):
+            found = faithfulness_curves(
+                sample.model, images, outputs, maps=own, generators=generators, batch_size=sample.maker.batch_size
+            )
+        return np.stack([found.deletion, found.insertion, found.random_deletion, found.random_insertion], axis=1)
+
+    logits = sample.scan(work, sample.model)
+    if not np.isfinite(logits).all():
+        return MapCheck(FAITHFULNESS, None, "the model returns no number for images of which cells are hidden"), []
+    curves = FaithfulnessCurves(*(logits[:, number] for number in range(4)))
+    found = judge_faithfulness(curves, persons, rng=np.random.default_rng((sample.maker.seed, 2)))
+    means, steps = logits.mean(axis=0), logits.shape[2] - 1
+    names = [(check, curve) for curve in ("in the order of the map", "in random order") for check in _CELLS]
+    points = [
+        (check, curve, step, steps, "", value)
+        for (check, curve), values in zip(names, means.tolist(), strict=True)
+        for step, value in enumerate(values)
+    ]
+    fields = ("deletion", "deletion_low", "deletion_high", "insertion", "insertion_low", "insertion_high")
+    numbers = {name: getattr(found, name) for name in fields}
+    return MapCheck(FAITHFULNESS, found.passes, found.reason, numbers), points
