@@ -24,14 +24,14 @@ _cxrshort() {
     done
     case $verb:$before in
         build-dataset:--dataset) compopt +o default; _cxrshort_reply "I II III roentmod-nih roentmod-mimic roentmod-chexpert roentmod-padchest tea-xray chestx-ray14 github-covid padchest bimcv+ bimcv- mimic-cxr chexpert brixia montgomery shenzhen rsna folder coloured-mnist waterbirds coco-on-places dogs-with-ties phantom-I phantom-II phantom-III phantom-external phantom-deceiving help"; return ;;
-        build-dataset:--root|build-dataset:--out|build-dataset:--corrections|build-dataset:--masks|build-dataset:--same-patients|build-dataset:--table|train:--out|train:--segmenter|train:--mask-file|evaluate:--out|explain:--background|explain:--masks|explain:--segmenter|explain:--regions|explain:--out) return ;;
-        build-dataset:--name|build-dataset:--where|build-dataset:--sample|build-dataset:--per|build-dataset:--replicates|build-dataset:--seed|build-dataset:--size|build-dataset:--mask-pattern|build-dataset:--column|build-dataset:--images|build-dataset:--confounding|build-dataset:--bias|build-dataset:--comorbidity|build-dataset:--shard|build-dataset:--scheduler|build-dataset:--jobs|train:--seed|train:--name|train:--epochs|train:--batch-size|train:--learning-rate|train:--lr|train:--weight-decay|train:--patience|train:--accumulate|train:--replicate|train:--replicates|train:--grid|train:--members|train:--labels|train:--rest-class|train:--select-label|train:--group|train:--threads|evaluate:--label|evaluate:--threads|explain:--label|explain:--images|explain:--references|explain:--batch-size|explain:--clusters|explain:--seed|explain:--expected|explain:--threads) compopt +o default; return ;;
+        build-dataset:--root|build-dataset:--out|build-dataset:--corrections|build-dataset:--masks|build-dataset:--same-patients|build-dataset:--table|train:--out|train:--segmenter|train:--mask-file|evaluate:--out|explain:--background|explain:--masks|explain:--segmenter|explain:--regions|explain:--out|swap-test:--regions|swap-test:--segmenter|swap-test:--out) return ;;
+        build-dataset:--name|build-dataset:--where|build-dataset:--sample|build-dataset:--per|build-dataset:--replicates|build-dataset:--seed|build-dataset:--size|build-dataset:--mask-pattern|build-dataset:--column|build-dataset:--images|build-dataset:--confounding|build-dataset:--bias|build-dataset:--comorbidity|build-dataset:--shard|build-dataset:--scheduler|build-dataset:--jobs|train:--seed|train:--name|train:--epochs|train:--batch-size|train:--learning-rate|train:--lr|train:--weight-decay|train:--patience|train:--accumulate|train:--replicate|train:--replicates|train:--grid|train:--members|train:--labels|train:--rest-class|train:--select-label|train:--group|train:--threads|evaluate:--label|evaluate:--threads|explain:--label|explain:--images|explain:--references|explain:--batch-size|explain:--clusters|explain:--seed|explain:--expected|explain:--threads|swap-test:--label|swap-test:--preset|swap-test:--masks|swap-test:--intervention|swap-test:--pairs|swap-test:--patches|swap-test:--to|swap-test:--seed|swap-test:--batch-size|swap-test:--threads) compopt +o default; return ;;
         build-dataset:--set) compopt +o default; _cxrshort_reply "uncertain= age_unit= covid_labels= require_windowing= require_report= include_other_findings= labeler= test_fit= confounder_strength= help"; return ;;
         build-dataset:--views) compopt +o default; _cxrshort_reply "PA AP AP_SUPINE LATERAL UNKNOWN"; return ;;
         build-dataset:--recipe) compopt +o default; _cxrshort_reply "degrave2021 tea2025 help"; return ;;
         build-dataset:--fit) compopt +o default; _cxrshort_reply "crop pad squash"; return ;;
         build-dataset:--shortcut) compopt +o default; _cxrshort_reply "marker border shoulders exposure grain view help"; return ;;
-        train:--dataset|evaluate:--dataset|explain:--dataset|doctor:--dataset) _cxrshort_reply "$(_cxrshort_datasets)"; return ;;
+        train:--dataset|evaluate:--dataset|explain:--dataset|swap-test:--dataset|doctor:--dataset) _cxrshort_reply "$(_cxrshort_datasets)"; return ;;
         train:--arch) compopt +o default; _cxrshort_reply "densenet121 densenet121-frozen alexnet mobilenet_v2 resnet18 resnet50 resnext50_32x4d vit_b_16 covid-net-small covid-net-large cv19-net darkcovidnet ag-sononet multitask-unet multitask-unet-small unet unet-small small-cnn timm: txrv: help"; return ;;
         train:--recipe) _cxrshort_reply "covid-net cv19-net darkcovidnet degrave2021 roentmod standard tea2025 help"; return ;;
         train:--method) compopt +o default; _cxrshort_reply "erm group-dro irm pgi rrr gain isnet multitask help"; return ;;
@@ -46,21 +46,21 @@ _cxrshort() {
         train:--selection) compopt +o default; _cxrshort_reply "score loss last"; return ;;
         train:--mask-bit) compopt +o default; _cxrshort_reply "lungs heart clavicles marker text mediastinum"; return ;;
         train:--background) compopt +o default; _cxrshort_reply "noise black"; return ;;
-        train:--device|evaluate:--device|explain:--device|doctor:--device) compopt +o default; _cxrshort_reply "auto cpu cuda mps"; return ;;
-        train:--precision|evaluate:--precision|explain:--precision) compopt +o default; _cxrshort_reply "auto fp32 bf16"; return ;;
-        evaluate:--split|explain:--split) compopt +o default; _cxrshort_reply "test val train all"; return ;;
+        train:--device|evaluate:--device|explain:--device|swap-test:--device|doctor:--device) compopt +o default; _cxrshort_reply "auto cpu cuda mps"; return ;;
+        train:--precision|evaluate:--precision|explain:--precision|swap-test:--precision) compopt +o default; _cxrshort_reply "auto fp32 bf16"; return ;;
+        evaluate:--split|explain:--split|swap-test:--split) compopt +o default; _cxrshort_reply "test val train all"; return ;;
         explain:--method) compopt +o default; _cxrshort_reply "expected-gradients integrated-gradients gradient gradient-x-input smoothgrad grad-cam grad-cam++ guided-backprop occlusion lrp help"; return ;;
         explain:--set) compopt +o default; _cxrshort_reply "samples= steps= baseline= noise= patch= stride= fill= epsilon= first_layer= help"; return ;;
-        explain:--fail-on) compopt +o default; _cxrshort_reply "shortcut suspicious"; return ;;
+        explain:--fail-on|swap-test:--fail-on) compopt +o default; _cxrshort_reply "shortcut suspicious"; return ;;
     esac
     case $verb in
-        '') options="--debug --version --help" verbs="build-dataset train evaluate explain cyclegan swap-test roentmod tea-distill stats paths doctor" ;;
+        '') options="--debug --version --help" verbs="build-dataset train evaluate explain swap-test cyclegan roentmod tea-distill stats paths doctor" ;;
         build-dataset) options="--dataset --root --name --set --no-header-cache --out --where --views --sample --per --replicates --seed --corrections --size --recipe --fit --equalise --masks --mask-pattern --metadata-only --same-patients --table --column --day-first --images --confounding --bias --shortcut --comorbidity --shard --merge --scheduler --jobs --figures --dry-run --force --resume --json --quiet --verbose --help" verbs="" ;;
         train) options="--dataset --arch --recipe --method --seed --set --out --name --epochs --batch-size --learning-rate --lr --weight-decay --optimizer --schedule --weights --augment --patience --accumulate --replicate --replicates --grid --members --labels --multiclass --multilabel --rest-class --regression --target --empty-labels --balance --class-weights --select-label --selection --group --segmenter --mask-file --mask-bit --background --masks --device --precision --threads --tensorboard --dry-run --force --resume --json --quiet --verbose --help" verbs="" ;;
         evaluate) options="--dataset --split --label --out --device --precision --threads --dry-run --force --json --quiet --verbose --help" verbs="" ;;
         explain) options="--dataset --split --label --images --method --set --background --references --batch-size --clusters --seed --masks --segmenter --regions --expected --out --device --precision --threads --dry-run --force --resume --fail-on --json --quiet --verbose --help" verbs="" ;;
+        swap-test) options="--dataset --split --label --regions --preset --original-pixels --masks --segmenter --intervention --pairs --patches --to --seed --out --resume --force --dry-run --batch-size --device --precision --threads --fail-on --json --quiet --verbose --help" verbs="" ;;
         cyclegan) options="--help" verbs="" ;;
-        swap-test) options="--help" verbs="" ;;
         roentmod) options="--help" verbs="" ;;
         tea-distill) options="--help" verbs="" ;;
         stats) options="--help" verbs="" ;;
