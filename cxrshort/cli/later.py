@@ -12,7 +12,6 @@ VERBS = {
     "swap-test": "(not built yet) Swap markers and shoulders between images and measure the change.",
     "roentmod": "(not built yet) Edit radiographs with a diffusion model as a stress test.",
     "tea-distill": "(not built yet) Train a student by a teacher's explanations alone.",
-    "stats": "(not built yet) Compare, test and report predictions.",
 }
 ANY_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
 
