@@ -126,7 +126,7 @@ def _keep_shared(inside: Stratified, outside: Stratified, *, by_class: bool) -> 
     names = [pd.Series(strata).astype(str) for _, strata in sides]
     if by_class:
         names = [
-            name + "\0" + pd.Series(np.asarray(sample.targets)).astype(str)
+            name + np.where(np.asarray(sample.targets) == 1, "+", "-")
             for name, (sample, _) in zip(names, sides, strict=True)
         ]
     shared = set(names[0]) & set(names[1])

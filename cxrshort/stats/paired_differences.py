@@ -2,8 +2,8 @@
 
 What would invalidate it: pairs of one person taken for independent ones (give persons: their differences are averaged
 first), or differences whose distribution is not symmetric about its centre under the null hypothesis. A large p is no
-evidence of equality; so the smallest shift that so many pairs would have shown stands beside it, and the smallest p that
-they can reach.
+evidence of equality; so the smallest shift that so many pairs would have shown stands beside it, and the smallest p
+that they can reach.
 
 The interval of the median is that of the order statistics (the sign test inverted; Thompson, Ann. Math. Stat. 7:122,
 1936): it needs no model and covers at least what it says, where percentiles of a bootstrap do not with a few pairs.

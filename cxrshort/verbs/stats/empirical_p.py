@@ -189,8 +189,9 @@ def _notes(tests: Sequence[Mapping[str, Any]], source: Source | None) -> list[st
     draws = tests[0]["n"]
     if 1 / (draws + 1) > LEVEL / len(tests):
         notes.append(
-            f"{draws:,} random numbers cannot show anything in {len(tests):,} tests: "
-            f"the smallest p-value is {1 / (draws + 1):.3g}"
+            f"{draws:,} random numbers are too few to show anything"
+            + (f" in {len(tests):,} tests" if len(tests) > 1 else "")
+            + f": the smallest p-value is {1 / (draws + 1):.3g}"
         )
     if source is None:
         notes.append("counts alone have no effect size: the share of random numbers stands for it")
@@ -228,7 +229,9 @@ _TEXTS = ("observed", "effect", "p", "p_strict", "p_holm")
 
 def _text(test: Mapping[str, Any], name: str) -> str:
     value = test.get(name)
-    return "" if value is None else f"{value:.3g}"
+    if value is None:
+        return ""
+    return f"{value:#.3g}" if name.startswith("p") else f"{value:.3g}"
 
 
 def _in_deviations(test: Mapping[str, Any]) -> str:

@@ -64,11 +64,13 @@ def wilcoxon(
     rows = source.read(numbers=numbers, texts=[name for name in (person, by) if name is not None])
     differences = rows[difference] if difference is not None else rows[str(after)] - rows[str(before)]
     notes = _notes(differences, person, assumed=assumed)
-    kept = rows[differences.notna()].assign(**{_DIFFERENCE: differences.dropna()})
-    if kept.empty:
+    differences = differences.dropna()
+    if differences.empty:
         raise DataError(f"{source.name}: no row has both numbers", "name columns that are filled")
+    rows = rows.loc[differences.index]
     found = {
-        group: _test(part, person, group, seed=seed, level=level) for group, part in _groups(kept, by, source.name)
+        group: _test(differences[part.index], part, person, group=group, seed=seed, level=level)
+        for group, part in _groups(rows, by, source.name)
     }
     adjusted = holm([test.test.p for test in found.values()])
     tests = [_row(group, test, p, level) for (group, test), p in zip(found.items(), adjusted, strict=True)]
@@ -86,9 +88,6 @@ def wilcoxon(
         draw=_drawing(tests, difference or f"{after} - {before}") if figures else None,
         force=force,
     )
-
-
-_DIFFERENCE = "\0difference"
 
 
 def _notes(differences: "pd.Series[float]", person: str | None, *, assumed: bool) -> list[str]:
@@ -114,10 +113,12 @@ def _groups(rows: pd.DataFrame, by: str | None, table: str) -> list[tuple[str, p
     return groups
 
 
-def _test(rows: pd.DataFrame, person: str | None, group: str, *, seed: int, level: float) -> PairedDifferences:
+def _test(
+    differences: "pd.Series[float]", rows: pd.DataFrame, person: str | None, *, group: str, seed: int, level: float
+) -> PairedDifferences:
     persons = None if person is None else rows[person].to_numpy()
     try:
-        return paired_differences(rows[_DIFFERENCE].to_numpy(), persons, rng=np.random.default_rng(seed), level=level)
+        return paired_differences(differences, persons, rng=np.random.default_rng(seed), level=level)
     except DataError as error:
         raise DataError(f"{group}: {error.message}" if group else error.message, error.hint) from error
 
@@ -182,10 +183,10 @@ def p_text(p: float | None) -> str:
     """Return a p-value with three digits.
 
     Example:
-        >>> p_text(0.22222), p_text(8.8575e-5), p_text(None)
-        ('0.222', '8.86e-05', 'too many')
+        >>> p_text(0.22222), p_text(1.0), p_text(8.8575e-5)
+        ('0.222', '1.00', '8.86e-05')
     """
-    return "too many" if p is None else f"{p:.3g}"
+    return "too many pairs" if p is None else f"{p:#.3g}"
 
 
 def _drawing(tests: Sequence[Mapping[str, Any]], measured: str) -> Draw:
