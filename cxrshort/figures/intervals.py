@@ -87,7 +87,8 @@ def draw_intervals(
     y = 0.06
     for number, row in enumerate(rows):
         if row.heading and (number == 0 or rows[number - 1].heading != row.heading):
-            place_text(figure, wrap(row.heading, 90, lines=1), left=0.15, top=y + 0.12).set_fontweight("bold")
+            heading = place_text(figure, wrap(row.heading, 90, lines=1), left=0.15, top=y + 0.12)
+            heading.set(fontweight="bold", backgroundcolor="white")
             y += _HEADING
         middle = y + _STEP / 2
         _draw(axes, row, middle - 0.05)

@@ -128,7 +128,9 @@ def _means(measured: Sequence[tuple[str, Scores]], level: float) -> list[dict[st
 
 
 def _soft_targets(parts: Sequence[Scores]) -> list[str]:
-    counts = {str(part.facts["label"]): int((~is_exact(part.targets)).sum()) for part in parts}
+    counts: dict[str, int] = {}
+    for part in parts:
+        counts[part.facts["label"]] = counts.get(part.facts["label"], 0) + int((~is_exact(part.targets)).sum())
     listed = ", ".join(f"{label} {count:,}" for label, count in counts.items() if count)
     return [f"soft targets, between 0 and 1, are left out: {listed}"] if listed else []
 
@@ -200,12 +202,11 @@ def _drawing(measured: Sequence[tuple[str, Scores]], rows: Sequence[Mapping[str,
             if row["auc"] is None:
                 continue
             limits = row["auc"], row["auc_low"], row["auc_high"]
-            estimates.append(Estimate(_name(row), str(row["label"]), *limits))
+            estimates.append(Estimate(_name(row), _heading(row), *limits))
             rates = roc_curve(part.targets, part.scores)
             tested = ", ".join(filter(None, [str(row.get("dataset", "")), group])) or "all rows"
             size = f"n = {row['positives'] + row['negatives']:,}"
-            panel = ": ".join(filter(None, [str(row["label"]), str(row.get("training", ""))]))
-            curves.append(RocCurve(panel, tested, str(row.get("role", size)), row.get("replicate", 0), *rates, *limits))
+            curves.append(RocCurve(_heading(row), tested, str(row.get("role", size)), row.get("replicate", 0), *rates, *limits))
         return [
             draw_intervals(estimates, path("auc.png"), measure="AUC", reference=0.5),
             roc_panels(curves, path("roc.png")),
@@ -214,8 +215,12 @@ def _drawing(measured: Sequence[tuple[str, Scores]], rows: Sequence[Mapping[str,
     return draw
 
 
+def _heading(row: Mapping[str, Any]) -> str:
+    return ": ".join(filter(None, [str(row["label"]), str(row.get("training", ""))]))
+
+
 def _name(row: Mapping[str, Any]) -> str:
-    """Return what a figure calls a row: the group, or else the model and the test set."""
-    parts = [str(row[name]) for name in ("training", "dataset", "group") if row.get(name)]
+    """Return what a figure calls a row below its heading."""
     replicate = f"replicate {row['replicate']}" if "replicate" in row else ""
-    return ", ".join(filter(None, [*parts, replicate])) or "all rows"
+    names = [str(row.get("dataset", "")), str(row.get("group", "")), replicate]
+    return ", ".join(filter(None, names)) or "all rows"
