@@ -110,11 +110,10 @@ def average_precision(
         >>> f"{found.value:.3f}, by chance {found.floor}"
         '0.833, by chance 0.5'
     """
-    check_level(level)
-    rows = check_rows(targets, scores, clusters)
-    if reason := missing_class(rows):
-        return CurveArea(None, None, None, None, reason)
-    steps = Steps.of(rows)
+    return curve_areas(targets, scores, clusters, most=1.0, level=level)[0]
+
+
+def _precision(rows: CheckedRows, steps: Steps, level: float) -> CurveArea:
     value = float(average_precisions(steps, np.ones((1, rows.persons)))[0])
     limits, reason = _limits(rows, steps, value, precision_influence(steps, value), level)
     return CurveArea(value, *limits, rows.counts[0] / len(rows.codes), reason, _caution(rows, reason))
@@ -140,13 +139,37 @@ def partial_auc(
         >>> round(partial_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], most=0.5).value, 3)
         0.667
     """
+    return curve_areas(targets, scores, clusters, most=most, level=level)[1]
+
+
+def curve_areas(
+    targets: ArrayLike, scores: ArrayLike, clusters: ArrayLike | None = None, *, most: float, level: float = 0.95
+) -> tuple[CurveArea, CurveArea]:
+    """Compute average precision and partial AUC at once, which sorts the scores once.
+
+    Args:
+        targets: as for :func:`partial_auc`.
+        scores: as for :func:`partial_auc`.
+        clusters: as for :func:`partial_auc`.
+        most: as for :func:`partial_auc`.
+        level: as for :func:`partial_auc`.
+
+    Raises:
+        DataError: as :func:`partial_auc`.
+        UsageError: as :func:`partial_auc`.
+    """
     check_level(level)
     if not 0 < most <= 1:
         raise UsageError(f'false positive rate "{most:g}" is not in (0, 1]', "try 0.1")
     rows = check_rows(targets, scores, clusters)
     if reason := missing_class(rows):
-        return CurveArea(None, None, None, None, reason)
+        nothing = CurveArea(None, None, None, None, reason)
+        return nothing, nothing
     steps = Steps.of(rows)
+    return _precision(rows, steps, level), _partial(rows, steps, most, level)
+
+
+def _partial(rows: CheckedRows, steps: Steps, most: float, level: float) -> CurveArea:
     share = float(area_shares(steps, np.ones((1, rows.persons)), most)[0])
     limits, reason = _limits(rows, steps, share, area_influence(steps, most), level)
     low, high = (None if limit is None else standardise(limit, most) for limit in limits)

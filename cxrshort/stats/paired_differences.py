@@ -87,11 +87,13 @@ def paired_differences(
         raise DataError(f"differences of {len(values)} persons: a test needs at least two", "use more pairs")
     test = signed_rank(values)
     limits = median_limits(values, level=level)
+    low, high = limits or (None, None)
     fewest = "" if limits else f"{len(values)} differences are too few"
     return PairedDifferences(
         test,
         float(np.median(values)),
-        *(limits or (None, None)),
+        low,
+        high,
         int((values > 0).sum()),
         int((values < 0).sum()),
         pairs,

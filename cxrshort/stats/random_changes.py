@@ -58,7 +58,8 @@ def more_extreme(changes: ArrayLike, random_changes: ArrayLike, *, direction: st
         array([2])
     """
     observed, null = _signed(changes, random_changes, direction)
-    return np.count_nonzero(null > observed[:, None], axis=1)
+    counts: Integers = (null > observed[:, None]).sum(axis=1)
+    return counts
 
 
 def _signed(changes: ArrayLike, random_changes: ArrayLike, direction: str) -> tuple[Floats, Floats]:

@@ -101,7 +101,9 @@ def test_replicates_share_persons_and_widen_the_interval():
     first, outside = drawn(rng, 200, (0.3, 0.6)), drawn(rng, 200, (0.6, 0.6), prefix="x")
     noise = [rng.normal(size=200) for _ in range(2)]
     second, beyond = (
-        Stratified(Sample(side.sample.targets, np.asarray(side.sample.scores) + extra, side.sample.clusters), side.strata)
+        Stratified(
+            Sample(side.sample.targets, np.asarray(side.sample.scores) + extra, side.sample.clusters), side.strata
+        )
         for side, extra in zip((first, outside), noise, strict=True)
     )
     both = matched_gap([first, second], [outside, beyond], by_class=True).gap

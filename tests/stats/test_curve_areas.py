@@ -27,7 +27,9 @@ def test_areas_are_those_of_scikit_learn_with_ties_and_weights(seed):
     targets, scores, weights, most = tied_case(seed)
     steps = curve_areas.Steps.of(check_rows(targets, scores))
     precision = curve_areas.average_precisions(steps, weights[None])[0]
-    assert precision == pytest.approx(metrics.average_precision_score(targets, scores, sample_weight=weights), abs=1e-12)
+    assert precision == pytest.approx(
+        metrics.average_precision_score(targets, scores, sample_weight=weights), abs=1e-12
+    )
     share = curve_areas.area_shares(steps, weights[None], most)[0]
     expected = metrics.roc_auc_score(targets, scores, max_fpr=most, sample_weight=weights)
     assert curve_areas.standardise(share, most) == pytest.approx(expected, abs=1e-12)
@@ -62,8 +64,9 @@ def clustered(seed, persons=300, images=3):
 def test_intervals_of_many_persons_are_those_of_a_bootstrap_by_person():
     targets, scores, person = clustered(3)
     steps = curve_areas.Steps.of(check_rows(targets, scores, person))
-    found = curve_areas.average_precision(targets, scores, person), curve_areas.partial_auc(
-        targets, scores, person, most=0.2
+    found = (
+        curve_areas.average_precision(targets, scores, person),
+        curve_areas.partial_auc(targets, scores, person, most=0.2),
     )
     drawn = resample(
         lambda weights: np.stack(
@@ -96,7 +99,9 @@ def test_order_of_rows_and_infinite_scores_change_nothing():
     targets, scores = [0, 1, 0, 1, 1, 0], [0.1, np.inf, 0.3, np.inf, 0.2, -np.inf]
     found = curve_areas.average_precision(targets, scores)
     assert curve_areas.average_precision(targets[::-1], scores[::-1]).value == found.value
-    assert found.value == metrics.average_precision_score(targets, np.argsort(np.argsort(scores)) * 0 + [1, 9, 3, 9, 2, 0])
+    assert found.value == metrics.average_precision_score(
+        targets, np.argsort(np.argsort(scores)) * 0 + [1, 9, 3, 9, 2, 0]
+    )
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,8 @@ def empirical_p(
     """Compute the empirical p-value of a number among random ones: (r + 1) / (n + 1).
 
     Of n random numbers r are at least as extreme as the observed one; ties count, so that a p-value is valid and never
-    0. The one without ties, as DeGrave et al. 2021 word it, stands beside it. Several tests of one table are adjusted
-    by Holm's method; a P above 0.05 reads "not shown".
+    0. The strict one, in which r is larger ones alone, as DeGrave et al. 2021 word it, stands beside it. Several tests
+    of one table are adjusted by Holm's method; a P above 0.05 reads "not shown".
 
     With --out it writes tests.csv, summary.json and run.json, with --figures null.png, of the first test.
 

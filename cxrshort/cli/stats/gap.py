@@ -45,7 +45,7 @@ def gap(
 
     A gap may come of another case mix and not of a shortcut: more bedside films outside, say. So the images inside are
     weighted until their views are as frequent as outside ("view"), and as frequent among positives and among negatives,
-    which also matches the prevalence within each view ("view, class"). Prevalence alone does not move an AUC. Views
+    which also matches the prevalence within each view ("view+class"). Prevalence alone does not move an AUC. Views
     that one side lacks cannot be matched and are left out, counted.
 
     A gap whose interval holds 0 is not shown; that is no evidence that there is none. With --out it writes gaps.csv,

@@ -56,9 +56,9 @@ def wilcoxon(
     of its order statistics, which covers at least what it says. Differences of 0 are left out of the test, and counted.
     P by the normal approximation, without correction for continuity, is what papers of older software report.
 
-    A P above 1 - LEVEL (Holm's, with --by) reads "not shown"; beside it stands the shift that so many persons would
-    have shown in 80 % of studies. With --out it writes tests.csv, summary.json and run.json, with --figures
-    wilcoxon.png.
+    A P above 1 - LEVEL (Holm's, with --by) reads "not shown"; beside it stands the detectable shift, which so many
+    persons would have shown in 80 % of studies. With --out it writes tests.csv, summary.json and run.json, with
+    --figures wilcoxon.png.
 
     Example: cxrshort stats wilcoxon changes.csv --before logit_before --after logit_after --person patient
     """

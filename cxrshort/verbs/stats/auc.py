@@ -7,7 +7,7 @@ from typing import Any
 from cxrshort.errors import DataError
 from cxrshort.results import Block, Column, Result, Table
 from cxrshort.stats.auc import auc_interval
-from cxrshort.stats.curve_areas import CurveArea, average_precision, partial_auc
+from cxrshort.stats.curve_areas import CurveArea, curve_areas
 from cxrshort.stats.gap import mean_auc
 from cxrshort.stats.midranks import is_exact
 from cxrshort.verbs.stats.output import Draw, check_figures, clean_record, write_result
@@ -64,7 +64,14 @@ def auc(
             f"{scores.source.name}: no AUC can be given an interval ({reasons})", "two persons of each class"
         )
     means = _means(measured, level)
-    arguments = {"table": str(table), "target": target, "score": score, "person": person, "label": label, "by": by}
+    arguments: dict[str, Any] = {
+        "table": str(table),
+        "target": target,
+        "score": score,
+        "person": person,
+        "label": label,
+        "by": by,
+    }
     arguments |= {"max_fpr": max_fpr, "level": level}
     notes = [*scores.notes, *_soft_targets(scores.parts)]
     summary = {**arguments, "aucs": rows, "means": means}
@@ -80,8 +87,7 @@ def _measure(group: str, part: Scores, *, max_fpr: float, level: float) -> dict[
     """Return the row of one label, model, test set and group."""
     sample = part.targets, part.scores, part.persons
     area = auc_interval(*sample, level=level)
-    precision = average_precision(*sample, level=level)
-    partial = partial_auc(*sample, most=max_fpr, level=level)
+    precision, partial = curve_areas(*sample, most=max_fpr, level=level)
     counts = {"positives": area.positives, "negatives": area.negatives, "persons": area.clusters}
     return clean_record(
         {
@@ -161,7 +167,7 @@ def _blocks(
     ]
     shown = [_printed(row) for row in rows]
     methods = ", ".join(dict.fromkeys(row["method"] for row in rows if row["method"] != "none"))
-    title = f"with intervals of level {level:g}; of the AUC: {methods}"
+    title = f"{100 * level:g} % intervals; AUC by {methods}"
     blocks: list[Block] = [Table([*heads, *areas], shown, title, blocks=True)]
     if means:
         heads = [head for head in heads if head.key != "replicate"]
@@ -206,7 +212,9 @@ def _drawing(measured: Sequence[tuple[str, Scores]], rows: Sequence[Mapping[str,
             rates = roc_curve(part.targets, part.scores)
             tested = ", ".join(filter(None, [str(row.get("dataset", "")), group])) or "all rows"
             size = f"n = {row['positives'] + row['negatives']:,}"
-            curves.append(RocCurve(_heading(row), tested, str(row.get("role", size)), row.get("replicate", 0), *rates, *limits))
+            curves.append(
+                RocCurve(_heading(row), tested, str(row.get("role", size)), row.get("replicate", 0), *rates, *limits)
+            )
         return [
             draw_intervals(estimates, path("auc.png"), measure="AUC", reference=0.5),
             roc_panels(curves, path("roc.png")),

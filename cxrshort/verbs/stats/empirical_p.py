@@ -58,7 +58,12 @@ def empirical_p(
     """
     check_figures(out, figures=figures)
     registry.check_name(DIRECTIONS, direction, kind="direction")
-    arguments = {"table": None if table is None else str(table), "r": extreme, "n": draws, "observed": observed}
+    arguments: dict[str, Any] = {
+        "table": None if table is None else str(table),
+        "r": extreme,
+        "n": draws,
+        "observed": observed,
+    }
     arguments |= {"null": list(null), "direction": direction}
     if extreme is not None or draws is not None:
         if table is not None or observed is not None or null:
@@ -203,18 +208,21 @@ def _shown(tests: Sequence[Mapping[str, Any]]) -> list[Table]:
     of_table = "observed" in tests[0]
     heads = [
         *([Column("row", "row", "count")] if several else []),
-        *([Column("observed", "observed"), Column("above the null's median", "effect")] if of_table else []),
+        *(
+            [Column("observed", "observed"), Column("effect", "effect"), Column("in SD", "effect_sd")]
+            if of_table
+            else []
+        ),
         Column("r", "r", "count"),
         Column("n", "n", "count"),
         Column("share as extreme", "share", "interval"),
         Column("P", "p"),
-        *([Column("P, r strictly above", "p_strict")] if of_table else []),
+        *([Column("P, strict", "p_strict")] if of_table else []),
         *([Column("P, Holm", "p_holm")] if several else []),
         Column("finding", "finding", least=9),
     ]
     rows = [{**test, **{name: _text(test, name) for name in _TEXTS}} for test in tests]
-    rows = [{**row, "effect": row["effect"] + _in_deviations(test)} for row, test in zip(rows, tests, strict=True)]
-    title = "empirical p-values, (r + 1) / (n + 1): r of n random numbers are at least as extreme"
+    title = "(r + 1) / (n + 1)" + ("; effect: observed minus the median of the random numbers" if of_table else "")
     if len(rows) <= MOST_SHOWN:
         return [Table(heads, rows, title, blocks=True)]
     first = f"{title}; the first {MOST_SHOWN} of {len(rows):,}, --verbose prints all"
@@ -224,7 +232,7 @@ def _shown(tests: Sequence[Mapping[str, Any]]) -> list[Table]:
     ]
 
 
-_TEXTS = ("observed", "effect", "p", "p_strict", "p_holm")
+_TEXTS = ("observed", "effect", "effect_sd", "p", "p_strict", "p_holm")
 
 
 def _text(test: Mapping[str, Any], name: str) -> str:
@@ -232,11 +240,6 @@ def _text(test: Mapping[str, Any], name: str) -> str:
     if value is None:
         return ""
     return f"{value:#.3g}" if name.startswith("p") else f"{value:.3g}"
-
-
-def _in_deviations(test: Mapping[str, Any]) -> str:
-    deviations = test.get("effect_sd")
-    return "" if deviations is None else f" ({deviations:.2g} SD)"
 
 
 def _drawing(test: Mapping[str, Any], random: Floats, direction: str) -> Draw:

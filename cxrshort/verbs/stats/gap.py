@@ -15,7 +15,7 @@ from cxrshort.verbs.stats.scores import Scores, ScoreTable, check_groups, read_s
 
 KIND = "stats-gap"
 VIEW, ROLE = "view", "role"
-CRUDE, AND_CLASS = "nothing", "{}, class"
+CRUDE, AND_CLASS = "nothing", "{}+class"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,13 @@ def gap(
         raise DataError(
             f"{scores.source.name}: no gap can be given an interval ({reasons})", "two persons of each class"
         )
-    arguments = {"table": str(table), "target": target, "score": score, "person": person, "label": label}
+    arguments: dict[str, Any] = {
+        "table": str(table),
+        "target": target,
+        "score": score,
+        "person": person,
+        "label": label,
+    }
     arguments |= {"role": role, "match": match, "level": level}
     notes = [*scores.notes, *_notes(rows, match)]
     result = Result({**arguments, "gaps": rows}, [_shown(rows, level)], notes=notes, kind=KIND)
@@ -214,7 +220,7 @@ def _shown(rows: Sequence[Mapping[str, Any]], level: float) -> Table:
         }
         for row in rows
     ]
-    title = f"with intervals of level {level:g}; matched: the images inside are weighted to the case mix outside"
+    title = f"{100 * level:g} % intervals; matched: images inside weighted to the case mix outside"
     return Table(heads, shown, title, blocks=True)
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from cxrshort import registry
 from cxrshort.errors import DataError, UsageError
-from cxrshort.stats.midranks import Sample
+from cxrshort.stats.midranks import Sample, number_persons
 from cxrshort.stats.predictions import KEY, LOGIT, TARGET, disambiguate_names
 from cxrshort.verbs.stats.source import Source, open_source
 
@@ -32,14 +32,14 @@ class Scores:
         facts: label, and of predictions training, dataset, role and replicate.
         targets: (N,) 0 or 1; of predictions also soft values between them, which no AUC counts.
         scores: (N,) finite or infinite.
-        persons: (N,) person ids; None where every row is a person of its own.
+        persons: (N,) numbers of persons; None where every row is a person of its own.
         columns: (N, ...) further columns of text.
     """
 
     facts: Mapping[str, Any]
     targets: np.ndarray[Any, np.dtype[np.float64]]
     scores: np.ndarray[Any, np.dtype[np.float64]]
-    persons: np.ndarray[Any, np.dtype[Any]] | None
+    persons: np.ndarray[Any, np.dtype[np.int64]] | None
     columns: pd.DataFrame
 
     @property
@@ -119,6 +119,8 @@ def read_scores(
     texts = [*(_OF_PREDICTIONS if predictions else ()), *columns, *([person] if person else [])]
     rows = source.read(numbers=[name for pair in labels.values() for name in pair], texts=list(dict.fromkeys(texts)))
     tests = list(_tests(rows, source.name)) if predictions else [({}, np.arange(len(rows)))]
+    # Numbered once: to look through the names again for every label and statistic takes longer than the statistics.
+    numbers = None if person is None else number_persons(rows[person], len(rows))
     left_out: dict[str, dict[str, int]] = {"target": {}, "score": {}}
     parts = []
     for name, pair in labels.items():
@@ -127,7 +129,7 @@ def read_scores(
             left_out[kind] |= {name: count} if count else {}
         for facts, places in tests:
             kept = places[clean[1][places]]
-            persons = None if person is None else rows[person].to_numpy()[kept]
+            persons = None if numbers is None else numbers[kept]
             if len(kept):
                 values = clean[0][kept], rows[pair[1]].to_numpy()[kept]
                 parts.append(Scores({"label": name, **facts}, *values, persons, rows[list(columns)].iloc[kept]))
@@ -180,7 +182,8 @@ def _tests(rows: pd.DataFrame, table: str) -> Iterator[tuple[dict[str, Any], np.
         DataError: an image stands twice in one of them, or a replicate is no number.
     """
     named = disambiguate_names(rows[list(_OF_PREDICTIONS)])
-    for key, places in named.groupby([*KEY, "replicate"], sort=False).indices.items():
+    groups: Mapping[Any, Any] = named.groupby([*KEY, "replicate"], sort=False).indices
+    for key, places in groups.items():
         facts = dict(zip([*KEY, "replicate"], key, strict=True))
         images = named["image_id"].iloc[places]
         twice = images[images.duplicated()]

@@ -6,6 +6,7 @@ invalidate a statistic is refused here: text where a number should be, a column 
 
 import codecs
 import csv
+import importlib
 import io
 import sys
 import warnings
@@ -21,6 +22,7 @@ from cxrshort.errors import DataError, MissingInputError, UsageError
 
 PREDICTIONS = "predictions.csv"
 STDIN = "-"
+PARQUET = ".parquet"
 _HINT = "cxrshort evaluate writes one; any table with a target and a score will do"
 _LISTED = 12
 """Columns that a hint names."""
@@ -77,15 +79,12 @@ class Source:
         """
         self.check(*numbers, *texts)
         wanted = list(dict.fromkeys([*numbers, *texts]))
-        table = self._parquet(wanted) if self._is_parquet else self._csv(wanted, numbers)
+        is_text = self.path is None or self.path.suffix != PARQUET
+        table = self._csv(wanted, numbers) if is_text else self._parquet(Path(str(self.path)), wanted)
         if table.empty:
             raise DataError(f"{self.name}: the table is empty", "it needs a row for each image")
         columns = {name: self._numbers(table[name]) if name in numbers else _texts(table[name]) for name in wanted}
         return pd.DataFrame(columns)
-
-    @property
-    def _is_parquet(self) -> bool:
-        return self.path is not None and self.path.suffix == ".parquet"
 
     def _csv(self, wanted: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
         names = [*map(str, range(len(self.columns))), _BEYOND]
@@ -107,9 +106,9 @@ class Source:
             raise DataError(f"{self.name}: {longer} of {len(table)} rows have more cells than the header", _MEND)
         return table
 
-    def _parquet(self, wanted: Sequence[str]) -> pd.DataFrame:
+    def _parquet(self, path: Path, wanted: Sequence[str]) -> pd.DataFrame:
         with _blaming(self.name):
-            return pd.read_parquet(self.path, columns=list(wanted))
+            return pd.read_parquet(path, columns=list(wanted))
 
     def _numbers(self, column: "pd.Series[float]") -> "pd.Series[float]":
         numbers = pd.to_numeric(column, errors="coerce").astype("float64")
@@ -150,7 +149,7 @@ def open_source(table: str | Path) -> Source:
             raise MissingInputError(f"'{table}' holds no {PREDICTIONS}", _HINT)
         path = path / PREDICTIONS
     files.require_regular(path, hint="- reads standard input")
-    if path.suffix == ".parquet":
+    if path.suffix == PARQUET:
         return Source(path.name, path, _parquet_columns(path))
     with _blaming(path.name):
         return _with_header(path.name, path, path.read_bytes())
@@ -172,9 +171,8 @@ def _with_header(name: str, path: Path | None, content: bytes) -> Source:
 
 def _parquet_columns(path: Path) -> tuple[str, ...]:
     with _blaming(path.name):
-        from pyarrow import parquet
-
-        return tuple(parquet.read_schema(path).names)
+        parquet = importlib.import_module("pyarrow.parquet")
+        return tuple(map(str, parquet.read_schema(path).names))
 
 
 @contextmanager

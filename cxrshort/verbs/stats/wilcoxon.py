@@ -74,7 +74,13 @@ def wilcoxon(
     }
     adjusted = holm([test.test.p for test in found.values()])
     tests = [_row(group, test, p, level) for (group, test), p in zip(found.items(), adjusted, strict=True)]
-    arguments = {"table": str(table), "before": before, "after": after, "difference": difference, "person": person}
+    arguments: dict[str, Any] = {
+        "table": str(table),
+        "before": before,
+        "after": after,
+        "difference": difference,
+        "person": person,
+    }
     arguments |= {"by": by, "level": level, "seed": seed}
     shown = _shown(tests, by, difference or f"{after} - {before}", level)
     result = Result({**arguments, "tests": tests}, [shown], notes=notes, kind=KIND)
@@ -162,7 +168,7 @@ def _shown(tests: Sequence[Mapping[str, Any]], by: str | None, measured: str, le
         Column("P, normal", "normal"),
         *([Column("P, Holm", "holm")] if len(tests) > 1 else []),
         Column("finding", "finding", least=9),
-        Column("would have shown", "shift", least=8),
+        Column("detectable shift", "shift", least=10),
     ]
     rows = [
         {
@@ -175,7 +181,7 @@ def _shown(tests: Sequence[Mapping[str, Any]], by: str | None, measured: str, le
         }
         for test in tests
     ]
-    title = f"{measured}: signed-rank test, two-sided; median with interval of level {level:g}"
+    title = f"{measured}: signed-rank test, two-sided; median with {100 * level:g} % interval"
     return Table(heads, rows, title, blocks=True)
 
 

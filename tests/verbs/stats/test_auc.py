@@ -76,9 +76,7 @@ def test_group_of_one_class_is_a_row_with_its_reason(tmp_path: Path) -> None:
         ({"label": [0] * 11 + [1]}, "only 1 positive"),
     ],
 )
-def test_one_class_and_fewer_than_two_persons_are_refused(
-    tmp_path: Path, columns: dict[str, Any], reason: str
-) -> None:
+def test_one_class_and_fewer_than_two_persons_are_refused(tmp_path: Path, columns: dict[str, Any], reason: str) -> None:
     with pytest.raises(DataError) as caught:
         auc(plain(tmp_path, **columns), target="label", score="score", person="patient")
     assert caught.value.message == f"scores.csv: no AUC can be given an interval ({reason})"

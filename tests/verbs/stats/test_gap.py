@@ -28,7 +28,7 @@ def test_crude_gap_is_that_of_evaluate(tmp_path: Path) -> None:
 def test_matched_gaps_are_those_of_the_statistic(tmp_path: Path) -> None:
     table = predictions()
     rows = gap(written(table, tmp_path), label="Edema").summary["gaps"]
-    assert [row["matched"] for row in rows] == ["nothing", "view", "view, class"]
+    assert [row["matched"] for row in rows] == ["nothing", "view", "view+class"]
     sides = [
         [Stratified(Sample(part["target.Edema"], part["logit.Edema"], part["person_id"]), part["view"])]
         for _, part in table.groupby("dataset")

@@ -26,12 +26,17 @@ def test_predictions_are_cut_by_label_model_and_test_set(tmp_path: Path) -> None
     found = read_scores(written(table, tmp_path), **NONE)
     assert found.predictions and found.notes == []
     facts = [(part.facts["label"], part.facts["dataset"], part.facts["replicate"]) for part in found.parts]
-    assert facts == [(label, f"hospital-{name}", number) for label in ("Edema", "COVID-19") for name in "ab" for number in (0, 1)]
+    assert facts == [
+        (label, f"hospital-{name}", number) for label in ("Edema", "COVID-19") for name in "ab" for number in (0, 1)
+    ]
     chosen = table[(table["dataset"] == "hospital-b") & (table["replicate"] == 1)]
     part = found.parts[3]
     assert part.scores.tolist() == pytest.approx(chosen["logit.Edema"].tolist(), rel=1e-15)
     assert part.targets.tolist() == chosen["target.Edema"].tolist()
-    assert list(part.persons) == chosen["person_id"].tolist()
+    names = chosen["person_id"].tolist()
+    assert [names[0] == name for name in names] == (part.persons == part.persons[0]).tolist()
+    assert len(set(part.persons)) == len(set(names)) == 30
+    assert not set(part.persons) & set(found.parts[0].persons)
 
 
 def test_one_label_is_chosen(tmp_path: Path) -> None:
@@ -49,18 +54,16 @@ def test_any_table_is_one_test_set(tmp_path: Path) -> None:
     found = read_scores(plain(tmp_path), **COLUMNS, columns=["view"])
     (part,) = found.parts
     assert (dict(part.facts), len(part.targets), part.persons) == ({"label": "score"}, 12, None)
-    assert found.notes == [
-        "every row counts as a person of its own; --person COLUMN says which rows are of one person"
-    ]
+    assert found.notes == ["every row counts as a person of its own; --person COLUMN says which rows are of one person"]
     assert [(value, len(rows.targets)) for value, rows in part.by("view")] == [("AP", 6), ("PA", 6)]
     assert [value for value, _ in part.by(None)] == [""]
 
 
 def test_persons_are_those_of_a_column(tmp_path: Path) -> None:
     named = read_scores(plain(tmp_path), **{**COLUMNS, "person": "patient"})
-    assert (list(named.parts[0].persons[:3]), named.notes) == (["a", "a", "b"], [])
+    assert (list(named.parts[0].persons[:3]), named.notes) == ([0, 0, 1], [])
     assumed = read_scores(plain(tmp_path, person_id=list("uuvvwwxxyyzz")), **COLUMNS)
-    assert assumed.parts[0].persons[0] == "u"
+    assert assumed.parts[0].persons.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
     assert assumed.notes == ["rows of one person: those with the same 'person_id'"]
 
 
@@ -104,6 +107,12 @@ def test_nothing_left_is_refused(tmp_path: Path) -> None:
         65,
         "scores.csv: no row has both a target and a score",
     )
+
+
+def test_row_without_a_person_is_refused(tmp_path: Path) -> None:
+    table = plain(tmp_path, patient=["", *"abcdefghijk"])
+    expected = (65, "1 of 12 rows have no person: every row needs one", "fill the column person_id")
+    assert refusal(table, target="label", score="score", person="patient") == expected
 
 
 def test_image_that_stands_twice_is_refused(tmp_path: Path) -> None:

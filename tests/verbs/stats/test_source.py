@@ -108,7 +108,9 @@ def test_hint_lists_the_first_of_many_columns(tmp_path: Path) -> None:
     assert open_source(file(tmp_path, f"{header}\n")).list_columns().endswith("c10, c11, and 3 more")
 
 
-@pytest.mark.parametrize(("name", "message"), [("nope.csv", "'nope.csv' does not exist"), ("empty", "'empty' holds no")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("nope.csv", "'nope.csv' does not exist"), ("empty", "'empty' holds no")]
+)
 def test_what_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str) -> None:
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()

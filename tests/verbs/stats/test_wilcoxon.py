@@ -80,7 +80,9 @@ def test_folder_holds_table_and_figure(tmp_path: Path) -> None:
 
 def test_seed_makes_the_same_numbers(tmp_path: Path) -> None:
     change = np.random.default_rng(0).normal(size=20)
-    first, again, other = (wilcoxon(pairs(tmp_path, change=change), difference="change", seed=seed) for seed in (1, 1, 2))
+    first, again, other = (
+        wilcoxon(pairs(tmp_path, change=change), difference="change", seed=seed) for seed in (1, 1, 2)
+    )
     assert first.summary["tests"] == again.summary["tests"]
     assert first.summary["tests"] != other.summary["tests"]
 
