@@ -20,12 +20,14 @@ _cxrshort() {
     local word=$2 before=$3 verb='' options='' verbs='' each
     COMPREPLY=()
     for ((each = 1; each < COMP_CWORD; each++)); do
-        [[ ${COMP_WORDS[each]} == -* ]] || { verb=${COMP_WORDS[each]}; break; }
+        [[ ${COMP_WORDS[each]} == -* ]] && continue
+        verb=${verb:+$verb }${COMP_WORDS[each]}
+        case $verb in stats) ;; *) break ;; esac
     done
     case $verb:$before in
         build-dataset:--dataset) compopt +o default; _cxrshort_reply "I II III roentmod-nih roentmod-mimic roentmod-chexpert roentmod-padchest tea-xray chestx-ray14 github-covid padchest bimcv+ bimcv- mimic-cxr chexpert brixia montgomery shenzhen rsna folder coloured-mnist waterbirds coco-on-places dogs-with-ties phantom-I phantom-II phantom-III phantom-external phantom-deceiving help"; return ;;
-        build-dataset:--root|build-dataset:--out|build-dataset:--corrections|build-dataset:--masks|build-dataset:--same-patients|build-dataset:--table|train:--out|train:--segmenter|train:--mask-file|evaluate:--out|explain:--background|explain:--masks|explain:--segmenter|explain:--regions|explain:--out|swap-test:--regions|swap-test:--segmenter|swap-test:--out) return ;;
-        build-dataset:--name|build-dataset:--where|build-dataset:--sample|build-dataset:--per|build-dataset:--replicates|build-dataset:--seed|build-dataset:--size|build-dataset:--mask-pattern|build-dataset:--column|build-dataset:--images|build-dataset:--confounding|build-dataset:--bias|build-dataset:--comorbidity|build-dataset:--shard|build-dataset:--scheduler|build-dataset:--jobs|train:--seed|train:--name|train:--epochs|train:--batch-size|train:--learning-rate|train:--lr|train:--weight-decay|train:--patience|train:--accumulate|train:--replicate|train:--replicates|train:--grid|train:--members|train:--labels|train:--rest-class|train:--select-label|train:--group|train:--threads|evaluate:--label|evaluate:--threads|explain:--label|explain:--images|explain:--references|explain:--batch-size|explain:--clusters|explain:--seed|explain:--expected|explain:--threads|swap-test:--label|swap-test:--preset|swap-test:--masks|swap-test:--intervention|swap-test:--pairs|swap-test:--patches|swap-test:--to|swap-test:--seed|swap-test:--batch-size|swap-test:--threads) compopt +o default; return ;;
+        build-dataset:--root|build-dataset:--out|build-dataset:--corrections|build-dataset:--masks|build-dataset:--same-patients|build-dataset:--table|train:--out|train:--segmenter|train:--mask-file|evaluate:--out|explain:--background|explain:--masks|explain:--segmenter|explain:--regions|explain:--out|swap-test:--regions|swap-test:--segmenter|swap-test:--out|stats\ auc:--out|stats\ gap:--out|stats\ wilcoxon:--out|stats\ empirical-p:--out) return ;;
+        build-dataset:--name|build-dataset:--where|build-dataset:--sample|build-dataset:--per|build-dataset:--replicates|build-dataset:--seed|build-dataset:--size|build-dataset:--mask-pattern|build-dataset:--column|build-dataset:--images|build-dataset:--confounding|build-dataset:--bias|build-dataset:--comorbidity|build-dataset:--shard|build-dataset:--scheduler|build-dataset:--jobs|train:--seed|train:--name|train:--epochs|train:--batch-size|train:--learning-rate|train:--lr|train:--weight-decay|train:--patience|train:--accumulate|train:--replicate|train:--replicates|train:--grid|train:--members|train:--labels|train:--rest-class|train:--select-label|train:--group|train:--threads|evaluate:--label|evaluate:--threads|explain:--label|explain:--images|explain:--references|explain:--batch-size|explain:--clusters|explain:--seed|explain:--expected|explain:--threads|swap-test:--label|swap-test:--preset|swap-test:--masks|swap-test:--intervention|swap-test:--pairs|swap-test:--patches|swap-test:--to|swap-test:--seed|swap-test:--batch-size|swap-test:--threads|stats\ auc:--target|stats\ auc:--score|stats\ auc:--person|stats\ auc:--label|stats\ auc:--by|stats\ auc:--max-fpr|stats\ auc:--level|stats\ gap:--target|stats\ gap:--score|stats\ gap:--person|stats\ gap:--label|stats\ gap:--role|stats\ gap:--match|stats\ gap:--level|stats\ wilcoxon:--before|stats\ wilcoxon:--after|stats\ wilcoxon:--difference|stats\ wilcoxon:--person|stats\ wilcoxon:--by|stats\ wilcoxon:--level|stats\ wilcoxon:--seed|stats\ empirical-p:--observed|stats\ empirical-p:--null|stats\ empirical-p:--r|stats\ empirical-p:--n) compopt +o default; return ;;
         build-dataset:--set) compopt +o default; _cxrshort_reply "uncertain= age_unit= covid_labels= require_windowing= require_report= include_other_findings= labeler= test_fit= confounder_strength= help"; return ;;
         build-dataset:--views) compopt +o default; _cxrshort_reply "PA AP AP_SUPINE LATERAL UNKNOWN"; return ;;
         build-dataset:--recipe) compopt +o default; _cxrshort_reply "degrave2021 tea2025 help"; return ;;
@@ -52,6 +54,7 @@ _cxrshort() {
         explain:--method) compopt +o default; _cxrshort_reply "expected-gradients integrated-gradients gradient gradient-x-input smoothgrad grad-cam grad-cam++ guided-backprop occlusion lrp help"; return ;;
         explain:--set) compopt +o default; _cxrshort_reply "samples= steps= baseline= noise= patch= stride= fill= epsilon= first_layer= help"; return ;;
         explain:--fail-on|swap-test:--fail-on) compopt +o default; _cxrshort_reply "shortcut suspicious"; return ;;
+        stats\ empirical-p:--direction) compopt +o default; _cxrshort_reply "increase decrease either"; return ;;
     esac
     case $verb in
         '') options="--debug --version --help" verbs="build-dataset train evaluate explain swap-test cyclegan roentmod tea-distill stats paths doctor" ;;
@@ -63,7 +66,11 @@ _cxrshort() {
         cyclegan) options="--help" verbs="" ;;
         roentmod) options="--help" verbs="" ;;
         tea-distill) options="--help" verbs="" ;;
-        stats) options="--help" verbs="" ;;
+        stats) options="--help" verbs="auc gap wilcoxon empirical-p" ;;
+        stats\ auc) options="--target --score --person --label --by --max-fpr --level --out --figures --force --json --quiet --verbose --help" verbs="" ;;
+        stats\ gap) options="--target --score --person --label --role --match --level --out --figures --force --json --quiet --verbose --help" verbs="" ;;
+        stats\ wilcoxon) options="--before --after --difference --person --by --level --seed --out --figures --force --json --quiet --verbose --help" verbs="" ;;
+        stats\ empirical-p) options="--observed --null --r --n --direction --out --figures --force --json --quiet --verbose --help" verbs="" ;;
         paths) options="--json --help" verbs="" ;;
         doctor) options="--dataset --device --json --help" verbs="" ;;
     esac

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = {
     "torch",
     "numpy",
@@ -41,6 +43,13 @@ def test_help_loads_nothing_heavy():
 def test_help_of_a_command_loads_nothing_heavy():
     shown, _, modules = run(HELP.format(arguments=["train", "--help"])).rpartition("modules:")
     assert "--dataset" in shown
+    assert {name.partition(".")[0] for name in modules.split()} & HEAVY == set()
+
+
+@pytest.mark.parametrize("command", [["stats"], ["stats", "auc"]])
+def test_help_of_sub_commands_loads_nothing_heavy(command):
+    shown, _, modules = run(HELP.format(arguments=[*command, "--help"])).rpartition("modules:")
+    assert "--help" in shown
     assert {name.partition(".")[0] for name in modules.split()} & HEAVY == set()
 
 

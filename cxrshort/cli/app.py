@@ -15,8 +15,9 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from cxrshort import __version__
-from cxrshort.cli import build_dataset, doctor, evaluate, explain, later, paths, swap_test, train
+from cxrshort.cli import build_dataset, doctor, evaluate, explain, later, paths, stats, swap_test, train
 from cxrshort.cli.commands import PanelCommand, Root
+from cxrshort.cli.groups import make_group
 from cxrshort.cli.streams import Checked, Unread, open_closed_streams, silence
 from cxrshort.cli.tables import failure, refusal, shortened
 from cxrshort.errors import CxrshortError, OutputError, UsageError
@@ -151,6 +152,7 @@ for name, summary in later.VERBS.items():
     _add(name, later.make(name), help=summary, context_settings=later.ANY_ARGUMENTS)
 _add("paths", paths.paths, short_help="Show where datasets, runs, results and caches are.")
 _add("doctor", doctor.doctor, short_help="Check the installation, the machine, models and datasets.")
+app.add_typer(make_group("stats", stats.TEXT, stats.QUESTIONS, wrapper=boundary))
 
 
 def main() -> None:

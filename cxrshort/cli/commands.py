@@ -84,14 +84,15 @@ class PanelCommand(TyperCommand):
         widest = max((len(term) for records in panels.values() for term, _ in records), default=0)
         for title, records in sorted(panels.items(), key=lambda panel: panel[0] == _DEFAULT_PANEL):
             with formatter.section(title):
-                formatter.write_dl(_padded(records, widest), col_max=_TERM)
+                formatter.write_dl(padded(records, widest), col_max=_TERM)
 
 
 _TERM = 28
 """Columns that an option and its value take; longer ones have their text on the next line."""
 
 
-def _padded(records: Sequence[tuple[str, str]], widest: int) -> list[tuple[str, str]]:
+def padded(records: Sequence[tuple[str, str]], widest: int) -> list[tuple[str, str]]:
+    """Return lines of two columns whose first one is as wide as in all other sections of the page."""
     width = min(widest, _TERM)
     return [(term.ljust(width), text) for term, text in records]
 
@@ -115,6 +116,10 @@ def _set_names(command: str | None) -> Sequence[str]:
     return ()
 
 
+LAST = ("paths", "doctor")
+"""The commands that no work is done by; help lists them behind the verbs."""
+
+
 class Root(TyperGroup):
     """Report what is wrong with a command line as any other error, and as JSON too where ``--json`` is in it."""
 
@@ -124,6 +129,12 @@ class Root(TyperGroup):
         rows = [(name, command.get_short_help_str(limit=_LONGEST_SUMMARY)) for name, command in self.commands.items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+    def __init__(self, **settings: Any) -> None:
+        # Typer puts verbs that have sub-commands behind all others.
+        commands: dict[str, Any] = dict(settings.pop("commands", None) or {})
+        ordered = sorted(commands, key=lambda name: name in LAST)
+        super().__init__(commands={name: commands[name] for name in ordered}, **settings)
 
     def main(self, args: Sequence[str] | None = None, *positional: Any, **settings: Any) -> Any:
         """Run a command."""

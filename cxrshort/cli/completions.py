@@ -15,6 +15,7 @@ from cxrshort.datasets.building.settings import NAMES as BUILD_SETTINGS
 from cxrshort.datasets.catalogue import sections
 from cxrshort.datasets.phantom.styles import SHORTCUTS
 from cxrshort.models import ARCHITECTURES
+from cxrshort.stats.random_changes import DIRECTIONS
 from cxrshort.training import AUGMENTATIONS, OBJECTIVES, recipes
 
 FILES = {"bash": "cxrshort.bash", "zsh": "_cxrshort", "fish": "cxrshort.fish"}
@@ -58,6 +59,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "build-dataset --fit": ("crop", "pad", "squash"),
     "build-dataset --views": VIEWS,
     "build-dataset --shortcut": (*SHORTCUTS, "help"),
+    "stats empirical-p --direction": DIRECTIONS,
 }
 """The values of options, of one command or of all; what takes paths too is completed with paths where none fits."""
 
@@ -88,30 +90,44 @@ class Command:
     """Describe the completion of a command.
 
     Args:
-        name: the verb; empty for the program itself.
+        name: the verb, with its sub-command behind it; empty for the program itself.
         text: its line of help.
         options: its options.
-        takes_paths: whether it has arguments without a name, which are models.
+        takes_paths: whether it has arguments without a name, which are files.
+        commands: the verbs of the program, or the sub-commands of a verb.
     """
 
     name: str
     text: str
     options: tuple[Option, ...]
     takes_paths: bool
+    commands: tuple["Command", ...] = ()
+
+    @property
+    def word(self) -> str:
+        """Return what is typed last."""
+        return self.name.rpartition(" ")[2]
+
+    @property
+    def all(self) -> tuple["Command", ...]:
+        """Return this command and all below it."""
+        return (self, *(command for below in self.commands for command in below.all))
 
 
 def scripts(root: Any) -> dict[str, str]:
     """Return the script of each shell by its file name, made from the command tree."""
-    commands = [_command("", root), *[_command(name, command) for name, command in root.commands.items()]]
-    made = {"bash": _bash(commands), "zsh": _zsh(commands), "fish": _fish(commands)}
+    program = _command("", root)
+    made = {"bash": _bash(program), "zsh": _zsh(program), "fish": _fish(program)}
     return {FILES[shell]: text for shell, text in made.items()}
 
 
 def _command(name: str, command: Any) -> Command:
     options = [_option(name, parameter) for parameter in command.params if hasattr(parameter, "is_flag")]
-    text = " ".join((command.help or "").strip().split("\n\n")[0].split())
+    text = command.short_help or " ".join((command.help or "").strip().split("\n\n")[0].split())
     paths = any(not hasattr(parameter, "is_flag") for parameter in command.params)
-    return Command(name, text, (*options, Option(("--help", "-h"), "Show the help.", False, (), FREE)), paths)
+    below = [_command(f"{name} {word}".strip(), part) for word, part in getattr(command, "commands", {}).items()]
+    options.append(Option(("--help", "-h"), "Show the help.", False, (), FREE))
+    return Command(name, text, tuple(options), paths, tuple(below))
 
 
 def _option(command: str, parameter: Any) -> Option:
@@ -123,18 +139,21 @@ def _option(command: str, parameter: Any) -> Option:
     return Option(names, parameter.help or "", not parameter.is_flag, tuple(words), kind)
 
 
-def _bash(commands: list[Command]) -> str:
+def _bash(program: Command) -> str:
     patterns: dict[str, list[str]] = {}
     flags = []
-    for command in commands:
+    for command in program.all:
+        name = command.name.replace(" ", "\\ ")
         for option in command.options:
             if option.takes_value:
-                patterns.setdefault(_bash_values(option), []).extend(f"{command.name}:{name}" for name in option.names)
+                patterns.setdefault(_bash_values(option), []).extend(f"{name}:{spelling}" for spelling in option.names)
         words = " ".join(name for option in command.options for name in option.names if name.startswith("--"))
-        verbs = " ".join(command.name for command in commands if command.name) if not command.name else ""
-        flags.append(f'        {command.name or chr(39) * 2}) options="{words}" verbs="{verbs}" ;;')
+        verbs = " ".join(below.word for below in command.commands)
+        flags.append(f'        {name or chr(39) * 2}) options="{words}" verbs="{verbs}" ;;')
+    groups = "|".join(verb.name for verb in program.commands if verb.commands)
     cases = [f"        {'|'.join(names)}) {action} ;;" for action, names in patterns.items()]
-    return "\n".join([f"# {_HEAD.format(shell='bash')}", _BASH_START, *cases, _BASH_MIDDLE, *flags, _BASH_END])
+    start = _BASH_START.replace("GROUPS", groups)
+    return "\n".join([f"# {_HEAD.format(shell='bash')}", start, *cases, _BASH_MIDDLE, *flags, _BASH_END])
 
 
 def _bash_values(option: Option) -> str:
@@ -166,7 +185,9 @@ _cxrshort() {
     local word=$2 before=$3 verb='' options='' verbs='' each
     COMPREPLY=()
     for ((each = 1; each < COMP_CWORD; each++)); do
-        [[ ${COMP_WORDS[each]} == -* ]] || { verb=${COMP_WORDS[each]}; break; }
+        [[ ${COMP_WORDS[each]} == -* ]] && continue
+        verb=${verb:+$verb }${COMP_WORDS[each]}
+        case $verb in GROUPS) ;; *) break ;; esac
     done
     case $verb:$before in"""
 _BASH_MIDDLE = r"""    esac
@@ -183,17 +204,36 @@ complete -o default -F _cxrshort cxrshort
 """
 
 
-def _zsh(commands: list[Command]) -> str:
-    root, *verbs = commands
-    described = [f"        {_quote(f'{command.name}:{command.text}')}" for command in verbs]
-    lines = ["#compdef cxrshort", f"# {_HEAD.format(shell='zsh')}", _ZSH_START, *described, _ZSH_MIDDLE]
-    lines += [f"        {_quote(spec)} \\" for option in root.options for spec in _zsh_specs(option)]
-    lines += ["        '1:command:->command' '*::argument:->arguments' && return", _ZSH_STATE]
-    for command in verbs:
-        specs = [f"                {_quote(spec)}" for option in command.options for spec in _zsh_specs(option)]
-        paths = ["                '*:model:_files'"] if command.takes_paths else []
-        lines += [f"            {command.name}) _arguments \\", " \\\n".join([*specs, *paths]) + " ;;"]
+def _zsh(program: Command) -> str:
+    lines = ["#compdef cxrshort", f"# {_HEAD.format(shell='zsh')}", _ZSH_START]
+    for command in reversed([part for part in program.all if part.commands]):
+        lines += _zsh_function(command)
     return "\n".join([*lines, _ZSH_END])
+
+
+def _zsh_function(group: Command) -> list[str]:
+    """Return the function that completes the words behind the program, or behind a verb of sub-commands."""
+    described = [f"        {_quote(f'{below.word}:{below.text}')}" for below in group.commands]
+    lines = [_ZSH_VERBS.replace("NAME", _zsh_name(group)), *described, _ZSH_MIDDLE]
+    lines += [f"        {_quote(spec)} \\" for option in group.options for spec in _zsh_specs(option)]
+    lines += ["        '1:command:->command' '*::argument:->arguments' && return", _ZSH_STATE]
+    for command in group.commands:
+        if command.commands:
+            lines.append(f"            {command.word}) {_zsh_name(command)} ;;")
+            continue
+        specs = [f"                {_quote(spec)}" for option in command.options for spec in _zsh_specs(option)]
+        paths = [f"                '*:{_path_word(command)}:_files'"] if command.takes_paths else []
+        lines += [f"            {command.word}) _arguments \\", " \\\n".join([*specs, *paths]) + " ;;"]
+    return [*lines, _ZSH_CLOSE]
+
+
+def _zsh_name(group: Command) -> str:
+    return f"_cxrshort_{group.name}".rstrip("_")
+
+
+def _path_word(command: Command) -> str:
+    """Return what zsh calls a command's files."""
+    return "table" if command.name.startswith("stats ") else "model"
 
 
 def _zsh_specs(option: Option) -> list[str]:
@@ -224,8 +264,9 @@ _cxrshort_datasets() {
     compadd -a built
     _files
 }
-
-_cxrshort() {
+"""[:-1]
+_ZSH_VERBS = r"""
+NAME() {
     local -a verbs
     local state line
     verbs=("""
@@ -236,10 +277,10 @@ _ZSH_STATE = r"""    case $state in
     command) _describe command verbs ;;
     arguments)
         case $words[1] in"""
-_ZSH_END = r"""        esac ;;
+_ZSH_CLOSE = r"""        esac ;;
     esac
-}
-
+}"""
+_ZSH_END = r"""
 if [[ $funcstack[1] == _cxrshort ]]; then
     _cxrshort "$@"
 else
@@ -248,20 +289,22 @@ fi
 """
 
 
-def _fish(commands: list[Command]) -> str:
-    root, *verbs = commands
-    names = " ".join(command.name for command in verbs)
-    none = f"not __fish_seen_subcommand_from {names}"
+def _fish(program: Command) -> str:
     lines = [f"# {_HEAD.format(shell='fish')}", _FISH_START]
-    lines += [
-        f"complete -c cxrshort -f -n {_quote(none)} -a {command.name} -d {_quote(command.text)}" for command in verbs
-    ]
-    lines += [_fish_option(option, none) for option in root.options]
-    for command in verbs:
-        seen = f"__fish_seen_subcommand_from {command.name}"
-        if not command.takes_paths:
-            lines.append(f"complete -c cxrshort -f -n {_quote(seen)}")
-        lines += [_fish_option(option, seen) for option in command.options]
+    for group in (part for part in program.all if part.commands):
+        words = " ".join(below.word for below in group.commands)
+        within = f"__fish_seen_subcommand_from {group.name}; and " if group.name else ""
+        none = f"{within}not __fish_seen_subcommand_from {words}"
+        lines += [
+            f"complete -c cxrshort -f -n {_quote(none)} -a {below.word} -d {_quote(below.text)}"
+            for below in group.commands
+        ]
+        lines += [_fish_option(option, none) for option in group.options]
+        for command in (below for below in group.commands if not below.commands):
+            seen = f"{within}__fish_seen_subcommand_from {command.word}"
+            if not command.takes_paths:
+                lines.append(f"complete -c cxrshort -f -n {_quote(seen)}")
+            lines += [_fish_option(option, seen) for option in command.options]
     return "\n".join(lines) + "\n"
 
 

@@ -5,7 +5,7 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import typer
 from cxrshort import __version__
 from cxrshort.cli import completions
 from cxrshort.cli.app import app
+from cxrshort.cli.groups import by_question
 from cxrshort.columns import COLUMNS, Column
 
 _FILES = (
@@ -50,16 +51,25 @@ def pages() -> dict[str, str]:
     root: Any = typer.main.get_command(app)
     made = {f"completions/{file}": text for file, text in completions.scripts(root).items()}
     made["man/cxrshort.1"] = _main_page(root)
-    for name, command in root.commands.items():
-        made[f"man/cxrshort-{name}.1"] = _command_page(name, command)
+    for words, command in _all_commands(root):
+        page = _group_page if hasattr(command, "commands") else _command_page
+        made[f"man/cxrshort-{'-'.join(words)}.1"] = page(words, command)
     return made
+
+
+def _all_commands(group: Any, *before: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the words and the command of every verb and sub-command, each verb before its own."""
+    for name, command in group.commands.items():
+        yield (*before, name), command
+        if hasattr(command, "commands"):
+            yield from _all_commands(command, *before, name)
 
 
 def _main_page(root: Any) -> str:
     lines = [*_title("cxrshort"), ".SH NAME", f"cxrshort \\- {_escape_roff(_first(root.help))}", ".SH SYNOPSIS"]
     lines += [".B cxrshort", "COMMAND [OPTIONS]", ".SH COMMANDS"]
-    for name, command in root.commands.items():
-        lines += [".TP", f".BR cxrshort\\-{_escape_roff(name)} (1)", _escape_roff(_first(command.help))]
+    for words, command in _all_commands(root):
+        lines += _reference(words, command)
     lines += [".SH OPTIONS", *_options(root)]
     lines += [".SH FILES", *_terms(_FILES)]
     lines += [".SH MANIFEST COLUMNS", *_terms((column.name, _describe(column)) for column in COLUMNS)]
@@ -73,8 +83,37 @@ def _describe(column: Column) -> str:
     return column.meaning + (f", in {column.unit}" if column.unit else "") + values
 
 
-def _command_page(name: str, command: Any) -> str:
-    text = command.help or ""
+def _reference(words: Sequence[str], command: Any) -> list[str]:
+    """Return a line of a list of commands."""
+    text = command.short_help or _first(command.help)
+    return [".TP", f".BR cxrshort\\-{_escape_roff('-'.join(words))} (1)", _escape_roff(text)]
+
+
+def _group_page(words: Sequence[str], group: Any) -> str:
+    """Return the page of a verb that has sub-commands."""
+    name, text = "-".join(words), group.help or ""
+    lines = [
+        *_title(f"cxrshort-{name}"),
+        ".SH NAME",
+        f"cxrshort\\-{_escape_roff(name)} \\- {_escape_roff(_first(text))}",
+    ]
+    lines += [".SH SYNOPSIS", f".B cxrshort {_escape_roff(' '.join(words))}", "COMMAND [OPTIONS]", ".SH DESCRIPTION"]
+    lines += _paragraphs(text)
+    lines.append(".SH COMMANDS")
+    for question, commands in by_question(group).items():
+        lines.append(f".SS {_escape_roff(question)}")
+        for command, part in commands:
+            lines += _reference((*words, command), part)
+    return "\n".join([*lines, ".SH SEE ALSO", ".BR cxrshort (1)"]) + "\n"
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    for paragraph in text.strip().split("\n\n"):
+        yield from (".PP", _escape_roff(" ".join(paragraph.split())))
+
+
+def _command_page(words: Sequence[str], command: Any) -> str:
+    name, text = "-".join(words), command.help or ""
     arguments = " ".join(_argument(option) for option in command.params if not hasattr(option, "is_flag"))
     lines = [
         *_title(f"cxrshort-{name}"),
@@ -83,18 +122,18 @@ def _command_page(name: str, command: Any) -> str:
     ]
     lines += [
         ".SH SYNOPSIS",
-        f".B cxrshort {_escape_roff(name)}",
+        f".B cxrshort {_escape_roff(' '.join(words))}",
         f"{_escape_roff(arguments)} [OPTIONS]".strip(),
         ".SH DESCRIPTION",
     ]
     body, _, example = text.partition("Example:")
-    for paragraph in body.strip().split("\n\n"):
-        lines += [".PP", _escape_roff(" ".join(paragraph.split()))]
+    lines += _paragraphs(body)
     if options := list(_options(command)):
         lines += [".SH OPTIONS", *options]
     if example:
         lines += [".SH EXAMPLE", ".EX", _escape_roff(" ".join(example.split())), ".EE"]
-    return "\n".join([*lines, ".SH SEE ALSO", ".BR cxrshort (1)"]) + "\n"
+    above = [f".BR cxrshort\\-{_escape_roff('-'.join(words[:-1]))} (1)," for _ in words[1:]]
+    return "\n".join([*lines, ".SH SEE ALSO", *above, ".BR cxrshort (1)"]) + "\n"
 
 
 def _argument(parameter: Any) -> str:

@@ -31,7 +31,7 @@ from scipy.stats import PermutationMethod, mannwhitneyu, norm, t
 from cxrshort.errors import DataError, UsageError
 from cxrshort.stats.auc import AucInterval, auc_interval, check_level
 from cxrshort.stats.auc_limits import auc_limits, hanley_mcneil_error
-from cxrshort.stats.midranks import Floats, auc_components, covariance_of, number_jointly
+from cxrshort.stats.midranks import CheckedRows, Components, Floats, auc_components, covariance_of, number_jointly
 from cxrshort.stats.midranks import Sample as Sample
 
 # Exact Mann-Whitney with ties enumerates all splits; 200,000 (10 against 10 has 184,756) take a few seconds at most.
@@ -154,7 +154,7 @@ def generalization_gap(internal: Sequence[Sample], external: Sequence[Sample], *
     )
     if inside.mean is None or outside.mean is None:
         return Gap(inside, outside, None, None, None, correlation, len(internal), level, reason)
-    low, high = _difference_limits(inside, outside, correlation)
+    low, high = difference_limits(inside, outside, correlation)
     return Gap(inside, outside, inside.mean - outside.mean, low, high, correlation, len(internal), level, reason)
 
 
@@ -167,17 +167,15 @@ def _means(sides: list[Sequence[Sample]], level: float) -> tuple[list[MeanAuc], 
     if replicates > 1 and any(sample.clusters is None for sample in samples):
         raise DataError("replicates without person ids: the images they share cannot be known", "give person ids")
     singles = [auc_interval(sample.targets, sample.scores, sample.clusters, level=level) for sample in samples]
-    spread = _Spread(np.zeros((len(sides), len(sides))), np.full(len(sides), math.inf), np.zeros(len(sides)), [])
+    spread = Spread(np.zeros((len(sides), len(sides))), np.full(len(sides), math.inf), np.zeros(len(sides)), [])
     if all(single.method != "none" for single in singles):
         spread = _spread_of_means(samples, len(sides))
-    means = [_mean_of_side(singles[side * replicates :][:replicates], spread, side) for side in range(len(sides))]
-    covariance = spread.covariance
-    scale = math.sqrt(max(0.0, covariance[0, 0] * covariance[-1, -1]))
-    return means, float(np.clip(covariance[0, -1] / scale, -1, 1)) if scale > 0 else 0.0
+    means = [mean_of_side(singles[side * replicates :][:replicates], spread, side) for side in range(len(sides))]
+    return means, spread.correlation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Spread:
+class Spread:
     """What the interval of each side's mean AUC rests on.
 
     Args:
@@ -192,8 +190,15 @@ class _Spread:
     independent: Floats
     persons: list[int]
 
+    @property
+    def correlation(self) -> float:
+        """Return the correlation of the first and the last side."""
+        scale = math.sqrt(max(0.0, self.covariance[0, 0] * self.covariance[-1, -1]))
+        return float(np.clip(self.covariance[0, -1] / scale, -1, 1)) if scale > 0 else 0.0
 
-def _mean_of_side(singles: list[AucInterval], spread: _Spread, side: int) -> MeanAuc:
+
+def mean_of_side(singles: list[AucInterval], spread: Spread, side: int) -> MeanAuc:
+    """Return the mean AUC of one side, from the AUC of each replicate and the spread of all of them."""
     aucs = tuple(single.auc for single in singles)
     reason = ", ".join(dict.fromkeys(single.reason for single in singles if single.reason))
     defined = [value for value in aucs if value is not None]
@@ -231,23 +236,34 @@ def _mean_count(counts: Iterable[int]) -> int:
     return round(float(np.mean(list(counts))))
 
 
-def _spread_of_means(samples: list[Sample], sides: int) -> _Spread:
+def _spread_of_means(samples: list[Sample], sides: int) -> Spread:
     rows, codes, persons = number_jointly(samples)
     parts = [auc_components(kept, numbers, persons) for kept, numbers in zip(rows, codes, strict=True)]
-    replicates = len(samples) // sides
+    return spread_of_parts(parts, rows, sides)
+
+
+def spread_of_parts(parts: list[Components], rows: Sequence[CheckedRows], sides: int) -> Spread:
+    """Return the spread of the mean AUC of each side.
+
+    Args:
+        parts: of each sample, the replicates of one side after those of the other; their persons are numbered jointly.
+        rows: of each sample.
+        sides: how many.
+    """
+    replicates = len(parts) // sides
     blocks = covariance_of(parts).reshape(sides, replicates, sides, replicates)
     sampling: Floats = blocks.mean(axis=(1, 3))
     independent = np.array([part.independent[0] for part in parts]).reshape(sides, replicates).mean(axis=1)
     fewest = np.array([min(kept.persons_by_class) for kept in rows]).reshape(sides, replicates).min(axis=1).tolist()
     if replicates == 1:
-        return _Spread(sampling, np.full(sides, math.inf), independent, fewest)
+        return Spread(sampling, np.full(sides, math.inf), independent, fewest)
     aucs = np.array([part.aucs[0] for part in parts]).reshape(sides, replicates)
     within_replicates = np.einsum("arbr->ab", blocks) / replicates
     between_replicates = (replicates * sampling - within_replicates) / (replicates - 1)
     models = _without_negative_part(np.atleast_2d(np.cov(aucs)) - (within_replicates - between_replicates)) / replicates
     total = sampling + models
     share = np.diag(models) / np.maximum(np.diag(total), np.finfo(float).tiny)
-    return _Spread(total, (replicates - 1) / np.maximum(share, 1e-9) ** 2, independent, fewest)
+    return Spread(total, (replicates - 1) / np.maximum(share, 1e-9) ** 2, independent, fewest)
 
 
 def _without_negative_part(covariance: Floats) -> Floats:
@@ -257,7 +273,7 @@ def _without_negative_part(covariance: Floats) -> Floats:
     return nearest
 
 
-def _difference_limits(inside: MeanAuc, outside: MeanAuc, correlation: float) -> tuple[float | None, float | None]:
+def difference_limits(inside: MeanAuc, outside: MeanAuc, correlation: float) -> tuple[float | None, float | None]:
     """Combine the two intervals into one of their difference (Zou & Donner 2008, with correlation)."""
     if inside.mean is None or outside.mean is None or inside.low is None or outside.low is None:
         return None, None

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from cxrshort.errors import DataError
 from cxrshort.registry import check_name
-from cxrshort.stats.midranks import Floats
+from cxrshort.stats.midranks import Floats, Integers
 
 DIRECTIONS = ("increase", "decrease", "either")
 """Which random changes are at least as extreme: those that add as much, that take as much, or that differ as much."""
@@ -33,15 +33,42 @@ def empirical_p(changes: ArrayLike, random_changes: ArrayLike, *, direction: str
         >>> empirical_p([2.0], [[1.0, 2.0, 3.0, -4.0]], direction="either")
         array([0.8])
     """
-    check_name(DIRECTIONS, direction, kind="direction")
-    observed, null = check_changes(changes, random_changes)
-    if direction == "either":
-        observed, null = np.abs(observed), np.abs(null)
-    elif direction == "decrease":
-        observed, null = -observed, -null
+    observed, null = _signed(changes, random_changes, direction)
     extreme = np.count_nonzero(null >= observed[:, None], axis=1)
     p: Floats = (extreme + 1) / (null.shape[1] + 1)
     return p
+
+
+def more_extreme(changes: ArrayLike, random_changes: ArrayLike, *, direction: str) -> Integers:
+    """Return how many random changes are more extreme than each image's change, (N,), ties not counted.
+
+    This is r as DeGrave et al. 2021 word it; :func:`empirical_p` counts ties, without which no p-value is valid.
+
+    Args:
+        changes: as for :func:`empirical_p`.
+        random_changes: as for :func:`empirical_p`.
+        direction: as for :func:`empirical_p`.
+
+    Raises:
+        DataError: as :func:`empirical_p`.
+        UsageError: an unknown direction.
+
+    Example:
+        >>> more_extreme([2.0], [[1.0, 2.0, 3.0, -4.0]], direction="either")
+        array([2])
+    """
+    observed, null = _signed(changes, random_changes, direction)
+    counts: Integers = (null > observed[:, None]).sum(axis=1)
+    return counts
+
+
+def _signed(changes: ArrayLike, random_changes: ArrayLike, direction: str) -> tuple[Floats, Floats]:
+    """Return checked changes and random changes, signed so that larger ones are more extreme."""
+    check_name(DIRECTIONS, direction, kind="direction")
+    observed, null = check_changes(changes, random_changes)
+    if direction == "either":
+        return np.abs(observed), np.abs(null)
+    return (-observed, -null) if direction == "decrease" else (observed, null)
 
 
 def check_changes(changes: ArrayLike, random_changes: ArrayLike) -> tuple[Floats, Floats]:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -29,6 +30,10 @@ CASES = {
     "cxrshort evaluate run --dataset hosp": {"hospital-a", "hospital-b"},
     "cxrshort build-dataset --dataset roentmod-c": {"roentmod-chexpert"},
     "cxrshort doctor --dev": {"--device"},
+    "cxrshort sta": {"stats"},
+    "cxrshort stats wil": {"wilcoxon"},
+    "cxrshort stats auc --max": {"--max-fpr"},
+    "cxrshort stats empirical-p --direction dec": {"decrease"},
 }
 
 
@@ -53,11 +58,19 @@ def environment(**more: str) -> dict[str, str]:
     return {"PATH": "/nonexistent", "HOME": "/nonexistent", "TERM": "dumb", **more}
 
 
+def all_commands(group: Any) -> list[Any]:
+    """Return every verb and sub-command."""
+    below = [
+        part for command in group.commands.values() if hasattr(command, "commands") for part in all_commands(command)
+    ]
+    return [*group.commands.values(), *below]
+
+
 def test_scripts_know_every_option_of_every_command() -> None:
     root = typer.main.get_command(app)
     assert set(FILES.values()) == set(scripts(root))
     for text in scripts(root).values():
-        for command in root.commands.values():  # type: ignore[attr-defined]
+        for command in all_commands(root):
             for name in (name for parameter in command.params for name in parameter.opts if name.startswith("--")):
                 assert name in text or f"-l {name[2:]}" in text
         assert all(name in text for name in ARCHITECTURES)

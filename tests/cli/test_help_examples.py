@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import typer.main
 
@@ -19,6 +21,7 @@ from cxrshort.datasets.phantom.cohort import DATASETS as PHANTOMS
 from cxrshort.training import recipes
 from cxrshort.verbs.train import default_folder
 
+from ..verbs.stats.scored import predictions
 from .console import COMMAND, cxrshort_here, environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -27,13 +30,21 @@ GROUP: Any = typer.main.get_command(app)
 FAST = ("--device", "cpu", "--threads", "1")
 
 
-def example(name: str) -> str:
+def commands(group: Any, *before: str) -> dict[str, Any]:
+    """Return every verb and sub-command by the words that name it."""
+    named = {" ".join((*before, name)): command for name, command in group.commands.items()}
+    for name, command in group.commands.items():
+        named |= commands(command, *before, name) if hasattr(command, "commands") else {}
+    return named
+
+
+def example(command: Any) -> str:
     """Return the example of a command's help page, in one line; empty where it has none."""
-    _, _, text = (GROUP.commands[name].help or "").partition("Example: ")
+    _, _, text = (command.help or "").partition("Example: ")
     return " ".join(text.split("\n\n")[0].split())
 
 
-EXAMPLES = {name: example(name) for name in GROUP.commands if example(name)}
+EXAMPLES = {name: example(command) for name, command in commands(GROUP).items() if example(command)}
 
 
 @pytest.fixture
@@ -61,12 +72,28 @@ def build_phantoms(words: Sequence[str]) -> None:
 
 def test_every_verb_that_is_built_has_an_example() -> None:
     assert {"build-dataset", "train", "evaluate", "explain", "swap-test"} <= set(EXAMPLES)
+    assert {name for name in commands(GROUP) if name.startswith("stats ")} <= set(EXAMPLES)
+
+
+def write_tables(words: Sequence[str]) -> None:
+    """Write the table that an example of stats reads."""
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({name: rng.normal(size=80) for name in ("logit_before", "logit_after", "probability")})
+    rows = rows.assign(label=np.arange(80) % 2, patient=np.arange(80) // 2, view=["PA", "PA", "AP", "AP"] * 20)
+    for name in words:
+        if name.endswith(".csv"):
+            rows.to_csv(name, index=False)
+        if name.startswith("results/"):
+            Path(name).mkdir(parents=True)
+            predictions().to_csv(Path(name, "predictions.csv"), index=False)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_example_in_help_runs(working_folder: Path, name: str) -> None:
     program, verb, *words = shlex.split(EXAMPLES[name])
-    assert (program, verb) == ("cxrshort", name)
+    assert program == "cxrshort" and " ".join([verb, *words]).startswith(name)
+    if verb == "stats":
+        write_tables(words)
     if verb != "build-dataset":
         build_phantoms(words)
     if verb in ("evaluate", "explain", "swap-test"):  # their models are those that train makes of the first dataset

@@ -1,5 +1,7 @@
 """Options that mean the same in every command."""
 
+from typing import Any
+
 import pytest
 import typer
 
@@ -10,12 +12,16 @@ from cxrshort.errors import UsageError
 
 def parameters() -> dict[str, dict[str, object]]:
     """Return the options of every command by their first name."""
-    root = typer.main.get_command(app)
-    commands = root.commands  # type: ignore[attr-defined]
-    return {
-        name: {parameter.opts[0]: parameter for parameter in command.params if hasattr(parameter, "is_flag")}
-        for name, command in commands.items()
-    }
+    return _of_commands(typer.main.get_command(app))
+
+
+def _of_commands(group: Any, *before: str) -> dict[str, dict[str, object]]:
+    found = {}
+    for name, command in group.commands.items():
+        words = " ".join((*before, name))
+        found[words] = {option.opts[0]: option for option in command.params if hasattr(option, "is_flag")}
+        found |= _of_commands(command, *before, name) if hasattr(command, "commands") else {}
+    return found
 
 
 def test_option_of_one_name_says_the_same_in_every_command() -> None:

@@ -26,6 +26,17 @@ def test_page_of_a_command_has_every_option_under_its_heading_and_the_example() 
     assert "\n.EX\ncxrshort evaluate runs/" in page
 
 
+def test_page_of_a_verb_with_sub_commands_lists_them_by_question_and_each_has_a_page() -> None:
+    made = pages()
+    page = made["man/cxrshort-stats.1"]
+    headings = [line.removeprefix(".SH ") for line in page.splitlines() if line.startswith(".SH ")]
+    assert headings == ["NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "SEE ALSO"]
+    assert ".SS How good is it?\n.TP\n.BR cxrshort\\-stats\\-auc (1)\nAUC, average precision" in page
+    below = made["man/cxrshort-stats-auc.1"]
+    assert ".B cxrshort stats auc\nTABLE [OPTIONS]\n" in below
+    assert below.endswith(".SH SEE ALSO\n.BR cxrshort\\-stats (1),\n.BR cxrshort (1)\n")
+
+
 def test_main_page_lists_every_column_of_a_manifest_and_every_command() -> None:
     page = pages()["man/cxrshort.1"]
     described = page[page.index(".SH MANIFEST COLUMNS") : page.index(".SH ENVIRONMENT")]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cxrshort.errors import DataError, UsageError
-from cxrshort.stats.random_changes import check_changes, empirical_p
+from cxrshort.stats.random_changes import check_changes, empirical_p, more_extreme
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,12 @@ from cxrshort.stats.random_changes import check_changes, empirical_p
 def test_p_counts_random_changes_at_least_as_extreme(direction: str, expected: list[float]) -> None:
     p = empirical_p([2.0, -3.0], [[1.0, -2.5, 0.5, 2.0], [-2.0, 3.5, 0.0, 1.0]], direction=direction)
     assert p.tolist() == expected
+
+
+@pytest.mark.parametrize(("direction", "expected"), [("increase", [0, 4]), ("decrease", [3, 0]), ("either", [1, 1])])
+def test_strictly_more_extreme_changes_leave_out_ties(direction: str, expected: list[int]) -> None:
+    counts = more_extreme([2.0, -3.0], [[1.0, -2.5, 0.5, 2.0], [-2.0, 3.5, 0.0, 1.0]], direction=direction)
+    assert counts.tolist() == expected
 
 
 @pytest.mark.parametrize("direction", ["increase", "decrease", "either"])
