@@ -3,7 +3,8 @@
 One rule for all. An effect is signed, positive in the direction that a shortcut predicts, and in a unit that does not
 depend on the model. A region is accused where the effect is at least the margin that clean models stay below, and the
 test says at a corrected level that it is not chance: a p-value alone never accuses, since with enough images any
-difference is significant, and neither does a large effect of few images. What would invalidate a verdict: a margin that
+difference is significant, and neither does a large effect of few images, which is suspicious at most, and only where
+its own interval excludes 0. What would invalidate a verdict: a margin that
 was calibrated on other kinds of models or images than those that are judged.
 
 `RULES` holds the numbers, and ``tests/studies/verdicts.py`` is where they come from.
@@ -135,10 +136,12 @@ def _rule_on(evidence: Evidence, rule: Rule) -> tuple[str, str]:
         return SHORTCUT, f"{shown} {at_least}, p = {p:.2g}"
     if evidence.doubt:
         return SUSPICIOUS, evidence.doubt
-    if effect >= rule.margin:
-        return SUSPICIOUS, f"{shown} {at_least}, but p = {p:.2g} may be chance"
+    if effect >= rule.margin and (evidence.low or 0.0) > 0:
+        return SUSPICIOUS, f"{shown} {at_least} and its interval excludes 0, but p = {p:.2g}"
     if significant and -effect >= rule.margin:
         return SUSPICIOUS, f"{shown} goes against what a shortcut predicts, p = {p:.2g}"
+    if effect >= rule.margin:
+        return NO_EVIDENCE, f"{shown} may be chance, p = {p:.2g}; {_smallest(evidence)}"
     return NO_EVIDENCE, f"{shown} is below the margin of {rule.margin:g}; {_smallest(evidence)}"
 
 

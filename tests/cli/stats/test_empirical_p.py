@@ -15,7 +15,6 @@ def test_counts_for_people() -> None:
         "(r + 1) / (n + 1)",
         " r       n   share as extreme       P        finding",
         "12   1,000   0.012 [0.006, 0.021]   0.0130   shown",
-        "",
     ]
     assert cxrshort_here("stats", "empirical-p", "--r", 12, "--n", 1000).stderr.startswith("note: counts alone")
 
