@@ -183,9 +183,9 @@ def swap_test(
     2021) stands beside it: contents of markers swapped both ways, by magnitude; shoulders of negatives moved to the top
     corners. blur, inpaint and mean need no partner and predict no direction.
 
-    shortcut: an effect of at least 0.25 at p of at most 0.05. suspicious: such an effect that may be chance, or as
-    strong a one against the prediction. no evidence: anything else. not testable: one class only, too few pairs or
-    boxes, or a model that gives all images one score.
+    shortcut: an effect of at least 0.25 at p of at most 0.05. suspicious: such an effect at a larger p, if its interval
+    excludes 0, or as strong a one against the prediction. no evidence: anything else. not testable: one class only, too
+    few pairs or boxes, or a model that gives all images one score.
 
     Boxes of a --preset are written to boxes.csv: correct them, and give them back by --regions. Controls follow the
     verdicts: the lungs replaced (a good model reacts), a box exchanged with itself (exactly 0), and exchanges within
