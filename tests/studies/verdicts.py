@@ -201,6 +201,39 @@ def audit(home: Path, condition: Condition, arguments: argparse.Namespace) -> li
     return [{name: row.get(name) for name in COLUMNS} for row in rows]
 
 
+def band_of_shoulders(data: Path) -> pd.DataFrame:
+    """Return, for each film, all that lies above the lower edge of the clavicles.
+
+    The phantom's boxes hold the clavicles; of what its shoulder style changes, half lies in the soft tissue above and
+    beside them.
+    """
+    boxes = pd.read_csv(data / "regions.csv")
+    lower = boxes[boxes["region"].str.startswith("shoulder")].groupby("image_id")["y1"].max().reset_index()
+    return lower.assign(region="band", x0=0, y0=0, x1=SIZE)[["image_id", "region", "x0", "y0", "x1", "y1"]]
+
+
+def audit_band(home: Path, condition: Condition) -> list[dict[str, Any]]:
+    """Test the whole band of the shoulders with three times as many pairs, and return a row."""
+    data = draw(home / "films", condition)
+    results = home / "results" / f"{condition.name}-band"
+    results.mkdir(parents=True, exist_ok=True)
+    band_of_shoulders(data).to_csv(results / "boxes.csv", index=False)
+    found = swap_test(
+        str(home / "models" / condition.name),
+        dataset=str(data),
+        regions=results / "boxes.csv",
+        pairs=60,
+        patches=10,
+        seed=condition.number,
+        threads=1,
+        force=True,
+        out=results / "swap-test",
+    ).summary
+    shutil.rmtree(results)
+    about = {**asdict(condition), "cohort": condition.cohort, "audit": "swap-test of the band"}
+    return [{name: {**about, **finding}.get(name) for name in COLUMNS} for finding in found["findings"]]
+
+
 def share_ratios(shares: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Return share over area of each region, the mean of the classes; borders and corners count as one."""
     ratios: dict[str, list[float]] = {}
@@ -221,7 +254,12 @@ def work(condition: Condition, arguments: argparse.Namespace) -> list[dict[str, 
         return []
     started = time.process_time()
     train_condition(arguments.out, condition)
-    rows = [] if arguments.train_only else audit(arguments.out, condition, arguments)
+    if arguments.train_only:
+        rows = []
+    elif arguments.bands:
+        rows = audit_band(arguments.out, condition)
+    else:
+        rows = audit(arguments.out, condition, arguments)
     say(f"{condition.name}: {time.process_time() - started:.0f} s")
     return rows
 
@@ -243,16 +281,19 @@ def interval_text(hits: int, count: int) -> str:
 
 def print_tables(table: pd.DataFrame) -> None:
     """Print how often the planted region is accused, how often clean models are, and what sets the margins."""
-    for audit_name in ("swap-test", "explain"):
+    for audit_name in ("swap-test", "swap-test of the band", "explain"):
         own = table[table["audit"] == audit_name]
+        if own.empty:
+            continue
         say(f"\n{audit_name}: planted region accused (shortcut), or at least suspicious; other regions accused\n")
         say("| planted | confounding | network | models | AUC | shortcut | at least suspicious | elsewhere | first |")
         say("|---|---|---|---|---|---|---|---|---|")
         for (shortcut, strength, arch), part in own[own["confounding"] > 0].groupby(
             ["shortcut", "confounding", "arch"], sort=False
         ):
-            here, models = part[part["region"] == shortcut], part["number"].nunique()
-            elsewhere = part[(part["region"] != shortcut) & (part["verdict"] == "shortcut")]["number"].nunique()
+            planted = "band" if audit_name.endswith("band") else shortcut
+            here, models = part[part["region"] == planted], part["number"].nunique()
+            elsewhere = part[(part["region"] != planted) & (part["verdict"] == "shortcut")]["number"].nunique()
             accused = int((here["verdict"] == "shortcut").sum())
             doubted = int(here["verdict"].isin(["shortcut", "suspicious"]).sum())
             first = int((here["rank"] == 1).sum()) if audit_name == "explain" else 0
@@ -293,13 +334,16 @@ def main() -> None:
     parser.add_argument("--shard", default="1/1", help="2/3: every third model from the second on, beside two others")
     parser.add_argument("--seconds", type=float, default=1e9)
     parser.add_argument("--train-only", action="store_true")
+    parser.add_argument("--bands", action="store_true", help="test the whole band of the shoulders instead")
     parser.add_argument("--print-only", action="store_true")
     arguments = parser.parse_args()
     arguments.until = time.monotonic() + arguments.seconds
-    path = arguments.out / "verdicts.csv"
+    path = arguments.out / ("bands.csv" if arguments.bands else "verdicts.csv")
     table = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=COLUMNS)
     done = set(zip(table["shortcut"], table["confounding"], table["arch"], table["number"], strict=True))
     models = [] if arguments.print_only else conditions(arguments)
+    if arguments.bands:
+        models = [one for one in models if one.shortcut == "shoulders"]
     models = [one for one in models if (one.shortcut, one.confounding, one.arch, one.number) not in done]
     if models:
         for condition in models:
@@ -310,8 +354,9 @@ def main() -> None:
             if rows := work(condition, arguments):
                 pd.DataFrame(rows, columns=COLUMNS).to_csv(path, mode="a", header=not path.exists(), index=False)
         table = pd.read_csv(path) if path.exists() else table
-    if len(table):
-        print_tables(table)
+    bands = arguments.out / "bands.csv"
+    if len(table) and not arguments.bands:
+        print_tables(pd.concat([table, pd.read_csv(bands)] if bands.exists() else [table]))
 
 
 if __name__ == "__main__":
