@@ -57,6 +57,11 @@ def run(home: Path, out: Path, model: str, **options: object) -> Result:
     return explain(name, dataset=str(home / "tiny"), out=out, **few, **CPU, **options)  # type: ignore[arg-type]
 
 
+def columns_without_sums(folder: Path) -> bool:
+    names = set(pd.read_csv(folder / "maps.csv"))
+    return {"logit", "share.lungs", "cluster"} <= names and not {"sum", "error", "share_se.lungs"} & names
+
+
 def logits(home: Path, name: str) -> pd.Series:
     """Return what ``evaluate`` takes for the log-odds of COVID-19, in the order of the fold."""
     compute = choose_compute("cpu", precision="fp32", threads=1)
@@ -73,9 +78,8 @@ def test_logits_of_pipelines_and_exclusive_classes_are_those_of_evaluate(home: P
     assert np.isfinite(np.load(tmp_path / "out" / "maps.npy")).all() and table["error"].notna().all()
     visible = pd.DataFrame(result.summary["visible"])
     assert len(visible) == 4 and visible["auc"].notna().all() and (visible["label"] == "COVID-19").all()
-    wins = np.sign(
-        table["logit"][table["target"] == 1].to_numpy()[:, None] - table["logit"][table["target"] == 0].to_numpy()
-    )
+    positive = (table["target"] == 1).to_numpy()
+    wins = np.sign(table["logit"][positive].to_numpy()[:, None] - table["logit"][~positive].to_numpy())
     np.testing.assert_allclose(visible["whole"], (wins.mean() + 1) / 2)
     assert len(result.verdicts) == 15 and result.summary["localisation"][0]["region"] == "lungs"
 
@@ -86,6 +90,7 @@ def test_numbers_have_maps_and_shares_and_no_classes(home: Path, tmp_path: Path)
     note = "no AUC of the border or the lungs alone: the model predicts a number, and an image has no class"
     assert note in result.notes and result.summary["visible"] == result.summary["localisation"] == []
     assert not {"visible.csv", "localisation.csv"} & set(tree(tmp_path / "out"))
+    assert columns_without_sums(tmp_path / "out") and result.summary["adding_up"] == {}
     reasons = {check["check"]: check["reason"] for check in result.summary["sanity"]["COVID-19"]["checks"]}
     assert reasons["randomisation"] == "6 images have a map that is neither zero nor broken, 10 are needed"
 
@@ -152,7 +157,6 @@ def test_model_without_gradients_is_refused_and_occlusion_explains_it(home: Path
     assert error.message == f"'{model}' has no gradients, which 'expected-gradients' needs"
     assert error.hint == "--method occlusion explains any model"
     run(home, tmp_path / "occlusion", model, method="occlusion")
-    names = set(pd.read_csv(tmp_path / "occlusion" / "maps.csv"))
-    assert {"logit", "share.lungs", "cluster"} <= names and not {"sum", "error", "share_se.lungs"} & names
+    assert columns_without_sums(tmp_path / "occlusion")
     maps = np.load(tmp_path / "occlusion" / "maps.npy")
     assert np.abs(maps[:, 20:, 20:]).max() == 0 < np.abs(maps[:, :14, :14]).max()
