@@ -1,5 +1,7 @@
 """What is read off maps: shares, signed sums, tables."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest

@@ -45,7 +45,7 @@ def test_options_reach_the_verb(working_folder: Path) -> None:
             7,
             "--sanity",
         ),
-        *("--out", "results"),
+        *("--sanity", "--out", "results"),
     )
     result = cxrshort_here("explain", "run", *words, *CPU, "--json")
     assert result.exit_code == 0, result.stderr
