@@ -95,7 +95,8 @@ def test_maps_without_a_share_are_counted_by_label(people: Population) -> None:
 
 def test_localisation_is_of_each_label_by_its_own_positives_and_outlines(tmp_path: Path) -> None:
     people = population(tmp_path, labels=("COVID-19", "Edema"))
-    assert label_localisation(people.maps, people.explained, people.regions, seed=0).empty  # an average anatomy alone
+    average = ExplainedRegions(of(people.data, average=True), of(people.data))
+    assert label_localisation(people.maps, people.explained, average, seed=0).empty
     names = people.data.manifest["image_id"].unique()
     lines = [f"{name},{region},3,0,13,1" for name in names for region in ("COVID-19", "sticker")]
     (tmp_path / "regions.csv").write_text("\n".join(["image_id,region,x0,y0,x1,y1", *lines]) + "\n")

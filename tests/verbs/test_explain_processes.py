@@ -20,7 +20,7 @@ from ..training.tiny import tiny_dataset, tree
 CPU = ["--device", "cpu", "--precision", "fp32", "--threads", "1"]
 OPTIONS = [
     *("explain", "run", "--dataset", "tiny", "--label", "COVID-19", "--label", "Edema", "--sanity", "--json"),
-    *("--references", "20", "--set", "samples=10", "--batch-size", "3", *CPU),
+    *("--references", "20", "--set", "samples=6", "--batch-size", "3", *CPU),
 ]
 MODEL = Description("classifier", "small-cnn", ("COVID-19", "Edema"), InputSpec(32))
 JOURNAL = BlockArray("maps.npy", (1,)).journal
@@ -55,7 +55,10 @@ def test_two_processes_write_the_files_of_one(home: Path) -> None:
 
 @pytest.fixture(scope="module")
 def interrupted(home: Path) -> Path:
-    """Return the folder of a run that was killed once the first of its two blocks was on the disk."""
+    """Return the folder of a run that was killed once the first of its two blocks was on the disk.
+
+    On a busy machine the second block may be there too; the checks of the maps, which take longer, are then not.
+    """
     journal = home / "killed" / JOURNAL
     with start(*OPTIONS, "--out", "killed", cwd=home) as process:
         while process.poll() is None and not (journal.exists() and json.loads(journal.read_text())["rows"]):
@@ -63,7 +66,7 @@ def interrupted(home: Path) -> Path:
         process.send_signal(signal.SIGKILL)
         process.communicate()
     assert process.returncode == -signal.SIGKILL
-    assert 0 < json.loads(journal.read_text())["rows"] < 48
+    assert json.loads(journal.read_text())["rows"] in (24, 48) and not (home / "killed" / "run.json").exists()
     return home / "killed"
 
 
