@@ -20,7 +20,7 @@ from ..training.tiny import tiny_dataset, tree
 CPU = ["--device", "cpu", "--precision", "fp32", "--threads", "1"]
 OPTIONS = [
     *("explain", "run", "--dataset", "tiny", "--label", "COVID-19", "--label", "Edema", "--sanity", "--json"),
-    *("--references", "20", "--set", "samples=6", "--batch-size", "3", *CPU),
+    *("--references", "20", "--set", "samples=6", "--batch-size", "2", *CPU),
 ]
 MODEL = Description("classifier", "small-cnn", ("COVID-19", "Edema"), InputSpec(32))
 JOURNAL = BlockArray("maps.npy", (1,)).journal
@@ -30,7 +30,7 @@ JOURNAL = BlockArray("maps.npy", (1,)).journal
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a dataset, an untrained model and what one process makes of both."""
     folder = tmp_path_factory.mktemp("home")
-    tiny_dataset(folder / "tiny", people=48, signal=20)
+    tiny_dataset(folder / "tiny", people=24, signal=20)
     (folder / "run").mkdir()
     model = factory.build_model(MODEL, seed=1)
     checkpoint.save_model(model, folder / "run" / "model.safetensors", description=MODEL)
@@ -66,7 +66,7 @@ def interrupted(home: Path) -> Path:
         process.send_signal(signal.SIGKILL)
         process.communicate()
     assert process.returncode == -signal.SIGKILL
-    assert json.loads(journal.read_text())["rows"] in (24, 48) and not (home / "killed" / "run.json").exists()
+    assert json.loads(journal.read_text())["rows"] in (16, 24) and not (home / "killed" / "run.json").exists()
     return home / "killed"
 
 
