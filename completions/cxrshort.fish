@@ -137,6 +137,7 @@ complete -c cxrshort -n '__fish_seen_subcommand_from explain' -l background -r -
 complete -c cxrshort -n '__fish_seen_subcommand_from explain' -l references -x -d 'Reference images without the label.'
 complete -c cxrshort -n '__fish_seen_subcommand_from explain' -l batch-size -x -d 'Images, or pairs of an image and a reference, in the network at a time.'
 complete -c cxrshort -n '__fish_seen_subcommand_from explain' -l clusters -x -d 'Number of clusters of maps.'
+complete -c cxrshort -n '__fish_seen_subcommand_from explain' -l sanity -d 'Check whether the maps mean anything: randomised layers, another background, hidden cells.'
 complete -c cxrshort -n '__fish_seen_subcommand_from explain' -l seed -x -d 'Seed of samples and random draws.'
 complete -c cxrshort -n '__fish_seen_subcommand_from explain' -l masks -r -d 'Lung masks: a folder of mask files, or a .npy file with a mask for each row of images.npy.'
 complete -c cxrshort -n '__fish_seen_subcommand_from explain' -l segmenter -r -d 'Draw the lungs of images without a mask with this segmenter.'

@@ -49,10 +49,12 @@ class ExplainedRegions:
 
     Args:
         regions: of the images.
+        outlined: the same without the average anatomy, which is nobody's outline; None where ``regions`` has none.
     """
 
-    def __init__(self, regions: Regions) -> None:
+    def __init__(self, regions: Regions, outlined: Regions | None = None) -> None:
         self._regions = regions
+        self.outlined = regions if outlined is None else outlined
         self._edge = [regions.names.index(name) for name in (*EDGES, *CORNERS)]
         own = [name for name in regions.names if name != BORDER]
         place = own.index(EDGES[0])
@@ -106,8 +108,10 @@ def read_regions(
     if sources.segmenter is not None:
         network, _ = load_segmenter(sources.segmenter, dataset=data.name, pixels=data.recipe)
         segmenter = draw_outlines(network, data.pixels, compute=compute)
-    found = regions.of(data, boxes=boxes, masks=masks, segmenter=segmenter, average=True)
-    return ExplainedRegions(found), [*notes, *_average_note(found.sources(), len(data.manifest))]
+    found, outlined = (
+        regions.of(data, boxes=boxes, masks=masks, segmenter=segmenter, average=average) for average in (True, False)
+    )
+    return ExplainedRegions(found, outlined), [*notes, *_average_note(found.sources(), len(data.manifest))]
 
 
 def _match(boxes: pd.DataFrame, data: Dataset, path: Path) -> str:

@@ -1,6 +1,7 @@
 """What people see of an explanation: its facts, the shares of regions, the verdicts; made of the summary alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pandas as pd
 
 from cxrshort.attribution.explained_images import EVERY, NEGATIVE, POSITIVE, UNLABELLED
 from cxrshort.attribution.explained_regions import PARTS
+from cxrshort.attribution.explanation_checks import titled
+from cxrshort.attribution.finding_boxes import localisation_block
 from cxrshort.regions import CORNERS, EDGES
 from cxrshort.results import ALWAYS, UNLESS_QUIET, VERBOSE, Block, Column, Facts, Loudness, Result, Table, Text
 from cxrshort.stats.verdicts import NOT_TESTABLE
@@ -19,15 +22,41 @@ _HEADINGS = {POSITIVE: "positives", NEGATIVE: "negatives", UNLABELLED: "unlabell
 
 
 def explanation_result(
-    summary: Mapping[str, Any], *, folder: Path | None, figures: Sequence[Path] = (), notes: Sequence[str] = ()
+    summary: Mapping[str, Any],
+    *,
+    folder: Path | None,
+    show_visible: Callable[[pd.DataFrame, str], Table],
+    figures: Sequence[Path] = (),
+    notes: Sequence[str] = (),
 ) -> Result:
-    """Return the result of an explanation from its summary, as it is written and as ``--resume`` finds it."""
+    """Return the result of an explanation from its summary, as it is written and as ``--resume`` finds it.
+
+    Args:
+        summary: as summary.json has it.
+        folder: where it was written.
+        show_visible: returns the table of a label's rows of ``visible.csv``.
+        figures: that were drawn.
+        notes: what must be known besides.
+    """
     tables: list[Block] = [Facts(_facts(summary), shown=UNLESS_QUIET), Text("", shown=UNLESS_QUIET)]
     for label in summary["labels"]:
-        rows = [row for row in summary["shares"] if row["label"] == label]
+        rows, located, visible, findings = (
+            [row for row in summary[name] if row["label"] == label]
+            for name in ("shares", "localisation", "visible", "findings")
+        )
+        checks = summary["sanity"].get(label, {})
+        caution = checks.get("caution", "")
+        if checks:
+            tables.append(_check_table(label, checks))
         for detailed, shown in ((False, ("usual",)), (True, VERBOSE)):
-            tables.append(_share_table(label, rows, detailed=detailed, shown=shown))
-        tables.append(_verdict_table(label, [row for row in summary["findings"] if row["label"] == label]))
+            tables.append(_share_table(label, rows, caution=caution, detailed=detailed, shown=shown))
+        if located:
+            block = localisation_block(pd.DataFrame(located))
+            title = titled(f"{label}: {block.title}", caution)
+            tables.append(replace(block, columns=block.columns[1:], title=title, shown=UNLESS_QUIET, blocks=True))
+        if visible:
+            tables.append(replace(show_visible(pd.DataFrame(visible), label), shown=UNLESS_QUIET, blocks=True))
+        tables.append(_verdict_table(label, findings, caution=caution))
     verdicts = [str(row["verdict"]) for row in summary["findings"]]
     return Result(summary, tables, figures, notes, folder, kind=KIND, verdicts=verdicts)
 
@@ -69,7 +98,18 @@ def _whole_text(whole: Mapping[str, Any]) -> str:
     return f"positives add up to {whole['separation']:.2f} logits more than negatives ({people}{p})"
 
 
-def _share_table(label: str, rows: Sequence[Mapping[str, Any]], *, detailed: bool, shown: Sequence[Loudness]) -> Table:
+def _check_table(label: str, checks: Mapping[str, Any]) -> Table:
+    columns = [Column("check", "check"), Column("result", "result"), Column("why", "reason")]
+    words = {True: "passed", False: "failed", None: "not judged"}
+    rows = [{**check, "result": words[check["passes"]]} for check in checks["checks"]]
+    left_out = f", {checks['left_out']} left out: their maps are zero or broken" if checks["left_out"] else ""
+    title = f"{label}: checks of the maps, on {checks['images']} images{left_out}"
+    return Table(columns, rows, title, UNLESS_QUIET)
+
+
+def _share_table(
+    label: str, rows: Sequence[Mapping[str, Any]], *, caution: str, detailed: bool, shown: Sequence[Loudness]
+) -> Table:
     """Return share, area and their ratio by region and class; sides and corners one by one only in detail."""
     kinds = [kind for kind in _HEADINGS if any(row["class"] == kind for row in rows)]
     if not detailed:
@@ -87,7 +127,7 @@ def _share_table(label: str, rows: Sequence[Mapping[str, Any]], *, detailed: boo
             line[f"{row['class']}.area"] = _percent(row["area"])
             line[f"{row['class']}.ratio"] = _ratio(row)
     title = f"{label}: share of absolute attribution in each region; 1 is what its area has by chance"
-    return Table(columns, list(lines.values()), title, shown)
+    return Table(columns, list(lines.values()), titled(title, caution), shown)
 
 
 def _percent(value: float | None) -> str:
@@ -102,7 +142,7 @@ def _ratio(row: Mapping[str, Any]) -> str:
     return f"{row['ratio']:.2f} [{row['ratio_low']:.2f}, {row['ratio_high']:.2f}]"
 
 
-def _verdict_table(label: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+def _verdict_table(label: str, rows: Sequence[Mapping[str, Any]], *, caution: str) -> Table:
     columns = [
         Column("region", "region"),
         Column("verdict", "verdict"),
@@ -112,7 +152,7 @@ def _verdict_table(label: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     lines = [
         {**row, "region": str(row["region"]).replace("_", " "), "effect": _effect_text(row)} for row in _merged(rows)
     ]
-    return Table(columns, lines, f"{label}: verdict on each region", ALWAYS)
+    return Table(columns, lines, titled(f"{label}: verdict on each region", caution), ALWAYS)
 
 
 def _effect_text(row: Mapping[str, Any]) -> str:

@@ -26,6 +26,8 @@ from cxrshort.stats.midranks import Floats, number_persons
 
 STEPS = 16
 RANDOM_ORDERS = 4
+CHECK_PASSES = 2 * (1 + RANDOM_ORDERS) * (STEPS + 1)
+"""Passes through the network for each image."""
 DRAWS = 2000
 LEAST_PERSONS = 3
 

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cxrshort.attribution.explained_images import ExplainedImages
+from cxrshort.attribution.explained_images import POSITIVE, ExplainedImages
 from cxrshort.attribution.explained_regions import BORDER, ExplainedRegions
+from cxrshort.attribution.finding_boxes import localisation_table
 from cxrshort.attribution.map_blocks import Maps
 from cxrshort.attribution.shares import RegionShares, concatenate_shares, most_driven, region_shares, share_table
 from cxrshort.errors import DataError
@@ -96,6 +97,29 @@ def class_shares(explained: ExplainedImages, measured: Measurements, *, seed: in
     """Return ``shares.csv``: for each label, class and region the mean share, beside the area, with intervals."""
     by = explained.table[["label", "class"]]
     return share_table(measured.shares, explained.table["person_id"], by=by, rng=np.random.default_rng(seed))
+
+
+def label_localisation(maps: Maps, explained: ExplainedImages, regions: ExplainedRegions, *, seed: int) -> pd.DataFrame:
+    """Return ``localisation.csv``: for each label how well the maps of its positives agree with what outlines it.
+
+    The average anatomy is nobody's outline and is left out.
+    """
+    table, parts = explained.table, []
+    for label in dict.fromkeys(table["label"]):
+        rows = np.flatnonzero((table["label"] == label) & (table["class"] == POSITIVE))
+        parts.append(
+            localisation_table(
+                maps.maps,
+                rows,
+                regions.outlined,
+                table["person_id"],
+                label=label,
+                rng=np.random.default_rng((seed, 3)),
+                images=explained.images,
+            )
+        )
+    filled = [part for part in parts if len(part)] or parts[:1]
+    return pd.concat(filled, ignore_index=True)
 
 
 def driven_table(explained: ExplainedImages, measured: Measurements) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import pandas as pd
 from cxrshort.attribution.clusters import MapClusters, cluster_maps, mean_maps
 from cxrshort.attribution.explained_images import EVERY, NEGATIVE, POSITIVE, UNLABELLED, ExplainedImages
 from cxrshort.attribution.explained_regions import BORDER, PARTS
+from cxrshort.attribution.explanation_checks import caution_of, titled
 from cxrshort.attribution.map_blocks import Maps
 from cxrshort.errors import DataError
 from cxrshort.figures.map_clusters import MEMBERS, ClusterRow, draw_clusters
@@ -89,7 +90,7 @@ def draw_pictures(
         maps: of all labels.
         explained: a row per map.
         table: ``maps.csv``.
-        shares: ``shares.csv``.
+        shares: ``shares.csv``, with a column ``caution`` where maps fail a check.
         pixels: of the images, as the model is shown them.
         clusters: how many; None leaves it to the maps.
         number: whether the model predicts a number.
@@ -164,7 +165,7 @@ def draw_label(
         drawn.append(draw_mean_maps(means, path_of(MEANS), title=f"mean maps, {shown.label}"))
     points = share_points(shown.label, shares)
     if any(point.share is not None for point in points):
-        title = f"{shown.label}: share of the maps in each region"
+        title = titled(f"{shown.label}: share of the maps in each region", caution_of(shares))
         drawn.append(draw_region_shares(points, path_of(SHARES), title=title))
     if clusters is not None:
         rows = [_cluster_row(shown, clusters, number) for number in range(len(clusters.members))]

@@ -124,6 +124,14 @@ def explain(
             least=1,
         ),
     ] = None,
+    sanity: Annotated[
+        bool,
+        option(
+            "--sanity",
+            text="Check whether the maps mean anything: randomised layers, another background, hidden cells.",
+            panel=METHOD,
+        ),
+    ] = False,
     seed: Annotated[
         int,
         option(
@@ -188,9 +196,11 @@ def explain(
     """Show where a model looks: attribution maps of a whole fold, the share of each region, and a verdict on it.
 
     Writes maps.npy (a signed map for each image, in logits) with maps.csv, shares.csv (share of absolute attribution
-    beside the share of the area, by region and class), findings.csv (the verdicts), clusters.csv, most-driven.csv,
-    maps.png, mean-maps.png, shares.png, clusters.png, summary.json and run.json into results/MODEL/DATASET-explain (or
-    --out). Patients seen in training are refused, unless --split train asks for them.
+    beside the share of the area, by region and class), findings.csv (the verdicts), visible.csv (AUC of images of which
+    only the border or the lungs are shown, or hidden), localisation.csv (maps of positives against lung masks and boxes
+    of the finding, where there are any), clusters.csv, most-driven.csv, maps.png, mean-maps.png, shares.png,
+    clusters.png, summary.json and run.json into results/MODEL/DATASET-explain (or --out). Patients seen in training are
+    refused, unless --split train asks for them.
 
     The verdict on a region is shortcut where it carries at least 25 % of what tells the maps of positives and negatives
     apart (p at most 0.05, persons compared, Holm over regions); suspicious where chance is not excluded, or where it
@@ -203,6 +213,11 @@ def explain(
 
     expected-gradients compares each image with --references images of the training fold that do not have the label.
     --method occlusion explains any model, ONNX files among them. --set samples=500 makes maps steadier.
+
+    --sanity explains up to 30 images for each label again and again: with layers initialised anew, where maps must be
+    lost; with another background, where they must stay; and it hides cells in the order of the map, which must move the
+    logit sooner than a random order. sanity.csv and sanity.png hold the curves; where maps fail, that is said beside
+    every number that rests on them.
 
     Under torchrun several processes explain a share of the images each; the first one writes and prints. --resume
     continues an interrupted run; the files are the same, byte for byte.
@@ -246,6 +261,7 @@ def explain(
             regions=regions,
             expected=[name.strip() for name in expected.split(",") if name.strip()],
             clusters=clusters,
+            sanity=sanity,
             batch_size=batch_size,
             seed=seed,
             out=out,

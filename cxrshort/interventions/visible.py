@@ -45,6 +45,8 @@ BORDER_ONLY = "border only"
 CHANCE = 0.5
 SHOWN = (BORDER_ONLY, "all but the border", "lungs only", "all but the lungs")
 """What is shown of each image, in the order of tables."""
+VIEWS = 1 + len(SHOWN)
+"""Passes through the network for each image: whole, and each of `SHOWN`."""
 VISIBLE_COLUMNS = (
     "label", "shown", "filling", "auc", "auc_low", "auc_high", "whole", "whole_low", "whole_high", "positives",
     "negatives", "persons", "without_lungs", "unlabelled", "method", "reason", "caution",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,8 @@ import pandas as pd
 from cxrshort import distributed, forecasts, runs
 from cxrshort import manifest as manifests
 from cxrshort.attribution import measurements, pictures
-from cxrshort.attribution.background import REFERENCES, Background, choose_background
-from cxrshort.attribution.contract import AttributionMethod
-from cxrshort.attribution.explained_images import ExplainedImages, check_explainable, choose_images, choose_labels
+from cxrshort.attribution.background import REFERENCES
+from cxrshort.attribution.checks import CHECKED_IMAGES, MapChecks
 from cxrshort.attribution.explained_regions import (
     EXPECTED,
     ExplainedRegions,
@@ -20,52 +20,55 @@ from cxrshort.attribution.explained_regions import (
     read_regions,
     why_not_judged,
 )
+from cxrshort.attribution.explanation_checks import (
+    CURVES,
+    check_labels,
+    check_notes,
+    curve_table,
+    draw_checks,
+    with_caution,
+)
 from cxrshort.attribution.explanation_forecast import forecast_maps
+from cxrshort.attribution.explanation_plan import ExplanationPlan, plan_explanation
 from cxrshort.attribution.explanation_tables import explanation_result, records
 from cxrshort.attribution.map_blocks import MapJob, Maps, forget_scan, make_maps, open_classifier
 from cxrshort.attribution.method_settings import DEFAULT_METHOD, read_method
+from cxrshort.attribution.overlaps import overlap_notes
 from cxrshort.attribution.region_verdicts import judge_label
 from cxrshort.compute import Compute, choose_compute, enough_memory
 from cxrshort.dataset import Dataset, load_dataset
-from cxrshort.errors import UsageError
+from cxrshort.interventions.visible import VIEWS, VISIBLE_COLUMNS, border_notes, visible_aucs, visible_table
 from cxrshort.json_files import write_json
-from cxrshort.models.audited_folds import audited_fold
 from cxrshort.models.foreground import visible_pixels
 from cxrshort.models.predictions import Fold, image_folders
 from cxrshort.models.result_folders import results_folder
 from cxrshort.models.sources.foreign import without_download
-from cxrshort.models.sources.opening import Reference, describe_model
+from cxrshort.models.sources.opening import open_model
 from cxrshort.results import Result
 
 Report = Callable[[Mapping[str, Any]], None]
 SUMMARY = "summary.json"
-FINDINGS = "findings.csv"
+FINDINGS, SHARES, DRIVEN = "findings.csv", "shares.csv", "most-driven.csv"
+CLUSTERS, LOCALISATION, VISIBLE = "clusters.csv", "localisation.csv", "visible.csv"
+OPTIONAL = (CLUSTERS, LOCALISATION, VISIBLE, CURVES)
+"""Tables that are not written where there is nothing to put in them."""
 BATCH_SIZE = 32
+NO_CLASSES = "no AUC of the border or the lungs alone: the model predicts a number, and an image has no class"
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """Hold what is explained, before the network is opened.
+@dataclass(frozen=True, eq=False)
+class _Scanned:
+    """Hold what was found with the network; maps are in the first process alone.
 
     Args:
-        reference: the model.
-        fold: the rows to choose from.
-        explained: what is explained.
-        method: how.
-        settings: of the method.
-        backgrounds: references by output.
-        labels: in order.
-        notes: what must be known.
+        maps: of all labels.
+        checks: of the maps of each label; empty without ``--sanity``.
+        visible: ``visible.csv``, AUCs of images of which a part is shown.
     """
 
-    reference: Reference
-    fold: Fold
-    explained: ExplainedImages
-    method: AttributionMethod
-    settings: Any
-    backgrounds: Mapping[int, Background]
-    labels: tuple[str, ...]
-    notes: tuple[str, ...]
+    maps: Maps
+    checks: Mapping[str, MapChecks]
+    visible: pd.DataFrame
 
 
 def explain(
@@ -84,6 +87,7 @@ def explain(
     regions: Path | None = None,
     expected: Sequence[str] = EXPECTED,
     clusters: int | None = None,
+    sanity: bool = False,
     batch_size: int = BATCH_SIZE,
     seed: int = 0,
     out: Path | None = None,
@@ -115,6 +119,7 @@ def explain(
         regions: a table of boxes, in pixels of the cached square.
         expected: regions where the finding may lie, which no verdict accuses.
         clusters: of maps; None leaves their number to the maps.
+        sanity: check on a sample of the images whether the maps mean anything.
         batch_size: images, or pairs of an image and a reference, that are in the network at the same time.
         seed: of samples and random draws.
         out: the results folder; default ``results/MODEL/DATASET-explain``.
@@ -136,81 +141,50 @@ def explain(
         **{"model": model, "dataset": dataset, "split": split, "label": list(label), "method": method},
         **{"settings": list(settings), "background": background, "references": references, "images": images},
         **{"masks": masks, "segmenter": segmenter, "regions": regions, "expected": list(expected)},
-        **{"clusters": clusters, "batch_size": batch_size, "seed": seed, **compute.record()},
+        **{"clusters": clusters, "sanity": sanity, "batch_size": batch_size, "seed": seed, **compute.record()},
     }
-    prepared = _prepare(
+    plan = plan_explanation(
         model if not dry_run else without_download(model),
         load_dataset(dataset),
         split=split,
         labels=label,
         method=read_method(method, settings),
         background=background,
-        references=references,
-        images=images,
+        images=(images, references),
         seed=seed,
     )
-    data = prepared.explained.data
-    folder = out or _default_folder(model, prepared.fold.data, split=split, labels=label, method=method)
-    inputs = {**prepared.reference.files, **_read_files(data, masks, regions)}
+    data = plan.explained.data
+    folder = out or _default_folder(model, plan.fold.data, split=split, labels=label, method=method)
+    inputs = {**plan.reference.files, **_read_files(data, masks, regions)}
     if resume and not dry_run and (complete := runs.finished_summary(folder, arguments=arguments)):
-        return explanation_result(complete, folder=folder, notes=complete["notes"])
+        return explanation_result(complete, folder=folder, show_visible=visible_table, notes=complete["notes"])
     sources = RegionSources(masks, segmenter, regions)
     with distributed.process_group(compute):
         if dry_run:
             found, notes = read_regions(data, RegionSources(masks, None, regions), compute=compute)
-            job = _job(prepared, found, seed=seed, batch_size=batch_size, compute=compute)
+            job = _job(plan, found, seed=seed, batch_size=batch_size, compute=compute)
             output = forecasts.preview_folder(folder, "explain", inputs=inputs.values(), force=force, resume=resume)
-            return _forecast(job, prepared, output=output, notes=notes)
+            return _forecast(job, plan, sanity=sanity, output=output, notes=notes)
         with runs.open_run(
             folder, "explain", arguments=arguments, inputs=inputs, compute=compute, force=force, resume=resume
         ) as run:
             with enough_memory(compute, images=batch_size, hint="a smaller --batch-size"):
                 found, notes = read_regions(data, sources, compute=compute)
                 reasons = why_not_judged(found.names, tuple(expected), data.manifest)
-                job = _job(prepared, found, seed=seed, batch_size=batch_size, compute=compute)
+                job = _job(plan, found, seed=seed, batch_size=batch_size, compute=compute)
                 rank_report = runs.ignore_event if compute.rank else report
                 maps = make_maps(job, run, settings=arguments, resume=resume, report=rank_report)
+                check_logits = partial(measurements.check_logits, maps, model=plan.reference.title, dataset=data.name)
+                distributed.on_first_rank(check_logits, compute)
+                checks = check_labels(job, plan.labels, report=rank_report) if sanity else {}
+                scanned = _Scanned(maps, checks, _visible(job, plan, report=rank_report))
             if run.read_only:
                 return Result()
-            measurements.check_logits(maps, model=prepared.reference.title, dataset=data.name)
-            result = _write_results(
-                run, job, prepared, maps=maps, not_judged=reasons, clusters=clusters, notes=(*prepared.notes, *notes)
-            )
+            result = _write_results(run, job, plan, scanned=scanned, not_judged=reasons, clusters=clusters, notes=notes)
             write_json(run.path(SUMMARY), result.summary)
             forget_scan(run, job)
             run.finish({"summary": result.summary})
     return result
-
-
-def _prepare(
-    model: str,
-    data: Dataset,
-    *,
-    split: str,
-    labels: Sequence[str],
-    method: tuple[AttributionMethod, Any],
-    background: str | None,
-    references: int,
-    images: int | None,
-    seed: int,
-) -> _Prepared:
-    """Choose images, labels and references; refuse what needs no network to be refused."""
-    chosen, settings = method
-    reference = describe_model(model)
-    check_explainable(reference)
-    names = choose_labels(reference, labels)
-    fold, notes = audited_fold(reference, data, split)
-    explained = choose_images(reference, fold.data, names, count=images, seed=seed)
-    backgrounds: dict[int, Background] = {}
-    if chosen.requires.references:
-        source = data if background is None else load_dataset(background)
-        shape = visible_pixels(reference.description, explained.data).image_shape
-        for name in names:
-            output = reference.description.labels.index(name)
-            backgrounds[output] = choose_background(reference, source, name, count=references, seed=seed, shape=shape)
-    elif background is not None:
-        raise UsageError(f"'{chosen.name}' takes no references, and --background gives some", "leave --background out")
-    return _Prepared(reference, fold, explained, chosen, settings, backgrounds, names, tuple(notes))
 
 
 def _default_folder(model: str, data: Dataset, *, split: str, labels: Sequence[str], method: str) -> Path:
@@ -228,16 +202,16 @@ def _read_files(data: Dataset, *files: Path | None) -> dict[str, Path]:
     return {**({} if data.path is None else {data.name: data.path}), **image_folders(data), **given}
 
 
-def _job(prepared: _Prepared, regions: ExplainedRegions, *, seed: int, batch_size: int, compute: Compute) -> MapJob:
+def _job(plan: ExplanationPlan, regions: ExplainedRegions, *, seed: int, batch_size: int, compute: Compute) -> MapJob:
     """Open the model, and refuse it if the method cannot look into it."""
-    pixels = visible_pixels(prepared.reference.description, prepared.explained.data)
+    pixels = visible_pixels(plan.reference.description, plan.explained.data)
     return MapJob(
-        open_classifier(prepared.reference, prepared.method, pixels, compute=compute),
+        open_classifier(plan.reference, plan.method, pixels, compute=compute),
         pixels,
-        prepared.explained,
-        prepared.method,
-        prepared.settings,
-        prepared.backgrounds,
+        plan.explained,
+        plan.method,
+        plan.settings,
+        plan.backgrounds,
         regions,
         seed,
         batch_size,
@@ -245,57 +219,101 @@ def _job(prepared: _Prepared, regions: ExplainedRegions, *, seed: int, batch_siz
     )
 
 
+def _visible(job: MapJob, plan: ExplanationPlan, *, report: Report) -> pd.DataFrame:
+    """Return the AUCs of images of which a part is shown; no row for a model that predicts a number."""
+    reference, fold = plan.reference, plan.fold
+    if plan.regression:
+        return pd.DataFrame(columns=list(VISIBLE_COLUMNS))
+    report({"event": "visible", "text": "scoring images of which the border or the lungs alone are shown"})
+    return visible_aucs(
+        open_model(reference, job.compute),
+        Fold(job.explained.data, fold.split, fold.role),
+        job.regions.outlined,
+        labels=plan.labels,
+        compute=job.compute,
+        batch_size=job.batch_size,
+    )
+
+
 def _write_results(
     run: runs.Run,
     job: MapJob,
-    prepared: _Prepared,
+    plan: ExplanationPlan,
     *,
-    maps: Maps,
+    scanned: _Scanned,
     not_judged: Mapping[str, str],
     clusters: int | None,
     notes: Sequence[str],
 ) -> Result:
     """Write the tables and pictures that follow from the maps, and return them with the verdicts."""
-    explained, number = job.explained, prepared.reference.outputs.name == "regression"
+    explained, number = job.explained, plan.regression
+    maps, checks = scanned.maps, scanned.checks
+    cautious = partial(with_caution, checks=checks)
     measured = measurements.measure_maps(maps, explained, job.regions)
     table = measurements.map_table(explained, maps, measured)
-    shares = measurements.class_shares(explained, measured, seed=job.seed)
-    driven = measurements.driven_table(explained, measured)
-    findings = [
+    shares = cautious(measurements.class_shares(explained, measured, seed=job.seed))
+    judged = [
         judge_label(label, explained, measured, shares=shares, not_judged=not_judged, seed=job.seed, regression=number)
-        for label in prepared.labels
+        for label in plan.labels
     ]
     drawn = pictures.draw_pictures(
         maps, explained, table, shares=shares, pixels=job.pixels, clusters=clusters, number=number, path_of=run.path
     )
-    written = {
-        "maps.csv": table.assign(cluster=drawn.cluster_of),
-        "shares.csv": shares,
-        "most-driven.csv": driven,
-        FINDINGS: pd.DataFrame([row for one in findings for row in one.records()]),
-        **({"clusters.csv": drawn.clusters} if len(drawn.clusters) else {}),
+    tables = {
+        "maps.csv": cautious(table.assign(cluster=drawn.cluster_of)),
+        SHARES: shares,
+        DRIVEN: cautious(measurements.driven_table(explained, measured)),
+        FINDINGS: cautious(pd.DataFrame([row for one in judged for row in one.records()])),
+        CLUSTERS: cautious(drawn.clusters),
+        LOCALISATION: cautious(measurements.label_localisation(maps, explained, job.regions, seed=job.seed)),
+        VISIBLE: scanned.visible,
+        CURVES: curve_table(checks),
     }
-    for name, content in written.items():
-        manifests.write_table(content, run.path(name))
-    all_notes = [*notes, *drawn.notes, *measurements.missing_shares(explained, measured)]
+    for name, content in tables.items():
+        if len(content) or name not in OPTIONAL:
+            manifests.write_table(content, run.path(name))
+    figures = draw_checks(
+        checks, path_of=lambda name, label: run.path(pictures.file_name(name, label, first=label == plan.labels[0]))
+    )
+    all_notes = [
+        *check_notes(checks),
+        *plan.notes,
+        *notes,
+        *drawn.notes,
+        *measurements.missing_shares(explained, measured),
+        *overlap_notes(judged, job.regions, images=len(explained.data.manifest)),
+        *border_notes(scanned.visible),
+        *([NO_CLASSES] if number else []),
+    ]
     summary = {
-        **_about(job, prepared),
+        **_about(job, plan),
         "adding_up": measurements.adding_up(table),
         "share_errors": measurements.typical_error(table),
-        "separation": {one.label: asdict(one.whole) for one in findings},
+        "separation": {one.label: asdict(one.whole) for one in judged},
         "region_sources": records(job.regions.sources()),
-        "shares": records(shares),
-        "clusters": records(drawn.clusters),
-        "most_driven": records(driven.head(10)),
-        "findings": [row for one in findings for row in one.records()],
+        "sanity": {label: found.summary() for label, found in checks.items()},
+        **_records(tables),
         "notes": all_notes,
     }
-    return explanation_result(summary, folder=run.folder, figures=drawn.figures, notes=all_notes)
+    figures = [*drawn.figures, *figures]
+    return explanation_result(summary, folder=run.folder, show_visible=visible_table, figures=figures, notes=all_notes)
 
 
-def _about(job: MapJob, prepared: _Prepared) -> dict[str, Any]:
+def _records(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Return the tables that the summary holds."""
+    return {
+        "shares": records(tables[SHARES]),
+        "localisation": records(tables[LOCALISATION]),
+        "visible": records(tables[VISIBLE]),
+        "clusters": records(tables[CLUSTERS]),
+        "most_driven": records(tables[DRIVEN].head(10)),
+        "findings": records(tables[FINDINGS]),
+    }
+
+
+def _about(job: MapJob, plan: ExplanationPlan) -> dict[str, Any]:
     """Return what the summary says of the work itself."""
-    explained, reference = job.explained, prepared.reference
+    explained, reference = job.explained, plan.reference
     return {
         "schema": "cxrshort.findings/1",
         "audit": "explain",
@@ -303,9 +321,9 @@ def _about(job: MapJob, prepared: _Prepared) -> dict[str, Any]:
         "model_id": reference.model_id,
         "dataset": explained.data.name,
         "dataset_id": explained.data.dataset_id,
-        "role": prepared.fold.role,
-        "split": prepared.fold.split,
-        "labels": list(prepared.labels),
+        "role": plan.fold.role,
+        "split": plan.fold.split,
+        "labels": list(plan.labels),
         "method": job.method.name,
         "settings": asdict(job.settings),
         "images": len(explained.data.manifest),
@@ -314,24 +332,30 @@ def _about(job: MapJob, prepared: _Prepared) -> dict[str, Any]:
     }
 
 
-def _forecast(job: MapJob, prepared: _Prepared, *, output: Mapping[str, str], notes: Sequence[str]) -> Result:
+def _forecast(
+    job: MapJob, plan: ExplanationPlan, *, sanity: bool, output: Mapping[str, str], notes: Sequence[str]
+) -> Result:
     """Return what an explanation would read and what it would take."""
     explained = job.explained
+    views = 0 if plan.regression else VIEWS
     summary = {
-        "reads": [prepared.reference.name, str(explained.data.path or "standard input")],
+        "reads": [plan.reference.name, str(explained.data.path or "standard input")],
         "images": len(explained.data.manifest),
         "maps": len(explained.table),
-        "labels": list(prepared.labels),
+        "labels": list(plan.labels),
         "method": job.method.name,
         "device": job.compute.device,
         "threads": job.compute.threads,
         "disk_free_mib": forecasts.free_disk_mib(Path("results")),
-        **forecast_maps(job),
+        **forecast_maps(job, views=views, checked=plan.labels if sanity else ()),
         "outputs": [output],
     }
+    shown = f"{views} passes for each image: whole, and with the border or the lungs shown alone or hidden"
     facts = [
-        ("labels", ", ".join(prepared.labels)),
+        ("labels", ", ".join(plan.labels)),
         ("maps to make", f"{len(explained.table):,}, by {job.method.name}"),
         *[("references", one.note.removeprefix("references: ")) for one in job.backgrounds.values()],
+        *([("besides", shown)] if views else []),
+        *([("checks", f"of the maps of {CHECKED_IMAGES} images for each label, many times each")] if sanity else []),
     ]
-    return forecasts.dry_run(summary, facts, notes=[*prepared.notes, *notes])
+    return forecasts.dry_run(summary, facts, notes=[*plan.notes, *notes])

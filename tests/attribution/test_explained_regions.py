@@ -52,6 +52,14 @@ def test_average_anatomy_is_said_with_its_counts(people: Population) -> None:
     )
 
 
+def test_average_anatomy_is_nobodys_outline(people: Population) -> None:
+    found, _ = read_regions(people.data, RegionSources(), compute=CPU)
+    lungs = found.names.index("lungs")
+    assert found.take(np.arange(4)).available[:, lungs].all() and not found.outlined.available[:, 0].any()
+    plain = of(people.data)
+    assert ExplainedRegions(plain).outlined is plain
+
+
 def test_masks_that_are_none_are_refused(people: Population, tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="is not a folder of masks"):
         read_regions(people.data, RegionSources(masks=tmp_path / "nowhere"), compute=CPU)

@@ -23,3 +23,14 @@ def test_draws_that_a_trial_leaves_out_are_counted(tmp_path: Path) -> None:
     people = population(tmp_path, people=6)
     rates = [forecast_maps(job(people, texts=(f"samples={samples}",)))["images_per_second"] for samples in (80, 80_000)]
     assert rates[0] > 50 * rates[1]  # a thousand times as many passes, on a machine that is busy otherwise
+
+
+def test_checks_and_passes_besides_take_their_time(tmp_path: Path) -> None:
+    people = population(tmp_path, people=6)
+    made = job(people, texts=("samples=8000",))
+    plain, checked, viewed = (
+        forecast_maps(made, **options) for options in ({}, {"checked": ["COVID-19"]}, {"views": 10**7})
+    )
+    # The maps of 12 images, and again 12 times: trained, after ten steps of randomisation, with another background.
+    assert checked["hours"] > 6 * plain["hours"]
+    assert viewed["hours"] > plain["hours"] + 0.5

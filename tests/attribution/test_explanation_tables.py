@@ -1,7 +1,9 @@
 """The printed text of an explanation."""
 
+import pandas as pd
+
 from cxrshort.attribution.explanation_tables import explanation_result
-from cxrshort.results import Facts, Table
+from cxrshort.results import UNLESS_QUIET, Column, Facts, Result, Table
 
 SHARE = {
     "label": "Edema", "share": 0.2, "share_low": 0.1, "share_high": 0.3, "area": 0.1, "ratio": 2.0, "ratio_low": 1.5,
@@ -28,6 +30,9 @@ SUMMARY = {
         {**SHARE, "class": "unlabelled", "region": "lungs"},
         {**SHARE, "class": "positive", "region": "marker", "ratio": None, "area": 0.0},
     ],
+    "localisation": [],
+    "visible": [],
+    "sanity": {},
     "findings": [
         {**FINDING, "region": "border", "verdict": "shortcut"},
         {**FINDING, "region": "lungs", "verdict": "not testable", "effect": -0.001, "low": -0.001},
@@ -37,12 +42,35 @@ SUMMARY = {
 }  # fmt: skip
 
 
+LOCATED = {
+    "label": "Edema", "region": "lungs", "mass": 0.5, "mass_low": 0.4, "mass_high": 0.6, "rank": 0.5, "rank_low": 0.4,
+    "rank_high": 0.6, "pointing": 1.0, "pointing_low": 1.0, "pointing_high": 1.0, "area": 0.25, "images": 9,
+}  # fmt: skip
+CHECKS = {
+    "images": 28,
+    "left_out": 2,
+    "caution": "maps fail background",
+    "checks": [
+        {"check": "randomisation", "passes": True, "reason": "a"},
+        {"check": "background", "passes": False, "reason": "b"},
+        {"check": "faithfulness", "passes": None, "reason": "c"},
+    ],
+}
+
+
+def shown(summary) -> Result:
+    def show_visible(rows: pd.DataFrame, label: str) -> Table:
+        return Table([Column("AUC", "auc")], rows.to_dict(orient="records"), f"{label}: border alone")
+
+    return explanation_result(summary, folder=None, show_visible=show_visible)
+
+
 def tables(summary) -> list[Table]:
-    return [block for block in explanation_result(summary, folder=None).tables if isinstance(block, Table)]
+    return [block for block in shown(summary).tables if isinstance(block, Table)]
 
 
 def test_facts_say_what_was_done():
-    (facts,) = [block for block in explanation_result(SUMMARY, folder=None).tables if isinstance(block, Facts)]
+    (facts,) = [block for block in shown(SUMMARY).tables if isinstance(block, Facts)]
     assert list(facts.pairs) == [
         ("model", "run, external"),
         ("explained", "1,200 images of tiny (test)"),
@@ -54,7 +82,7 @@ def test_facts_say_what_was_done():
     ]
     one_class = {"separation": None, "p": None, "positives": 3, "negatives": 0, "reason": "only positives"}
     bare = {**SUMMARY, "references": [], "adding_up": {}, "share_errors": {}, "separation": {"Edema": one_class}}
-    (facts,) = [block for block in explanation_result(bare, folder=None).tables if isinstance(block, Facts)]
+    (facts,) = [block for block in shown(bare).tables if isinstance(block, Facts)]
     assert facts.pairs[-1] == ("maps of Edema", "classes cannot be compared: only positives")
     assert len(facts.pairs) == 4
 
@@ -80,7 +108,7 @@ def test_shares_stand_by_region_and_class_and_details_with_verbose():
 
 
 def test_each_region_has_a_verdict_in_a_line_and_those_without_effect_share_one():
-    result = explanation_result(SUMMARY, folder=None)
+    result = shown(SUMMARY)
     table = tables(SUMMARY)[-1]
     assert table.title == "Edema: verdict on each region"
     assert [(row["region"], row["verdict"], row["effect"]) for row in table.rows] == [
@@ -90,3 +118,25 @@ def test_each_region_has_a_verdict_in_a_line_and_those_without_effect_share_one(
     ]
     assert list(result.verdicts) == ["shortcut", "not testable", "not testable", "not testable"]
     assert result.document["schema"] == "cxrshort.findings/1"
+
+
+def test_checks_and_other_measures_stand_between_with_their_caution():
+    summary = {
+        **SUMMARY,
+        "sanity": {"Edema": CHECKS},
+        "localisation": [LOCATED, {**LOCATED, "label": "Mass"}],
+        "visible": [{"label": "Edema", "auc": 0.75}, {"label": "Mass", "auc": 0.5}],
+    }
+    checks, usual, detailed, located, visible, verdicts = tables(summary)
+    assert checks.title == "Edema: checks of the maps, on 28 images, 2 left out: their maps are zero or broken"
+    assert [(row["check"], row["result"], row["reason"]) for row in checks.rows] == [
+        ("randomisation", "passed", "a"),
+        ("background", "failed", "b"),
+        ("faithfulness", "not judged", "c"),
+    ]
+    caution = " (caution: maps fail background)"
+    assert all(table.title.endswith(caution) for table in (usual, detailed, located, verdicts))
+    assert located.title == f"Edema: maps of positives against outlines, with 95 % interval{caution}"
+    assert [row["region"] for row in located.rows] == ["lungs"] and located.columns[0].heading == "outline"
+    assert visible.title == "Edema: border alone" and [row["auc"] for row in visible.rows] == [0.75]
+    assert {table.shown for table in (checks, located, visible)} == {UNLESS_QUIET}

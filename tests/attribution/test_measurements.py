@@ -1,22 +1,27 @@
 """What is read off maps: shares, signed sums, tables."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from cxrshort.attribution import measurements
+from cxrshort.attribution.explained_regions import ExplainedRegions
 from cxrshort.attribution.map_blocks import Maps
 from cxrshort.attribution.measurements import (
     adding_up,
     check_logits,
     class_shares,
     driven_table,
+    label_localisation,
     map_table,
     measure_maps,
     missing_shares,
     typical_error,
 )
 from cxrshort.errors import DataError
+from cxrshort.regions import of
 
 from .population import Population, population
 
@@ -86,3 +91,19 @@ def test_maps_without_a_share_are_counted_by_label(people: Population) -> None:
         "2 of 24 maps of COVID-19 are zero everywhere and have no share",
         "1 of 24 maps of COVID-19 are not finite and have no share",
     ]
+
+
+def test_localisation_is_of_each_label_by_its_own_positives_and_outlines(tmp_path: Path) -> None:
+    people = population(tmp_path, labels=("COVID-19", "Edema"))
+    average = ExplainedRegions(of(people.data, average=True), of(people.data))
+    assert label_localisation(people.maps, people.explained, average, seed=0).empty
+    names = people.data.manifest["image_id"].unique()
+    lines = [f"{name},{region},3,0,13,1" for name in names for region in ("COVID-19", "sticker")]
+    (tmp_path / "regions.csv").write_text("\n".join(["image_id,region,x0,y0,x1,y1", *lines]) + "\n")
+    (row,) = label_localisation(people.maps, people.explained, ExplainedRegions(of(people.data)), seed=0).to_dict(
+        orient="records"
+    )
+    assert (row["label"], row["region"], row["area"]) == ("COVID-19", "COVID-19", 10 / 256)
+    table = people.explained.table
+    own = people.maps.maps[((table["label"] == "COVID-19") & (table["class"] == "positive")).to_numpy()].clip(0)
+    assert row["mass"] == pytest.approx((own[:, 0, 3:13].sum(axis=1) / own.sum(axis=(1, 2))).mean(), rel=1e-5)

@@ -32,8 +32,20 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_options_reach_the_verb(working_folder: Path) -> None:
     words = (
         *("--dataset", "tiny", "--split", "all", "--label", "Edema", "--images", 6, "--method", "occlusion"),
-        *("--set", "patch=0.5", "--set", "fill=black", "--expected", "lungs, marker", "--batch-size", 4, "--seed", 7),
-        *("--out", "results"),
+        *(
+            "--set",
+            "patch=0.5",
+            "--set",
+            "fill=black",
+            "--expected",
+            "lungs, marker",
+            "--batch-size",
+            4,
+            "--seed",
+            7,
+            "--sanity",
+        ),
+        *("--sanity", "--out", "results"),
     )
     result = cxrshort_here("explain", "run", *words, *CPU, "--json")
     assert result.exit_code == 0, result.stderr
@@ -43,6 +55,7 @@ def test_options_reach_the_verb(working_folder: Path) -> None:
     assert np.load("results/maps.npy").shape == (6, 16, 16)
     arguments = json.loads(Path("results/run.json").read_text())["arguments"]
     assert (arguments["seed"], arguments["batch_size"], arguments["expected"]) == (7, 4, ["lungs", "marker"])
+    assert arguments["sanity"] is True and list(document["sanity"]) == ["Edema"]
 
 
 def test_help_lists_methods_and_settings_without_a_model() -> None:

@@ -1,20 +1,23 @@
 """``explain`` on tiny images whose upper left quarter is brighter where COVID-19 is present."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from cxrshort.compute import choose_compute
 from cxrshort.dataset import load_dataset
 from cxrshort.errors import CxrshortError, DataError, OutputError, UsageError
+from cxrshort.models import checkpoint, factory
+from cxrshort.models.checkpoint import Description
+from cxrshort.models.classifier import InputSpec
 from cxrshort.models.predictions import predict, unseen_fold
 from cxrshort.models.sources.opening import open_model
-from cxrshort.results import Result
+from cxrshort.results import Facts, Result, Table
 from cxrshort.verbs.explain import explain
 from cxrshort.verbs.train import train
 
@@ -23,14 +26,15 @@ from ..training.tiny import png_signature, tiny_dataset, tiny_manifest, tree, wr
 CPU = {"device": "cpu", "precision": "fp32", "threads": 1}
 FAST = {"settings": ["samples=20"], "references": 20}
 FILES = {
-    "clusters.csv", "clusters.png", "findings.csv", "maps.csv", "maps.npy", "maps.png", "mean-maps.png",
-    "most-driven.csv", "run.json", "shares.csv", "shares.png", "summary.json",
+    "clusters.csv", "clusters.png", "findings.csv", "localisation.csv", "maps.csv", "maps.npy", "maps.png",
+    "mean-maps.png", "most-driven.csv", "run.json", "sanity.csv", "sanity.png", "shares.csv", "shares.png",
+    "summary.json", "visible.csv",
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the datasets ``tiny`` and ``other``, a classifier and a segmenter, trained on ``tiny``."""
+    """Return a folder with the datasets ``tiny`` and ``other``, a classifier of ``tiny`` and an untrained segmenter."""
     folder = tmp_path_factory.mktemp("explain")
     manifest = tiny_manifest(folder / "tiny", people=60).assign(mask_row=range(120))
     write_dataset(folder / "tiny", manifest, signal=30)
@@ -38,19 +42,23 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     masks[:, 12:28, 4:28] = 1
     np.save(folder / "tiny" / "masks.npy", masks)
     tiny_dataset(folder / "other", name="other", people=40, seed=1, signal=30)
-    for name, arch, overrides in (("run", "small-cnn", {}), ("segmenter", "unet-small", {"task": "masks"})):
-        train(str(folder / "tiny"), arch=arch, overrides={"epochs": 3, **overrides}, out=folder / name, **CPU)
+    train(str(folder / "tiny"), arch="small-cnn", overrides={"epochs": 3}, out=folder / "run", **CPU)
+    lungs = Description("segmenter", "unet-small", ("lungs",), InputSpec(32), recipe={"task": "masks"})
+    (folder / "segmenter").mkdir()
+    checkpoint.save_model(
+        factory.build_model(lungs, seed=0), folder / "segmenter" / "model.safetensors", description=lungs
+    )
     return folder
 
 
 @pytest.fixture(scope="module")
 def explained(home: Path) -> Result:
-    """Return the result for the test fold of ``tiny``."""
-    return explain(str(home / "run"), dataset=str(home / "tiny"), out=home / "explained", **FAST, **CPU)
+    """Return the result for the test fold of ``tiny``, with the checks of its maps."""
+    return explain(str(home / "run"), dataset=str(home / "tiny"), out=home / "explained", sanity=True, **FAST, **CPU)
 
 
 def run(home: Path, out: Path, *, model: str = "run", data: str = "tiny", **options: object) -> Result:
-    chosen = {"images": 8, **FAST, **CPU, **options}
+    chosen = {"images": 6, **FAST, **CPU, **options}
     return explain(
         model if ":" in model or "?" in model else str(home / model), dataset=str(home / data), out=out, **chosen
     )
@@ -64,7 +72,7 @@ def fails(home: Path, out: Path, **options: object) -> CxrshortError:
 
 def test_results_folder_is_complete(home: Path, explained: Result) -> None:
     assert set(tree(home / "explained")) == FILES
-    for name in ("clusters.png", "maps.png", "mean-maps.png", "shares.png"):
+    for name in ("clusters.png", "maps.png", "mean-maps.png", "sanity.png", "shares.png"):
         assert png_signature(home / "explained" / name)
     summary = json.loads((home / "explained" / "summary.json").read_text())
     assert summary["schema"] == "cxrshort.findings/1" == explained.document["schema"]
@@ -120,16 +128,66 @@ def test_planted_region_is_accused_and_expected_regions_are_not(home: Path, expl
 
 def test_average_anatomy_and_references_are_said(home: Path, explained: Result, tmp_path: Path) -> None:
     assert explained.summary["references"] == ["references: 20 images without COVID-19 of the training fold of tiny"]
-    (note,) = explained.notes
-    assert note.startswith(
+    assert explained.notes[0].startswith(
         "an average anatomy stands in for what no mask, box or segmenter shows (heart in 30 of 30 images)"
     )
     other = run(home, tmp_path / "out", data="other", background=str(home / "tiny"), references=500)
     assert other.summary["references"] == [
         "references: 30 images without COVID-19 of the training fold of tiny, 500 were asked for"
     ]
-    assert "(lungs in 8, heart in 8 of 8 images)" in other.notes[0]
+    assert "(lungs in 6, heart in 6 of 6 images)" in other.notes[0]
     assert other.summary["role"] == "external"
+    # An average anatomy is nobody's lungs: there is nothing to compare maps with, and nothing to hide.
+    assert other.summary["localisation"] == [] and "localisation.csv" not in tree(tmp_path / "out")
+    reasons = {row["shown"]: row["reason"] for row in other.summary["visible"]}
+    assert reasons["lungs only"] == reasons["all but the lungs"] == "no image has known lungs"
+    assert "no image has known lungs" not in reasons["border only"]
+
+
+def test_border_and_lungs_alone_are_scored_and_said(home: Path, explained: Result) -> None:
+    table = pd.read_csv(home / "explained" / "visible.csv").set_index("shown")
+    assert list(table.index) == ["border only", "all but the border", "lungs only", "all but the lungs"]
+    pixels = np.load(home / "tiny" / "images.npy").astype(np.float32) / 255
+    maps, truth = pd.read_csv(home / "explained" / "maps.csv"), load_dataset(str(home / "tiny")).manifest
+    inside = np.zeros((32, 32), bool)
+    inside[12:28, 4:28] = True
+    rows = truth.index[truth["split_0"] == "test"]
+    images = np.stack([np.where(inside, image, image[inside].mean()) for image in pixels[rows]])
+    model = open_model(str(home / "run"), choose_compute("cpu", precision="fp32", threads=1))
+    with torch.inference_mode():
+        logits = model.classifier(torch.from_numpy(images)[:, None].float())[:, 0].numpy()
+    positive = maps["target"].to_numpy() == 1
+    wins = np.sign(logits[positive][:, None] - logits[~positive])
+    assert table.loc["lungs only", "auc"] == pytest.approx((wins.mean() + 1) / 2)
+    assert table.loc["lungs only", "whole"] == pytest.approx(auc(maps["logit"], positive))
+    told = [note for note in explained.notes if note.startswith("COVID-19: shown nothing but the four borders")]
+    assert bool(told) == (table.loc["border only", "auc_low"] > 0.5 or table.loc["border only", "auc_high"] < 0.5)
+
+
+def auc(scores: pd.Series, positive: np.ndarray) -> float:
+    return float((np.sign(scores[positive].to_numpy()[:, None] - scores[~positive].to_numpy()).mean() + 1) / 2)
+
+
+def test_maps_of_positives_are_compared_with_the_lungs(home: Path, explained: Result) -> None:
+    (row,) = pd.read_csv(home / "explained" / "localisation.csv").to_dict(orient="records")
+    table, maps = pd.read_csv(home / "explained" / "maps.csv"), np.load(home / "explained" / "maps.npy")
+    relevance = maps[table["class"] == "positive"].clip(0)
+    mass = relevance[:, 12:28, 4:28].sum(axis=(1, 2)) / relevance.sum(axis=(1, 2))
+    assert (row["region"], row["images"], row["area"]) == ("lungs", 15, pytest.approx(0.375))
+    assert row["mass"] == pytest.approx(mass.mean(), rel=1e-5) and explained.summary["localisation"][0] == row | {
+        "reason": ""
+    }
+
+
+def test_checks_of_the_maps_are_written_and_printed(home: Path, explained: Result) -> None:
+    checks = explained.summary["sanity"]["COVID-19"]
+    assert [check["check"] for check in checks["checks"]] == ["randomisation", "background", "faithfulness"]
+    assert checks["images"] == 30 and all(check["passes"] for check in checks["checks"]) and checks["caution"] == ""
+    curves = pd.read_csv(home / "explained" / "sanity.csv")
+    assert set(curves["label"]) == {"COVID-19"} and set(curves["check"]) == {"randomisation", "deletion", "insertion"}
+    assert "caution" not in pd.read_csv(home / "explained" / "findings.csv")
+    titles = [block.title for block in explained.tables if isinstance(block, Table)]
+    assert titles[0] == "COVID-19: checks of the maps, on 30 images" and not any("caution" in title for title in titles)
 
 
 def test_sample_is_balanced_and_a_map_does_not_depend_on_the_others(
@@ -148,11 +206,10 @@ def test_sample_is_balanced_and_a_map_does_not_depend_on_the_others(
     assert result.summary["maps"] == 12 and result.summary["images"] <= 12
 
 
-@pytest.mark.parametrize("method", ["gradient", "occlusion", "grad-cam"])
-def test_other_methods_leave_out_what_they_do_not_have(home: Path, tmp_path: Path, method: str) -> None:
-    result = run(home, tmp_path / "out", method=method, settings=())
-    table = pd.read_csv(tmp_path / "out" / "maps.csv")
-    assert not {"sum", "error", "share_se.lungs"} & set(table) and {"logit", "share.lungs", "cluster"} <= set(table)
+def test_other_methods_leave_out_what_they_do_not_have(home: Path, tmp_path: Path) -> None:
+    result = run(home, tmp_path / "out", method="grad-cam", settings=(), images=4)
+    names = set(pd.read_csv(tmp_path / "out" / "maps.csv"))
+    assert {"logit", "share.lungs", "cluster"} <= names and not {"sum", "error", "share_se.lungs"} & names
     assert result.summary["references"] == [] and result.summary["adding_up"] == {}
 
 
@@ -160,7 +217,7 @@ def test_masks_of_a_folder_a_file_and_a_segmenter_are_read(home: Path, tmp_path:
     lungs = np.zeros((80, 32, 32), bool)
     lungs[:, :16] = True
     np.save(tmp_path / "lungs.npy", lungs)
-    result = run(home, tmp_path / "file", data="other", masks=tmp_path / "lungs.npy")
+    result = run(home, tmp_path / "file", data="other", masks=tmp_path / "lungs.npy", images=4)
     assert areas(result) == {"lungs": pytest.approx(0.5)}
     (tmp_path / "masks").mkdir()
     manifest = tiny_manifest(tmp_path / "pictures", name="other", people=40)
@@ -178,7 +235,7 @@ def test_masks_of_a_folder_a_file_and_a_segmenter_are_read(home: Path, tmp_path:
     )
     assert any(note.endswith("has no mask of 2 of 20 explained images") for note in result.notes)
     assert {"given masks", "average anatomy"} == sources(result, "lungs")
-    result = run(home, tmp_path / "segmenter", data="other", segmenter=str(home / "segmenter"))
+    result = run(home, tmp_path / "segmenter", data="other", segmenter=str(home / "segmenter"), images=4)
     assert sources(result, "lungs") <= {"segmenter", "average anatomy"} and "segmenter" in sources(result, "lungs")
 
 
@@ -204,7 +261,9 @@ def test_boxes_are_judged_by_their_names(home: Path, explained: Result, tmp_path
     assert found["sticker"]["verdict"] == "shortcut" and found["sticker"]["effect"] > 0.8
     count = len(names)
     assert f"{count} of the {count + 1} boxes of {tmp_path / 'boxes.csv'} are of explained images" in result.notes
-    again = run(home, tmp_path / "expected", images=None, regions=tmp_path / "boxes.csv", expected=["lungs", "sticker"])
+    overlapping = next(note for note in result.notes if note.startswith("regions overlap ("))
+    assert "shoulders and sticker in 100% of the images" in overlapping  # those of the average anatomy
+    again = run(home, tmp_path / "expected", images=4, regions=tmp_path / "boxes.csv", expected=["lungs", "sticker"])
     why = {row["region"]: row["why"] for row in again.summary["findings"]}
     assert why["sticker"] == "the finding may lie there" != why["heart"]
 
@@ -222,7 +281,7 @@ def test_boxes_outside_or_of_other_images_are_refused(home: Path, tmp_path: Path
 def test_training_patients_are_refused_unless_asked_for(home: Path, tmp_path: Path) -> None:
     error = fails(home, tmp_path / "out", split="all")
     assert error.message.endswith("was trained on 45 of the 60 patients of tiny (all)")
-    result = run(home, tmp_path / "out", split="train")
+    result = run(home, tmp_path / "out", split="train", images=4)
     assert result.notes[0] == "the model was trained on 30 of the 30 patients of this fold (--split train)"
 
 
@@ -250,72 +309,36 @@ def test_dataset_without_negatives_needs_a_background(home: Path, tmp_path: Path
         dataset=str(tmp_path / "sick"),
         background=str(home / "tiny"),
         out=tmp_path / "out",
+        images=4,
         **FAST,
         **CPU,
     )
     assert set(result.verdicts) == {"not testable"}
     assert {row["why"] for row in result.summary["findings"]} == {"the finding may lie there", "only positives"}
+    assert {row["reason"] for row in result.summary["visible"]} == {"only positives", "no image has known lungs"}
 
 
-FOREIGN = """
-import torch
-
-class Constant(torch.nn.Module):
-    def forward(self, images):
-        return 0 * images.mean((1, 2, 3))[:, None] + 1
-
-class Deaf(torch.nn.Module):
-    @torch.no_grad()
-    def forward(self, images):
-        return images[:, :, :16, :16].mean((1, 2, 3))[:, None]
-"""
-
-
-@pytest.fixture
-def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the name of a module with networks of the user's."""
-    (tmp_path / "explained_networks.py").write_text(FOREIGN)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "explained_networks", raising=False)
-    return "py:explained_networks:{}?labels=COVID-19&size=32&range=0..1"
-
-
-def test_constant_model_is_not_testable_and_says_why(home: Path, tmp_path: Path, foreign: str) -> None:
-    result = run(home, tmp_path / "out", model=foreign.format("Constant"))
-    assert {row["verdict"] for row in result.summary["findings"]} == {"not testable"}
-    whys = {row["why"] for row in result.summary["findings"]}
-    assert whys == {"the finding may lie there", "every map is zero: the logit does not depend on the image"}
-    assert "8 of 8 maps of COVID-19 are zero everywhere and have no share" in result.notes
-    assert any(note.startswith("no clusters of COVID-19: ") for note in result.notes)
-    assert {"maps.png", "mean-maps.png"} < set(tree(tmp_path / "out")) and "shares.png" not in tree(tmp_path / "out")
-
-
-def test_model_without_gradients_is_refused_and_occlusion_explains_it(home: Path, tmp_path: Path, foreign: str) -> None:
-    model = foreign.format("Deaf")
-    error = fails(home, tmp_path / "out", model=model)
-    assert isinstance(error, UsageError)
-    assert error.message == f"'{model}' has no gradients, which 'expected-gradients' needs"
-    assert error.hint == "--method occlusion explains any model"
-    run(home, tmp_path / "occlusion", model=model, method="occlusion", settings=())
-    maps = np.load(tmp_path / "occlusion" / "maps.npy")
-    assert np.abs(maps[:, 20:, 20:]).max() == 0 < np.abs(maps[:, :14, :14]).max()
-
-
-def test_complete_run_is_kept_by_resume_and_refused_without(home: Path, tmp_path: Path) -> None:
-    first = run(home, tmp_path / "out")
-    before = tree(tmp_path / "out")
-    again = run(home, tmp_path / "out", resume=True)
-    assert tree(tmp_path / "out") == before and again.verdicts == first.verdicts
-    assert {**again.document, "figures": []} == {**first.document, "figures": []}
-    assert isinstance(fails(home, tmp_path / "out"), OutputError)
-    error = fails(home, tmp_path / "out", resume=True, seed=1)
+def test_complete_run_is_kept_by_resume_and_refused_without(home: Path, explained: Result) -> None:
+    before = tree(home / "explained")
+    again = run(home, home / "explained", images=None, sanity=True, resume=True)
+    assert tree(home / "explained") == before and again.verdicts == explained.verdicts
+    assert {**again.document, "figures": []} == {**explained.document, "figures": []}
+    assert [repr(block) for block in again.tables] == [repr(block) for block in explained.tables]
+    assert isinstance(fails(home, home / "explained"), OutputError)
+    error = fails(home, home / "explained", images=None, sanity=True, resume=True, seed=1)
     assert "seed was '0' and is '1'" in error.message
+    error = fails(home, home / "explained", images=None, resume=True)
+    assert "sanity was 'True' and is 'False'" in error.message
 
 
 def test_dry_run_forecasts_and_writes_nothing(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(home)
-    plan = explain("run", dataset="other", label=["Edema"], split="val", dry_run=True, **FAST, **CPU).summary
+    options = {"dataset": "other", "label": ["Edema"], "split": "val", "dry_run": True, **FAST, **CPU}
+    result = explain("run", sanity=True, **options)
+    plan = result.summary
     assert plan["outputs"][0]["folder"] == "results/run/other-split-val-label-Edema-explain"
     assert (plan["images"], plan["maps"], plan["method"]) == (20, 20, "expected-gradients")
     assert plan["disk_mib"] == pytest.approx(20 * 32 * 32 * 4 / 2**20, abs=0.01)
     assert plan["images_per_second"] > 0 and not (home / "results").exists()
+    facts = next(dict(block.pairs) for block in result.tables if isinstance(block, Facts))
+    assert facts["besides"].startswith("5 passes for each image") and facts["checks"].startswith("of the maps of 30")
