@@ -14,12 +14,11 @@ import pandas as pd
 from cxrshort import regions
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
-from cxrshort.datasets.building.mask_files import read_masks
+from cxrshort.datasets.building.mask_files import open_masks
 from cxrshort.errors import DataError
 from cxrshort.manifest import label_columns
-from cxrshort.masks.file import MaskFile
 from cxrshort.models.outlines import draw_outlines, load_segmenter
-from cxrshort.regions import ANATOMY, CORNERS, EDGES, MaskSource, RegionBatch, Regions
+from cxrshort.regions import ANATOMY, CORNERS, EDGES, RegionBatch, Regions
 from cxrshort.registry import check_name
 
 BORDER = "border"
@@ -103,7 +102,7 @@ def read_regions(
         boxes = regions.read_boxes(sources.boxes, shape=(height, width))
         notes.append(_match(boxes, data, sources.boxes))
     if sources.masks is not None:
-        masks, of_masks = _given_masks(sources.masks, data, jobs=jobs)
+        masks, of_masks = open_masks(sources.masks, data, jobs=jobs)
         notes += of_masks
     if sources.segmenter is not None:
         network, _ = load_segmenter(sources.segmenter, dataset=data.name, pixels=data.recipe)
@@ -123,22 +122,6 @@ def _match(boxes: pd.DataFrame, data: Dataset, path: Path) -> str:
             "image_id must be that of the dataset's manifest",
         )
     return f"{matching} of the {len(boxes)} boxes of {path} are of explained images"
-
-
-def _given_masks(path: Path, data: Dataset, *, jobs: int) -> tuple[MaskSource, list[str]]:
-    if path.is_file():
-        masks = data.with_mask_file(path).masks
-        if not isinstance(masks, MaskFile):
-            raise DataError(f"'{path}' is not a file of masks", "give an array with a mask for each row of images.npy")
-        _ = masks.tally  # refuses other values than those of a mask
-        return masks, []
-    found, notes = read_masks(path, data, jobs=jobs)
-    if not found.available.any():
-        raise DataError(
-            f"'{path}' holds no mask of an explained image", "a mask is called as its image, or IMAGE_mask.png"
-        )
-    missing = int((~found.available).sum())
-    return found, [*notes, *([f"{path} has no mask of {missing} of {len(found)} explained images"] if missing else [])]
 
 
 def _average_note(sources: pd.DataFrame, images: int) -> list[str]:

@@ -65,7 +65,7 @@ def test_masks_that_are_none_are_refused(people: Population, tmp_path: Path) -> 
         read_regions(people.data, RegionSources(masks=tmp_path / "nowhere"), compute=CPU)
     with pytest.raises(DataError) as caught:
         read_regions(people.data, RegionSources(masks=tmp_path), compute=CPU)
-    assert caught.value.message == f"'{tmp_path}' holds no mask of an explained image"
+    assert caught.value.message == f"'{tmp_path}' holds no mask of any of these 24 images"
     np.save(tmp_path / "masks.npy", np.full((24, 16, 16), 7, np.uint8))
     with pytest.raises(DataError, match="holds 7, a mask is 0 and 1"):
         read_regions(people.data, RegionSources(masks=tmp_path / "masks.npy"), compute=CPU)
