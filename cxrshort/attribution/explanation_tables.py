@@ -9,7 +9,7 @@ import pandas as pd
 
 from cxrshort.attribution.explained_images import EVERY, NEGATIVE, POSITIVE, UNLABELLED
 from cxrshort.attribution.explained_regions import PARTS
-from cxrshort.attribution.explanation_checks import titled
+from cxrshort.attribution.explanation_checks import CAUTION, titled
 from cxrshort.attribution.finding_boxes import localisation_block
 from cxrshort.regions import CORNERS, EDGES
 from cxrshort.results import ALWAYS, UNLESS_QUIET, VERBOSE, Block, Column, Facts, Loudness, Result, Table, Text
@@ -51,7 +51,7 @@ def explanation_result(
         for detailed, shown in ((False, ("usual",)), (True, VERBOSE)):
             tables.append(_share_table(label, rows, caution=caution, detailed=detailed, shown=shown))
         if located:
-            block = localisation_block(pd.DataFrame(located))
+            block = localisation_block(pd.DataFrame(located).drop(columns=CAUTION, errors="ignore"))  # in the title
             title = titled(f"{label}: {block.title}", caution)
             tables.append(replace(block, columns=block.columns[1:], title=title, shown=UNLESS_QUIET, blocks=True))
         if visible:

@@ -124,7 +124,7 @@ def test_checks_and_other_measures_stand_between_with_their_caution():
     summary = {
         **SUMMARY,
         "sanity": {"Edema": CHECKS},
-        "localisation": [LOCATED, {**LOCATED, "label": "Mass"}],
+        "localisation": [{**LOCATED, "caution": "maps fail background"}, {**LOCATED, "label": "Mass"}],
         "visible": [{"label": "Edema", "auc": 0.75}, {"label": "Mass", "auc": 0.5}],
     }
     checks, usual, detailed, located, visible, verdicts = tables(summary)
@@ -137,6 +137,7 @@ def test_checks_and_other_measures_stand_between_with_their_caution():
     caution = " (caution: maps fail background)"
     assert all(table.title.endswith(caution) for table in (usual, detailed, located, verdicts))
     assert located.title == f"Edema: maps of positives against outlines, with 95 % interval{caution}"
+    assert "caution" not in located.rows[0]  # which would stand in each cell
     assert [row["region"] for row in located.rows] == ["lungs"] and located.columns[0].heading == "outline"
     assert visible.title == "Edema: border alone" and [row["auc"] for row in visible.rows] == [0.75]
     assert {table.shown for table in (checks, located, visible)} == {UNLESS_QUIET}
