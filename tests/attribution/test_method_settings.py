@@ -22,7 +22,7 @@ def test_settings_have_the_types_of_their_defaults():
         ("expected-gradients", ["samples"], "--set 'samples' is not of the form NAME=VALUE"),
         ("expected-gradients", ["sample=3"], "'sample' is not a known setting of expected-gradients"),
         ("expected-gradients", ["samples=3", "samples=4"], "--set names 'samples' twice"),
-        ("expected-gradients", ["samples=many"], "--set samples=many: it must be a whole number"),
+        ("expected-gradients", ["samples=many"], "--set samples=many is 'many', it must be a whole number"),
         ("expected-gradients", ["samples=0"], "the samples of expected-gradients is '0', it must be 1 or more"),
         ("gradient", ["samples=3"], "--set 'samples=3' says nothing to 'gradient', which has no settings"),
     ],

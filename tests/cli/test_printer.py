@@ -101,7 +101,8 @@ def test_interval_has_limits_or_a_reason(row: dict[str, Any], text: str) -> None
 def test_command_of_a_verb_prints_nothing_itself() -> None:
     cli, verbs = Path(app.__file__).parent, Path(app.__file__).parent.parent / "verbs"
     commands = sorted({path.name for path in cli.glob("*.py")} & {path.name for path in verbs.glob("[a-z]*.py")})
-    assert commands == ["build_dataset.py", "doctor.py", "evaluate.py", "paths.py", "train.py"]
+    audits = ["explain.py", "swap_test.py"]
+    assert commands == sorted(["build_dataset.py", "doctor.py", "evaluate.py", "paths.py", "train.py", *audits])
     for name in commands:
         source = (cli / name).read_text(encoding="utf-8")
         assert "print_result(" in source

@@ -233,7 +233,7 @@ def test_masks_of_a_folder_a_file_and_a_segmenter_are_read(home: Path, tmp_path:
         **FAST,
         **CPU,
     )
-    assert any(note.endswith("has no mask of 2 of 20 explained images") for note in result.notes)
+    assert any(note.endswith("has no mask of 2 of 20 images") for note in result.notes)
     assert {"given masks", "average anatomy"} == sources(result, "lungs")
     result = run(home, tmp_path / "segmenter", data="other", segmenter=str(home / "segmenter"), images=4)
     assert sources(result, "lungs") <= {"segmenter", "average anatomy"} and "segmenter" in sources(result, "lungs")
