@@ -183,9 +183,11 @@ def swap_test(
     2021) stands beside it: contents of markers swapped both ways, by magnitude; shoulders of negatives moved to the top
     corners. blur, inpaint and mean need no partner and predict no direction.
 
-    shortcut: an effect of at least 0.25 at p of at most 0.05. suspicious: such an effect at a larger p, if its interval
-    excludes 0, or as strong a one against the prediction. no evidence: anything else. not testable: one class only, too
-    few pairs or boxes, or a model that gives all images one score.
+    shortcut: an effect of at least 0.25 at p of at most 0.05. suspicious: such an effect at p of at most 0.2, or as
+    strong a one against the prediction. no evidence: anything else. not testable: one class only, too few pairs or
+    boxes, or a model that gives all images one score. Of 60 clean models of the phantom (small networks and ResNet-18),
+    0 were accused and 2 called suspicious; of 80 whose marker or border gave the class away in 90 % or all of their
+    films, all were.
 
     Boxes of a --preset are written to boxes.csv: correct them, and give them back by --regions. Controls follow the
     verdicts: the lungs replaced (a good model reacts), a box exchanged with itself (exactly 0), and exchanges within

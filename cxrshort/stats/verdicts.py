@@ -3,9 +3,10 @@
 One rule for all. An effect is signed, positive in the direction that a shortcut predicts, and in a unit that does not
 depend on the model. A region is accused where the effect is at least the margin that clean models stay below, and the
 test says at a corrected level that it is not chance: a p-value alone never accuses, since with enough images any
-difference is significant, and neither does a large effect of few images, which is suspicious at most, and only where
-its own interval excludes 0. What would invalidate a verdict: a margin that
-was calibrated on other kinds of models or images than those that are judged.
+difference is significant, and neither does a large effect of few images, which is suspicious at most.
+
+What would invalidate a verdict: a margin that was calibrated on other kinds of models or images than those that are
+judged.
 
 `RULES` holds the numbers, and ``tests/studies/verdicts.py`` is where they come from.
 """
@@ -31,6 +32,7 @@ class Rule:
         unit: what an effect of 1 is.
         margin: the smallest effect that accuses; clean models stay below it.
         level: the largest p-value that accuses, corrected for the number of regions.
+        doubt_level: the largest corrected p-value at which an effect of the margin is suspicious.
         ratio_margin: share of attribution over share of the area from which on a region is suspicious by itself; None
             for audits without maps.
         calibrated: the models that set the numbers.
@@ -39,6 +41,7 @@ class Rule:
     unit: str
     margin: float
     level: float = 0.05
+    doubt_level: float = 0.2
     ratio_margin: float | None = None
     calibrated: str = ""
 
@@ -95,9 +98,19 @@ class Verdict:
         }
 
 
+_MODELS = "60 clean models of the phantom at 64 px: 44 small networks (AUC 0.65) and 16 ResNet-18 (AUC 0.91)"
 RULES: Mapping[str, Rule] = {
-    "swap-test": Rule(unit="SD of the logits", margin=0.25),
-    "explain": Rule(unit="class separation of the maps", margin=0.25, ratio_margin=4.0),
+    "swap-test": Rule(
+        unit="SD of the logits",
+        margin=0.25,
+        calibrated=f"{_MODELS}; 0 were accused, 2 called suspicious; the largest effects were 0.55 and 0.17",
+    ),
+    "explain": Rule(
+        unit="class separation of the maps",
+        margin=0.25,
+        ratio_margin=4.0,
+        calibrated=f"{_MODELS}; 0 were accused, 1 called suspicious; the largest effects were 0.34 and 0.05",
+    ),
 }
 """The rule of each audit."""
 
@@ -136,8 +149,8 @@ def _rule_on(evidence: Evidence, rule: Rule) -> tuple[str, str]:
         return SHORTCUT, f"{shown} {at_least}, p = {p:.2g}"
     if evidence.doubt:
         return SUSPICIOUS, evidence.doubt
-    if effect >= rule.margin and (evidence.low or 0.0) > 0:
-        return SUSPICIOUS, f"{shown} {at_least} and its interval excludes 0, but p = {p:.2g}"
+    if effect >= rule.margin and p <= rule.doubt_level:
+        return SUSPICIOUS, f"{shown} {at_least}, but p = {p:.2g} is above {rule.level:g}"
     if significant and -effect >= rule.margin:
         return SUSPICIOUS, f"{shown} goes against what a shortcut predicts, p = {p:.2g}"
     if effect >= rule.margin:

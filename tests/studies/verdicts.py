@@ -7,8 +7,7 @@ the disease and have something to be audited for. Every model is audited on the 
 ``swap-test`` and ``explain``.
 
 Five cohorts per condition, several trainings each; ``--clean``, ``--planted`` and ``--resnets`` say how many. The
-margins in :data:`cxrshort.stats.verdicts.RULES` are set from the clean models of the first three cohorts and judged on
-the others.
+numbers in :data:`cxrshort.stats.verdicts.RULES` are what all clean models stay below.
 
 ``python tests/studies/verdicts.py --out verdicts`` does what is missing and prints the tables; ``--train-only`` stops
 before the audits, ``--shard 1/2`` and ``--shard 2/2`` share the work, ``--seconds S`` begins nothing new after so long.
@@ -29,6 +28,7 @@ from scipy.stats import beta
 
 from cxrshort.attribution.explained_regions import PARTS
 from cxrshort.columns import COVID
+from cxrshort.figures.style import SMALL, add_axes, new_figure, place_text, save_figure
 from cxrshort.regions import CORNERS, EDGES
 from cxrshort.verbs.build_dataset import build_dataset
 from cxrshort.verbs.evaluate import evaluate
@@ -274,8 +274,7 @@ def interval_text(hits: int, count: int) -> str:
     """Return a share with its exact 95 % limits."""
     if not count:
         return "-"
-    low = beta.ppf(0.025, hits, count - hits + 1) if hits else 0.0
-    high = beta.ppf(0.975, hits + 1, count - hits) if hits < count else 1.0
+    low, high = limits(hits, count)
     return f"{hits}/{count} = {hits / count:.2f} [{low:.2f}, {high:.2f}]"
 
 
@@ -322,6 +321,39 @@ def print_tables(table: pd.DataFrame) -> None:
             )
 
 
+def limits(hits: int, count: int) -> tuple[float, float]:
+    """Return exact 95 % limits of a share."""
+    low = float(beta.ppf(0.025, hits, count - hits + 1)) if hits else 0.0
+    return low, float(beta.ppf(0.975, hits + 1, count - hits)) if hits < count else 1.0
+
+
+def draw_power(table: pd.DataFrame, path: Path) -> None:
+    """Draw how often the planted region is accused, against the strength of the shortcut."""
+    lines = [("marker", "swap-test"), ("marker", "explain"), ("border", "swap-test"), ("border", "explain")]
+    lines += [("shoulders", "swap-test"), ("shoulders", "swap-test of the band"), ("shoulders", "explain")]
+    panels = list(dict.fromkeys(shortcut for shortcut, _ in lines))
+    colours = {"swap-test": "#b43335", "explain": "#1e579a", "swap-test of the band": "#d98b1f"}
+    figure = new_figure(7.2, 2.9)
+    for place, shortcut in enumerate(panels):
+        axes = add_axes(figure, 0.6 + 2.2 * place, 0.5, width=1.8, height=1.7)
+        for shift, audit_name in enumerate(name for planted, name in lines if planted == shortcut):
+            region = "band" if audit_name.endswith("band") else shortcut
+            own = table[(table["audit"] == audit_name) & (table["region"] == region) & (table["shortcut"] == shortcut)]
+            for strength, part in own.groupby("confounding"):
+                hits, count = int((part["verdict"] == "shortcut").sum()), len(part)
+                low, high = limits(hits, count)
+                where = float(strength) + 0.02 * (shift - 1)
+                axes.plot([where, where], [low, high], color=colours[audit_name], linewidth=1.2)
+                axes.plot([where], [hits / count], "o", color=colours[audit_name], markersize=4)
+        axes.set(xlim=(-0.08, 1.08), ylim=(-0.03, 1.03), xticks=[0, 0.5, 0.8, 1.0], yticks=[0, 0.5, 1.0])
+        axes.set_xlabel("confounding (0: clean)", fontsize=SMALL)
+        place_text(figure, shortcut, left=0.6 + 2.2 * place, top=0.2)
+    for place, (name, colour) in enumerate(colours.items()):
+        place_text(figure, name, left=0.6 + 1.4 * place, top=2.65, size=SMALL, colour=colour)
+    place_text(figure, "share of models accused (shortcut)", left=0.05, top=0.02, size=SMALL)
+    save_figure(figure, path)
+
+
 def main() -> None:
     """Train, audit and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -356,7 +388,9 @@ def main() -> None:
         table = pd.read_csv(path) if path.exists() else table
     bands = arguments.out / "bands.csv"
     if len(table) and not arguments.bands:
-        print_tables(pd.concat([table, pd.read_csv(bands)] if bands.exists() else [table]))
+        table = pd.concat([table, pd.read_csv(bands)] if bands.exists() else [table])
+        print_tables(table)
+        draw_power(table, arguments.out / "power.png")
 
 
 if __name__ == "__main__":
