@@ -4,13 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cxrshort.errors import DataError
 from cxrshort.results import Block, Column, Result, Table
 from cxrshort.stats.auc import auc_interval
 from cxrshort.stats.curve_areas import CurveArea, curve_areas
 from cxrshort.stats.gap import mean_auc
 from cxrshort.stats.midranks import is_exact
-from cxrshort.verbs.stats.output import Draw, check_figures, clean_record, write_result
+from cxrshort.verbs.stats.output import Draw, check_figures, check_intervals, clean_record, write_result
 from cxrshort.verbs.stats.scores import Scores, check_groups, read_scores
 
 KIND = "stats-auc"
@@ -58,11 +57,7 @@ def auc(
     check_groups(scores, by)
     measured = [(group, part) for whole in scores.parts for group, part in whole.by(by)]
     rows = [_measure(group, part, max_fpr=max_fpr, level=level) for group, part in measured]
-    if all(row["auc_low"] is None for row in rows):
-        reasons = "; ".join(dict.fromkeys(row["reason"] for row in rows))
-        raise DataError(
-            f"{scores.source.name}: no AUC can be given an interval ({reasons})", "two persons of each class"
-        )
+    check_intervals(rows, "auc_low", measure="AUC", table=scores.source.name)
     means = _means(measured, level)
     arguments: dict[str, Any] = {
         "table": str(table),

@@ -1,4 +1,4 @@
-"""Is one better: the empirical p-value of a number among random ones."""
+"""The empirical p-value of a number among random numbers."""
 
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence

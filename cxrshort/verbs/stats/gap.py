@@ -10,7 +10,7 @@ from cxrshort.results import Column, Result, Table
 from cxrshort.stats.case_mix import MatchedGap, Stratified, matched_gap
 from cxrshort.stats.gap import Gap, generalization_gap
 from cxrshort.stats.predictions import EXTERNAL, INTERNAL
-from cxrshort.verbs.stats.output import Draw, check_figures, clean_record, write_result
+from cxrshort.verbs.stats.output import Draw, check_figures, check_intervals, clean_record, write_result
 from cxrshort.verbs.stats.scores import Scores, ScoreTable, check_groups, read_scores
 
 KIND = "stats-gap"
@@ -78,13 +78,9 @@ def gap(
     check_groups(scores, match)
     pairs = list(_pairs(scores, role))
     if not pairs:
-        raise _one_side(scores, role)
+        raise _missing_side(scores, role)
     rows = [row for pair in pairs for row in _measure(pair, match=match, level=level)]
-    if all(row["low"] is None for row in rows):
-        reasons = "; ".join(dict.fromkeys(row["reason"] for row in rows))
-        raise DataError(
-            f"{scores.source.name}: no gap can be given an interval ({reasons})", "two persons of each class"
-        )
+    check_intervals(rows, "low", measure="gap", table=scores.source.name)
     arguments: dict[str, Any] = {
         "table": str(table),
         "target": target,
@@ -128,7 +124,7 @@ def _pairs(scores: ScoreTable, role: str) -> Iterator[Sides]:
                 yield Sides(facts, (inside[4], outside[4]), *parts)
 
 
-def _one_side(scores: ScoreTable, role: str) -> DataError:
+def _missing_side(scores: ScoreTable, role: str) -> DataError:
     """Return the error of a table without a pair of sides."""
     values = sorted({value for part in scores.parts for value in set(part.columns[role])})
     listed = ", ".join(f"'{value}'" for value in values[:6])
@@ -148,16 +144,16 @@ def _measure(pair: Sides, *, match: str | None, level: float) -> Iterator[dict[s
         return
     strata = [[Stratified(part.sample, part.columns[match]) for part in side] for side in (pair.inside, pair.outside)]
     for name, by_class in ((match, False), (AND_CLASS.format(match), True)):
-        found = matched_gap(*strata, by_class=by_class, level=level)
-        yield _row(pair, name, found.gap, _facts(found))
+        weighted = matched_gap(*strata, by_class=by_class, level=level)
+        yield _row(pair, name, weighted.gap, _facts(weighted))
 
 
-def _facts(found: MatchedGap) -> dict[str, Any]:
-    return {name: getattr(found, name) for name in ("effective", "left_out_internal", "left_out_external")}
+def _facts(weighted: MatchedGap) -> dict[str, Any]:
+    return {name: getattr(weighted, name) for name in ("effective", "left_out_internal", "left_out_external")}
 
 
-def _row(pair: Sides, matched: str, found: Gap, facts: Mapping[str, Any]) -> dict[str, Any]:
-    sides = {"internal": found.internal, "external": found.external}
+def _row(pair: Sides, matched: str, estimate: Gap, facts: Mapping[str, Any]) -> dict[str, Any]:
+    sides = {"internal": estimate.internal, "external": estimate.external}
     images = {
         f"{name}_images": len(side[0].targets) for name, side in (("internal", pair.inside), ("external", pair.outside))
     }
@@ -166,20 +162,20 @@ def _row(pair: Sides, matched: str, found: Gap, facts: Mapping[str, Any]) -> dic
         for side, mean in sides.items()
         for name, value in ((f"{side}_auc", mean.mean), (f"{side}_auc_low", mean.low), (f"{side}_auc_high", mean.high))
     }
-    numbers = {"gap": found.difference, "low": found.low, "high": found.high, "finding": _finding(found)}
-    names = {"internal": pair.names[0], "external": pair.names[1], "replicates": found.replicates}
+    numbers = {"gap": estimate.difference, "low": estimate.low, "high": estimate.high, "finding": _finding(estimate)}
+    names = {"internal": pair.names[0], "external": pair.names[1], "replicates": estimate.replicates}
     return clean_record(
-        {**pair.facts, **names, "matched": matched, **images, **facts, **areas, **numbers, "reason": found.reason}
+        {**pair.facts, **names, "matched": matched, **images, **facts, **areas, **numbers, "reason": estimate.reason}
     )
 
 
-def _finding(found: Gap) -> str:
+def _finding(estimate: Gap) -> str:
     """Return whether a gap is shown; an interval that holds 0 shows neither a gap nor that there is none."""
-    if found.low is None or found.high is None:
+    if estimate.low is None or estimate.high is None:
         return "not testable"
-    if found.low > 0:
+    if estimate.low > 0:
         return "shown"
-    return "better outside" if found.high < 0 else "not shown"
+    return "better outside" if estimate.high < 0 else "not shown"
 
 
 def _notes(rows: Sequence[Mapping[str, Any]], match: str | None) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from cxrshort import runs
-from cxrshort.errors import UsageError
+from cxrshort.errors import DataError, UsageError
 from cxrshort.json_files import write_json
 from cxrshort.manifest import write_table
 from cxrshort.results import Result
@@ -28,6 +28,23 @@ def check_figures(out: Path | None, *, figures: bool) -> None:
     """
     if figures and out is None:
         raise UsageError("--figures needs a folder", "--out DIR names it")
+
+
+def check_intervals(rows: Sequence[Mapping[str, Any]], low: str, *, measure: str, table: str) -> None:
+    """Refuse a result in which no number has an interval.
+
+    Args:
+        rows: of the result, with the ``reason`` why an interval is missing.
+        low: the column of lower limits.
+        measure: what the numbers are, such as ``"AUC"``.
+        table: its name in messages.
+
+    Raises:
+        DataError: every lower limit is missing.
+    """
+    if all(row[low] is None for row in rows):
+        reasons = "; ".join(dict.fromkeys(row["reason"] for row in rows))
+        raise DataError(f"{table}: no {measure} can be given an interval ({reasons})", "two persons of each class")
 
 
 def write_result(

@@ -220,8 +220,17 @@ def check_groups(table: ScoreTable, column: str | None) -> None:
     if column is None:
         return
     values = {value for part in table.parts for value in set(part.columns[column])}
-    if len(values) > MOST_GROUPS:
+    check_group_count(len(values), column, table.source.name)
+
+
+def check_group_count(count: int, column: str, table: str) -> None:
+    """Refuse more values of a column than are grouped by.
+
+    Raises:
+        DataError: there are more than `MOST_GROUPS`.
+    """
+    if count > MOST_GROUPS:
         raise DataError(
-            f"{table.source.name}: column '{column}' has {len(values):,} values, and --by takes at most {MOST_GROUPS}",
+            f"{table}: column '{column}' has {count:,} values, and --by takes at most {MOST_GROUPS}",
             "group its values in a column of their own",
         )

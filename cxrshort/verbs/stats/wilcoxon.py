@@ -1,4 +1,4 @@
-"""Is one better: Wilcoxon's signed-rank test of paired numbers."""
+"""Wilcoxon's signed-rank test of paired numbers, person by person."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from cxrshort.results import Column, Result, Table
 from cxrshort.stats.paired_differences import PairedDifferences, paired_differences
 from cxrshort.stats.signed_rank import holm
 from cxrshort.verbs.stats.output import Draw, check_figures, clean_record, write_result
-from cxrshort.verbs.stats.scores import MOST_GROUPS, PERSON
+from cxrshort.verbs.stats.scores import PERSON, check_group_count
 from cxrshort.verbs.stats.source import open_source
 
 KIND = "stats-wilcoxon"
@@ -68,12 +68,12 @@ def wilcoxon(
     if differences.empty:
         raise DataError(f"{source.name}: no row has both numbers", "name columns that are filled")
     rows = rows.loc[differences.index]
-    found = {
+    by_group = {
         group: _test(differences[part.index], part, person, group=group, seed=seed, level=level)
         for group, part in _groups(rows, by, source.name)
     }
-    adjusted = holm([test.test.p for test in found.values()])
-    tests = [_row(group, test, p, level) for (group, test), p in zip(found.items(), adjusted, strict=True)]
+    adjusted = holm([test.test.p for test in by_group.values()])
+    tests = [_row(group, test, p, level) for (group, test), p in zip(by_group.items(), adjusted, strict=True)]
     arguments: dict[str, Any] = {
         "table": str(table),
         "before": before,
@@ -111,11 +111,7 @@ def _groups(rows: pd.DataFrame, by: str | None, table: str) -> list[tuple[str, p
     if by is None:
         return [("", rows)]
     groups = [(str(value) or "(empty)", part) for value, part in rows.groupby(by, sort=True)]
-    if len(groups) > MOST_GROUPS:
-        raise DataError(
-            f"{table}: column '{by}' has {len(groups):,} values, and --by takes at most {MOST_GROUPS}",
-            "group its values in a column of their own",
-        )
+    check_group_count(len(groups), by, table)
     return groups
 
 
@@ -129,28 +125,28 @@ def _test(
         raise DataError(f"{group}: {error.message}" if group else error.message, error.hint) from error
 
 
-def _row(group: str, found: PairedDifferences, adjusted: float | None, level: float) -> dict[str, Any]:
-    test = found.test
+def _row(group: str, differences: PairedDifferences, adjusted: float | None, level: float) -> dict[str, Any]:
+    test = differences.test
     p = test.p if adjusted is None else adjusted
     return clean_record(
         {
             **({"group": group} if group else {}),
-            "pairs": found.pairs,
-            "persons": found.persons,
+            "pairs": differences.pairs,
+            "persons": differences.persons,
             "zeros": test.zeros,
-            "positive": found.positive,
-            "negative": found.negative,
-            "median": found.median,
-            "low": found.low,
-            "high": found.high,
+            "positive": differences.positive,
+            "negative": differences.negative,
+            "median": differences.median,
+            "low": differences.low,
+            "high": differences.high,
             "statistic": test.statistic,
             "p_exact": test.p_exact,
             "p_normal": test.p_normal,
             "p_holm": adjusted,
-            "smallest_p": found.smallest_p,
-            "smallest_shift": found.smallest_shift,
+            "smallest_p": differences.smallest_p,
+            "smallest_shift": differences.smallest_shift,
             "finding": "shown" if p <= 1 - level else "not shown",
-            "reason": found.reason,
+            "reason": differences.reason,
         }
     )
 

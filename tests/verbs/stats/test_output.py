@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cxrshort.errors import OutputError, UsageError
+from cxrshort.errors import DataError, OutputError, UsageError
 from cxrshort.results import Result
-from cxrshort.verbs.stats.output import check_figures, write_result
+from cxrshort.verbs.stats.output import check_figures, check_intervals, write_result
 from cxrshort.verbs.stats.source import open_source
 
 from .scored import plain
@@ -25,6 +25,15 @@ def write(tmp_path: Path, **options) -> Result:
     settings = {"source": open_source(plain(tmp_path)), "arguments": {"level": 0.95}, "out": tmp_path / "out"}
     settings |= {"tables": {"aucs.csv": [{"auc": 0.5, "n": 3}]}}
     return write_result(RESULT, "stats auc", **(settings | options))
+
+
+def test_result_without_any_interval_is_refused() -> None:
+    rows = [{"low": None, "reason": reason} for reason in ("only positives", "only negatives", "only positives")]
+    check_intervals([*rows, {"low": 0.1, "reason": ""}], "low", measure="gap", table="a.csv")
+    with pytest.raises(DataError) as caught:
+        check_intervals(rows, "low", measure="gap", table="a.csv")
+    assert caught.value.message == "a.csv: no gap can be given an interval (only positives; only negatives)"
+    assert caught.value.hint == "two persons of each class"
 
 
 def test_nothing_is_written_without_a_folder(tmp_path: Path) -> None:
