@@ -33,7 +33,7 @@ from cxrshort.stats.midranks import Bools, Floats, Integers
 from cxrshort.stats.reliability import ProbabilityRows, bin_edges, bin_numbers, check_probabilities
 
 DRAWS = 1000
-"""Resamples of persons; 100,000 images of 40,000 persons take 5 s."""
+"""Resamples of persons; 100,000 images of 40,000 persons took 1.2 to 1.5 s on one core."""
 PARTS = 6
 """Fields of `BrierParts`."""
 
@@ -135,8 +135,9 @@ def calibration(
 
     Example:
         >>> truth = np.tile([0, 0, 0, 1, 0, 1, 1, 1], 25)
-        >>> found = calibration(truth, np.tile([0.25] * 4 + [0.75] * 4, 25), rng=np.random.default_rng(0))
-        >>> f"{found.brier.score.value:.4f}, slope {found.slope.value:.2f}, O:E {found.observed_to_expected.value:.2f}"
+        >>> measurement = calibration(truth, np.tile([0.25] * 4 + [0.75] * 4, 25), rng=np.random.default_rng(0))
+        >>> brier, ratio = measurement.brier.score, measurement.observed_to_expected
+        >>> f"{brier.value:.4f}, slope {measurement.slope.value:.2f}, O:E {ratio.value:.2f}"
         '0.1875, slope 1.00, O:E 1.00'
     """
     check_level(level)

@@ -104,8 +104,8 @@ def matched_gap(
     Example:
         >>> inside = Stratified(Sample([0, 0, 0, 1, 1, 1], [1, 2, 4, 3, 5, 6]), ["AP", "PA", "PA", "PA", "AP", "PA"])
         >>> outside = Stratified(Sample([0, 0, 1, 1], [1, 3, 2, 4]), ["AP", "PA", "AP", "PA"])
-        >>> found = matched_gap([inside], [outside], by_class=False)
-        >>> f"{found.gap.internal.mean:.3f} - {found.gap.external.mean:.3f} = {found.gap.difference:.3f}"
+        >>> comparison = matched_gap([inside], [outside], by_class=False)
+        >>> f"{comparison.gap.internal.mean:.3f} - {comparison.gap.external.mean:.3f} = {comparison.gap.difference:.3f}"
         '0.938 - 0.750 = 0.188'
     """
     check_level(level)

@@ -29,10 +29,6 @@ from cxrshort.stats.auc import auc_covariance
 from cxrshort.stats.changes import mean_by_person
 from cxrshort.stats.midranks import Floats, Integers, number_persons
 
-MOST_DOUBT = 0.05
-"""Probability of a false claim above which a claim needs its doubt beside it; 86 % of the classification papers that
-Christodoulou et al. looked at were above."""
-
 ONE_SEED = "one seed each: the variance over seeds is unknown, so this is of two models, not of two methods"
 
 
@@ -119,8 +115,8 @@ def false_claim_of_decisions(first: ArrayLike, second: ArrayLike, *, clusters: A
         DataError: lengths that differ, no image, values other than true and false, or a row without a person.
 
     Example:
-        >>> found = false_claim_of_decisions([1, 1, 1, 0, 1], [0, 1, 0, 0, 1])
-        >>> f"{found.difference:.1f}, false with a probability of {found.probability:.3f}"
+        >>> claim = false_claim_of_decisions([1, 1, 1, 0, 1], [0, 1, 0, 0, 1])
+        >>> f"{claim.difference:.1f}, false with a probability of {claim.probability:.3f}"
         '0.4, false with a probability of 0.125'
     """
     hits = [np.asarray(values, np.float64) for values in (first, second)]
@@ -180,8 +176,8 @@ def false_claim_of_difference(
         DataError: a negative or not finite number, or a mean of no seed.
 
     Example:
-        >>> found = false_claim_of_difference(0.02, standard_error=0.01, seed_deviations=(0.01, 0.01))
-        >>> round(found.probability, 3)
+        >>> claim = false_claim_of_difference(0.02, standard_error=0.01, seed_deviations=(0.01, 0.01))
+        >>> round(claim.probability, 3)
         0.124
     """
     numbers = (standard_error, *seed_deviations)
@@ -223,8 +219,8 @@ def false_claim_of_aucs(
 
     Example:
         >>> targets, worse, better = [0, 0, 0, 1, 1, 1], [1, 4, 5, 2, 3, 6], [1, 2, 4, 3, 5, 6]
-        >>> found = false_claim_of_aucs(targets, first=better, second=worse)
-        >>> f"{found.difference:.3f}, false with a probability of {found.probability:.3f}"
+        >>> claim = false_claim_of_aucs(targets, first=better, second=worse)
+        >>> f"{claim.difference:.3f}, false with a probability of {claim.probability:.3f}"
         '0.333, false with a probability of 0.110'
     """
     tables = [np.asarray(scores, np.float64) for scores in (first, second)]

@@ -1,4 +1,4 @@
-"""Is one better: two models on the same images, two groups of replicates, and many labels at once.
+"""Which is better: two models on the same images, two groups of replicates, and many labels at once.
 
 What would invalidate the numbers:
 
@@ -172,13 +172,14 @@ def compare_models(
         UsageError: a level outside (0, 1).
 
     Example:
-        >>> found = compare_models(
+        >>> comparison = compare_models(
         ...     [0, 0, 0, 1, 1, 1],
         ...     before=[1, 4, 5, 2, 3, 6],
         ...     after=[1, 2, 4, 3, 5, 6],
         ...     rng=np.random.default_rng(0),
         ... )
-        >>> f"{found.paired.difference:.3f} [{found.bootstrap_low:.3f}, {found.bootstrap_high:.3f}]"
+        >>> limits = f"[{comparison.bootstrap_low:.3f}, {comparison.bootstrap_high:.3f}]"
+        >>> f"{comparison.paired.difference:.3f} {limits}"
         '0.333 [0.000, 0.889]'
     """
     paired = compare_paired(targets, before=before, after=after, clusters=clusters, level=level)
@@ -214,8 +215,9 @@ def compare_groups(first: ArrayLike, second: ArrayLike, *, level: float = 0.95) 
         UsageError: a level outside (0, 1).
 
     Example:
-        >>> found = compare_groups([0.71, 0.74, 0.75, 0.78, 0.80], [0.70, 0.72, 0.73, 0.76, 0.69])
-        >>> f"U = {found.u:g}, P = {found.p_value:.2f}, {found.shift:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
+        >>> comparison = compare_groups([0.71, 0.74, 0.75, 0.78, 0.80], [0.70, 0.72, 0.73, 0.76, 0.69])
+        >>> limits = f"[{comparison.low:+.3f}, {comparison.high:+.3f}]"
+        >>> f"U = {comparison.u:g}, P = {comparison.p_value:.2f}, {comparison.shift:+.3f} {limits}"
         'U = 20, P = 0.15, +0.040 [-0.020, +0.090]'
     """
     check_level(level)

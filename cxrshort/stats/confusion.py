@@ -153,8 +153,8 @@ def confusion_scores(
         UsageError: a prior below 0.1, a level outside (0, 1), other names than classes.
 
     Example:
-        >>> found = confusion_scores([[90, 10], [5, 15]], rng=np.random.default_rng(0))
-        >>> f1 = found.classes[1].f1
+        >>> posterior = confusion_scores([[90, 10], [5, 15]], rng=np.random.default_rng(0))
+        >>> f1 = posterior.classes[1].f1
         >>> f"{f1.estimate:.3f}: {f1.mean:.2f} [{f1.low:.2f}, {f1.high:.2f}]"
         '0.667: 0.64 [0.48, 0.79]'
     """

@@ -90,8 +90,8 @@ def rank_consensus(scores: ArrayLike, *, level: float = 0.05) -> RankConsensus:
         UsageError: a level outside (0, 1).
 
     Example:
-        >>> found = rank_consensus([[0.9, 0.8, 0.7], [0.8, 0.7, 0.6], [0.9, 0.7, 0.8], [0.6, 0.5, 0.4]])
-        >>> found.mean_ranks, round(found.critical_difference, 2), found.groups
+        >>> consensus = rank_consensus([[0.9, 0.8, 0.7], [0.8, 0.7, 0.6], [0.9, 0.7, 0.8], [0.6, 0.5, 0.4]])
+        >>> consensus.mean_ranks, round(consensus.critical_difference, 2), consensus.groups
         ((1.0, 2.25, 2.75), 1.66, ((0, 1), (1, 2)))
     """
     if not 0 < level < 1:
@@ -183,8 +183,8 @@ def bayesian_signed_rank(
         UsageError: a negative region.
 
     Example:
-        >>> found = bayesian_signed_rank([0.9] * 12, [0.8] * 12, rng=np.random.default_rng(0))
-        >>> round(found.first, 2)
+        >>> posterior = bayesian_signed_rank([0.9] * 12, [0.8] * 12, rng=np.random.default_rng(0))
+        >>> round(posterior.first, 2)
         1.0
     """
     if not 0 <= region < math.inf:

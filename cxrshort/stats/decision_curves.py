@@ -87,7 +87,7 @@ def decision_curve(
     rows = check_probabilities(targets, probabilities, clusters, 1)
     if rows.persons < 2:
         raise DataError(f"all {len(rows.truth)} images are of one person: net benefit needs at least two")
-    share = used_prevalence(rows.truth == 1, prevalence)
+    used_prevalence(rows.truth == 1, prevalence)  # refuses what is out of range
     if prevalence is not None and rows.truth.min() == rows.truth.max():
         raise DataError("only one class: net benefit at another prevalence needs images of both")
     quantile = float(t.ppf(0.5 + level / 2, rows.persons - 1))
@@ -96,7 +96,7 @@ def decision_curve(
         called, odds = (rows.probabilities >= threshold).astype(np.float64), threshold / (1 - threshold)
         everyone = np.ones_like(called)
         worth = [
-            _worth(rows, decisions, odds=odds, prevalence=share if prevalence is not None else None, quantile=quantile)
+            _worth(rows, decisions, odds=odds, prevalence=prevalence, quantile=quantile)
             for decisions in (called, everyone, called - everyone)
         ]
         points.append(DecisionPoint(float(threshold), *worth))

@@ -95,8 +95,8 @@ def threshold_at_sensitivity(targets: ArrayLike, scores: ArrayLike, *, sensitivi
         0.3
     """
     _check_share("sensitivity", sensitivity)
-    levels, found, _ = _curve(targets, scores)
-    return float(levels[found >= sensitivity - 1e-12].max())
+    levels, true, _ = _curve(targets, scores)
+    return float(levels[true >= sensitivity - 1e-12].max())
 
 
 def threshold_at_specificity(targets: ArrayLike, scores: ArrayLike, *, specificity: float) -> float:
@@ -212,10 +212,10 @@ def operating_point(
         UsageError: a level or a prevalence out of range, or a threshold that is NaN.
 
     Example:
-        >>> found = operating_point([0] * 50 + [1] * 50, [0] * 45 + [1] * 45 + [0] * 10, threshold=1, prevalence=0.1)
-        >>> f"{found.sensitivity.value:.2f} {found.specificity.value:.2f}"
+        >>> point = operating_point([0] * 50 + [1] * 50, [0] * 45 + [1] * 45 + [0] * 10, threshold=1, prevalence=0.1)
+        >>> f"{point.sensitivity.value:.2f} {point.specificity.value:.2f}"
         '0.80 0.90'
-        >>> f"{found.ppv.value:.2f} [{found.ppv.low:.2f}, {found.ppv.high:.2f}]"
+        >>> f"{point.ppv.value:.2f} [{point.ppv.low:.2f}, {point.ppv.high:.2f}]"
         '0.47 [0.28, 0.73]'
     """
     check_level(level)
@@ -225,12 +225,12 @@ def operating_point(
     if not len(rows.positive):
         raise DataError(f"{missing_class(rows)}: there is nothing to decide")
     truth, called = rows.positive, rows.scores[:, 0] >= threshold
-
+    share = used_prevalence(truth, prevalence)
     sensitivity, specificity = _rate(rows, called, truth, level), _rate(rows, ~called, ~truth, level)
     if prevalence is None:
         ppv, npv = _rate(rows, truth, called, level), _rate(rows, ~truth, ~called, level)
     else:
-        ppv, npv = _predictive_values(rows, called, used_prevalence(truth, prevalence), sensitivity, specificity)
+        ppv, npv = _predictive_values(rows, called, share, sensitivity, specificity)
     counts = [int((truth == image).sum()) for image in (True, False)]
     hits, alarms = int((truth & called).sum()), int((~truth & called).sum())
     return OperatingPoint(
@@ -243,7 +243,7 @@ def operating_point(
         specificity,
         ppv,
         npv,
-        used_prevalence(truth, prevalence),
+        share,
         rows.persons,
         rows.left_out,
         level,

@@ -74,8 +74,8 @@ def paired_differences(
         UsageError: a level outside (0, 1).
 
     Example:
-        >>> found = paired_differences(np.arange(1.0, 21.0), rng=np.random.default_rng(0))
-        >>> found.test.statistic, found.median, found.low, found.high
+        >>> differences = paired_differences(np.arange(1.0, 21.0), rng=np.random.default_rng(0))
+        >>> differences.test.statistic, differences.median, differences.low, differences.high
         (0.0, 10.5, 6.0, 15.0)
     """
     check_level(level)

@@ -10,8 +10,8 @@ What would invalidate the numbers:
 - Power computed for the difference that was observed: it says nothing that the p-value has not said.
 
 The error of an AUC that is to be measured is Hanley & McNeil's (Radiology 143:29, 1982; 148:839, 1983, for pairs). It
-supposes exponential scores: positives that scatter more than negatives. Tests of the size told for a power of 80 % had
-82 % where scores were such, and 96 % where both classes were normal with one variance (AUCs of 0.91 and 0.84, 20 %
+supposes exponential scores: positives that scatter more than negatives. Tests of the size for a power of 80 % had 82 %
+where scores were such, and 96 % where both classes were normal with one variance (AUCs of 0.91 and 0.84, 20 %
 positives, 300 simulated tests each): the sizes are on the safe side.
 """
 
@@ -32,7 +32,7 @@ from cxrshort.stats.midranks import check_rows, missing_class
 MOST_IMAGES = 10**9
 """Images beyond which a design is called out of reach."""
 LIKELY_AUCS = (0.7, 0.8, 0.9, 0.95)
-"""AUCs for which a test set's reach is told."""
+"""AUCs for which a test set's reach is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class SetPower:
         design_effect: by which the numbers of images are divided.
         correlation: between the AUCs of two models, as taken.
         level: coverage of the interval, and 1 minus the error of the two-sided test.
-        power: the chance to show a difference of the size told.
+        power: the chance with which ``smallest_drop`` is shown.
         reach: one per AUC.
     """
 
@@ -105,7 +105,7 @@ class Sampling:
     Args:
         prevalence: share of positives among the images, in (0, 1).
         images_per_person: mean, at least 1.
-        person_correlation: of scores of images of one person, in [0, 1]; 0.5 to 0.7 in radiographs taken days apart.
+        person_correlation: of scores of images of one person, in [0, 1].
 
     Raises:
         UsageError: a number out of range.
@@ -290,15 +290,15 @@ def set_power(
         correlation: between the AUCs of two models on these images, in [-1, 1).
         person_correlation: of scores of images of one person, in [0, 1].
         level: coverage of the interval, and 1 minus the error of the test.
-        power: the chance to show a difference of the size told, in (0, 1).
+        power: the chance with which ``smallest_drop`` is to be shown, in (0, 1).
 
     Raises:
         DataError: one class, a row without a person, lengths that differ.
         UsageError: a number out of range.
 
     Example:
-        >>> found = set_power([1] * 100 + [0] * 900, aucs=(0.85,))
-        >>> f"{found.reach[0].half_width:.3f}, {found.reach[0].smallest_drop:.3f}"
+        >>> power = set_power([1] * 100 + [0] * 900, aucs=(0.85,))
+        >>> f"{power.reach[0].half_width:.3f}, {power.reach[0].smallest_drop:.3f}"
         '0.048, 0.075'
     """
     check_level(level)

@@ -76,8 +76,8 @@ def fit_temperature(
 
     Example:
         >>> truth, logits = [0, 0, 0, 1, 0, 1, 1, 1], [-2.0] * 4 + [2.0] * 4
-        >>> found = fit_temperature(truth, logits)
-        >>> f"T = {found.temperature:.3f}, {found.probabilities([2.0])[0]:.2f}"
+        >>> fit = fit_temperature(truth, logits)
+        >>> f"T = {fit.temperature:.3f}, {fit.probabilities([2.0])[0]:.2f}"
         'T = 1.820, 0.75'
     """
     rows = _check(targets, logits, clusters, level)
@@ -111,8 +111,8 @@ def fit_platt(
         UsageError: a level outside (0, 1).
 
     Example:
-        >>> found = fit_platt([0, 0, 0, 1, 0, 1, 1, 1] * 50, ([-3.0] * 4 + [1.0] * 4) * 50)
-        >>> [f"{probability:.2f}" for probability in found.probabilities([-3.0, 1.0])]
+        >>> fit = fit_platt([0, 0, 0, 1, 0, 1, 1, 1] * 50, ([-3.0] * 4 + [1.0] * 4) * 50)
+        >>> [f"{probability:.2f}" for probability in fit.probabilities([-3.0, 1.0])]
         ['0.25', '0.75']
     """
     rows = _check(targets, logits, clusters, level)

@@ -187,8 +187,8 @@ def class_probabilities(
         UsageError: a level outside (0, 1), or no bin.
 
     Example:
-        >>> found = class_probabilities([0, 0, 1], [0.1, 0.3, 0.9], bins=2)
-        >>> [(part.target, part.counts, part.median.value) for part in found]
+        >>> classes = class_probabilities([0, 0, 1], [0.1, 0.3, 0.9], bins=2)
+        >>> [(part.target, part.counts, part.median.value) for part in classes]
         [(0, (2, 0), 0.2), (1, (0, 1), 0.9)]
     """
     check_level(level)

@@ -100,8 +100,8 @@ class _Units:
             part = own[:, chosen]
             with np.errstate(invalid="ignore", divide="ignore"):
                 sides.append(part @ self.values[chosen] / part.sum(axis=1, keepdims=True))
-        found: Floats = sides[0] - sides[1]
-        return found
+        differences: Floats = sides[0] - sides[1]
+        return differences
 
     def counts(self) -> tuple[int, int]:
         """Return the persons of both classes."""
@@ -159,15 +159,15 @@ def separate_classes(
     units = [_units(column, sums, truth, codes) for column in parts.T]
     whole = _whole(_units(sums, sums, truth, codes), level)
     reasons = [excluded.get(name) or whole.reason or _why_not(own) for name, own in zip(names, units, strict=True)]
-    raw = [None if reason else _p(own, 0) for reason, own in zip(reasons, units, strict=True)]
+    raw = [None if reason else _p(own) for reason, own in zip(reasons, units, strict=True)]
     judged = sum(p is not None for p in raw)
     corrected = holm(raw)
-    found = []
+    regions = []
     for number, name in enumerate(names):
         effect, low, high = _effect(units[number], rng) if whole.separation and not whole.reason else (None, None, None)
         smallest = None if reasons[number] else _smallest(units[number], level / judged)
-        found.append(RegionSeparation(name, effect, low, high, corrected[number], smallest, reasons[number]))
-    return whole, found
+        regions.append(RegionSeparation(name, effect, low, high, corrected[number], smallest, reasons[number]))
+    return whole, regions
 
 
 def _units(values: Floats, totals: Floats, truth: Floats, codes: Integers) -> _Units:
@@ -200,13 +200,13 @@ def _whole(units: _Units, level: float) -> WholeSeparation:
     if min(positives, negatives) < LEAST_PERSONS:
         reason = f"{positives} positive and {negatives} negative persons, and {LEAST_PERSONS} of each are needed"
         return WholeSeparation(separation, None, positives, negatives, reason)
-    p = _p(units, 0)
+    p = _p(units)
     same = "the maps of positives and negatives do not differ as a whole"
     return WholeSeparation(separation, p, positives, negatives, "" if p <= level else f"{same} (p = {p:.2g})")
 
 
-def _p(units: _Units, column: int) -> float:
-    values = units.values[:, column]
+def _p(units: _Units) -> float:
+    values = units.values[:, 0]
     if np.ptp(values) == 0:
         return 1.0
     return float(mannwhitneyu(values[units.positive], values[~units.positive], alternative="two-sided").pvalue)

@@ -208,8 +208,8 @@ def margin_tests(
         UsageError: a negative margin, or a level outside (0, 1).
 
     Example:
-        >>> found = margin_tests(0.03, standard_error=0.01, margin=0.02)
-        >>> f"{found.p_superior:.3f}: {found.verdict}"
+        >>> tests = margin_tests(0.03, standard_error=0.01, margin=0.02)
+        >>> f"{tests.p_superior:.3f}: {tests.verdict}"
         '0.159: better, but not shown to be so by the margin of 0.02'
     """
     check_level(level)
@@ -278,8 +278,8 @@ def improvement(
         UsageError: a negative margin, or a level outside (0, 1).
 
     Example:
-        >>> found = improvement([[0.02, 0.04], [0.03, 0.06], [0.01, 0.03]], images=0.0001, margin=0.01)
-        >>> f"{found.tests.difference:.3f} [{found.tests.low:.3f}, {found.tests.high:.3f}]: {found.tests.verdict}"
+        >>> gain = improvement([[0.02, 0.04], [0.03, 0.06], [0.01, 0.03]], images=0.0001, margin=0.01)
+        >>> f"{gain.tests.difference:.3f} [{gain.tests.low:.3f}, {gain.tests.high:.3f}]: {gain.tests.verdict}"
         '0.032 [-0.015, 0.078]: not shown to be better; may be worse by more than the margin of 0.01'
     """
     table = _check(differences, images, test_to_train)
@@ -344,8 +344,8 @@ def chance_better(before: ArrayLike, after: ArrayLike, *, level: float = 0.95) -
         UsageError: a level outside (0, 1).
 
     Example:
-        >>> found = chance_better([0.80, 0.81, 0.79, 0.80], [0.82, 0.83, 0.80, 0.80])
-        >>> f"{found.chance.value} [{found.chance.low:.2f}, {found.chance.high:.2f}]: {found.verdict}"
+        >>> wins = chance_better([0.80, 0.81, 0.79, 0.80], [0.82, 0.83, 0.80, 0.80])
+        >>> f"{wins.chance.value} [{wins.chance.low:.2f}, {wins.chance.high:.2f}]: {wins.verdict}"
         '0.875 [0.28, 1.00]: not shown to be better'
     """
     check_level(level)

@@ -103,8 +103,7 @@ def evidence_of(
         Evidence(
             region,
             effects[region].effect.value,
-            _finite(effects[region].effect.low),
-            _finite(effects[region].effect.high),
+            *_limits(effects[region].effect),
             corrected[region],
             effects[region].smallest_effect,
         )
@@ -131,7 +130,7 @@ def population_rows(changes: SwapChanges, tested: Sequence[str], *, level: float
         trials = trials if len(trials) else changes.of(region, TEST)
         intervention, null = trials["intervention"].iloc[0], changes.random_logits(trials)
         signed = intervention == "move"
-        found = population_change(
+        change = population_change(
             trials["before"],
             trials["after"],
             random_logits=trials["before"].to_numpy()[:, None] if null is None else null,
@@ -140,7 +139,7 @@ def population_rows(changes: SwapChanges, tested: Sequence[str], *, level: float
             magnitudes=not signed,
             level=level / len(tested),
         )
-        numbers = asdict(found)
+        numbers = asdict(change)
         spread_out = {
             f"{name}{end}": _finite(numbers[name][part])
             for name in ("median", "flips")
@@ -152,11 +151,11 @@ def population_rows(changes: SwapChanges, tested: Sequence[str], *, level: float
                 "intervention": intervention,
                 "compares": "signed changes" if signed else "magnitudes",
                 "against": ZERO if null is None else RANDOM,
-                "images": found.images,
-                "persons": found.persons,
+                "images": change.images,
+                "persons": change.persons,
                 **spread_out,
                 **{name: numbers[name] for name in ("statistic", "p_normal", "p_exact", "smallest_p")},
-                "smallest_effect": found.smallest_effect,
+                "smallest_effect": change.smallest_effect,
             }
         )
     adjusted = holm([row["p_normal"] if row["p_exact"] is None else row["p_exact"] for row in rows])

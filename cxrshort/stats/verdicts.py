@@ -134,7 +134,7 @@ def judge(evidence: Evidence, rule: Rule) -> Verdict:
 
 def judge_regions(evidence: Sequence[Evidence], rule: Rule) -> list[Verdict]:
     """Return the verdicts on all regions, the worst first; those of one word stay in their order."""
-    return sorted((judge(one, rule) for one in evidence), key=lambda verdict: VERDICTS.index(verdict.verdict))
+    return sorted((judge(region, rule) for region in evidence), key=lambda verdict: VERDICTS.index(verdict.verdict))
 
 
 def _rule_on(evidence: Evidence, rule: Rule) -> tuple[str, str]:

@@ -43,9 +43,9 @@ def parts_by_loops(truth, probabilities, bins):
 @pytest.mark.parametrize("bins", [1, 4, 10])
 def test_brier_and_its_parts_equal_loops_and_scikit_learn(bins):
     truth, probabilities, people = draw(0)
-    found = measure(truth, probabilities, people, bins=bins)
-    brier = found.brier
-    values = (brier.reliability, brier.resolution, brier.uncertainty, brier.within, found.ece_width)
+    measurement = measure(truth, probabilities, people, bins=bins)
+    brier = measurement.brier
+    values = (brier.reliability, brier.resolution, brier.uncertainty, brier.within, measurement.ece_width)
     assert [value.value for value in values] == pytest.approx(parts_by_loops(truth, probabilities, bins), abs=1e-12)
     assert brier.score.value == pytest.approx(brier_score_loss(truth, probabilities))
     together = brier.reliability.value - brier.resolution.value + brier.uncertainty.value + brier.within.value
@@ -65,22 +65,26 @@ def test_ece_of_equal_mass_is_that_of_scikit_learns_quantiles():
 def test_line_equals_statsmodels():
     truth, probabilities, people = draw(2)
     logits = logit(np.clip(probabilities, 1e-6, 1 - 1e-6))
-    found = measure(truth, probabilities, people)
+    measurement = measure(truth, probabilities, people)
     options = {"cov_type": "cluster", "cov_kwds": {"groups": people}, "use_t": True}
     line = sm.GLM(truth, sm.add_constant(logits), family=sm.families.Binomial()).fit(**options)
-    assert found.slope.value == pytest.approx(line.params[1])
-    assert (found.slope.low, found.slope.high) == pytest.approx(line.conf_int()[1], abs=0.02)  # t of other freedom
+    assert measurement.slope.value == pytest.approx(line.params[1])
+    assert (measurement.slope.low, measurement.slope.high) == pytest.approx(
+        line.conf_int()[1], abs=0.02
+    )  # t of other freedom
     shift = sm.Logit(truth, np.ones(len(truth)), offset=logits).fit(disp=0)
-    assert found.intercept.value == pytest.approx(shift.params[0], abs=1e-6)
-    assert found.observed_to_expected.value == pytest.approx(truth.sum() / probabilities.sum())
+    assert measurement.intercept.value == pytest.approx(shift.params[0], abs=1e-6)
+    assert measurement.observed_to_expected.value == pytest.approx(truth.sum() / probabilities.sum())
 
 
 def test_observed_to_expected_agrees_with_a_jackknife_of_persons():
     truth, probabilities, people = draw(3)
-    found = measure(truth, probabilities, people).observed_to_expected
-    ratios = np.array([np.log(truth[people != one].sum() / probabilities[people != one].sum()) for one in range(60)])
+    ratio = measure(truth, probabilities, people).observed_to_expected
+    ratios = np.array(
+        [np.log(truth[people != person].sum() / probabilities[people != person].sum()) for person in range(60)]
+    )
     error = np.sqrt(59 / 60 * ((ratios - ratios.mean()) ** 2).sum())
-    assert np.log(found.high / found.low) / 2 / 2.000995 == pytest.approx(error, rel=0.03)
+    assert np.log(ratio.high / ratio.low) / 2 / 2.000995 == pytest.approx(error, rel=0.03)
 
 
 def test_copies_of_images_change_nothing_but_their_number():
@@ -99,14 +103,14 @@ def test_copies_of_images_change_nothing_but_their_number():
 def test_chance_is_the_mean_error_of_a_calibrated_model():
     rng = np.random.default_rng(0)
     probabilities = rng.random(200)
-    found = measure((rng.random(200) < probabilities).astype(float), probabilities)
+    measurement = measure((rng.random(200) < probabilities).astype(float), probabilities)
     errors = [
         parts_by_loops((rng.random(200) < probabilities).astype(float), probabilities, 10)[-1] for _ in range(400)
     ]
-    assert found.chance_ece[0] == pytest.approx(np.mean(errors), abs=0.004)  # three standard errors
+    assert measurement.chance_ece[0] == pytest.approx(np.mean(errors), abs=0.004)  # three standard errors
     many = np.tile(probabilities, 60)
     large = measure((rng.random(12_000) < many).astype(float), many)
-    assert large.chance_ece[0] == pytest.approx(found.chance_ece[0] / np.sqrt(60), rel=0.06)
+    assert large.chance_ece[0] == pytest.approx(measurement.chance_ece[0] / np.sqrt(60), rel=0.06)
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
@@ -121,11 +125,11 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
         rng = np.random.default_rng(seed)
         logits = rng.normal(size=100).repeat(2)
         truth = (rng.random(200) < expit(0.7 * logits - 0.5)).astype(float)
-        found = measure(truth, expit(logits), np.arange(100).repeat(2), draws=300)
+        measurement = measure(truth, expit(logits), np.arange(100).repeat(2), draws=300)
         intervals = {
-            "slope": found.slope,
-            "brier": found.brier.score,
-            "observed_to_expected": found.observed_to_expected,
+            "slope": measurement.slope,
+            "brier": measurement.brier.score,
+            "observed_to_expected": measurement.observed_to_expected,
         }
         for name, interval in intervals.items():
             inside[name] += interval.low <= truths[name] <= interval.high
@@ -143,8 +147,8 @@ def test_interval_of_the_ece_holds_the_true_one(slope, shift):
         rng = np.random.default_rng(seed)
         logits = rng.normal(0, 1.2, 200)
         targets = (rng.random(200) < expit(slope * logits + shift)).astype(float)
-        found = measure(targets, expit(logits), draws=200).ece_width
-        inside += found.low <= truth <= found.high
+        error = measure(targets, expit(logits), draws=200).ece_width
+        inside += error.low <= truth <= error.high
     assert inside >= 50  # 95 % of 60 are 57; fewer than 50 have a chance below 1 in 1,000
 
 

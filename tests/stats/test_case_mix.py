@@ -34,32 +34,32 @@ def weights_by_hand(inside, outside, *, by_class):
 def test_auc_inside_is_the_weighted_one(by_class):
     rng = np.random.default_rng(1)
     inside, outside = drawn(rng, 80, (0.2, 0.6)), drawn(rng, 70, (0.7, 0.6), prefix="x")
-    found = matched_gap([inside], [outside], by_class=by_class)
+    comparison = matched_gap([inside], [outside], by_class=by_class)
     weights = weights_by_hand(inside, outside, by_class=by_class)
     expected = weighted_aucs(inside.sample.targets, inside.sample.scores, weights=weights[None])[0]
-    assert found.gap.internal.mean == pytest.approx(expected, abs=1e-12)
-    assert found.gap.difference == pytest.approx(expected - found.gap.external.mean, abs=1e-12)
-    assert found.effective == pytest.approx(weights.sum() ** 2 / (weights**2).sum())
-    assert (found.left_out_internal, found.left_out_external) == (0, 0)
+    assert comparison.gap.internal.mean == pytest.approx(expected, abs=1e-12)
+    assert comparison.gap.difference == pytest.approx(expected - comparison.gap.external.mean, abs=1e-12)
+    assert comparison.effective == pytest.approx(weights.sum() ** 2 / (weights**2).sum())
+    assert (comparison.left_out_internal, comparison.left_out_external) == (0, 0)
 
 
 def test_equal_mixes_give_the_crude_gap():
     rng = np.random.default_rng(2)
     inside, outside = drawn(rng, 60, (0.5, 0.5)), drawn(rng, 60, (0.5, 0.5), prefix="x")
     outside = Stratified(outside.sample, inside.strata)
-    found = matched_gap([inside], [outside], by_class=False).gap
+    gap = matched_gap([inside], [outside], by_class=False).gap
     crude = generalization_gap([inside.sample], [outside.sample])
-    assert found.internal.mean == pytest.approx(crude.internal.mean, abs=1e-12)
-    assert found.difference == pytest.approx(crude.difference, abs=1e-12)
+    assert gap.internal.mean == pytest.approx(crude.internal.mean, abs=1e-12)
+    assert gap.difference == pytest.approx(crude.difference, abs=1e-12)
 
 
 def test_one_stratum_gives_the_intervals_of_the_crude_gap():
     rng = np.random.default_rng(3)
     sides = [drawn(rng, 60, (0.5, 0.5), images=2, prefix=prefix) for prefix in ("", "x")]
     sides = [Stratified(side.sample, ["PA"] * 120) for side in sides]
-    found = matched_gap([sides[0]], [sides[1]], by_class=False).gap
+    gap = matched_gap([sides[0]], [sides[1]], by_class=False).gap
     crude = generalization_gap([sides[0].sample], [sides[1].sample])
-    for actual, expected in ((found, crude), (found.internal, crude.internal), (found.external, crude.external)):
+    for actual, expected in ((gap, crude), (gap.internal, crude.internal), (gap.external, crude.external)):
         assert (actual.low, actual.high) == pytest.approx((expected.low, expected.high), abs=1e-3)
 
 
@@ -67,7 +67,7 @@ def test_one_stratum_gives_the_intervals_of_the_crude_gap():
 def test_interval_inside_has_the_width_of_persons_drawn_again_and_weighted_again(by_class):
     rng = np.random.default_rng(4)
     inside, outside = drawn(rng, 400, (0.2, 0.6), images=2), drawn(rng, 300, (0.7, 0.6), prefix="x")
-    found = matched_gap([inside], [outside], by_class=by_class).gap.internal
+    area = matched_gap([inside], [outside], by_class=by_class).gap.internal
     targets, views = inside.sample.targets, inside.strata == "AP"
     key = (2 * views + (targets if by_class else 0)).astype(int)
     other = (2 * (outside.strata == "AP") + (outside.sample.targets if by_class else 0)).astype(int)
@@ -76,7 +76,7 @@ def test_interval_inside_has_the_width_of_persons_drawn_again_and_weighted_again
     sizes = np.stack([rows[:, key == stratum].sum(axis=1) for stratum in range(4)], axis=1)
     again = weighted_aucs(targets, inside.sample.scores, weights=rows * (wanted / np.maximum(sizes, 1))[:, key])
     # 2,000 draws know a standard deviation to 2 %; the limits are those of a logit or score interval.
-    assert found.high - found.low == pytest.approx(2 * 1.96 * again.std(), rel=0.08)
+    assert area.high - area.low == pytest.approx(2 * 1.96 * again.std(), rel=0.08)
 
 
 def test_change_of_case_mix_alone_is_no_gap():
@@ -116,9 +116,9 @@ def test_replicates_share_persons_and_widen_the_interval():
 def test_strata_of_one_side_are_left_out_and_counted():
     inside = Stratified(Sample([0, 0, 0, 1, 1, 1], [1, 2, 4, 3, 5, 6]), ["AP", "PA", "PA", "PA", "AP", "LATERAL"])
     outside = Stratified(Sample([0, 0, 1, 1, 0], [1, 3, 2, 4, 9]), ["AP", "PA", "AP", "PA", "SUPINE"])
-    found = matched_gap([inside], [outside], by_class=False)
-    assert (found.left_out_internal, found.left_out_external) == (1, 1)
-    assert found.gap.external.mean == 0.75
+    comparison = matched_gap([inside], [outside], by_class=False)
+    assert (comparison.left_out_internal, comparison.left_out_external) == (1, 1)
+    assert comparison.gap.external.mean == 0.75
 
 
 @pytest.mark.parametrize(
@@ -131,16 +131,16 @@ def test_strata_of_one_side_are_left_out_and_counted():
 )
 def test_what_cannot_be_matched_says_why(views, targets, reason):
     inside = Stratified(Sample([0, 0, 0, 1, 1, 1], [1, 2, 4, 3, 5, 6]), ["AP"] * 6)
-    found = matched_gap([inside], [Stratified(Sample(targets, [1, 2, 3, 4]), views)], by_class=False).gap
-    assert (found.difference, found.low, found.reason) == (None, None, reason)
+    gap = matched_gap([inside], [Stratified(Sample(targets, [1, 2, 3, 4]), views)], by_class=False).gap
+    assert (gap.difference, gap.low, gap.reason) == (None, None, reason)
 
 
 def test_perfect_separation_has_the_exact_bound():
     inside = Stratified(Sample([0] * 6 + [1] * 6, range(12)), ["AP", "PA"] * 6)
     outside = Stratified(Sample([0] * 6 + [1] * 6, [1, 5, 3, 9, 2, 4, 6, 8, 7, 11, 12, 3.5]), ["AP", "PA", "PA"] * 4)
-    found = matched_gap([inside], [outside], by_class=False).gap.internal
-    assert (found.mean, found.high) == (1.0, 1.0)
-    assert 0.5 < found.low < 0.7  # one-sided Clopper-Pearson of 6 pairs
+    area = matched_gap([inside], [outside], by_class=False).gap.internal
+    assert (area.mean, area.high) == (1.0, 1.0)
+    assert 0.5 < area.low < 0.7  # one-sided Clopper-Pearson of 6 pairs
 
 
 def test_soft_targets_are_left_out():

@@ -21,10 +21,10 @@ from cxrshort.stats.claims import (
 )
 
 
-@pytest.mark.parametrize(("images", "probability"), [(200, "0.21"), (1000, "0.034")])
-def test_rates_give_the_examples_of_the_paper(images, probability):
-    found = false_claim_of_rates(0.82, 0.80, both=0.75, images=images)
-    assert f"{found:.{len(probability) - 2}f}" == probability
+@pytest.mark.parametrize(("images", "printed"), [(200, "0.21"), (1000, "0.034")])
+def test_rates_give_the_examples_of_the_paper(images, printed):
+    probability = false_claim_of_rates(0.82, 0.80, both=0.75, images=images)
+    assert f"{probability:.{len(printed) - 2}f}" == printed
 
 
 @pytest.mark.parametrize(("x1", "x2"), [(0, 0), (14, 10), (3, 9), (0, 5)])
@@ -42,19 +42,19 @@ def test_counts_are_right_as_often_as_they_say():
     rng = np.random.default_rng(0)
     chance = rng.random(20_000)
     wins = rng.binomial(12, chance)
-    said = np.array([false_claim_of_counts(count, 12 - count) for count in range(13)])[wins]
-    doubtful = (said > 0.1) & (said < 0.3)
+    probabilities = np.array([false_claim_of_counts(count, 12 - count) for count in range(13)])[wins]
+    doubtful = (probabilities > 0.1) & (probabilities < 0.3)
     # About 3,000 claims: three standard errors are 0.022.
-    assert np.mean(chance[doubtful] <= 0.5) == pytest.approx(said[doubtful].mean(), abs=0.022)
+    assert np.mean(chance[doubtful] <= 0.5) == pytest.approx(probabilities[doubtful].mean(), abs=0.022)
 
 
 def test_decisions_count_discordant_images():
     first, second = np.array([1] * 75 + [1] * 7 + [0] * 5 + [0] * 13), np.array([1] * 75 + [0] * 7 + [1] * 5 + [0] * 13)
-    found = false_claim_of_decisions(first, second)
-    assert found.probability == false_claim_of_counts(7, 5)
-    assert (found.difference, found.caution) == (pytest.approx(0.02), ONE_SEED)
+    claim = false_claim_of_decisions(first, second)
+    assert claim.probability == false_claim_of_counts(7, 5)
+    assert (claim.difference, claim.caution) == (pytest.approx(0.02), ONE_SEED)
     turned = false_claim_of_decisions(second, first)
-    assert turned.probability == pytest.approx(1 - found.probability)
+    assert turned.probability == pytest.approx(1 - claim.probability)
 
 
 def test_decisions_of_copies_are_no_surer_than_of_one():
@@ -108,16 +108,16 @@ def cohort(seed, seeds=3, persons=60):
 
 def test_aucs_of_one_seed_are_half_of_the_two_sided_p():
     targets, first, second, people = cohort(0, seeds=1)
-    found = false_claim_of_aucs(targets, first=first[:, 0], second=second, clusters=people)
+    claim = false_claim_of_aucs(targets, first=first[:, 0], second=second, clusters=people)
     paired = compare_paired(targets, before=second[:, 0], after=first[:, 0], clusters=people)
-    assert (found.difference, found.standard_error) == pytest.approx((paired.difference, paired.standard_error))
-    assert found.probability == pytest.approx(paired.p_value / 2)
-    assert found.caution == ONE_SEED
+    assert (claim.difference, claim.standard_error) == pytest.approx((paired.difference, paired.standard_error))
+    assert claim.probability == pytest.approx(paired.p_value / 2)
+    assert claim.caution == ONE_SEED
 
 
 def test_aucs_of_several_seeds_add_their_variance():
     targets, first, second, people = cohort(1)
-    found = false_claim_of_aucs(targets, first=first, second=second, clusters=people)
+    claim = false_claim_of_aucs(targets, first=first, second=second, clusters=people)
 
     def by_pairs(scores):
         above, below = scores[targets == 1][:, None], scores[targets == 0][None, :]
@@ -136,17 +136,17 @@ def test_aucs_of_several_seeds_add_their_variance():
     i10, i01, i = (len(np.unique(part)) for part in (people10, people01, people))
     images = i10 / (i10 - 1) * s10 / m**2 + i01 / (i01 - 1) * s01 / n**2 + 2 * i / (i - 1) * s11 / (m * n)
     seeds = sum(np.var(group, ddof=1) / 3 for group in areas)
-    assert (found.difference, found.standard_error) == pytest.approx((area, math.sqrt(images + seeds)))
-    assert found.probability > norm.cdf(-area / math.sqrt(images + seeds))  # t of few seeds
-    assert found.caution == ""
+    assert (claim.difference, claim.standard_error) == pytest.approx((area, math.sqrt(images + seeds)))
+    assert claim.probability > norm.cdf(-area / math.sqrt(images + seeds))  # t of few seeds
+    assert claim.caution == ""
     assert "one seed of one method" in false_claim_of_aucs(targets, first=first, second=second[:, 0]).caution
 
 
 def test_pairs_are_a_one_sided_t_test_of_persons():
     rng = np.random.default_rng(0)
     first, second = rng.normal(0.1, 1, 12), rng.normal(0, 1, 12)
-    found = false_claim_of_pairs(first, second)
-    assert found.probability == pytest.approx(ttest_1samp(first - second, 0, alternative="greater").pvalue)
+    claim = false_claim_of_pairs(first, second)
+    assert claim.probability == pytest.approx(ttest_1samp(first - second, 0, alternative="greater").pvalue)
     clustered = false_claim_of_pairs(first, second, clusters=np.arange(12) // 3)
     means = (first - second).reshape(4, 3).mean(axis=1)
     assert clustered.probability == pytest.approx(ttest_1samp(means, 0, alternative="greater").pvalue)

@@ -54,17 +54,17 @@ def obuchowski_of_the_difference(targets, before, after, people):
 @pytest.mark.parametrize("seed", range(5))
 def test_compare_models_equals_the_variance_of_the_difference_by_loops(seed):
     targets, before, after, people = draw(seed)
-    found = compare_models(
+    paired = compare_models(
         targets, before=before, after=after, clusters=people, rng=np.random.default_rng(0), draws=20
     ).paired
     area, error = obuchowski_of_the_difference(targets, before, after, people)
-    assert (found.difference, found.standard_error) == pytest.approx((area, error), abs=1e-12)
-    assert found.method == "Obuchowski"
+    assert (paired.difference, paired.standard_error) == pytest.approx((area, error), abs=1e-12)
+    assert paired.method == "Obuchowski"
 
 
 def test_compare_models_resamples_persons_of_both_models_together():
     targets, before, after, people = draw(1, persons=60)
-    found = compare_models(targets, before=before, after=after, clusters=people, rng=np.random.default_rng(3))
+    comparison = compare_models(targets, before=before, after=after, clusters=people, rng=np.random.default_rng(3))
     rng, differences = np.random.default_rng(0), []
     rows = [np.flatnonzero(people == person) for person in range(60)]
     while len(differences) < 600:
@@ -74,10 +74,10 @@ def test_compare_models_resamples_persons_of_both_models_together():
             differences.append(values[1] - values[0])
     low, high = np.quantile(differences, [0.025, 0.975])
     # Strata hold the number of persons with a positive fixed, here not there; the limits have an error of about 0.008.
-    assert (found.bootstrap_low, found.bootstrap_high) == pytest.approx((low, high), abs=0.02)
+    assert (comparison.bootstrap_low, comparison.bootstrap_high) == pytest.approx((low, high), abs=0.02)
     wrong = np.mean(np.array(differences) <= 0)
-    assert found.bootstrap_p == pytest.approx(2 * wrong, abs=0.03)
-    assert (found.positives, found.negatives, found.persons) == (targets.sum(), (targets == 0).sum(), 60)
+    assert comparison.bootstrap_p == pytest.approx(2 * wrong, abs=0.03)
+    assert (comparison.positives, comparison.negatives, comparison.persons) == (targets.sum(), (targets == 0).sum(), 60)
 
 
 def test_compare_models_without_persons_pairs_the_images():
@@ -90,16 +90,16 @@ def test_compare_models_without_persons_pairs_the_images():
 def test_bootstrap_p_is_never_zero():
     targets = np.repeat([0.0, 1.0], 30)
     after = targets + np.tile(np.linspace(0, 1.05, 30), 2)
-    found = compare_models(targets, before=-after, after=after, rng=np.random.default_rng(0), draws=99)
-    assert found.bootstrap_p == 2 / 100
+    comparison = compare_models(targets, before=-after, after=after, rng=np.random.default_rng(0), draws=99)
+    assert comparison.bootstrap_p == 2 / 100
 
 
 @pytest.mark.parametrize(
     ("targets", "reason"), [([1, 1, 1, 1], "only positives"), ([0, np.nan, 1, 0.5], "only 1 positive")]
 )
 def test_compare_models_says_why_there_is_no_number(targets, reason):
-    found = compare_models(targets, before=[1, 2, 3, 4], after=[4, 3, 2, 1], rng=np.random.default_rng(0))
-    assert (found.paired.reason, found.bootstrap_p, found.draws) == (reason, None, 0)
+    comparison = compare_models(targets, before=[1, 2, 3, 4], after=[4, 3, 2, 1], rng=np.random.default_rng(0))
+    assert (comparison.paired.reason, comparison.bootstrap_p, comparison.draws) == (reason, None, 0)
 
 
 def test_compare_models_refuses_nan_scores():
@@ -149,10 +149,10 @@ def with_u(u):
 @pytest.mark.parametrize(("u", "p_value"), [(6, "0.22"), (13, "1.00")])
 def test_compare_groups_gives_the_values_of_the_paper(u, p_value):
     """DeGrave et al. 2021: five replicates against five."""
-    found = compare_groups(*with_u(u))
-    assert (found.u, f"{found.p_value:.2f}", found.method) == (u, p_value, "exact")
-    assert found.chance_larger == u / 25
-    assert found.smallest_p == pytest.approx(0.0079, abs=5e-5)
+    comparison = compare_groups(*with_u(u))
+    assert (comparison.u, f"{comparison.p_value:.2f}", comparison.method) == (u, p_value, "exact")
+    assert comparison.chance_larger == u / 25
+    assert comparison.smallest_p == pytest.approx(0.0079, abs=5e-5)
 
 
 def test_compare_groups_is_exact_with_ties():
@@ -163,8 +163,10 @@ def test_compare_groups_is_exact_with_ties():
         chosen, rest = values[list(places)], np.delete(values, places)
         above = np.subtract.outer(chosen, rest)
         u.append((above > 0).sum() + 0.5 * (above == 0).sum())
-    found = compare_groups(first, second)
-    assert found.p_value == pytest.approx(2 * np.mean(np.array(u) <= found.u)) == pytest.approx(0.2222, abs=5e-5)
+    comparison = compare_groups(first, second)
+    assert (
+        comparison.p_value == pytest.approx(2 * np.mean(np.array(u) <= comparison.u)) == pytest.approx(0.2222, abs=5e-5)
+    )
 
 
 @pytest.mark.parametrize(("m", "n"), [(1, 4), (3, 3), (5, 5), (4, 7)])
@@ -182,17 +184,22 @@ def test_rank_of_limit_counts_every_order(m, n):
 def test_interval_of_the_shift_holds_what_the_test_does_not_refute(m, n):
     rng = np.random.default_rng(m)
     first, second = rng.normal(size=m) + 1, rng.normal(size=n)
-    found = compare_groups(first, second)
-    for limit, outwards in ((found.low, -1e-9), (found.high, 1e-9)):
+    comparison = compare_groups(first, second)
+    for limit, outwards in ((comparison.low, -1e-9), (comparison.high, 1e-9)):
         outside = mannwhitneyu(first - limit - outwards, second, method="exact").pvalue
         inside = mannwhitneyu(first - limit + outwards, second, method="exact").pvalue
         assert outside <= 0.05 < inside
-    assert found.low < found.shift < found.high
+    assert comparison.low < comparison.shift < comparison.high
 
 
 def test_small_groups_have_no_interval_and_constant_ones_no_shift():
-    found = compare_groups([1, 2, 3], [4, 5, 6])
-    assert (found.low, found.high, found.smallest_p, found.p_value) == (None, None, 0.1, pytest.approx(0.1))
+    comparison = compare_groups([1, 2, 3], [4, 5, 6])
+    assert (comparison.low, comparison.high, comparison.smallest_p, comparison.p_value) == (
+        None,
+        None,
+        0.1,
+        pytest.approx(0.1),
+    )
     alike = compare_groups([0.5] * 5, [0.5] * 5)
     assert (alike.p_value, alike.shift, alike.low, alike.high, alike.chance_larger) == (1, 0, 0, 0, 0.5)
 
@@ -209,16 +216,16 @@ def test_compare_groups_refuses_nothing_nan_and_percents():
 @pytest.mark.parametrize("seed", range(5))
 def test_adjust_equals_statsmodels(seed):
     p = np.round(np.random.default_rng(seed).random(9) ** 3, 2).tolist()  # with ties
-    found = adjust(p)
+    adjusted = adjust(p)
     expected = [multipletests(p, method=method)[1] for method in ("holm", "fdr_bh")]
-    np.testing.assert_allclose([row.holm for row in found], expected[0])
-    np.testing.assert_allclose([row.benjamini_hochberg for row in found], expected[1])
-    assert [row.raw for row in found] == p
+    np.testing.assert_allclose([row.holm for row in adjusted], expected[0])
+    np.testing.assert_allclose([row.benjamini_hochberg for row in adjusted], expected[1])
+    assert [row.raw for row in adjusted] == p
 
 
 def test_adjust_leaves_out_what_was_not_tested():
-    found = adjust([0.01, None, 0.02])
-    assert [(row.holm, row.benjamini_hochberg) for row in found] == [(0.02, 0.02), (None, None), (0.02, 0.02)]
+    adjusted = adjust([0.01, None, 0.02])
+    assert [(row.holm, row.benjamini_hochberg) for row in adjusted] == [(0.02, 0.02), (None, None), (0.02, 0.02)]
     assert benjamini_hochberg([]) == [] and benjamini_hochberg([None]) == [None]
 
 

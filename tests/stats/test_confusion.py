@@ -20,25 +20,25 @@ def test_estimates_are_scikit_learns():
     called[:100] = truth[:100]
     table = confusion_matrix(truth, called, classes=3)
     np.testing.assert_array_equal(table, metrics.confusion_matrix(truth, called))
-    found = measure(table, draws=100, labels=("a", "b", "c"))
+    posterior = measure(table, draws=100, labels=("a", "b", "c"))
     precision, recall, f1, images = metrics.precision_recall_fscore_support(truth, called)
-    for number, part in enumerate(found.classes):
+    for number, part in enumerate(posterior.classes):
         values = [score.estimate for score in (part.precision, part.sensitivity, part.f1)]
         assert values == pytest.approx([precision[number], recall[number], f1[number]])
         others = (truth != number, called != number)
         assert part.specificity.estimate == pytest.approx(metrics.recall_score(*others))
         assert (part.label, part.images) == ("abc"[number], images[number])
-    assert found.accuracy.estimate == pytest.approx(metrics.accuracy_score(truth, called))
-    assert found.balanced_accuracy.estimate == pytest.approx(metrics.balanced_accuracy_score(truth, called))
-    assert found.macro_f1.estimate == pytest.approx(f1.mean())
-    assert found.macro_precision.estimate == pytest.approx(precision.mean())
+    assert posterior.accuracy.estimate == pytest.approx(metrics.accuracy_score(truth, called))
+    assert posterior.balanced_accuracy.estimate == pytest.approx(metrics.balanced_accuracy_score(truth, called))
+    assert posterior.macro_f1.estimate == pytest.approx(f1.mean())
+    assert posterior.macro_precision.estimate == pytest.approx(precision.mean())
 
 
 def test_sensitivity_has_a_beta_posterior():
     """A Dirichlet's marginal: Beta(n_kk + w, n_k. - n_kk + (K - 1) w)."""
     table = [[7, 2, 1], [0, 4, 1], [3, 3, 30]]
-    found = measure(table, decision_prior=0.5, level=0.9, draws=100_000)
-    for number, part in enumerate(found.classes):
+    posterior = measure(table, decision_prior=0.5, level=0.9, draws=100_000)
+    for number, part in enumerate(posterior.classes):
         right, wrong = table[number][number], sum(table[number]) - table[number][number]
         marginal = beta(right + 0.5, wrong + 1.0)
         assert part.sensitivity.mean == pytest.approx(marginal.mean(), abs=0.003)
@@ -56,13 +56,13 @@ def test_two_classes_equal_an_integral_over_the_cube():
     density = np.exp(log - log.max())
     density /= density.sum()
     hits, alarms = p * se, (1 - p) * (1 - sp)
-    found = measure(table, draws=200_000)
-    positive = found.classes[1]
+    posterior = measure(table, draws=200_000)
+    positive = posterior.classes[1]
     scores = {
         "precision": (positive.precision, hits / (hits + alarms)),
         "f1": (positive.f1, 2 * hits / (hits + alarms + p)),
-        "accuracy": (found.accuracy, hits + (1 - p) * sp),
-        "balanced": (found.balanced_accuracy, (se + sp) / 2),
+        "accuracy": (posterior.accuracy, hits + (1 - p) * sp),
+        "balanced": (posterior.balanced_accuracy, (se + sp) / 2),
         "specificity": (positive.specificity, sp),
     }
     for name, (score, values) in scores.items():
@@ -76,7 +76,7 @@ def test_two_classes_equal_an_integral_over_the_cube():
 def test_macro_f1_equals_a_markov_chain():
     """Metropolis on the logits of the nine cells' parameters knows nothing of conjugacy."""
     table = np.array([[8, 2, 1], [1, 5, 2], [2, 1, 9]], float)
-    found = measure(table).macro_f1
+    macro = measure(table).macro_f1
     rng, chains = np.random.default_rng(0), 2000
 
     def log_posterior(state):
@@ -96,8 +96,8 @@ def test_macro_f1_equals_a_markov_chain():
     joint = shares[:, 0, :, None] * shares[:, 1:]
     f1 = np.mean(2 * np.einsum("dkk->dk", joint) / (joint.sum(axis=1) + joint.sum(axis=2)), axis=1)
     error = f1.std() / np.sqrt(chains)
-    assert found.mean == pytest.approx(f1.mean(), abs=4 * error)
-    assert found.deviation == pytest.approx(f1.std(), rel=0.08)  # five standard errors
+    assert macro.mean == pytest.approx(f1.mean(), abs=4 * error)
+    assert macro.deviation == pytest.approx(f1.std(), rel=0.08)  # five standard errors
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
@@ -106,18 +106,18 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
     for seed in range(300):
         rng = np.random.default_rng(seed)
         tn, fp, fn, tp = rng.multinomial(80, [0.75 * 0.9, 0.75 * 0.1, 0.25 * 0.2, 0.25 * 0.8])
-        found = confusion_scores([[tn, fp], [fn, tp]], rng=rng, draws=2000).classes[1].f1
-        inside += found.low <= truth <= found.high
+        f1 = confusion_scores([[tn, fp], [fn, tp]], rng=rng, draws=2000).classes[1].f1
+        inside += f1.low <= truth <= f1.high
     assert inside >= 273  # 95 % of 300 are 285; fewer than 273 have a chance below 1 in 1,000
 
 
 def test_a_class_without_images_has_the_prior_and_no_estimate():
-    found = measure([[5, 0], [0, 0]])
-    empty = found.classes[1]
+    posterior = measure([[5, 0], [0, 0]])
+    empty = posterior.classes[1]
     assert (empty.sensitivity.estimate, empty.precision.estimate, empty.f1.estimate) == (None, None, None)
     assert empty.sensitivity.mean == pytest.approx(0.5, abs=0.005)
-    assert (found.classes[0].specificity.estimate, found.macro_f1.estimate) == (None, None)
-    assert (found.class_prior, found.decision_prior, found.images) == (1, 1, 5)
+    assert (posterior.classes[0].specificity.estimate, posterior.macro_f1.estimate) == (None, None)
+    assert (posterior.class_prior, posterior.decision_prior, posterior.images) == (1, 1, 5)
 
 
 @pytest.mark.parametrize(

@@ -27,16 +27,16 @@ DEMSAR = [
 
 
 def test_ranks_are_those_of_demsars_example():
-    found = rank_consensus(DEMSAR)
-    assert found.mean_ranks == pytest.approx((3.143, 2.000, 2.893, 1.964), abs=5e-4)
-    assert found.critical_difference == pytest.approx(1.25, abs=0.005)
+    consensus = rank_consensus(DEMSAR)
+    assert consensus.mean_ranks == pytest.approx((3.143, 2.000, 2.893, 1.964), abs=5e-4)
+    assert consensus.critical_difference == pytest.approx(1.25, abs=0.005)
     # Demsar's 9.28 and 3.69 are without the correction for ties, which makes them larger.
-    ranks = np.array(found.mean_ranks)
+    ranks = np.array(consensus.mean_ranks)
     plain = 12 * 14 / 20 * ((ranks**2).sum() - 4 * 25 / 4)
     assert plain == pytest.approx(9.28, abs=0.005)
-    assert found.chi_square > plain
-    assert found.groups == ((3, 1, 2, 0),)
-    assert found.caution == ""
+    assert consensus.chi_square > plain
+    assert consensus.groups == ((3, 1, 2, 0),)
+    assert consensus.caution == ""
     assert rank_consensus(DEMSAR, level=0.1).critical_difference == pytest.approx(1.12, abs=0.005)
     # At 10 % the difference of 1.18 between the best and the worst is more than the critical one.
     assert rank_consensus(DEMSAR, level=0.1).groups == ((3, 1, 2), (2, 0))
@@ -45,10 +45,10 @@ def test_ranks_are_those_of_demsars_example():
 @pytest.mark.parametrize("decimals", [1, 6])
 def test_friedman_equals_scipy(decimals):
     table = np.round(np.random.default_rng(0).normal(size=(9, 5)) + np.arange(5) / 3, decimals)
-    found, expected = rank_consensus(table), friedmanchisquare(*table.T)
-    assert (found.chi_square, found.p_chi_square) == pytest.approx((expected.statistic, expected.pvalue))
-    assert found.f == pytest.approx(8 * found.chi_square / (9 * 4 - found.chi_square))
-    assert found.caution == "only 9 datasets; 10 or more are advised"
+    consensus, expected = rank_consensus(table), friedmanchisquare(*table.T)
+    assert (consensus.chi_square, consensus.p_chi_square) == pytest.approx((expected.statistic, expected.pvalue))
+    assert consensus.f == pytest.approx(8 * consensus.chi_square / (9 * 4 - consensus.chi_square))
+    assert consensus.caution == "only 9 datasets; 10 or more are advised"
 
 
 @pytest.mark.parametrize(("methods", "q"), [(2, 1.960), (3, 2.343), (4, 2.569), (5, 2.728), (10, 3.164)])
@@ -59,11 +59,11 @@ def test_quantiles_are_those_of_the_printed_table(methods, q):
 
 def test_groups_are_the_bars_of_the_diagram():
     table = np.tile([0.9, 0.5, 0.7, 0.1], (30, 1))
-    found = rank_consensus(table)
-    assert found.mean_ranks == (1, 3, 2, 4)
-    assert found.critical_difference < 1
-    assert found.groups == ((0,), (2,), (1,), (3,))
-    assert (found.f, found.p_f) == (np.inf, 0)
+    consensus = rank_consensus(table)
+    assert consensus.mean_ranks == (1, 3, 2, 4)
+    assert consensus.critical_difference < 1
+    assert consensus.groups == ((0,), (2,), (1,), (3,))
+    assert (consensus.f, consensus.p_f) == (np.inf, 0)
     alike = rank_consensus(np.ones((12, 3)))
     assert (alike.chi_square, alike.p_chi_square, alike.p_f, alike.groups) == (0, 1, 1, ((0, 1, 2),))
 
@@ -71,7 +71,7 @@ def test_groups_are_the_bars_of_the_diagram():
 def test_bayesian_signed_rank_equals_loops_over_draws():
     rng = np.random.default_rng(1)
     first, second = np.round(rng.normal(0.01, 0.02, (2, 6)) + [[0.01], [0.0]], 3)
-    found = bayesian_signed_rank(first, second, rng=np.random.default_rng(0), region=0.005)
+    posterior = bayesian_signed_rank(first, second, rng=np.random.default_rng(0), region=0.005)
     values, wins = [0.0, *(first - second)], np.zeros(3)
     for _ in range(3000):
         shares = rng.gamma([0.5, *[1.0] * 6])
@@ -81,16 +81,16 @@ def test_bayesian_signed_rank_equals_loops_over_draws():
             for b, v in zip(values, shares, strict=True):
                 weights[0 if (a + b) / 2 > 0.005 else 2 if (a + b) / 2 < -0.005 else 1] += u * v
         wins[np.argmax(weights)] += 1 / 3000
-    assert (found.first, found.equivalent, found.second) == pytest.approx(tuple(wins), abs=0.035)
-    assert found.first + found.equivalent + found.second == pytest.approx(1)
+    assert (posterior.first, posterior.equivalent, posterior.second) == pytest.approx(tuple(wins), abs=0.035)
+    assert posterior.first + posterior.equivalent + posterior.second == pytest.approx(1)
 
 
 def test_bayesian_signed_rank_is_symmetric_and_knows_equivalence():
     rng = np.random.default_rng(2)
     first, second = rng.normal(0, 0.03, (2, 15))
-    one = bayesian_signed_rank(first, second, rng=np.random.default_rng(0))
-    other = bayesian_signed_rank(second, first, rng=np.random.default_rng(0))
-    assert (one.first, one.equivalent) == (other.second, other.equivalent)
+    forwards = bayesian_signed_rank(first, second, rng=np.random.default_rng(0))
+    backwards = bayesian_signed_rank(second, first, rng=np.random.default_rng(0))
+    assert (forwards.first, forwards.equivalent) == (backwards.second, backwards.equivalent)
     close = bayesian_signed_rank(np.full(20, 0.905), np.full(20, 0.9), rng=rng)
     assert close.equivalent == 1
     coin = bayesian_signed_rank([1.0] * 5, [1.0] * 5, rng=rng, region=0)

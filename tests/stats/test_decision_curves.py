@@ -39,8 +39,8 @@ def test_decision_curve_has_the_errors_of_a_bootstrap_of_persons():
     error = np.std(sums[picks].sum(axis=1) / counts[picks].sum(axis=1))
     assert (point.net_benefit.high - point.net_benefit.value) / 1.99 == pytest.approx(error, rel=0.05)
     stated = decision_curve(truth, probabilities, people, thresholds=[0.3], prevalence=0.05)[0]
-    found = operating_point(truth, probabilities, threshold=0.3)
-    expected = 0.05 * found.sensitivity.value - 0.95 * (1 - found.specificity.value) * odds
+    rates = operating_point(truth, probabilities, threshold=0.3)
+    expected = 0.05 * rates.sensitivity.value - 0.95 * (1 - rates.specificity.value) * odds
     assert stated.net_benefit.value == pytest.approx(expected)
     assert stated.treat_all.low == pytest.approx(stated.treat_all.high) == pytest.approx(0.05 - 0.95 * odds)
 

@@ -45,9 +45,10 @@ def test_fit_equals_a_minimiser_and_the_sandwich_by_loops(with_offset):
 
 def test_interval_is_that_of_students_t():
     truth, logits, codes = draw(1, persons=3)
-    found = fit_logistic(truth, np.ones((len(truth), 1)), codes=codes, offset=logits).interval(0, level=0.95)
-    error = (found.high - found.low) / 2 / 4.302653
-    assert error > 0 and found.value == pytest.approx((found.low + found.high) / 2)
+    fit = fit_logistic(truth, np.ones((len(truth), 1)), codes=codes, offset=logits)
+    interval, error = fit.interval(0, level=0.95), np.sqrt(fit.covariance[0, 0])
+    limits = [fit.coefficients[0] + side * 4.302653 * error for side in (-1, 1)]  # t of two degrees of freedom
+    assert [interval.low, interval.high] == pytest.approx(limits, rel=1e-6)
 
 
 def test_separated_classes_have_no_coefficients():

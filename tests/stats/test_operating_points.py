@@ -36,13 +36,16 @@ def rates(truth, scores, threshold):
 def test_thresholds_are_the_best_of_all(seed):
     truth, scores, _ = draw(seed)
     every = [*np.unique(scores), np.inf]
-    found = youden_threshold(truth, scores)
-    assert sum(rates(truth, scores, found)) == pytest.approx(max(sum(rates(truth, scores, one)) for one in every))
+    threshold = youden_threshold(truth, scores)
+    assert sum(rates(truth, scores, threshold)) == pytest.approx(
+        max(sum(rates(truth, scores, level)) for level in every)
+    )
     for share in (0.5, 0.9, 1.0):
-        expected = max(one for one in every if rates(truth, scores, one)[0] >= share)
+        expected = max(level for level in every if rates(truth, scores, level)[0] >= share)
         assert threshold_at_sensitivity(truth, scores, sensitivity=share) == expected
-        expected = min(one for one in every if rates(truth, scores, one)[1] >= share)
-        assert threshold_at_specificity(truth, scores, specificity=share) == expected or math.isinf(expected)
+        expected = min(level for level in every if rates(truth, scores, level)[1] >= share)
+        expected = np.nextafter(scores.max(), math.inf) if math.isinf(expected) else expected
+        assert threshold_at_specificity(truth, scores, specificity=share) == expected
 
     def cost(threshold, prevalence):
         sensitivity, specificity = rates(truth, scores, threshold)
@@ -50,7 +53,7 @@ def test_thresholds_are_the_best_of_all(seed):
 
     for prevalence in (0.02, 0.5):
         chosen = cheapest_threshold(truth, scores, miss_cost=4, prevalence=prevalence)
-        assert cost(chosen, prevalence) == pytest.approx(min(cost(one, prevalence) for one in every))
+        assert cost(chosen, prevalence) == pytest.approx(min(cost(level, prevalence) for level in every))
     own = cheapest_threshold(truth, scores, miss_cost=4)
     assert own == cheapest_threshold(truth, scores, miss_cost=4, prevalence=truth.mean())
 
@@ -62,15 +65,15 @@ def test_a_threshold_may_lie_above_all_scores():
 
 def test_operating_point_equals_scikit_learn():
     truth, scores, people = draw(0)
-    found = operating_point(truth, scores, people, threshold=1.0)
+    point = operating_point(truth, scores, people, threshold=1.0)
     called = scores >= 1.0
     (tn, fp), (fn, tp) = confusion_matrix(truth, called)
-    counts = (found.true_negatives, found.false_positives, found.false_negatives, found.true_positives)
+    counts = (point.true_negatives, point.false_positives, point.false_negatives, point.true_positives)
     assert counts == (tn, fp, fn, tp)
-    values = [rate.value for rate in (found.sensitivity, found.specificity, found.ppv, found.npv)]
+    values = [rate.value for rate in (point.sensitivity, point.specificity, point.ppv, point.npv)]
     assert values == pytest.approx([tp / (tp + fn), tn / (tn + fp), tp / (tp + fp), tn / (tn + fn)])
-    assert found.ppv == rate_interval(truth[called], people[called])
-    assert (found.prevalence, found.persons, found.left_out) == (truth.mean(), 80, 0)
+    assert point.ppv == rate_interval(truth[called], people[called])
+    assert (point.prevalence, point.persons, point.left_out) == (truth.mean(), 80, 0)
 
 
 def test_predictive_values_at_the_own_prevalence_are_the_own_ones():
@@ -83,15 +86,15 @@ def test_predictive_values_at_the_own_prevalence_are_the_own_ones():
 def test_predictive_value_at_another_prevalence_has_mercaldos_limits_in_a_large_set():
     truth = np.repeat([1.0, 0.0], [1000, 4000])
     scores = np.concatenate([np.repeat([1, 0], [800, 200]), np.repeat([1, 0], [400, 3600])])
-    found = operating_point(truth, scores, threshold=1, prevalence=0.02)
+    point = operating_point(truth, scores, threshold=1, prevalence=0.02)
     ppv = 0.02 * 0.8 / (0.02 * 0.8 + 0.98 * 0.1)
     error = math.sqrt(0.2 / (0.8 * 1000) + 0.9 / (0.1 * 4000))
     limits = [expit(math.log(ppv / (1 - ppv)) + side * norm.ppf(0.975) * error) for side in (-1, 1)]
-    assert (found.ppv.value, found.ppv.low, found.ppv.high) == pytest.approx((ppv, *limits), abs=0.002)
+    assert (point.ppv.value, point.ppv.low, point.ppv.high) == pytest.approx((ppv, *limits), abs=0.002)
     npv = 0.98 * 0.9 / (0.98 * 0.9 + 0.02 * 0.2)
     error = math.sqrt(0.1 / (0.9 * 4000) + 0.8 / (0.2 * 1000))
     limits = [expit(math.log(npv / (1 - npv)) + side * norm.ppf(0.975) * error) for side in (-1, 1)]
-    assert (found.npv.value, found.npv.low, found.npv.high) == pytest.approx((npv, *limits), abs=0.001)
+    assert (point.npv.value, point.npv.low, point.npv.high) == pytest.approx((npv, *limits), abs=0.001)
 
 
 def test_predictive_value_holds_the_truth_about_as_often_as_it_says():
@@ -102,9 +105,9 @@ def test_predictive_value_holds_the_truth_about_as_often_as_it_says():
     for seed in range(300):
         rng = np.random.default_rng(seed)
         scores = (rng.normal(size=40).repeat(2) + rng.normal(size=80)) / math.sqrt(2) + np.where(truth == 1, 0.5, -0.7)
-        found = operating_point(truth, scores, people, threshold=0, prevalence=0.1).ppv
-        inside += found.low <= ppv <= found.high
-    assert 273 <= inside <= 300  # 95 % of 300 are 285; fewer than 273 have a chance below 1 in 1,000
+        interval = operating_point(truth, scores, people, threshold=0, prevalence=0.1).ppv
+        inside += interval.low <= ppv <= interval.high
+    assert inside >= 273  # 95 % of 300 are 285; fewer than 273 have a chance below 1 in 1,000
 
 
 def test_copies_of_images_change_nothing_but_their_number():
@@ -119,10 +122,10 @@ def test_copies_of_images_change_nothing_but_their_number():
 
 
 def test_no_false_positive_leaves_doubt():
-    found = operating_point([0] * 20 + [1] * 20, [0] * 20 + [1] * 20, threshold=1, prevalence=0.1)
-    assert (found.ppv.value, found.ppv.high, found.sensitivity.low) == (1, 1, pytest.approx(0.025 ** (1 / 20)))
-    sure = 0.1 * found.sensitivity.low
-    assert found.ppv.low == pytest.approx(sure / (sure + 0.9 * (1 - found.specificity.low)))
+    point = operating_point([0] * 20 + [1] * 20, [0] * 20 + [1] * 20, threshold=1, prevalence=0.1)
+    assert (point.ppv.value, point.ppv.high, point.sensitivity.low) == (1, 1, pytest.approx(0.025 ** (1 / 20)))
+    sure = 0.1 * point.sensitivity.low
+    assert point.ppv.low == pytest.approx(sure / (sure + 0.9 * (1 - point.specificity.low)))
 
 
 def test_what_has_no_rate_is_none():

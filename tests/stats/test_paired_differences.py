@@ -14,24 +14,24 @@ def measured(differences, persons=None, **options):
 
 
 def test_published_value_comes_out():
-    found = measured(np.arange(1, 21))
-    assert (found.test.statistic, found.persons) == (0.0, 20)
-    assert f"{found.test.p_normal:.3g}" == "8.86e-05"  # DeGrave et al. 2021
-    assert found.test.p_exact == pytest.approx(stats.wilcoxon(range(1, 21), method="exact").pvalue)
+    differences = measured(np.arange(1, 21))
+    assert (differences.test.statistic, differences.persons) == (0.0, 20)
+    assert f"{differences.test.p_normal:.3g}" == "8.86e-05"  # DeGrave et al. 2021
+    assert differences.test.p_exact == pytest.approx(stats.wilcoxon(range(1, 21), method="exact").pvalue)
 
 
 def test_differences_of_a_person_are_averaged_first():
-    found = measured([1.0, 3.0, -1.0, 5.0], ["a", "a", "b", "c"])
-    assert (found.pairs, found.persons, found.median) == (4, 3, 2.0)
-    assert (found.positive, found.negative) == (2, 1)
+    differences = measured([1.0, 3.0, -1.0, 5.0], ["a", "a", "b", "c"])
+    assert (differences.pairs, differences.persons, differences.median) == (4, 3, 2.0)
+    assert (differences.positive, differences.negative) == (2, 1)
     alone = measured([2.0, -1.0, 5.0])
-    assert (found.test, found.smallest_shift) == (alone.test, alone.smallest_shift)
+    assert (differences.test, differences.smallest_shift) == (alone.test, alone.smallest_shift)
 
 
 def test_zeros_are_counted_and_bound_the_smallest_p():
-    found = measured([0.0, 0.0, 1.0, 2.0, 3.0])
-    assert (found.test.zeros, found.test.differences, found.smallest_p) == (2, 3, 0.25)
-    assert (found.positive, found.negative) == (3, 0)
+    differences = measured([0.0, 0.0, 1.0, 2.0, 3.0])
+    assert (differences.test.zeros, differences.test.differences, differences.smallest_p) == (2, 3, 0.25)
+    assert (differences.positive, differences.negative) == (3, 0)
 
 
 @pytest.mark.parametrize(("count", "places"), [(5, None), (6, (0, 5)), (8, (0, 7)), (9, (1, 7)), (20, (5, 14))])
@@ -49,9 +49,9 @@ def test_limits_of_a_median_cover_at_least_what_they_say():
 
 
 def test_too_few_differences_say_so():
-    found = measured([1.0, 2.0, 3.0])
-    assert (found.low, found.high, found.reason) == (None, None, "3 differences are too few")
-    assert found.smallest_shift is None and found.smallest_p == 0.25
+    differences = measured([1.0, 2.0, 3.0])
+    assert (differences.low, differences.high, differences.reason) == (None, None, "3 differences are too few")
+    assert differences.smallest_shift is None and differences.smallest_p == 0.25
 
 
 def test_smallest_shift_is_that_of_the_level():

@@ -18,26 +18,26 @@ def hanley_mcneil(auc, m, n):
 
 @pytest.mark.parametrize(("auc", "prevalence", "half", "size"), [(0.85, 0.15, 0.04, 984), (0.70, 0.3, 0.05, 551)])
 def test_width_gives_the_reference_sizes(auc, prevalence, half, size):
-    found = images_for_width(auc, sampling=Sampling(prevalence), half_width=half)
-    assert found.images == size
+    design = images_for_width(auc, sampling=Sampling(prevalence), half_width=half)
+    assert design.images == size
     walk = next(
         number
         for number in range(20, 2000)
         if norm.ppf(0.975) * hanley_mcneil(auc, round(number * prevalence), number - round(number * prevalence)) <= half
     )
-    assert found.images == pytest.approx(walk, abs=20)  # a size further down may do by luck of rounding
-    assert found.positives == round(size * prevalence)
+    assert design.images == pytest.approx(walk, abs=20)  # a size further down may do by luck of rounding
+    assert design.positives == round(size * prevalence)
 
 
 def test_difference_is_the_first_size_of_a_walk():
-    found = images_for_difference(0.9, 0.8, sampling=Sampling(0.3), correlation=0.4)
+    design = images_for_difference(0.9, 0.8, sampling=Sampling(0.3), correlation=0.4)
 
     def shows(number):
         m = round(number * 0.3)
         a, b = (hanley_mcneil(auc, m, number - m) for auc in (0.9, 0.8))
         return 0.1 >= (norm.ppf(0.975) + norm.ppf(0.8)) * math.sqrt(a * a + b * b - 0.8 * a * b)
 
-    assert found.images == next(number for number in range(10, 3000) if shows(number))
+    assert design.images == next(number for number in range(10, 3000) if shows(number))
 
 
 AUCS = (0.91, 0.84)
@@ -71,8 +71,8 @@ def test_a_test_of_the_size_shows_the_difference_as_often_as_said(exponential, l
 def test_correlation_is_that_of_the_covariance_and_of_simulated_aucs():
     truth, first, second = simulated(0, 200)
     _, covariance = auc_covariance(truth, np.stack([first, second], axis=1))
-    found = auc_correlation(truth, first, second)
-    assert found == pytest.approx(covariance[0, 1] / math.sqrt(covariance[0, 0] * covariance[1, 1]))
+    correlation = auc_correlation(truth, first, second)
+    assert correlation == pytest.approx(covariance[0, 1] / math.sqrt(covariance[0, 0] * covariance[1, 1]))
     assert auc_correlation(truth, first, first) == pytest.approx(1)
     sets = [simulated(seed, 200) for seed in range(300)]
     pairs = [auc_covariance(targets, np.stack([a, b], axis=1))[0] for targets, a, b in sets]

@@ -35,11 +35,11 @@ def draw(seed, count=400, slope=1.0, intercept=0.0):
 
 def test_temperature_has_the_smallest_log_loss():
     truth, logits = draw(0, slope=0.4)
-    found = fit_temperature(truth, logits)
+    fit = fit_temperature(truth, logits)
     best = minimize_scalar(lambda t: log_loss(truth, expit(logits / t)), bounds=(0.1, 20), method="bounded")
-    assert found.temperature == pytest.approx(best.x, rel=1e-4)
-    assert found.slope.low < 0.4 < found.slope.high
-    assert (found.intercept.value, found.method, found.images, found.persons) == (0, "temperature", 400, 400)
+    assert fit.temperature == pytest.approx(best.x, rel=1e-4)
+    assert fit.slope.low < 0.4 < fit.slope.high
+    assert (fit.intercept.value, fit.method, fit.images, fit.persons) == (0, "temperature", 400, 400)
 
 
 @pytest.mark.parametrize("separated", [False, True])
@@ -47,17 +47,17 @@ def test_platt_equals_scikit_learn(separated):
     truth, logits = draw(1, slope=0.5, intercept=-1)
     if separated:
         truth = (logits > 0).astype(float)
-    found = fit_platt(truth, logits)
+    fit = fit_platt(truth, logits)
     frozen = FrozenEstimator(OwnLogit().fit(logits[:, None], truth))
     other = CalibratedClassifierCV(frozen, method="sigmoid").fit(logits[:, None], truth)
     # scikit-learn's minimiser stops early.
-    np.testing.assert_allclose(found.probabilities(logits), other.predict_proba(logits[:, None])[:, 1], atol=1e-3)
+    np.testing.assert_allclose(fit.probabilities(logits), other.predict_proba(logits[:, None])[:, 1], atol=1e-3)
 
 
 def test_recalibration_puts_other_images_right_and_keeps_their_order():
-    found = fit_platt(*draw(2, count=4000, slope=0.5, intercept=-1))
+    fit = fit_platt(*draw(2, count=4000, slope=0.5, intercept=-1))
     truth, logits = draw(3, count=4000, slope=0.5, intercept=-1)
-    better = found.probabilities(logits)
+    better = fit.probabilities(logits)
     assert log_loss(truth, better) < log_loss(truth, expit(logits)) - 0.05
     assert better.mean() == pytest.approx(truth.mean(), abs=0.025)  # three standard errors
     assert roc_auc_score(truth, better) == roc_auc_score(truth, logits)

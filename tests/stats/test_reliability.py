@@ -39,8 +39,8 @@ def test_ties_stay_in_one_bin():
 
 def test_class_probabilities_are_histograms_of_each_class():
     truth, probabilities, people = draw(7)
-    found = class_probabilities(truth, probabilities, people, bins=5)
-    for part in found:
+    classes = class_probabilities(truth, probabilities, people, bins=5)
+    for part in classes:
         values = probabilities[truth == part.target]
         assert part.counts == tuple(np.histogram(values, part.edges)[0])
         assert part.quartiles == pytest.approx(np.quantile(values, [0.25, 0.5, 0.75]))
@@ -56,7 +56,7 @@ def test_medians_hold_the_truth_about_as_often_as_they_say():
         logits = rng.normal(size=30)[people] + 0.3 * rng.normal(size=90)
         median = class_probabilities(np.ones(90), expit(logits), people)[0].median
         inside += median.low <= 0.5 <= median.high
-    assert 273 <= inside <= 300  # 95 % of 300 are 285; fewer than 273 have a chance below 1 in 1,000
+    assert inside >= 273  # 95 % of 300 are 285; fewer than 273 have a chance below 1 in 1,000
 
 
 def test_median_of_one_value_has_it_as_its_limits():

@@ -42,13 +42,13 @@ def test_parts_are_those_of_statsmodels_mean_squares():
 
 
 def test_parts_are_right_on_average():
-    found = [variance_parts(crossed(seed)) for seed in range(800)]
+    estimates = [variance_parts(crossed(seed)) for seed in range(800)]
     # Standard errors: 2.5 % for seeds (4 degrees of freedom), 3 % for splits; truncation at 0 adds little here.
-    assert np.mean([parts.seeds for parts in found]) == pytest.approx(0.02**2, rel=0.1)
-    assert np.mean([parts.splits for parts in found]) == pytest.approx(0.03**2, rel=0.1)
-    assert np.mean([parts.residual for parts in found]) == pytest.approx(0.01**2, rel=0.05)
+    assert np.mean([parts.seeds for parts in estimates]) == pytest.approx(0.02**2, rel=0.1)
+    assert np.mean([parts.splits for parts in estimates]) == pytest.approx(0.03**2, rel=0.1)
+    assert np.mean([parts.residual for parts in estimates]) == pytest.approx(0.01**2, rel=0.05)
     means = [crossed(seed).mean() for seed in range(800)]
-    assert np.mean([parts.mean for parts in found]) == pytest.approx(np.var(means), rel=0.2)
+    assert np.mean([parts.mean for parts in estimates]) == pytest.approx(np.var(means), rel=0.2)
 
 
 def test_negative_parts_are_zero_and_named():
@@ -61,25 +61,25 @@ def test_negative_parts_are_zero_and_named():
 def test_one_varying_factor_is_a_t_test():
     values = np.random.default_rng(0).normal(0.02, 0.02, 6)
     for table in (values[:, None], values[None, :]):
-        found = improvement(table)
+        gain = improvement(table)
         expected = ttest_1samp(values, 0)
         interval = expected.confidence_interval()
-        assert (found.tests.low, found.tests.high) == pytest.approx((interval.low, interval.high))
-        assert found.tests.p_superior == pytest.approx(ttest_1samp(values, 0, alternative="greater").pvalue)
-        assert found.parts.freedom == pytest.approx(5)
-    assert found.caution == "the variance over seeds is unknown and not counted"
+        assert (gain.tests.low, gain.tests.high) == pytest.approx((interval.low, interval.high))
+        assert gain.tests.p_superior == pytest.approx(ttest_1samp(values, 0, alternative="greater").pvalue)
+        assert gain.parts.freedom == pytest.approx(5)
+    assert gain.caution == "the variance over seeds is unknown and not counted"
 
 
 def test_overlapping_splits_have_nadeau_and_bengios_variance():
     values = np.random.default_rng(1).normal(0.02, 0.02, 10)
-    found = improvement(values[None, :], test_to_train=0.25)
-    assert found.parts.mean == pytest.approx((1 / 10 + 0.25) * values.var(ddof=1))
-    assert found.parts.freedom == pytest.approx(9)
+    gain = improvement(values[None, :], test_to_train=0.25)
+    assert gain.parts.mean == pytest.approx((1 / 10 + 0.25) * values.var(ddof=1))
+    assert gain.parts.freedom == pytest.approx(9)
 
 
 def test_interval_of_a_crossed_table_holds_the_truth_about_as_often_as_it_says():
-    found = [improvement(crossed(seed, mean=0.05)).tests for seed in range(400)]
-    inside = sum(tests.low <= 0.05 <= tests.high for tests in found)
+    intervals = [improvement(crossed(seed, mean=0.05)).tests for seed in range(400)]
+    inside = sum(tests.low <= 0.05 <= tests.high for tests in intervals)
     # Nominal 380; Satterthwaite is an approximation, and short rather than long by a percent or two.
     assert 364 <= inside <= 396
 
@@ -89,33 +89,33 @@ def test_images_alone_are_the_paired_test():
     people = np.arange(80) // 2
     truth = rng.integers(0, 2, 80).astype(float)
     before, after = (truth + rng.normal(size=80) * noise for noise in (1.5, 1.0))
-    found = improvement_of_scores(truth, before=before, after=after, clusters=people)
+    gain = improvement_of_scores(truth, before=before, after=after, clusters=people)
     paired = compare_paired(truth, before=before, after=after, clusters=people)
-    tests = found.tests
+    tests = gain.tests
     assert (tests.difference, tests.low, tests.high) == pytest.approx((paired.difference, paired.low, paired.high))
-    assert found.caution == "the variance over seeds and splits is unknown and not counted"
-    assert (found.parts.residual, found.parts.freedom) == (None, math.inf)
+    assert gain.caution == "the variance over seeds and splits is unknown and not counted"
+    assert (gain.parts.residual, gain.parts.freedom) == (None, math.inf)
 
 
 def test_seeds_and_images_add_up():
     rng = np.random.default_rng(3)
     truth = rng.integers(0, 2, 100).astype(float)
     before, after = (truth[:, None] * effect + rng.normal(size=(100, 4)) for effect in (0.8, 1.6))
-    found = improvement_of_scores(truth, before=before, after=after, margin=0.01)
+    gain = improvement_of_scores(truth, before=before, after=after, margin=0.01)
     differences = [auc(truth, new) - auc(truth, old) for old, new in zip(before.T, after.T, strict=True)]
-    assert found.tests.difference == pytest.approx(np.mean(differences))
-    assert found.parts.residual == pytest.approx(np.var(differences, ddof=1))
-    assert found.parts.mean == pytest.approx(found.parts.residual / 4 + found.parts.images)
-    assert (found.seeds, found.splits) == (4, 1)
+    assert gain.tests.difference == pytest.approx(np.mean(differences))
+    assert gain.parts.residual == pytest.approx(np.var(differences, ddof=1))
+    assert gain.parts.mean == pytest.approx(gain.parts.residual / 4 + gain.parts.images)
+    assert (gain.seeds, gain.splits) == (4, 1)
 
 
 def test_margins_equal_two_one_sided_tests_of_statsmodels():
     values = np.random.default_rng(4).normal(0.01, 0.03, 25)
     error = values.std(ddof=1) / 5
-    found = margin_tests(values.mean(), standard_error=error, margin=0.02, freedom=24)
+    tests = margin_tests(values.mean(), standard_error=error, margin=0.02, freedom=24)
     overall, (_, lower, _), (_, upper, _) = DescrStatsW(values).ttost_mean(-0.02, 0.02)
-    assert (found.p_equivalent, found.p_not_inferior) == pytest.approx((overall, lower))
-    assert found.p_superior == pytest.approx(1 - upper)
+    assert (tests.p_equivalent, tests.p_not_inferior) == pytest.approx((overall, lower))
+    assert tests.p_superior == pytest.approx(1 - upper)
 
 
 @pytest.mark.parametrize(
@@ -133,28 +133,28 @@ def test_margins_equal_two_one_sided_tests_of_statsmodels():
     ],
 )
 def test_verdicts_agree_with_the_tests(difference, margin, verdict):
-    found = margin_tests(difference, standard_error=0.01, margin=margin)
-    assert found.verdict == verdict
-    assert verdict.startswith("better by") == (margin > 0 and found.p_superior < 0.025)
-    assert verdict.startswith("equivalent") == (margin > 0 and found.p_equivalent < 0.025)
+    tests = margin_tests(difference, standard_error=0.01, margin=margin)
+    assert tests.verdict == verdict
+    assert verdict.startswith("better by") == (margin > 0 and tests.p_superior < 0.025)
+    assert verdict.startswith("equivalent") == (margin > 0 and tests.p_equivalent < 0.025)
 
 
 def test_chance_better_has_exact_limits():
     rng = np.random.default_rng(5)
     before = rng.normal(size=30)
     after = before + np.where(np.arange(30) < 24, 1, -1)
-    found = chance_better(before, after)
+    wins = chance_better(before, after)
     expected = binomtest(24, 30).proportion_ci(method="exact")
-    assert (found.chance.low, found.chance.high) == pytest.approx((expected.low, expected.high))
-    assert (found.chance.value, found.verdict) == (0.8, "better, and meaningfully so")
+    assert (wins.chance.low, wins.chance.high) == pytest.approx((expected.low, expected.high))
+    assert (wins.chance.value, wins.verdict) == (0.8, "better, and meaningfully so")
     weak = chance_better(np.zeros(200), np.where(np.arange(200) < 130, 1, -1))
     assert weak.verdict == "better, but not meaningfully so"
 
 
 def test_five_wins_of_five_show_nothing_for_sure():
-    found = chance_better([0] * 5, [1] * 5)
-    assert (found.chance.value, found.chance.high) == (1, 1)
-    assert found.chance.low == pytest.approx(0.025**0.2)
+    wins = chance_better([0] * 5, [1] * 5)
+    assert (wins.chance.value, wins.chance.high) == (1, 1)
+    assert wins.chance.low == pytest.approx(0.025**0.2)
     constant = chance_better([1, 1], [1, 1])
     assert (constant.chance.value, constant.ties, constant.verdict) == (0.5, 2, "not shown to be better")
 

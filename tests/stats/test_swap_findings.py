@@ -49,13 +49,13 @@ def changes_of(*parts: pd.DataFrame, null: np.ndarray | None = None, spread: flo
 
 def test_evidence_of_a_shortcut_and_of_nothing() -> None:
     changes = changes_of(rows("tag", "test", as_predicted(3)), rows("other", "test", as_predicted(0, seed=1)))
-    found = evidence_of(changes, ["tag", "other", "gone"], {"gone": "no boxes"}, rule=RULE, seed=0)
-    assert [judge(one, RULE).verdict for one in found] == ["shortcut", "no evidence", "not testable"]
-    tag = found[0]
+    evidence = evidence_of(changes, ["tag", "other", "gone"], {"gone": "no boxes"}, rule=RULE, seed=0)
+    assert [judge(region, RULE).verdict for region in evidence] == ["shortcut", "no evidence", "not testable"]
+    tag = evidence[0]
     assert tag.effect == pytest.approx(1.5, abs=0.1) and tag.low is not None and tag.high is not None
     assert tag.low < tag.effect < tag.high
     assert tag.p == 2 * 2.0 ** (1 - PAIRS)  # Holm over two regions
-    assert found[2].reason == "no boxes"
+    assert evidence[2].reason == "no boxes"
 
 
 def test_numbers_of_a_region_depend_on_no_other_region_but_for_the_correction() -> None:
@@ -104,8 +104,8 @@ def test_without_random_patches_changes_are_compared_with_zero() -> None:
 
 def test_p_values_of_the_published_test_are_corrected_over_regions() -> None:
     parts = [rows(region, "test", as_predicted(0.2, seed=number)) for number, region in enumerate("abc")]
-    found = population_rows(changes_of(*parts), list("abc"), level=0.05, seed=0)
-    least = min(found, key=lambda row: row["p_exact"])
+    tests = population_rows(changes_of(*parts), list("abc"), level=0.05, seed=0)
+    least = min(tests, key=lambda row: row["p_exact"])
     assert least["p_holm"] == pytest.approx(min(1, 3 * least["p_exact"]))
 
 
@@ -116,19 +116,19 @@ def test_controls_say_what_was_expected_and_what_was_found() -> None:
         rows("tag", "same class", as_predicted(0)),
         rows("lungs", "lungs", as_predicted(2)),
     )
-    found = control_rows(changes, ["tag"], rule=RULE, seed=0)
-    assert [(row["control"], row["expected"], row["found"]) for row in found] == [
+    controls = control_rows(changes, ["tag"], rule=RULE, seed=0)
+    assert [(row["control"], row["expected"], row["found"]) for row in controls] == [
         ("lungs replaced", "a change", "a change"),
         ("sham", "exactly 0", "exactly 0"),
         ("one class", "no change", "no change"),
     ]
-    assert found[0]["median"] == pytest.approx(1, abs=0.1) and found[1]["largest"] == 0
+    assert controls[0]["median"] == pytest.approx(1, abs=0.1) and controls[1]["largest"] == 0
 
 
-@pytest.mark.parametrize(("size", "found"), [(2.0, "a change"), (0.0, "no change"), (-2.0, "no change")])
-def test_lungs_must_act_in_the_predicted_direction(size: float, found: str) -> None:
+@pytest.mark.parametrize(("size", "expected"), [(2.0, "a change"), (0.0, "no change"), (-2.0, "no change")])
+def test_lungs_must_act_in_the_predicted_direction(size: float, expected: str) -> None:
     changes = changes_of(rows("lungs", "lungs", as_predicted(size)))
-    assert control_rows(changes, [], rule=RULE, seed=0)[0]["found"] == found
+    assert control_rows(changes, [], rule=RULE, seed=0)[0]["found"] == expected
 
 
 def test_sham_that_changes_anything_is_said_to() -> None:
@@ -140,5 +140,5 @@ def test_exchange_within_one_class_that_drives_the_score_is_said_to() -> None:
     same = rows("tag", "same class", [1.0 + number / 9 for number in range(20)]).assign(pair=range(20))
     assert control_rows(changes_of(same), ["tag"], rule=RULE, seed=0)[0]["found"] == "a change"
     small = same.assign(change=same["change"] / 20)
-    found = control_rows(changes_of(small), ["tag"], rule=RULE, seed=0)[0]
-    assert found["found"] == "no change" and found["p"] < 1e-5  # below the margin
+    control = control_rows(changes_of(small), ["tag"], rule=RULE, seed=0)[0]
+    assert control["found"] == "no change" and control["p"] < 1e-5  # below the margin

@@ -19,16 +19,16 @@ RULE = Rule(unit="SD of the logits", margin=0.2)
     ],
 )
 def test_a_verdict_needs_margin_direction_and_chance(effect, p, verdict, why):
-    found = judge(Evidence("marker", effect=effect, p=p, smallest_effect=0.15), RULE)
-    assert (found.verdict, found.why) == (verdict, why)
+    judgement = judge(Evidence("marker", effect=effect, p=p, smallest_effect=0.15), RULE)
+    assert (judgement.verdict, judgement.why) == (verdict, why)
 
 
 @pytest.mark.parametrize(("p", "verdict"), [(0.06, "suspicious"), (0.2, "suspicious"), (0.21, "no evidence")])
 def test_a_large_effect_that_may_be_chance_is_suspicious_up_to_a_level_of_its_own(p, verdict):
-    found = judge(Evidence("marker", effect=1.5, p=p), RULE)
-    assert found.verdict == verdict
+    judgement = judge(Evidence("marker", effect=1.5, p=p), RULE)
+    assert judgement.verdict == verdict
     if verdict == "suspicious":
-        assert found.why == f"an effect of 1.500 is at least the margin of 0.2, but p = {p:g} is above 0.05"
+        assert judgement.why == f"an effect of 1.500 is at least the margin of 0.2, but p = {p:g} is above 0.05"
 
 
 def test_a_doubt_makes_suspicious_but_does_not_hide_a_shortcut():
@@ -39,8 +39,8 @@ def test_a_doubt_makes_suspicious_but_does_not_hide_a_shortcut():
 
 
 def test_what_cannot_be_tested_says_why():
-    found = judge(Evidence("marker", effect=None, reason="no image has a box of it"), RULE)
-    assert (found.verdict, found.why) == ("not testable", "no image has a box of it")
+    judgement = judge(Evidence("marker", effect=None, reason="no image has a box of it"), RULE)
+    assert (judgement.verdict, judgement.why) == ("not testable", "no image has a box of it")
 
 
 def test_too_few_images_are_said_so():
@@ -59,12 +59,17 @@ def test_the_worst_comes_first_and_equals_stay_in_order():
         Evidence("border", effect=0.1, p=1.0),
         Evidence("marker", effect=1.0, p=0.001),
     ]
-    assert [found.region for found in judge_regions(evidence, RULE)] == ["marker", "shoulders", "border", "lungs"]
+    assert [judgement.region for judgement in judge_regions(evidence, RULE)] == [
+        "marker",
+        "shoulders",
+        "border",
+        "lungs",
+    ]
 
 
 def test_a_record_holds_the_numbers():
-    found = judge(Evidence("marker", effect=1.0, low=0.5, high=1.5, p=0.001, smallest_effect=0.1), RULE)
-    assert found.record() == {
+    judgement = judge(Evidence("marker", effect=1.0, low=0.5, high=1.5, p=0.001, smallest_effect=0.1), RULE)
+    assert judgement.record() == {
         "region": "marker",
         "verdict": "shortcut",
         "effect": 1.0,

@@ -23,38 +23,40 @@ def refusal(table: Path, **options: Any) -> tuple[int, str, str]:
 
 def test_predictions_are_cut_by_label_model_and_test_set(tmp_path: Path) -> None:
     table = predictions(replicates=2)
-    found = read_scores(written(table, tmp_path), **NONE)
-    assert found.predictions and found.notes == []
-    facts = [(part.facts["label"], part.facts["dataset"], part.facts["replicate"]) for part in found.parts]
+    scores = read_scores(written(table, tmp_path), **NONE)
+    assert scores.predictions and scores.notes == []
+    facts = [(part.facts["label"], part.facts["dataset"], part.facts["replicate"]) for part in scores.parts]
     assert facts == [
         (label, f"hospital-{name}", number) for label in ("Edema", "COVID-19") for name in "ab" for number in (0, 1)
     ]
     chosen = table[(table["dataset"] == "hospital-b") & (table["replicate"] == 1)]
-    part = found.parts[3]
+    part = scores.parts[3]
     assert part.scores.tolist() == pytest.approx(chosen["logit.Edema"].tolist(), rel=1e-15)
     assert part.targets.tolist() == chosen["target.Edema"].tolist()
     names = chosen["person_id"].tolist()
     assert [names[0] == name for name in names] == (part.persons == part.persons[0]).tolist()
     assert len(set(part.persons)) == len(set(names)) == 30
-    assert not set(part.persons) & set(found.parts[0].persons)
+    assert not set(part.persons) & set(scores.parts[0].persons)
 
 
 def test_one_label_is_chosen(tmp_path: Path) -> None:
-    found = read_scores(written(predictions(), tmp_path), **{**NONE, "label": "COVID-19"})
-    assert {part.facts["label"] for part in found.parts} == {"COVID-19"}
+    scores = read_scores(written(predictions(), tmp_path), **{**NONE, "label": "COVID-19"})
+    assert {part.facts["label"] for part in scores.parts} == {"COVID-19"}
 
 
 def test_columns_of_predictions_may_be_named_too(tmp_path: Path) -> None:
     options = {**NONE, "target": "target.Edema", "score": "logit.COVID-19"}
-    found = read_scores(written(predictions(), tmp_path), **options)
-    assert [part.facts["dataset"] for part in found.parts] == ["hospital-a", "hospital-b"]  # never pooled
+    scores = read_scores(written(predictions(), tmp_path), **options)
+    assert [part.facts["dataset"] for part in scores.parts] == ["hospital-a", "hospital-b"]  # never pooled
 
 
 def test_any_table_is_one_test_set(tmp_path: Path) -> None:
-    found = read_scores(plain(tmp_path), **COLUMNS, columns=["view"])
-    (part,) = found.parts
+    scores = read_scores(plain(tmp_path), **COLUMNS, columns=["view"])
+    (part,) = scores.parts
     assert (dict(part.facts), len(part.targets), part.persons) == ({"label": "score"}, 12, None)
-    assert found.notes == ["every row counts as a person of its own; --person COLUMN says which rows are of one person"]
+    assert scores.notes == [
+        "every row counts as a person of its own; --person COLUMN says which rows are of one person"
+    ]
     assert [(value, len(rows.targets)) for value, rows in part.by("view")] == [("AP", 6), ("PA", 6)]
     assert [value for value, _ in part.by(None)] == [""]
 
@@ -71,12 +73,12 @@ def test_rows_without_a_target_or_a_score_are_left_out_and_counted(tmp_path: Pat
     table = predictions()
     table.loc[:2, "target.Edema"] = np.nan
     table.loc[2:3, "logit.Edema"] = np.nan
-    found = read_scores(written(table, tmp_path), **NONE)
-    assert found.notes == [
+    scores = read_scores(written(table, tmp_path), **NONE)
+    assert scores.notes == [
         "rows without a target are left out, of 120: Edema 3",
         "rows without a score are left out, of 120: Edema 1",
     ]
-    assert [len(part.targets) for part in found.parts] == [56, 60, 60, 60]
+    assert [len(part.targets) for part in scores.parts] == [56, 60, 60, 60]
 
 
 def test_soft_targets_of_predictions_are_kept_for_who_counts_them(tmp_path: Path) -> None:
@@ -86,8 +88,8 @@ def test_soft_targets_of_predictions_are_kept_for_who_counts_them(tmp_path: Path
 
 
 def test_optional_columns_are_read_where_there_are_some(tmp_path: Path) -> None:
-    found = read_scores(plain(tmp_path), **COLUMNS, optional=["view", "sex"])
-    assert list(found.parts[0].columns) == ["view"]
+    scores = read_scores(plain(tmp_path), **COLUMNS, optional=["view", "sex"])
+    assert list(scores.parts[0].columns) == ["view"]
 
 
 def test_targets_that_are_not_0_or_1_are_refused(tmp_path: Path) -> None:
@@ -162,8 +164,8 @@ def test_options_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
 def test_column_of_too_many_values_is_refused(tmp_path: Path) -> None:
     count = MOST_GROUPS + 2
     table = predictions(images=count).assign(age=[str(number) for number in range(2 * count)])
-    found: ScoreTable = read_scores(written(table, tmp_path), **NONE, columns=["age", "view"])
-    check_groups(found, "view")
-    check_groups(found, None)
+    scores: ScoreTable = read_scores(written(table, tmp_path), **NONE, columns=["age", "view"])
+    check_groups(scores, "view")
+    check_groups(scores, None)
     with pytest.raises(DataError, match="column 'age' has 104 values, and --by takes at most 50"):
-        check_groups(found, "age")
+        check_groups(scores, "age")

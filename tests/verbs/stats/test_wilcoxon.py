@@ -88,13 +88,13 @@ def test_seed_makes_the_same_numbers(tmp_path: Path) -> None:
 
 
 def test_wrong_options_and_tables_are_refused(tmp_path: Path) -> None:
-    path = pairs(tmp_path, one=["a"] * 20, name=[f"n{number}" for number in range(20)], none=[np.nan] * 20)
+    path = pairs(tmp_path, same=["a"] * 20, name=[f"n{number}" for number in range(20)], none=[np.nan] * 20)
     assert refusal(path) == (2, "a test of pairs needs two columns")
     assert refusal(path, before="before") == (2, "a test of pairs needs two columns")
     assert refusal(path, difference="change", after="after") == (2, "--difference stands for --before and --after")
     assert refusal(path, difference="chagne") == (65, "pairs.csv: there is no column 'chagne'")
     assert refusal(path, difference="none") == (65, "pairs.csv: no row has both numbers")
-    assert refusal(path, difference="change", person="one") == (
+    assert refusal(path, difference="change", person="same") == (
         65,
         "differences of 1 persons: a test needs at least two",
     )
