@@ -1,10 +1,9 @@
 """Boxes that the user gives: read, brought into the pixels of the cache, and matched with the images of a fold.
 
 What would invalidate them: boxes of other images, or in pixels of another picture. Boxes must therefore lie within
-their images, and how many belong to images of the fold is always said.
+their images, and a note always counts those that belong to images of the fold.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +98,7 @@ def _refuse(
     *,
     lines: npt.NDArray[np.int64],
     rule: str,
-    frames: Sequence[Sequence[float]] | npt.NDArray[np.float64] | None = None,
+    frames: npt.NDArray[np.float64] | None = None,
 ) -> None:
     if right.all():
         return

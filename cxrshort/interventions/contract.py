@@ -191,7 +191,7 @@ def _of_one_size(places: Places) -> list[Tensor]:
     """Return the positions of images whose boxes are all of the same sizes, a tensor for each combination."""
     parts = [part for part in (places.boxes, places.partner_boxes, places.destinations) if part is not None]
     sizes = torch.cat([part[:, 2:] - part[:, :2] for part in parts], dim=1)
-    if (sizes == sizes[:1]).all():  # as in every batch of a null, at a twentieth of what sorting rows costs
+    if (sizes == sizes[:1]).all():  # as in every batch of a null; sorting rows costs several times as much
         return [torch.arange(len(sizes))] if len(sizes) else []
-    number = torch.unique(sizes, dim=0, return_inverse=True)[1]
-    return [(number == each).nonzero()[:, 0] for each in range(int(number.max()) + 1)]
+    kinds = torch.unique(sizes, dim=0, return_inverse=True)[1]
+    return [(kinds == kind).nonzero()[:, 0] for kind in range(int(kinds.max()) + 1)]

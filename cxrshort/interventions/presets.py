@@ -17,7 +17,6 @@ from scipy import ndimage
 from cxrshort import columns, regions
 from cxrshort.columns import REGION_COLUMNS
 from cxrshort.dataset import Dataset
-from cxrshort.errors import UsageError
 from cxrshort.interventions import FINDERS
 from cxrshort.masks.bits import select_bits
 from cxrshort.registry import check_name, load_entry
@@ -28,7 +27,7 @@ PRESETS = {
     "borders": "strips along the four edges of the image",
 }
 """What ``--preset`` takes."""
-BORDER, CORNERS = "border", "corners"
+_BORDER, _CORNERS = "border", "corners"
 """Regions of geometry: the four strips, and the four corners between them, of an image."""
 LUNGS = "lungs"
 
@@ -52,7 +51,7 @@ def presets_of(texts: Sequence[str]) -> list[str]:
     """Return the presets that the command line names, joined by commas or repeated.
 
     Raises:
-        UsageError: an unknown one.
+        UsageError: a preset is unknown.
 
     Example:
         >>> presets_of(["markers,borders", "markers"])
@@ -99,7 +98,7 @@ def preset_boxes(names: Sequence[str], data: Dataset, lungs: Areas) -> pd.DataFr
     parts = []
     for name in names:
         if name == "borders":
-            parts.append(_strips(ids, data.pixels.image_shape[-2:], {BORDER: regions.EDGES}))
+            parts.append(_strips(ids, data.pixels.image_shape[-2:], {_BORDER: regions.EDGES}))
             continue
         find = load_entry(FINDERS, name, kind="finder")
         for start in range(0, len(ids), _IMAGES_AT_ONCE):
@@ -124,12 +123,14 @@ def dataset_boxes(data: Dataset, lungs: Areas, *, label: str) -> pd.DataFrame:
     listed = listed[~whole.isin(WITH_FINDINGS | {label})]
     ids = data.manifest["image_id"].astype(str).tolist()
     parts = [listed]
-    known = set(whole)
-    parts += [_structure_boxes(data, name, ids) for name in _OF_TEXT if name in data.structures and name not in known]
-    if "shoulders" not in known and lungs.any():
+    own_regions = set(whole)
+    parts += [
+        _structure_boxes(data, name, ids) for name in _OF_TEXT if name in data.structures and name not in own_regions
+    ]
+    if "shoulders" not in own_regions and lungs.any():
         parts.append(preset_boxes(["shoulders"], data, lungs))
     shape = data.pixels.image_shape[-2:]
-    parts.append(_strips(ids, shape, {BORDER: regions.EDGES, CORNERS: regions.CORNERS}))
+    parts.append(_strips(ids, shape, {_BORDER: regions.EDGES, _CORNERS: regions.CORNERS}))
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 
@@ -154,9 +155,8 @@ def _around(area: Areas) -> list[tuple[int, int, int, int]]:
 def _strips(ids: Sequence[str], shape: Sequence[int], parts: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Return a row for each strip or corner of each image."""
     areas = regions.geometry((int(shape[0]), int(shape[1])))
-    rows = [
-        (name, region, *_around(areas[part])[0]) for name in ids for region, named in parts.items() for part in named
-    ]
+    boxes = [(region, *_around(areas[part])[0]) for region, named in parts.items() for part in named]
+    rows = [(name, *box) for name in ids for box in boxes]
     return pd.DataFrame(rows, columns=list(REGION_COLUMNS))
 
 
@@ -181,6 +181,24 @@ def lung_boxes(lungs: Areas) -> Boxes:
     return np.array(boxes, np.int64).reshape(-1, 4)
 
 
+def box_areas(boxes: Boxes) -> Boxes:
+    """Return the area of each box (K, 4), in pixels, (K,)."""
+    areas: Boxes = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    return areas
+
+
+def shared_areas(first: Boxes, second: Boxes) -> Boxes:
+    """Return how many pixels each box (K, 4) shares with each other box (M, 4), (K, M).
+
+    Example:
+        >>> shared_areas(np.array([[0, 0, 4, 4]]), np.array([[2, 2, 6, 6], [4, 0, 6, 6]])).tolist()
+        [[4, 0]]
+    """
+    start, end = np.maximum(first[:, None, :2], second[:, :2]), np.minimum(first[:, None, 2:], second[:, 2:])
+    shared: Boxes = (end - start).clip(0).prod(axis=2)
+    return shared
+
+
 def group_boxes(table: pd.DataFrame, data: Dataset) -> dict[str, dict[int, Boxes]]:
     """Return the boxes of each region by position of the image; right and left parts are joined to one region.
 
@@ -194,15 +212,3 @@ def group_boxes(table: pd.DataFrame, data: Dataset) -> dict[str, dict[int, Boxes
         rows = listed.setdefault(WHOLE.get(str(region), str(region)), {})
         rows.setdefault(position[str(name)], []).append(tuple(map(int, edges)))
     return {region: {row: np.array(boxes, np.int64) for row, boxes in rows.items()} for region, rows in listed.items()}
-
-
-def check_regions(grouped: Mapping[str, BoxesByRow]) -> None:
-    """Refuse a test without any region.
-
-    Raises:
-        UsageError: there is none.
-    """
-    if not grouped:
-        raise UsageError(
-            "no region has a box in any image of this fold", "give --regions boxes.csv, or --preset borders"
-        )

@@ -62,7 +62,7 @@ class BoxSources:
 
 
 @dataclass(frozen=True)
-class FoundBoxes:
+class CandidateBoxes:
     """Hold the boxes of the candidates.
 
     Args:
@@ -113,7 +113,7 @@ class SwapPlan:
 
 def find_boxes(
     candidates: Candidates, sources: BoxSources, *, whole: Dataset, label: str, compute: Compute
-) -> FoundBoxes:
+) -> CandidateBoxes:
     """Return the boxes of the candidates and their lungs.
 
     Args:
@@ -154,12 +154,12 @@ def find_boxes(
         raise UsageError(
             "no region has a box in any image of this fold", "give --regions boxes.csv or --preset borders"
         )
-    return FoundBoxes(table, lungs, own, tuple(notes))
+    return CandidateBoxes(table, lungs, own, tuple(notes))
 
 
 def plan_trials(
     candidates: Candidates,
-    found: FoundBoxes,
+    boxes: CandidateBoxes,
     *,
     intervention: str | None,
     pairs: int,
@@ -171,7 +171,7 @@ def plan_trials(
 
     Args:
         candidates: the images.
-        found: their boxes.
+        boxes: of the candidates, and their lungs.
         intervention: in all regions; None takes :data:`cxrshort.interventions.trials.USUAL`.
         pairs: how many pairs of a positive and a negative at most.
         edge: where moved boxes go.
@@ -181,37 +181,39 @@ def plan_trials(
     Raises:
         UsageError: another edge.
     """
-    shape = (found.lungs.shape[1], found.lungs.shape[2])
-    boxes = group_boxes(found.table, candidates.data)
+    shape = (boxes.lungs.shape[1], boxes.lungs.shape[2])
+    by_region = group_boxes(boxes.table, candidates.data)
     tests = {
         region: RegionTest(
             region,
             intervention or USUAL,
             choose_pairs(candidates, rows, pairs=pairs, rng=random_state(seed, "pairs")),
         )
-        for region, rows in boxes.items()
+        for region, rows in by_region.items()
     }
     paired = sum(bool(test.pairs) for test in tests.values())
     reasons = {
         region: reason
         for region, test in tests.items()
-        if (reason := why_not(test, candidates, boxes[region], pairs=pairs, level=level, regions=max(1, paired)))
+        if (reason := why_not(test, candidates, by_region[region], pairs=pairs, level=level, regions=max(1, paired)))
     }
     chosen = {region: test for region, test in tests.items() if region not in reasons}
     trials = [
-        trial for region, test in chosen.items() for trial in region_trials(test, boxes[region], shape=shape, edge=edge)
+        trial
+        for region, test in chosen.items()
+        for trial in region_trials(test, by_region[region], shape=shape, edge=edge)
     ]
     if chosen:
-        trials += _lung_control(candidates, found, pairs=pairs, seed=seed)
+        trials += _lung_control(candidates, boxes, pairs=pairs, seed=seed)
     without_room = frozenset(regions_without_room(trials, shape=shape))
     used = {region: test.pairs for region, test in chosen.items()}
-    return SwapPlan(boxes, used, reasons, tuple(trials), without_room)
+    return SwapPlan(by_region, used, reasons, tuple(trials), without_room)
 
 
-def _lung_control(candidates: Candidates, found: FoundBoxes, *, pairs: int, seed: int) -> list[RegionTrial]:
-    rows = np.flatnonzero(found.own_lungs).tolist()
+def _lung_control(candidates: Candidates, boxes: CandidateBoxes, *, pairs: int, seed: int) -> list[RegionTrial]:
+    rows = np.flatnonzero(boxes.own_lungs).tolist()
     chosen = choose_pairs(candidates, rows, pairs=pairs, rng=random_state(seed, "pairs"))
-    return lung_trials(chosen, {row: lung_boxes(found.lungs[row]) for pair in chosen for row in pair})
+    return lung_trials(chosen, {row: lung_boxes(boxes.lungs[row]) for pair in chosen for row in pair})
 
 
 def why_not(
@@ -223,7 +225,7 @@ def why_not(
         test: its pairs.
         candidates: the images.
         boxes: of the region.
-        pairs: how many were asked for.
+        pairs: how many the test should have.
         level: error of the first kind over all regions.
         regions: how many there are.
     """

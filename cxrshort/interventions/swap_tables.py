@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from cxrshort.interventions.presets import Boxes, BoxesByRow
-from cxrshort.interventions.swap_plan import FoundBoxes, SwapPlan
+from cxrshort.interventions.presets import Boxes, BoxesByRow, box_areas, shared_areas
+from cxrshort.interventions.swap_plan import CandidateBoxes, SwapPlan
 from cxrshort.results import UNLESS_QUIET, Block, Column, Table, Text
 from cxrshort.stats.swap_findings import ZERO
 from cxrshort.stats.verdicts import NOT_TESTABLE, Rule
@@ -16,13 +16,13 @@ _MUCH, _OFTEN = 0.25, 0.25
 """Share of the smaller box, and share of the images, from which on it is said that two regions overlap."""
 
 
-def plan_notes(plan: SwapPlan, found: FoundBoxes) -> list[str]:
+def plan_notes(plan: SwapPlan, boxes: CandidateBoxes) -> list[str]:
     """Return what must be known of the trials before they are looked at."""
     notes = [
         f"random patches of the size of {region} have no room beside it: its {intervention} is tested against 0"
         for region, intervention in sorted(plan.without_room)
     ]
-    if not found.own_lungs.any():
+    if not boxes.own_lungs.any():
         notes.append("no control in the lungs, since no image has masks of its own; --masks or --segmenter gives them")
     return [*notes, *_overlap_note(plan)]
 
@@ -52,10 +52,8 @@ def overlap_share(first: BoxesByRow, second: BoxesByRow) -> float:
 
 
 def _much_shared(first: Boxes, second: Boxes) -> bool:
-    least = np.maximum(first[:, None, :2], second[:, :2])
-    shared = (np.minimum(first[:, None, 2:], second[:, 2:]) - least).clip(0).prod(axis=2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (first, second)]
-    return bool((shared >= _MUCH * np.minimum(areas[0][:, None], areas[1])).any())
+    shared = shared_areas(first, second)
+    return bool((shared >= _MUCH * np.minimum(box_areas(first)[:, None], box_areas(second))).any())
 
 
 def finding_tables(summary: Mapping[str, Any], *, rule: Rule) -> list[Block]:
@@ -89,7 +87,7 @@ def _verdicts(summary: Mapping[str, Any], rule: Rule) -> Table:
         {
             **finding,
             "shown_effect": _interval(finding["effect"], finding["low"], finding["high"]),
-            "shown_p": p_text(finding["p"]),
+            "shown_p": short_p(finding["p"]),
             "shown_smallest": _number(finding["smallest_effect"]),
         }
         for finding in summary["findings"]
@@ -118,8 +116,8 @@ def _population(rows: Sequence[Mapping[str, Any]]) -> Table:
             "shown_median": _interval(row["median"], row["median_low"], row["median_high"]),
             "shown_flips": f"{row['flips']:.0%} [{row['flips_low']:.0%}, {row['flips_high']:.0%}]",
             "shown_t": f"{row['statistic']:g}",
-            "shown_normal": p_text(row["p_normal"]),
-            "shown_exact": p_text(row["p_exact"]),
+            "shown_normal": short_p(row["p_normal"]),
+            "shown_exact": short_p(row["p_exact"]),
         }
         for row in rows
     ]
@@ -140,7 +138,7 @@ def _controls(rows: Sequence[Mapping[str, Any]]) -> Table:
         {
             **row,
             "shown_median": _interval(row["median"], row["median_low"], row["median_high"]),
-            "shown_p": p_text(row["p"]),
+            "shown_p": short_p(row["p"]),
             "shown_found": row["found"] + ("" if row["found"] == row["expected"] else " (!)"),
         }
         for row in rows
@@ -150,7 +148,7 @@ def _controls(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _joined(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return rows in which shams that are all exactly 0 are one."""
+    """Return rows in which shams that are all exactly 0 share a row."""
     zero = [row for row in rows if row["control"] == "sham" and row["found"] == row["expected"]]
     if len(zero) < 2:
         return list(rows)
@@ -170,11 +168,11 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2g}"
 
 
-def p_text(p: float | None) -> str:
+def short_p(p: float | None) -> str:
     """Return a p-value as people read it.
 
     Example:
-        >>> p_text(0.0312), p_text(1.9e-6), p_text(1.0), p_text(None)
+        >>> short_p(0.0312), short_p(1.9e-6), short_p(1.0), short_p(None)
         ('0.031', '1.9e-06', '1', '')
     """
     return "" if p is None else f"{p:.2g}"

@@ -39,12 +39,12 @@ class LabelScore(nn.Module):
         label: the label's name.
     """
 
+    outputs: Task
+
     def __init__(self, model: Model, label: str) -> None:
         super().__init__()
         self.classifier, self.outputs = model.classifier, model.reference.outputs
         self.place = list(model.reference.description.labels).index(label)
-
-    outputs: Task
 
     def forward(self, images: Tensor) -> Tensor:
         """Return log-odds of images (N, C, H, W) in [0, 1]."""
@@ -93,9 +93,10 @@ class TrialScores(NamedTuple):
 
 def as_tensors(trial: RegionTrial, pixels: Source, *, device: torch.device) -> Trial:
     """Return a trial with its partner's pixels on the device."""
-    partner = None if trial.partner is None else to_unit(pixels.take(np.array([trial.partner])), device)[0]
-    others = (None if part is None else torch.from_numpy(part) for part in (trial.partner_boxes, trial.destinations))
-    return Trial(torch.from_numpy(trial.boxes), partner, *others)
+    if trial.partner is None:
+        return trial_boxes(trial)
+    partner = to_unit(pixels.take(np.array([trial.partner])), device)[0]
+    return trial_boxes(trial)._replace(partner=partner)
 
 
 def to_unit(images: npt.NDArray[Any], device: torch.device) -> Tensor:
@@ -182,7 +183,7 @@ def fill_null(
         return np.zeros((0, patches), np.float32)
     source = TrialImages(scorer.pixels, trials)
 
-    def one(images: Tensor, indices: Indices) -> npt.NDArray[np.float32]:
+    def score_patches(images: Tensor, indices: Indices) -> npt.NDArray[np.float32]:
         trial = trials[int(indices[0])]
         shape = (images.shape[2], images.shape[3])
         draws = draw_patches(trial_boxes(trial), shape=shape, patches=patches, generator=trial.generator(seed))
@@ -198,7 +199,7 @@ def fill_null(
         return logits[None].numpy()
 
     def work(positions: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        return scan(one, source, model=scorer.model, compute=scorer.compute, batch_size=1, rows=positions)
+        return scan(score_patches, source, model=scorer.model, compute=scorer.compute, batch_size=1, rows=positions)
 
     stated = {**settings, **scorer.compute.record(), "seed": seed, "batch_size": scorer.batch_size}
     return fill_blocks(

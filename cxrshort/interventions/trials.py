@@ -7,7 +7,7 @@ predicts a change and no direction.
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from cxrshort.interventions import INTERVENTIONS
 from cxrshort.interventions.boxes import slide_to_edge
 from cxrshort.interventions.contract import Intervention
 from cxrshort.interventions.pairs import Pairs, same_class_pairs
-from cxrshort.interventions.presets import Boxes, BoxesByRow
+from cxrshort.interventions.presets import Boxes, BoxesByRow, box_areas, shared_areas
 from cxrshort.interventions.random_patches import free_positions
 from cxrshort.registry import load_entry
 from cxrshort.stats.swap_findings import LUNGS, PUBLISHED, SAME_CLASS, SHAM, TEST
@@ -196,10 +196,9 @@ def with_places(boxes: Boxes, others: Boxes) -> Boxes:
         >>> with_places(np.array([[0, 0, 4, 4]]), np.array([[0, 0, 4, 3], [8, 0, 12, 4]])).tolist()
         [[0, 0, 4, 4], [8, 0, 12, 4]]
     """
-    least, most = np.maximum(boxes[:, None, :2], others[:, :2]), np.minimum(boxes[:, None, 2:], others[:, 2:])
-    shared = (most - least).clip(0).prod(axis=2)
-    areas = [(part[:, 2:] - part[:, :2]).prod(axis=1) for part in (boxes, others)]
-    elsewhere = (shared < SAME_PLACE * (areas[0][:, None] + areas[1] - shared)).all(axis=0)
+    shared = shared_areas(boxes, others)
+    joint = box_areas(boxes)[:, None] + box_areas(others) - shared
+    elsewhere = (shared < SAME_PLACE * joint).all(axis=0)
     joined: Boxes = np.concatenate([boxes, others[elsewhere]])
     return joined
 
@@ -240,12 +239,4 @@ def regions_without_room(trials: Sequence[RegionTrial], *, shape: tuple[int, int
         (trial.region, trial.intervention)
         for trial in trials
         if trial.purpose in WITH_NULL and not has_room(trial, shape=shape)
-    }
-
-
-def count_purposes(trials: Sequence[RegionTrial]) -> Mapping[str, int]:
-    """Return how many trials there are of each purpose, in their order."""
-    return {
-        purpose: sum(trial.purpose == purpose for trial in trials)
-        for purpose in dict.fromkeys(trial.purpose for trial in trials)
     }

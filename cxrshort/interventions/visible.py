@@ -40,10 +40,10 @@ from cxrshort.stats.auc import AucInterval, auc_interval
 from cxrshort.targets import read_targets
 
 FILLINGS = ("grey", "black")
-BORDER, LUNGS = "border", "lungs"
-BORDER_ONLY = "border only"
-CHANCE = 0.5
-SHOWN = (BORDER_ONLY, "all but the border", "lungs only", "all but the lungs")
+_BORDER, _LUNGS = "border", "lungs"
+_BORDER_ONLY = "border only"
+_CHANCE = 0.5
+SHOWN = (_BORDER_ONLY, "all but the border", "lungs only", "all but the lungs")
 """What is shown of each image, in the order of tables."""
 VIEWS = 1 + len(SHOWN)
 """Passes through the network for each image: whole, and each of `SHOWN`."""
@@ -110,12 +110,13 @@ def visible_aucs(
             f"'{reference.title}' returns no number for {wrong} of {len(scores)} images", "check its weights"
         )
     manifest = fold.data.manifest
+    persons = manifest["person_id"].to_numpy(dtype=str)
     rows = []
     for label in labels:
         column = reference.description.labels.index(label)
-        targets, persons = _targets(manifest, label), manifest["person_id"].to_numpy(dtype=str)
+        targets = _targets(manifest, label)
         for number, shown in enumerate(SHOWN, start=1):
-            used = has_lungs if LUNGS in shown else np.ones(len(manifest), bool)
+            used = has_lungs if _LUNGS in shown else np.ones(len(manifest), bool)
             part, whole = (_interval(targets[used], scores[used, view, column], persons[used]) for view in (number, 0))
             about = {"label": label, "shown": shown, "filling": filling, "without_lungs": int((~used).sum())}
             rows.append({**about, **_row(part, whole)})
@@ -126,28 +127,28 @@ def _score_views(
     model: Model, fold: Fold, regions: Regions, *, compute: Compute, batch_size: int, filling: str
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Return the outputs of whole images and of each view, (N, 5, L), and whose lungs are known, (N,)."""
-    shape, lungs = regions.image_shape, regions.names.index(LUNGS)
+    shape, lungs = regions.image_shape, regions.names.index(_LUNGS)
     border = torch.from_numpy(np.any(list(geometry(shape).values()), axis=0)).to(compute.torch_device)
     maskings: dict[str, Masking] = {
         side: load_entry(MASKINGS, f"{filling}-{side}", kind="masking") for side in ("outside", "inside")
     }
     views = [
-        _View(name, BORDER if BORDER in name else LUNGS, maskings["inside" if "but" in name else "outside"])
+        _View(name, _BORDER if _BORDER in name else _LUNGS, maskings["inside" if "but" in name else "outside"])
         for name in SHOWN
     ]
 
     def work(images: Tensor, positions: Indices) -> npt.NDArray[np.float32]:
         drawn = regions.take(positions)
         areas = {
-            BORDER: border.expand(len(images), *shape),
-            LUNGS: torch.from_numpy(drawn.areas[:, lungs]).to(images.device),
+            _BORDER: border.expand(len(images), *shape),
+            _LUNGS: torch.from_numpy(drawn.areas[:, lungs]).to(images.device),
         }
         pictures = (images, *(view.masking(images, areas[view.area]) for view in views))
         outputs = torch.stack([model.classifier(picture).float() for picture in pictures], dim=1).cpu().numpy()
-        known = np.broadcast_to(drawn.available[:, lungs, None, None], (*outputs.shape[:2], 1))
-        return np.concatenate([outputs, known.astype(np.float32)], axis=2)
+        outlined = np.broadcast_to(drawn.available[:, lungs, None, None], (*outputs.shape[:2], 1))
+        return np.concatenate([outputs, outlined.astype(np.float32)], axis=2)
 
-    found = scan(
+    scanned = scan(
         work,
         visible_pixels(model.reference.description, fold.data),
         model=model.classifier,
@@ -155,7 +156,7 @@ def _score_views(
         batch_size=batch_size,
         shrink=True,
     )
-    return found[..., :-1], found[:, 0, -1] == 1
+    return scanned[..., :-1], scanned[:, 0, -1] == 1
 
 
 def _targets(manifest: pd.DataFrame, label: str) -> npt.NDArray[np.float32]:
@@ -228,11 +229,11 @@ def border_notes(aucs: pd.DataFrame) -> list[str]:
         'Edema'
     """
     notes = []
-    only = aucs[aucs["shown"] == BORDER_ONLY]
+    only = aucs[aucs["shown"] == _BORDER_ONLY]
     numbers = only[["auc", "auc_low", "auc_high"]].astype(np.float64).to_numpy()
     for label, (value, low, high) in zip(only["label"], numbers.tolist(), strict=True):
-        if low > CHANCE or high < CHANCE:
-            reverse = "" if low > CHANCE else ", in reverse"
+        if low > _CHANCE or high < _CHANCE:
+            reverse = "" if low > _CHANCE else ", in reverse"
             notes.append(
                 f"{label}: shown nothing but the four borders and corners, the model still tells the classes apart"
                 f"{reverse} (AUC {_interval_text(value, low, high)}): the border is enough for it, which does not "

@@ -1,7 +1,7 @@
-"""The fold that an audit looks at: as for evaluation, except that training images are allowed where they are asked for.
+"""The fold that an audit looks at: as for evaluation, except that training images are allowed on request.
 
 What would invalidate an audit: images of persons whom the model was trained on. What it does with them may be learnt by
-heart. They are refused, except where ``--split train`` asks for them, which is then said.
+heart. They are refused, except under ``--split train``, where a note counts these persons.
 """
 
 from cxrshort.dataset import Dataset

@@ -21,7 +21,7 @@ from cxrshort.interventions.random_patches import PATCHES
 from cxrshort.interventions.swap_changes import change_table
 from cxrshort.interventions.swap_figures import Drawn, draw_figures
 from cxrshort.interventions.swap_forecast import forecast_trials
-from cxrshort.interventions.swap_plan import BoxSources, FoundBoxes, SwapPlan, find_boxes, plan_trials
+from cxrshort.interventions.swap_plan import BoxSources, CandidateBoxes, SwapPlan, find_boxes, plan_trials
 from cxrshort.interventions.swap_tables import finding_tables, plan_notes
 from cxrshort.interventions.trial_scores import LabelScore, Scorer, fill_null, null_array, score_trials
 from cxrshort.json_files import write_json
@@ -61,7 +61,7 @@ class SwapTest:
         fold: the rows that are tested, all of them candidates.
         candidates: the same rows, with their classes.
         label: the finding.
-        found: boxes and lungs.
+        boxes: of the candidates, and their lungs.
         plan: the trials.
         notes: what must be known of the images.
     """
@@ -71,7 +71,7 @@ class SwapTest:
     fold: Fold
     candidates: Candidates
     label: str
-    found: FoundBoxes
+    boxes: CandidateBoxes
     plan: SwapPlan
     notes: Sequence[str]
 
@@ -138,7 +138,7 @@ def swap_test(
         DataError: boxes or masks are damaged or of other images, or the model was trained on patients of the fold.
         UsageError: options that contradict each other, a label that the model or the dataset does not have, or no box.
     """
-    check_options(regions, preset, intervention=intervention, edge=to, original=original_pixels)
+    check_swap_options(regions, preset, intervention=intervention, edge=to, original=original_pixels)
     compute = distributed.with_rank(choose_compute(device, precision=precision, threads=threads))
     name = without_download(str(model)) if dry_run else str(model)
     reference, data = describe_model(name), load_dataset(dataset)
@@ -147,13 +147,13 @@ def swap_test(
     options = {"split": split, "label": label, "regions": regions, "preset": preset, "intervention": intervention}
     folder = out or default_folder(model, data, options)
     settings = {"pairs": pairs, "patches": patches, "to": to, "batch_size": batch_size, "seed": seed}
-    given = {**options, **settings, "masks": masks, "segmenter": segmenter, "original_pixels": original_pixels}
-    arguments = {"model": str(model), "dataset": dataset, **given, **compute.record()}
+    box_options = {"masks": masks, "segmenter": segmenter, "original_pixels": original_pixels}
+    arguments = {"model": str(model), "dataset": dataset, **options, **settings, **box_options, **compute.record()}
     if resume and not dry_run and (complete := runs.finished_summary(folder, arguments=arguments)):
         return _complete(complete, folder)
     inputs = _inputs(reference, data, sources)
     with distributed.process_group(compute):
-        test = prepare(
+        test = prepare_test(
             reference,
             data,
             split=split,
@@ -180,13 +180,13 @@ def swap_test(
     return result
 
 
-def check_options(
+def check_swap_options(
     regions: Path | None, preset: Sequence[str], *, intervention: str | None, edge: str, original: bool
 ) -> None:
     """Refuse options that contradict each other, before anything is read.
 
     Raises:
-        UsageError: they do, or a word is not known.
+        UsageError: they do, or a name is unknown.
     """
     if regions is not None and preset:
         raise UsageError(
@@ -200,7 +200,7 @@ def check_options(
 
 
 def choose_label(reference: Reference, label: str | None) -> str:
-    """Return the label whose logit is the score: COVID-19 unless asked for another, else the model's first.
+    """Return the label whose logit is the score: COVID-19 unless the user names another, else the model's first.
 
     Raises:
         UsageError: the model has no such label, or its outputs are no log-odds.
@@ -231,7 +231,7 @@ def _inputs(reference: Reference, data: Dataset, sources: BoxSources) -> dict[st
     return {**reference.files, **named, **image_folders(data)}
 
 
-def prepare(
+def prepare_test(
     reference: Reference,
     data: Dataset,
     *,
@@ -255,10 +255,10 @@ def prepare(
     fold, notes = audited_fold(reference, data, split)
     candidates = choose_candidates(fold.data, label, rng=random_state(int(planning["seed"]), "candidates"))
     tested = Fold(candidates.data, split, fold.role)
-    found = find_boxes(candidates, sources, whole=data, label=label, compute=compute)
-    plan = plan_trials(candidates, found, level=RULE.level, **planning)
-    every_note = [*notes, *candidates.notes, *found.notes, *plan_notes(plan, found)]
-    return SwapTest(reference, data, tested, candidates, label, found, plan, every_note)
+    boxes = find_boxes(candidates, sources, whole=data, label=label, compute=compute)
+    plan = plan_trials(candidates, boxes, level=RULE.level, **planning)
+    every_note = [*notes, *candidates.notes, *boxes.notes, *plan_notes(plan, boxes)]
+    return SwapTest(reference, data, tested, candidates, label, boxes, plan, every_note)
 
 
 def _score(
@@ -317,7 +317,7 @@ def _write_results(
         CHANGES: changes.table.assign(null_row=changes.table["null_row"].replace(-1, pd.NA).astype("Int64")),
         POPULATION: pd.DataFrame(population),
         FINDINGS: pd.DataFrame(findings),
-        BOXES: test.found.table,
+        BOXES: test.boxes.table,
     }
     for name, table in tables.items():
         manifests.write_table(table, run.path(name))
@@ -366,8 +366,8 @@ def _forecast(test: SwapTest, *, compute: Compute, patches: int, batch_size: int
     """Return what a test would read, write and take."""
     plan, images = test.plan, len(test.fold.data.manifest)
     scorer = _scorer(open_model(test.model, compute), test, compute=compute, batch_size=batch_size)
-    forwards = len(plan.with_null) * patches + 2 * len(plan.trials) + images
     trials = [plan.trials[number] for number in plan.with_null]
+    forwards = len(trials) * patches + 2 * len(plan.trials) + images
     summary = {
         "reads": [test.model.name, str(test.data.path or "standard input")],
         "label": test.label,

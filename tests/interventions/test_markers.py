@@ -47,8 +47,8 @@ def test_letter_that_touches_a_soft_bright_ridge_has_its_own_box() -> None:
     image, (y, x) = film(), np.mgrid[:SIDE, :SIDE]
     image += 0.35 * np.exp(-(((y - 8) / 5) ** 2) - ((x - 80) / 18) ** 2).astype(np.float32)
     x0, y0, x1, y1 = write(image, 70, 12, grey=1.3)
-    (found,) = marker_boxes(image, NO_LUNGS)
-    assert abs(np.array(found) - [x0, y0, x1, y1]).max() <= 2
+    (box,) = marker_boxes(image, NO_LUNGS)
+    assert abs(np.array(box) - [x0, y0, x1, y1]).max() <= 2
 
 
 def test_soft_spot_is_no_marker_and_a_sharp_one_is() -> None:

@@ -49,8 +49,8 @@ def drawn(data: Dataset, folder: Path, *, with_null: bool = True, **regions: np.
 
 
 def test_every_tested_region_is_drawn_and_others_are_not(data: Dataset, tmp_path: Path) -> None:
-    run, material = drawn(data, tmp_path / "out", shoulders=CORNER, tag=ELSEWHERE)
-    names = [str(name) for name in draw_figures(run, material, margin=0.25)]
+    run, drawing = drawn(data, tmp_path / "out", shoulders=CORNER, tag=ELSEWHERE)
+    names = [str(name) for name in draw_figures(run, drawing, margin=0.25)]
     assert names == ["null-shoulders.png", "null-tag.png", "strips.png", "population.png"]
     for name in names:
         with Image.open(tmp_path / "out" / name) as picture:
@@ -58,24 +58,24 @@ def test_every_tested_region_is_drawn_and_others_are_not(data: Dataset, tmp_path
 
 
 def test_region_without_a_null_has_strips_and_a_box_alone(data: Dataset, tmp_path: Path) -> None:
-    run, material = drawn(data, tmp_path / "out", with_null=False, tag=CORNER)
-    assert [str(name) for name in draw_figures(run, material, margin=0.25)] == ["strips.png", "population.png"]
+    run, drawing = drawn(data, tmp_path / "out", with_null=False, tag=CORNER)
+    assert [str(name) for name in draw_figures(run, drawing, margin=0.25)] == ["strips.png", "population.png"]
 
 
 def test_nothing_is_drawn_where_nothing_was_tested(data: Dataset, tmp_path: Path) -> None:
-    run, material = drawn(data, tmp_path / "out", tag=CORNER)
-    assert draw_figures(run, material._replace(verdicts=material.verdicts[1:]), margin=0.25) == []
+    run, drawing = drawn(data, tmp_path / "out", tag=CORNER)
+    assert draw_figures(run, drawing._replace(verdicts=drawing.verdicts[1:]), margin=0.25) == []
 
 
 def test_names_of_regions_lead_nowhere_else(data: Dataset, tmp_path: Path) -> None:
-    run, material = drawn(data, tmp_path / "out", **{"../left tag": CORNER})
-    assert str(draw_figures(run, material, margin=0.25)[0]) == "null-..-left-tag.png"
+    run, drawing = drawn(data, tmp_path / "out", **{"../left tag": CORNER})
+    assert str(draw_figures(run, drawing, margin=0.25)[0]) == "null-..-left-tag.png"
     assert (tmp_path / "out" / "null-..-left-tag.png").exists()
 
 
 def test_images_that_are_drawn_are_of_all_strengths_and_both_classes(data: Dataset, tmp_path: Path) -> None:
-    _, material = drawn(data, tmp_path / "out", tag=CORNER)
-    trials = material.changes.of("tag", "test")
+    _, drawing = drawn(data, tmp_path / "out", tag=CORNER)
+    trials = drawing.changes.of("tag", "test")
     rows = _typical(trials, 6)
     assert len(set(rows)) == 6 and trials.loc[rows, "role"].value_counts().to_dict() == {"positive": 3, "negative": 3}
     changes = trials.loc[rows].loc[trials["role"] == "negative", "change"].tolist()

@@ -8,7 +8,7 @@ import pytest
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError, MissingInputError, UsageError
 from cxrshort.interventions.pairs import Candidates
-from cxrshort.interventions.swap_plan import BoxSources, FoundBoxes, SwapPlan, find_boxes, plan_trials
+from cxrshort.interventions.swap_plan import BoxSources, CandidateBoxes, SwapPlan, find_boxes, plan_trials
 
 from .swaps import FP32, SIDE, box_table, candidates_of, swap_dataset
 
@@ -18,37 +18,37 @@ def data(tmp_path: Path) -> Dataset:
     return swap_dataset(tmp_path / "tiny")
 
 
-def find(data: Dataset, sources: BoxSources | None = None) -> FoundBoxes:
+def find(data: Dataset, sources: BoxSources | None = None) -> CandidateBoxes:
     return find_boxes(candidates_of(data), sources or BoxSources(), whole=data, label="COVID-19", compute=FP32)
 
 
 def plan(data: Dataset, table: pd.DataFrame, *, images: Candidates | None = None, **options: object) -> SwapPlan:
     empty = np.zeros((len(data.manifest), SIDE, SIDE), bool)
-    found = FoundBoxes(table, empty, empty.any(axis=(1, 2)), ())
+    boxes = CandidateBoxes(table, empty, empty.any(axis=(1, 2)), ())
     chosen = {"intervention": None, "pairs": 20, "edge": "corner", "level": 0.05, "seed": 0, **options}
-    return plan_trials(images or candidates_of(data), found, **chosen)  # type: ignore[arg-type]
+    return plan_trials(images or candidates_of(data), boxes, **chosen)  # type: ignore[arg-type]
 
 
 def test_dataset_without_masks_and_boxes_has_borders_and_corners(data: Dataset) -> None:
-    found = find(data)
-    assert set(found.table["region"]) == {"border", "corners"}
-    assert not found.own_lungs.any() and found.notes == ()
+    boxes = find(data)
+    assert set(boxes.table["region"]) == {"border", "corners"}
+    assert not boxes.own_lungs.any() and boxes.notes == ()
 
 
 def test_lungs_of_an_average_anatomy_are_said_to_be_so(data: Dataset) -> None:
-    found = find(data, BoxSources(presets=("shoulders",)))
-    assert set(found.table["region"]) == {"shoulder_right", "shoulder_left"}
-    assert found.notes[0].startswith("the lungs of 40 of 40 images are those of an average anatomy")
-    assert not found.own_lungs.any()
+    boxes = find(data, BoxSources(presets=("shoulders",)))
+    assert set(boxes.table["region"]) == {"shoulder_right", "shoulder_left"}
+    assert boxes.notes[0].startswith("the lungs of 40 of 40 images are those of an average anatomy")
+    assert not boxes.own_lungs.any()
     assert find(data, BoxSources(presets=("borders",))).notes == ()
 
 
-def test_given_masks_are_the_lungs(data: Dataset, tmp_path: Path) -> None:
+def test_masks_of_the_user_are_the_lungs(data: Dataset, tmp_path: Path) -> None:
     masks = np.zeros((40, SIDE, SIDE), bool)
     masks[:, 8:28, 4:14] = masks[:, 8:28, 18:28] = True
     np.save(tmp_path / "lungs.npy", masks)
-    found = find(data, BoxSources(presets=("shoulders",), masks=tmp_path / "lungs.npy"))
-    assert np.array_equal(found.lungs, masks) and found.own_lungs.all() and found.notes == ()
+    boxes = find(data, BoxSources(presets=("shoulders",), masks=tmp_path / "lungs.npy"))
+    assert np.array_equal(boxes.lungs, masks) and boxes.own_lungs.all() and boxes.notes == ()
 
 
 def test_masks_that_do_not_exist_or_are_of_nothing_are_refused(data: Dataset, tmp_path: Path) -> None:

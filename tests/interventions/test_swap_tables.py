@@ -1,8 +1,11 @@
+from collections.abc import Mapping
+
 import numpy as np
+import pandas as pd
 import pytest
 
-from cxrshort.interventions.swap_plan import FoundBoxes, SwapPlan
-from cxrshort.interventions.swap_tables import finding_tables, overlap_share, p_text, plan_notes
+from cxrshort.interventions.swap_plan import CandidateBoxes, SwapPlan
+from cxrshort.interventions.swap_tables import finding_tables, overlap_share, plan_notes, short_p
 from cxrshort.results import Table, Text
 from cxrshort.stats.verdicts import RULES
 
@@ -11,24 +14,24 @@ MARKER = {0: np.array([[0, 0, 4, 4]]), 1: np.array([[0, 0, 4, 4]])}
 CORNER = {0: np.array([[2, 2, 10, 10]]), 1: np.array([[20, 20, 28, 28]])}
 
 
-def planned(*, without_room: set[tuple[str, str]] = set(), reasons: dict[str, str] = {}) -> SwapPlan:  # noqa: B006
+def planned(
+    *, without_room: frozenset[tuple[str, str]] = frozenset(), reasons: Mapping[str, str] | None = None
+) -> SwapPlan:
     boxes = {"marker": MARKER, "corners": CORNER, "far": {0: np.array([[30, 30, 31, 31]])}}
-    return SwapPlan(boxes, {}, reasons, (), frozenset(without_room))
+    return SwapPlan(boxes, {}, reasons or {}, (), without_room)
 
 
-def found(own: bool) -> FoundBoxes:
-    import pandas as pd
-
-    return FoundBoxes(pd.DataFrame(), np.zeros((2, 32, 32), bool), np.full(2, own), ())
+def boxes_with_lungs(own: bool) -> CandidateBoxes:
+    return CandidateBoxes(pd.DataFrame(), np.zeros((2, 32, 32), bool), np.full(2, own), ())
 
 
 def test_notes_say_what_overlaps_what_has_no_null_and_what_control_is_missing() -> None:
-    assert plan_notes(planned(without_room={("border", "replace")}), found(False)) == [
+    assert plan_notes(planned(without_room=frozenset({("border", "replace")})), boxes_with_lungs(False)) == [
         "random patches of the size of border have no room beside it: its replace is tested against 0",
         "no control in the lungs, since no image has masks of its own; --masks or --segmenter gives them",
         "boxes overlap (marker and corners in 50% of the images): a verdict on one region may be due to the other",
     ]
-    assert plan_notes(planned(reasons={"corners": "few"}), found(True)) == []
+    assert plan_notes(planned(reasons={"corners": "few"}), boxes_with_lungs(True)) == []
 
 
 def test_overlap_is_a_share_of_the_smaller_box_and_of_the_images_with_both() -> None:
@@ -109,7 +112,7 @@ def test_only_verdicts_are_shown_where_nothing_was_tested() -> None:
 
 @pytest.mark.parametrize(("p", "text"), [(None, ""), (0.04999, "0.05"), (1e-12, "1e-12")])
 def test_p_values_have_two_digits(p: float | None, text: str) -> None:
-    assert p_text(p) == text
+    assert short_p(p) == text
 
 
 def test_shams_that_are_all_zero_are_one_row_and_surprises_are_marked() -> None:

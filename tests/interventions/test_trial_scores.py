@@ -44,6 +44,7 @@ def brightness(data: Dataset, row: int) -> float:
 def test_logits_before_and_after_are_those_of_the_edited_images(data: Dataset) -> None:
     trials = [trial for trial in trials_of() if trial.purpose == "test"]
     scores = score_trials(trials, corner_scorer(data.pixels))
+    # Means of 256 pixels in float32.
     np.testing.assert_allclose(scores.before, [brightness(data, trial.row) for trial in trials], rtol=1e-5)
     # The whole corner comes from the partner, and so does its brightness.
     np.testing.assert_allclose(scores.after, [brightness(data, trial.partner or 0) for trial in trials], rtol=1e-5)
@@ -81,7 +82,7 @@ def test_null_is_the_same_edit_at_random_places(data: Dataset, tmp_path: Path) -
         edited = images[0].copy()
         edited[y0:y1, x0:x1] = images[1, y0:y1, x0:x1]
         expected.append(10 * edited[:16, :16].mean())
-    np.testing.assert_allclose(null[5], expected, rtol=1e-5)
+    np.testing.assert_allclose(null[5], expected, rtol=1e-5)  # float32
 
 
 class KilledError(Exception):

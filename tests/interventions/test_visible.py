@@ -89,11 +89,11 @@ def shown_by_hand(images: np.ndarray, hidden: np.ndarray, filling: str) -> np.nd
 @pytest.mark.parametrize("batch_size", [64, 7])
 def test_each_number_is_the_auc_of_pictures_composed_by_hand(fold: Fold, filling: str, batch_size: int) -> None:
     area = np.random.default_rng(1).random((SIDE, SIDE))
-    found = aucs(fold, Bright(area), filling=filling, batch_size=batch_size)
-    assert tuple(found.columns) == VISIBLE_COLUMNS and tuple(found["shown"]) == SHOWN
+    table = aucs(fold, Bright(area), filling=filling, batch_size=batch_size)
+    assert tuple(table.columns) == VISIBLE_COLUMNS and tuple(table["shown"]) == SHOWN
     images, truth = fold.data.pixels.take(range(2 * PEOPLE)) / 255, fold.data.manifest["COVID-19"].to_numpy()
     for row, (hidden, count) in zip(
-        found.itertuples(), [(~BORDER, 48), (BORDER, 48), (~LUNGS, 30), (LUNGS, 30)], strict=True
+        table.itertuples(), [(~BORDER, 48), (BORDER, 48), (~LUNGS, 30), (LUNGS, 30)], strict=True
     ):
         pictures = shown_by_hand(images[:count], hidden, filling)
         for value, scored in ((row.auc, pictures), (row.whole, images[:count])):
@@ -105,11 +105,11 @@ def test_each_number_is_the_auc_of_pictures_composed_by_hand(fold: Fold, filling
 
 
 def test_what_a_model_does_not_look_at_leaves_no_auc_but_a_half(fold: Fold) -> None:
-    found = aucs(fold, Bright(BORDER), filling="black").set_index("shown")
-    assert found.loc["border only", "auc"] == found.loc["border only", "whole"] > 0.9
-    assert found.loc["all but the border", "auc"] == 0.5
-    assert found.loc["all but the border", "reason"] == "all scores are equal"
-    assert found.loc["lungs only", "auc"] == 0.5 and found.loc["all but the lungs", "auc"] > 0.9
+    table = aucs(fold, Bright(BORDER), filling="black").set_index("shown")
+    assert table.loc["border only", "auc"] == table.loc["border only", "whole"] > 0.9
+    assert table.loc["all but the border", "auc"] == 0.5
+    assert table.loc["all but the border", "reason"] == "all scores are equal"
+    assert table.loc["lungs only", "auc"] == 0.5 and table.loc["all but the lungs", "auc"] > 0.9
 
 
 def test_border_that_tells_the_classes_apart_is_noted_in_both_directions(fold: Fold) -> None:
@@ -132,25 +132,25 @@ def test_border_that_tells_the_classes_apart_is_noted_in_both_directions(fold: F
 def test_labels_of_one_class_or_unknown_have_a_reason(fold: Fold) -> None:
     rows = fold.data.manifest
     rows.loc[rows["Edema"] == 1, "Edema"] = 0
-    found = aucs(fold, Bright(BORDER), labels=("Edema", "Hernia"))
-    assert found["auc"].isna().all() and border_notes(found) == []
-    assert list(found["reason"].unique()) == ["only negatives", "no target is 0 or 1"]
-    assert set(found.loc[found["label"] == "Edema", "unlabelled"]) == {10, 6}
+    table = aucs(fold, Bright(BORDER), labels=("Edema", "Hernia"))
+    assert table["auc"].isna().all() and border_notes(table) == []
+    assert list(table["reason"].unique()) == ["only negatives", "no target is 0 or 1"]
+    assert set(table.loc[table["label"] == "Edema", "unlabelled"]) == {10, 6}
 
 
 def test_images_without_lungs_have_no_auc_of_them(fold: Fold) -> None:
     fold.data.manifest["mask_row"] = pd.NA
-    found = aucs(fold, Bright(BORDER)).set_index("shown")
-    assert found["without_lungs"].tolist() == [0, 0, 48, 48]
-    assert found["reason"].tolist()[2:] == ["no image has known lungs"] * 2
-    assert found.loc["border only", "auc"] > 0.9
+    table = aucs(fold, Bright(BORDER)).set_index("shown")
+    assert table["without_lungs"].tolist() == [0, 0, 48, 48]
+    assert table["reason"].tolist()[2:] == ["no image has known lungs"] * 2
+    assert table.loc["border only", "auc"] > 0.9
 
 
 def test_batch_is_halved_when_memory_runs_out(fold: Fold) -> None:
     network = Bright(BORDER, limit=12)
-    found = aucs(fold, network, batch_size=64)
+    table = aucs(fold, network, batch_size=64)
     assert max(network.sizes) == 12
-    pd.testing.assert_frame_equal(found, aucs(fold, Bright(BORDER)))
+    pd.testing.assert_frame_equal(table, aucs(fold, Bright(BORDER)))
 
 
 def broken(place: Callable[[Tensor], Tensor]) -> nn.Module:
@@ -164,9 +164,9 @@ def broken(place: Callable[[Tensor], Tensor]) -> nn.Module:
 def test_models_that_return_no_number(fold: Fold) -> None:
     with pytest.raises(DataError, match="'m' returns no number for 48 of 48 images"):
         aucs(fold, broken(lambda images: images.mean(dim=(1, 2, 3)) > 0))
-    found = aucs(fold, broken(lambda images: images[:, 0, 16, 16] == 0), filling="black")
-    assert found["reason"].iloc[0] == "the model returns no number for 48 images of which a part is hidden"
-    assert found["auc"].iloc[1] is not None
+    table = aucs(fold, broken(lambda images: images[:, 0, 16, 16] == 0), filling="black")
+    assert table["reason"].iloc[0] == "the model returns no number for 48 images of which a part is hidden"
+    assert table["auc"].iloc[1] == 0.5 and table["reason"].iloc[1] == "all scores are equal"
 
 
 def test_other_images_fillings_and_labels_are_refused(fold: Fold) -> None:
@@ -180,8 +180,8 @@ def test_other_images_fillings_and_labels_are_refused(fold: Fold) -> None:
 
 
 def test_table_as_people_see_it(fold: Fold, capsys: pytest.CaptureFixture[str]) -> None:
-    found = aucs(fold, Bright(BORDER), filling="black")
-    print_result(Result(tables=(visible_table(found, "COVID-19"),)), json=False)
+    table = aucs(fold, Bright(BORDER), filling="black")
+    print_result(Result(tables=(visible_table(table, "COVID-19"),)), json=False)
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == (
         "COVID-19, AUC with 95 % interval where the rest of each image is black; 18 images have no outline of the lungs"

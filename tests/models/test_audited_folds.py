@@ -27,7 +27,7 @@ def tiny(tmp_path: Path):
     return data, Reference("run", "run", "id", description, {})
 
 
-def test_training_images_are_given_where_they_are_asked_for_and_that_is_said(tiny):
+def test_training_images_are_allowed_under_split_train_and_a_note_counts_their_persons(tiny):
     data, model = tiny
     fold, notes = audited_fold(model, data, "train")
     assert (fold.split, fold.role, len(fold.data.manifest)) == ("train", "internal", 24)

@@ -27,6 +27,6 @@ def test_folder_names_models_datasets_options_and_verb(models, path, options, ve
 
 
 def test_rows_from_standard_input_are_told_apart_by_their_images():
-    one, other = data("standard-input", None), Dataset("standard-input", pd.DataFrame({"image_id": ["c"]}))
-    folders = [results_folder(["m"], [each], options={}) for each in (one, other)]
+    first, second = data("standard-input", None), Dataset("standard-input", pd.DataFrame({"image_id": ["c"]}))
+    folders = [results_folder(["m"], [rows], options={}) for rows in (first, second)]
     assert folders[0] != folders[1] and all(folder.name.startswith("standard-input-") for folder in folders)

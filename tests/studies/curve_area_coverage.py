@@ -76,13 +76,13 @@ def measure(cell: Cell, runs: int, seed: int) -> list[float]:
     """Return the coverage in percent of both intervals for both areas, and how often the package gives none."""
     rng = np.random.default_rng(seed)
     true = areas(*draw(Cell(400_000, cell.prevalence, cell.auc), rng))[0]
-    held, resampled, given, drawn = np.zeros(2), np.zeros(2), np.zeros(2), 0
+    held, resampled, intervals, drawn = np.zeros(2), np.zeros(2), np.zeros(2), 0
     for run in range(runs):
         test = draw(cell, rng)
         actual = average_precision(*test), partial_auc(*test, most=MOST)
         for place, area in enumerate(actual):
             if area.low is not None:
-                given[place] += 1
+                intervals[place] += 1
                 held[place] += area.low <= true[place] <= area.high
         if run < runs // 5 and len(set(test[0])) == 2:
             drawn += 1
@@ -95,7 +95,7 @@ def measure(cell: Cell, runs: int, seed: int) -> list[float]:
             ).values
             low, high = np.array([percentile_interval(column) for column in values.T]).T
             resampled += (low <= true) & (true <= high)
-    return [*(100 * held / given), *(100 * resampled / drawn), *(100 - 100 * given / runs)]
+    return [*(100 * held / intervals), *(100 * resampled / drawn), *(100 - 100 * intervals / runs)]
 
 
 def main(runs: int) -> None:

@@ -51,7 +51,7 @@ BOXES = Path(__file__).with_name("film_boxes.csv")
 PHANTOMS = ("phantom-I", "phantom-II", "phantom-III", "phantom-external")
 SIZE, PHANTOM_SEED, FILM_SEED = 224, 2026, 0
 PER_REPOSITORY, TUNED = 30, 30
-FOUND, WELL = 0.3, 0.5
+MARKER_IOU, SHOULDER_IOU = 0.3, 0.5
 """Least IoU of a marker that is found, and of shoulders that lie well."""
 SHOULDERS = ("shoulder_right", "shoulder_left")
 
@@ -78,7 +78,7 @@ class Films(NamedTuple):
         return Films(self.image_ids[first:last], self.images[first:last], self.lungs[first:last], self.truth)
 
     def without_lungs(self) -> "Films":
-        """Return the same films, of which no lungs are known."""
+        """Return the same films without lungs."""
         return self._replace(lungs=np.zeros_like(self.lungs))
 
 
@@ -94,7 +94,7 @@ def draw_films(manifest: pd.DataFrame) -> list[str]:
 
 
 def take(data: Dataset, rows: npt.NDArray[np.int64], truth: pd.DataFrame) -> Films:
-    """Return films of a dataset, with their lungs as well as these are known."""
+    """Return films of a dataset, with their own lungs or else those of the average anatomy."""
     areas = regions.of(data, average=True)
     lungs = areas.take(rows).areas[:, areas.names.index("lungs")]
     pixels = data.pixels.take(rows)
@@ -155,7 +155,7 @@ def matches(truth: Edges, proposed: Edges) -> int:
     inside = (proposed[None, :, :2] <= centres[:, None]) & (centres[:, None] <= proposed[None, :, 2:])
     scores = np.where(inside.all(axis=2), iou, 0)
     pairs = 0
-    while scores.size and scores.max() >= FOUND:
+    while scores.size and scores.max() >= MARKER_IOU:
         row, column = np.unravel_index(scores.argmax(), scores.shape)
         scores[row], scores[:, column] = 0, 0
         pairs += 1
@@ -191,11 +191,11 @@ def share(hits: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> str:
 def score_markers(films: Films) -> dict[str, str]:
     """Return how the finder of markers does on films."""
     started = time.process_time()
-    found = find_markers(films.images, films.lungs, image_ids=films.image_ids)
+    table = find_markers(films.images, films.lungs, image_ids=films.image_ids)
     milliseconds = 1000 * (time.process_time() - started) / len(films.image_ids)
     rows = []
     for name in films.image_ids:
-        truth, proposed = boxes(films.truth, name, "marker"), boxes(found, name, "marker")
+        truth, proposed = boxes(films.truth, name, "marker"), boxes(table, name, "marker")
         drawings = int(mostly_on(proposed, boxes(films.truth, name, "drawing")).sum())
         parts = int(mostly_on(proposed, truth).sum())
         covered, target = area(proposed), area(truth)
@@ -218,23 +218,23 @@ def score_markers(films: Films) -> dict[str, str]:
 
 def score_shoulders(films: Films) -> dict[str, str]:
     """Return how the finder of shoulders does on films that have both boxes."""
-    found = find_shoulders(films.images, films.lungs, image_ids=films.image_ids)
+    table = find_shoulders(films.images, films.lungs, image_ids=films.image_ids)
     ious: list[list[float]] = []
     proposals = 0
     for name in films.image_ids:
-        pairs = [(boxes(films.truth, name, side), boxes(found, name, side)) for side in SHOULDERS]
+        pairs = [(boxes(films.truth, name, side), boxes(table, name, side)) for side in SHOULDERS]
         if all(len(truth) for truth, _ in pairs):
             ious.append([float(overlaps(*pair)[0].max(initial=0)) for pair in pairs])
             proposals += sum(len(proposed) for _, proposed in pairs)
     values = np.array(ious)
-    well, each = (values >= WELL).sum(axis=1), np.full(len(values), len(SHOULDERS))
+    well, counts = (values >= SHOULDER_IOU).sum(axis=1), np.full(len(values), len(SHOULDERS))
     return {
         "films": str(len(values)),
         "true": str(values.size),
         "proposed": str(proposals),
         "median IoU": f"{np.median(values):.2f}",
         "lowest tenth": f"{np.quantile(values, 0.1):.2f}",
-        f"IoU >= {WELL}": share(well, each),
+        f"IoU >= {SHOULDER_IOU}": share(well, counts),
     }
 
 

@@ -218,7 +218,7 @@ def audit_band(home: Path, condition: Condition) -> list[dict[str, Any]]:
     results = home / "results" / f"{condition.name}-band"
     results.mkdir(parents=True, exist_ok=True)
     band_of_shoulders(data).to_csv(results / "boxes.csv", index=False)
-    found = swap_test(
+    summary = swap_test(
         str(home / "models" / condition.name),
         dataset=str(data),
         regions=results / "boxes.csv",
@@ -231,7 +231,7 @@ def audit_band(home: Path, condition: Condition) -> list[dict[str, Any]]:
     ).summary
     shutil.rmtree(results)
     about = {**asdict(condition), "cohort": condition.cohort, "audit": "swap-test of the band"}
-    return [{name: {**about, **finding}.get(name) for name in COLUMNS} for finding in found["findings"]]
+    return [{name: {**about, **finding}.get(name) for name in COLUMNS} for finding in summary["findings"]]
 
 
 def share_ratios(shares: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -312,8 +312,8 @@ def print_tables(table: pd.DataFrame) -> None:
             judged = part[part["verdict"] != "not testable"]
             most = judged.groupby(["shortcut", "number"])["effect"].max().dropna()
             ratios = judged.groupby(["shortcut", "number"])["ratio"].max().dropna()
-            accused = sum("shortcut" in each for each in words)
-            doubted = sum(bool({"shortcut", "suspicious"} & each) for each in words)
+            accused = sum("shortcut" in verdicts for verdicts in words)
+            doubted = sum(bool({"shortcut", "suspicious"} & verdicts) for verdicts in words)
             effects = f"{most.quantile(0.95):.3f}, {most.quantile(0.99):.3f}, {most.max():.3f}" if len(most) else "-"
             say(
                 f"| {arch} | {len(words)} | {part['auc'].mean():.3f} | {interval_text(accused, len(words))} | "
@@ -375,8 +375,8 @@ def main() -> None:
     done = set(zip(table["shortcut"], table["confounding"], table["arch"], table["number"], strict=True))
     models = [] if arguments.print_only else conditions(arguments)
     if arguments.bands:
-        models = [one for one in models if one.shortcut == "shoulders"]
-    models = [one for one in models if (one.shortcut, one.confounding, one.arch, one.number) not in done]
+        models = [model for model in models if model.shortcut == "shoulders"]
+    models = [model for model in models if (model.shortcut, model.confounding, model.arch, model.number) not in done]
     if models:
         for condition in models:
             draw(arguments.out / "films", condition)
