@@ -1,5 +1,6 @@
 """The pictures of a swap-test: a null for each region, strips of images before and after, and the population."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +11,7 @@ import pandas as pd
 import torch
 
 from cxrshort.dataset import Dataset
-from cxrshort.figures.swap_strips import Strip, draw_strips
+from cxrshort.figures.swap_strips import MOST_STRIPS, Strip, draw_strips
 from cxrshort.figures.swap_test import NullPanel, PopulationBox, draw_null, draw_population
 from cxrshort.images.prefetch import Source
 from cxrshort.interventions.random_patches import edit_image
@@ -25,7 +26,6 @@ STRIPS, POPULATION = "strips.png", "population.png"
 _PANELS = 6
 """Images of a region whose nulls are drawn, from the weakest to the strongest change."""
 _STRIPS_OF_REGION = 2
-_MOST_STRIPS = 12
 _MOST_REGIONS = 12
 
 
@@ -43,15 +43,18 @@ class Drawn(NamedTuple):
 def draw_figures(run: Run, drawn: Drawn, *, margin: float) -> list[Path]:
     """Draw all figures into a run folder, and return their names within it."""
     tested = [verdict for verdict in drawn.verdicts if verdict.verdict != NOT_TESTABLE]
-    names = []
+    names: list[str] = []
     for verdict in tested:
-        name = f"null-{verdict.region.replace(' ', '-').replace('/', '-')}.png"
+        name = _null_name(verdict.region, taken=names)
         if _draw_region_null(drawn, verdict, run, name):
             names.append(name)
     if tested:
-        shown = tested[: _MOST_STRIPS // _STRIPS_OF_REGION]
-        strips = [strip for verdict in shown for strip in _strips(drawn, verdict.region)]
-        draw_strips(strips, run.path(STRIPS), title=f"{drawn.label}: the image of the median change in each class")
+        strips = [row for verdict in tested for row in _strip_rows(drawn.changes, verdict.region)][:MOST_STRIPS]
+        draw_strips(
+            [_strip(drawn, row) for row in strips],
+            run.path(STRIPS),
+            title=f"{drawn.label}: the image of the median change in each class",
+        )
         boxes = [_population_box(drawn.changes, verdict) for verdict in tested[:_MOST_REGIONS]]
         draw_population(boxes, run.path(POPULATION), title=f"{drawn.label}: change by region", margin=margin)
         names += [STRIPS, POPULATION]
@@ -95,11 +98,15 @@ def _draw_region_null(drawn: Drawn, verdict: Verdict, run: Run, name: str) -> bo
     return True
 
 
-def _strips(drawn: Drawn, region: str) -> list[Strip]:
-    table = drawn.changes.of(region, TEST)
-    moved = drawn.changes.of(region, PUBLISHED)
-    rows = _typical(table, _STRIPS_OF_REGION) + _typical(moved, 1)
-    return [_strip(drawn, row) for row in rows]
+def _null_name(region: str, *, taken: Sequence[str]) -> str:
+    """Return the file name of a region's null; regions that differ in blanks and slashes alone are numbered."""
+    stem = f"null-{region.replace(' ', '-').replace('/', '-')}"
+    names = itertools.chain([f"{stem}.png"], (f"{stem}-{number}.png" for number in itertools.count(2)))
+    return next(name for name in names if name not in taken)
+
+
+def _strip_rows(changes: SwapChanges, region: str) -> list[int]:
+    return _typical(changes.of(region, TEST), _STRIPS_OF_REGION) + _typical(changes.of(region, PUBLISHED), 1)
 
 
 def _strip(drawn: Drawn, row: int) -> Strip:

@@ -73,6 +73,18 @@ def test_names_of_regions_lead_nowhere_else(data: Dataset, tmp_path: Path) -> No
     assert (tmp_path / "out" / "null-..-left-tag.png").exists()
 
 
+def test_more_regions_than_strips_have_room_for_are_drawn(data: Dataset, tmp_path: Path) -> None:
+    boxes = dict.fromkeys(("shoulders", "marker", "text", "tag", "wire", "clip"), CORNER)
+    run, drawing = drawn(data, tmp_path / "out", **boxes)
+    assert {str(name) for name in draw_figures(run, drawing, margin=0.25)} >= {"strips.png", "population.png"}
+
+
+def test_regions_whose_names_make_one_file_name_have_a_file_each(data: Dataset, tmp_path: Path) -> None:
+    run, drawing = drawn(data, tmp_path / "out", **{"left tag": CORNER, "left-tag": ELSEWHERE})
+    names = [str(name) for name in draw_figures(run, drawing, margin=0.25)]
+    assert names[:2] == ["null-left-tag.png", "null-left-tag-2.png"]
+
+
 def test_images_that_are_drawn_are_of_all_strengths_and_both_classes(data: Dataset, tmp_path: Path) -> None:
     _, drawing = drawn(data, tmp_path / "out", tag=CORNER)
     trials = drawing.changes.of("tag", "test")
