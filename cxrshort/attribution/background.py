@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cxrshort.attribution.explained_images import known_targets
+from cxrshort.attribution.explained_images import label_targets
 from cxrshort.columns import SPLIT_PREFIX
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError
-from cxrshort.images.prefetch import Source
+from cxrshort.images.prefetch import Source, prefetched
 from cxrshort.models import checkpoint
 from cxrshort.models.foreground import visible_pixels
 from cxrshort.models.sources.opening import Reference
@@ -33,12 +33,10 @@ class Background:
     Args:
         source: the reference images, as the model is shown them.
         note: how many there are, and where they are from.
-        name: of their dataset.
     """
 
     source: Source
     note: str
-    name: str
 
     def __len__(self) -> int:
         """Return the number of references."""
@@ -46,9 +44,7 @@ class Background:
 
     def images(self, device: torch.device | str = "cpu") -> Tensor:
         """Return the references, (R, C, H, W) in [0, 1], on the device if there are not too many."""
-        pixels = self.source.take(np.arange(len(self.source)))
-        pixels = pixels[:, None] if pixels.ndim == 3 else pixels
-        images = torch.from_numpy(np.multiply(pixels, np.float32(1 / 255), dtype=np.float32))
+        _, images = next(prefetched(self.source, [np.arange(len(self.source))], device=torch.device("cpu")))
         return images.to(device) if images.nbytes <= _MOST_ON_DEVICE else images
 
 
@@ -78,7 +74,7 @@ def choose_background(
         rows, where = rows[rows[split] == "train"], f"of the training fold of {data.name}"
     noun = "images"
     if model.outputs.name != "regression":
-        rows, noun = rows[known_targets(rows, label) == 0], f"images without {label}"
+        rows, noun = rows[label_targets(rows, label) == 0], f"images without {label}"
     if rows.empty:
         raise DataError(
             f"no image {where} is known to be without '{label}'", "name a --background that has such images"
@@ -94,4 +90,4 @@ def choose_background(
             "build both datasets with the same --size",
         )
     wanted = f", {count} were asked for" if len(chosen) < count else ""
-    return Background(source, f"references: {len(chosen)} {noun} {where}{wanted}", data.name)
+    return Background(source, f"references: {len(chosen)} {noun} {where}{wanted}")

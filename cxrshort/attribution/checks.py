@@ -8,11 +8,11 @@
 
 What would invalidate a check: maps that are zero everywhere or not finite, which resemble nothing and would pass the
 first one. Such images are left out, and where fewer than ten are left, nothing is judged: `passes` is None and never
-True. A method that passes may still be misread; one that fails is said to fail beside every number that rests on it.
+True. A method that passes may still be misread; a failure stands beside every number that rests on the maps.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,7 +39,7 @@ CURVE_COLUMNS = ("check", "curve", "step", "steps", "layer", "value")
 FOLD_SAMPLE = "a random sample of the explained images, positives and negatives"
 _CELLS = ("deletion", "insertion")
 _AT_A_TIME = 4
-"""Images whose maps are made together; several processes share them, and of 30 each of 8 has one."""
+"""Images of a batch, so few that the batches of `CHECKED_IMAGES` can be shared by eight processes."""
 _FAULTS = {
     RANDOMISATION: "they hardly depend on what the model has learned",
     BACKGROUND: "they depend on the images that serve as the background",
@@ -143,7 +143,7 @@ class MapChecks:
     """Hold the outcome of all checks.
 
     Args:
-        checks: one each.
+        checks: of randomisation, background and faithfulness.
         curves: ``sanity.csv``: `CURVE_COLUMNS`, a row per point. Of randomisation the similarity with the maps of the
             trained model, and that of maps of different images; of deletion and insertion the mean logit.
         images: images that were checked.
@@ -250,7 +250,7 @@ class _Sample:
     compute: Compute
 
     def at(self, kept: npt.NDArray[np.bool_]) -> "_Sample":
-        return _Sample(self.model, self.source, self.rows[kept], self.output, self.maker, self.compute)
+        return replace(self, rows=self.rows[kept])
 
     def explain(self, network: nn.Module, references: Tensor | None = None) -> Maps:
         """Return the maps of the images by any network, (N, H, W)."""
@@ -291,13 +291,13 @@ def _check_randomisation(sample: _Sample, maps: Maps) -> tuple[MapCheck, list[tu
     def explain(network: nn.Module) -> Tensor:
         return torch.from_numpy(maps if network is sample.model else sample.explain(network))
 
-    found = cascading_randomisation(sample.model, explain, seed=sample.maker.seed)
-    names, steps = ("", *found.layers), len(found.layers)
+    randomisation = cascading_randomisation(sample.model, explain, seed=sample.maker.seed)
+    names, steps = ("", *randomisation.layers), len(randomisation.layers)
     curves = {
-        "SSIM": [1.0, *found.ssim.tolist()],
-        "Spearman": [1.0, *found.spearman.tolist()],
-        "SSIM of different images": [found.chance_ssim] * (steps + 1),
-        "Spearman of different images": [found.chance_spearman] * (steps + 1),
+        "SSIM": [1.0, *randomisation.ssim.tolist()],
+        "Spearman": [1.0, *randomisation.spearman.tolist()],
+        "SSIM of different images": [randomisation.chance_ssim] * (steps + 1),
+        "Spearman of different images": [randomisation.chance_spearman] * (steps + 1),
     }
     points = [
         (RANDOMISATION, curve, step, steps, names[step], value)
@@ -305,12 +305,12 @@ def _check_randomisation(sample: _Sample, maps: Maps) -> tuple[MapCheck, list[tu
         for step, value in enumerate(values)
     ]
     numbers = {
-        "ssim": float(found.ssim[-1]),
-        "ssim_of_different_images": found.chance_ssim,
-        "spearman": float(found.spearman[-1]),
-        "spearman_of_different_images": found.chance_spearman,
+        "ssim": float(randomisation.ssim[-1]),
+        "ssim_of_different_images": randomisation.chance_ssim,
+        "spearman": float(randomisation.spearman[-1]),
+        "spearman_of_different_images": randomisation.chance_spearman,
     }
-    return MapCheck(RANDOMISATION, found.passes, found.reason, numbers), points
+    return MapCheck(RANDOMISATION, randomisation.passes, randomisation.reason, numbers), points
 
 
 def _check_background(sample: _Sample, maps: Maps, regions: NamedRegions | None) -> MapCheck:
@@ -323,14 +323,18 @@ def _check_background(sample: _Sample, maps: Maps, regions: NamedRegions | None)
     if others is None:
         others = draw_background(sample.source, count=len(maker.references), seed=maker.seed, without=sample.rows)
     other_maps = sample.explain(sample.model, others)
-    shares = [None, None] if regions is None else [_shares(each, sample.rows, regions) for each in (maps, other_maps)]
-    found = background_sensitivity(maps, other_maps, shares=shares[0], other_shares=shares[1])
+    shares = (
+        [None, None] if regions is None else [_shares(charts, sample.rows, regions) for charts in (maps, other_maps)]
+    )
+    sensitivity = background_sensitivity(maps, other_maps, shares=shares[0], other_shares=shares[1])
     numbers = {
-        "spearman": found.spearman,
-        "spearman_of_different_images": found.chance,
-        "largest_change_of_share": found.largest_change,
+        "spearman": sensitivity.spearman,
+        "spearman_of_different_images": sensitivity.chance,
+        "largest_change_of_share": sensitivity.largest_change,
     }
-    return MapCheck(BACKGROUND, found.passes, f"{found.reason}; the other background is {maker.other_name}", numbers)
+    return MapCheck(
+        BACKGROUND, sensitivity.passes, f"{sensitivity.reason}; the other background is {maker.other_name}", numbers
+    )
 
 
 def _shares(maps: Maps, rows: Indices, regions: NamedRegions) -> npt.NDArray[np.float64]:
@@ -365,16 +369,16 @@ def _check_faithfulness(
         outputs = torch.full((len(images),), sample.output, dtype=torch.int64)
         generators = sample.maker.generators(positions, 1)  # another stream than that of the maps
         with torch.autocast(images.device.type, enabled=False):
-            found = faithfulness_curves(
+            part = faithfulness_curves(
                 sample.model, images, outputs, maps=own, generators=generators, batch_size=sample.maker.batch_size
             )
-        return np.stack([found.deletion, found.insertion, found.random_deletion, found.random_insertion], axis=1)
+        return np.stack([part.deletion, part.insertion, part.random_deletion, part.random_insertion], axis=1)
 
     logits = sample.scan(work, sample.model)
     if not np.isfinite(logits).all():
         return MapCheck(FAITHFULNESS, None, "the model returns no number for images of which cells are hidden"), []
     curves = FaithfulnessCurves(*(logits[:, number] for number in range(4)))
-    found = judge_faithfulness(curves, persons, rng=np.random.default_rng((sample.maker.seed, 2)))
+    faithfulness = judge_faithfulness(curves, persons, rng=np.random.default_rng((sample.maker.seed, 2)))
     means, steps = logits.mean(axis=0), logits.shape[2] - 1
     names = [(check, curve) for curve in ("in the order of the map", "in random order") for check in _CELLS]
     points = [
@@ -383,5 +387,5 @@ def _check_faithfulness(
         for step, value in enumerate(values)
     ]
     fields = ("deletion", "deletion_low", "deletion_high", "insertion", "insertion_low", "insertion_high")
-    numbers = {name: getattr(found, name) for name in fields}
-    return MapCheck(FAITHFULNESS, found.passes, found.reason, numbers), points
+    numbers = {name: getattr(faithfulness, name) for name in fields}
+    return MapCheck(FAITHFULNESS, faithfulness.passes, faithfulness.reason, numbers), points

@@ -61,16 +61,16 @@ def check_explainable(model: Reference) -> None:
 
 
 def choose_labels(model: Reference, labels: Sequence[str]) -> tuple[str, ...]:
-    """Return the labels that are explained, each once: those asked for, else COVID-19, else the model's first.
+    """Return the labels that are explained, each once: those named, else COVID-19, else the model's first.
 
     Raises:
         UsageError: the model has no such label.
     """
-    known = model.description.labels
+    names = model.description.labels
     if not labels:
-        return (columns.COVID if columns.COVID in known else known[0],)
+        return (columns.COVID if columns.COVID in names else names[0],)
     for label in labels:
-        registry.check_name(known, label, kind="label of this model")
+        registry.check_name(names, label, kind="label of this model")
     return tuple(dict.fromkeys(labels))
 
 
@@ -88,7 +88,7 @@ def choose_images(
     """
     parts = []
     for label in labels:
-        targets = known_targets(fold.manifest, label)
+        targets = label_targets(fold.manifest, label)
         classes = _classes(targets, regression=model.outputs.name == "regression")
         output = model.description.labels.index(label)
         rows = np.arange(len(targets))
@@ -109,7 +109,7 @@ def choose_images(
     return ExplainedImages(data, positions, table)
 
 
-def known_targets(manifest: pd.DataFrame, label: str) -> npt.NDArray[np.float32]:
+def label_targets(manifest: pd.DataFrame, label: str) -> npt.NDArray[np.float32]:
     """Return the truth for a label, (N,), NaN where it is empty or the dataset does not know the label."""
     try:
         return read_targets(manifest, label)

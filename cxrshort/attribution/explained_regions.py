@@ -1,7 +1,7 @@
 """The regions by which maps are read: from masks, boxes or a segmenter, with the whole border as one more region.
 
-What would invalidate a share: boxes or masks of other images. Boxes that match no explained image are refused, and how
-many match is said; where no source knows the lungs, an average anatomy stands in for them, which is said too.
+What would invalidate a share: boxes or masks of other images. Boxes that match no explained image are refused, and a
+note counts those that match; where no source has the lungs, an average anatomy stands in for them, which is noted too.
 """
 
 from pathlib import Path
@@ -80,16 +80,13 @@ class ExplainedRegions:
         return self._regions.sources()
 
 
-def read_regions(
-    data: Dataset, sources: RegionSources, *, compute: Compute, jobs: int = 1
-) -> tuple[ExplainedRegions, list[str]]:
-    """Return the regions of a dataset's images, and what must be known of them.
+def read_regions(data: Dataset, sources: RegionSources, *, compute: Compute) -> tuple[ExplainedRegions, list[str]]:
+    """Return the regions of a dataset's images, and notes on where they are from.
 
     Args:
         data: the explained images.
         sources: what the user gives.
         compute: where a segmenter draws; several processes draw a share each.
-        jobs: mask files read at the same time.
 
     Raises:
         DataError: boxes outside the images, or boxes or masks of other images.
@@ -102,15 +99,15 @@ def read_regions(
         boxes = regions.read_boxes(sources.boxes, shape=(height, width))
         notes.append(_match(boxes, data, sources.boxes))
     if sources.masks is not None:
-        masks, of_masks = open_masks(sources.masks, data, jobs=jobs)
+        masks, of_masks = open_masks(sources.masks, data)
         notes += of_masks
     if sources.segmenter is not None:
         network, _ = load_segmenter(sources.segmenter, dataset=data.name, pixels=data.recipe)
         segmenter = draw_outlines(network, data.pixels, compute=compute)
-    found, outlined = (
+    completed, outlined = (
         regions.of(data, boxes=boxes, masks=masks, segmenter=segmenter, average=average) for average in (True, False)
     )
-    return ExplainedRegions(found, outlined), [*notes, *_average_note(found.sources(), len(data.manifest))]
+    return ExplainedRegions(completed, outlined), [*notes, *_average_note(completed.sources(), len(data.manifest))]
 
 
 def _match(boxes: pd.DataFrame, data: Dataset, path: Path) -> str:
@@ -144,7 +141,7 @@ def why_not_judged(names: tuple[str, ...], expected: tuple[str, ...], manifest: 
         manifest: of the images, whose labels name boxes of findings.
 
     Raises:
-        UsageError: an expected region is not known.
+        UsageError: no region has the name of an expected one.
     """
     for name in expected:
         check_name([*dict.fromkeys([*ANATOMY, *names])], name, kind="region")

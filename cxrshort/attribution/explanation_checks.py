@@ -30,7 +30,7 @@ def check_labels(job: MapJob, labels: Sequence[str], *, report: Report = runs.ig
         report: takes events of the progress.
     """
     persons = job.explained.data.manifest["person_id"].to_numpy(dtype=str)
-    found = {}
+    checks = {}
     for label in labels:
         report({"event": "checks", "text": f"checking the maps of {label}"})
         own = job.explained.table[job.explained.table["label"] == label]
@@ -43,7 +43,7 @@ def check_labels(job: MapJob, labels: Sequence[str], *, report: Report = runs.ig
             job.seed,
             job.batch_size,
         )
-        found[label] = check_maps(
+        checks[label] = check_maps(
             job.classifier,
             job.pixels,
             rows=images[sample_images(persons[images], seed=job.seed)],
@@ -53,12 +53,12 @@ def check_labels(job: MapJob, labels: Sequence[str], *, report: Report = runs.ig
             compute=job.compute,
             regions=job.regions,
         )
-    return found
+    return checks
 
 
 def curve_table(checks: Mapping[str, MapChecks]) -> pd.DataFrame:
     """Return ``sanity.csv``: the curves of each label."""
-    parts = [found.curves.assign(label=label) for label, found in checks.items() if len(found.curves)]
+    parts = [outcome.curves.assign(label=label) for label, outcome in checks.items() if len(outcome.curves)]
     columns = ["label", *CURVE_COLUMNS]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
@@ -71,17 +71,17 @@ def draw_checks(checks: Mapping[str, MapChecks], *, path_of: Callable[[str, str]
         path_of: gives the path of a label's figure by its usual name and the label.
     """
     figures = []
-    for label, found in checks.items():
-        if len(found.curves):
-            words = {check.name: check.word for check in found.checks}
-            title = f"{label}: do the maps mean anything? ({found.images} images)"
-            figures.append(draw_sanity(found.curves, words, path_of(FIGURE, label), title=title))
+    for label, outcome in checks.items():
+        if len(outcome.curves):
+            words = {check.name: check.word for check in outcome.checks}
+            title = f"{label}: do the maps mean anything? ({outcome.images} images)"
+            figures.append(draw_sanity(outcome.curves, words, path_of(FIGURE, label), title=title))
     return figures
 
 
 def check_notes(checks: Mapping[str, MapChecks]) -> list[str]:
     """Return a sentence for each check that the maps of a label fail."""
-    return [f"{label}: {warning}" for label, found in checks.items() for warning in found.warnings]
+    return [f"{label}: {warning}" for label, outcome in checks.items() for warning in outcome.warnings]
 
 
 def with_caution(table: pd.DataFrame, checks: Mapping[str, MapChecks]) -> pd.DataFrame:
@@ -91,7 +91,7 @@ def with_caution(table: pd.DataFrame, checks: Mapping[str, MapChecks]) -> pd.Dat
         table: with a column ``label``.
         checks: of each label; none where nothing was checked.
     """
-    cautions = {label: found.caution for label, found in checks.items()}
+    cautions = {label: outcome.caution for label, outcome in checks.items()}
     if not any(cautions.values()) or table.empty:
         return table
     return table.assign(**{CAUTION: table["label"].map(cautions).fillna("")})

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +14,7 @@ from cxrshort.attribution.faithfulness import CHECK_PASSES
 from cxrshort.attribution.map_blocks import MapJob
 from cxrshort.attribution.sanity import STAGES
 from cxrshort.compute import gpu_memory, seeded_generator
+from cxrshort.images.prefetch import prefetched
 from cxrshort.models.scoring import evaluating
 
 _DRAWN = ("samples", "steps")
@@ -39,9 +39,7 @@ def forecast_maps(job: MapJob, *, views: int = 0, checked: Sequence[str] = ()) -
     settings, shortened = _fewer_passes(job.settings)
     output = int(job.explained.outputs[0])
     background = job.backgrounds.get(output)
-    pixels = job.pixels.take(job.explained.images[:1])
-    pixels = pixels[:, None] if pixels.ndim == 3 else pixels
-    image = torch.from_numpy(pixels.astype(np.float32) / 255).to(job.compute.torch_device)
+    _, image = next(prefetched(job.pixels, [job.explained.images[:1]], device=job.compute.torch_device))
     references = None if background is None else background.images(job.compute.torch_device)
 
     def explain() -> None:

@@ -1,4 +1,4 @@
-"""What is explained, how, and beside what: everything about an explanation that is known before a network is opened."""
+"""What is explained, how, and beside what: everything about an explanation that needs no network."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class ExplanationPlan:
         settings: of the method.
         backgrounds: references by output; empty for methods that take none.
         labels: in order.
-        notes: what must be known.
+        notes: sentences that stand beside the result.
     """
 
     reference: Reference

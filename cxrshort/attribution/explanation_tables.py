@@ -36,7 +36,7 @@ def explanation_result(
         folder: where it was written.
         show_visible: returns the table of a label's rows of ``visible.csv``.
         figures: that were drawn.
-        notes: what must be known besides.
+        notes: sentences that stand below the tables.
     """
     tables: list[Block] = [Facts(_facts(summary), shown=UNLESS_QUIET), Text("", shown=UNLESS_QUIET)]
     for label in summary["labels"]:

@@ -143,7 +143,7 @@ def _scored(model: nn.Module, images: Tensor, outputs: Tensor, *, ranks: Tensor,
     cell = down[:, None] * min(CELLS, width) + across
     counts = torch.round(torch.linspace(0, ranks.shape[2], STEPS + 1, dtype=torch.float64)).to(images.device)
     shape = len(images), 2, ranks.shape[1], STEPS + 1
-    found = np.empty(int(np.prod(shape)))
+    scores = np.empty(int(np.prod(shape)))
     fills = images.mean(dim=(2, 3), keepdim=True)
 
     def work(start: int, stop: int) -> None:
@@ -152,10 +152,10 @@ def _scored(model: nn.Module, images: Tensor, outputs: Tensor, *, ranks: Tensor,
         first = (ranks[image, order] < counts[step][:, None])[:, cell.flatten()].view(-1, 1, height, width)
         shown = first == inserting.bool()[:, None, None, None]
         logits = model(torch.where(shown, images[image], fills[image]))
-        found[flat] = logits.gather(1, outputs.to(images.device)[image][:, None])[:, 0].double().cpu().numpy()
+        scores[flat] = logits.gather(1, outputs.to(images.device)[image][:, None])[:, 0].double().cpu().numpy()
 
-    run_in_batches(work, len(found), batch_size=batch_size, device=images.device)
-    return found.reshape(shape)
+    run_in_batches(work, len(scores), batch_size=batch_size, device=images.device)
+    return scores.reshape(shape)
 
 
 def area_under_curve(curves: ArrayLike) -> Floats:

@@ -103,15 +103,15 @@ def localisation_table(
     for number, name in enumerate(names):
         if outlined[:, number].any():
             own = measured[outlined[:, number], number]
-            found = _summarise(own, people[positions][outlined[:, number]], rng=rng)
-            table.append({"label": label, "region": name, **found})
+            means = _summarise(own, people[positions][outlined[:, number]], rng=rng)
+            table.append({"label": label, "region": name, **means})
     return pd.DataFrame(table, columns=list(LOCALISATION_COLUMNS))
 
 
 def _measure(
     maps: npt.NDArray[Any], pairs: Indices, regions: Regions, columns: Sequence[int], *, tolerance: float
 ) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Measure maps, given with their images as pairs of positions, (n, 2).
+    """Measure maps; pairs hold the position of a map and that of its image, (n, 2).
 
     Returns:
         Mass, rank, pointing and area of each region, (n, R, 4), and which images have it outlined, (n, R).
@@ -123,8 +123,8 @@ def _measure(
         charts, batch = np.asarray(maps[part[:, 0]], np.float32), regions.take(part[:, 1])
         for number, column in enumerate(columns):
             masks = batch.areas[:, column]
-            found = localise(charts, masks, tolerance=tolerance)
-            block = np.stack([found.mass, found.rank, found.pointing, found.area], axis=1)
+            scores = localise(charts, masks, tolerance=tolerance)
+            block = np.stack([scores.mass, scores.rank, scores.pointing, scores.area], axis=1)
             numbers[start : start + BLOCK, number] = block
             outlined[start : start + BLOCK, number] = batch.available[:, column] & masks.any(axis=(1, 2))
     return numbers, outlined

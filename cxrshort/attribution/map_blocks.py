@@ -248,7 +248,7 @@ class _Explainer:
         self._open(output)
         outputs = torch.full((len(images),), output)
         positions = job.explained.positions[job.explained.images[indices]]
-        given: dict[str, Any] = {
+        options: dict[str, Any] = {
             "settings": job.settings,
             "references": self._references,
             "batch_size": job.batch_size,
@@ -257,11 +257,11 @@ class _Explainer:
             else [],
         }
         if job.method.draws:
-            groups = job.method.groups(job.classifier, images, outputs, **given)
+            groups = job.method.groups(job.classifier, images, outputs, **options)
             errors = self._share_errors(groups, job.explained.images[indices])
             maps = groups.sum(dim=1)
         else:
-            maps = job.method(job.classifier, images, outputs, **given)
+            maps = job.method(job.classifier, images, outputs, **options)
             errors = np.full((len(images), len(job.regions.names)), np.nan, np.float32)
         logits = image_logits(job.classifier, images, outputs, batch_size=job.batch_size)
         starts = self._starts(images, outputs)

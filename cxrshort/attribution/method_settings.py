@@ -25,7 +25,7 @@ def read_method(name: str, texts: Sequence[str] = ()) -> tuple[AttributionMethod
         texts: ``NAME=VALUE``; what they leave out has its default.
 
     Raises:
-        UsageError: an unknown method or setting, a setting given twice, or a value that is not allowed.
+        UsageError: an unknown method or setting, a setting named twice, or a value that is not allowed.
 
     Example:
         >>> read_method("expected-gradients", ["samples=50"])[1]

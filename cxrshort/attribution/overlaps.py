@@ -15,7 +15,7 @@ from cxrshort.regions import CORNERS, EDGES
 from cxrshort.stats.verdicts import SHORTCUT, SUSPICIOUS
 
 MUCH, OFTEN = 0.25, 0.25
-"""Share of the smaller region, and share of the images, from which on it is said that two regions overlap."""
+"""Share of the smaller region, and share of the images, from which on a note tells that two regions overlap."""
 _AT_ONCE = 64
 _SIDES = (*EDGES, *CORNERS)
 
@@ -46,8 +46,9 @@ def overlap_notes(findings: Iterable[LabelFindings], regions: ExplainedRegions, 
 def accused_pairs(findings: Iterable[LabelFindings]) -> list[Pair]:
     """Return the pairs of regions that both are accused or suspicious for a label, without the border's own parts."""
     pairs: dict[Pair, None] = {}
-    for found in findings:
-        accused = sorted(one.region for one in found.verdicts if one.verdict in (SHORTCUT, SUSPICIOUS))
+    for label_findings in findings:
+        verdicts = label_findings.verdicts
+        accused = sorted(verdict.region for verdict in verdicts if verdict.verdict in (SHORTCUT, SUSPICIOUS))
         for first, second in itertools.combinations(accused, 2):
             if {first, second} - {BORDER, *_SIDES}:
                 pairs[first, second] = None

@@ -101,18 +101,18 @@ def draw_pictures(
     labels = list(dict.fromkeys(explained.table["label"]))
     for label in labels:
         shown = label_maps(label, maps, explained, table, pixels=pixels, number=number)
-        found, why = find_clusters(shown, clusters=clusters)
-        if found is None:
+        map_clusters, why = find_clusters(shown, clusters=clusters)
+        if map_clusters is None:
             notes.append(why)
         else:
-            tables.append(cluster_table(shown, found))
-            cluster_of.iloc[shown.rows] = [int(one) + 1 if one >= 0 else pd.NA for one in found.labels]
+            tables.append(cluster_table(shown, map_clusters))
+            cluster_of.iloc[shown.rows] = [int(place) + 1 if place >= 0 else pd.NA for place in map_clusters.labels]
 
         def own_path(name: str, label: str = label) -> Path:
             return path_of(file_name(name, label, first=label == labels[0]))
 
         own_shares = shares[shares["label"] == label]
-        figures += draw_label(shown, own_shares, clusters=found, path_of=own_path)
+        figures += draw_label(shown, own_shares, clusters=map_clusters, path_of=own_path)
     joined = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     return Pictures(figures, joined, cluster_of, notes)
 
@@ -259,10 +259,10 @@ def _caption(shown: LabelMaps, place: int, word: str) -> str:
 def _means(shown: LabelMaps) -> list[MeanMap]:
     """Return the mean radiograph and mean map of each repository and class, positives first."""
     groups = shown.table[["repository", "class"]]
-    found: list[MeanMap] = []
+    means: list[MeanMap] = []
     for keys, count, chart in mean_maps(shown.maps, groups):
         places = np.flatnonzero((groups == pd.Series(keys)).all(axis=1))
-        found.append(
+        means.append(
             MeanMap(
                 class_name(shown.label, str(keys["class"])),
                 str(keys["repository"]),
@@ -272,7 +272,7 @@ def _means(shown: LabelMaps) -> list[MeanMap]:
             )
         )
     order = [class_name(shown.label, kind) for kind in _CLASSES]
-    return sorted(found, key=lambda mean: order.index(mean.group))
+    return sorted(means, key=lambda mean: order.index(mean.group))
 
 
 def _mean_film(shown: LabelMaps, places: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
@@ -297,8 +297,8 @@ def _cluster_row(shown: LabelMaps, clusters: MapClusters, number: int) -> Cluste
 
 
 def _cluster_note(label: str, own: pd.DataFrame) -> str:
-    kind, count = own["class"].value_counts().index[0], int(own["class"].value_counts().iloc[0])
-    parts = [f"{100 * count / len(own):.0f} % {class_name(label, kind)}"]
+    kinds = own["class"].value_counts()
+    parts = [f"{100 * kinds.iloc[0] / len(own):.0f} % {class_name(label, kinds.index[0])}"]
     if own["repository"].nunique() > 1 or own["repository"].iloc[0]:
         repository = own["repository"].value_counts()
         parts.append(f"{100 * repository.iloc[0] / len(own):.0f} % {repository.index[0]}")

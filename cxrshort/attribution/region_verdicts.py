@@ -19,7 +19,7 @@ NUMBER = "the model predicts a number, and an image has no class"
 
 @dataclass(frozen=True)
 class LabelFindings:
-    """Hold what was found for one label.
+    """Hold the verdicts for one label.
 
     Args:
         label: its name.

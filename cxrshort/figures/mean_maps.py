@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike
 
 from cxrshort.errors import DataError
 from cxrshort.figures.maps import CLIP, picture_axes
-from cxrshort.figures.style import INK, NORMAL, SMALL, new_figure, place_text, save_figure, wrap
+from cxrshort.figures.style import DATASET_COLOURS, INK, NORMAL, SMALL, new_figure, place_text, save_figure, wrap
 
-SIGNED = LinearSegmentedColormap.from_list("signed", ["#1e579a", "#ffffff", "#b43335"], N=256)
+SIGNED = LinearSegmentedColormap.from_list("signed", [DATASET_COLOURS["III"], "#ffffff", DATASET_COLOURS["I"]], N=256)
 _SIDE, _GAP, _LEFT, _BETWEEN = 1.45, 0.08, 0.15, 0.35
 _BAR, _CAPTION, _HEADING = 0.9, 0.3, 0.24
 _ACROSS = 3

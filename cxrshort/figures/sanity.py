@@ -9,10 +9,21 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from cxrshort.errors import DataError
-from cxrshort.figures.style import INK, LARGE, NORMAL, SMALL, add_axes, new_figure, place_text, save_figure, wrap
+from cxrshort.figures.style import (
+    DATASET_COLOURS,
+    INK,
+    LARGE,
+    NORMAL,
+    SMALL,
+    add_axes,
+    new_figure,
+    place_text,
+    save_figure,
+    wrap,
+)
 
 _WIDTH, _HEIGHT, _LEFT, _BETWEEN, _BELOW = 2.75, 2.0, 0.75, 0.85, 1.2
-_COLOURS = ("#b43335", "#1e579a")
+_COLOURS = (DATASET_COLOURS["I"], DATASET_COLOURS["III"])
 _CELLS = ("deletion", "insertion")
 _RANDOM = "in random order"
 _CHANCE = " of different images"

@@ -58,7 +58,7 @@ NO_CLASSES = "no AUC of the border or the lungs alone: the model predicts a numb
 
 @dataclass(frozen=True, eq=False)
 class _Scanned:
-    """Hold what was found with the network; maps are in the first process alone.
+    """Hold what the network was run for; maps are in the first process alone.
 
     Args:
         maps: of all labels.
@@ -161,17 +161,17 @@ def explain(
     sources = RegionSources(masks, segmenter, regions)
     with distributed.process_group(compute):
         if dry_run:
-            found, notes = read_regions(data, RegionSources(masks, None, regions), compute=compute)
-            job = _job(plan, found, seed=seed, batch_size=batch_size, compute=compute)
+            cut_regions, notes = read_regions(data, RegionSources(masks, None, regions), compute=compute)
+            job = _job(plan, cut_regions, seed=seed, batch_size=batch_size, compute=compute)
             output = forecasts.preview_folder(folder, "explain", inputs=inputs.values(), force=force, resume=resume)
             return _forecast(job, plan, sanity=sanity, output=output, notes=notes)
         with runs.open_run(
             folder, "explain", arguments=arguments, inputs=inputs, compute=compute, force=force, resume=resume
         ) as run:
             with enough_memory(compute, images=batch_size, hint="a smaller --batch-size"):
-                found, notes = read_regions(data, sources, compute=compute)
-                reasons = why_not_judged(found.names, tuple(expected), data.manifest)
-                job = _job(plan, found, seed=seed, batch_size=batch_size, compute=compute)
+                cut_regions, notes = read_regions(data, sources, compute=compute)
+                reasons = why_not_judged(cut_regions.names, tuple(expected), data.manifest)
+                job = _job(plan, cut_regions, seed=seed, batch_size=batch_size, compute=compute)
                 rank_report = runs.ignore_event if compute.rank else report
                 maps = make_maps(job, run, settings=arguments, resume=resume, report=rank_report)
                 check_logits = partial(measurements.check_logits, maps, model=plan.reference.title, dataset=data.name)
@@ -198,8 +198,8 @@ def _default_folder(model: str, data: Dataset, *, split: str, labels: Sequence[s
 
 
 def _read_files(data: Dataset, *files: Path | None) -> dict[str, Path]:
-    given = {str(path): path for path in files if path is not None}
-    return {**({} if data.path is None else {data.name: data.path}), **image_folders(data), **given}
+    inputs = {str(path): path for path in files if path is not None}
+    return {**({} if data.path is None else {data.name: data.path}), **image_folders(data), **inputs}
 
 
 def _job(plan: ExplanationPlan, regions: ExplainedRegions, *, seed: int, batch_size: int, compute: Compute) -> MapJob:
@@ -263,7 +263,7 @@ def _write_results(
         "maps.csv": cautious(table.assign(cluster=drawn.cluster_of)),
         SHARES: shares,
         DRIVEN: cautious(measurements.driven_table(explained, measured)),
-        FINDINGS: cautious(pd.DataFrame([row for one in judged for row in one.records()])),
+        FINDINGS: cautious(pd.DataFrame([row for findings in judged for row in findings.records()])),
         CLUSTERS: cautious(drawn.clusters),
         LOCALISATION: cautious(measurements.label_localisation(maps, explained, job.regions, seed=job.seed)),
         VISIBLE: scanned.visible,
@@ -289,9 +289,9 @@ def _write_results(
         **_about(job, plan),
         "adding_up": measurements.adding_up(table),
         "share_errors": measurements.typical_error(table),
-        "separation": {one.label: asdict(one.whole) for one in judged},
+        "separation": {findings.label: asdict(findings.whole) for findings in judged},
         "region_sources": records(job.regions.sources()),
-        "sanity": {label: found.summary() for label, found in checks.items()},
+        "sanity": {label: outcome.summary() for label, outcome in checks.items()},
         **_records(tables),
         "notes": all_notes,
     }
@@ -354,7 +354,7 @@ def _forecast(
     facts = [
         ("labels", ", ".join(plan.labels)),
         ("maps to make", f"{len(explained.table):,}, by {job.method.name}"),
-        *[("references", one.note.removeprefix("references: ")) for one in job.backgrounds.values()],
+        *[("references", background.note.removeprefix("references: ")) for background in job.backgrounds.values()],
         *([("besides", shown)] if views else []),
         *([("checks", f"of the maps of {CHECKED_IMAGES} images for each label, many times each")] if sanity else []),
     ]

@@ -55,7 +55,7 @@ def job(
     """Return what explains a population by an untrained network, with its first images as references."""
     chosen, settings = read_method(method, texts)
     source = people.data.pixels
-    background = Background(source, "references: all", "tiny")
+    background = Background(source, "references: all")
     backgrounds = {int(output): background for output in set(people.explained.outputs)}
     classifier = build_model(DESCRIPTION, seed=1).eval()
     return MapJob(

@@ -79,8 +79,8 @@ def checked(method: AttributionMethod, network: nn.Module | None = None, rows=No
     return check_maps(network, Films(), rows=rows, persons=PERSONS, output=1, maker=maker, compute=compute)
 
 
-def words(found) -> list[str]:
-    return [check.word for check in found.checks]
+def words(outcome) -> list[str]:
+    return [check.word for check in outcome.checks]
 
 
 def references() -> Tensor:
@@ -90,26 +90,26 @@ def references() -> Tensor:
 def test_maps_of_what_the_model_uses_pass_and_the_model_is_unchanged():
     network = planted().train()
     before = copy.deepcopy(network.state_dict())
-    found = checked(GRADIENT_X_INPUT, network)
-    assert words(found) == ["passes", "not judged", "passes"]
-    assert found.checks[1].reason == "'gradient-x-input' takes no reference images"
-    assert (found.warnings, found.caution, found.images, found.left_out) == ([], "", 20, 0)
+    outcome = checked(GRADIENT_X_INPUT, network)
+    assert words(outcome) == ["passes", "not judged", "passes"]
+    assert outcome.checks[1].reason == "'gradient-x-input' takes no reference images"
+    assert (outcome.warnings, outcome.caution, outcome.images, outcome.left_out) == ([], "", 20, 0)
     assert network.training
     assert all(torch.equal(values, before[name]) for name, values in network.state_dict().items())
 
 
 def test_background_is_a_sample_of_all_images_unless_one_is_given():
     few = {"settings": ExpectedGradientsSettings(8), "references": references()}
-    found = checked(EXPECTED_GRADIENTS, **few)
-    assert words(found)[1] == "passes"
-    assert found.checks[1].reason.endswith(
+    outcome = checked(EXPECTED_GRADIENTS, **few)
+    assert words(outcome)[1] == "passes"
+    assert outcome.checks[1].reason.endswith(
         "at least 50 % must stay; the other background is a random sample of the explained images, positives and "
         "negatives"
     )
     rows = sample_images(PERSONS, count=20, seed=1)
     sample = draw_background(Films(), count=20, seed=3, without=rows)
     own = checked(EXPECTED_GRADIENTS, **few, other_references=sample, other_name="NIH")
-    assert own.checks[1].numbers == found.checks[1].numbers
+    assert own.checks[1].numbers == outcome.checks[1].numbers
     assert own.checks[1].reason.endswith("the other background is NIH")
     # One that hides the corner: x - r is 0 where the weight is.
     away = drawing(lambda images: images)
@@ -136,10 +136,10 @@ def test_draw_background_takes_others_and_repeats():
 
 
 def test_pictures_of_the_image_fail_in_whole_sentences():
-    found = checked(drawing(lambda images: images.diff(dim=3, append=images[..., :1])))
-    assert words(found) == ["fails", "not judged", "fails"]
-    assert found.caution == "maps fail randomisation and faithfulness"
-    first, second = found.warnings
+    outcome = checked(drawing(lambda images: images.diff(dim=3, append=images[..., :1])))
+    assert words(outcome) == ["fails", "not judged", "fails"]
+    assert outcome.caution == "maps fail randomisation and faithfulness"
+    first, second = outcome.warnings
     assert first == (
         "the maps fail the check of randomisation, so that they hardly depend on what the model has learned: "
         "without any trained layer, maps keep 100 % of their structural and 100 % of their rank similarity beyond that "
@@ -149,14 +149,14 @@ def test_pictures_of_the_image_fail_in_whole_sentences():
         "the maps fail the check of faithfulness, so that what they point at does not move the logit more than the "
         "rest: against a random order, "
     )
-    summary = found.summary()
+    summary = outcome.summary()
     assert summary["checks"][0]["passes"] is False and summary["checks"][0]["ssim"] == pytest.approx(1)
-    assert summary["caution"] == found.caution
+    assert summary["caution"] == outcome.caution
 
 
 def test_curves_are_those_of_the_checks():
-    found = checked(GRADIENT_X_INPUT)
-    assert tuple(found.curves.columns) == CURVE_COLUMNS
+    outcome = checked(GRADIENT_X_INPUT)
+    assert tuple(outcome.curves.columns) == CURVE_COLUMNS
     rows = sample_images(PERSONS, count=20, seed=1)
     images = torch.from_numpy(Films().pixels[rows, None] / np.float32(255))
 
@@ -164,11 +164,11 @@ def test_curves_are_those_of_the_checks():
         return GRADIENT_X_INPUT(network, images, torch.ones(20, dtype=torch.int64))
 
     expected = cascading_randomisation(planted(), explain, seed=3)
-    layers = found.curves[found.curves["curve"] == "Spearman"]
+    layers = outcome.curves[outcome.curves["curve"] == "Spearman"]
     assert list(layers["layer"]) == ["", *expected.layers] == ["", "3", "0"]
     np.testing.assert_allclose(layers["value"], [1, *expected.spearman], atol=1e-6)
     assert set(layers["steps"]) == {2} and list(layers["step"]) == [0, 1, 2]
-    deletion = found.curves[found.curves["check"] == "deletion"]
+    deletion = outcome.curves[outcome.curves["check"] == "deletion"]
     own, random = (part["value"].to_numpy() for _, part in deletion.groupby("curve", sort=False))
     with torch.no_grad():
         start = planted()(images)[:, 1].mean().item()
@@ -180,29 +180,29 @@ def test_shares_of_regions_say_by_how_much_they_move(tmp_path: Path):
     regions = of(load_dataset(str(tiny_dataset(tmp_path / "tiny", people=COUNT // 2))))
     maker = MapMaker(EXPECTED_GRADIENTS, ExpectedGradientsSettings(8), references(), batch_size=16)
     options = {"rows": sample_images(PERSONS, count=12), "persons": PERSONS, "output": 1, "compute": FP32}
-    found = check_maps(planted(), Films(), maker=maker, regions=regions, **options)
-    assert 0 < found.checks[1].numbers["largest_change_of_share"] < 0.2
+    outcome = check_maps(planted(), Films(), maker=maker, regions=regions, **options)
+    assert 0 < outcome.checks[1].numbers["largest_change_of_share"] < 0.2
     plain = check_maps(planted(), Films(), maker=maker, **options)
     assert plain.checks[1].numbers["largest_change_of_share"] is None
 
 
 @pytest.mark.parametrize("value", [0.0, float("nan")])
 def test_maps_that_hold_nothing_are_left_out_and_never_pass(value: float):
-    found = checked(drawing(lambda images: torch.full_like(images, value)))
-    assert words(found) == ["not judged"] * 3
-    assert (found.images, found.left_out, len(found.curves)) == (0, 20, 0)
-    assert found.checks[0].reason == "0 images have a map that is neither zero nor broken, 10 are needed"
-    assert found.checks[2].reason == "no image has a map that is neither zero nor broken"
+    outcome = checked(drawing(lambda images: torch.full_like(images, value)))
+    assert words(outcome) == ["not judged"] * 3
+    assert (outcome.images, outcome.left_out, len(outcome.curves)) == (0, 20, 0)
+    assert outcome.checks[0].reason == "0 images have a map that is neither zero nor broken, 10 are needed"
+    assert outcome.checks[2].reason == "no image has a map that is neither zero nor broken"
     some = checked(drawing(lambda images: images * (images.mean(dim=(1, 2, 3), keepdim=True) > 0.2)))
     assert some.images + some.left_out == 20 and 0 < some.left_out < 20
     assert words(some)[0] == ("fails" if some.images >= 10 else "not judged")
 
 
 def test_few_images_and_models_without_parameters_are_not_judged():
-    found = checked(GRADIENT_X_INPUT, rows=np.array([0, 1, 2]))
-    assert words(found) == ["not judged"] * 3
-    assert found.checks[0].reason == "3 images have a map that is neither zero nor broken, 10 are needed"
-    assert found.checks[2].reason == "only 2 persons: no interval"
+    outcome = checked(GRADIENT_X_INPUT, rows=np.array([0, 1, 2]))
+    assert words(outcome) == ["not judged"] * 3
+    assert outcome.checks[0].reason == "3 images have a map that is neither zero nor broken, 10 are needed"
+    assert outcome.checks[2].reason == "only 2 persons: no interval"
 
     class Fixed(nn.Module):
         def forward(self, images: Tensor) -> Tensor:
@@ -225,8 +225,11 @@ def test_logits_that_are_no_numbers_have_no_verdict():
             hidden = (flat == flat.mean(dim=1, keepdim=True)).any(dim=1)
             return torch.where((flat.std(dim=1) < 1e-6)[:, None] | hidden[:, None], torch.nan, self.inner(images))
 
-    found = checked(GRADIENT_X_INPUT, Broken())
-    assert found.checks[2].passes is None and "no number for images of which cells are hidden" in found.checks[2].reason
+    outcome = checked(GRADIENT_X_INPUT, Broken())
+    assert (
+        outcome.checks[2].passes is None
+        and "no number for images of which cells are hidden" in outcome.checks[2].reason
+    )
 
 
 def test_a_sample_is_of_different_persons_first():
@@ -255,7 +258,9 @@ def test_background_check_agrees_with_the_function_on_whole_batches():
     maker = MapMaker(EXPECTED_GRADIENTS, ExpectedGradientsSettings(8), references(), seed=3, batch_size=16)
     images = torch.from_numpy(Films().pixels[rows, None] / np.float32(255))
     other = draw_background(Films(), count=20, seed=3, without=rows)
-    maps = [maker.maps(planted(), images, rows, output=1, references=each).numpy() for each in (None, other)]
+    maps = [
+        maker.maps(planted(), images, rows, output=1, references=background).numpy() for background in (None, other)
+    ]
     expected = background_sensitivity(*maps)
-    found = checked(EXPECTED_GRADIENTS, settings=ExpectedGradientsSettings(8), references=references())
-    assert found.checks[1].numbers["spearman"] == pytest.approx(expected.spearman, abs=1e-4)
+    outcome = checked(EXPECTED_GRADIENTS, settings=ExpectedGradientsSettings(8), references=references())
+    assert outcome.checks[1].numbers["spearman"] == pytest.approx(expected.spearman, abs=1e-4)

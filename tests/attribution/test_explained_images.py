@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxrshort.attribution.explained_images import check_explainable, choose_images, choose_labels, known_targets
+from cxrshort.attribution.explained_images import check_explainable, choose_images, choose_labels, label_targets
 from cxrshort.dataset import load_dataset
 from cxrshort.errors import UsageError
 from cxrshort.models.checkpoint import Description
@@ -28,7 +28,7 @@ def data(tmp_path_factory: pytest.TempPathFactory):
     return load_dataset(str(write_dataset(folder, manifest)))
 
 
-def test_labels_are_covid_or_the_first_or_those_asked_for():
+def test_labels_are_covid_or_the_first_or_those_named():
     assert choose_labels(MODEL, ()) == ("COVID-19",)
     assert choose_labels(replace(MODEL, description=replace(DESCRIPTION, labels=("Mass", "Edema"))), ()) == ("Mass",)
     assert choose_labels(MODEL, ["Edema", "COVID-19", "Edema"]) == ("Edema", "COVID-19")
@@ -81,7 +81,7 @@ def test_numbers_have_no_class_and_labels_of_others_no_targets(data):
     regression = replace(MODEL, description=replace(DESCRIPTION, labels=("age_years",), recipe={"task": "regression"}))
     table = choose_images(regression, data, ("age_years",)).table
     assert set(table["class"]) == {"all"} and table["target"].iloc[0] == 40
-    assert np.isnan(known_targets(data.manifest, "Hernia")).all()
+    assert np.isnan(label_targets(data.manifest, "Hernia")).all()
 
 
 def test_segmenter_is_refused(tmp_path: Path):

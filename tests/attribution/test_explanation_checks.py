@@ -51,7 +51,7 @@ def test_each_label_is_checked_by_its_own_output_with_its_own_background(people:
         regions=made.regions,
     )
     assert checks["Edema"].summary() == alone.summary() != checks["COVID-19"].summary()
-    assert [found.images for found in checks.values()] == [24, 24]
+    assert [outcome.images for outcome in checks.values()] == [24, 24]
     (background,) = [check for check in alone.checks if check.name == "background"]
     assert background.numbers["largest_change_of_share"] == 0  # measured; the other background is of the same images
 
@@ -59,7 +59,7 @@ def test_each_label_is_checked_by_its_own_output_with_its_own_background(people:
 def test_curves_of_all_labels_are_one_table_and_a_figure_each(checks, tmp_path: Path) -> None:
     table = curve_table(checks)
     assert list(table.columns) == ["label", "check", "curve", "step", "steps", "layer", "value"]
-    assert len(table) == sum(len(found.curves) for found in checks.values()) and set(table["label"]) == set(checks)
+    assert len(table) == sum(len(outcome.curves) for outcome in checks.values()) and set(table["label"]) == set(checks)
     drawn = draw_checks(checks, path_of=lambda name, label: tmp_path / f"{label}-{name}")
     assert [path.name for path in drawn] == ["COVID-19-sanity.png", "Edema-sanity.png"]
     assert all(png_signature(path) for path in drawn)

@@ -10,13 +10,14 @@ from .population import job, population
 
 
 @pytest.mark.parametrize(
-    ("method", "texts"), [("expected-gradients", ("samples=5000",)), ("gradient", ()), ("occlusion", ("patch=0.5",))]
+    ("method", "texts"), [("expected-gradients", ("samples=9000000",)), ("gradient", ()), ("occlusion", ("patch=0.5",))]
 )
 def test_time_disk_and_memory_of_all_maps(tmp_path: Path, method: str, texts: tuple[str, ...]) -> None:
     people = population(tmp_path, people=6)
     plan = forecast_maps(job(people, method=method, texts=texts))
     assert plan["disk_mib"] == round(12 * 16 * 16 * 4 / 2**20, 2) and plan["memory_mib"] > 0
-    assert plan["hours"] == pytest.approx(12 / plan["images_per_second"] / 3600, abs=0.001)
+    # Both are rounded: hours to three decimals, the speed to three digits.
+    assert plan["hours"] == pytest.approx(12 / plan["images_per_second"] / 3600, rel=0.01, abs=0.0006)
 
 
 def test_draws_that_a_trial_leaves_out_are_counted(tmp_path: Path) -> None:
@@ -32,4 +33,4 @@ def test_checks_and_passes_besides_take_their_time(tmp_path: Path) -> None:
     # The maps of 12 images, and again 12 times: trained, after ten steps of randomisation, with another background.
     maps = [plan["hours"] * 3600 * plan["images_per_second"] for plan in (checked, viewed)]
     assert maps[0] > 0.9 * 13 * 12  # as many at the measured rate; the passes besides add to them
-    assert maps[1] > 10 * 12
+    assert maps[1] > 10 * 12  # ten million views of an image, and maps of a thousand times eight passes

@@ -54,7 +54,7 @@ PERSONS = np.arange(COUNT) // 4
 """Two images with COVID-19 each."""
 
 
-def found(regions: Regions, maps: np.ndarray, rows=POSITIVE, label: str = "COVID-19", **options) -> pd.DataFrame:
+def localised(regions: Regions, maps: np.ndarray, rows=POSITIVE, label: str = "COVID-19", **options) -> pd.DataFrame:
     return localisation_table(maps, rows, regions, PERSONS, label=label, rng=np.random.default_rng(0), **options)
 
 
@@ -64,7 +64,7 @@ def test_means_are_those_of_single_maps_with_the_masks_by_hand(
 ) -> None:
     monkeypatch.setattr(finding_boxes, "BLOCK", block)
     np.save(tmp_path / "maps.npy", charts())
-    table = found(outlined, np.load(tmp_path / "maps.npy", mmap_mode="r"))
+    table = localised(outlined, np.load(tmp_path / "maps.npy", mmap_mode="r"))
     assert tuple(table.columns) == LOCALISATION_COLUMNS
     assert table["region"].tolist() == ["lungs", "COVID-19"] and set(table["label"]) == {"COVID-19"}
     rows = np.arange(1, 16, 2)
@@ -89,7 +89,7 @@ def test_interval_is_of_persons_drawn_again(outlined: Regions) -> None:
     maps[:, 4:12, 8:16] = 1
     maps[:8, 4:12, 8:16] = 0
     maps[:8, 30, 30] = 1  # two of four persons have nothing in the box
-    row = found(outlined, maps).set_index("region").loc["COVID-19"]
+    row = localised(outlined, maps).set_index("region").loc["COVID-19"]
     assert row["pointing_low"] == 0 and row["pointing"] < row["pointing_high"]
 
 
@@ -98,21 +98,22 @@ def test_map_that_lies_in_the_box_has_all_of_it(outlined: Regions) -> None:
     for row in range(1, 16):
         maps[row, 6, row + 3] = 1
     maps[5, 6, 8] = -1  # nothing speaks for the finding any more
-    row = found(outlined, maps).set_index("region").loc["COVID-19"]
+    row = localised(outlined, maps).set_index("region").loc["COVID-19"]
     assert (row["mass"], row["pointing"], row["images"], row["left_out"]) == (1, 1, 7, 1)
-    away = found(outlined, np.roll(maps, 2, axis=1), tolerance=0).set_index("region").loc["COVID-19"]
+    away = localised(outlined, np.roll(maps, 2, axis=1), tolerance=0).set_index("region").loc["COVID-19"]
     assert away["pointing"] == 1  # still inside: the box is eight pixels high
     moved = np.roll(maps, 7, axis=1)
     strict, near = (
-        found(outlined, moved, tolerance=pixels).set_index("region").loc["COVID-19", "pointing"] for pixels in (0, 2)
+        localised(outlined, moved, tolerance=pixels).set_index("region").loc["COVID-19", "pointing"]
+        for pixels in (0, 2)
     )
     assert (strict, near) == (0, 1)
 
 
 def test_rows_without_an_outline_are_in_no_row_of_the_table(outlined: Regions) -> None:
-    assert len(found(outlined, charts(), rows=[17, 19])) == 0
-    assert found(outlined, charts(), label="Hernia")["region"].tolist() == ["lungs"]
-    none = found(outlined, 0 * charts()).set_index("region")
+    assert len(localised(outlined, charts(), rows=[17, 19])) == 0
+    assert localised(outlined, charts(), label="Hernia")["region"].tolist() == ["lungs"]
+    none = localised(outlined, 0 * charts()).set_index("region")
     assert none["mass"].isna().all() and none.loc["COVID-19", "left_out"] == 8
     assert set(none["reason"]) == {"no map has a positive value"}
 
@@ -138,16 +139,16 @@ def test_maps_of_several_labels_say_which_image_they_are_of(outlined: Regions) -
         rng=np.random.default_rng(0),
         images=np.concatenate([np.arange(COUNT), order]),
     )
-    pd.testing.assert_frame_equal(several, found(outlined, charts()))
+    pd.testing.assert_frame_equal(several, localised(outlined, charts()))
 
 
 def test_other_images_are_refused(outlined: Regions) -> None:
     with pytest.raises(DataError, match="23 maps, regions of 24 images and 24 persons: they must be as many"):
-        found(outlined, charts()[1:])
+        localised(outlined, charts()[1:])
 
 
 def test_table_as_people_see_it(outlined: Regions, capsys: pytest.CaptureFixture[str]) -> None:
-    print_result(Result(tables=(localisation_block(found(outlined, charts())),)), json=False)
+    print_result(Result(tables=(localisation_block(localised(outlined, charts())),)), json=False)
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == "maps of positives against outlines, with 95 % interval"
     heads = ["finding", "outline", "images", "relevance mass", "relevance rank", "pointing game", "by chance"]

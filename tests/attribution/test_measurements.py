@@ -33,18 +33,18 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Population:
 
 def test_sums_and_shares_are_those_of_the_pixels(people: Population, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measurements, "_AT_ONCE", 5)  # several parts
-    found = measure_maps(people.maps, people.explained, people.regions)
+    measured = measure_maps(people.maps, people.explained, people.regions)
     maps, place = people.maps.maps.astype(np.float64), people.regions.names.index("border_top")
-    np.testing.assert_allclose(found.contributions[:, place], maps[:, 0, 2:14].sum(axis=1), atol=1e-6)
+    np.testing.assert_allclose(measured.contributions[:, place], maps[:, 0, 2:14].sum(axis=1), atol=1e-6)
     expected = np.abs(maps[:, 0, 2:14]).sum(axis=1) / np.abs(maps).sum(axis=(1, 2))
-    np.testing.assert_allclose(found.shares.shares[:, place], expected, rtol=1e-5)
-    np.testing.assert_allclose(found.sums, maps.sum(axis=(1, 2)), atol=1e-6)
-    assert np.isnan(found.contributions[:, people.regions.names.index("marker")]).all()
+    np.testing.assert_allclose(measured.shares.shares[:, place], expected, rtol=1e-5)
+    np.testing.assert_allclose(measured.sums, maps.sum(axis=(1, 2)), atol=1e-6)
+    assert np.isnan(measured.contributions[:, people.regions.names.index("marker")]).all()
 
 
 def test_table_has_what_the_method_has(people: Population) -> None:
-    found = measure_maps(people.maps, people.explained, people.regions)
-    table = map_table(people.explained, people.maps, found)
+    measured = measure_maps(people.maps, people.explained, people.regions)
+    table = map_table(people.explained, people.maps, measured)
     assert list(table.columns[:9]) == [
         *("row", "image_id", "patient_id", "person_id", "repository", "label", "class", "target", "logit"),
     ]
@@ -57,18 +57,18 @@ def test_table_has_what_the_method_has(people: Population) -> None:
     assert typical_error(table) == {"lungs": 0.01, "border": 0.01}
     nothing = np.full(len(table), np.nan)
     bare = map_table(
-        people.explained, Maps(people.maps.maps, people.maps.logits, nothing, np.nan * people.maps.errors), found
+        people.explained, Maps(people.maps.maps, people.maps.logits, nothing, np.nan * people.maps.errors), measured
     )
     assert not {"sum", "difference", "error", "share_se.lungs"} & set(bare)
     assert adding_up(bare) == typical_error(bare) == {}
 
 
 def test_shares_of_classes_and_most_driven_images(people: Population) -> None:
-    found = measure_maps(people.maps, people.explained, people.regions)
-    shares = class_shares(people.explained, found, seed=0).set_index(["class", "region"])
+    measured = measure_maps(people.maps, people.explained, people.regions)
+    shares = class_shares(people.explained, measured, seed=0).set_index(["class", "region"])
     assert shares.loc[("positive", "border_top"), "share"] > 0.5 > shares.loc[("negative", "border_top"), "share"]
     assert pd.isna(shares.loc[("positive", "marker"), "share"])
-    driven = driven_table(people.explained, found)
+    driven = driven_table(people.explained, measured)
     assert set(driven["class"].head(12)) == {"positive"} and driven["share"].is_monotonic_decreasing
 
 
@@ -86,8 +86,8 @@ def test_maps_without_a_share_are_counted_by_label(people: Population) -> None:
     values = people.maps.maps.copy()
     values[:2], values[5, 0, 0] = 0, np.inf
     broken = Maps(values, people.maps.logits, people.maps.starts, people.maps.errors)
-    found = measure_maps(broken, people.explained, people.regions)
-    assert missing_shares(people.explained, found) == [
+    measured = measure_maps(broken, people.explained, people.regions)
+    assert missing_shares(people.explained, measured) == [
         "2 of 24 maps of COVID-19 are zero everywhere and have no share",
         "1 of 24 maps of COVID-19 are not finite and have no share",
     ]

@@ -30,7 +30,7 @@ def boxes(data: Dataset, folder: Path, **lists: list[str]) -> ExplainedRegions:
     return ExplainedRegions(of(data, boxes=read_boxes(folder / "boxes.csv", shape=(16, 16))))
 
 
-def found(**words: str) -> LabelFindings:
+def findings(**words: str) -> LabelFindings:
     verdicts = [Verdict(name, word.replace("_", " "), "", Evidence(name, 0.5)) for name, word in words.items()]
     return LabelFindings("Edema", WholeSeparation(1.0, 0.01, 9, 9, ""), verdicts)
 
@@ -47,19 +47,19 @@ def test_share_counts_images_in_which_a_quarter_of_the_smaller_lies_in_the_other
 
 
 def test_pairs_are_of_regions_accused_for_one_label_without_parts_of_the_border() -> None:
-    first = found(border="shortcut", border_top="suspicious", corner_top_left="shortcut", tape="no_evidence")
+    first = findings(border="shortcut", border_top="suspicious", corner_top_left="shortcut", tape="no_evidence")
     assert accused_pairs([first]) == []
-    second = found(tape="shortcut", sticker="suspicious", lungs="not_testable")
+    second = findings(tape="shortcut", sticker="suspicious", lungs="not_testable")
     assert accused_pairs([first, second]) == [("sticker", "tape")]
 
 
 def test_note_names_the_border_once_and_only_what_overlaps_often(data: Dataset, tmp_path: Path) -> None:
     regions = boxes(data, tmp_path, sticker=["4,0,8,1"] * 80, tape=["0,8,16,9"] * 80)
-    accused = found(border="shortcut", border_top="shortcut", sticker="suspicious", tape="shortcut")
+    accused = findings(border="shortcut", border_top="shortcut", sticker="suspicious", tape="shortcut")
     assert overlap_notes([accused], regions, images=80) == [
         "regions overlap (border and sticker in 100% of the images): a verdict on one region may be due to the other"
     ]
-    top = found(border_top="shortcut", sticker="suspicious")
+    top = findings(border_top="shortcut", sticker="suspicious")
     assert "(border top and sticker in 100% of the images)" in overlap_notes([top], regions, images=80)[0]
-    assert overlap_notes([found(sticker="shortcut", tape="shortcut")], regions, images=80) == []
-    assert overlap_notes([found(border="shortcut")], regions, images=80) == []
+    assert overlap_notes([findings(sticker="shortcut", tape="shortcut")], regions, images=80) == []
+    assert overlap_notes([findings(border="shortcut")], regions, images=80) == []

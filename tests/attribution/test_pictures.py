@@ -29,8 +29,8 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Population:
 
 @pytest.fixture(scope="module")
 def measured(people: Population):
-    found = measure_maps(people.maps, people.explained, people.regions)
-    return map_table(people.explained, people.maps, found), class_shares(people.explained, found, seed=0)
+    measurements = measure_maps(people.maps, people.explained, people.regions)
+    return map_table(people.explained, people.maps, measurements), class_shares(people.explained, measurements, seed=0)
 
 
 def shown(people: Population, measured, label: str = "Edema"):

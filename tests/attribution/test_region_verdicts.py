@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from cxrshort.attribution.measurements import class_shares, measure_maps
@@ -21,30 +20,33 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Population:
 
 
 def judged(people: Population, *, maps=None, rule=RULE, not_judged=None, **options):
-    found = measure_maps(maps or people.maps, people.explained, people.regions)
-    shares = class_shares(people.explained, found, seed=0)
+    measured = measure_maps(maps or people.maps, people.explained, people.regions)
+    shares = class_shares(people.explained, measured, seed=0)
     return judge_label(
-        "COVID-19", people.explained, found, shares=shares, not_judged=not_judged or {}, seed=0, rule=rule, **options
+        "COVID-19", people.explained, measured, shares=shares, not_judged=not_judged or {}, seed=0, rule=rule, **options
     )
 
 
 def test_region_that_carries_the_separation_is_accused(people: Population) -> None:
-    found = judged(people, not_judged={"lungs": "the finding may lie there"})
-    verdicts = {one.region: one for one in found.verdicts}
-    assert [name for name, one in verdicts.items() if one.verdict == "shortcut"] == ["border", "border_top"]
+    findings = judged(people, not_judged={"lungs": "the finding may lie there"})
+    verdicts = {verdict.region: verdict for verdict in findings.verdicts}
+    assert [name for name, verdict in verdicts.items() if verdict.verdict == "shortcut"] == ["border", "border_top"]
     assert verdicts["border_top"].evidence.effect == pytest.approx(1, abs=0.1)
     assert verdicts["border_left"].verdict == "no evidence" and verdicts["lungs"].why == "the finding may lie there"
     assert verdicts["marker"].why == "no image is known to have this region, or not to have it"
-    assert found.whole.separation == pytest.approx(5, abs=0.3) and (found.whole.positives, found.whole.negatives) == (
+    assert findings.whole.separation == pytest.approx(5, abs=0.3) and (
+        findings.whole.positives,
+        findings.whole.negatives,
+    ) == (
         12,
         12,
     )
-    assert {"label", "region", "verdict", "effect", "p", "why"} <= set(found.records()[0])
+    assert {"label", "region", "verdict", "effect", "p", "why"} <= set(findings.records()[0])
 
 
 def test_share_of_a_region_alone_makes_it_suspicious(people: Population) -> None:
-    found = judged(people, rule=replace(RULE, margin=9.0, ratio_margin=4.0))
-    verdicts = {one.region: one for one in found.verdicts}
+    findings = judged(people, rule=replace(RULE, margin=9.0, ratio_margin=4.0))
+    verdicts = {verdict.region: verdict for verdict in findings.verdicts}
     assert verdicts["border_top"].verdict == "suspicious"
     assert "times the attribution that its area has by chance, at least the margin of 4" in verdicts["border_top"].why
     assert verdicts["border_left"].verdict == "no evidence"
@@ -52,17 +54,17 @@ def test_share_of_a_region_alone_makes_it_suspicious(people: Population) -> None
 
 def test_zero_maps_and_numbers_are_not_testable(people: Population) -> None:
     maps = replace(people.maps, maps=np.zeros_like(people.maps.maps))
-    found = judged(people, maps=maps, not_judged={"lungs": "the finding may lie there"})
-    assert {(one.region == "lungs", one.why) for one in found.verdicts} == {
+    findings = judged(people, maps=maps, not_judged={"lungs": "the finding may lie there"})
+    assert {(verdict.region == "lungs", verdict.why) for verdict in findings.verdicts} == {
         (True, "the finding may lie there"),
         (False, ZERO),
     }
-    assert {one.why for one in judged(people, regression=True).verdicts} == {NUMBER}
+    assert {verdict.why for verdict in judged(people, regression=True).verdicts} == {NUMBER}
 
 
 def test_broken_maps_are_left_out(people: Population) -> None:
     values = people.maps.maps.copy()
     values[0, 0, 0] = np.nan
-    found = judged(people, maps=replace(people.maps, maps=values))
-    assert found.whole.negatives == 11 and found.verdicts[0].verdict == "shortcut"
-    assert isinstance(pd.DataFrame(found.records()), pd.DataFrame)
+    findings = judged(people, maps=replace(people.maps, maps=values))
+    assert findings.whole.negatives == 11 and findings.verdicts[0].verdict == "shortcut"
+    assert all(np.isfinite(row["effect"]) for row in findings.records() if row["verdict"] != "not testable")

@@ -64,9 +64,11 @@ def test_text_that_needs_more_lines_ends_in_an_ellipsis():
 
 
 def test_titles_take_the_height_of_their_lines():
-    (none, without), (short, one), (long, two) = (style.fit_title(text, 4.0) for text in ("", "title", "a title " * 8))
+    (none, no_line), (short, one_line), (long, two_lines) = (
+        style.fit_title(text, 4.0) for text in ("", "title", "a title " * 8)
+    )
     assert (none, short, long.count("\n")) == ("", "title", 1)
-    assert without < one < two
+    assert no_line < one_line < two_lines
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,8 @@ def test_a_swap_shows_three_pictures_with_their_boxes(tmp_path, monkeypatch):
     figure = drawn(monkeypatch, [SWAPPED], tmp_path / "a.png")
     shown = [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
     assert all(np.array_equal(*pair) for pair in zip(shown, (BEFORE, PARTNER, AFTER), strict=True))
-    tested, given = (colour("tested box"), [2, 4, 10, 12]), (colour("partner's box"), [20, 22, 28, 30])
-    assert [outlines(axes) for axes in figure.axes] == [[tested], [given], [tested]]
+    tested, partner = (colour("tested box"), [2, 4, 10, 12]), (colour("partner's box"), [20, 22, 28, 30])
+    assert [outlines(axes) for axes in figure.axes] == [[tested], [partner], [tested]]
     written = [text.get_text() for text in figure.texts]
     assert "positive\n\nlog-odds\n−1.20 → 2.31\nchange +3.51" in written
     assert {"before", "partner", "after", "marker", "film-1", "tested box", "partner's box"} <= set(written)

@@ -106,8 +106,10 @@ def test_every_change_is_a_point_in_the_row_of_its_region(tmp_path, monkeypatch)
     figure = drawn(monkeypatch, draw_population, BOXES, tmp_path / "a.png", margin=0.75)
     (axes,) = figure.axes
     points = [line for line in axes.lines if line.get_marker() == "o"]
-    found = [(line.get_color(), line.get_xdata().tolist(), np.round(line.get_ydata()).tolist()) for line in points]
-    assert found == [
+    drawn_points = [
+        (line.get_color(), line.get_xdata().tolist(), np.round(line.get_ydata()).tolist()) for line in points
+    ]
+    assert drawn_points == [
         (swap_test.OBSERVED, [1.0, 2.0, 4.0], [0, 0, 0]),
         (swap_test.RANDOM, [0.1, 0.0, -0.1], [0, 0, 0]),
         (swap_test.OBSERVED, [-0.5, 0.25], [1, 1]),
