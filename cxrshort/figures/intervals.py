@@ -56,7 +56,6 @@ def draw_intervals(
     *,
     measure: str,
     reference: float | None = None,
-    bounds: tuple[float, float] | None = None,
 ) -> Path:
     """Draw each number as a dot with its interval, and write both beside it.
 
@@ -65,7 +64,6 @@ def draw_intervals(
         path: the PNG.
         measure: what the numbers are; stands below the axis.
         reference: where a grey line is drawn, such as the value that chance reaches; None for none.
-        bounds: ends of the axis; None for the outermost limits.
 
     Raises:
         DataError: no number.
@@ -97,7 +95,7 @@ def draw_intervals(
         for text in (name, numbers):
             text.set_verticalalignment("center")
         y += _STEP
-    axes.set(xlim=bounds or _bounds(rows, reference), ylim=(height, 0), yticks=[])
+    axes.set(xlim=_bounds(rows, reference), ylim=(height, 0), yticks=[])
     if reference is not None:
         axes.axvline(reference, color=FAINT, linewidth=1, zorder=0)
     axes.spines["left"].set_visible(False)

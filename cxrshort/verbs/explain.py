@@ -246,8 +246,7 @@ def _write_results(
     notes: Sequence[str],
 ) -> Result:
     """Write the tables and pictures that follow from the maps, and return them with the verdicts."""
-    explained, number = job.explained, plan.regression
-    maps, checks = scanned.maps, scanned.checks
+    explained, number, maps, checks = job.explained, plan.regression, scanned.maps, scanned.checks
     cautious = partial(with_caution, checks=checks)
     measured = measurements.measure_maps(maps, explained, job.regions)
     table = measurements.map_table(explained, maps, measured)
@@ -272,7 +271,7 @@ def _write_results(
     for name, content in tables.items():
         if len(content) or name not in OPTIONAL:
             manifests.write_table(content, run.path(name))
-    figures = draw_checks(
+    sanity_figures = draw_checks(
         checks, path_of=lambda name, label: run.path(pictures.file_name(name, label, first=label == plan.labels[0]))
     )
     all_notes = [
@@ -295,7 +294,7 @@ def _write_results(
         **_records(tables),
         "notes": all_notes,
     }
-    figures = [*drawn.figures, *figures]
+    figures = [*drawn.figures, *sanity_figures]
     return explanation_result(summary, folder=run.folder, show_visible=visible_table, figures=figures, notes=all_notes)
 
 

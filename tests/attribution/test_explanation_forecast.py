@@ -33,4 +33,4 @@ def test_checks_and_passes_besides_take_their_time(tmp_path: Path) -> None:
     # The maps of 12 images, and again 12 times: trained, after ten steps of randomisation, with another background.
     maps = [plan["hours"] * 3600 * plan["images_per_second"] for plan in (checked, viewed)]
     assert maps[0] > 0.9 * 13 * 12  # as many at the measured rate; the passes besides add to them
-    assert maps[1] > 10 * 12  # ten million views of an image, and maps of a thousand times eight passes
+    assert maps[1] > 10 * 12  # ten million passes for each image are many times the 8,000 of its map

@@ -31,6 +31,7 @@ def test_region_that_carries_the_separation_is_accused(people: Population) -> No
     findings = judged(people, not_judged={"lungs": "the finding may lie there"})
     verdicts = {verdict.region: verdict for verdict in findings.verdicts}
     assert [name for name, verdict in verdicts.items() if verdict.verdict == "shortcut"] == ["border", "border_top"]
+    # Positives have 0.5 more in ten pixels; the noise of whole maps moves the mean difference by 0.07.
     assert verdicts["border_top"].evidence.effect == pytest.approx(1, abs=0.1)
     assert verdicts["border_left"].verdict == "no evidence" and verdicts["lungs"].why == "the finding may lie there"
     assert verdicts["marker"].why == "no image is known to have this region, or not to have it"
