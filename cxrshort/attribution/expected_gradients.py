@@ -27,7 +27,7 @@ class ExpectedGradientsSettings:
     """Hold the options of expected gradients.
 
     Args:
-        samples: pairs of a reference and a point of the path per image; the error falls as the square root of it.
+        samples: random pairs of a reference and a point of the path, per image; the error falls with their square root.
 
     Raises:
         UsageError: an option out of range.

@@ -32,7 +32,7 @@ class IntegratedGradientsSettings:
     """Hold the options of integrated gradients.
 
     Args:
-        steps: points on the path.
+        steps: interpolation points on the path.
         baseline: where the path starts: ``"black"``, or ``"mean"`` for the image's own mean grey.
 
     Raises:

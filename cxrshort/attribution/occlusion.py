@@ -28,7 +28,7 @@ class OcclusionSettings:
 
     Args:
         patch: side of the patch, as a share of the image's shorter side.
-        stride: distance of neighbouring patches, as a share of the patch's side.
+        stride: distance between neighbouring patches, as a share of the patch's side.
         fill: grey of the patch: ``"mean"`` for the image's own mean, or ``"black"``.
 
     Raises:

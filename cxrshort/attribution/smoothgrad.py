@@ -26,7 +26,7 @@ class SmoothGradSettings:
 
     Args:
         samples: noisy copies per image.
-        noise: standard deviation of the noise, as a share of the difference of the brightest and the darkest pixel.
+        noise: standard deviation of the noise, as a share of the image's range of grey levels.
 
     Raises:
         UsageError: an option out of range.

@@ -142,12 +142,16 @@ def _add(name: str, command: Callable[..., None], **settings: Any) -> None:
 _add(
     "build-dataset",
     build_dataset.build_dataset,
-    short_help="Build a dataset of public or own films, or draw a phantom.",
+    short_help="Build a dataset from public films or your own, or draw a phantom.",
 )
 _add("train", train.train, short_help="Train a classifier or a segmenter on a dataset.")
-_add("evaluate", evaluate.evaluate, short_help="Evaluate models inside and outside their dataset.")
-_add("explain", explain.explain, short_help="Show which regions a model looks at, and judge them.")
-_add("swap-test", swap_test.swap_test, short_help="Exchange regions between films, and judge them.")
+_add("evaluate", evaluate.evaluate, short_help="Evaluate models on internal and external test sets.")
+_add("explain", explain.explain, short_help="Compute attribution maps, and a shortcut verdict on each region.")
+_add(
+    "swap-test",
+    swap_test.swap_test,
+    short_help="Exchange regions between films, and test whether the model relies on them.",
+)
 for name, summary in later.VERBS.items():
     _add(name, later.make(name), help=summary, context_settings=later.ANY_ARGUMENTS)
 _add("paths", paths.paths, short_help="Show where datasets, runs, results and caches are.")

@@ -7,7 +7,6 @@ from cxrshort.cli import early
 from cxrshort.cli.options import (
     DATA,
     FILES,
-    LARGEST_SEED,
     DryRun,
     Force,
     Jobs,
@@ -18,6 +17,7 @@ from cxrshort.cli.options import (
     Verbose,
     check_loudness,
     option,
+    seed_option,
 )
 from cxrshort.cli.printer import print_result
 from cxrshort.cli.progress import progress
@@ -108,18 +108,7 @@ def build_dataset(
             default=True,
         ),
     ] = 5,
-    seed: Annotated[
-        int,
-        option(
-            "--seed",
-            text="Random seed of splits, samples and phantoms.",
-            metavar="N",
-            panel=ROWS,
-            default=True,
-            least=0,
-            most=LARGEST_SEED,
-        ),
-    ] = 0,
+    seed: Annotated[int, seed_option("Random seed of splits, samples and phantoms.", panel=ROWS)] = 0,
     corrections: Annotated[
         Path | None,
         option("--corrections", text="Table of images to drop, invert or rename.", metavar="CSV", panel=ROWS),

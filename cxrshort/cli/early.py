@@ -53,10 +53,10 @@ _ROMAN = {"1": "I", "2": "II", "3": "III"}
 
 
 def _meant(names: Sequence[str], name: str) -> str:
-    """Return a hint at the dataset that was meant; the family where its number is none of theirs, "" for no idea."""
+    """Return a hint at the dataset that was meant: a near name, or its whole family; "" where no name is near."""
     near = registry.nearest(names, name) or ""
     stem, _, number = name.rpartition("-")
-    family = list(dict.fromkeys(known for known in names if known.rpartition("-")[0] == stem))
+    family = list(dict.fromkeys(member for member in names if member.rpartition("-")[0] == stem))
     if family and number.isdigit() and not near.endswith(f"-{number}"):
         near = f"{stem}-{_ROMAN.get(number)}"
         if near not in family:

@@ -14,6 +14,7 @@ from cxrshort.cli.options import (
     Out,
     Precision,
     Quiet,
+    Split,
     Threads,
     Verbose,
     check_loudness,
@@ -44,10 +45,7 @@ def evaluate(
             panel=DATA,
         ),
     ],
-    split: Annotated[
-        str,
-        option("--split", text="Fold to test on: test, val, train or all.", metavar="S", panel=DATA, default=True),
-    ] = "test",
+    split: Split = "test",
     label: Annotated[
         str | None,
         option(

@@ -1,11 +1,11 @@
-"""The gate of every audit: exit code 3 where it has found what ``--fail-on`` names."""
+"""The gate of every audit: exit code 3 where a verdict is as bad as ``--fail-on`` says."""
 
 import typer
 
 from cxrshort.registry import check_name
 from cxrshort.results import Result
 
-FOUND = 3
+EXIT_CODE = 3
 LEVELS = {"shortcut": ("shortcut",), "suspicious": ("shortcut", "suspicious")}
 """What ``--fail-on`` takes, and the verdicts that each of its levels stops at."""
 
@@ -20,7 +20,7 @@ def check_level(fail_on: str | None) -> None:
         check_name(LEVELS, fail_on, kind="level of --fail-on")
 
 
-def exit_if_found(result: Result, fail_on: str | None) -> None:
+def exit_on_verdict(result: Result, fail_on: str | None) -> None:
     """End the command with code 3 if a verdict is as bad as the level says, or worse.
 
     Args:
@@ -28,7 +28,7 @@ def exit_if_found(result: Result, fail_on: str | None) -> None:
         fail_on: one of `LEVELS`; None never ends it.
 
     Raises:
-        typer.Exit: something was found.
+        typer.Exit: there is such a verdict.
     """
     if fail_on is not None and set(LEVELS[fail_on]) & set(result.verdicts):
-        raise typer.Exit(FOUND)
+        raise typer.Exit(EXIT_CODE)

@@ -11,6 +11,7 @@ DATA = "Data"
 FILES = "Output files"
 MACHINE = "Device and workers"
 TERMINAL = "What is printed"
+REGIONS = "Regions"
 
 LARGEST_SEED = 2**63 - 1
 
@@ -40,6 +41,16 @@ def option(
     )
 
 
+def seed_option(text: str, *, panel: str) -> Any:
+    """Return ``--seed``.
+
+    Args:
+        text: its line of help, which says what the seed decides.
+        panel: the heading under which help lists it.
+    """
+    return option("--seed", text=text, metavar="N", panel=panel, default=True, least=0, most=LARGEST_SEED)
+
+
 Dataset = Annotated[
     str,
     option(
@@ -47,6 +58,45 @@ Dataset = Annotated[
         text="Dataset: a name, a dataset folder, a manifest file, or - for standard input.",
         metavar="D",
         panel=DATA,
+    ),
+]
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="Model file, run folder, or model trained elsewhere (see evaluate).",
+        show_default=False,
+    ),
+]
+Split = Annotated[
+    str, option("--split", text="Fold to use: test, val, train or all.", metavar="S", panel=DATA, default=True)
+]
+RegionBoxes = Annotated[
+    Path | None,
+    option(
+        "--regions",
+        text="Table of boxes: image_id,region,x0,y0,x1,y1, in pixels of the dataset's images.",
+        metavar="CSV",
+        panel=REGIONS,
+    ),
+]
+LungMasks = Annotated[
+    Path | None,
+    option(
+        "--masks",
+        text="Lung masks: a folder with one file per image, or a .npy file with one mask per row of images.npy.",
+        metavar="PATH",
+        panel=REGIONS,
+        default="the dataset's",
+    ),
+]
+LungSegmenter = Annotated[
+    str | None,
+    option(
+        "--segmenter",
+        text="Segmenter that predicts the lungs of images without a mask.",
+        metavar="MODEL",
+        panel=REGIONS,
     ),
 ]
 Out = Annotated[Path | None, option("--out", text="Folder to write to.", metavar="DIR", panel=FILES)]
@@ -84,7 +134,7 @@ FailOn = Annotated[
     str | None,
     option(
         "--fail-on",
-        text="Exit with code 3 if the verdict is shortcut, or with suspicious, if it is shortcut or suspicious.",
+        text="Exit with code 3 if a region is called shortcut; with suspicious, also if one is called suspicious.",
         metavar="VERDICT",
         panel=TERMINAL,
         default="never",

@@ -27,7 +27,7 @@ _EXIT_CODES = (
     (0, "done"),
     (1, "the work failed"),
     (2, "wrong usage"),
-    (3, "reserved: something was found, with --fail-on of an audit"),
+    (3, "an audit reached the verdict that --fail-on names"),
     (65, "the input data is wrong"),
     (66, "an input is missing"),
     (73, "an output cannot be written or exists already"),

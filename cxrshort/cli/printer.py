@@ -48,7 +48,7 @@ def _print_block(block: Block, *, is_last: bool) -> None:
 
 def _print_table(shown: Table, *, is_last: bool) -> None:
     if shown.title:
-        line(shown.title)
+        line(_fold_on_terminal(shown.title))
     columns = dict(enumerate(shown.columns))
     least = {
         place: column.least or (_INTERVAL if column.kind == "interval" else 0) for place, column in columns.items()
@@ -83,10 +83,14 @@ def _print_listing(shown: Listing) -> None:
 def _text(block: Text) -> str:
     if block.folded:
         return fold(block.text, start=block.start, indent=block.indent)
-    text = block.start + block.text
+    return _fold_on_terminal(block.start + block.text, indent=block.indent)
+
+
+def _fold_on_terminal(text: str, *, indent: str = "") -> str:
+    """Return lines folded between words on a terminal, and whole elsewhere, for ``grep``."""
     if not sys.stdout.isatty():
         return text
-    return "\n".join(fold(part, indent=block.indent) for part in text.split("\n"))
+    return "\n".join(fold(part, indent=indent) for part in text.split("\n"))
 
 
 def interval(row: Mapping[str, Any], column: Column) -> str:

@@ -5,7 +5,6 @@ from typing import Annotated
 from cxrshort.cli import early, processes, training_settings
 from cxrshort.cli.options import (
     FILES,
-    LARGEST_SEED,
     Dataset,
     Device,
     DryRun,
@@ -19,6 +18,7 @@ from cxrshort.cli.options import (
     Verbose,
     check_loudness,
     option,
+    seed_option,
 )
 from cxrshort.cli.printer import print_result
 from cxrshort.cli.progress import progress
@@ -54,9 +54,7 @@ def train(
             default="erm",
         ),
     ] = None,
-    seed: Annotated[
-        int, option("--seed", text="Random seed.", metavar="N", panel=BASIC, default=True, least=0, most=LARGEST_SEED)
-    ] = 0,
+    seed: Annotated[int, seed_option("Random seed.", panel=BASIC)] = 0,
     settings: Annotated[
         list[str] | None,
         option(

@@ -44,7 +44,7 @@ def restate(error: Any) -> UsageError:
 def _unknown(name: str, names: list[str], *, kind: str, context: Any) -> UsageError:
     # Without the signs before an option, which are alike in all of them.
     signs, command = name[: len(name) - len(name.lstrip("-"))], _command(context)
-    near = registry.nearest([known.removeprefix(signs) for known in names], name.removeprefix(signs))
+    near = registry.nearest([candidate.removeprefix(signs) for candidate in names], name.removeprefix(signs))
     hint = f"did you mean '{signs}{near}'?" if near else f"{command} --help lists the {kind}s"
     return UsageError(f"'{name}' is not a known {kind} of {command}", hint)
 

@@ -77,7 +77,7 @@ def test_summaries_of_all_commands_are_whole_and_fit() -> None:
     )
     lines = completed.stdout.splitlines()
     assert not [line for line in lines[1:] if "..." in line] and max(map(len, lines)) <= 80
-    assert "  evaluate       Evaluate models inside and outside their dataset.\n" in completed.stdout
+    assert "  evaluate       Evaluate models on internal and external test sets.\n" in completed.stdout
 
 
 def test_usage_shows_an_argument_that_may_be_left_out_in_one_pair_of_brackets() -> None:

@@ -67,7 +67,7 @@ def test_help_lists_methods_and_settings_without_a_model() -> None:
 
 def test_help_states_the_numbers_of_the_rule() -> None:
     rule, text = verdicts.RULES["explain"], " ".join(cxrshort_here("explain", "--help").stdout.split())
-    assert f"at least {100 * rule.margin:g} % of what tells" in text and f"p at most {rule.level:g}," in text
+    assert f"at least {100 * rule.margin:g} % of the difference" in text and f"p of at most {rule.level:g} (" in text
     assert f"at least {rule.ratio_margin:g} times the attribution" in text
 
 
@@ -103,14 +103,14 @@ def test_gate_ends_with_three_where_something_was_found(working_folder: Path, mo
         "--quiet",
         "--force",
     )
-    found = [verdicts.Verdict("border", verdicts.SUSPICIOUS, "why", verdicts.Evidence("border", 0.3, 0.2, 0.4, 0.01))]
+    border = [verdicts.Verdict("border", verdicts.SUSPICIOUS, "why", verdicts.Evidence("border", 0.3, 0.2, 0.4, 0.01))]
     judge = verb.judge_label
 
-    def accuse(*arguments: object, **options: object) -> object:
+    def suspect(*arguments: object, **options: object) -> object:
         judged = judge(*arguments, **options)  # type: ignore[arg-type]
-        return type(judged)(judged.label, judged.whole, found)
+        return type(judged)(judged.label, judged.whole, border)
 
-    monkeypatch.setattr(verb, "judge_label", accuse)
+    monkeypatch.setattr(verb, "judge_label", suspect)
     for level, code in ((None, 0), ("shortcut", 0), ("suspicious", 3)):
         result = cxrshort_here(*words, *(("--fail-on", level) if level else ()))
         assert result.exit_code == code, result.stderr

@@ -3,7 +3,7 @@
 import pytest
 import typer
 
-from cxrshort.cli.gate import FOUND, check_level, exit_if_found
+from cxrshort.cli.gate import EXIT_CODE, check_level, exit_on_verdict
 from cxrshort.errors import UsageError
 from cxrshort.results import Result
 
@@ -18,8 +18,8 @@ from cxrshort.results import Result
 )
 def test_a_verdict_of_the_level_or_worse_ends_with_three(verdicts, fail_on):
     with pytest.raises(typer.Exit) as ended:
-        exit_if_found(Result(verdicts=verdicts), fail_on)
-    assert ended.value.exit_code == FOUND == 3
+        exit_on_verdict(Result(verdicts=verdicts), fail_on)
+    assert ended.value.exit_code == EXIT_CODE == 3
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_a_verdict_of_the_level_or_worse_ends_with_three(verdicts, fail_on):
     ],
 )
 def test_anything_milder_passes(verdicts, fail_on):
-    assert exit_if_found(Result(verdicts=verdicts), fail_on) is None
+    assert exit_on_verdict(Result(verdicts=verdicts), fail_on) is None
 
 
 def test_an_unknown_level_is_refused_before_the_work():

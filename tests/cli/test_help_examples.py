@@ -142,14 +142,18 @@ def smaller(line: str) -> str:
 
 def _usual_folder(words: list[str]) -> Path:
     """Return where a train command writes as it stands."""
-    given = GROUP.commands["train"].make_context("train", list(words)).params
+    parameters = GROUP.commands["train"].make_context("train", list(words)).params
     settings = {
-        name: given[name] for name in recipes.load_recipe("standard").record() if name in given and name != "name"
+        name: parameters[name]
+        for name in recipes.load_recipe("standard").record()
+        if name in parameters and name != "name"
     }
-    settings["settings"] = ",".join(given["settings"] or []) or None
-    recipe = recipes.load_recipe(given["recipe"], overrides=settings)
-    numbers = {"replicate": given["replicate"], "seed": given["seed"]}
-    return given["out"] or default_folder(given["dataset"], given["arch"], recipe, **numbers, name=given["name"])
+    settings["settings"] = ",".join(parameters["settings"] or []) or None
+    recipe = recipes.load_recipe(parameters["recipe"], overrides=settings)
+    numbers = {"replicate": parameters["replicate"], "seed": parameters["seed"]}
+    return parameters["out"] or default_folder(
+        parameters["dataset"], parameters["arch"], recipe, **numbers, name=parameters["name"]
+    )
 
 
 def commands_of(block: str) -> list[str]:

@@ -16,18 +16,18 @@ def parameters() -> dict[str, dict[str, object]]:
 
 
 def _of_commands(group: Any, *before: str) -> dict[str, dict[str, object]]:
-    found = {}
+    commands = {}
     for name, command in group.commands.items():
         words = " ".join((*before, name))
-        found[words] = {option.opts[0]: option for option in command.params if hasattr(option, "is_flag")}
-        found |= _of_commands(command, *before, name) if hasattr(command, "commands") else {}
-    return found
+        commands[words] = {option.opts[0]: option for option in command.params if hasattr(option, "is_flag")}
+        commands |= _of_commands(command, *before, name) if hasattr(command, "commands") else {}
+    return commands
 
 
 def test_option_of_one_name_says_the_same_in_every_command() -> None:
     shared = ("--out", "--device", "--precision", "--threads", "--json", "--quiet", "--verbose", "--force", "--resume")
     by_command = parameters()
-    for name in (*shared, "--jobs", "--dry-run"):
+    for name in (*shared, "--jobs", "--dry-run", "--split", "--regions", "--fail-on"):
         texts = {command[name].help for command in by_command.values() if name in command}  # type: ignore[attr-defined]
         assert len(texts) == 1, name
 

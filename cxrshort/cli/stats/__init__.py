@@ -4,20 +4,24 @@ from cxrshort.registry import Entry
 
 _HERE = "cxrshort.cli.stats"
 
-TEXT = """Compute numbers that can be trusted, from the scores of any model.
+TEXT = """Compute AUCs, generalization gaps and significance tests from the scores of any model.
 
-Every sub-command reads the predictions.csv of evaluate, or any table with a target and a score, and states the number
-of images and persons, an interval and the method beside each number.
+The sub-commands read the predictions.csv of evaluate, or any CSV or Parquet table. Beside each result they state the
+sample size, the method and, for estimates, a confidence interval.
 """
 
 QUESTIONS: dict[str, dict[str, Entry]] = {
     "How good is it?": {
-        "auc": Entry(f"{_HERE}.auc:auc", "AUC, average precision and partial AUC, with intervals."),
-        "gap": Entry(f"{_HERE}.gap:gap", "AUC inside minus outside, at the same case mix too."),
+        "auc": Entry(f"{_HERE}.auc:auc", "AUC, average precision and partial AUC, with confidence intervals."),
+        "gap": Entry(f"{_HERE}.gap:gap", "Generalization gap: internal minus external AUC, also at the same case mix."),
     },
     "Is it better?": {
-        "wilcoxon": Entry(f"{_HERE}.wilcoxon:wilcoxon", "Signed-rank test of paired numbers, exact with ties."),
-        "empirical-p": Entry(f"{_HERE}.empirical_p:empirical_p", "P-value of a number among random ones."),
+        "wilcoxon": Entry(
+            f"{_HERE}.wilcoxon:wilcoxon", "Wilcoxon signed-rank test of paired values, exact also with ties."
+        ),
+        "empirical-p": Entry(
+            f"{_HERE}.empirical_p:empirical_p", "Empirical p-value against draws from a null distribution."
+        ),
     },
     "Is it fair?": {},
     "Is the data sound?": {},

@@ -18,7 +18,7 @@ def auc(
         float,
         option(
             "--max-fpr",
-            text="False positive rate up to which the partial AUC counts.",
+            text="Largest false positive rate of the partial AUC.",
             metavar="X",
             panel=STATISTIC,
             default=True,
@@ -32,14 +32,13 @@ def auc(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Compute AUC, average precision and partial AUC with intervals, by person where persons have several images.
+    """Compute AUC, average precision and partial AUC with confidence intervals, clustered by person.
 
-    AUC has DeLong's variance, or Obuchowski's where a person has several images, and limits that hold with few
-    positives too. The value that chance reaches stands beside the average precision: it is the prevalence. Partial AUC
-    is McClish's, 0.5 by chance. Several models and test sets of one table are never pooled.
+    The variance of the AUC is DeLong's, or Obuchowski's where persons have several images; its limits hold with few
+    positives too. Average precision is printed beside its chance level, the prevalence. Partial AUC is standardised as
+    by McClish: 0.5 is chance. Several models or test sets in one table are never pooled.
 
-    With --out it writes aucs.csv, means.csv (mean over replicates), summary.json and run.json, with --figures auc.png
-    too.
+    --out writes aucs.csv, means.csv (means over replicates), summary.json and run.json; --figures adds auc.png.
 
     Example: cxrshort stats auc scores.csv --target label --score probability --person patient --by view
     """

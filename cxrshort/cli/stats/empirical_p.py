@@ -14,7 +14,7 @@ def empirical_p(
         str | None,
         typer.Argument(
             metavar="TABLE",
-            help="Any CSV or Parquet table, or - for standard input; none with --r and --n.",
+            help="Any CSV or Parquet table, or - for standard input; not needed with --r and --n.",
             show_default=False,
         ),
     ] = None,
@@ -22,29 +22,33 @@ def empirical_p(
         str | None,
         option(
             "--observed",
-            text="Column of observed numbers, a test for each row; or a number, for one test of all rows.",
+            text="Column of observed values, one test per row; or a number, tested against all rows at once.",
             metavar="COLUMN",
             panel=DATA,
         ),
     ] = None,
     null: Annotated[
         list[str] | None,
-        option(
-            "--null", text="Columns of random numbers, such as 'random_*'; repeatable.", metavar="COLUMN", panel=DATA
-        ),
+        option("--null", text="Columns of random draws, such as 'random_*'; repeatable.", metavar="COLUMN", panel=DATA),
     ] = None,
     extreme: Annotated[
         int | None,
-        option("--r", text="Random numbers at least as extreme, counted already.", metavar="R", panel=DATA, least=0),
+        option(
+            "--r",
+            text="Number of random draws at least as extreme, where they are already counted.",
+            metavar="R",
+            panel=DATA,
+            least=0,
+        ),
     ] = None,
     draws: Annotated[
-        int | None, option("--n", text="Random numbers that were drawn.", metavar="N", panel=DATA, least=1)
+        int | None, option("--n", text="Number of random draws, with --r.", metavar="N", panel=DATA, least=1)
     ] = None,
     direction: Annotated[
         str,
         option(
             "--direction",
-            text="What is more extreme: increase (larger), decrease (smaller) or either (farther from 0).",
+            text="Which values are more extreme: increase (larger), decrease (smaller) or either (farther from 0).",
             metavar="NAME",
             panel=STATISTIC,
             default=True,
@@ -57,13 +61,14 @@ def empirical_p(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Compute the empirical p-value of a number among random ones: (r + 1) / (n + 1).
+    """Compute the empirical p-value of an observed value against random draws: (r + 1) / (n + 1).
 
-    Of n random numbers r are at least as extreme as the observed one; ties count, so that a p-value is valid and never
-    0. The strict one, in which r is larger ones alone, as DeGrave et al. 2021 word it, stands beside it. Several tests
-    of one table are adjusted by Holm's method; a P above 0.05 reads "not shown".
+    r of the n draws from the null distribution are at least as extreme as the observed value. Ties count, so that the
+    p-value is valid and never 0. Beside it stands the strict p-value, where r counts only the draws that are more
+    extreme, as in the wording of DeGrave et al. 2021. Several tests in one table are adjusted by Holm's method; a
+    p-value above 0.05 reads "not shown".
 
-    With --out it writes tests.csv, summary.json and run.json, with --figures null.png, of the first test.
+    --out writes tests.csv, summary.json and run.json; --figures adds null.png, the null distribution of the first test.
 
     Example: cxrshort stats empirical-p --r 12 --n 1000
     """

@@ -17,7 +17,7 @@ def gap(
         str,
         option(
             "--role",
-            text="Column that says whether a row is internal or external.",
+            text="Column that marks each row as internal or external.",
             metavar="COLUMN",
             panel=DATA,
             default=True,
@@ -27,10 +27,10 @@ def gap(
         str | None,
         option(
             "--match",
-            text="Column of the case mix to be matched.",
+            text="Column of the case mix to match.",
             metavar="COLUMN",
             panel=STATISTIC,
-            default="view, if there is one",
+            default="view, if the table has it",
         ),
     ] = None,
     level: Level = 0.95,
@@ -41,15 +41,17 @@ def gap(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Compute the generalization gap, AUC inside minus outside, as it is and at the case mix of the outside.
+    """Compute the generalization gap, internal minus external AUC, as observed and at the external case mix.
 
-    A gap may come of another case mix and not of a shortcut: more bedside films outside, say. So the images inside are
-    weighted until their views are as frequent as outside ("view"), and as frequent among positives and among negatives,
-    which also matches the prevalence within each view ("view+class"). Prevalence alone does not move an AUC. Views
-    that one side lacks cannot be matched and are left out, counted.
+    A gap may come from a different case mix and not from a shortcut, for instance from more bedside films in the
+    external images. So the internal images are weighted until their views are as frequent as in the external images
+    ("view"), or as frequent within positives and within negatives ("view+class"), which also matches the prevalence
+    within each view. Prevalence alone does not change an AUC. Images whose view is absent on the other side cannot be
+    matched; they are left out and counted.
 
-    A gap whose interval holds 0 is not shown; that is no evidence that there is none. With --out it writes gaps.csv,
-    summary.json and run.json, with --figures gap.png too.
+    A gap whose interval contains 0 reads "not shown"; that is no evidence that there is none.
+
+    --out writes gaps.csv, summary.json and run.json; --figures adds gap.png.
 
     Example: cxrshort stats gap results/phantom-I-small-cnn-erm-replicate-0/phantom-I+phantom-external
     """

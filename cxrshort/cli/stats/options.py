@@ -23,7 +23,7 @@ Target = Annotated[
         text="Column of targets, 0 or 1.",
         metavar="COLUMN",
         panel=DATA,
-        default="target.LABEL of predictions",
+        default="target.LABEL of predictions.csv",
     ),
 ]
 Score = Annotated[
@@ -33,29 +33,29 @@ Score = Annotated[
         text="Column of scores, higher where the target is 1.",
         metavar="COLUMN",
         panel=DATA,
-        default="logit.LABEL of predictions",
+        default="logit.LABEL of predictions.csv",
     ),
 ]
 Person = Annotated[
     str | None,
     option(
         "--person",
-        text="Column that says whose image a row is.",
+        text="Column of person identifiers; persons are the unit of analysis.",
         metavar="COLUMN",
         panel=DATA,
-        default="person_id, if there is one",
+        default="person_id, if the table has it",
     ),
 ]
 Label = Annotated[
     str | None,
-    option("--label", text="Label of predictions.", metavar="LABEL", panel=DATA, default="all"),
+    option("--label", text="Label of predictions.csv to analyse.", metavar="LABEL", panel=DATA, default="all"),
 ]
 By = Annotated[
     str | None,
-    option("--by", text="Column whose values are measured apart, such as view.", metavar="COLUMN", panel=DATA),
+    option("--by", text="Column of subgroups to analyse separately, such as view.", metavar="COLUMN", panel=DATA),
 ]
 Level = Annotated[
     float,
-    option("--level", text="Coverage of the intervals.", metavar="X", panel=STATISTIC, default=True),
+    option("--level", text="Confidence level of the intervals.", metavar="X", panel=STATISTIC, default=True),
 ]
-Figures = Annotated[bool, option("--figures", text="Draw figures into --out too.", panel=FILES)]
+Figures = Annotated[bool, option("--figures", text="Also draw figures into --out.", panel=FILES)]

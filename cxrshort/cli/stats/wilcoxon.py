@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cxrshort.cli.options import DATA, LARGEST_SEED, Force, Json, Out, Quiet, Verbose, check_loudness, option
+from cxrshort.cli.options import DATA, Force, Json, Out, Quiet, Verbose, check_loudness, option, seed_option
 from cxrshort.cli.printer import print_result
 from cxrshort.cli.stats.options import STATISTIC, By, Figures, Level, Person
 
@@ -14,34 +14,30 @@ def wilcoxon(
         str,
         typer.Argument(
             metavar="TABLE",
-            help="Any CSV or Parquet table with a row for each pair, or - for standard input.",
+            help="Any CSV or Parquet table with one row per pair, or - for standard input.",
             show_default=False,
         ),
     ],
     before: Annotated[
-        str | None, option("--before", text="Column of the first numbers.", metavar="COLUMN", panel=DATA)
+        str | None, option("--before", text="Column of the first value of each pair.", metavar="COLUMN", panel=DATA)
     ] = None,
     after: Annotated[
-        str | None, option("--after", text="Column of the second numbers.", metavar="COLUMN", panel=DATA)
+        str | None, option("--after", text="Column of the second value of each pair.", metavar="COLUMN", panel=DATA)
     ] = None,
     difference: Annotated[
         str | None,
-        option("--difference", text="Column of differences, instead of both.", metavar="COLUMN", panel=DATA),
+        option(
+            "--difference",
+            text="Column of differences, in place of --before and --after.",
+            metavar="COLUMN",
+            panel=DATA,
+        ),
     ] = None,
     person: Person = None,
     by: By = None,
     level: Level = 0.95,
     seed: Annotated[
-        int,
-        option(
-            "--seed",
-            text="Seed of the populations behind the smallest shift that would have been shown.",
-            metavar="N",
-            panel=STATISTIC,
-            default=True,
-            least=0,
-            most=LARGEST_SEED,
-        ),
+        int, seed_option("Random seed of the simulations behind the smallest detectable shift.", panel=STATISTIC)
     ] = 0,
     out: Out = None,
     figures: Figures = False,
@@ -50,15 +46,17 @@ def wilcoxon(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Test paired numbers by Wilcoxon's signed ranks, two-sided: the exact P, with ties too, and the normal one.
+    """Compare paired values by the two-sided Wilcoxon signed-rank test, with an exact p-value also for ties.
 
-    The difference is after minus before; those of one person are averaged first. The median difference has the interval
-    of its order statistics, which covers at least what it says. Differences of 0 are left out of the test, and counted.
-    P by the normal approximation, without correction for continuity, is what papers of older software report.
+    Differences are after minus before; those of one person are averaged first. Differences of 0 are left out of the
+    test and counted. The interval of the median difference comes from order statistics and covers at least its nominal
+    level. The p-value of the normal approximation, without continuity correction, stands beside the exact one, since
+    papers that used older software report it.
 
-    A P above 1 - LEVEL (Holm's, with --by) reads "not shown"; beside it stands the detectable shift, which so many
-    persons would have shown in 80 % of studies. With --out it writes tests.csv, summary.json and run.json, with
-    --figures wilcoxon.png.
+    A p-value above 1 - LEVEL (after Holm's correction, with --by) reads "not shown"; beside it stands the smallest
+    detectable shift, which 80 % of studies with as many persons would have shown.
+
+    --out writes tests.csv, summary.json and run.json; --figures adds wilcoxon.png.
 
     Example: cxrshort stats wilcoxon changes.csv --before logit_before --after logit_after --person patient
     """
