@@ -138,7 +138,7 @@ complete -c cxrshort -n '__fish_seen_subcommand_from explain' -l references -x -
 complete -c cxrshort -n '__fish_seen_subcommand_from explain' -l batch-size -x -d 'Images, or pairs of an image and a reference, per forward pass.'
 complete -c cxrshort -n '__fish_seen_subcommand_from explain' -l clusters -x -d 'Number of clusters of attribution maps.'
 complete -c cxrshort -n '__fish_seen_subcommand_from explain' -l sanity -d 'Sanity checks of the maps: randomised layers, other references, deletion of image cells.'
-complete -c cxrshort -n '__fish_seen_subcommand_from explain' -l seed -x -d 'Random seed of samples and random draws.'
+complete -c cxrshort -n '__fish_seen_subcommand_from explain' -l seed -x -d 'Random seed of samples, maps and intervals.'
 complete -c cxrshort -n '__fish_seen_subcommand_from explain' -l masks -x -d 'Lung masks: a folder with one file per image, or a .npy file with one mask per row of images.npy.'
 complete -c cxrshort -n '__fish_seen_subcommand_from explain' -l segmenter -r -d 'Segmenter that predicts the lungs of images without a mask.'
 complete -c cxrshort -n '__fish_seen_subcommand_from explain' -l regions -r -d 'Table of boxes: image_id,region,x0,y0,x1,y1, in pixels of the dataset'\''s images.'

@@ -124,7 +124,7 @@ def explain(
             panel=METHOD,
         ),
     ] = False,
-    seed: Annotated[int, seed_option("Random seed of samples and random draws.", panel=METHOD)] = 0,
+    seed: Annotated[int, seed_option("Random seed of samples, maps and intervals.", panel=METHOD)] = 0,
     masks: LungMasks = None,
     segmenter: LungSegmenter = None,
     regions: RegionBoxes = None,
@@ -164,9 +164,9 @@ def explain(
     same at p of at most 0.2, or at least 4 times the attribution that its area has by chance. no evidence: neither; the
     smallest detectable effect is printed. not testable: the reason is printed. Regions in --expected are not judged.
 
-    The thresholds were checked on phantoms with small networks and ResNet-18: of 60 models trained without a shortcut,
-    none was called shortcut and 1 suspicious; 80 models were trained with a marker or border that matched the class in
-    90 or 100 % of the films, and it was called shortcut in all of them.
+    The thresholds were checked on phantoms with small networks and ResNet-18. Of 60 models trained without a shortcut,
+    none got the verdict shortcut, and 1 got suspicious; 80 models were trained with a marker or border that matched the
+    class in 90 or 100 % of the films, and all of them got the verdict shortcut for it.
 
     Regions come from the dataset's masks and boxes, or from --masks, --segmenter and --regions. Without lung masks an
     average anatomy stands in for them. Borders and corners are strips and squares of the image.
