@@ -166,7 +166,8 @@ def explain(
 
     The thresholds were checked on phantoms with small networks and ResNet-18. Of 60 models trained without a shortcut,
     none got the verdict shortcut, and 1 got suspicious; 80 models were trained with a marker or border that matched the
-    class in 90 or 100 % of the films, and all of them got the verdict shortcut for it.
+    class in 90 or 100 % of the films, and all of them got the verdict shortcut for it. Planted shoulders and exposure
+    were missed.
 
     Regions come from the dataset's masks and boxes, or from --masks, --segmenter and --regions. Without lung masks an
     average anatomy stands in for them. Borders and corners are strips and squares of the image.

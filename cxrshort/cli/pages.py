@@ -16,6 +16,7 @@ from cxrshort.cli import completions
 from cxrshort.cli.app import app
 from cxrshort.cli.groups import by_question
 from cxrshort.columns import COLUMNS, Column
+from cxrshort.stats.verdicts import RULES, describe_rule
 
 _FILES = (
     ("dataset", "folder: manifest.csv, images.npy, excluded.csv, run.json; where known masks.npy and regions.csv"),
@@ -128,6 +129,8 @@ def _command_page(words: Sequence[str], command: Any) -> str:
     ]
     body, _, example = text.partition("Example:")
     lines += _paragraphs(body)
+    if rule := RULES.get(name):
+        lines += [".SH VERDICTS", *_terms(describe_rule(rule))]
     if options := list(_options(command)):
         lines += [".SH OPTIONS", *options]
     if example:

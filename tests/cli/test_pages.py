@@ -1,11 +1,13 @@
 """Manual pages, made from the command tree."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from cxrshort.cli.pages import main, pages
 from cxrshort.columns import COLUMNS
+from cxrshort.stats.verdicts import RULES, describe_rule
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -35,6 +37,19 @@ def test_page_of_a_verb_with_sub_commands_lists_them_by_question_and_each_has_a_
     below = made["man/cxrshort-stats-auc.1"]
     assert ".B cxrshort stats auc\nTABLE [OPTIONS]\n" in below
     assert below.endswith(".SH SEE ALSO\n.BR cxrshort\\-stats (1),\n.BR cxrshort (1)\n")
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_page_and_help_of_an_audit_state_the_rule_and_what_it_rests_on(name: str) -> None:
+    page, rule = pages()[f"man/cxrshort-{name}.1"], RULES[name]
+    for term, meaning in describe_rule(rule):
+        assert f".TP\n.B {term}\n{meaning}" in page.replace("\\-", "-")
+    suspicious = re.search(r"and (\d+) got suspicious", page)
+    calibrated = re.search(r"(\d+) called suspicious", rule.calibrated)
+    assert suspicious and calibrated and suspicious[1] == calibrated[1]
+    trained, clean = re.search(r"Of (\d+) models", page), re.search(r"(\d+) clean models", rule.calibrated)
+    assert trained and clean and trained[1] == clean[1]
+    assert f"p of at most {rule.doubt_level:g}" in page
 
 
 def test_main_page_lists_every_column_of_a_manifest_and_every_command() -> None:

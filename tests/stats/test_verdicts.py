@@ -3,7 +3,7 @@
 import pytest
 
 from cxrshort.errors import DataError
-from cxrshort.stats.verdicts import RULES, VERDICTS, Evidence, Rule, judge, judge_regions
+from cxrshort.stats.verdicts import RULES, VERDICTS, Evidence, Rule, describe_rule, judge, judge_regions
 
 RULE = Rule(unit="SD of the logits", margin=0.2)
 
@@ -85,3 +85,12 @@ def test_rules_are_numbers_that_can_be_met():
     assert VERDICTS == ("shortcut", "suspicious", "no evidence", "not testable")
     for rule in RULES.values():
         assert rule.unit and 0 < rule.margin < 2 and 0 < rule.level <= 0.05
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_description_of_a_rule_has_its_numbers(name):
+    rule, terms = RULES[name], dict(describe_rule(RULES[name]))
+    assert f"at least {rule.margin:g}" in terms["shortcut"] and f"at most {rule.level:g}" in terms["shortcut"]
+    assert f"at most {rule.doubt_level:g}" in terms["suspicious"]
+    assert (rule.ratio_margin is None) == ("attribution" not in terms["suspicious"])
+    assert [*terms][:4] == list(VERDICTS) and terms["calibration"] == rule.calibrated
