@@ -7,7 +7,7 @@ DEVELOPED := $(VENV)/.developed
 BENCHED := $(VENV)/.benched
 SLOW ?= not slow
 
-.PHONY: demo study hostile test check lint types pages-current wheel bench pages clean
+.PHONY: demo study study-coverage hostile test check lint types pages-current wheel bench pages clean
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml
@@ -86,6 +86,13 @@ bench: $(BENCHED)
 study: $(INSTALLED)
 	$(BIN)/python tests/studies/gaps.py --out study
 	$(BIN)/python tests/studies/cures.py --out study --workers 2
+
+# How often the 95 % intervals of the statistics hold the truth; forty minutes on one core.
+study-coverage: $(INSTALLED)
+	mkdir -p study
+	$(BIN)/python tests/studies/auc_coverage.py
+	$(BIN)/python tests/studies/curve_area_coverage.py
+	$(BIN)/python tests/studies/interval_coverage.py --out study/interval-coverage.csv
 
 # Damaged inputs of every kind through the command line, a table of what became of them; ten minutes.
 hostile: $(INSTALLED)
