@@ -190,3 +190,13 @@ def test_calibration_refuses_no_bin_and_percents():
         measure([0, 1], [0.5, 0.5], bins=0)
     with pytest.raises(UsageError, match='level "95"'):
         measure([0, 1], [0.5, 0.5], level=95)
+
+
+def test_almost_separated_classes_have_no_slope_and_a_reason():
+    # One negative lies above a positive, by a hair: the slope of maximum likelihood is beyond all bounds.
+    logits = np.array([-3.0, -2.5, -2.2, -2.0, -1.1279, -1.1280, -0.92])
+    targets = np.array([0, 0, 0, 0, 0, 1, 1])
+    found = calibration(targets, expit(logits), rng=np.random.default_rng(0))
+    assert found.slope is None
+    assert found.reason == "almost perfect separation: no finite slope"
+    assert found.intercept.low < found.intercept.value < found.intercept.high
