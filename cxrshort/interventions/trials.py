@@ -165,9 +165,13 @@ class _Maker:
             pair,
             own,
             partner=partner if needs.partners else None,
-            partner_boxes=nearest_boxes(own, self.boxes[partner]) if needs.partner_boxes else None,
+            partner_boxes=self._partner_boxes(own, partner, purpose) if needs.partner_boxes else None,
             destinations=_slid(own, self.shape, self.edge) if needs.destinations else None,
         )
+
+    def _partner_boxes(self, own: Boxes, partner: int, purpose: str) -> Boxes:
+        """Return the boxes whose contents an image takes; a sham takes its own."""
+        return own if purpose == SHAM else nearest_boxes(own, self.boxes[partner])
 
 
 def _slid(boxes: Boxes, shape: tuple[int, int], edge: str) -> Boxes:
@@ -206,6 +210,8 @@ def with_places(boxes: Boxes, others: Boxes) -> Boxes:
 def nearest_boxes(boxes: Boxes, others: Boxes) -> Boxes:
     """Return for each of an image's boxes the partner's box whose centre is nearest, so that none keeps its contents.
 
+    Of boxes around one centre, the one whose width and height differ least is taken.
+
     Args:
         boxes: (K, 4).
         others: (M, 4), at least one.
@@ -216,7 +222,9 @@ def nearest_boxes(boxes: Boxes, others: Boxes) -> Boxes:
     """
     own, theirs = (part[:, :2] + part[:, 2:] for part in (boxes, others))
     distances = ((own[:, None] - theirs[None]) ** 2).sum(axis=2)
-    nearest: Boxes = others[distances.argmin(axis=1)]
+    sides, others_sides = (part[:, 2:] - part[:, :2] for part in (boxes, others))
+    size_differences = np.abs(sides[:, None] - others_sides[None]).sum(axis=2)
+    nearest: Boxes = others[np.lexsort((size_differences, distances), axis=1)[:, 0]]
     return nearest
 
 

@@ -93,6 +93,22 @@ def test_swap_takes_the_nearest_box_of_the_partner() -> None:
     assert nearest_boxes(own, theirs).tolist() == [[1, 0, 3, 4], [8, 8, 12, 12]]
 
 
+def test_of_boxes_around_one_centre_the_one_of_the_same_size_is_taken() -> None:
+    boxes = np.array([[0, 0, 8, 8], [2, 2, 6, 6], [3, 1, 5, 7]])
+    assert nearest_boxes(boxes, boxes).tolist() == boxes.tolist()
+    assert nearest_boxes(boxes, boxes[::-1]).tolist() == boxes.tolist()
+    # A nearer centre comes first, whatever the size.
+    assert nearest_boxes(boxes[1:2], np.array([[3, 2, 7, 6], [0, 0, 8, 8]])).tolist() == [[0, 0, 8, 8]]
+
+
+def test_sham_of_a_swap_takes_its_own_boxes() -> None:
+    """Of boxes around one centre, the nearest by the centre alone would be the first for all."""
+    own = np.array([[0, 2, 8, 4], [2, 0, 6, 6], [0, 2, 8, 4]])
+    test = RegionTest("tag", "swap", [(0, 1)])
+    shams = of(region_trials(test, {0: own, 1: own}, shape=SHAPE, edge="corner"), "sham")
+    assert [trial.partner_boxes.tolist() for trial in shams] == [own.tolist()] * 2  # type: ignore[union-attr]
+
+
 def test_lungs_are_replaced_in_the_images_own_boxes() -> None:
     assert [trial.boxes.tolist() for trial in lung_trials([(0, 9)], BOXES)] == [BOXES[0].tolist(), BOXES[9].tolist()]
 
