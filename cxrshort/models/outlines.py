@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ from cxrshort.models import checkpoint, factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.pipeline import outline
-from cxrshort.models.scoring import scan
-from cxrshort.models.sources.foreign import is_foreign, open_foreign_segmenter
+from cxrshort.models.scoring import SCORING_BATCH, scan
+from cxrshort.models.sources.foreign import files_of, is_foreign, open_foreign_segmenter
 from cxrshort.stats.overlap import dice_and_iou
 
 
@@ -47,6 +48,26 @@ def load_segmenter(name: str, *, dataset: str, pixels: Mapping[str, Any]) -> tup
     model, description = factory.load_model(path)
     checkpoint.check_pixels(name, description, dataset=dataset, pixels=pixels)
     return model, description
+
+
+def segmenter_files(name: str | None) -> dict[str, Path]:
+    """Return the files that a segmenter is read from, by the names that a run's record gives them.
+
+    Args:
+        name: as for :func:`load_segmenter`; None where there is no segmenter, and no file.
+
+    Raises:
+        MissingInputError: there is no such file.
+
+    Example:
+        >>> list(segmenter_files("py:net:make?weights=a.safetensors"))
+        ['a.safetensors']
+    """
+    if name is None:
+        return {}
+    if is_foreign(name):
+        return {str(path): path for path in files_of(name)}
+    return {"segmenter": checkpoint.locate_model(name)}
 
 
 def measure_outlines(segmenter: Classifier, data: Dataset, *, structure: str, compute: Compute) -> pd.DataFrame:
@@ -80,8 +101,25 @@ def measure_outlines(segmenter: Classifier, data: Dataset, *, structure: str, co
     return data.manifest[["image_id", "person_id"]].assign(dice=measures[:, 0], iou=measures[:, 1])
 
 
-def draw_outlines(segmenter: Classifier, pixels: Source, *, compute: Compute, threshold: float = 0.5) -> PackedMasks:
-    """Return a segmenter's masks of all images, computed once; several processes draw a share each."""
+def draw_outlines(
+    segmenter: Classifier,
+    pixels: Source,
+    *,
+    compute: Compute,
+    threshold: float = 0.5,
+    batch_size: int = SCORING_BATCH,
+    shrink: bool = False,
+) -> PackedMasks:
+    """Return a segmenter's masks of all images, computed once; several processes draw a share each.
+
+    Args:
+        segmenter: the model.
+        pixels: the images.
+        compute: device, precision and processes.
+        threshold: the least probability of a pixel that is drawn.
+        batch_size: images in the network at a time.
+        shrink: whether the batch size is halved whenever memory does not suffice.
+    """
 
     def draw(images: Tensor, indices: Indices) -> npt.NDArray[np.uint8]:
         del indices
@@ -89,4 +127,5 @@ def draw_outlines(segmenter: Classifier, pixels: Source, *, compute: Compute, th
 
     height, width = pixels.image_shape[-2:]
     segmenter = segmenter.to(compute.torch_device)
-    return PackedMasks((height, width), packed=scan(draw, pixels, model=segmenter, compute=compute))
+    packed = scan(draw, pixels, model=segmenter, compute=compute, batch_size=batch_size, shrink=shrink)
+    return PackedMasks((height, width), packed=packed)

@@ -14,14 +14,16 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
+from cxrshort import runs
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError, UsageError
 from cxrshort.models import checkpoint
+from cxrshort.models.blocks import Report
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.foreground import visible_pixels
 from cxrshort.models.outlines import measure_outlines
-from cxrshort.models.scoring import score
+from cxrshort.models.scoring import SCORING_BATCH, score
 from cxrshort.models.sources.opening import Model, Reference
 from cxrshort.stats.predictions import EXTERNAL, IMAGE_COLUMNS, INTERNAL, LOGIT, TARGET
 from cxrshort.targets import read_targets
@@ -90,16 +92,33 @@ def role_of(description: Description, data: Dataset) -> str:
     return INTERNAL if shared and shared >= _SAME_PEOPLE * fewer else EXTERNAL
 
 
-def predict(model: Model, fold: Fold, compute: Compute) -> pd.DataFrame:
+def predict(
+    model: Model,
+    fold: Fold,
+    compute: Compute,
+    *,
+    batch_size: int = SCORING_BATCH,
+    shrink: bool = False,
+    report: Report = runs.ignore_event,
+) -> pd.DataFrame:
     """Return a model's predictions for a fold: a row per image, complete in itself.
 
     Several processes score a share each, and all return the whole table.
+
+    Args:
+        model: the opened model.
+        fold: the images.
+        compute: device, precision and processes.
+        batch_size: images in the network at a time.
+        shrink: whether the batch size is halved whenever memory does not suffice.
+        report: takes an event before each batch.
 
     Raises:
         DataError: an output is no number, or the model needs masks that the dataset does not have.
     """
     pixels = visible_pixels(model.reference.description, fold.data)
-    outputs = torch.from_numpy(score(model.classifier, pixels, compute=compute))
+    scored = score(model.classifier, pixels, compute=compute, batch_size=batch_size, shrink=shrink, report=report)
+    outputs = torch.from_numpy(scored)
     logits = model.reference.outputs.scores(outputs).numpy()
     if wrong := int((~np.isfinite(logits)).any(axis=1).sum()):
         raise DataError(

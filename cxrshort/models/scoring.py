@@ -13,9 +13,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from cxrshort import distributed
+from cxrshort import distributed, runs
 from cxrshort.compute import Compute, is_out_of_memory
 from cxrshort.images.prefetch import Indices, Source, prefetched
+from cxrshort.models.blocks import Report
 
 SCORING_BATCH = 64
 """Images at a time; large enough that bookkeeping vanishes, small enough for 224 px on any device."""
@@ -26,16 +27,45 @@ one result per image, (N, ...)."""
 
 
 def score(
-    model: nn.Module, pixels: Source, *, compute: Compute, batch_size: int = SCORING_BATCH
+    model: nn.Module,
+    pixels: Source,
+    *,
+    compute: Compute,
+    batch_size: int = SCORING_BATCH,
+    shrink: bool = False,
+    report: Report = runs.ignore_event,
 ) -> npt.NDArray[np.float32]:
-    """Return the logits (N, L), float32, of every image, in order; see :func:`scan`."""
+    """Return the logits (N, L), float32, of every image, in order; see :func:`scan` and :func:`counted`."""
 
     def logits(images: Tensor, indices: Indices) -> Tensor:
         del indices
         outputs: Tensor = model(images)
         return outputs.float()
 
-    return scan(logits, pixels, model=model, compute=compute, batch_size=batch_size)
+    work = counted(logits, unit="images scored", count=len(pixels), compute=compute, report=report)
+    return scan(work, pixels, model=model, compute=compute, batch_size=batch_size, shrink=shrink)
+
+
+def counted(work: Work, *, unit: str, count: int, compute: Compute, report: Report, start: int = 0) -> Work:
+    """Return work that reports before each batch how much is done.
+
+    The first of several processes has the first share of a scan, and counts for each of the others what it has done.
+
+    Args:
+        work: of a scan of consecutive images.
+        unit: what is counted, in the plural.
+        count: how many there are.
+        compute: the processes.
+        report: takes an event before each batch.
+        start: position of the scan's first image.
+    """
+
+    def counting(images: Tensor, indices: Indices) -> Tensor | npt.NDArray[Any]:
+        done = start + (int(indices[0]) - start) * compute.processes
+        report({"event": unit, "done": min(done, count), "of": count})
+        return work(images, indices)
+
+    return counting
 
 
 def scan(

@@ -1,15 +1,18 @@
 """Masks of a segmenter: computed once, measured against true ones."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from torch import Tensor, nn
 
 from cxrshort.compute import choose_compute
 from cxrshort.dataset import Dataset
-from cxrshort.errors import DataError
+from cxrshort.errors import DataError, MissingInputError
 from cxrshort.models.classifier import Classifier, InputSpec
-from cxrshort.models.outlines import draw_outlines, measure_outlines
+from cxrshort.models.outlines import draw_outlines, measure_outlines, segmenter_files
 
 COUNT, SIDE = 70, 20
 
@@ -38,6 +41,41 @@ def test_outlines_are_those_of_the_segmenter_for_more_than_one_batch(data: Datas
     outlines = draw_outlines(bright_segmenter(), data.pixels, compute=choose_compute("cpu", precision="fp32"))
     picked = np.array([69, 0, 33])
     np.testing.assert_array_equal(outlines.take(picked) > 0, data.pixels.take(picked) > 127)
+
+
+def test_outlines_are_drawn_in_smaller_batches_where_memory_runs_out(data: Dataset) -> None:
+    sizes: list[int] = []
+
+    class Crowded(Bright):
+        """Have memory for nine images."""
+
+        def forward(self, images: Tensor) -> Tensor:
+            sizes.append(len(images))
+            if len(images) > 9:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return super().forward(images)
+
+    segmenter, compute = bright_segmenter(), choose_compute("cpu", precision="fp32")
+    expected = draw_outlines(segmenter, data.pixels, compute=compute).take(np.arange(COUNT))
+    segmenter.network = Crowded()
+    outlines = draw_outlines(segmenter, data.pixels, compute=compute, batch_size=14, shrink=True)
+    np.testing.assert_array_equal(outlines.take(np.arange(COUNT)), expected)
+    assert sizes == [14, *[7] * 10]
+    with pytest.raises(torch.OutOfMemoryError):
+        draw_outlines(segmenter, data.pixels, compute=compute, batch_size=14)
+
+
+def test_files_of_a_segmenter_are_its_model_or_its_weights(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    model, weights = tmp_path / "run" / "model.safetensors", tmp_path / "weights.pt"
+    model.touch()
+    weights.touch()
+    assert segmenter_files(None) == {}
+    assert segmenter_files(str(model)) == segmenter_files(str(tmp_path / "run")) == {"segmenter": model}
+    assert segmenter_files(f"py:lungs:make?weights={weights}") == {str(weights): weights}
+    assert segmenter_files("py:lungs:make") == {}
+    with pytest.raises(MissingInputError):
+        segmenter_files(str(tmp_path / "nowhere"))
 
 
 def test_perfect_segmenter_overlaps_fully_where_there_is_a_mask(data: Dataset) -> None:

@@ -132,6 +132,34 @@ def test_predictions_are_log_odds_of_every_image_in_order(tmp_path, task):
     np.testing.assert_allclose(table["logit.COVID-19"], expected, rtol=1e-5)
 
 
+class Crowded(Brightness):
+    """Have memory for three images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.sizes.append(len(images))
+        if len(images) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().forward(images)
+
+
+def test_batches_are_as_small_as_asked_and_halved_where_memory_runs_out(tmp_path):
+    data = load_dataset(str(tiny_dataset(tmp_path / "tiny", size=16)))
+    fold, compute = first_rows(Fold(data, "all", "external"), 10), Compute("cpu", "fp32", 1)
+    expected = predict(opened(Brightness()), fold, compute)
+    for options, sizes in (({"batch_size": 2}, [2] * 5), ({"batch_size": 5, "shrink": True}, [5, 2, 2, 1, 2, 2, 1])):
+        network, events = Crowded(), []
+        table = predict(opened(network), fold, compute, report=events.append, **options)
+        pd.testing.assert_frame_equal(table, expected)
+        assert network.sizes == sizes
+        assert events[0] == {"event": "images scored", "done": 0, "of": 10} and events[-1]["done"] < 10
+    with pytest.raises(torch.OutOfMemoryError):
+        predict(opened(Crowded()), fold, compute)
+
+
 def test_outputs_that_are_no_numbers_are_counted_and_refused(tmp_path):
     data = load_dataset(str(tiny_dataset(tmp_path / "tiny", size=16)))
     with pytest.raises(DataError) as caught:

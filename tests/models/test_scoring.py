@@ -1,4 +1,7 @@
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ from cxrshort.dataset import load_dataset
 from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
-from cxrshort.models.scoring import Work, scan, score
+from cxrshort.models.scoring import Work, counted, scan, score
 
 from ..training.tiny import tiny_dataset
 
@@ -65,6 +68,15 @@ def test_scan_hands_each_batch_its_own_positions_and_keeps_the_order() -> None:
     rows = np.array([7, 2, 20, 2])
     actual = scan(grey, Grey(), model=nn.Identity(), compute=FP32, batch_size=3, rows=rows)
     np.testing.assert_array_equal(actual, np.stack([rows] * 2, axis=1))
+
+
+@pytest.mark.parametrize(("processes", "done"), [(1, [10, 15, 19]), (2, [10, 20, 23])])
+def test_work_is_counted_before_each_batch_for_all_processes(processes: int, done: list[int]) -> None:
+    events: list[Mapping[str, Any]] = []
+    several = replace(FP32, processes=processes)
+    work = counted(grey, unit="images scored", count=23, compute=several, report=events.append, start=10)
+    scan(work, Grey(), model=nn.Identity(), compute=FP32, batch_size=5, rows=np.arange(10, 23))
+    assert events == [{"event": "images scored", "done": number, "of": 23} for number in done]
 
 
 def test_scan_of_nothing_is_empty() -> None:
