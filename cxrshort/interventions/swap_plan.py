@@ -3,19 +3,21 @@
 It is made before anything is scored, from the seed alone, so that all processes make the same one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from cxrshort import regions
+from cxrshort import regions, registry
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.datasets.building.mask_files import open_masks
 from cxrshort.errors import UsageError
+from cxrshort.interventions import INTERVENTIONS
 from cxrshort.interventions.box_files import read_box_file
+from cxrshort.interventions.boxes import DESTINATIONS
 from cxrshort.interventions.pairs import Candidates, Pairs, choose_pairs
 from cxrshort.interventions.presets import (
     LUNGS,
@@ -37,9 +39,10 @@ from cxrshort.interventions.trials import (
     region_trials,
     regions_without_room,
 )
-from cxrshort.models.outlines import draw_outlines, load_segmenter
+from cxrshort.models.outlines import draw_outlines, load_segmenter, segmenter_files
+from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.stats.region_effects import too_few
-from cxrshort.stats.swap_findings import random_state
+from cxrshort.stats.swap_findings import TEST, random_state
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,16 @@ class BoxSources:
     presets: Sequence[str] = ()
     masks: Path | None = None
     segmenter: str | None = None
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Return what is read, by the name that a run's record gives it.
+
+        Raises:
+            MissingInputError: the segmenter is not there.
+        """
+        paths = {"regions": self.boxes, "masks": self.masks}
+        return {**{name: path for name, path in paths.items() if path is not None}, **segmenter_files(self.segmenter)}
 
 
 @dataclass(frozen=True)
@@ -111,8 +124,33 @@ class SwapPlan:
         ]
 
 
+def check_swap_options(
+    regions: Path | None, preset: Sequence[str], *, intervention: str | None, edge: str, original: bool
+) -> None:
+    """Refuse options that contradict each other, before anything is read.
+
+    Raises:
+        UsageError: they do, or a name is unknown.
+    """
+    if regions is not None and preset:
+        raise UsageError(
+            "--regions and --preset exclude each other", "write both into one table: a preset writes boxes.csv"
+        )
+    if original and regions is None:
+        raise UsageError("--original-pixels says how --regions is read, and there is none", "give --regions boxes.csv")
+    if intervention is not None:
+        registry.check_name(INTERVENTIONS, intervention, kind="intervention")
+    registry.check_name(DESTINATIONS, edge, kind="destination")
+
+
 def find_boxes(
-    candidates: Candidates, sources: BoxSources, *, whole: Dataset, label: str, compute: Compute
+    candidates: Candidates,
+    sources: BoxSources,
+    *,
+    whole: Dataset,
+    label: str,
+    compute: Compute,
+    batch_size: int = SCORING_BATCH,
 ) -> CandidateBoxes:
     """Return the boxes of the candidates and their lungs.
 
@@ -122,6 +160,7 @@ def find_boxes(
         whole: the whole dataset, see :func:`cxrshort.interventions.box_files.read_box_file`.
         label: the finding.
         compute: where a segmenter draws; several processes draw a share each.
+        batch_size: images in the segmenter at a time; halved whenever memory does not suffice.
 
     Raises:
         DataError: boxes or masks are damaged, or of other images.
@@ -133,7 +172,7 @@ def find_boxes(
     segmenter = None
     if sources.segmenter is not None:
         network, _ = load_segmenter(sources.segmenter, dataset=data.name, pixels=data.recipe)
-        segmenter = draw_outlines(network, data.pixels, compute=compute)
+        segmenter = draw_outlines(network, data.pixels, compute=compute, batch_size=batch_size, shrink=True)
     lungs, own = draw_lungs(regions.of(data, masks=masks, segmenter=segmenter))
     notes = [*mask_notes]
     if sources.boxes is not None:
@@ -191,23 +230,35 @@ def plan_trials(
         )
         for region, rows in by_region.items()
     }
-    paired = sum(bool(test.pairs) for test in tests.values())
-    reasons = {
+    possible = [
+        trial
+        for region, test in tests.items()
+        for trial in region_trials(test, by_region[region], shape=shape, edge=edge)
+    ]
+    without_room = regions_without_room(possible, shape=shape)
+    incomparable = _incomparable(possible, without_room)
+    paired = sum(bool(test.pairs) and region not in incomparable for region, test in tests.items())
+    counted = {
         region: reason
         for region, test in tests.items()
         if (reason := why_not(test, candidates, by_region[region], pairs=pairs, level=level, regions=max(1, paired)))
     }
-    chosen = {region: test for region, test in tests.items() if region not in reasons}
-    trials = [
-        trial
-        for region, test in chosen.items()
-        for trial in region_trials(test, by_region[region], shape=shape, edge=edge)
-    ]
-    if chosen:
+    reasons = {**incomparable, **counted}
+    used = {region: test.pairs for region, test in tests.items() if region not in reasons}
+    trials = [trial for trial in possible if trial.region in used]
+    if used:
         trials += _lung_control(candidates, boxes, pairs=pairs, seed=seed)
-    without_room = frozenset(regions_without_room(trials, shape=shape))
-    used = {region: test.pairs for region, test in chosen.items()}
-    return SwapPlan(by_region, used, reasons, tuple(trials), without_room)
+    tested_without = frozenset((region, done) for region, done in without_room if region in used)
+    return SwapPlan(by_region, used, reasons, tuple(trials), tested_without)
+
+
+def _incomparable(trials: Sequence[RegionTrial], without_room: Collection[tuple[str, str]]) -> dict[str, str]:
+    """Return why regions have nothing to be compared with: no random patches, and magnitudes are never below 0."""
+    return {
+        trial.region: f"no room for random patches of its size, and {trial.intervention} predicts no direction"
+        for trial in trials
+        if trial.purpose == TEST and trial.direction == "either" and (trial.region, trial.intervention) in without_room
+    }
 
 
 def _lung_control(candidates: Candidates, boxes: CandidateBoxes, *, pairs: int, seed: int) -> list[RegionTrial]:

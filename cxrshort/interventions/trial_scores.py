@@ -21,7 +21,7 @@ from cxrshort.interventions.random_patches import Trial, draw_patches, edit_imag
 from cxrshort.interventions.trials import RegionTrial, intervention_of
 from cxrshort.models.blocks import BlockArray, Report, fill_blocks
 from cxrshort.models.outputs import Task
-from cxrshort.models.scoring import SCORING_BATCH, scan
+from cxrshort.models.scoring import SCORING_BATCH, counted, scan
 from cxrshort.models.sources.opening import Model
 
 NULL = "null.npy"
@@ -113,7 +113,7 @@ class Scorer:
         model: the label's score, on its device.
         pixels: the images, as the model is to see them.
         compute: device, precision and processes.
-        batch_size: images in the network at a time.
+        batch_size: images in the network at a time; halved whenever memory does not suffice.
     """
 
     model: LabelScore
@@ -122,8 +122,14 @@ class Scorer:
     batch_size: int = SCORING_BATCH
 
 
-def score_trials(trials: Sequence[RegionTrial], scorer: Scorer) -> TrialScores:
-    """Score every trial's image before and after; several processes do a share each, and all get the whole."""
+def score_trials(trials: Sequence[RegionTrial], scorer: Scorer, *, report: Report = runs.ignore_event) -> TrialScores:
+    """Score every trial's image before and after; several processes do a share each, and all get the whole.
+
+    Args:
+        trials: all of them.
+        scorer: what scores them.
+        report: takes an event before each batch.
+    """
 
     def work(images: Tensor, indices: Indices) -> Floats:
         edited = torch.stack(
@@ -143,7 +149,9 @@ def score_trials(trials: Sequence[RegionTrial], scorer: Scorer) -> TrialScores:
     if not trials:
         return TrialScores(np.zeros(0), np.zeros(0), np.zeros(0, np.int64))
     source = TrialImages(scorer.pixels, trials)
-    scored = scan(work, source, model=scorer.model, compute=scorer.compute, batch_size=scorer.batch_size)
+    compute = scorer.compute
+    counting = counted(work, unit="trials scored", count=len(trials), compute=compute, report=report)
+    scored = scan(counting, source, model=scorer.model, compute=compute, batch_size=scorer.batch_size, shrink=True)
     before, after, changed = scored.reshape(len(trials), 3).T
     return TrialScores(before, after, changed.astype(np.int64))
 
@@ -172,16 +180,16 @@ def fill_null(
         scorer: what scores them.
         patches: random patches for each trial.
         seed: of the patches.
-        settings: whatever else the logits depend on, as JSON values.
+        settings: whatever else the logits depend on, as JSON values; which images the trials are of, by `image_digest`.
         resume: go on where an interrupted run has stopped.
-        report: takes an event before each block.
+        report: takes an event before each trial.
 
     Returns:
         The logits in the first process; in the others an array without rows.
     """
     if not trials:
         return np.zeros((0, patches), np.float32)
-    source = TrialImages(scorer.pixels, trials)
+    source, null = TrialImages(scorer.pixels, trials), null_array(trials, patches=patches)
 
     def score_patches(images: Tensor, indices: Indices) -> npt.NDArray[np.float32]:
         trial = trials[int(indices[0])]
@@ -199,12 +207,16 @@ def fill_null(
         return logits[None].numpy()
 
     def work(positions: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        return scan(score_patches, source, model=scorer.model, compute=scorer.compute, batch_size=1, rows=positions)
+        start, count = int(positions[0]), len(trials)
+        counting = counted(
+            score_patches, unit=null.unit, count=count, compute=scorer.compute, report=report, start=start
+        )
+        return scan(counting, source, model=scorer.model, compute=scorer.compute, batch_size=1, rows=positions)
 
     stated = {**settings, **scorer.compute.record(), "seed": seed, "batch_size": scorer.batch_size}
     return fill_blocks(
         run,
-        null_array(trials, patches=patches),
+        null,
         work,
         settings={**stated, "trials": digest(trials)},
         compute=scorer.compute,
@@ -227,3 +239,13 @@ def digest(trials: Sequence[RegionTrial]) -> str:
         listed = [None if part is None else part.tolist() for part in parts]
         hashed.update(repr((trial.region, trial.intervention, trial.row, trial.partner, listed)).encode())
     return hashed.hexdigest()
+
+
+def image_digest(image_ids: Sequence[str]) -> str:
+    """Return a checksum of which images stand at the positions that trials name.
+
+    Example:
+        >>> image_digest(["a", "b"]) == image_digest(["b", "a"])
+        False
+    """
+    return hashlib.sha256(repr(list(image_ids)).encode()).hexdigest()

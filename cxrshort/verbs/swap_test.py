@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,29 @@ from cxrshort import manifest as manifests
 from cxrshort.compute import Compute, choose_compute, enough_memory
 from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.errors import UsageError
-from cxrshort.interventions import INTERVENTIONS
-from cxrshort.interventions.boxes import DESTINATIONS
 from cxrshort.interventions.pairs import Candidates, choose_candidates
 from cxrshort.interventions.presets import presets_of
 from cxrshort.interventions.random_patches import PATCHES
 from cxrshort.interventions.swap_changes import change_table
 from cxrshort.interventions.swap_figures import Drawn, draw_figures
 from cxrshort.interventions.swap_forecast import forecast_trials
-from cxrshort.interventions.swap_plan import BoxSources, CandidateBoxes, SwapPlan, find_boxes, plan_trials
+from cxrshort.interventions.swap_plan import (
+    BoxSources,
+    CandidateBoxes,
+    SwapPlan,
+    check_swap_options,
+    find_boxes,
+    plan_trials,
+)
 from cxrshort.interventions.swap_tables import finding_tables, plan_notes
-from cxrshort.interventions.trial_scores import LabelScore, Scorer, fill_null, null_array, score_trials
+from cxrshort.interventions.trial_scores import (
+    LabelScore,
+    Scorer,
+    fill_null,
+    image_digest,
+    null_array,
+    score_trials,
+)
 from cxrshort.json_files import write_json
 from cxrshort.models.audited_folds import audited_fold
 from cxrshort.models.blocks import Report, forget_blocks
@@ -152,16 +165,12 @@ def swap_test(
     if resume and not dry_run and (complete := runs.finished_summary(folder, arguments=arguments)):
         return _complete(complete, folder)
     inputs = _inputs(reference, data, sources)
+    memory = partial(enough_memory, compute, images=batch_size, hint="--batch-size takes fewer images at a time")
+    prepare = partial(prepare_test, reference, data, split=split, label=chosen, sources=sources, compute=compute)
+    planning = {"intervention": intervention, "pairs": pairs, "edge": to, "seed": seed}
     with distributed.process_group(compute):
-        test = prepare_test(
-            reference,
-            data,
-            split=split,
-            label=chosen,
-            sources=sources,
-            compute=compute,
-            planning={"intervention": intervention, "pairs": pairs, "edge": to, "seed": seed},
-        )
+        with memory():
+            test = prepare(batch_size=batch_size, planning=planning)
         if dry_run:
             fate = forecasts.preview_folder(folder, VERB, inputs=inputs.values(), force=force, resume=resume)
             return _forecast(test, compute=compute, patches=patches, batch_size=batch_size, output=fate)
@@ -169,7 +178,7 @@ def swap_test(
             folder, VERB, arguments=arguments, inputs=inputs, compute=compute, force=force, resume=resume
         ) as run:
             rank_report = runs.ignore_event if compute.rank else report
-            with enough_memory(compute, images=batch_size, hint="--batch-size takes fewer images at a time"):
+            with memory():
                 scorer, changes = _score(
                     run, test, compute=compute, settings=settings, resume=resume, report=rank_report
                 )
@@ -178,25 +187,6 @@ def swap_test(
             result = _write_results(run, test, changes, scorer=scorer, settings=settings)
             run.finish({"summary": result.summary})
     return result
-
-
-def check_swap_options(
-    regions: Path | None, preset: Sequence[str], *, intervention: str | None, edge: str, original: bool
-) -> None:
-    """Refuse options that contradict each other, before anything is read.
-
-    Raises:
-        UsageError: they do, or a name is unknown.
-    """
-    if regions is not None and preset:
-        raise UsageError(
-            "--regions and --preset exclude each other", "write both into one table: a preset writes boxes.csv"
-        )
-    if original and regions is None:
-        raise UsageError("--original-pixels says how --regions is read, and there is none", "give --regions boxes.csv")
-    if intervention is not None:
-        registry.check_name(INTERVENTIONS, intervention, kind="intervention")
-    registry.check_name(DESTINATIONS, edge, kind="destination")
 
 
 def choose_label(reference: Reference, label: str | None) -> str:
@@ -226,9 +216,8 @@ def default_folder(model: str | Path, data: Dataset, options: Mapping[str, Any])
 
 
 def _inputs(reference: Reference, data: Dataset, sources: BoxSources) -> dict[str, Path]:
-    paths = {"dataset": data.path, "regions": sources.boxes, "masks": sources.masks}
-    named = {name: path for name, path in paths.items() if path is not None}
-    return {**reference.files, **named, **image_folders(data)}
+    table = {} if data.path is None else {"dataset": data.path}
+    return {**reference.files, **table, **sources.files, **image_folders(data)}
 
 
 def prepare_test(
@@ -239,6 +228,7 @@ def prepare_test(
     label: str,
     sources: BoxSources,
     compute: Compute,
+    batch_size: int,
     planning: Mapping[str, Any],
 ) -> SwapTest:
     """Return the images, boxes and trials of a test.
@@ -250,12 +240,13 @@ def prepare_test(
         label: the finding.
         sources: where boxes and lungs come from.
         compute: where a segmenter draws.
+        batch_size: images in the segmenter at a time.
         planning: ``intervention``, ``pairs``, ``edge`` and ``seed`` of the trials.
     """
     fold, notes = audited_fold(reference, data, split)
     candidates = choose_candidates(fold.data, label, rng=random_state(int(planning["seed"]), "candidates"))
     tested = Fold(candidates.data, split, fold.role)
-    boxes = find_boxes(candidates, sources, whole=data, label=label, compute=compute)
+    boxes = find_boxes(candidates, sources, whole=data, label=label, compute=compute, batch_size=batch_size)
     plan = plan_trials(candidates, boxes, level=RULE.level, **planning)
     every_note = [*notes, *candidates.notes, *boxes.notes, *plan_notes(plan, boxes)]
     return SwapTest(reference, data, tested, candidates, label, boxes, plan, every_note)
@@ -273,19 +264,21 @@ def _score(
     """Return the changes of all trials; several processes score a share each."""
     opened = open_model(test.model, compute)
     report({"event": "scoring", "text": f"scoring {len(test.fold.data.manifest):,} images"})
-    logits = predict(opened, test.fold, compute)[LOGIT + test.label].to_numpy(dtype=np.float64)
+    size = int(settings["batch_size"])
+    predictions = predict(opened, test.fold, compute, batch_size=size, shrink=True, report=report)
+    logits = predictions[LOGIT + test.label].to_numpy(dtype=np.float64)
     spread = float(logits.std(ddof=1)) if len(logits) > 1 else 0.0
-    scorer = _scorer(opened, test, compute=compute, batch_size=int(settings["batch_size"]))
+    scorer = _scorer(opened, test, compute=compute, batch_size=size)
     trials = test.plan.trials if spread > 0 else ()
     with_null = test.plan.with_null if spread > 0 else []
-    scores = score_trials(trials, scorer)
+    scores = score_trials(trials, scorer, report=report)
     null = fill_null(
         run,
         [trials[number] for number in with_null],
         scorer,
         patches=int(settings["patches"]),
         seed=int(settings["seed"]),
-        settings={"model": test.model.model_id, "dataset": test.data.dataset_id, "label": test.label},
+        settings=_identity(run, test),
         resume=resume,
         report=report,
     )
@@ -293,6 +286,18 @@ def _score(
         return scorer, SwapChanges(pd.DataFrame(), null, spread)
     changes = change_table(trials, scores, candidates=test.candidates, with_null=with_null, null=null, spread=spread)
     return scorer, changes
+
+
+def _identity(run: runs.Run, test: SwapTest) -> dict[str, str]:
+    """Return what an interrupted run is continued with only if it is still the same."""
+    return {
+        "model": test.model.model_id,
+        "dataset": test.data.dataset_id,
+        "label": test.label,
+        "split": test.fold.split,
+        "images": image_digest(test.fold.data.manifest["image_id"].astype(str).tolist()),
+        **{f"sha256 of {name}": checksum for name, checksum in run.inputs.items()},
+    }
 
 
 def _scorer(model: Model, test: SwapTest, *, compute: Compute, batch_size: int) -> Scorer:
@@ -335,9 +340,10 @@ def _write_results(
         "findings": findings,
         "population": population,
         "controls": controls,
+        "notes": list(test.notes),
     }
     forget_blocks(run, null_array([], patches=0))
-    write_json(run.path(SUMMARY), {"schema": f"cxrshort.{KIND}/1", **summary, "notes": list(test.notes)})
+    write_json(run.path(SUMMARY), {"schema": f"cxrshort.{KIND}/1", **summary})
     words = [verdict.verdict for verdict in verdicts]
     shown = finding_tables(summary, rule=RULE)
     paths = [run.folder / path for path in figures]
@@ -358,7 +364,7 @@ def _finding(verdict: Verdict, plan: SwapPlan, changes: SwapChanges) -> dict[str
 def _complete(summary: Mapping[str, Any], folder: Path) -> Result:
     """Return the result of a run that is complete already, as ``--resume`` finds it."""
     words = [str(finding["verdict"]) for finding in summary["findings"]]
-    notes = ["the run is complete already; nothing was done"]
+    notes = ["the run is complete already; nothing was done", *summary["notes"]]
     return Result(summary, finding_tables(summary, rule=RULE), (), notes, folder, kind=KIND, verdicts=words)
 
 

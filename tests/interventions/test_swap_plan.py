@@ -4,11 +4,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError, MissingInputError, UsageError
 from cxrshort.interventions.pairs import Candidates
 from cxrshort.interventions.swap_plan import BoxSources, CandidateBoxes, SwapPlan, find_boxes, plan_trials
+from cxrshort.models import checkpoint, factory
+from cxrshort.models.checkpoint import Description
+from cxrshort.models.classifier import Classifier, InputSpec
 
 from .swaps import FP32, SIDE, box_table, candidates_of, swap_dataset
 
@@ -51,6 +57,41 @@ def test_masks_of_the_user_are_the_lungs(data: Dataset, tmp_path: Path) -> None:
     assert np.array_equal(boxes.lungs, masks) and boxes.own_lungs.all() and boxes.notes == ()
 
 
+def save_segmenter(folder: Path) -> Path:
+    """Write a segmenter that was never trained."""
+    described = Description("segmenter", "unet-small", ("lungs",), InputSpec(SIDE), recipe={"task": "masks"})
+    folder.mkdir()
+    network = factory.build_model(described, seed=0)
+    checkpoint.save_model(network, folder / "model.safetensors", description=described)
+    return folder
+
+
+def test_segmenter_draws_few_images_at_a_time_and_fewer_where_memory_runs_out(data: Dataset, tmp_path: Path) -> None:
+    sizes: list[int] = []
+
+    def watch(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        if isinstance(module, Classifier):
+            sizes.append(len(arguments[0]))
+            if len(arguments[0]) > 4:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+
+    sources = BoxSources(presets=("shoulders",), segmenter=str(save_segmenter(tmp_path / "lungs")))
+    hook = register_module_forward_pre_hook(watch)
+    try:
+        options = {"whole": data, "label": "COVID-19", "compute": FP32}
+        find_boxes(candidates_of(data), sources, batch_size=8, **options)  # type: ignore[arg-type]
+    finally:
+        hook.remove()
+    assert sizes == [8, *[4] * 10]
+
+
+def test_files_of_the_sources_are_named(tmp_path: Path) -> None:
+    model = save_segmenter(tmp_path / "lungs") / "model.safetensors"
+    sources = BoxSources(Path("boxes.csv"), masks=Path("lungs"), segmenter=str(tmp_path / "lungs"))
+    assert sources.files == {"regions": Path("boxes.csv"), "masks": Path("lungs"), "segmenter": model}
+    assert BoxSources().files == {}
+
+
 def test_masks_that_do_not_exist_or_are_of_nothing_are_refused(data: Dataset, tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="is not a folder of masks"):
         find(data, BoxSources(masks=tmp_path / "nowhere"))
@@ -82,6 +123,22 @@ def test_region_too_large_for_random_patches_has_no_null(data: Dataset) -> None:
     planned = plan(data, box_table(data, tag=[0, 0, 4, 4], most=[0, 0, 32, 20]))
     assert planned.without_room == {("most", "replace")}
     assert {planned.trials[number].region for number in planned.with_null} == {"tag"}
+
+
+@pytest.mark.parametrize("intervention", ["blur", "mean", "inpaint"])
+def test_without_room_and_without_direction_a_region_is_not_testable(data: Dataset, intervention: str) -> None:
+    planned = plan(data, box_table(data, tag=[0, 0, 4, 4], most=[0, 0, 32, 20]), intervention=intervention)
+    assert planned.reasons == {
+        "most": f"no room for random patches of its size, and {intervention} predicts no direction"
+    }
+    assert {trial.region for trial in planned.trials} == {"tag"} and list(planned.pairs) == ["tag"]
+    assert planned.without_room == frozenset()
+
+
+def test_region_that_cannot_be_compared_makes_no_other_one_stricter(data: Dataset) -> None:
+    table = box_table(data, tag=[0, 0, 4, 4], most=[0, 0, 32, 20])
+    # 3 pairs are 6 persons, who reach p = 0.031: enough for one region, and too few for two.
+    assert list(plan(data, table, intervention="blur", pairs=3).reasons) == ["most"]
 
 
 def test_too_few_pairs_are_not_testable_and_the_reachable_p_is_said(data: Dataset) -> None:

@@ -1,10 +1,14 @@
 """Scores of trials: exact where nothing changes, those of images edited one by one, resumed and distributed alike."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from cxrshort.dataset import Dataset
 from cxrshort.errors import UsageError
@@ -15,13 +19,14 @@ from cxrshort.interventions.trial_scores import (
     Scorer,
     digest,
     fill_null,
+    image_digest,
     score_trials,
     trial_boxes,
 )
 from cxrshort.interventions.trials import RegionTest, RegionTrial, region_trials
 from cxrshort.runs import start_run
 
-from .swaps import CORNER, ELSEWHERE, SIDE, corner_scorer, swap_dataset
+from .swaps import CORNER, ELSEWHERE, SIDE, CornerLogit, corner_scorer, swap_dataset
 
 PATCHES = 7
 
@@ -57,6 +62,47 @@ def test_sham_changes_no_pixel_and_no_bit_of_a_logit(data: Dataset, intervention
     for batch_size in (1, 5, 64):
         scores = score_trials(shams, corner_scorer(data.pixels, batch_size=batch_size))
         assert not scores.changed_pixels.any() and np.array_equal(scores.before, scores.after)
+
+
+@contextmanager
+def room_for(images: int) -> Iterator[list[int]]:
+    """Let memory run out for more images at a time; yields how many the network has been shown each time."""
+    sizes: list[int] = []
+
+    def watch(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        if isinstance(module, CornerLogit):
+            sizes.append(len(arguments[0]))
+            if sizes[-1] > images:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+
+    hook = register_module_forward_pre_hook(watch)
+    try:
+        yield sizes
+    finally:
+        hook.remove()
+
+
+def test_trials_that_run_out_of_memory_are_scored_in_smaller_batches(data: Dataset) -> None:
+    trials = [trial for trial in trials_of() if trial.purpose != "same class"]
+    expected = score_trials(trials, corner_scorer(data.pixels))
+    with room_for(3) as sizes:
+        scores = score_trials(trials, corner_scorer(data.pixels, batch_size=8))
+    assert sizes[:3] == [8, 4, 2] and max(sizes[3:]) == 2
+    # Sums of float32 in batches of another size may differ in the last bits.
+    np.testing.assert_allclose(scores.after, expected.after, rtol=1e-6)
+    shams = np.array([trial.purpose == "sham" for trial in trials])
+    assert np.array_equal(scores.before[shams], scores.after[shams])
+
+
+def test_progress_counts_batches_of_trials_and_single_trials_of_the_null(data: Dataset, tmp_path: Path) -> None:
+    trials, events = [trial for trial in trials_of() if trial.purpose == "test"], list[dict[str, object]]()
+    score_trials(trials, corner_scorer(data.pixels), report=events.append)  # type: ignore[arg-type]
+    assert events == [{"event": "trials scored", "done": done, "of": 24} for done in (0, 8, 16)]
+    events.clear()
+    run = start_run(tmp_path / "out", "swap-test", arguments={})
+    fill(run, trials_of(ELSEWHERE)[:20], corner_scorer(data.pixels), report=events.append)
+    assert sorted({int(str(event["done"])) for event in events}) == list(range(21))
+    assert {(event["event"], event["of"]) for event in events} == {("trials", 20)}
 
 
 def test_no_trial_needs_no_score(data: Dataset, tmp_path: Path) -> None:
@@ -124,6 +170,12 @@ def test_digest_tells_trials_apart() -> None:
     assert (
         len({digest(part) for part in (trials, trials[1:], trials_of(ELSEWHERE), trials_of(intervention="swap"))}) == 4
     )
+
+
+def test_digest_of_images_is_of_their_names_in_order() -> None:
+    names = [["a", "b"], ["b", "a"], ["ab"], ["a', 'b"], []]
+    assert len({image_digest(part) for part in names}) == len(names)
+    assert image_digest(["a", "b"]) == image_digest(("a", "b"))
 
 
 def test_score_of_a_softmax_is_a_log_odds(data: Dataset) -> None:

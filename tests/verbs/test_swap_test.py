@@ -1,12 +1,16 @@
 """A whole swap-test: a planted shortcut is found, files are complete, bad input is refused in one sentence."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.errors import CxrshortError, DataError, MissingInputError, UsageError
@@ -17,7 +21,7 @@ from cxrshort.results import Result
 from cxrshort.verbs.swap_test import default_folder, swap_test
 from cxrshort.verbs.train import train
 
-from ..training.tiny import png_signature, tiny_dataset, tree
+from ..training.tiny import png_signature, tiny_dataset, tiny_manifest, tree, write_dataset
 
 CPU = {"device": "cpu", "precision": "fp32", "threads": 1}
 FEW = {"patches": 30, "pairs": 10}
@@ -127,6 +131,7 @@ def test_complete_run_is_shown_again_by_resume(done: tuple[Path, Result], home: 
     before = tree(done[0])
     again = judge(home, done[0], resume=True)
     assert again.summary["findings"] == done[1].summary["findings"] and again.verdicts == done[1].verdicts
+    assert again.notes == ["the run is complete already; nothing was done", *done[1].notes] and done[1].notes
     assert tree(done[0]) == before
     with pytest.raises(UsageError, match="pairs was '10' and is '9'"):
         judge(home, done[0], resume=True, pairs=9)
@@ -177,6 +182,17 @@ def test_region_without_room_for_patches_is_tested_against_zero(home: Path, tmp_
     assert not (tmp_path / "out" / "null.npy").exists()
 
 
+def test_region_without_room_and_without_direction_is_not_testable(home: Path, tmp_path: Path) -> None:
+    data = load_dataset(str(home / "tiny"))
+    boxes = write_boxes(tmp_path / "boxes.csv", data, most=(0, 0, 32, 20), planted=(0, 0, 16, 16))
+    result = judge(home, tmp_path / "out", regions=boxes, intervention="blur")
+    findings = {finding["region"]: finding for finding in result.summary["findings"]}
+    assert findings["most"]["verdict"] == "not testable" and findings["most"]["images"] == 0
+    assert findings["most"]["why"] == "no room for random patches of its size, and blur predicts no direction"
+    assert findings["planted"]["p"] is not None
+    assert [row["region"] for row in result.summary["population"]] == ["planted"]
+
+
 def save_constant(folder: Path, labels: tuple[str, ...] = ("COVID-19", "Mass")) -> Path:
     """Write a model that gives all images one score."""
     description = Description("classifier", "small-cnn", labels, InputSpec(32))
@@ -197,6 +213,76 @@ def test_constant_model_is_not_testable(home: Path, tmp_path: Path) -> None:
     assert sorted(tree(tmp_path / "out")) == sorted(
         ["boxes.csv", "changes.csv", "findings.csv", "population.csv", "run.json", "summary.json"]
     )
+
+
+def save_untrained(folder: Path, kind: str, arch: str, *labels: str) -> Path:
+    """Write a model that was trained on nobody."""
+    described = Description(kind, arch, labels, InputSpec(32), recipe={"task": "masks"} if kind == "segmenter" else {})
+    folder.mkdir()
+    network = factory.build_model(described, seed=1)
+    checkpoint.save_model(network, folder / "model.safetensors", description=described)
+    return folder
+
+
+class KilledError(Exception):
+    """Stands for the end of a process."""
+
+
+def test_interrupted_run_of_other_images_is_not_continued(tmp_path: Path) -> None:
+    """Two folds whose images have the same classes and boxes, so that their trials differ by the images alone."""
+    manifest = tiny_manifest(tmp_path / "tiny", people=80)
+    persons = [f"P{number // 2:03d}" for number in range(160)]  # the order of names is that of the rows
+    splits = {"split_0": ["val", "val", "test", "test"] * 40}
+    write_dataset(tmp_path / "tiny", manifest.assign(person_id=persons, patient_id=persons, **splits))
+    model = save_untrained(tmp_path / "run", "classifier", "small-cnn", "COVID-19")
+    options = {"dataset": str(tmp_path / "tiny"), "preset": ["borders"], "out": tmp_path / "out", **FEW, **CPU}
+
+    def kill(event: Mapping[str, object]) -> None:
+        if (event["event"], event.get("done")) == ("trials", 20):
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        swap_test(model, split="test", report=kill, **options)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"--resume with other settings .* split was 'test' and is 'val'") as caught:
+        swap_test(model, split="val", resume=True, **options)  # type: ignore[arg-type]
+    assert "images was '" in caught.value.message and "trials was" not in caught.value.message
+    assert swap_test(model, split="test", resume=True, **options).verdicts  # type: ignore[arg-type]
+
+
+def test_interrupted_run_of_another_input_file_is_not_continued(home: Path, tmp_path: Path) -> None:
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text((home / "boxes.csv").read_text())
+
+    def kill(event: Mapping[str, object]) -> None:
+        if (event["event"], event.get("done")) == ("trials", 20):
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        judge(home, tmp_path / "out", regions=boxes, report=kill)
+    boxes.write_text(boxes.read_text() + "other/image,planted,0,0,4,4\n")
+    with pytest.raises(UsageError, match="sha256 of regions was '"):
+        judge(home, tmp_path / "out", regions=boxes, resume=True)
+
+
+def test_no_network_sees_more_images_at_a_time_than_was_asked_and_files_of_all_are_recorded(tmp_path: Path) -> None:
+    tiny_dataset(tmp_path / "tiny", people=40)
+    model = save_untrained(tmp_path / "run", "classifier", "small-cnn", "COVID-19")
+    segmenter = save_untrained(tmp_path / "lungs", "segmenter", "unet-small", "lungs")
+    sizes: list[int] = []
+
+    def watch(module: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
+        if isinstance(module, nn.Conv2d):
+            sizes.append(len(arguments[0]))
+
+    hook = register_module_forward_pre_hook(watch)
+    try:
+        options = {"dataset": str(tmp_path / "tiny"), "preset": ["borders"], "split": "all", **FEW, **CPU}
+        swap_test(model, segmenter=str(segmenter), batch_size=3, out=tmp_path / "out", **options)  # type: ignore[arg-type]
+    finally:
+        hook.remove()
+    assert max(sizes) == 3
+    inputs = json.loads((tmp_path / "out" / "run.json").read_text())["inputs"]
+    assert inputs["segmenter"] == hashlib.sha256((segmenter / "model.safetensors").read_bytes()).hexdigest()
 
 
 def test_too_few_pairs_are_not_testable(home: Path, tmp_path: Path) -> None:
@@ -240,13 +326,9 @@ def test_label_that_only_the_model_has_is_refused(home: Path, tmp_path: Path) ->
 
 
 def test_segmenters_are_refused(home: Path, tmp_path: Path) -> None:
-    description = Description("segmenter", "unet-small", ("lungs",), InputSpec(32))
-    (tmp_path / "lungs").mkdir()
-    checkpoint.save_model(
-        factory.build_model(description, seed=0), tmp_path / "lungs" / "model.safetensors", description=description
-    )
+    segmenter = save_untrained(tmp_path / "lungs", "segmenter", "unet-small", "lungs")
     with pytest.raises(UsageError, match="is a segmenter, and swap-test takes classifiers"):
-        swap_test(tmp_path / "lungs", dataset=str(home / "tiny"), out=tmp_path / "out", **CPU)  # type: ignore[arg-type]
+        swap_test(segmenter, dataset=str(home / "tiny"), out=tmp_path / "out", **CPU)  # type: ignore[arg-type]
 
 
 def test_missing_table_of_boxes_is_refused(home: Path, tmp_path: Path) -> None:
