@@ -8,19 +8,27 @@ import numpy as np
 
 from cxrshort.interventions.presets import Boxes, BoxesByRow, box_areas, shared_areas
 from cxrshort.interventions.swap_plan import CandidateBoxes, SwapPlan
-from cxrshort.results import UNLESS_QUIET, Block, Column, Table, Text
-from cxrshort.stats.swap_findings import ZERO
+from cxrshort.results import UNLESS_QUIET, Block, Column, Table
+from cxrshort.stats.swap_findings import PUBLISHED, SIGNED, ZERO
 from cxrshort.stats.verdicts import NOT_TESTABLE, Rule
 
 _MUCH, _OFTEN = 0.25, 0.25
 """Share of the smaller box, and share of the images, from which on it is said that two regions overlap."""
+_INTERVAL, _FLIPS = len("-0.500 [-1.000, -0.250]"), len("100 % [83, 100]")
+"""Characters of an effect and of a share of flips with their limits, which no line breaks."""
 
 
 def plan_notes(plan: SwapPlan, boxes: CandidateBoxes) -> list[str]:
     """Return what must be known of the trials before they are looked at."""
+    # A published test of magnitudes is not made without random patches, which its row says.
+    not_tested = {
+        (trial.region, trial.intervention)
+        for trial in plan.trials
+        if trial.purpose == PUBLISHED and trial.intervention not in SIGNED
+    }
     notes = [
         f"random patches of the size of {region} have no room beside it: its {intervention} is tested against 0"
-        for region, intervention in sorted(plan.without_room)
+        for region, intervention in sorted(plan.without_room - not_tested)
     ]
     if not boxes.own_lungs.any():
         notes.append("no control in the lungs, since no image has masks of its own; --masks or --segmenter gives them")
@@ -34,7 +42,9 @@ def _overlap_note(plan: SwapPlan) -> list[str]:
         (first, second): overlap_share(plan.boxes[first], plan.boxes[second])
         for first, second in itertools.combinations(tested, 2)
     }
-    listed = [f"{first} and {second} in {share:.0%}" for (first, second), share in shares.items() if share >= _OFTEN]
+    listed = [
+        f"{first} and {second} in {_percent(share)}" for (first, second), share in shares.items() if share >= _OFTEN
+    ]
     if not listed:
         return []
     return [f"boxes overlap ({', '.join(listed)} of the images): a verdict on one region may be due to the other"]
@@ -64,10 +74,6 @@ def finding_tables(summary: Mapping[str, Any], *, rule: Rule) -> list[Block]:
         rule: of the verdict.
     """
     blocks: list[Block] = [_verdicts(summary, rule)]
-    untested = [finding for finding in summary["findings"] if finding["verdict"] == NOT_TESTABLE]
-    blocks += [
-        Text(f"{finding['region']} is not testable: {finding['why']}", folded=True, indent="  ") for finding in untested
-    ]
     if summary["population"]:
         blocks.append(_population(summary["population"]))
     if summary["controls"]:
@@ -79,16 +85,15 @@ def _verdicts(summary: Mapping[str, Any], rule: Rule) -> Table:
     heads = [
         Column("region", "region"),
         Column("verdict", "verdict", least=len(NOT_TESTABLE)),
-        Column("effect", "shown_effect", least=21),
+        Column("effect", "shown_effect", least=_INTERVAL),
         Column("p (Holm)", "shown_p", "count"),
-        Column("smallest effect", "shown_smallest", "count"),
+        Column("why", "why"),
     ]
     rows = [
         {
             **finding,
             "shown_effect": _interval(finding["effect"], finding["low"], finding["high"]),
             "shown_p": short_p(finding["p"]),
-            "shown_smallest": _number(finding["smallest_effect"]),
         }
         for finding in summary["findings"]
     ]
@@ -103,25 +108,26 @@ def _population(rows: Sequence[Mapping[str, Any]]) -> Table:
         Column("region", "region"),
         Column("by", "by"),
         Column("images", "images", "count"),
-        Column("median change", "shown_median", least=21),
-        Column("flips", "shown_flips"),
+        Column("median change", "shown_median", least=_INTERVAL),
+        Column("flips", "shown_flips", least=_FLIPS),
         Column("T", "shown_t", "count"),
         Column("P normal", "shown_normal", "count"),
         Column("P exact", "shown_exact", "count"),
+        *([Column("why no test", "reason")] if any(row["reason"] for row in rows) else []),
     ]
     shown = [
         {
             **row,
             "by": row["intervention"] + (", against 0" if row["against"] == ZERO else ""),
             "shown_median": _interval(row["median"], row["median_low"], row["median_high"]),
-            "shown_flips": f"{row['flips']:.0%} [{row['flips_low']:.0%}, {row['flips_high']:.0%}]",
-            "shown_t": f"{row['statistic']:g}",
+            "shown_flips": _flips(row),
+            "shown_t": "" if row["statistic"] is None else f"{row['statistic']:g}",
             "shown_normal": short_p(row["p_normal"]),
             "shown_exact": short_p(row["p_exact"]),
         }
         for row in rows
     ]
-    title = "\nThe published test: Wilcoxon signed-rank of changes in log-odds against mean random changes"
+    title = "The published test: Wilcoxon signed-rank of changes in log-odds against mean random changes"
     return Table(heads, shown, title, UNLESS_QUIET, blocks=True)
 
 
@@ -130,26 +136,26 @@ def _controls(rows: Sequence[Mapping[str, Any]]) -> Table:
         Column("control", "control"),
         Column("region", "region"),
         Column("images", "images", "count"),
-        Column("median change", "shown_median", least=21),
+        Column("median change", "shown_median", least=_INTERVAL),
         Column("p", "shown_p", "count"),
-        Column("found", "shown_found"),
+        Column("outcome", "shown_outcome"),
     ]
     shown = [
         {
             **row,
             "shown_median": _interval(row["median"], row["median_low"], row["median_high"]),
             "shown_p": short_p(row["p"]),
-            "shown_found": row["found"] + ("" if row["found"] == row["expected"] else " (!)"),
+            "shown_outcome": row["outcome"] + ("" if row["outcome"] == row["expected"] else " (!)"),
         }
         for row in rows
     ]
-    title = "\nControls, in SD of the logits; (!) is not what is expected"
+    title = "Controls, in SD of the logits; (!) is not what is expected"
     return Table(heads, _joined(shown), title, UNLESS_QUIET, blocks=True)
 
 
 def _joined(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return rows in which shams that are all exactly 0 share a row."""
-    zero = [row for row in rows if row["control"] == "sham" and row["found"] == row["expected"]]
+    zero = [row for row in rows if row["control"] == "sham" and row["outcome"] == row["expected"]]
     if len(zero) < 2:
         return list(rows)
     joined = {**zero[0], "region": "all", "images": sum(row["images"] for row in zero)}
@@ -164,8 +170,13 @@ def _interval(value: float | None, low: float | None, high: float | None) -> str
     return f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2g}"
+def _flips(row: Mapping[str, Any]) -> str:
+    """Return how many images change their predicted class, in percent, with limits."""
+    return f"{_percent(row['flips'])} [{100 * row['flips_low']:.0f}, {100 * row['flips_high']:.0f}]"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def short_p(p: float | None) -> str:

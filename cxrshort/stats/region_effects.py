@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from cxrshort.errors import DataError
 from cxrshort.stats.changes import Interval, mean_by_person, median_interval, smallest_shift
 from cxrshort.stats.midranks import Floats, number_persons
 from cxrshort.stats.random_changes import check_changes
@@ -25,8 +26,9 @@ class RegionEffect:
     Args:
         effect: median change in the predicted direction, in standard deviations of the logits, with limits; of an
             intervention that predicts no direction, how much more it changes than random patches do.
-        p: two-sided signed-rank test of the changes against the mean random changes, not corrected; 1 where random
-            patches change the score as much in the predicted direction, or more.
+        p: two-sided signed-rank test of the changes against the mean random changes, not corrected; 1 where the ranks
+            of the differences from random patches say the opposite of the effect's sign: where random patches change
+            the score as much in the direction of the effect, or more.
         smallest_effect: in the same unit; None where no effect would have been shown.
         units: how many independent ones there are.
     """
@@ -70,6 +72,7 @@ def region_effect(
     Args:
         changes: (N,) logits after minus before.
         random_changes: (N, n) the same for random patches; None where these have no room, which tests against 0.
+            Changes of which no direction is predicted need them, since magnitudes are never below 0.
         directions: of each image: ``"increase"``, ``"decrease"`` or ``"either"``.
         units: (N,) what is independent: the pair or the person that an image is of.
         spread: standard deviation of the logits of the fold, above 0.
@@ -77,8 +80,10 @@ def region_effect(
         level: error of the first kind that the smallest effect is for; over R regions give level / R.
 
     Raises:
-        DataError: a number that is not finite, or lengths that differ.
+        DataError: a number that is not finite, lengths that differ, or neither random changes nor a direction.
     """
+    if random_changes is None and "either" in directions:
+        raise DataError("changes of which no direction is predicted can be tested against random changes alone")
     raw = np.asarray(changes, np.float64)
     raw, null = check_changes(raw, np.zeros((len(raw), 1)) if random_changes is None else random_changes)
     codes = number_persons(units, len(raw))
@@ -89,7 +94,7 @@ def region_effect(
     shown = beyond if "either" in directions else predicted
     effect = median_interval(shown / spread, codes, rng=rng)
     smallest = smallest_shift(differences / spread, rng=rng, level=level)
-    disagrees = effect.value > 0 and not _mostly_positive(differences)
+    disagrees = effect.value != 0 and (effect.value > 0) != _mostly_positive(differences)
     return RegionEffect(effect, 1.0 if disagrees else test.p, smallest, len(differences))
 
 

@@ -25,6 +25,9 @@ TEST, PUBLISHED, LUNGS, SHAM, SAME_CLASS = "test", "published", "lungs", "sham",
 """Purposes of a change; the published test has changes of its own only where its intervention is another one."""
 RANDOM, ZERO = "random patches", "zero"
 """What changes are compared with."""
+SIGNED = ("move",)
+"""Interventions of which the published test compares signed changes, and of all others magnitudes."""
+NO_ROOM = "no room for random patches of its size, and magnitudes cannot be tested against 0"
 
 
 class SwapChanges(NamedTuple):
@@ -117,6 +120,7 @@ def population_rows(changes: SwapChanges, tested: Sequence[str], *, level: float
     """Return the published test of each region, a row of ``population.csv`` each.
 
     Markers swapped both ways are compared by the magnitude of their changes, shoulders that are moved by signed ones.
+    Magnitudes are never below 0: where random patches have no room, such a row has no test, and says why.
 
     Args:
         changes: of the trials.
@@ -124,42 +128,60 @@ def population_rows(changes: SwapChanges, tested: Sequence[str], *, level: float
         level: error of the first kind over all of them.
         seed: of the intervals.
     """
-    rows: list[dict[str, Any]] = []
-    for region in tested:
-        trials = changes.of(region, PUBLISHED)
-        trials = trials if len(trials) else changes.of(region, TEST)
-        intervention, null = trials["intervention"].iloc[0], changes.random_logits(trials)
-        signed = intervention == "move"
-        change = population_change(
-            trials["before"],
-            trials["after"],
-            random_logits=trials["before"].to_numpy()[:, None] if null is None else null,
-            persons=trials["person_id"],
-            rng=random_state(seed, region, PUBLISHED),
-            magnitudes=not signed,
-            level=level / len(tested),
-        )
-        numbers = asdict(change)
-        spread_out = {
-            f"{name}{end}": _finite(numbers[name][part])
-            for name in ("median", "flips")
-            for part, end in (("value", ""), ("low", "_low"), ("high", "_high"))
-        }
-        rows.append(
-            {
-                "region": region,
-                "intervention": intervention,
-                "compares": "signed changes" if signed else "magnitudes",
-                "against": ZERO if null is None else RANDOM,
-                "images": change.images,
-                "persons": change.persons,
-                **spread_out,
-                **{name: numbers[name] for name in ("statistic", "p_normal", "p_exact", "smallest_p")},
-                "smallest_effect": change.smallest_effect,
-            }
-        )
+    published = {region: _published_trials(changes, region) for region in tested}
+    comparable = sum(not _why_no_test(changes, trials) for trials in published.values())
+    rows = [
+        _population_row(changes, trials, level=level / max(1, comparable), rng=random_state(seed, region, PUBLISHED))
+        for region, trials in published.items()
+    ]
     adjusted = holm([row["p_normal"] if row["p_exact"] is None else row["p_exact"] for row in rows])
     return [{**row, "p_holm": p} for row, p in zip(rows, adjusted, strict=True)]
+
+
+def _published_trials(changes: SwapChanges, region: str) -> pd.DataFrame:
+    trials = changes.of(region, PUBLISHED)
+    return trials if len(trials) else changes.of(region, TEST)
+
+
+def _why_no_test(changes: SwapChanges, trials: pd.DataFrame) -> str:
+    """Return why the published test cannot be made of these trials; empty where it can."""
+    signed = trials["intervention"].iloc[0] in SIGNED
+    return NO_ROOM if changes.random_logits(trials) is None and not signed else ""
+
+
+def _population_row(
+    changes: SwapChanges, trials: pd.DataFrame, *, level: float, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Return the published test of one region's trials."""
+    intervention, null = trials["intervention"].iloc[0], changes.random_logits(trials)
+    signed, reason = intervention in SIGNED, _why_no_test(changes, trials)
+    change = population_change(
+        trials["before"],
+        trials["after"],
+        random_logits=trials["before"].to_numpy()[:, None] if null is None else null,
+        persons=trials["person_id"],
+        rng=rng,
+        magnitudes=not signed,
+        level=level,
+    )
+    numbers = asdict(change)
+    spread_out = {
+        f"{name}{end}": _finite(numbers[name][part])
+        for name in ("median", "flips")
+        for part, end in (("value", ""), ("low", "_low"), ("high", "_high"))
+    }
+    test = {name: numbers[name] for name in ("statistic", "p_normal", "p_exact", "smallest_p", "smallest_effect")}
+    return {
+        "region": trials["region"].iloc[0],
+        "intervention": intervention,
+        "compares": "signed changes" if signed else "magnitudes",
+        "against": "" if reason else ZERO if null is None else RANDOM,
+        "images": change.images,
+        "persons": change.persons,
+        **spread_out,
+        **(dict.fromkeys(test) if reason else test),
+        "reason": reason,
+    }
 
 
 def control_rows(changes: SwapChanges, tested: Sequence[str], *, rule: Rule, seed: int) -> list[dict[str, Any]]:
@@ -176,13 +198,13 @@ def control_rows(changes: SwapChanges, tested: Sequence[str], *, rule: Rule, see
     if len(lungs):
         row = _control_row("lungs replaced", lungs, changes.spread, rng=random_state(seed, LUNGS))
         reacts = row["p"] <= rule.level and row["median"] > 0
-        rows.append({**row, "expected": "a change", "found": "a change" if reacts else "no change"})
+        rows.append({**row, "expected": "a change", "outcome": "a change" if reacts else "no change"})
     shams = {region: changes.of(region, SHAM) for region in tested}
     for region, trials in shams.items():
         if len(trials):
             row = _control_row("sham", trials, changes.spread, rng=random_state(seed, region, SHAM))
             nothing = not trials["changed_pixels"].any() and not trials["change"].any()
-            rows.append({**row, "expected": "exactly 0", "found": "exactly 0" if nothing else "a change"})
+            rows.append({**row, "expected": "exactly 0", "outcome": "exactly 0" if nothing else "a change"})
     same = {region: trials for region in tested if len(trials := changes.of(region, SAME_CLASS))}
     within = [
         _control_row("one class", trials, changes.spread, rng=random_state(seed, region, SAME_CLASS))
@@ -190,7 +212,7 @@ def control_rows(changes: SwapChanges, tested: Sequence[str], *, rule: Rule, see
     ]
     for row, p in zip(within, holm([row["p"] for row in within]), strict=True):
         changed = p is not None and p <= rule.level and abs(row["median"]) >= rule.margin
-        rows.append({**row, "p": p, "expected": "no change", "found": "a change" if changed else "no change"})
+        rows.append({**row, "p": p, "expected": "no change", "outcome": "a change" if changed else "no change"})
     return rows
 
 

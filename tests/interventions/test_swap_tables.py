@@ -6,7 +6,7 @@ import pytest
 
 from cxrshort.interventions.swap_plan import CandidateBoxes, SwapPlan
 from cxrshort.interventions.swap_tables import finding_tables, overlap_share, plan_notes, short_p
-from cxrshort.results import Table, Text
+from cxrshort.results import Table
 from cxrshort.stats.verdicts import RULES
 
 RULE = RULES["swap-test"]
@@ -29,7 +29,7 @@ def test_notes_say_what_overlaps_what_has_no_null_and_what_control_is_missing() 
     assert plan_notes(planned(without_room=frozenset({("border", "replace")})), boxes_with_lungs(False)) == [
         "random patches of the size of border have no room beside it: its replace is tested against 0",
         "no control in the lungs, since no image has masks of its own; --masks or --segmenter gives them",
-        "boxes overlap (marker and corners in 50% of the images): a verdict on one region may be due to the other",
+        "boxes overlap (marker and corners in 50 % of the images): a verdict on one region may be due to the other",
     ]
     assert plan_notes(planned(reasons={"corners": "few"}), boxes_with_lungs(True)) == []
 
@@ -54,7 +54,7 @@ def population() -> dict[str, object]:
         "flips_low": 0.0,
         "flips_high": 0.5,
     }
-    test = {"statistic": 0.0, "p_normal": 8.86e-5, "p_exact": None, "against": "zero", "images": 40}
+    test = {"statistic": 0.0, "p_normal": 8.86e-5, "p_exact": None, "against": "zero", "images": 40, "reason": ""}
     return {"region": "marker", "intervention": "swap", **limits, **test}
 
 
@@ -72,7 +72,7 @@ def test_verdicts_come_first_then_the_published_test_then_the_controls() -> None
         "median_low": 0.0,
         "median_high": 0.0,
     }
-    control = {**control, "p": 1.0, "expected": "exactly 0", "found": "exactly 0"}
+    control = {**control, "p": 1.0, "expected": "exactly 0", "outcome": "exactly 0"}
     untested = finding(
         region="text",
         verdict="not testable",
@@ -89,16 +89,24 @@ def test_verdicts_come_first_then_the_published_test_then_the_controls() -> None
         "population": [population()],
         "controls": [control],
     }
-    verdicts, reason, published, controls = finding_tables(summary, rule=RULE)
+    verdicts, published, controls = finding_tables(summary, rule=RULE)
     assert cells(verdicts) == [
-        ["marker", "shortcut", "1.500 [1.250, 1.750]", "1.9e-06", "0.33"],
-        ["text", "not testable", "", "", ""],
+        ["marker", "shortcut", "1.500 [1.250, 1.750]", "1.9e-06", "why"],
+        ["text", "not testable", "", "", "no boxes"],
     ]
-    assert isinstance(reason, Text) and reason.text == "text is not testable: no boxes"
     assert cells(published) == [
-        ["marker", "swap, against 0", 40, "-0.500 [-1.000, 0.250]", "12% [0%, 50%]", "0", "8.9e-05", ""]
+        ["marker", "swap, against 0", 40, "-0.500 [-1.000, 0.250]", "12 % [0, 50]", "0", "8.9e-05", ""]
     ]
     assert cells(controls) == [["sham", "marker", 40, "0.000 [0.000, 0.000]", "1", "exactly 0"]]
+
+
+def test_published_test_that_was_not_made_says_why() -> None:
+    test = dict.fromkeys(("statistic", "p_normal", "p_exact"))
+    untested = {**population(), **test, "region": "most", "against": "", "reason": "no room"}
+    summary = {"label": "COVID-19", "findings": [], "population": [population(), untested], "controls": []}
+    shown = finding_tables(summary, rule=RULE)[1]
+    assert isinstance(shown, Table) and shown.columns[-1].heading == "why no test"
+    assert [row[5:] for row in cells(shown)] == [["0", "8.9e-05", "", ""], ["", "", "", "no room"]]
 
 
 def test_only_verdicts_are_shown_where_nothing_was_tested() -> None:
@@ -117,9 +125,13 @@ def test_p_values_have_two_digits(p: float | None, text: str) -> None:
 
 def test_shams_that_are_all_zero_are_one_row_and_surprises_are_marked() -> None:
     control = {"median": 0.0, "median_low": 0.0, "median_high": 0.0, "p": 1.0, "images": 40}
-    sham = {**control, "control": "sham", "expected": "exactly 0", "found": "exactly 0"}
-    lungs = {**control, "control": "lungs replaced", "region": "lungs", "expected": "a change", "found": "no change"}
-    shams = [{**sham, "region": "marker"}, {**sham, "region": "border"}, {**sham, "region": "tag", "found": "a change"}]
+    sham = {**control, "control": "sham", "expected": "exactly 0", "outcome": "exactly 0"}
+    lungs = {**control, "control": "lungs replaced", "region": "lungs", "expected": "a change", "outcome": "no change"}
+    shams = [
+        {**sham, "region": "marker"},
+        {**sham, "region": "border"},
+        {**sham, "region": "tag", "outcome": "a change"},
+    ]
     summary = {"label": "Mass", "findings": [], "population": [], "controls": [lungs, *shams]}
     shown = cells(finding_tables(summary, rule=RULE)[-1])
     assert [(row[0], row[1], row[2], row[5]) for row in shown] == [

@@ -44,6 +44,22 @@ def test_region_that_changes_less_than_random_patches_is_not_accused() -> None:
     assert (region.effect.value, region.p) == (1.0, 1.0)
 
 
+def test_region_that_falls_less_than_random_patches_is_not_suspicious() -> None:
+    """The score falls where a rise is predicted; random patches lower it twice as much: nothing goes against."""
+    rng = np.random.default_rng(1)
+    changes = rng.normal(-0.3, 0.02, 20)
+    null = np.repeat(rng.normal(-0.6, 0.02, 20)[:, None], 30, axis=1)
+    region = effect_of(changes, null, directions=["increase"] * 20)
+    assert region.effect.value < -0.25 and region.p == 1.0
+    # The same against random patches that do nothing does go against what a shortcut predicts.
+    assert effect_of(changes, 0 * null, directions=["increase"] * 20).p < 1e-5
+
+
+def test_changes_without_direction_need_random_patches() -> None:
+    with pytest.raises(DataError, match="can be tested against random changes alone"):
+        effect_of(np.random.default_rng(0).normal(size=20), directions=["either"] * 20)
+
+
 def test_both_images_of_a_pair_are_one_unit() -> None:
     pairs = np.repeat(np.arange(6), 2)
     region = effect_of([-1.0, 1.0] * 6, units=pairs)

@@ -97,14 +97,36 @@ def test_published_numbers_of_the_paper_come_out() -> None:
     assert (row["statistic"], f"{row['p_normal']:.3g}", f"{row['p_exact']:.2g}") == (0.0, "8.86e-05", "1.9e-06")
 
 
-def test_without_random_patches_changes_are_compared_with_zero() -> None:
-    row = population_rows(changes_of(rows("tag", "test", as_predicted(1))), ["tag"], level=0.05, seed=0)[0]
-    assert row["against"] == "zero" and row["statistic"] == 0
+def test_without_random_patches_signed_changes_are_compared_with_zero() -> None:
+    moves = rows("shoulders", "test", np.random.default_rng(2).normal(size=20).tolist(), intervention="move")
+    row = population_rows(changes_of(moves), ["shoulders"], level=0.05, seed=0)[0]
+    assert (row["against"], row["reason"]) == ("zero", "")
+    assert row["p_exact"] == row["p_holm"] == pytest.approx(wilcoxon(moves["change"], method="exact").pvalue)
+
+
+def test_without_random_patches_magnitudes_are_not_tested() -> None:
+    """No magnitude is below 0: of pure noise, all ranks would be on one side, and p the smallest that there is."""
+    noise = rows("most", "test", np.random.default_rng(3).normal(size=20).tolist())
+    tag = rows("tag", "test", as_predicted(1), first=0)
+    changes = changes_of(noise, tag, null=np.random.default_rng(4).normal(size=(20, 50)))
+    untested, tested = population_rows(changes, ["most", "tag"], level=0.05, seed=0)
+    empty = ("statistic", "p_normal", "p_exact", "p_holm", "smallest_p", "smallest_effect")
+    assert [untested[name] for name in empty] == [None] * len(empty)
+    assert (untested["against"], untested["reason"]) == (
+        "",
+        "no room for random patches of its size, and magnitudes cannot be tested against 0",
+    )
+    assert untested["median"] == pytest.approx(np.median(noise["change"])) and untested["images"] == 20
+    assert tested["p_holm"] == tested["p_exact"]  # one region is tested
+    assert tested == population_rows(changes, ["tag"], level=0.05, seed=0)[0]
 
 
 def test_p_values_of_the_published_test_are_corrected_over_regions() -> None:
-    parts = [rows(region, "test", as_predicted(0.2, seed=number)) for number, region in enumerate("abc")]
-    tests = population_rows(changes_of(*parts), list("abc"), level=0.05, seed=0)
+    parts = [
+        rows(region, "test", as_predicted(0.2, seed=number), first=20 * number) for number, region in enumerate("abc")
+    ]
+    null = np.random.default_rng(5).normal(0, 0.2, (60, 50))
+    tests = population_rows(changes_of(*parts, null=null), list("abc"), level=0.05, seed=0)
     least = min(tests, key=lambda row: row["p_exact"])
     assert least["p_holm"] == pytest.approx(min(1, 3 * least["p_exact"]))
 
@@ -117,7 +139,7 @@ def test_controls_say_what_was_expected_and_what_was_found() -> None:
         rows("lungs", "lungs", as_predicted(2)),
     )
     controls = control_rows(changes, ["tag"], rule=RULE, seed=0)
-    assert [(row["control"], row["expected"], row["found"]) for row in controls] == [
+    assert [(row["control"], row["expected"], row["outcome"]) for row in controls] == [
         ("lungs replaced", "a change", "a change"),
         ("sham", "exactly 0", "exactly 0"),
         ("one class", "no change", "no change"),
@@ -128,17 +150,17 @@ def test_controls_say_what_was_expected_and_what_was_found() -> None:
 @pytest.mark.parametrize(("size", "expected"), [(2.0, "a change"), (0.0, "no change"), (-2.0, "no change")])
 def test_lungs_must_act_in_the_predicted_direction(size: float, expected: str) -> None:
     changes = changes_of(rows("lungs", "lungs", as_predicted(size)))
-    assert control_rows(changes, [], rule=RULE, seed=0)[0]["found"] == expected
+    assert control_rows(changes, [], rule=RULE, seed=0)[0]["outcome"] == expected
 
 
 def test_sham_that_changes_anything_is_said_to() -> None:
     for sham in (rows("tag", "sham", [0.0, 1e-9]), rows("tag", "sham", [0.0, 0.0]).assign(changed_pixels=1)):
-        assert control_rows(changes_of(sham), ["tag"], rule=RULE, seed=0)[0]["found"] == "a change"
+        assert control_rows(changes_of(sham), ["tag"], rule=RULE, seed=0)[0]["outcome"] == "a change"
 
 
 def test_exchange_within_one_class_that_drives_the_score_is_said_to() -> None:
     same = rows("tag", "same class", [1.0 + number / 9 for number in range(20)]).assign(pair=range(20))
-    assert control_rows(changes_of(same), ["tag"], rule=RULE, seed=0)[0]["found"] == "a change"
+    assert control_rows(changes_of(same), ["tag"], rule=RULE, seed=0)[0]["outcome"] == "a change"
     small = same.assign(change=same["change"] / 20)
     control = control_rows(changes_of(small), ["tag"], rule=RULE, seed=0)[0]
-    assert control["found"] == "no change" and control["p"] < 1e-5  # below the margin
+    assert control["outcome"] == "no change" and control["p"] < 1e-5  # below the margin

@@ -182,7 +182,7 @@ def audit(home: Path, condition: Condition, arguments: argparse.Namespace) -> li
             **about,
             **{name: control[name] for name in ("region", "p")},
             "audit": "control",
-            "verdict": f"{control['control']}: {control['found']}",
+            "verdict": f"{control['control']}: {control['outcome']}",
             "effect": control["median"],
         }
         for control in swapped["controls"]
