@@ -134,7 +134,8 @@ FailOn = Annotated[
     str | None,
     option(
         "--fail-on",
-        text="Exit with code 3 if a region is called shortcut; with suspicious, also if one is called suspicious.",
+        text="Exit with code 3 if a region is called shortcut; with suspicious, also if one is called suspicious. "
+        "Under torchrun, whose own exit code is then 1, read verdict from the JSON.",
         metavar="VERDICT",
         panel=TERMINAL,
         default="never",
