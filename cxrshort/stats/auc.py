@@ -17,8 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, logit
-from scipy.stats import norm, rankdata
+from scipy.special import expit, logit, ndtr, ndtri
 
 from cxrshort.errors import DataError, UsageError
 from cxrshort.stats.auc_limits import auc_limits, few_errors
@@ -29,6 +28,7 @@ from cxrshort.stats.midranks import (
     check_rows,
     covariance_of,
     disjoint_pairs,
+    mid_counts,
     missing_class,
     number_jointly,
     why_no_variance,
@@ -107,8 +107,7 @@ def auc(targets: ArrayLike, scores: ArrayLike) -> float | None:
     positives, negatives = rows.counts
     if not positives or not negatives:
         return None
-    rank_sum = float(rankdata(rows.scores[:, 0])[rows.positive].sum())
-    return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
+    return float(mid_counts(rows.positive, rows.scores[:, 0])[rows.positive].sum()) / (positives * negatives)
 
 
 def macro_auc(targets: ArrayLike, scores: ArrayLike) -> tuple[float | None, int]:
@@ -142,7 +141,7 @@ def macro_auc_limits(samples: Sequence[Sample], *, level: float = 0.95) -> tuple
     value, variance = float(np.mean([part.aucs[0] for part in parts])), float(covariance_of(parts).mean())
     if not 0 < value < 1 or variance <= 0:
         return None
-    half = float(norm.ppf(0.5 + level / 2)) * math.sqrt(variance) / (value * (1 - value))
+    half = float(ndtri(0.5 + level / 2)) * math.sqrt(variance) / (value * (1 - value))
     low, high = (float(expit(logit(value) + side * half)) for side in (-1, 1))
     return low, high
 
@@ -218,7 +217,7 @@ def auc_interval(
         independent=float(parts.independent[0]),
         counts=rows.counts,
         persons=min(rows.persons_by_class),
-        quantile=float(norm.ppf(0.5 + level / 2)),
+        quantile=float(ndtri(0.5 + level / 2)),
     )
     method = "Obuchowski" if rows.repeated else "DeLong"
     return _interval(rows, value, level=level, low=low, high=high, error=math.sqrt(variance), method=method)
@@ -260,7 +259,7 @@ def _no_spread(rows: CheckedRows, value: float) -> str:
         return "perfect separation"
     if value == 0.0:
         return "reversed: every positive below every negative"
-    return "all scores are equal" if np.ptp(rankdata(rows.scores[:, 0])) == 0 else ""
+    return "all scores are equal" if (rows.scores == rows.scores[0]).all() else ""
 
 
 def _exact_limits(value: float, pairs: int, level: float) -> tuple[float, float]:
@@ -310,8 +309,8 @@ def compare_paired(
     error = math.sqrt(max(0.0, float(contrast @ covariance_of([parts]) @ contrast)))
     if error < 1e-12 and old != new:  # AUCs of 0 and 1 have no variance to test against; 1e-12 is rounding
         return PairedComparison(old, new, new - old, None, None, None, None, "none", "perfect separation")
-    half = float(norm.ppf(0.5 + level / 2)) * error
-    p_value = 1.0 if old == new else float(2 * norm.sf(abs(new - old) / error))
+    half = float(ndtri(0.5 + level / 2)) * error
+    p_value = 1.0 if old == new else float(2 * ndtr(-abs(new - old) / error))
     reason = "perfect separation" if {old, new} & {0.0, 1.0} else ""
     method = "Obuchowski" if rows.repeated else "DeLong"
     limits = (new - old - half, new - old + half)
@@ -338,7 +337,8 @@ def roc_curve(targets: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats]:
     rows = check_rows(targets, scores)
     if reason := missing_class(rows):
         raise DataError(f"no ROC curve: {reason}", "use images of both classes")
-    from sklearn import metrics  # 0.2 s, which no AUC needs
+    from scipy.stats import rankdata  # these two take half a second to import, and no AUC needs them
+    from sklearn import metrics
 
     # Ranks instead of scores: scikit-learn refuses infinite ones.
     false, true, _ = metrics.roc_curve(rows.positive, rankdata(rows.scores[:, 0]), drop_intermediate=False)

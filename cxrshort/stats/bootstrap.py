@@ -23,8 +23,8 @@ from cxrshort.stats.midranks import (
     number_jointly,
 )
 
-# Weights held at once: 2 million float64 are 16 MB, which stays near the processor.
-WEIGHTS_AT_ONCE = 2_000_000
+# Weights held at once: 500,000 float64 are 4 MB, which stays near the processor.
+WEIGHTS_AT_ONCE = 500_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)

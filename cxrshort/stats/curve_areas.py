@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from cxrshort.errors import UsageError
 from cxrshort.stats.auc import check_level
@@ -199,7 +199,7 @@ def _limits(
     variance = float((by_person**2).sum()) * rows.persons / (rows.persons - 1)
     if not 0 < value < 1 or variance <= 0:
         return (None, None), "perfect separation" if value == 1 else "no spread of scores"
-    quantile = float(t.ppf(0.5 + level / 2, min(rows.persons_by_class) - 1))
+    quantile = float(stdtrit(min(rows.persons_by_class) - 1, 0.5 + level / 2))
     return logit_limits(value, math.sqrt(variance), quantile), ""
 
 

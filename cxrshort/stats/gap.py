@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
-from scipy.stats import PermutationMethod, mannwhitneyu, norm, t
+from scipy.special import ndtri, stdtrit
 
 from cxrshort.errors import DataError, UsageError
 from cxrshort.stats.auc import AucInterval, auc_interval, check_level
@@ -223,7 +223,7 @@ def mean_of_side(singles: list[AucInterval], spread: Spread, side: int) -> MeanA
                 _mean_count(single.negatives for single in singles),
             ),
             persons=spread.persons[side],
-            quantile=float(t.ppf(0.5 + singles[0].level / 2, spread.freedom[side])),
+            quantile=float(stdtrit(spread.freedom[side], 0.5 + singles[0].level / 2)),
         )
         if any(value in (0.0, 1.0) for value in defined):
             # At 0 or 1 the estimated variance is 0, whatever the number of images; the exact bound is not.
@@ -312,6 +312,8 @@ def mann_whitney(first: ArrayLike, second: ArrayLike) -> MannWhitney:
         raise DataError(f"samples of {x.size} and {y.size} numbers: a Mann-Whitney test needs both")
     if np.isnan(x).any() or np.isnan(y).any():
         raise DataError("a Mann-Whitney test cannot rank NaN", "leave out replicates without an AUC")
+    from scipy.stats import PermutationMethod, mannwhitneyu  # half a second to import, which no AUC needs
+
     tied = len(np.unique(np.concatenate([x, y]))) < x.size + y.size
     if not tied and max(x.size, y.size) <= 50:
         result, method = mannwhitneyu(x, y, method="exact"), "exact"
@@ -362,7 +364,7 @@ def smallest_detectable_difference(
     if min(positives, negatives, *(reference or (1, 1))) < 1:
         raise UsageError("a test set without images of both classes can show no difference")
     reference_error = hanley_mcneil_error(auc, positives=reference[0], negatives=reference[1]) if reference else 0.0
-    sure, likely = float(norm.ppf(0.5 + level / 2)), float(norm.ppf(power))
+    sure, likely = float(ndtri(0.5 + level / 2)), float(ndtri(power))
 
     def surplus(drop: float) -> float:
         before = math.hypot(reference_error, hanley_mcneil_error(auc, positives=positives, negatives=negatives))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from cxrshort.errors import DataError
 
@@ -63,6 +62,8 @@ class CheckedRows:
     @property
     def persons_by_class(self) -> tuple[int, int]:
         """Return the persons with a positive row and the persons with a negative row."""
+        if not self.repeated:
+            return self.counts
         return count_distinct(self.codes[self.positive]), count_distinct(self.codes[~self.positive])
 
 
@@ -178,9 +179,9 @@ def auc_components(rows: CheckedRows, codes: Integers, persons: int) -> Componen
     """
     positive = rows.positive
     positives, negatives = rows.counts
-    ranks = rankdata(rows.scores, axis=0)
-    v10 = (ranks[positive] - rankdata(rows.scores[positive], axis=0)) / negatives
-    v01 = 1.0 - (ranks[~positive] - rankdata(rows.scores[~positive], axis=0)) / positives
+    below = np.stack([mid_counts(positive, column) for column in rows.scores.T], axis=1)
+    v10 = below[positive] / negatives
+    v01 = 1.0 - below[~positive] / positives
     aucs: Floats = v10.mean(axis=0)
     by_class = np.array([*rows.persons_by_class, rows.persons], dtype=np.float64)
     return Components(
@@ -190,6 +191,45 @@ def auc_components(rows: CheckedRows, codes: Integers, persons: int) -> Componen
         by_class / (by_class - 1),
         v10.var(axis=0, ddof=1) / positives + v01.var(axis=0, ddof=1) / negatives,
     )
+
+
+def mid_counts(positive: Bools, scores: Floats) -> Floats:
+    """Return how many rows of the other class lie below each row, those at its level counted half.
+
+    Args:
+        positive: (N,) the class of each row, N at least 1.
+        scores: (N,) without NaN.
+
+    Example:
+        >>> mid_counts(np.array([False, False, True, True]), np.array([0.1, 0.4, 0.4, 0.9]))
+        array([0. , 0.5, 1.5, 2. ])
+    """
+    order = np.argsort(scores)
+    ordered, is_positive = scores[order], positive[order]
+    positives: Integers = np.cumsum(is_positive, dtype=np.int64)
+    negatives = np.arange(1, len(order) + 1) - positives
+    starts = np.append(True, ordered[1:] != ordered[:-1])
+    if starts.all():
+        below = np.where(is_positive, negatives, positives).astype(np.float64)
+    else:
+        below = np.where(is_positive, _mid_sums(negatives, starts), _mid_sums(positives, starts))
+    counts = np.empty(len(scores))
+    counts[order] = below
+    return counts
+
+
+def _mid_sums(sums: Integers, starts: Bools) -> Floats:
+    """Return for each row the mean of a running sum before its level and at the end of it.
+
+    Args:
+        sums: (N,) running sum over sorted rows.
+        starts: (N,) where a level starts.
+    """
+    first = np.flatnonzero(starts)
+    ends = np.append(first[1:], len(sums))
+    up_to = sums[ends - 1]
+    middle: Floats = (up_to + np.append(0, up_to[:-1])) / 2
+    return np.repeat(middle, ends - first)
 
 
 def _sum_by_person(values: Floats, codes: Integers, persons: int) -> Floats:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import spearmanr
 
 from cxrshort.errors import DataError
 from cxrshort.stats.bootstrap import percentile_interval, resample
@@ -69,6 +68,8 @@ def rank_correlation(
     people = int(codes.max(initial=-1)) + 1
     if len(truth) < 3 or truth.min() == truth.max() or predicted.min() == predicted.max():
         return RankCorrelation(None, None, None, len(truth), "fewer than three images, or all alike")
+    from scipy.stats import spearmanr  # half a second to import, which no AUC needs
+
     value = float(spearmanr(truth, predicted).statistic)
     if people < 3:
         return RankCorrelation(value, None, None, len(truth), f"only {people} persons")
