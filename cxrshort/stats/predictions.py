@@ -115,6 +115,8 @@ def _text(values: "pd.Series[Any]") -> "pd.Series[Any]":
 def disambiguate(names: "pd.Series[Any]", identities: "pd.Series[Any]") -> "pd.Series[Any]":
     """Return names in which a name of several identities is followed by the first digits of each."""
     pairs = pd.DataFrame({"name": names, "id": identities}).astype(str).drop_duplicates()
+    if pairs["name"].is_unique:
+        return names.astype(object)
     shown: dict[tuple[str, str], str] = {}
     for key, part in pairs.groupby("name"):
         name = str(key)
@@ -124,7 +126,7 @@ def disambiguate(names: "pd.Series[Any]", identities: "pd.Series[Any]") -> "pd.S
             (n for n in range(_SHORTEST, longest, 2) if len({identity[:n] for identity in ids}) == len(ids)), longest
         )
         shown |= {(name, identity): f"{name} ({identity[:digits]})" if len(ids) > 1 else name for identity in ids}
-    return pd.Series([shown[pair] for pair in zip(names, identities, strict=True)], index=names.index, dtype=object)
+    return pd.Series([shown[pair] for pair in zip(names.tolist(), identities.tolist(), strict=True)], index=names.index, dtype=object)
 
 
 def cells(predictions: pd.DataFrame, label: str) -> list[Cell]:
