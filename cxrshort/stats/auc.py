@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, logit, ndtr, ndtri
+from scipy.special import expit, logit, ndtri, stdtr, stdtrit
 
 from cxrshort.errors import DataError, UsageError
 from cxrshort.stats.auc_limits import auc_limits, few_errors
@@ -34,6 +34,9 @@ from cxrshort.stats.midranks import (
     why_no_variance,
 )
 from cxrshort.stats.midranks import Sample as Sample
+
+FEWEST_PERSONS = 6
+"""In the smaller class: with fewer, intervals of a difference hold the truth in less than 92 % of cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,8 @@ class PairedComparison:
         p_value: two-sided; 1 when both models rank the images alike, None where it cannot be computed.
         method: "DeLong", "Obuchowski" or "none".
         reason: why a number is missing or unreliable; "" when all is well.
+        caution: why the interval may hold the truth less often than it claims, in 92 of 100 cases or fewer; "" when
+            there is no cause for doubt.
     """
 
     before: float | None
@@ -94,6 +99,7 @@ class PairedComparison:
     p_value: float | None
     method: str
     reason: str = ""
+    caution: str = ""
 
 
 def auc(targets: ArrayLike, scores: ArrayLike) -> float | None:
@@ -279,6 +285,10 @@ def compare_paired(
 ) -> PairedComparison:
     """Compare two models on the same images: difference after minus before, interval, two-sided p.
 
+    Limits and p are those of Student's t with one degree of freedom less than the smaller class has persons: with the
+    normal distribution, as DeLong has them, 95 % intervals hold the truth in 80 % of cases with 4 positives and in 90 %
+    with 8 (``tests/studies/interval_coverage.py``). With 100 and more there is no difference.
+
     Args:
         targets: (N,) truth.
         before: (N,) scores of the first model.
@@ -309,12 +319,17 @@ def compare_paired(
     error = math.sqrt(max(0.0, float(contrast @ covariance_of([parts]) @ contrast)))
     if error < 1e-12 and old != new:  # AUCs of 0 and 1 have no variance to test against; 1e-12 is rounding
         return PairedComparison(old, new, new - old, None, None, None, None, "none", "perfect separation")
-    half = float(ndtri(0.5 + level / 2)) * error
-    p_value = 1.0 if old == new else float(2 * ndtr(-abs(new - old) / error))
+    fewest = min(rows.persons_by_class)
+    half = float(stdtrit(fewest - 1, 0.5 + level / 2)) * error
+    p_value = 1.0 if old == new else float(2 * stdtr(fewest - 1, -abs(new - old) / error))
     reason = "perfect separation" if {old, new} & {0.0, 1.0} else ""
     method = "Obuchowski" if rows.repeated else "DeLong"
     limits = (new - old - half, new - old + half)
-    return PairedComparison(old, new, new - old, error, *limits, p_value, method, reason)
+    extreme = max(old, new, key=lambda value: abs(value - 0.5))
+    caution = ""
+    if fewest < FEWEST_PERSONS or fewest * min(extreme, 1 - extreme) < 1:
+        caution = f"only {fewest} persons in the smaller class for an AUC of {extreme:.2f}"
+    return PairedComparison(old, new, new - old, error, *limits, p_value, method, reason, caution)
 
 
 def roc_curve(targets: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats]:

@@ -126,7 +126,9 @@ def disambiguate(names: "pd.Series[Any]", identities: "pd.Series[Any]") -> "pd.S
             (n for n in range(_SHORTEST, longest, 2) if len({identity[:n] for identity in ids}) == len(ids)), longest
         )
         shown |= {(name, identity): f"{name} ({identity[:digits]})" if len(ids) > 1 else name for identity in ids}
-    return pd.Series([shown[pair] for pair in zip(names.tolist(), identities.tolist(), strict=True)], index=names.index, dtype=object)
+    return pd.Series(
+        [shown[pair] for pair in zip(names.tolist(), identities.tolist(), strict=True)], index=names.index, dtype=object
+    )
 
 
 def cells(predictions: pd.DataFrame, label: str) -> list[Cell]:

@@ -25,7 +25,7 @@ from scipy.stats import beta, norm, t
 from cxrshort.errors import DataError, UsageError
 from cxrshort.stats.auc import auc_covariance, check_level
 from cxrshort.stats.changes import Interval
-from cxrshort.stats.midranks import Floats
+from cxrshort.stats.midranks import Floats, check_rows
 
 MEANINGFUL = 0.75
 """P(A > B) from which on Bouthillier et al. call a difference meaningful."""
@@ -121,13 +121,16 @@ class ChanceBetter:
     verdict: str
 
 
-def variance_parts(differences: ArrayLike, *, images: float = 0.0, test_to_train: float = 0.0) -> VarianceParts:
+def variance_parts(
+    differences: ArrayLike, *, images: float = 0.0, image_freedom: float = math.inf, test_to_train: float = 0.0
+) -> VarianceParts:
     """Divide the variance of a crossed table into seeds, splits, their rest and test images.
 
     Args:
         differences: (seeds, splits) one per run.
         images: variance of the mean difference from the test images that all runs share; 0 where each split has test
             images of its own, since the variance between splits then holds it.
+        image_freedom: degrees of freedom of that variance: persons in the smaller class, less one.
         test_to_train: test images over training images of a split where splits are of one dataset; 0 where each is of
             its own.
 
@@ -146,7 +149,7 @@ def variance_parts(differences: ArrayLike, *, images: float = 0.0, test_to_train
         rest = squares["rest"] if table.size > 1 else None
         factor = 1 / table.size + (test_to_train if splits > 1 else 0.0)
         spread = (rest or 0.0) * factor
-        freedom = _satterthwaite(spread + images, [(spread, table.size - 1)])
+        freedom = _satterthwaite(spread + images, [(spread, table.size - 1), (images, image_freedom)])
         return VarianceParts(None, None, rest, images, (), spread + images, freedom)
     rest = squares["rest"]
     raw = {"seeds": (squares["seeds"] - rest) / splits, "splits": (squares["splits"] - rest) / seeds}
@@ -154,7 +157,7 @@ def variance_parts(differences: ArrayLike, *, images: float = 0.0, test_to_train
     negative = tuple(name for name, value in raw.items() if value < -1e-12 * float(np.abs(table).max() ** 2))
     parts = {name: max(0.0, value) for name, value in raw.items()}
     mean = parts["seeds"] / seeds + parts["splits"] * (1 / splits + test_to_train) + rest / table.size
-    terms = [(rest / table.size, (seeds - 1) * (splits - 1))]
+    terms = [(rest / table.size, (seeds - 1) * (splits - 1)), (images, image_freedom)]
     terms += [(squares["seeds"] / table.size, seeds - 1)] if parts["seeds"] > 0 else []
     terms += [(squares["splits"] * (1 / table.size + test_to_train / seeds), splits - 1)] if parts["splits"] > 0 else []
     freedom = _satterthwaite(mean + images, terms)
@@ -186,7 +189,7 @@ def _mean_squares(table: Floats) -> dict[str, float]:
     }
 
 
-def _satterthwaite(total: float, terms: list[tuple[float, int]]) -> float:
+def _satterthwaite(total: float, terms: list[tuple[float, float]]) -> float:
     squares = sum(value**2 / freedom for value, freedom in terms if value > 0)
     return max(1.0, total**2 / squares) if squares > 0 else math.inf
 
@@ -261,6 +264,7 @@ def improvement(
     *,
     margin: float = 0.0,
     images: float = 0.0,
+    image_freedom: float = math.inf,
     test_to_train: float = 0.0,
     level: float = 0.95,
 ) -> Improvement:
@@ -270,6 +274,7 @@ def improvement(
         differences: (seeds, splits) after minus before, one per run; (1, splits) or (seeds, 1) where one alone varied.
         margin: the smallest difference that matters, not negative.
         images: variance of the mean difference from the test images that all runs share.
+        image_freedom: see :func:`variance_parts`.
         test_to_train: see :func:`variance_parts`.
         level: coverage of the interval, in (0, 1).
 
@@ -283,7 +288,7 @@ def improvement(
         '0.032 [-0.015, 0.078]: not shown to be better; may be worse by more than the margin of 0.01'
     """
     table = _check(differences, images, test_to_train)
-    parts = variance_parts(table, images=images, test_to_train=test_to_train)
+    parts = variance_parts(table, images=images, image_freedom=image_freedom, test_to_train=test_to_train)
     tests = margin_tests(
         float(table.mean()), standard_error=math.sqrt(parts.mean), margin=margin, level=level, freedom=parts.freedom
     )
@@ -326,7 +331,10 @@ def improvement_of_scores(
     aucs, covariance = auc_covariance(targets, np.concatenate(tables, axis=1), clusters)
     contrast = np.repeat([-1 / runs, 1 / runs], runs)
     images = max(0.0, float(contrast @ covariance @ contrast))
-    return improvement((aucs[runs:] - aucs[:runs])[:, None], margin=margin, images=images, level=level)
+    persons = min(check_rows(targets, tables[0], clusters).persons_by_class)
+    return improvement(
+        (aucs[runs:] - aucs[:runs])[:, None], margin=margin, images=images, image_freedom=persons - 1, level=level
+    )
 
 
 def chance_better(before: ArrayLike, after: ArrayLike, *, level: float = 0.95) -> ChanceBetter:

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from scipy.special import expit, logit
+from scipy.stats import norm
+from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
 from sklearn.metrics import roc_curve as sklearn_roc_curve
 
@@ -248,8 +250,34 @@ def test_compare_paired_equals_delong_by_pairs():
     assert result.difference == pytest.approx(difference, abs=ROUNDING)
     assert (result.before, result.after) == pytest.approx([roc_auc_score(targets, scores[:, k]) for k in (0, 1)])
     assert result.standard_error == pytest.approx(error, abs=ROUNDING)
-    assert result.high - result.low == pytest.approx(2 * 1.959963984540054 * error, abs=ROUNDING)
+    half = student.ppf(0.975, min(targets.sum(), (1 - targets).sum()) - 1) * error
+    assert result.high - result.low == pytest.approx(2 * half, abs=ROUNDING)
     assert (result.p_value < 0.05) == (result.low > 0 or result.high < 0)
+
+
+@pytest.mark.parametrize(("positives", "shift", "caution"), [
+    (5, 1.0, "only 5 persons in the smaller class"),
+    (10, 3.5, "only 10 persons in the smaller class"),
+    (10, 1.0, ""),
+])  # fmt: skip
+def test_compare_paired_warns_where_the_interval_rests_on_few(positives, shift, caution):
+    rng = np.random.default_rng(3)
+    targets = np.arange(200) < positives
+    scores = shift * targets[:, None] + rng.normal(size=(200, 2))
+    result = compare_paired(targets, before=scores[:, 0], after=scores[:, 1])
+    assert result.caution.startswith(caution) and bool(result.caution) == bool(caution)
+
+
+def test_intervals_of_paired_differences_hold_with_few_positives():
+    # Twelve positives, 400 test sets: 95 % within three standard errors, where normal limits fall to 91 %.
+    rng, held = np.random.default_rng(4), 0
+    targets = np.arange(112) < 12
+    for _ in range(400):
+        shared = rng.normal(size=112)
+        scores = [targets * shift + 0.6 * shared + 0.8 * rng.normal(size=112) for shift in (0.5, 1.0)]
+        result = compare_paired(targets, before=scores[0], after=scores[1])
+        held += result.low <= norm.cdf(1 / np.sqrt(2)) - norm.cdf(0.5 / np.sqrt(2)) <= result.high
+    assert held / 400 >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 400)
 
 
 def test_compare_paired_of_equal_rankings_has_p_one():
