@@ -188,18 +188,18 @@ def too_few(positives: int, negatives: int, *, level: float, regions: int = 1) -
         regions: that are tested.
 
     Example:
-        >>> too_few(4, 4, level=0.05, regions=9)
-        '4 positive and 4 negative persons reach p = 0.029 at best, and 0.00556 is needed (0.05 over 9 regions), which takes 6 of each'
+        >>> too_few(3, 3, level=0.05)
+        '3 positive and 3 negative persons reach p = 0.1 at best, and 0.05 is needed, which takes 4 of each'
         >>> too_few(4, 4, level=0.05)
         ''
-    """  # noqa: E501 - the sentence is one line
+    """
     best = _smallest_p(positives, negatives)
     if best <= level / regions:
         return ""
     needed = next(count for count in itertools.count(1) if _smallest_p(count, count) <= level / regions)
     over = f" ({level:g} over {regions} regions)" if regions > 1 else ""
-    people = f"{positives} positive and {negatives} negative persons"
-    return f"{people} reach p = {best:.2g} at best, and {level / regions:.3g} is needed{over}, which takes {needed} of each"
+    reach = f"{positives} positive and {negatives} negative persons reach p = {best:.2g} at best"
+    return f"{reach}, and {level / regions:.3g} is needed{over}, which takes {needed} of each"
 
 
 def _smallest_p(positives: int, negatives: int) -> float:
