@@ -22,9 +22,11 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from cxrshort import runs
+from cxrshort.attribution.check_progress import IMAGES, MAPS, CheckProgress, Report
 from cxrshort.attribution.contract import AttributionMethod
 from cxrshort.attribution.faithfulness import FaithfulnessCurves, faithfulness_curves, judge_faithfulness
-from cxrshort.attribution.sanity import background_sensitivity, cascading_randomisation
+from cxrshort.attribution.sanity import background_sensitivity, cascading_randomisation, count_stages
 from cxrshort.attribution.shares import region_shares
 from cxrshort.compute import Compute, seeded_generator
 from cxrshort.images.prefetch import Indices, Source, prefetched
@@ -211,6 +213,7 @@ def check_maps(
     maker: MapMaker,
     compute: Compute,
     regions: NamedRegions | None = None,
+    report: Report = runs.ignore_event,
 ) -> MapChecks:
     """Run the three checks; several processes do a share each, and all return the whole.
 
@@ -223,17 +226,22 @@ def check_maps(
         maker: makes the maps.
         compute: device and processes.
         regions: of the images of the source, to say by how much the shares of regions move; None leaves that out.
+        report: takes events of the progress.
 
     Raises:
         UsageError: the method cannot explain this model.
     """
-    sample = _Sample(model, source, np.asarray(rows, np.int64), output, maker, compute)
+    count = len(rows) * (1 + count_stages(model) + maker.method.requires.references)
+    progress = CheckProgress(MAPS, count, compute=compute, report=report)
+    sample = _Sample(model, source, np.asarray(rows, np.int64), output, maker, compute, progress)
     maps = sample.explain(model)
     usable = np.isfinite(maps).all(axis=(1, 2)) & (maps != 0).any(axis=(1, 2)) if len(maps) else np.zeros(0, bool)
     sample, maps = sample.at(usable), maps[usable]
     randomisation, layers = _check_randomisation(sample, maps)
+    background = _check_background(sample, maps, regions)
+    sample = replace(sample, progress=CheckProgress(IMAGES, len(maps), compute=compute, report=report))
     faithfulness, cells = _check_faithfulness(sample, maps, np.asarray(persons)[sample.rows])
-    checks = (randomisation, _check_background(sample, maps, regions), faithfulness)
+    checks = (randomisation, background, faithfulness)
     curves = pd.DataFrame([*layers, *cells], columns=list(CURVE_COLUMNS))
     return MapChecks(checks, curves, len(maps), int((~usable).sum()))
 
@@ -248,6 +256,7 @@ class _Sample:
     output: int
     maker: MapMaker
     compute: Compute
+    progress: CheckProgress
 
     def at(self, kept: npt.NDArray[np.bool_]) -> "_Sample":
         return replace(self, rows=self.rows[kept])
@@ -262,8 +271,13 @@ class _Sample:
         return maps
 
     def scan(self, work: Callable[[Tensor, Indices], Any], network: nn.Module, *, gradients: bool = False) -> Any:
+        def counting(images: Tensor, positions: Indices) -> Any:
+            results = work(images, positions)
+            self.progress.add(len(positions))
+            return results
+
         return scan(
-            work,
+            counting,
             self.source,
             model=network,
             compute=self.compute,

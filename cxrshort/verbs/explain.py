@@ -22,15 +22,18 @@ from cxrshort.attribution.explained_regions import (
 )
 from cxrshort.attribution.explanation_checks import (
     CURVES,
+    cautious_numbers,
     check_labels,
     check_notes,
+    common_caution,
     curve_table,
     draw_checks,
+    label_caution,
     with_caution,
 )
 from cxrshort.attribution.explanation_forecast import forecast_maps
 from cxrshort.attribution.explanation_plan import ExplanationPlan, plan_explanation
-from cxrshort.attribution.explanation_tables import explanation_result, records
+from cxrshort.attribution.explanation_tables import explanation_result
 from cxrshort.attribution.map_blocks import MapJob, Maps, forget_scan, make_maps, open_classifier
 from cxrshort.attribution.method_settings import DEFAULT_METHOD, read_method
 from cxrshort.attribution.overlaps import overlap_notes
@@ -45,6 +48,7 @@ from cxrshort.models.result_folders import results_folder
 from cxrshort.models.sources.foreign import without_download
 from cxrshort.models.sources.opening import open_model
 from cxrshort.results import Result
+from cxrshort.tables import records
 
 Report = Callable[[Mapping[str, Any]], None]
 SUMMARY = "summary.json"
@@ -247,6 +251,7 @@ def _visible(job: MapJob, plan: ExplanationPlan, *, report: Report) -> pd.DataFr
         labels=plan.labels,
         compute=job.compute,
         batch_size=job.batch_size,
+        report=report,
     )
 
 
@@ -295,15 +300,19 @@ def _write_results(
         *notes,
         *drawn.notes,
         *measurements.missing_shares(explained, measured),
+        *measurements.incomplete_maps(table, job.settings),
         *overlap_notes(judged, job.regions, images=len(explained.data.manifest)),
         *border_notes(scanned.visible),
         *([NO_CLASSES] if number else []),
     ]
     summary = {
         **_about(job, plan),
-        "adding_up": measurements.adding_up(table),
-        "share_errors": measurements.typical_error(table),
-        "separation": {findings.label: asdict(findings.whole) for findings in judged},
+        "adding_up": cautious_numbers(measurements.adding_up(table), common_caution(checks)),
+        "share_errors": cautious_numbers(measurements.typical_error(table), common_caution(checks)),
+        "separation": {
+            findings.label: cautious_numbers(asdict(findings.whole), label_caution(checks, findings.label))
+            for findings in judged
+        },
         "region_sources": records(job.regions.sources()),
         "sanity": {label: outcome.summary() for label, outcome in checks.items()},
         **_records(tables),

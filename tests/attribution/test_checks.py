@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cxrshort.attribution import METHODS
+from cxrshort.attribution.check_progress import IMAGES, MAPS
 from cxrshort.attribution.checks import (
     CURVE_COLUMNS,
     MapMaker,
@@ -279,3 +280,16 @@ def test_background_check_agrees_with_the_function_on_whole_batches():
     expected = background_sensitivity(*maps)
     outcome = checked(EXPECTED_GRADIENTS, settings=ExpectedGradientsSettings(8), references=references())
     assert outcome.checks[1].numbers["spearman"] == pytest.approx(expected.spearman, abs=1e-4)
+
+
+def test_progress_of_maps_and_of_hidden_cells_is_counted_to_the_end():
+    events = []
+    maker = MapMaker(GRADIENT_X_INPUT, seed=3, batch_size=16)
+    rows = sample_images(PERSONS, count=20, seed=1)
+    check_maps(
+        planted(), Films(), rows=rows, persons=PERSONS, output=1, maker=maker, compute=FP32, report=events.append
+    )
+    counts = {unit: [event["done"] for event in events if event["event"] == unit] for unit in (MAPS, IMAGES)}
+    # Five batches of four: the maps of the trained network, and of those without one and two of its layers.
+    assert counts == {MAPS: list(range(4, 61, 4)), IMAGES: list(range(4, 21, 4))}
+    assert {(event["event"], event["of"]) for event in events} == {(MAPS, 60), (IMAGES, 20)}

@@ -29,7 +29,7 @@ BLOCK = 8
 """Maps of a block, with a batch of one image."""
 
 
-class Stopped(Exception):
+class InterruptionError(Exception):
     """Stand for whatever interrupts a run."""
 
 
@@ -75,9 +75,9 @@ def interrupt(home: Path, out: str, **options: Any) -> None:
 
     def stop(event: Mapping[str, Any]) -> None:
         if event["event"] == "maps" and event["done"] > BLOCK:
-            raise Stopped
+            raise InterruptionError
 
-    with pytest.raises(Stopped):
+    with pytest.raises(InterruptionError):
         run(home, out, report=stop, **options)
 
 
