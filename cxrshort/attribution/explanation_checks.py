@@ -42,13 +42,13 @@ def check_labels(job: MapJob, labels: Sequence[str], *, report: Report = runs.ig
             None if background is None else background.images(job.compute.torch_device),
             job.seed,
             job.batch_size,
+            output=output,
         )
         checks[label] = check_maps(
             job.classifier,
             job.pixels,
             rows=images[sample_images(persons[images], seed=job.seed)],
             persons=persons,
-            output=output,
             maker=maker,
             compute=job.compute,
             regions=job.regions,

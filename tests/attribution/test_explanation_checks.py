@@ -42,13 +42,12 @@ def failed(*names: str) -> MapChecks:
 def test_each_label_is_checked_by_its_own_output_with_its_own_background(people: Population, checks) -> None:
     made = job(people, texts=("samples=4",))
     references = made.backgrounds[1].images(CPU.torch_device)
-    maker = MapMaker(made.method, made.settings, references, made.seed, made.batch_size)
+    maker = MapMaker(made.method, made.settings, references, made.seed, made.batch_size, output=1)
     alone = check_maps(
         made.classifier,
         made.pixels,
         rows=np.arange(24),  # fewer than the 30 that a sample takes
         persons=people.data.manifest["person_id"],
-        output=1,
         maker=maker,
         compute=CPU,
         regions=made.regions,
