@@ -1,4 +1,4 @@
-"""Read the text tables that come with radiographs, as people and programs have left them."""
+"""Read the text tables that come with radiographs, as people and programs have left them; hand tables on as JSON."""
 
 import csv
 import gzip
@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
 
 import pandas as pd
 
@@ -43,6 +43,19 @@ def read_table(
         except UnicodeDecodeError:
             table = _read_as(path, "latin-1", required, optional, separator)
             return table, [f"{path.name}: not UTF-8, read as Latin-1"]
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as JSON values by column, None where a cell is empty.
+
+    Example:
+        >>> records(pd.DataFrame({"region": ["lungs", "marker"], "share": [0.5, float("nan")]}))
+        [{'region': 'lungs', 'share': 0.5}, {'region': 'marker', 'share': None}]
+    """
+    return [
+        {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        for row in table.astype(object).to_dict(orient="records")
+    ]
 
 
 @contextmanager

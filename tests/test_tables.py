@@ -2,12 +2,14 @@
 
 import codecs
 import gzip
+import json
 import os
 
+import pandas as pd
 import pytest
 
 from cxrshort.errors import DataError
-from cxrshort.tables import read_header, read_list, read_table, sniff_separator
+from cxrshort.tables import read_header, read_list, read_table, records, sniff_separator
 
 
 def refusal(path, required=("a", "b"), **options):
@@ -118,3 +120,20 @@ def test_read_list_refuses_binary(tmp_path):
     with pytest.raises(DataError) as caught:
         read_list(tmp_path / "list.txt")
     assert caught.value.message == "list.txt: not a text file"
+
+
+def test_records_are_json_values_with_none_for_every_kind_of_empty_cell():
+    table = pd.DataFrame(
+        {
+            "region": ["lungs", None],
+            "share": [0.5, float("nan")],
+            "cluster": pd.array([1, pd.NA], dtype="Int64"),
+            "adds_up": [True, False],
+        }
+    )
+    rows = records(table)
+    assert rows == [
+        {"region": "lungs", "share": 0.5, "cluster": 1, "adds_up": True},
+        {"region": None, "share": None, "cluster": None, "adds_up": False},
+    ]
+    assert json.loads(json.dumps(rows)) == rows and records(table.head(0)) == []

@@ -16,7 +16,7 @@ from cxrshort.attribution.explained_images import label_targets
 from cxrshort.columns import SPLIT_PREFIX
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError
-from cxrshort.images.prefetch import Source, prefetched
+from cxrshort.images.prefetch import Indices, Source, prefetched
 from cxrshort.models import checkpoint
 from cxrshort.models.foreground import visible_pixels
 from cxrshort.models.sources.opening import Reference
@@ -91,3 +91,18 @@ def choose_background(
         )
     wanted = f", {count} were asked for" if len(chosen) < count else ""
     return Background(source, f"references: {len(chosen)} {noun} {where}{wanted}")
+
+
+def draw_background(source: Source, *, count: int, seed: int, without: Indices) -> Tensor:
+    """Return a random sample of images, whatever their class, (R, C, H, W) in [0, 1], on the CPU.
+
+    Args:
+        source: the images.
+        count: how many, at most.
+        seed: of the draw.
+        without: positions of the images that are explained, which are taken only where there are no others.
+    """
+    others = np.setdiff1d(np.arange(len(source)), without)
+    pool = others if len(others) else np.arange(len(source))
+    chosen = np.sort(np.random.default_rng((seed, 1)).permutation(pool)[:count])
+    return next(prefetched(source, [chosen], device=torch.device("cpu")))[1]

@@ -22,12 +22,15 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from cxrshort import runs
+from cxrshort.attribution.background import draw_background
+from cxrshort.attribution.check_progress import IMAGES, MAPS, CheckProgress, Report
 from cxrshort.attribution.contract import AttributionMethod
 from cxrshort.attribution.faithfulness import FaithfulnessCurves, faithfulness_curves, judge_faithfulness
-from cxrshort.attribution.sanity import background_sensitivity, cascading_randomisation
+from cxrshort.attribution.sanity import background_sensitivity, cascading_randomisation, count_stages
 from cxrshort.attribution.shares import region_shares
 from cxrshort.compute import Compute, seeded_generator
-from cxrshort.images.prefetch import Indices, Source, prefetched
+from cxrshort.images.prefetch import Indices, Source
 from cxrshort.models.scoring import SCORING_BATCH, scan
 from cxrshort.regions import RegionBatch
 
@@ -72,6 +75,7 @@ class MapMaker:
         batch_size: images, or pairs of an image and a reference, in the network at the same time.
         other_references: another background to compare with; None takes :data:`FOLD_SAMPLE`, as many.
         other_name: what it is called in sentences.
+        output: the logit that is explained.
     """
 
     method: AttributionMethod
@@ -81,6 +85,7 @@ class MapMaker:
     batch_size: int = SCORING_BATCH
     other_references: Tensor | None = None
     other_name: str = FOLD_SAMPLE
+    output: int = 0
 
     def generators(self, positions: Indices, *counters: int) -> list[torch.Generator]:
         """Return the generator of each image: a function of the seed and its position alone."""
@@ -92,7 +97,6 @@ class MapMaker:
         images: Tensor,
         positions: Indices,
         *,
-        output: int,
         references: Tensor | None = None,
     ) -> Tensor:
         """Return the maps of a batch, (N, H, W).
@@ -101,14 +105,13 @@ class MapMaker:
             model: maps images (N, C, H, W) to logits (N, L).
             images: (N, C, H, W).
             positions: (N,) of the images in their dataset.
-            output: the logit that is explained.
             references: in place of the usual ones.
         """
         needs = self.method.requires
         return self.method(
             model,
             images,
-            torch.full((len(images),), output, dtype=torch.int64),
+            torch.full((len(images),), self.output, dtype=torch.int64),
             settings=self.settings,
             references=(self.references if references is None else references) if needs.references else None,
             generators=self.generators(positions) if needs.generators else (),
@@ -207,10 +210,10 @@ def check_maps(
     *,
     rows: Indices,
     persons: ArrayLike,
-    output: int,
     maker: MapMaker,
     compute: Compute,
     regions: NamedRegions | None = None,
+    report: Report = runs.ignore_event,
 ) -> MapChecks:
     """Run the three checks; several processes do a share each, and all return the whole.
 
@@ -219,21 +222,25 @@ def check_maps(
         source: the images that are explained.
         rows: positions of the images to check, as :func:`sample_images` draws them.
         persons: (N,) whose images those of the source are.
-        output: the logit that is explained.
         maker: makes the maps.
         compute: device and processes.
         regions: of the images of the source, to say by how much the shares of regions move; None leaves that out.
+        report: takes events of the progress.
 
     Raises:
         UsageError: the method cannot explain this model.
     """
-    sample = _Sample(model, source, np.asarray(rows, np.int64), output, maker, compute)
+    count = len(rows) * (1 + count_stages(model) + maker.method.requires.references)
+    progress = CheckProgress(MAPS, count, compute=compute, report=report)
+    sample = _Sample(model, source, np.asarray(rows, np.int64), maker, compute, progress)
     maps = sample.explain(model)
     usable = np.isfinite(maps).all(axis=(1, 2)) & (maps != 0).any(axis=(1, 2)) if len(maps) else np.zeros(0, bool)
     sample, maps = sample.at(usable), maps[usable]
     randomisation, layers = _check_randomisation(sample, maps)
+    background = _check_background(sample, maps, regions)
+    sample = replace(sample, progress=CheckProgress(IMAGES, len(maps), compute=compute, report=report))
     faithfulness, cells = _check_faithfulness(sample, maps, np.asarray(persons)[sample.rows])
-    checks = (randomisation, _check_background(sample, maps, regions), faithfulness)
+    checks = (randomisation, background, faithfulness)
     curves = pd.DataFrame([*layers, *cells], columns=list(CURVE_COLUMNS))
     return MapChecks(checks, curves, len(maps), int((~usable).sum()))
 
@@ -245,9 +252,9 @@ class _Sample:
     model: nn.Module
     source: Source
     rows: Indices
-    output: int
     maker: MapMaker
     compute: Compute
+    progress: CheckProgress
 
     def at(self, kept: npt.NDArray[np.bool_]) -> "_Sample":
         return replace(self, rows=self.rows[kept])
@@ -256,14 +263,19 @@ class _Sample:
         """Return the maps of the images by any network, (N, H, W)."""
 
         def work(images: Tensor, positions: Indices) -> Tensor:
-            return self.maker.maps(network, images, positions, output=self.output, references=references)
+            return self.maker.maps(network, images, positions, references=references)
 
         maps: Maps = self.scan(work, network, gradients=self.maker.method.requires.gradients)
         return maps
 
     def scan(self, work: Callable[[Tensor, Indices], Any], network: nn.Module, *, gradients: bool = False) -> Any:
+        def counting(images: Tensor, positions: Indices) -> Any:
+            results = work(images, positions)
+            self.progress.add(len(positions))
+            return results
+
         return scan(
-            work,
+            counting,
             self.source,
             model=network,
             compute=self.compute,
@@ -341,21 +353,6 @@ def _shares(maps: Maps, rows: Indices, regions: NamedRegions) -> npt.NDArray[np.
     return region_shares(maps, regions.take(rows), names=regions.names).shares
 
 
-def draw_background(source: Source, *, count: int, seed: int, without: Indices) -> Tensor:
-    """Return a random sample of images, whatever their class, (R, C, H, W) in [0, 1], on the CPU.
-
-    Args:
-        source: the images.
-        count: how many, at most.
-        seed: of the draw.
-        without: positions of the images that are explained, which are taken only where there are no others.
-    """
-    others = np.setdiff1d(np.arange(len(source)), without)
-    pool = others if len(others) else np.arange(len(source))
-    chosen = np.sort(np.random.default_rng((seed, 1)).permutation(pool)[:count])
-    return next(prefetched(source, [chosen], device=torch.device("cpu")))[1]
-
-
 def _check_faithfulness(
     sample: _Sample, maps: Maps, persons: npt.NDArray[Any]
 ) -> tuple[MapCheck, list[tuple[Any, ...]]]:
@@ -366,7 +363,7 @@ def _check_faithfulness(
 
     def work(images: Tensor, positions: Indices) -> npt.NDArray[np.float64]:
         own = torch.from_numpy(maps[[place[position] for position in positions.tolist()]])
-        outputs = torch.full((len(images),), sample.output, dtype=torch.int64)
+        outputs = torch.full((len(images),), sample.maker.output, dtype=torch.int64)
         generators = sample.maker.generators(positions, 1)  # another stream than that of the maps
         with torch.autocast(images.device.type, enabled=False):
             part = faithfulness_curves(

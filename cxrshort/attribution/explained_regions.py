@@ -4,6 +4,7 @@ What would invalidate a share: boxes or masks of other images. Boxes that match 
 note counts those that match; where no source has the lungs, an average anatomy stands in for them, which is noted too.
 """
 
+import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +17,10 @@ from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.datasets.building.mask_files import open_masks
 from cxrshort.errors import DataError
+from cxrshort.files import sha256
 from cxrshort.manifest import label_columns
-from cxrshort.models.outlines import draw_outlines, load_segmenter
+from cxrshort.models.outlines import draw_outlines, load_segmenter, segmenter_files
+from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.regions import ANATOMY, CORNERS, EDGES, RegionBatch, Regions
 from cxrshort.registry import check_name
 
@@ -41,6 +44,26 @@ class RegionSources(NamedTuple):
     masks: Path | None = None
     segmenter: str | None = None
     boxes: Path | None = None
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Return what is read, by the name that a run's record gives it; a folder of mask files is one of them.
+
+        Raises:
+            MissingInputError: the segmenter is not there.
+        """
+        paths = [path for path in (self.masks, self.boxes) if path is not None]
+        return {**{str(path): path for path in paths}, **segmenter_files(self.segmenter)}
+
+    @property
+    def folder_sha256(self) -> str:
+        """Return the sha256 of the names and contents of a folder's mask files; empty where masks are no folder."""
+        if self.masks is None or not self.masks.is_dir():
+            return ""
+        digest = hashlib.sha256()
+        for path in sorted(path for path in self.masks.rglob("*") if path.is_file()):
+            digest.update(f"{path.relative_to(self.masks)} {sha256(path)}\n".encode(errors="surrogateescape"))
+        return digest.hexdigest()
 
 
 class ExplainedRegions:
@@ -80,13 +103,16 @@ class ExplainedRegions:
         return self._regions.sources()
 
 
-def read_regions(data: Dataset, sources: RegionSources, *, compute: Compute) -> tuple[ExplainedRegions, list[str]]:
+def read_regions(
+    data: Dataset, sources: RegionSources, *, compute: Compute, batch_size: int = SCORING_BATCH
+) -> tuple[ExplainedRegions, list[str]]:
     """Return the regions of a dataset's images, and notes on where they are from.
 
     Args:
         data: the explained images.
         sources: what the user gives.
         compute: where a segmenter draws; several processes draw a share each.
+        batch_size: images in the segmenter at the same time; halved whenever memory does not suffice.
 
     Raises:
         DataError: boxes outside the images, or boxes or masks of other images.
@@ -103,7 +129,7 @@ def read_regions(data: Dataset, sources: RegionSources, *, compute: Compute) -> 
         notes += of_masks
     if sources.segmenter is not None:
         network, _ = load_segmenter(sources.segmenter, dataset=data.name, pixels=data.recipe)
-        segmenter = draw_outlines(network, data.pixels, compute=compute)
+        segmenter = draw_outlines(network, data.pixels, compute=compute, batch_size=batch_size, shrink=True)
     completed, outlined = (
         regions.of(data, boxes=boxes, masks=masks, segmenter=segmenter, average=average) for average in (True, False)
     )

@@ -42,16 +42,17 @@ def check_labels(job: MapJob, labels: Sequence[str], *, report: Report = runs.ig
             None if background is None else background.images(job.compute.torch_device),
             job.seed,
             job.batch_size,
+            output=output,
         )
         checks[label] = check_maps(
             job.classifier,
             job.pixels,
             rows=images[sample_images(persons[images], seed=job.seed)],
             persons=persons,
-            output=output,
             maker=maker,
             compute=job.compute,
             regions=job.regions,
+            report=report,
         )
     return checks
 
@@ -95,6 +96,29 @@ def with_caution(table: pd.DataFrame, checks: Mapping[str, MapChecks]) -> pd.Dat
     if not any(cautions.values()) or table.empty:
         return table
     return table.assign(**{CAUTION: table["label"].map(cautions).fillna("")})
+
+
+def cautious_numbers(numbers: Mapping[str, Any], caution: str) -> dict[str, Any]:
+    """Return numbers that rest on maps with the caution among them, where there are both.
+
+    Example:
+        >>> cautious_numbers({"lungs": 0.01}, "maps fail background")
+        {'lungs': 0.01, 'caution': 'maps fail background'}
+        >>> cautious_numbers({"lungs": 0.01}, "")
+        {'lungs': 0.01}
+    """
+    return {**numbers, CAUTION: caution} if numbers and caution else dict(numbers)
+
+
+def label_caution(checks: Mapping[str, MapChecks], label: str) -> str:
+    """Return the caution beside the numbers of one label; empty where its maps pass or were not checked."""
+    return checks[label].caution if label in checks else ""
+
+
+def common_caution(checks: Mapping[str, MapChecks]) -> str:
+    """Return the caution beside numbers over the maps of all labels; of several labels it names those that fail."""
+    cautions = {label: outcome.caution for label, outcome in checks.items() if outcome.caution}
+    return "; ".join(f"{label}: {caution}" if len(checks) > 1 else caution for label, caution in cautions.items())
 
 
 def caution_of(table: pd.DataFrame) -> str:

@@ -12,14 +12,14 @@ from cxrshort import forecasts
 from cxrshort.attribution.checks import CHECKED_IMAGES
 from cxrshort.attribution.faithfulness import CHECK_PASSES
 from cxrshort.attribution.map_blocks import MapJob
+from cxrshort.attribution.method_settings import PASSES
 from cxrshort.attribution.sanity import STAGES
 from cxrshort.compute import gpu_memory, seeded_generator
 from cxrshort.images.prefetch import prefetched
 from cxrshort.models.scoring import evaluating
 
-_DRAWN = ("samples", "steps")
-"""Settings that count passes through the network, of which a trial makes fewer."""
 _PASSES = 8
+"""Passes for each map that a trial makes."""
 
 
 def forecast_maps(job: MapJob, *, views: int = 0, checked: Sequence[str] = ()) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def _passes_besides(job: MapJob, checked: Sequence[str]) -> tuple[int, int]:
 
 def _fewer_passes(settings: Any) -> tuple[Any, float]:
     """Return settings with fewer draws or steps, and how many times as many the real ones have."""
-    for name in _DRAWN:
+    for name in PASSES:
         wanted = getattr(settings, name, 0)
         if wanted > _PASSES:
             return dataclasses.replace(settings, **{name: _PASSES}), wanted / _PASSES

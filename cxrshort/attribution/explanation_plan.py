@@ -1,5 +1,7 @@
 """What is explained, how, and beside what: everything about an explanation that needs no network."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +30,7 @@ class ExplanationPlan:
         backgrounds: references by output; empty for methods that take none.
         labels: in order.
         notes: sentences that stand beside the result.
+        background: dataset whose references are not those of the explained one; None where there is none.
     """
 
     reference: Reference
@@ -38,6 +41,19 @@ class ExplanationPlan:
     backgrounds: Mapping[int, Background]
     labels: tuple[str, ...]
     notes: tuple[str, ...]
+    background: Dataset | None = None
+
+    @property
+    def content(self) -> dict[str, str]:
+        """Return what maps depend on besides options and files, by its content: no path says which images there are."""
+        table = self.explained.table
+        rows = [*zip(table["image_id"], table["label"], self.explained.positions[self.explained.images], strict=True)]
+        return {
+            "model_id": self.reference.model_id,
+            "dataset_id": self.explained.data.dataset_id,
+            "background's dataset_id": "" if self.background is None else self.background.dataset_id,
+            "explained images": hashlib.sha256(json.dumps(rows, default=int).encode()).hexdigest(),
+        }
 
     @property
     def regression(self) -> bool:
@@ -79,12 +95,14 @@ def plan_explanation(
     fold, notes = audited_fold(reference, data, split)
     explained = choose_images(reference, fold.data, names, count=images[0], seed=seed)
     backgrounds: dict[int, Background] = {}
+    other = None
     if chosen.requires.references:
-        source = data if background is None else load_dataset(background)
+        other = None if background is None else load_dataset(background)
+        source = data if other is None else other
         shape = visible_pixels(reference.description, explained.data).image_shape
         for name in names:
             output = reference.description.labels.index(name)
             backgrounds[output] = choose_background(reference, source, name, count=images[1], seed=seed, shape=shape)
     elif background is not None:
         raise UsageError(f"'{chosen.name}' takes no references, and --background gives some", "leave --background out")
-    return ExplanationPlan(reference, fold, explained, chosen, settings, backgrounds, names, tuple(notes))
+    return ExplanationPlan(reference, fold, explained, chosen, settings, backgrounds, names, tuple(notes), other)

@@ -61,14 +61,6 @@ def explanation_result(
     return Result(summary, tables, figures, notes, folder, kind=KIND, verdicts=verdicts)
 
 
-def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of a table as JSON values, None where there is none."""
-    return [
-        {str(name): None if pd.isna(value) else value for name, value in row.items()}
-        for row in table.astype(object).to_dict(orient="records")
-    ]
-
-
 def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     settings = ", ".join(f"{name} {value}" for name, value in summary["settings"].items())
     facts = [
@@ -78,16 +70,29 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     for name, text in zip(("references", *[""] * len(summary["references"])), summary["references"], strict=False):
         facts.append((name, text.removeprefix("references: ")))
-    adding = summary["adding_up"]
-    if adding:
-        words = f"to the difference of logits ({adding['difference']:.2f}) within {adding['error']:.2g}, in the median"
-        facts.append(("maps add up", words))
-    if summary["share_errors"]:
-        words = ", ".join(f"{name} {100 * value:.1f} %" for name, value in summary["share_errors"].items())
-        facts.append(("error of shares", f"{words} of the map in each image, over other draws (median)"))
-    for label, whole in summary["separation"].items():
-        facts.append((f"maps of {label}", _whole_text(whole)))
+    facts += [
+        (name, titled(text, numbers.get(CAUTION, "")))
+        for name, text, numbers in (
+            ("maps add up", _adding_text(summary["adding_up"]), summary["adding_up"]),
+            ("error of shares", _error_text(summary["share_errors"]), summary["share_errors"]),
+            *((f"maps of {label}", _whole_text(whole), whole) for label, whole in summary["separation"].items()),
+        )
+        if numbers
+    ]
     return facts
+
+
+def _adding_text(adding: Mapping[str, Any]) -> str:
+    if not adding:
+        return ""
+    within = f"to the difference of logits ({adding['difference']:.2f}) within {adding['error']:.2g}, in the median"
+    failed = f"{adding['failed']:,}" if adding["failed"] else "none"
+    return f"{within}; {failed} of {adding['maps']:,} maps miss it by more than {100 * adding['tolerance']:g} %"
+
+
+def _error_text(errors: Mapping[str, Any]) -> str:
+    words = ", ".join(f"{name} {100 * value:.1f} %" for name, value in errors.items() if name != CAUTION)
+    return f"{words} of the map in each image, over other draws (median)"
 
 
 def _whole_text(whole: Mapping[str, Any]) -> str:

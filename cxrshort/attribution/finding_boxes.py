@@ -25,6 +25,7 @@ from cxrshort.regions import Regions
 from cxrshort.results import Column, Table
 from cxrshort.stats.midranks import Floats
 from cxrshort.stats.region_shares import share_intervals
+from cxrshort.tables import records
 
 BLOCK = 32
 """Maps read at a time, with all regions of their images: 32 MB at 224 px."""
@@ -164,9 +165,5 @@ def localisation_block(table: pd.DataFrame) -> Table:
         Column("pointing game", "pointing", "interval"),
         Column("by chance", "chance", "count"),
     ]
-    rows = [
-        {str(name): None if pd.isna(value) else value for name, value in row.items()}
-        for row in table.astype(object).to_dict(orient="records")
-    ]
-    shown = [{**row, "chance": "" if row["area"] is None else f"{row['area']:.3f}"} for row in rows]
+    shown = [{**row, "chance": "" if row["area"] is None else f"{row['area']:.3f}"} for row in records(table)]
     return Table(heads, shown, title="maps of positives against outlines, with 95 % interval")

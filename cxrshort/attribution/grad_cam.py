@@ -9,6 +9,9 @@ pixels is sum_c w_c sum f_c. Behind an average pool, d logit / d f_c is the same
 times activation, the part of the logit that comes from the last map; with one linear layer on top, the logit less its
 bias.
 
+Own code: Captum's ``LayerGradCam`` has to be told a layer, hooks modules and so takes the last map of DenseNet before
+its ReLU, which is called as a function, and enlarges maps without keeping their sum.
+
 What would invalidate it: a map shows where the last layer is active, not where in the image the evidence lies. A
 network trained on its Grad-CAM can move activations without moving evidence (Bassi et al. 2024).
 """

@@ -4,6 +4,9 @@ The gradient of a logit at a pixel is what the logit would gain, to first order,
 white (1). One backward pass through the sum of a batch's scores gives the gradients of all its images, since the score
 of an image does not depend on the others.
 
+Own code: Captum's ``Saliency`` makes the same pass, but returns neither its logits nor a graph through which an
+objective could learn, and is no faster.
+
 What would invalidate it: the slope at a point says nothing of how far it holds. Where a logit is saturated, decisive
 pixels have small slopes.
 """

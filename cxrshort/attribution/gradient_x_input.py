@@ -3,6 +3,9 @@
 The first-order estimate of what the logit would lose if the pixel became black. In a network of ReLUs without biases
 the map adds up to the logit; biases, the mean that a model subtracts among them, keep their share.
 
+Own code: Captum's ``InputXGradient`` makes the same pass, but returns neither its logits nor a graph through which an
+objective could learn, and is no faster.
+
 What would invalidate it: a black pixel has the value 0 whatever its slope, so evidence in the dark, such as air beside
 the body, is invisible to this method.
 """

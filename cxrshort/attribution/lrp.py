@@ -11,6 +11,9 @@ they come from modules, shared modules or functions. Each replacement knows two 
 one that learns, so one forward pass serves the classification loss and a loss on the map, which can be differentiated
 again. Nothing is attached to the model, so nothing can be left on it.
 
+Own code: Captum's ``LRP`` hooks modules, so that it misses ReLUs that are called as functions, such as the last of
+DenseNet, refuses layers that it has no rule for, and makes maps that no loss can be differentiated through.
+
 What would invalidate a map: bf16 (10 to 20 % of L1 error, so autocast is off here), a ReLU written as ``clamp`` or
 ``maximum`` (it is seen as a selection, without its eps), and outputs that are no logits.
 """

@@ -14,7 +14,11 @@ from cxrshort.errors import UsageError
 from cxrshort.models.scoring import evaluating
 
 DEFAULT_METHOD = "expected-gradients"
+PASSES = ("samples", "steps")
+"""Settings that count passes through the network for each map; the more there are, the better maps add up."""
 _ANY_MODEL = "--method occlusion explains any model"
+_FOURFOLD = 4
+"""Times as many samples halve a random error, and times as many steps one of quadrature still more."""
 
 
 def read_method(name: str, texts: Sequence[str] = ()) -> tuple[AttributionMethod, Any]:
@@ -46,6 +50,19 @@ def read_method(name: str, texts: Sequence[str] = ()) -> tuple[AttributionMethod
             raise UsageError(f"--set names '{key}' twice", "give one value")
         values[key] = settings.parse_value(value, like=defaults[key], argument=f"--set {text}")
     return method, method.Settings(**values)
+
+
+def more_passes(settings: Any) -> str:
+    """Return the option that makes maps add up better; empty for settings that count no passes.
+
+    Example:
+        >>> more_passes(read_method("expected-gradients")[1])
+        '--set samples=800'
+    """
+    for name in PASSES:
+        if hasattr(settings, name):
+            return f"--set {name}={_FOURFOLD * int(getattr(settings, name))}"
+    return ""
 
 
 def describe_settings() -> dict[str, list[dict[str, Any]]]:

@@ -156,20 +156,22 @@ def draw_label(
 
     Args:
         shown: the maps.
-        shares: the label's rows of ``shares.csv``.
+        shares: the label's rows of ``shares.csv``; what their column ``caution`` says stands in every title.
         clusters: of the maps; None where there are none.
         path_of: gives the path of each picture by its usual name.
     """
-    drawn = [_draw_examples(shown, path_of(EXAMPLES))]
+    caution = caution_of(shares)
+    drawn = [_draw_examples(shown, path_of(EXAMPLES), title=titled(f"maps, {shown.label}", caution))]
     if means := _means(shown):
-        drawn.append(draw_mean_maps(means, path_of(MEANS), title=f"mean maps, {shown.label}"))
+        drawn.append(draw_mean_maps(means, path_of(MEANS), title=titled(f"mean maps, {shown.label}", caution)))
     points = share_points(shown.label, shares)
     if any(point.share is not None for point in points):
-        title = titled(f"{shown.label}: share of the maps in each region", caution_of(shares))
+        title = titled(f"{shown.label}: share of the maps in each region", caution)
         drawn.append(draw_region_shares(points, path_of(SHARES), title=title))
     if clusters is not None:
         rows = [_cluster_row(shown, clusters, number) for number in range(len(clusters.members))]
-        drawn.append(draw_clusters(rows, path_of(CLUSTERS), title=f"clusters of maps, {shown.label}"))
+        title = titled(f"clusters of maps, {shown.label}", caution)
+        drawn.append(draw_clusters(rows, path_of(CLUSTERS), title=title))
     return drawn
 
 
@@ -225,11 +227,11 @@ def share_points(label: str, shares: pd.DataFrame) -> list[SharePoint]:
     return points
 
 
-def _draw_examples(shown: LabelMaps, path: Path) -> Path:
+def _draw_examples(shown: LabelMaps, path: Path, *, title: str) -> Path:
     places, words = _examples(shown.table)
     captions = [_caption(shown, place, word) for place, word in zip(places, words, strict=True)]
     maps = np.stack([np.asarray(shown.maps[place]) for place in places])
-    return draw_maps(shown.films(places), maps, captions, path)
+    return draw_maps(shown.films(places), maps, captions, path, title=title)
 
 
 def _examples(table: pd.DataFrame) -> tuple[list[int], list[str]]:

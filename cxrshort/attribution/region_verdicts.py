@@ -95,11 +95,15 @@ def _evidence(region: RegionSeparation, shares: pd.DataFrame, rule: Rule, *, gen
 
 
 def _doubt(shares: pd.DataFrame, rule: Rule) -> str:
-    """Return why the share of a region alone makes it suspicious; empty where it does not."""
+    """Return why the share of a region alone makes it suspicious; empty where it does not.
+
+    Only that of a class counts, and only where its interval lies above 1: a few images reach any ratio by chance.
+    """
     if rule.ratio_margin is None:
         return ""
-    ratios = pd.to_numeric(shares["ratio"], errors="coerce")
-    largest = float(ratios.max()) if ratios.notna().any() else 0.0
+    ratios = shares[["ratio", "ratio_low"]].apply(pd.to_numeric, errors="coerce")
+    beyond_chance = shares["class"].isin((POSITIVE, NEGATIVE)) & (ratios["ratio_low"] > 1)
+    largest = float(ratios.loc[beyond_chance, "ratio"].max()) if beyond_chance.any() else 0.0
     if largest < rule.ratio_margin:
         return ""
     return (

@@ -96,7 +96,7 @@ def cascading_randomisation(
         UsageError: the model has no parameters.
     """
     randomised = copy.deepcopy(model)
-    layers = [(name, part) for name, part in randomised.named_modules() if _has_parameters(part)][::-1]
+    layers = _layers(randomised)
     if not layers:
         raise UsageError("the model has no parameters: there is nothing to randomise", "leave --sanity out")
     with evaluating(model):
@@ -116,6 +116,16 @@ def cascading_randomisation(
     )
     ssim, spearman = np.array(measured, np.float64).T
     return _judge_randomisation(tuple(names), ssim, spearman, chances=chances)
+
+
+def count_stages(model: nn.Module, *, stages: int = STAGES) -> int:
+    """Return at how many points :func:`cascading_randomisation` explains a model; 0 for one without parameters."""
+    return min(stages, len(_layers(model)))
+
+
+def _layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Return the modules that have parameters of their own, from the output to the input."""
+    return [(name, part) for name, part in model.named_modules() if _has_parameters(part)][::-1]
 
 
 def _maps(maps: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

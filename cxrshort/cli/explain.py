@@ -161,8 +161,9 @@ def explain(
 
     Each region gets a verdict. shortcut: the region carries at least 25 % of the difference between the maps of
     positives and negatives, at p of at most 0.05 (persons are the unit, Holm correction over regions). suspicious: the
-    same at p of at most 0.2, or at least 4 times the attribution that its area has by chance. no evidence: neither; the
-    smallest detectable effect is printed. not testable: the reason is printed. Regions in --expected are not judged.
+    same at p of at most 0.2, or at least 4 times the attribution that its area has by chance, with an interval above 1.
+    no evidence: neither; the smallest detectable effect is printed. not testable: the reason is printed, such as so few
+    persons that no p could reach the level. Regions in --expected are not judged.
 
     The thresholds were checked on phantoms with small networks and ResNet-18. Of 60 models trained without a shortcut,
     none got the verdict shortcut, and 1 got suspicious; 80 models were trained with a marker or border that matched the
@@ -173,7 +174,9 @@ def explain(
     average anatomy stands in for them. Borders and corners are strips and squares of the image.
 
     expected-gradients takes --references images of the training fold without the label as its reference distribution;
-    --set samples=500 makes its maps less noisy. --method occlusion explains any model, ONNX files included.
+    --set samples=500 makes its maps less noisy. Its maps, and those of integrated-gradients, must add up to a
+    difference of logits: maps that miss it by more than 10 % are counted, and maps.csv marks them. --method occlusion
+    explains any model, ONNX files included.
 
     --sanity repeats the attribution for up to 30 images per label: with randomised layers, which must change the maps;
     with another reference distribution, which must not; and with image cells hidden in the order of their attribution,

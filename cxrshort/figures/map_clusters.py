@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cxrshort.errors import DataError
 from cxrshort.figures.maps import importance, overlay_map, picture_axes, show_picture
-from cxrshort.figures.style import NORMAL, SMALL, new_figure, place_text, save_figure, wrap
+from cxrshort.figures.style import NORMAL, SMALL, fit, new_figure, place_text, save_figure, wrap
 
 MEMBERS = 6
 _SIDE, _GAP, _LEFT = 1.3, 0.1, 1.25
@@ -44,19 +44,21 @@ def draw_clusters(rows: Sequence[ClusterRow], path: Path, *, title: str = "") ->
     Args:
         rows: the clusters, the largest first.
         path: the PNG.
-        title: above.
+        title: above; three lines at most.
 
     Raises:
         DataError: no cluster, or a member without a map or caption.
     """
     if not rows:
         raise DataError("no cluster to draw", "explain more images")
-    total, above = sum(row.size for row in rows), 0.62 if title else 0.32
+    width = _LEFT + (MEMBERS + 1) * (_SIDE + _GAP) + 0.3
+    heading = fit(title, width=width - 0.3, size=NORMAL + 1, lines=3) if title else ""
+    total, above = sum(row.size for row in rows), 0.42 + 0.2 * (heading.count("\n") + 1) if heading else 0.32
     tall = _SIDE * np.asarray(rows[0].mean_map).shape[0] / np.asarray(rows[0].mean_map).shape[1]
     step = tall + 0.36
-    figure = new_figure(_LEFT + (MEMBERS + 1) * (_SIDE + _GAP) + 0.3, above + len(rows) * step + 0.1)
-    if title:
-        place_text(figure, wrap(title, 130, lines=1), left=0.15, top=0.12, size=NORMAL + 1)
+    figure = new_figure(width, above + len(rows) * step + 0.1)
+    if heading:
+        place_text(figure, heading, left=0.15, top=0.12, size=NORMAL + 1)
     place_text(figure, "mean map", left=_LEFT, top=above - 0.2, size=SMALL)
     place_text(figure, "members nearest the centre", left=_LEFT + _SIDE + 0.2 + _GAP, top=above - 0.2, size=SMALL)
     for number, row in enumerate(rows):

@@ -14,7 +14,19 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from cxrshort.errors import DataError
-from cxrshort.figures.style import FAINT, INK, NORMAL, SMALL, add_axes, new_figure, place_text, save_figure, wrap
+from cxrshort.figures.style import (
+    FAINT,
+    INK,
+    LARGE,
+    NORMAL,
+    SMALL,
+    add_axes,
+    fit,
+    new_figure,
+    place_text,
+    save_figure,
+    wrap,
+)
 
 CLIP = 99.5
 RED = (180 / 256, 51 / 256, 53 / 256)
@@ -62,7 +74,7 @@ def overlay_map(pixels: ArrayLike, chart: ArrayLike) -> NDArray[np.float64]:
     return mixed
 
 
-def draw_maps(pixels: ArrayLike, maps: ArrayLike, captions: Sequence[str], path: Path) -> Path:
+def draw_maps(pixels: ArrayLike, maps: ArrayLike, captions: Sequence[str], path: Path, *, title: str = "") -> Path:
     """Draw radiograph, map and overlay of each image in a row, with a bar of the map's percentiles.
 
     Args:
@@ -70,6 +82,7 @@ def draw_maps(pixels: ArrayLike, maps: ArrayLike, captions: Sequence[str], path:
         maps: (N, H, W) signed.
         captions: one per image, such as its label and probability; two lines at most.
         path: the PNG.
+        title: above; three lines at most.
 
     Raises:
         DataError: no image, or shapes that differ.
@@ -83,16 +96,21 @@ def draw_maps(pixels: ArrayLike, maps: ArrayLike, captions: Sequence[str], path:
     texts = [wrap(caption, 92, lines=2) for caption in captions]
     above = 0.2 + 0.16 * max(text.count("\n") + 1 for text in texts)
     tall = _SIDE * films.shape[1] / films.shape[2]
-    figure = new_figure(_LEFT + 3 * (_SIDE + _GAP) + 1.0, len(films) * (tall + above) + 0.45)
+    width = _LEFT + 3 * (_SIDE + _GAP) + 1.0
+    heading = fit(title, width=width - 2 * _LEFT, size=LARGE, lines=3) if title else ""
+    start = 0.15 + 0.2 * (heading.count("\n") + 1) if heading else 0.0
+    figure = new_figure(width, start + len(films) * (tall + above) + 0.45)
+    if heading:
+        place_text(figure, heading, left=_LEFT, top=0.12, size=LARGE)
     for row, (film, chart, text) in enumerate(zip(films, charts, texts, strict=True)):
-        top = row * (tall + above) + above
+        top = start + row * (tall + above) + above
         place_text(figure, text, left=_LEFT, top=top - 0.06, size=NORMAL).set_verticalalignment("bottom")
         shown = film / 255, importance(chart), overlay_map(film, chart)
         for column, picture in enumerate(shown):
             axes = picture_axes(figure, _LEFT + column * (_SIDE + _GAP), top, width=_SIDE, height=tall)
             show_picture(axes, picture, importance_scale=column == 1)
         _draw_bar(figure, chart, left=_LEFT + 3 * (_SIDE + _GAP) + 0.05, top=top, height=tall)
-    bottom = len(films) * (tall + above) + 0.1
+    bottom = start + len(films) * (tall + above) + 0.1
     for column, name in enumerate(("radiograph", "importance", "both")):
         place_text(figure, name, left=_LEFT + column * (_SIDE + _GAP), top=bottom, size=SMALL)
     place_text(figure, "percentile", left=_LEFT + 3 * (_SIDE + _GAP) + 0.05, top=bottom, size=SMALL)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from cxrshort.errors import DataError
 from cxrshort.figures.maps import CLIP, picture_axes
-from cxrshort.figures.style import DATASET_COLOURS, INK, NORMAL, SMALL, new_figure, place_text, save_figure, wrap
+from cxrshort.figures.style import DATASET_COLOURS, INK, NORMAL, SMALL, fit, new_figure, place_text, save_figure, wrap
 
 SIGNED = LinearSegmentedColormap.from_list("signed", [DATASET_COLOURS["III"], "#ffffff", DATASET_COLOURS["I"]], N=256)
 _SIDE, _GAP, _LEFT, _BETWEEN = 1.45, 0.08, 0.15, 0.35
@@ -49,7 +49,7 @@ def draw_mean_maps(means: Sequence[MeanMap], path: Path, *, title: str = "") -> 
     Args:
         means: groups come in the order in which they are first named.
         path: the PNG.
-        title: above.
+        title: above; three lines at most.
 
     Raises:
         DataError: there is none.
@@ -58,15 +58,16 @@ def draw_mean_maps(means: Sequence[MeanMap], path: Path, *, title: str = "") -> 
         raise DataError("no mean map to draw", "explain images of some repository and class")
     charts = [np.asarray(mean.chart, np.float64) for mean in means]
     limit, tall = _limit(charts), _SIDE * charts[0].shape[0] / charts[0].shape[1]
-    pair, start = 2 * _SIDE + _GAP + _BETWEEN, 0.5 if title else 0.12
+    pair = 2 * _SIDE + _GAP + _BETWEEN
     groups = {name: [mean for mean in means if mean.group == name] for name in dict.fromkeys(m.group for m in means)}
     lines = sum(-(-len(own) // _ACROSS) for own in groups.values())
     across = min(_ACROSS, max(map(len, groups.values())))
-    figure = new_figure(
-        max(_LEFT + across * pair + _BAR, 4.6), start + len(groups) * _HEADING + lines * (tall + _CAPTION) + 0.05
-    )
-    if title:
-        place_text(figure, wrap(title, 60 + 40 * (across - 1), lines=1), left=_LEFT, top=0.12, size=NORMAL + 1)
+    width = max(_LEFT + across * pair + _BAR, 4.6)
+    heading = fit(title, width=width - 2 * _LEFT, size=NORMAL + 1, lines=3) if title else ""
+    start = 0.3 + 0.2 * (heading.count("\n") + 1) if heading else 0.12
+    figure = new_figure(width, start + len(groups) * _HEADING + lines * (tall + _CAPTION) + 0.05)
+    if heading:
+        place_text(figure, heading, left=_LEFT, top=0.12, size=NORMAL + 1)
     top = start
     _draw_scale(figure, limit, left=_LEFT + across * pair - 0.1, top=top + _HEADING, height=tall)
     for name, own in groups.items():

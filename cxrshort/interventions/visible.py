@@ -24,19 +24,22 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from cxrshort import runs
 from cxrshort.compute import Compute
 from cxrshort.errors import DataError, UsageError
 from cxrshort.images.prefetch import Indices
 from cxrshort.interventions import MASKINGS
 from cxrshort.interventions.masking import Masking
+from cxrshort.models.blocks import Report
 from cxrshort.models.foreground import visible_pixels
 from cxrshort.models.predictions import Fold
-from cxrshort.models.scoring import SCORING_BATCH, scan
+from cxrshort.models.scoring import SCORING_BATCH, counted, scan
 from cxrshort.models.sources.opening import Model
 from cxrshort.regions import Regions, geometry
 from cxrshort.registry import check_name, load_entry
 from cxrshort.results import Column, Table
 from cxrshort.stats.auc import AucInterval, auc_interval
+from cxrshort.tables import records
 from cxrshort.targets import read_targets
 
 FILLINGS = ("grey", "black")
@@ -71,6 +74,7 @@ def visible_aucs(
     compute: Compute,
     batch_size: int = SCORING_BATCH,
     filling: str = "grey",
+    report: Report = runs.ignore_event,
 ) -> pd.DataFrame:
     """Return the AUC of images of which a part is shown, beside that of the whole images.
 
@@ -85,6 +89,7 @@ def visible_aucs(
         compute: device, precision and processes.
         batch_size: images in the network at the same time; halved whenever memory does not suffice.
         filling: ``"grey"``, the mean of what is shown, or ``"black"``.
+        report: takes an event before each batch.
 
     Returns:
         `VISIBLE_COLUMNS`, a row for each label and each of `SHOWN`: AUC with its interval clustered by person; the
@@ -103,7 +108,9 @@ def visible_aucs(
         raise DataError(
             f"regions of {len(regions)} images do not fit {len(fold.data.manifest)}", "make them of the fold"
         )
-    outputs, has_lungs = _score_views(model, fold, regions, compute=compute, batch_size=batch_size, filling=filling)
+    outputs, has_lungs = _score_views(
+        model, fold, regions, compute=compute, batch_size=batch_size, filling=filling, report=report
+    )
     scores = reference.outputs.scores(torch.from_numpy(outputs).flatten(0, 1)).numpy().reshape(outputs.shape)
     if wrong := int((~np.isfinite(scores[:, 0])).any(axis=1).sum()):
         raise DataError(
@@ -124,7 +131,14 @@ def visible_aucs(
 
 
 def _score_views(
-    model: Model, fold: Fold, regions: Regions, *, compute: Compute, batch_size: int, filling: str
+    model: Model,
+    fold: Fold,
+    regions: Regions,
+    *,
+    compute: Compute,
+    batch_size: int,
+    filling: str,
+    report: Report,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Return the outputs of whole images and of each view, (N, 5, L), and whose lungs are known, (N,)."""
     shape, lungs = regions.image_shape, regions.names.index(_LUNGS)
@@ -148,8 +162,9 @@ def _score_views(
         outlined = np.broadcast_to(drawn.available[:, lungs, None, None], (*outputs.shape[:2], 1))
         return np.concatenate([outputs, outlined.astype(np.float32)], axis=2)
 
+    count = len(fold.data.manifest)
     scanned = scan(
-        work,
+        counted(work, unit="images shown in part", count=count, compute=compute, report=report),
         visible_pixels(model.reference.description, fold.data),
         model=model.classifier,
         compute=compute,
@@ -204,16 +219,13 @@ def visible_table(aucs: pd.DataFrame, label: str) -> Table:
         Column("AUC", "auc", "interval"),
         Column("of whole images", "whole_text"),
     ]
-    rows = aucs[aucs["label"] == label].astype(object).to_dict(orient="records")
-    records: list[dict[str, Any]] = [
-        {str(name): None if pd.isna(value) else value for name, value in row.items()} for row in rows
-    ]
-    for row in records:
+    rows = records(aucs[aucs["label"] == label])
+    for row in rows:
         row["whole_text"] = _interval_text(row["whole"], row["whole_low"], row["whole_high"])
-    filling = records[0]["filling"] if records else "grey"
+    filling = rows[0]["filling"] if rows else "grey"
     title = f"{label}, AUC with 95 % interval where the rest of each image is {filling}"
-    without = max((int(row["without_lungs"]) for row in records), default=0)
-    return Table(heads, records, title=title + (f"; {without} images have no outline of the lungs" if without else ""))
+    without = max((int(row["without_lungs"]) for row in rows), default=0)
+    return Table(heads, rows, title=title + (f"; {without} images have no outline of the lungs" if without else ""))
 
 
 def _interval_text(value: float | None, low: float | None, high: float | None) -> str:

@@ -7,11 +7,14 @@ the same difference of whole maps: 1 where the region is all that tells the clas
 The unit is the person: a person's images of a class are averaged, and persons are drawn again for the intervals. The
 test is Mann and Whitney's, two-sided, Holm-corrected over the regions that are judged. A person with images of both
 classes counts in both; contributions of one person resemble each other, which makes the test more careful, not less.
+Where ranks and means point in opposite directions, as a single outlier makes them, the test says nothing of the effect
+and p is 1; where so few persons cannot reach the level whatever they show, nothing is tested.
 
 What would invalidate it: classes that differ in what is shown and not in what the model uses of it. A map holds what
 the model uses; a border that the finding's hospital draws and the model ignores contributes nothing.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -64,8 +67,8 @@ class RegionSeparation:
         low: lower limit; None where there is none.
         high: upper limit.
         p: Holm-corrected over the judged regions; None where it is not tested.
-        smallest_effect: what such persons would have shown with a power of 80 % at level / regions; None where no
-            effect could have reached that level.
+        smallest_effect: what such persons would have shown with a power of 80 % at level / regions; None where it is
+            not tested.
         reason: why it is not tested; empty where it is.
     """
 
@@ -159,6 +162,11 @@ def separate_classes(
     units = [_units(column, sums, truth, codes) for column in parts.T]
     whole = _whole(_units(sums, sums, truth, codes), level)
     reasons = [excluded.get(name) or whole.reason or _why_not(own) for name, own in zip(names, units, strict=True)]
+    open_questions = sum(not reason for reason in reasons)
+    reasons = [
+        reason or too_few(*own.counts(), level=level, regions=open_questions)
+        for reason, own in zip(reasons, units, strict=True)
+    ]
     raw = [None if reason else _p(own) for reason, own in zip(reasons, units, strict=True)]
     judged = sum(p is not None for p in raw)
     corrected = holm(raw)
@@ -168,6 +176,36 @@ def separate_classes(
         smallest = None if reasons[number] else _smallest(units[number], level / judged)
         regions.append(RegionSeparation(name, effect, low, high, corrected[number], smallest, reasons[number]))
     return whole, regions
+
+
+def too_few(positives: int, negatives: int, *, level: float, regions: int = 1) -> str:
+    """Return why so few persons cannot be tested over so many regions; empty where they can.
+
+    Args:
+        positives: persons with a positive image, 1 or more.
+        negatives: persons with a negative image, 1 or more.
+        level: of the tests together.
+        regions: that are tested.
+
+    Example:
+        >>> too_few(3, 3, level=0.05)
+        '3 positive and 3 negative persons reach p = 0.1 at best, and 0.05 is needed, which takes 4 of each'
+        >>> too_few(4, 4, level=0.05)
+        ''
+    """
+    best = _smallest_p(positives, negatives)
+    if best <= level / regions:
+        return ""
+    needed = next(count for count in itertools.count(1) if _smallest_p(count, count) <= level / regions)
+    over = f" ({level:g} over {regions} regions)" if regions > 1 else ""
+    reach = f"{positives} positive and {negatives} negative persons reach p = {best:.2g} at best"
+    return f"{reach}, and {level / regions:.3g} is needed{over}, which takes {needed} of each"
+
+
+def _smallest_p(positives: int, negatives: int) -> float:
+    """Return the p of persons whose classes do not overlap."""
+    ordered = np.arange(positives + negatives)
+    return float(mannwhitneyu(ordered[:positives], ordered[positives:], alternative="two-sided").pvalue)
 
 
 def _units(values: Floats, totals: Floats, truth: Floats, codes: Integers) -> _Units:
@@ -200,16 +238,22 @@ def _whole(units: _Units, level: float) -> WholeSeparation:
     if min(positives, negatives) < LEAST_PERSONS:
         reason = f"{positives} positive and {negatives} negative persons, and {LEAST_PERSONS} of each are needed"
         return WholeSeparation(separation, None, positives, negatives, reason)
+    if reason := too_few(positives, negatives, level=level):
+        return WholeSeparation(separation, None, positives, negatives, reason)
     p = _p(units)
     same = "the maps of positives and negatives do not differ as a whole"
     return WholeSeparation(separation, p, positives, negatives, "" if p <= level else f"{same} (p = {p:.2g})")
 
 
 def _p(units: _Units) -> float:
+    """Return Mann and Whitney's p; 1 where ranks do not go in the direction of the difference of means."""
     values = units.values[:, 0]
     if np.ptp(values) == 0:
         return 1.0
-    return float(mannwhitneyu(values[units.positive], values[~units.positive], alternative="two-sided").pvalue)
+    sides = values[units.positive], values[~units.positive]
+    test = mannwhitneyu(*sides, alternative="two-sided")
+    by_ranks = np.sign(test.statistic - len(sides[0]) * len(sides[1]) / 2)
+    return float(test.pvalue) if by_ranks == np.sign(sides[0].mean() - sides[1].mean()) else 1.0
 
 
 def _effect(units: _Units, rng: np.random.Generator) -> tuple[float | None, float | None, float | None]:
@@ -240,10 +284,6 @@ def _effect(units: _Units, rng: np.random.Generator) -> tuple[float | None, floa
 def _smallest(units: _Units, level: float) -> float | None:
     """Return the share of the separation that the test would find with the power, if values are about normal."""
     positives, negatives = units.counts()
-    ordered = np.arange(positives + negatives)
-    extreme = mannwhitneyu(ordered[:positives], ordered[positives:], alternative="two-sided").pvalue
-    if extreme > level:
-        return None
     sides = units.values[units.positive], units.values[~units.positive]
     squares = sum(float(((side[:, 0] - side[:, 0].mean()) ** 2).sum()) for side in sides)
     deviation = np.sqrt(squares / (positives + negatives - 2))

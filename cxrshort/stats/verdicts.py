@@ -118,9 +118,9 @@ RULES: Mapping[str, Rule] = {
 def describe_rule(rule: Rule) -> list[tuple[str, str]]:
     """Return what each verdict needs, and what the numbers rest on, as pairs of a word and its meaning."""
     effect = f"an effect of at least {rule.margin:g}, in units of the {rule.unit}"
-    ratio = (
-        "" if rule.ratio_margin is None else f"; or at least {rule.ratio_margin:g} times the attribution of its area"
-    )
+    ratio = ""
+    if rule.ratio_margin is not None:
+        ratio = f"; or at least {rule.ratio_margin:g} times the attribution of its area, with an interval above 1"
     return [
         (SHORTCUT, f"{effect}, in the predicted direction, at a corrected p of at most {rule.level:g}"),
         (

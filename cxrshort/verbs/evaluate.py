@@ -32,6 +32,7 @@ from cxrshort.models.sources.opening import Reference, describe_models, open_mod
 from cxrshort.results import ALWAYS, VERBOSE, Column, Loudness, Result, Table, count_text
 from cxrshort.stats import predictions as tables
 from cxrshort.stats.overlap import summarise_overlaps
+from cxrshort.tables import records
 
 Report = Callable[[Mapping[str, Any]], None]
 
@@ -167,7 +168,7 @@ def _overlaps(run: runs.Run, measured: pd.DataFrame) -> Result:
     names = tables.disambiguate(measured["dataset"], measured["dataset_id"])
     overlaps = summarise_overlaps(measured.assign(dataset=names))
     manifests.write_table(overlaps, run.path("overlaps.csv"))
-    rows = _records(overlaps)
+    rows = records(overlaps)
     heads = [
         Column("model", "model", folds=True),
         Column("mask", "mask", folds=True),
@@ -187,7 +188,7 @@ def _correlations(run: runs.Run, predictions: pd.DataFrame) -> Result:
     if table["value"].isna().all():
         reason = table["reason"].iloc[0]
         raise DataError(f"no rank correlation ({reason})", "evaluate on a dataset that knows the number")
-    rows, notes = _records(table), tables.why_no_gap(predictions)
+    rows, notes = records(table), tables.why_no_gap(predictions)
     heads = [
         Column("training", "training", folds=True),
         Column("tested on", "dataset"),
@@ -251,14 +252,7 @@ def _with_roles(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _rows_of(table: pd.DataFrame, label: str) -> list[dict[str, Any]]:
     """Return the rows of one label."""
-    return _records(table[table["label"] == label]) if len(table) else []
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [
-        {str(name): None if pd.isna(value) else value for name, value in row.items()}
-        for row in table.astype(object).to_dict(orient="records")
-    ]
+    return records(table[table["label"] == label]) if len(table) else []
 
 
 def default_folder(models: Sequence[str | Path], loaded: Sequence[Dataset], *, split: str, label: str | None) -> Path:

@@ -22,21 +22,24 @@ from cxrshort.attribution.explained_regions import (
 )
 from cxrshort.attribution.explanation_checks import (
     CURVES,
+    cautious_numbers,
     check_labels,
     check_notes,
+    common_caution,
     curve_table,
     draw_checks,
+    label_caution,
     with_caution,
 )
 from cxrshort.attribution.explanation_forecast import forecast_maps
 from cxrshort.attribution.explanation_plan import ExplanationPlan, plan_explanation
-from cxrshort.attribution.explanation_tables import explanation_result, records
+from cxrshort.attribution.explanation_tables import explanation_result
 from cxrshort.attribution.map_blocks import MapJob, Maps, forget_scan, make_maps, open_classifier
 from cxrshort.attribution.method_settings import DEFAULT_METHOD, read_method
 from cxrshort.attribution.overlaps import overlap_notes
 from cxrshort.attribution.region_verdicts import judge_label
 from cxrshort.compute import Compute, choose_compute, enough_memory
-from cxrshort.dataset import Dataset, load_dataset
+from cxrshort.dataset import REGIONS, Dataset, load_dataset
 from cxrshort.interventions.visible import VIEWS, VISIBLE_COLUMNS, border_notes, visible_aucs, visible_table
 from cxrshort.json_files import write_json
 from cxrshort.models.foreground import visible_pixels
@@ -45,6 +48,7 @@ from cxrshort.models.result_folders import results_folder
 from cxrshort.models.sources.foreign import without_download
 from cxrshort.models.sources.opening import open_model
 from cxrshort.results import Result
+from cxrshort.tables import records
 
 Report = Callable[[Mapping[str, Any]], None]
 SUMMARY = "summary.json"
@@ -155,10 +159,10 @@ def explain(
     )
     data = plan.explained.data
     folder = out or _default_folder(model, plan.fold.data, split=split, labels=label, method=method)
-    inputs = {**plan.reference.files, **_read_files(data, masks, regions)}
+    sources = RegionSources(masks, segmenter, regions)
+    inputs = {**plan.reference.files, **_read_files(data, plan.background), **sources.files}
     if resume and not dry_run and (complete := runs.finished_summary(folder, arguments=arguments)):
         return explanation_result(complete, folder=folder, show_visible=visible_table, notes=complete["notes"])
-    sources = RegionSources(masks, segmenter, regions)
     with distributed.process_group(compute):
         if dry_run:
             cut_regions, notes = read_regions(data, RegionSources(masks, None, regions), compute=compute)
@@ -169,11 +173,12 @@ def explain(
             folder, "explain", arguments=arguments, inputs=inputs, compute=compute, force=force, resume=resume
         ) as run:
             with enough_memory(compute, images=batch_size, hint="a smaller --batch-size"):
-                cut_regions, notes = read_regions(data, sources, compute=compute)
+                cut_regions, notes = read_regions(data, sources, compute=compute, batch_size=batch_size)
                 reasons = why_not_judged(cut_regions.names, tuple(expected), data.manifest)
                 job = _job(plan, cut_regions, seed=seed, batch_size=batch_size, compute=compute)
                 rank_report = runs.ignore_event if compute.rank else report
-                maps = make_maps(job, run, settings=arguments, resume=resume, report=rank_report)
+                fingerprint = _fingerprint(run, plan, sources, arguments=arguments)
+                maps = make_maps(job, run, settings=fingerprint, resume=resume, report=rank_report)
                 check_logits = partial(measurements.check_logits, maps, model=plan.reference.title, dataset=data.name)
                 distributed.on_first_rank(check_logits, compute)
                 checks = check_labels(job, plan.labels, report=rank_report) if sanity else {}
@@ -197,9 +202,23 @@ def _default_folder(model: str, data: Dataset, *, split: str, labels: Sequence[s
     return results_folder([model], [data], options=options, verb="explain")
 
 
-def _read_files(data: Dataset, *files: Path | None) -> dict[str, Path]:
-    inputs = {str(path): path for path in files if path is not None}
-    return {**({} if data.path is None else {data.name: data.path}), **image_folders(data), **inputs}
+def _read_files(data: Dataset, background: Dataset | None) -> dict[str, Path]:
+    """Return the files of the datasets that are read; those of two datasets of one name are told apart."""
+    folders = image_folders(data)
+    boxes = {f"boxes of {data.name}, {place}": folder / REGIONS for place, folder in enumerate(folders.values())}
+    files = {**({} if data.path is None else {data.name: data.path}), **folders, **boxes}
+    references = {} if background is None else _read_files(background, None)
+    return {**files, **{f"background {name}": path for name, path in references.items()}}
+
+
+def _fingerprint(
+    run: runs.Run, plan: ExplanationPlan, sources: RegionSources, *, arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return everything that maps depend on: options, and the content of what their paths name."""
+    if run.read_only:
+        return dict(arguments)  # the first process keeps the journal
+    hashes = {f"sha256 of {name}": value for name, value in {**run.inputs, "mask files": sources.folder_sha256}.items()}
+    return {**arguments, **plan.content, **hashes}
 
 
 def _job(plan: ExplanationPlan, regions: ExplainedRegions, *, seed: int, batch_size: int, compute: Compute) -> MapJob:
@@ -232,6 +251,7 @@ def _visible(job: MapJob, plan: ExplanationPlan, *, report: Report) -> pd.DataFr
         labels=plan.labels,
         compute=job.compute,
         batch_size=job.batch_size,
+        report=report,
     )
 
 
@@ -280,15 +300,19 @@ def _write_results(
         *notes,
         *drawn.notes,
         *measurements.missing_shares(explained, measured),
+        *measurements.incomplete_maps(table, job.settings),
         *overlap_notes(judged, job.regions, images=len(explained.data.manifest)),
         *border_notes(scanned.visible),
         *([NO_CLASSES] if number else []),
     ]
     summary = {
         **_about(job, plan),
-        "adding_up": measurements.adding_up(table),
-        "share_errors": measurements.typical_error(table),
-        "separation": {findings.label: asdict(findings.whole) for findings in judged},
+        "adding_up": cautious_numbers(measurements.adding_up(table), common_caution(checks)),
+        "share_errors": cautious_numbers(measurements.typical_error(table), common_caution(checks)),
+        "separation": {
+            findings.label: cautious_numbers(asdict(findings.whole), label_caution(checks, findings.label))
+            for findings in judged
+        },
         "region_sources": records(job.regions.sources()),
         "sanity": {label: outcome.summary() for label, outcome in checks.items()},
         **_records(tables),

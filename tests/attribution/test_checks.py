@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from cxrshort.attribution import METHODS
+from cxrshort.attribution.background import draw_background
+from cxrshort.attribution.check_progress import IMAGES, MAPS
 from cxrshort.attribution.checks import (
     CURVE_COLUMNS,
     MapMaker,
     check_maps,
-    draw_background,
     sample_images,
 )
 from cxrshort.attribution.contract import AttributionMethod
@@ -75,9 +76,9 @@ def drawing(make: Callable[[Tensor], Tensor]) -> AttributionMethod:
 
 def checked(method: AttributionMethod, network: nn.Module | None = None, rows=None, compute=FP32, **options):
     rows = sample_images(PERSONS, count=20, seed=1) if rows is None else rows
-    maker = MapMaker(method, **{"seed": 3, "batch_size": 16, **options})
+    maker = MapMaker(method, **{"seed": 3, "batch_size": 16, "output": 1, **options})
     network = planted() if network is None else network
-    return check_maps(network, Films(), rows=rows, persons=PERSONS, output=1, maker=maker, compute=compute)
+    return check_maps(network, Films(), rows=rows, persons=PERSONS, maker=maker, compute=compute)
 
 
 def words(outcome) -> list[str]:
@@ -179,15 +180,15 @@ def test_curves_are_those_of_the_checks():
 
 def test_shares_of_regions_say_by_how_much_they_move(tmp_path: Path):
     regions = of(load_dataset(str(tiny_dataset(tmp_path / "tiny", people=COUNT // 2))))
-    maker = MapMaker(EXPECTED_GRADIENTS, ExpectedGradientsSettings(8), references(), batch_size=16)
-    options = {"rows": sample_images(PERSONS, count=12), "persons": PERSONS, "output": 1, "compute": FP32}
+    maker = MapMaker(EXPECTED_GRADIENTS, ExpectedGradientsSettings(8), references(), batch_size=16, output=1)
+    options = {"rows": sample_images(PERSONS, count=12), "persons": PERSONS, "compute": FP32}
     outcome = check_maps(planted(), Films(), maker=maker, regions=regions, **options)
     rows = options["rows"]
     images = torch.from_numpy(Films().pixels[rows, None] / np.float32(255))
     other = draw_background(Films(), count=len(references()), seed=0, without=rows)
     first, second = (
         region_shares(
-            maker.maps(planted(), images, rows, output=1, references=background).numpy(),
+            maker.maps(planted(), images, rows, references=background).numpy(),
             regions.take(rows),
             names=regions.names,
         ).shares
@@ -270,12 +271,21 @@ def test_a_model_that_the_method_cannot_explain_is_refused():
 
 def test_background_check_agrees_with_the_function_on_whole_batches():
     rows = sample_images(PERSONS, count=20, seed=1)
-    maker = MapMaker(EXPECTED_GRADIENTS, ExpectedGradientsSettings(8), references(), seed=3, batch_size=16)
+    maker = MapMaker(EXPECTED_GRADIENTS, ExpectedGradientsSettings(8), references(), seed=3, batch_size=16, output=1)
     images = torch.from_numpy(Films().pixels[rows, None] / np.float32(255))
     other = draw_background(Films(), count=20, seed=3, without=rows)
-    maps = [
-        maker.maps(planted(), images, rows, output=1, references=background).numpy() for background in (None, other)
-    ]
+    maps = [maker.maps(planted(), images, rows, references=background).numpy() for background in (None, other)]
     expected = background_sensitivity(*maps)
     outcome = checked(EXPECTED_GRADIENTS, settings=ExpectedGradientsSettings(8), references=references())
     assert outcome.checks[1].numbers["spearman"] == pytest.approx(expected.spearman, abs=1e-4)
+
+
+def test_progress_of_maps_and_of_hidden_cells_is_counted_to_the_end():
+    events = []
+    maker = MapMaker(GRADIENT_X_INPUT, seed=3, batch_size=16, output=1)
+    rows = sample_images(PERSONS, count=20, seed=1)
+    check_maps(planted(), Films(), rows=rows, persons=PERSONS, maker=maker, compute=FP32, report=events.append)
+    counts = {unit: [event["done"] for event in events if event["event"] == unit] for unit in (MAPS, IMAGES)}
+    # Five batches of four: the maps of the trained network, and of those without one and two of its layers.
+    assert counts == {MAPS: list(range(4, 61, 4)), IMAGES: list(range(4, 21, 4))}
+    assert {(event["event"], event["of"]) for event in events} == {(MAPS, 60), (IMAGES, 20)}

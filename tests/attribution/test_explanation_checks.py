@@ -9,10 +9,13 @@ import pytest
 from cxrshort.attribution.checks import MapCheck, MapChecks, MapMaker, check_maps
 from cxrshort.attribution.explanation_checks import (
     caution_of,
+    cautious_numbers,
     check_labels,
     check_notes,
+    common_caution,
     curve_table,
     draw_checks,
+    label_caution,
     titled,
     with_caution,
 )
@@ -39,13 +42,12 @@ def failed(*names: str) -> MapChecks:
 def test_each_label_is_checked_by_its_own_output_with_its_own_background(people: Population, checks) -> None:
     made = job(people, texts=("samples=4",))
     references = made.backgrounds[1].images(CPU.torch_device)
-    maker = MapMaker(made.method, made.settings, references, made.seed, made.batch_size)
+    maker = MapMaker(made.method, made.settings, references, made.seed, made.batch_size, output=1)
     alone = check_maps(
         made.classifier,
         made.pixels,
         rows=np.arange(24),  # fewer than the 30 that a sample takes
         persons=people.data.manifest["person_id"],
-        output=1,
         maker=maker,
         compute=CPU,
         regions=made.regions,
@@ -81,6 +83,15 @@ def test_failed_checks_are_said_with_the_label_and_beside_its_rows() -> None:
     cautious = with_caution(table, checks)
     assert list(cautious["caution"]) == ["maps fail background and faithfulness", ""]
     assert titled("Edema", caution_of(cautious)) == "Edema (caution: maps fail background and faithfulness)"
+
+
+def test_caution_stands_among_numbers_and_names_labels_where_there_are_several() -> None:
+    checks = {"Edema": failed("background"), "COVID-19": failed()}
+    assert common_caution(checks) == "Edema: maps fail background" and label_caution(checks, "COVID-19") == ""
+    assert common_caution({"Edema": failed("background")}) == label_caution(checks, "Edema") == "maps fail background"
+    assert common_caution({}) == label_caution({}, "Edema") == common_caution({"Edema": failed()}) == ""
+    assert cautious_numbers({"lungs": 0.1}, "maps fail background") == {"lungs": 0.1, "caution": "maps fail background"}
+    assert cautious_numbers({}, "maps fail background") == {}  # there is nothing to be cautious of
 
 
 def test_nothing_is_said_where_nothing_failed_or_was_checked() -> None:

@@ -20,7 +20,7 @@ SUMMARY = {
     "method": "expected-gradients",
     "settings": {"samples": 200},
     "references": ["references: 200 images without Edema of tiny"],
-    "adding_up": {"difference": 1.234, "error": 0.0123},
+    "adding_up": {"difference": 1.234, "error": 0.0123, "tolerance": 0.1, "maps": 1200, "failed": 0},
     "share_errors": {"lungs": 0.0051},
     "separation": {"Edema": {"separation": 1.5, "p": 0.001, "positives": 9, "negatives": 8, "reason": ""}},
     "shares": [
@@ -76,7 +76,11 @@ def test_facts_say_what_was_done():
         ("explained", "1,200 images of tiny (test)"),
         ("method", "expected-gradients (samples 200)"),
         ("references", "200 images without Edema of tiny"),
-        ("maps add up", "to the difference of logits (1.23) within 0.012, in the median"),
+        (
+            "maps add up",
+            "to the difference of logits (1.23) within 0.012, in the median; "
+            "none of 1,200 maps miss it by more than 10 %",
+        ),
         ("error of shares", "lungs 0.5 % of the map in each image, over other draws (median)"),
         ("maps of Edema", "positives add up to 1.50 logits more than negatives (9 persons against 8, p = 0.001)"),
     ]
@@ -85,6 +89,21 @@ def test_facts_say_what_was_done():
     (facts,) = [block for block in shown(bare).tables if isinstance(block, Facts)]
     assert facts.pairs[-1] == ("maps of Edema", "classes cannot be compared: only positives")
     assert len(facts.pairs) == 4
+
+
+def test_maps_that_do_not_add_up_are_counted_and_cautions_stand_beside_the_facts():
+    caution = {"caution": "maps fail background"}
+    summary = {
+        **SUMMARY,
+        "adding_up": {**SUMMARY["adding_up"], "failed": 1100, **caution},
+        "share_errors": {**SUMMARY["share_errors"], **caution},
+        "separation": {"Edema": {**SUMMARY["separation"]["Edema"], **caution}},
+    }
+    (facts,) = [block for block in shown(summary).tables if isinstance(block, Facts)]
+    adding, errors, whole = (dict(facts.pairs)[name] for name in ("maps add up", "error of shares", "maps of Edema"))
+    assert "; 1,100 of 1,200 maps miss it by more than 10 %" in adding
+    assert errors.startswith("lungs 0.5 % of the map")
+    assert all(text.endswith(" (caution: maps fail background)") for text in (adding, errors, whole))
 
 
 def test_shares_stand_by_region_and_class_and_details_with_verbose():

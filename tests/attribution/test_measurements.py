@@ -14,12 +14,14 @@ from cxrshort.attribution.measurements import (
     check_logits,
     class_shares,
     driven_table,
+    incomplete_maps,
     label_localisation,
     map_table,
     measure_maps,
     missing_shares,
     typical_error,
 )
+from cxrshort.attribution.method_settings import read_method
 from cxrshort.errors import DataError
 from cxrshort.regions import of
 
@@ -53,14 +55,48 @@ def test_table_has_what_the_method_has(people: Population) -> None:
     assert adding_up(table) == {
         "difference": pytest.approx(table["difference"].abs().median()),
         "error": pytest.approx(0.25),
+        "tolerance": 0.1,
+        "maps": 24,
+        "failed": int((~table["adds_up"]).sum()),
     }
     assert typical_error(table) == {"lungs": 0.01, "border": 0.01}
     nothing = np.full(len(table), np.nan)
     bare = map_table(
         people.explained, Maps(people.maps.maps, people.maps.logits, nothing, np.nan * people.maps.errors), measured
     )
-    assert not {"sum", "difference", "error", "share_se.lungs"} & set(bare)
+    assert not {"sum", "difference", "error", "adds_up", "share_se.lungs"} & set(bare)
     assert adding_up(bare) == typical_error(bare) == {}
+
+
+def test_maps_add_up_within_a_tenth_of_their_difference_or_of_the_median_one(people: Population) -> None:
+    differences = np.full(24, 2.0)
+    differences[:3] = 0, 4, 4
+    errors = np.full(24, 0.19)
+    errors[:6] = 0.19, 0.39, 0.41, -0.21, np.nan, 0.0  # the first by the median of 2, the next two by their own 4
+    broken, sums = people.maps.maps.copy(), differences + errors
+    broken[...] = (sums / 256)[:, None, None]
+    maps = Maps(broken, differences - 1.25, np.full(24, -1.25), people.maps.errors)
+    measured = measure_maps(maps, people.explained, people.regions)
+    table = map_table(people.explained, maps, measured)
+    assert list(table["adds_up"][:6]) == [True, True, False, False, False, True] and table["adds_up"][6:].all()
+    assert adding_up(table)["failed"] == 3
+    (note,) = incomplete_maps(table, read_method("integrated-gradients", ["steps=10"])[1])
+    assert note == (
+        "3 of 24 maps of COVID-19 miss the difference of logits that they must add up to by more than 10 % "
+        "(adds_up in maps.csv): --set steps=40 makes maps more exact"
+    )
+    (note,) = incomplete_maps(table, read_method("expected-gradients")[1])
+    assert note.endswith(": --set samples=800 makes maps more exact")
+    assert (
+        incomplete_maps(table.assign(adds_up=True), None) == incomplete_maps(table.drop(columns="adds_up"), None) == []
+    )
+
+
+def test_rounding_of_maps_without_a_difference_is_no_miss(people: Population) -> None:
+    zero = np.zeros_like(people.maps.maps)
+    maps = Maps(zero, np.full(24, 8.0) + 1e-6, np.full(24, 8.0), people.maps.errors)
+    table = map_table(people.explained, maps, measure_maps(maps, people.explained, people.regions))
+    assert table["adds_up"].all()
 
 
 def test_shares_of_classes_and_most_driven_images(people: Population) -> None:

@@ -59,7 +59,7 @@ def test_examples_are_the_highest_and_middle_of_each_class_and_the_most_border(
     people: Population, measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    monkeypatch.setattr(pictures, "draw_maps", lambda *values: calls.append(values))
+    monkeypatch.setattr(pictures, "draw_maps", lambda *values, title: calls.append(values))
     draw_label(shown(people, measured, "COVID-19"), measured[1].head(0), clusters=None, path_of=tmp_path.joinpath)
     films, maps, captions, _ = calls[0]
     assert len(films) == len(maps) == len(captions) <= 5
@@ -70,6 +70,32 @@ def test_examples_are_the_highest_and_middle_of_each_class_and_the_most_border(
         f"{table['image_id'][best]}: COVID-19, probability {probability:.2f}\nthe highest of its class; lungs "
     )
     assert sum(": no COVID-19, " in caption for caption in captions) >= 2
+
+
+def test_maps_that_fail_are_said_to_fail_in_the_title_of_every_picture(
+    people: Population, measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles = {}
+
+    def note(*values, title):
+        titles[values[-1].name] = title
+        return values[-1]
+
+    for name in ("draw_maps", "draw_mean_maps", "draw_region_shares", "draw_clusters"):
+        monkeypatch.setattr(pictures, name, note)
+    covid = shown(people, measured, "COVID-19")
+    shares = measured[1][measured[1]["label"] == "COVID-19"]
+    clusters, _ = find_clusters(covid, clusters=2)
+    draw_label(covid, shares.assign(caution="maps fail background"), clusters=clusters, path_of=tmp_path.joinpath)
+    assert set(titles) == {"maps.png", "mean-maps.png", "shares.png", "clusters.png"}
+    assert all(
+        title.endswith(", COVID-19 (caution: maps fail background)")
+        for title in titles.values()
+        if "share" not in title
+    )
+    assert titles["shares.png"].endswith(" (caution: maps fail background)")
+    draw_label(covid, shares, clusters=clusters, path_of=tmp_path.joinpath)
+    assert titles["maps.png"] == "maps, COVID-19" and not any("caution" in title for title in titles.values())
 
 
 def test_clusters_are_counted_and_too_few_maps_are_said(people: Population, measured) -> None:

@@ -53,6 +53,34 @@ def test_share_of_a_region_alone_makes_it_suspicious(people: Population) -> None
     assert verdicts["border_left"].verdict == "no evidence"
 
 
+def test_share_that_a_few_images_reach_by_chance_makes_nothing_suspicious(people: Population) -> None:
+    measured = measure_maps(people.maps, people.explained, people.regions)
+    shares = class_shares(people.explained, measured, seed=0).astype({"ratio": float, "ratio_low": float})
+    verdicts = {}
+    cases = {
+        "positive": ("positive", 1.1),
+        "chance": ("negative", 1.0),
+        "no interval": ("negative", np.nan),
+        "unlabelled": ("unlabelled", 3.0),
+    }
+    for name, (kind, low) in cases.items():
+        own = shares.copy()
+        rows = own["region"] == "border_left"
+        own.loc[rows, ["class", "ratio", "ratio_low"]] = (kind, 5.0, low)
+        findings = judge_label(
+            "COVID-19",
+            people.explained,
+            measured,
+            shares=own,
+            not_judged={},
+            seed=0,
+            rule=replace(RULE, ratio_margin=4.0),
+        )
+        verdicts[name] = {verdict.region: verdict.verdict for verdict in findings.verdicts}["border_left"]
+    others = dict.fromkeys(("chance", "no interval", "unlabelled"), "no evidence")
+    assert verdicts == {"positive": "suspicious", **others}
+
+
 def test_zero_maps_and_numbers_are_not_testable(people: Population) -> None:
     maps = replace(people.maps, maps=np.zeros_like(people.maps.maps))
     findings = judged(people, maps=maps, not_judged={"lungs": "the finding may lie there"})

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from cxrshort.errors import DataError
+from cxrshort.figures import maps as figure_of_maps
 from cxrshort.figures.maps import IMPORTANCE, RED, draw_maps, importance, overlay_map
 
 
@@ -46,6 +47,24 @@ def test_picture_is_the_same_bytes_and_holds_its_radiograph(tmp_path):
     reds = (np.abs(drawn.astype(int) - [180, 51, 53]).max(axis=2) < 8).sum()
     assert reds > 500
     draw_maps(pixels[:1], np.zeros((1, 32, 32)), [""], tmp_path / "empty.png")
+
+
+def test_title_is_broken_above_the_first_row_and_moves_all_others_down(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(figure_of_maps, "save_figure", lambda figure, path: figures.append(figure) or path)
+    pixels, chart = np.zeros((2, 32, 32), np.uint8), np.ones((2, 32, 32))
+    for title in (
+        "",
+        "maps",
+        "maps, COVID-19 (caution: maps fail randomisation and background and faithfulness), " * 3,
+    ):
+        draw_maps(pixels, chart, ["a", "b"], tmp_path / "a.png", title=title)
+    heights = [figure.get_size_inches()[1] for figure in figures]
+    assert np.diff(heights) == pytest.approx([0.35, 0.4])  # one line, and two more
+    titles = [figure.texts[0].get_text() for figure in figures[1:]]
+    assert titles[0] == "maps" and titles[1].count("\n") == 2
+    tops = [(1 - figure.axes[0].get_position().y1) * height for figure, height in zip(figures, heights, strict=True)]
+    assert np.diff(tops) == pytest.approx([0.35, 0.4])
 
 
 def test_shapes_that_differ_are_refused(tmp_path):

@@ -34,6 +34,15 @@ def test_groups_stand_below_each_other_and_share_one_scale(tmp_path, monkeypatch
     assert tops["site-0, mean of 1,001"] == tops["site-2, mean of 1,003"] > tops["site-3, mean of 1,004"]
 
 
+def test_long_title_is_broken_and_not_cut(tmp_path, monkeypatch):
+    caution = "mean maps, COVID-19 (caution: maps fail randomisation and background and faithfulness)"
+    figure = drawn(means(1), tmp_path / "a.png", monkeypatch, title=caution)
+    (title,) = [text for text in figure.texts if text.get_text().startswith("mean maps")]
+    assert title.get_text().replace("\n", " ") == caution
+    heading = next(text for text in figure.texts if text.get_text() == "COVID-19")
+    assert title.get_window_extent().y0 > heading.get_window_extent().y1
+
+
 def test_maps_of_zeros_and_nothing(tmp_path):
     path = draw_mean_maps([MeanMap("all", "", 3, FILM, np.zeros((8, 8)))], tmp_path / "a.png")
     assert path.read_bytes()[:4] == b"\x89PNG"

@@ -189,3 +189,12 @@ def test_table_as_people_see_it(fold: Fold, capsys: pytest.CaptureFixture[str]) 
     assert lines[1].split() == ["shown", "pos.", "neg.", "AUC", "of", "whole", "images"]
     assert lines[4].split("  ")[0] == "all but the border"
     assert "(all scores are equal)" in lines[4] and lines[4].count("[") == 2
+
+
+def test_progress_is_counted(fold: Fold) -> None:
+    events = []
+    aucs(fold, Bright(BORDER), batch_size=10, report=events.append)
+    count = len(fold.data.manifest)
+    assert {(event["event"], event["of"]) for event in events} == {("images shown in part", count)}
+    done = [event["done"] for event in events]
+    assert done[0] == 0 and done == sorted(set(done)) and len(done) == -(-count // 10)

@@ -55,16 +55,19 @@ def test_a_planted_region_is_found_and_an_even_map_is_not():
 
 
 def test_shifts_keep_their_level_on_smooth_maps_with_a_common_mean():
-    """Of 300 p-values at a nominal 5 %, three standard errors are 3.8 points; the study spatial_null.py has more."""
+    """At a nominal 5 %, 2,000 runs have a standard error of 0.49 points: a valid test is above 6 % in one of 50 seeds.
+
+    5.0 % and 4.5 % were flagged with this seed; the study spatial_null.py has more shapes and smoothness.
+    """
     rng = np.random.default_rng(3)
     area = np.zeros((16, 16), bool)
     area[3:8, 4:12] = True
     flags = np.zeros(2)
-    for _ in range(300):
+    for _ in range(2000):
         maps = smooth(rng, 5)
         flags[0] += shift_test(maps[:4] + maps[4], area, np.arange(4)).p <= 0.05
         flags[1] += shift_correlation(maps[0], maps[1]).p <= 0.05
-    assert (flags / 300 <= 0.088).all() and (flags / 300 >= 0.012).all()
+    assert (flags / 2000 <= 0.06).all() and (flags / 2000 >= 0.035).all()
 
 
 def test_exchange_finds_maps_that_follow_their_own_region():
@@ -82,12 +85,13 @@ def test_exchange_finds_maps_that_follow_their_own_region():
 
 
 def test_exchange_keeps_its_level_whatever_maps_have_in_common():
+    """As above; 5.5 % were flagged with this seed."""
     rng = np.random.default_rng(5)
     common, flags = 3 * smooth(rng, 1), 0
-    for _ in range(300):
+    for _ in range(2000):
         areas = smooth(rng, 10) > 0.1
         flags += exchange_test(smooth(rng, 10) + common, areas, np.arange(10), draws=199, rng=rng).p <= 0.05
-    assert 0.012 <= flags / 300 <= 0.088
+    assert 0.035 <= flags / 2000 <= 0.06
 
 
 MAPS, AREA = np.ones((2, 4, 4)), np.ones((4, 4), bool)

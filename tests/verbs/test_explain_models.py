@@ -15,7 +15,7 @@ from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
 from cxrshort.models.predictions import predict, unseen_fold
 from cxrshort.models.sources.opening import open_model
-from cxrshort.results import Result, Table
+from cxrshort.results import Facts, Result, Table
 from cxrshort.verbs.explain import explain
 
 from ..training.tiny import tiny_manifest, tree, write_dataset
@@ -140,6 +140,9 @@ def test_maps_that_fail_are_said_to_fail_beside_every_number(home: Path, tmp_pat
     result = run(home, tmp_path / "out", foreign.format("Untaught"), method="gradient-x-input", sanity=True)
     caution = "maps fail randomisation"
     assert result.summary["sanity"]["COVID-19"]["caution"] == caution
+    assert result.summary["separation"]["COVID-19"]["caution"] == caution
+    facts = next(dict(block.pairs) for block in result.tables if isinstance(block, Facts))
+    assert facts["maps of COVID-19"].endswith(f" (caution: {caution})")
     for name in ("findings", "shares", "maps", "most-driven", "localisation"):
         assert set(pd.read_csv(tmp_path / "out" / f"{name}.csv")["caution"]) == {caution}
     visible = pd.read_csv(tmp_path / "out" / "visible.csv")  # rests on no map
