@@ -12,10 +12,8 @@ import numpy as np
 from cxrshort.attribution.explained_regions import BORDER, ExplainedRegions
 from cxrshort.attribution.region_verdicts import LabelFindings
 from cxrshort.regions import CORNERS, EDGES
-from cxrshort.stats.verdicts import SHORTCUT, SUSPICIOUS
+from cxrshort.stats.verdicts import MUCH_SHARED, OFTEN_SHARED, SHORTCUT, SUSPICIOUS
 
-MUCH, OFTEN = 0.25, 0.25
-"""Share of the smaller region, and share of the images, from which on a note tells that two regions overlap."""
 _AT_ONCE = 64
 _SIDES = (*EDGES, *CORNERS)
 
@@ -31,10 +29,10 @@ def overlap_notes(findings: Iterable[LabelFindings], regions: ExplainedRegions, 
         images: how many there are.
     """
     shares = overlap_shares(regions, accused_pairs(findings), images=images)
-    often = {pair: share for pair, share in shares.items() if share >= OFTEN}
+    often = {pair: share for pair, share in shares.items() if share >= OFTEN_SHARED}
     with_border = {name for pair in often if BORDER in pair for name in pair}
     listed = [
-        f"{first} and {second} in {share:.0%}".replace("_", " ")
+        f"{first} and {second} in {100 * share:.0f} %".replace("_", " ")
         for (first, second), share in often.items()
         if not any(side in _SIDES and other in with_border for side, other in ((first, second), (second, first)))
     ]
@@ -73,6 +71,6 @@ def overlap_shares(regions: ExplainedRegions, pairs: Sequence[Pair], *, images: 
         sizes = np.diagonal(shared, axis1=1, axis2=2)
         smaller = np.minimum(sizes[:, :, None], sizes[:, None, :])
         both += (smaller > 0).sum(axis=0)
-        much += ((smaller > 0) & (shared >= MUCH * smaller)).sum(axis=0)
+        much += ((smaller > 0) & (shared >= MUCH_SHARED * smaller)).sum(axis=0)
     places = {pair: (names.index(pair[0]), names.index(pair[1])) for pair in pairs}
     return {pair: float(much[place] / max(1, both[place])) for pair, place in places.items()}

@@ -10,10 +10,8 @@ from cxrshort.interventions.presets import Boxes, BoxesByRow, box_areas, shared_
 from cxrshort.interventions.swap_plan import CandidateBoxes, SwapPlan
 from cxrshort.results import UNLESS_QUIET, Block, Column, Table
 from cxrshort.stats.swap_findings import PUBLISHED, SIGNED, ZERO
-from cxrshort.stats.verdicts import NOT_TESTABLE, Rule
+from cxrshort.stats.verdicts import MUCH_SHARED, NOT_TESTABLE, OFTEN_SHARED, Rule
 
-_MUCH, _OFTEN = 0.25, 0.25
-"""Share of the smaller box, and share of the images, from which on it is said that two regions overlap."""
 _INTERVAL, _FLIPS = len("-0.500 [-1.000, -0.250]"), len("100 % [83, 100]")
 """Characters of an effect and of a share of flips with their limits, which no line breaks."""
 
@@ -43,7 +41,9 @@ def _overlap_note(plan: SwapPlan) -> list[str]:
         for first, second in itertools.combinations(tested, 2)
     }
     listed = [
-        f"{first} and {second} in {_percent(share)}" for (first, second), share in shares.items() if share >= _OFTEN
+        f"{first} and {second} in {_percent(share)}"
+        for (first, second), share in shares.items()
+        if share >= OFTEN_SHARED
     ]
     if not listed:
         return []
@@ -63,7 +63,7 @@ def overlap_share(first: BoxesByRow, second: BoxesByRow) -> float:
 
 def _much_shared(first: Boxes, second: Boxes) -> bool:
     shared = shared_areas(first, second)
-    return bool((shared >= _MUCH * np.minimum(box_areas(first)[:, None], box_areas(second))).any())
+    return bool((shared >= MUCH_SHARED * np.minimum(box_areas(first)[:, None], box_areas(second))).any())
 
 
 def finding_tables(summary: Mapping[str, Any], *, rule: Rule) -> list[Block]:

@@ -98,6 +98,9 @@ class Verdict:
         }
 
 
+MUCH_SHARED, OFTEN_SHARED = 0.25, 0.25
+"""Share of the smaller of two regions, and of the images, from which on a verdict on one may be due to the other."""
+
 _MODELS = "60 clean models of the phantom at 64 px: 44 small networks (AUC 0.65) and 16 ResNet-18 (AUC 0.91)"
 RULES: Mapping[str, Rule] = {
     "swap-test": Rule(

@@ -57,9 +57,9 @@ def test_note_names_the_border_once_and_only_what_overlaps_often(data: Dataset, 
     regions = boxes(data, tmp_path, sticker=["4,0,8,1"] * 80, tape=["0,8,16,9"] * 80)
     accused = findings(border="shortcut", border_top="shortcut", sticker="suspicious", tape="shortcut")
     assert overlap_notes([accused], regions, images=80) == [
-        "regions overlap (border and sticker in 100% of the images): a verdict on one region may be due to the other"
+        "regions overlap (border and sticker in 100 % of the images): a verdict on one region may be due to the other"
     ]
     top = findings(border_top="shortcut", sticker="suspicious")
-    assert "(border top and sticker in 100% of the images)" in overlap_notes([top], regions, images=80)[0]
+    assert "(border top and sticker in 100 % of the images)" in overlap_notes([top], regions, images=80)[0]
     assert overlap_notes([findings(sticker="shortcut", tape="shortcut")], regions, images=80) == []
     assert overlap_notes([findings(border="shortcut")], regions, images=80) == []
