@@ -209,17 +209,32 @@ def rate_interval(hits: ArrayLike, persons: ArrayLike, *, level: float = 0.95) -
         '0.00 [0.00, 0.17]'
     """
     values = np.asarray(hits, np.float64)
-    codes = number_persons(persons, len(values))
-    rate, people = float(values.mean()), int(codes.max()) + 1
-    effective = float(people)
-    if 0 < rate < 1 and people > 1:
-        residuals = np.bincount(codes, weights=values - rate)
-        variance = people / (people - 1) * float((residuals**2).sum()) / len(values) ** 2
-        effective = min(len(values), rate * (1 - rate) / variance) if variance > 0 else float(len(values))
-    successes, tail = rate * effective, (1 - level) / 2
-    low = float(beta.ppf(tail, successes, effective - successes + 1)) if successes > 0 else 0.0
-    high = float(beta.ppf(1 - tail, successes + 1, effective - successes)) if successes < effective else 1.0
-    return Interval(rate, low, high)
+    rate = float(values.mean())
+    size = effective_images(values, number_persons(persons, len(values)))
+    return Interval(rate, *binomial_limits(rate, size, level=level))
+
+
+def effective_images(hits: Floats, codes: Integers) -> float:
+    """Return the number of independent images that a rate would have the same variance from.
+
+    Args:
+        hits: (N,) 0 or 1, at least one image.
+        codes: (N,) person numbers from 0, all in use.
+    """
+    rate, people = float(hits.mean()), int(codes.max()) + 1
+    if not 0 < rate < 1 or people == 1:
+        return float(people)
+    residuals = np.bincount(codes, weights=hits - rate)
+    variance = people / (people - 1) * float((residuals**2).sum()) / len(hits) ** 2
+    return min(len(hits), rate * (1 - rate) / variance) if variance > 0 else float(len(hits))
+
+
+def binomial_limits(rate: float, size: float, *, level: float) -> tuple[float, float]:
+    """Return Clopper and Pearson's limits of a rate among so many independent images, which need not be whole."""
+    successes, tail = rate * size, (1 - level) / 2
+    low = float(beta.ppf(tail, successes, size - successes + 1)) if successes > 0 else 0.0
+    high = float(beta.ppf(1 - tail, successes + 1, size - successes)) if successes < size else 1.0
+    return low, high
 
 
 def smallest_shift(
