@@ -1,5 +1,7 @@
 """The gate of every audit: exit code 3 where a verdict is as bad as ``--fail-on`` says."""
 
+from collections.abc import Collection
+
 import typer
 
 from cxrshort.registry import check_name
@@ -10,14 +12,18 @@ LEVELS = {"shortcut": ("shortcut",), "suspicious": ("shortcut", "suspicious")}
 """What ``--fail-on`` takes, and the verdicts that each of its levels stops at."""
 
 
-def check_level(fail_on: str | None) -> None:
+def check_level(fail_on: str | None, *, levels: Collection[str] = tuple(LEVELS)) -> None:
     """Refuse an unknown level before the work begins.
 
+    Args:
+        fail_on: the level; None never ends the command.
+        levels: those that the audit can reach.
+
     Raises:
-        UsageError: it is none of `LEVELS`.
+        UsageError: it is none of them.
     """
     if fail_on is not None:
-        check_name(LEVELS, fail_on, kind="level of --fail-on")
+        check_name(levels, fail_on, kind="level of --fail-on")
 
 
 def exit_on_verdict(result: Result, fail_on: str | None) -> None:

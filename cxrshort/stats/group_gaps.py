@@ -11,8 +11,8 @@ within persons, whole persons change places among those with a positive image, a
 (views, say), persons change places among those with as many positive and as many negative images, and within a person
 the groups of the images of one class are shuffled. A person whose counts nobody shares is shuffled within himself only.
 
-Draws end early where the answer is clear (Besag & Clifford, Biometrika 78:301, 1991): once `EXCEEDANCES` draws reach the
-observed gap, p is their share, which is as valid as the usual p-value.
+Draws end early where the answer is clear (Besag & Clifford, Biometrika 78:301, 1991): once `EXCEEDANCES` draws reach
+the observed gap, p is their share, which is as valid as the usual p-value.
 """
 
 from collections.abc import Callable, Mapping

@@ -11,8 +11,8 @@ What would invalidate these numbers:
 - A handful of positives. Groups below a minimum size are listed and not judged.
 
 Everybody else is the rest of the images. A group is compared by AUC, sensitivity and specificity (limits of the
-difference recovered from the limits of both, see :mod:`cxrshort.stats.differences`) and by calibration in the large: the
-log-odds that are missing in the predicted probabilities, above 0 where the risk of the group is underestimated.
+difference recovered from the limits of both, see :mod:`cxrshort.stats.differences`) and by calibration in the large:
+the log-odds that are missing in the predicted probabilities, above 0 where the risk of the group is underestimated.
 
 Seyyed-Kalantari et al., Nat. Med. 27:2176 (2021), call the share of ill patients that a model calls healthy the
 underdiagnosis rate: 1 - sensitivity for one label, and :func:`compare_rate` for "no finding" flags over all labels.
@@ -80,7 +80,8 @@ class ScoredRows:
         """Return some of the rows, their persons numbered anew."""
         present = np.bincount(self.codes[rows]) > 0
         codes = (np.cumsum(present) - 1)[self.codes[rows]]
-        called, logits = (None if column is None else column[rows] for column in (self.called, self.logits))
+        called = None if self.called is None else self.called[rows]
+        logits = None if self.logits is None else self.logits[rows]
         return ScoredRows(self.positive[rows], self.scores[rows], codes, called, logits)
 
     @property
@@ -368,7 +369,7 @@ def _calibration_statistic(positive: Bools, logits: Floats, levels: Integers, gr
 
     def intercepts(numbers: Integers) -> Floats:
         counts = np.bincount(numbers * count + levels, minlength=groups * count).reshape(groups, count)
-        positives = np.bincount(numbers, weights=truth, minlength=groups)
+        positives = np.bincount(numbers, weights=truth, minlength=groups).astype(np.float64)
         return missing_log_odds(positives, centres, counts.astype(np.float64))
 
     return intercepts

@@ -23,7 +23,11 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
             f"{_HERE}.empirical_p:empirical_p", "Empirical p-value against draws from a null distribution."
         ),
     },
-    "Is it fair?": {},
+    "Is it fair?": {
+        "subgroups": Entry(
+            f"{_HERE}.subgroups:subgroups", "Every metric by sex, age, view and their pairs, the worst group first."
+        ),
+    },
     "Is the data sound?": {},
     "Can I report it?": {},
 }
