@@ -7,6 +7,7 @@ import typer
 from cxrshort.cli import early
 from cxrshort.cli.options import (
     DATA,
+    FILES,
     Device,
     DryRun,
     Force,
@@ -60,6 +61,14 @@ def evaluate(
     device: Device = "auto",
     precision: Precision = "auto",
     threads: Threads = None,
+    features: Annotated[
+        bool,
+        option(
+            "--features",
+            text="Also write what enters the last linear layer for each image: features.npy and features.csv.",
+            panel=FILES,
+        ),
+    ] = False,
     dry_run: DryRun = False,
     force: Force = False,
     json: Json = False,
@@ -77,6 +86,10 @@ def evaluate(
     'py:package.module:factory?weights=FILE.safetensors&labels=COVID-19&size=224&range=0..1&trained-on=DATASET',
     'FILE.onnx?labels=COVID-19&range=0..1', 'timm:NAME?labels=COVID-19&weights=FILE', or txrv:all. Further options are
     mean, std, channels and output (logits, probabilities or softmax).
+
+    With --features, features.npy holds a row of float32 numbers per image, a memory map that numpy.load opens, and
+    features.csv says which image of predictions.csv each row is of; stats slices reads both. ONNX files and segmenters
+    have no features.
 
     Under torchrun several processes score a share of the images each; the first one writes and prints.
 
@@ -101,6 +114,7 @@ def evaluate(
             device=device,
             precision=precision,
             threads=threads,
+            features=features,
             dry_run=dry_run,
             force=force,
             report=report,

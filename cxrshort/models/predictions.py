@@ -5,6 +5,7 @@ log-odds are meant, an external test that is called internal. The first is refus
 model's outputs mean, the third by the identity of datasets and the persons in them, never by a name.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from torch import nn
 
 from cxrshort import runs
 from cxrshort.compute import Compute
@@ -21,6 +23,7 @@ from cxrshort.errors import DataError, UsageError
 from cxrshort.models import checkpoint
 from cxrshort.models.blocks import Report
 from cxrshort.models.checkpoint import Description
+from cxrshort.models.embeddings import score_with_features
 from cxrshort.models.foreground import visible_pixels
 from cxrshort.models.outlines import measure_outlines
 from cxrshort.models.scoring import SCORING_BATCH, score
@@ -117,9 +120,25 @@ def predict(
         DataError: an output is no number, or the model needs masks that the dataset does not have.
     """
     pixels = visible_pixels(model.reference.description, fold.data)
-    scored = score(model.classifier, pixels, compute=compute, batch_size=batch_size, shrink=shrink, report=report)
-    outputs = torch.from_numpy(scored)
-    logits = model.reference.outputs.scores(outputs).numpy()
+    outputs = score(model.classifier, pixels, compute=compute, batch_size=batch_size, shrink=shrink, report=report)
+    return _table_of_outputs(model, fold, outputs)
+
+
+def predict_with_features(
+    model: Model, fold: Fold, layers: Sequence[nn.Linear], compute: Compute
+) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
+    """Return what :func:`predict` returns, and the features (N, D) that entered these last layers.
+
+    Raises:
+        DataError: as :func:`predict`.
+    """
+    pixels = visible_pixels(model.reference.description, fold.data)
+    outputs, features = score_with_features(model.classifier, layers, pixels, compute=compute)
+    return _table_of_outputs(model, fold, outputs), features
+
+
+def _table_of_outputs(model: Model, fold: Fold, outputs: npt.NDArray[np.float32]) -> pd.DataFrame:
+    logits = model.reference.outputs.scores(torch.from_numpy(outputs)).numpy()
     if wrong := int((~np.isfinite(logits)).any(axis=1).sum()):
         raise DataError(
             f"'{model.reference.title}' returns no number for {wrong} of {len(logits)} images of {fold.data.name}",

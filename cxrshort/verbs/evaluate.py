@@ -14,6 +14,8 @@ from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.errors import DataError, UsageError
 from cxrshort.figures import evaluation as figures
 from cxrshort.json_files import write_json
+from cxrshort.models.embeddings import feature_count, last_layers, refuse_without_features
+from cxrshort.models.feature_files import FEATURES, FILE, ROW, feature_files, feature_rows, write_features
 from cxrshort.models.forecast import forecast
 from cxrshort.models.predictions import (
     Fold,
@@ -22,6 +24,7 @@ from cxrshort.models.predictions import (
     image_folders,
     measure_masks,
     predict,
+    predict_with_features,
     prediction_table,
     unseen_fold,
 )
@@ -53,6 +56,7 @@ def evaluate(
     device: str = "auto",
     precision: str = "auto",
     threads: int | None = None,
+    features: bool = False,
     dry_run: bool = False,
     force: bool = False,
     report: Report = lambda event: None,
@@ -75,6 +79,8 @@ def evaluate(
         device: as in :func:`cxrshort.compute.choose_compute`.
         precision: as in :func:`cxrshort.compute.choose_compute`.
         threads: CPU threads.
+        features: write what enters the last linear layer for each image, too: ``features.npy`` (N, D), float32, and
+            ``features.csv``, which says whose image each row is; of several models ``features-0.npy`` and so on.
         dry_run: say what would be scored, write nothing.
         force: overwrite an earlier result.
         report: takes one event per model and dataset.
@@ -82,12 +88,15 @@ def evaluate(
     Raises:
         DataError: a model was trained on patients of the fold, its images were made in another way, or an output is no
             number.
-        UsageError: a label that no model has, segmenters among classifiers, or a model or dataset given twice.
+        UsageError: a label that no model has, segmenters among classifiers, a model or dataset given twice, or features
+            of a model that has none.
     """
     compute = distributed.with_rank(choose_compute(device, precision=precision, threads=threads))
     names = [str(model) for model in models]
     references = describe_models([without_download(name) for name in names] if dry_run else names)
     _check_kinds(references)
+    if features:
+        refuse_without_features(references)
     loaded = check_datasets([load_dataset(name) for name in dataset])
     chosen = _choose_label(references, label)
     folds = [[unseen_fold(model, data, split) for data in loaded] for model in references]
@@ -96,8 +105,9 @@ def evaluate(
     inputs |= {name: path for data in loaded for name, path in _read_files(data).items()}
     if dry_run:
         output = forecasts.preview_folder(folder, "evaluate", inputs=inputs.values(), force=force, resume=None)
-        return _forecast(references, loaded, folds, compute=compute, label=chosen, output=output)
+        return _forecast(references, loaded, folds, compute=compute, label=chosen, output=output, features=features)
     arguments = {"models": models, "dataset": dataset, "split": split, "label": label, **compute.record()}
+    arguments |= {"features": features} if features else {}
     with (
         distributed.process_group(compute),
         runs.open_run(
@@ -105,13 +115,19 @@ def evaluate(
         ) as run,
     ):
         rank_report = runs.ignore_event if compute.rank else report
+        files = feature_files(len(references)) if features else [None] * len(references)
         with enough_memory(compute, images=SCORING_BATCH):
             parts = [
-                _score_model(*pair, compute=compute, report=rank_report) for pair in zip(references, folds, strict=True)
+                _score_model(*task, run=run, compute=compute, report=rank_report)
+                for task in zip(references, folds, files, strict=True)
             ]
         if run.read_only:
             return Result()
-        result = _write_results(run, pd.concat(parts, ignore_index=True), references[0], label=chosen)
+        measured = pd.concat(parts, ignore_index=True)
+        if features:
+            manifests.write_table(feature_rows(measured), run.path(FEATURES))
+            measured = measured.drop(columns=[FILE, ROW])
+        result = _write_results(run, measured, references[0], label=chosen)
         write_json(run.path(SUMMARY), result.summary)
         run.finish({"summary": result.summary})
     return result
@@ -141,16 +157,30 @@ def _choose_label(references: Sequence[Reference], label: str | None) -> str:
     return label
 
 
-def _score_model(model: Reference, folds: Sequence[Fold], *, compute: Compute, report: Report) -> pd.DataFrame:
-    """Return one model's predictions on its folds, or how well it draws their masks."""
+def _score_model(
+    model: Reference, folds: Sequence[Fold], file: str | None, *, run: runs.Run, compute: Compute, report: Report
+) -> pd.DataFrame:
+    """Return one model's predictions on its folds, or how well it draws their masks; write its features to a file."""
     opened = open_model(model, compute)
     judge = measure_masks if model.description.kind == "segmenter" else predict
-    parts = []
+    layers = None if file is None else last_layers(opened)
+    parts, features = [], []
     for fold in folds:
-        parts.append(judge(opened, fold, compute))
+        if layers is None:
+            parts.append(judge(opened, fold, compute))
+        else:
+            table, values = predict_with_features(opened, fold, layers, compute)
+            parts.append(table)
+            features.append(values)
         text = f"scored {len(parts[-1])} images of {fold.data.name} with {model.title}"
         report({"event": "scored", "model": model.title, "dataset": fold.data.name, "text": text})
-    return pd.concat(parts, ignore_index=True)
+    measured = pd.concat(parts, ignore_index=True)
+    if file is None:
+        return measured
+    path = run.path(file)
+    distributed.on_first_rank(lambda: write_features(path, features), compute)
+    placed: dict[str, Any] = {FILE: file, ROW: np.arange(len(measured))}
+    return measured.assign(**placed)
 
 
 def _write_results(run: runs.Run, measured: pd.DataFrame, first: Reference, *, label: str) -> Result:
@@ -275,6 +305,7 @@ def _forecast(
     compute: Compute,
     label: str,
     output: Mapping[str, str],
+    features: bool,
 ) -> Result:
     """Return what an evaluation would read and what it would take."""
     counts = [sum(len(own[place].data.manifest) for own in folds) for place in range(len(loaded))]
@@ -292,7 +323,7 @@ def _forecast(
         "by_dataset": by_dataset,
         "device": compute.device,
         "threads": compute.threads,
-        "disk_mib": round(row * images / 2**20, 2),
+        "disk_mib": round(row * images / 2**20 + _feature_mib(references, folds, compute, features=features), 2),
         "disk_free_mib": forecasts.free_disk_mib(Path("results")),
         **forecast(references, folds, compute=compute),
         "label": label,
@@ -300,3 +331,14 @@ def _forecast(
     }
     facts = [("label", label), ("images to score", f"{images:,} ({count_text(by_dataset)})")]
     return forecasts.dry_run(summary, facts)
+
+
+def _feature_mib(
+    references: Sequence[Reference], folds: Sequence[Sequence[Fold]], compute: Compute, *, features: bool
+) -> float:
+    """Return the disk space that features would take; 0 where none are asked for."""
+    if not features:
+        return 0.0
+    widths = [feature_count(last_layers(open_model(reference, compute))) for reference in references]
+    images = [sum(len(fold.data.manifest) for fold in own) for own in folds]
+    return 4 * sum(width * count for width, count in zip(widths, images, strict=True)) / 2**20

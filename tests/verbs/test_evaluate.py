@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from sklearn.metrics import roc_auc_score
 
 from cxrshort import columns
@@ -439,3 +439,37 @@ def test_foreign_model_has_a_gap_where_its_training_is_named(home: Path, tmp_pat
     with pytest.raises(DataError) as caught:
         evaluate([model], dataset=[str(home / "tiny")], split="all", out=tmp_path / "no", **CPU)
     assert caught.value.message.endswith("was trained on 45 of the 60 patients of tiny (all)")
+
+
+def test_features_stand_beside_the_predictions_and_change_nothing_else(home: Path, tmp_path: Path) -> None:
+    plain = judge(home, tmp_path / "plain", models=("replicate-0",))
+    summary = judge(home, tmp_path / "out", models=("replicate-0",), features=True)
+    assert {**plain, "folder": "", "figures": []} == {**summary, "folder": "", "figures": []}
+    names = ("predictions.csv", "aucs.csv", "gaps.csv", "means.csv", "roc.png", "gap.png")
+    assert all((tmp_path / "plain" / name).read_bytes() == (tmp_path / "out" / name).read_bytes() for name in names)
+    predictions, rows = table(tmp_path / "out", "predictions.csv"), table(tmp_path / "out", "features.csv")
+    assert list(rows.columns) == ["model", "model_id", "dataset", "dataset_id", "image_id", "file", "row"]
+    for name in ("model_id", "dataset_id", "image_id"):
+        assert list(rows[name]) == list(predictions[name])
+    features = np.load(tmp_path / "out" / "features.npy", mmap_mode="r")
+    assert (features.shape, features.dtype, list(rows["row"])) == ((50, 128), np.float32, list(range(50)))
+    state = load_file(home / "replicate-0" / "model.safetensors")
+    logits = features @ state["network.14.weight"].numpy().T + state["network.14.bias"].numpy()
+    np.testing.assert_allclose(logits[:, 0], predictions["logit.COVID-19"], rtol=1e-4, atol=1e-5)
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert {"features.csv", "features.npy"} < set(record["outputs"])
+
+
+def test_features_of_several_models_have_a_file_each(home: Path, tmp_path: Path) -> None:
+    judge(home, tmp_path / "out", features=True)
+    rows = table(tmp_path / "out", "features.csv")
+    for number, (_, part) in enumerate(rows.groupby("model", sort=False)):
+        assert set(part["file"]) == {f"features-{number}.npy"}
+        assert len(np.load(tmp_path / "out" / f"features-{number}.npy")) == len(part)
+
+
+def test_dry_run_counts_the_features(home: Path, tmp_path: Path) -> None:
+    plain, more = (
+        judge(home, tmp_path / "out", models=("replicate-0",), dry_run=True, features=asked) for asked in (False, True)
+    )
+    assert more["disk_mib"] - plain["disk_mib"] == pytest.approx(50 * 128 * 4 / 2**20, abs=0.011)

@@ -45,7 +45,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_processes_write_the_tables_of_one(
     home: Path, model: str, data: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = ["evaluate", model, *(word for folder in data for word in ("--dataset", folder)), *CPU, "--json"]
+    features = ["--features"] if model == "classifier" else []
+    options = [
+        "evaluate",
+        model,
+        *features,
+        *(word for folder in data for word in ("--dataset", folder)),
+        *CPU,
+        "--json",
+    ]
     monkeypatch.chdir(home)
     alone = cxrshort_here(*options, "--out", f"{model}-one")
     together = launch([*TWO, *options, "--out", f"{model}-two"], cwd=home)
@@ -58,6 +66,7 @@ def test_two_processes_write_the_tables_of_one(
     one, two = (tree(home / f"{model}-{name}", without=["run.json", "summary.json"]) for name in ("one", "two"))
     assert one == two
     assert {"classifier": "predictions.csv", "segmenter": "masks.csv"}[model] in one
+    assert ("features.npy" in one) == (model == "classifier")
 
 
 def test_refusal_is_said_once_and_ends_both(home: Path) -> None:

@@ -19,6 +19,7 @@ _HEADINGS = {"dataset": "tested on", "replicate": "repl."}
 _FIRST, _FIRST_OF_MANY = 10, 3
 """Groups that are printed of each label, model and test set, where there is one of these and where there are more."""
 _LISTED = 6
+_PAIRS = "pairs that are lower"
 _WIDTH = 22
 Rows = Sequence[Mapping[str, Any]]
 
@@ -63,11 +64,20 @@ def _badness(row: Mapping[str, Any]) -> tuple[bool, float]:
 
 
 def _test_columns(rows: Rows) -> list[Column]:
-    names = [name for name in _TEST if any(name in row for row in rows)]
+    """Return columns of what all rows have in common; what tells them apart stands in the first column."""
     return [
         Column(_HEADINGS.get(name, name), name, "count" if name == "replicate" else "text", folds=True)
-        for name in names
+        for name in _TEST
+        if name in rows[0] and len({row[name] for row in rows}) == 1
     ]
+
+
+def _named(rows: Rows, key: str) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Yield rows with what the first column calls them, which is repeated where a terminal is narrow."""
+    varying = [name for name in _TEST if name in rows[0] and len({row[name] for row in rows}) > 1]
+    for row in rows:
+        parts = [f"replicate {row[name]}" if name == "replicate" else str(row[name]) for name in varying]
+        yield row, ": ".join(filter(None, [", ".join(parts), str(row[key])]))
 
 
 def _group_table(groups: Rows, title: str, *, shown: Sequence[Loudness]) -> Table:
@@ -86,11 +96,12 @@ def _group_table(groups: Rows, title: str, *, shown: Sequence[Loudness]) -> Tabl
     rows = [
         {
             **row,
+            "group": name,
             **{metric: _interval(row["metrics"].get(metric)) for metric in measured},
             "difference": _interval(row["metrics"][AUC], "difference"),
             "finding": _findings(row["metrics"]),
         }
-        for row in groups
+        for row, name in _named(groups, "group")
     ]
     return Table(heads, rows, title, shown=shown, blocks=True)
 
@@ -158,6 +169,7 @@ def _gap_table(gaps: Rows, title: str, *, shown: Sequence[Loudness]) -> Table:
     rows = [
         {
             **row,
+            "column": name,
             "metric": row["metric"].replace(AUC, "AUC"),
             "gap_text": f"{row['gap']:.3f}",
             "lowest_text": f"{row['lowest_value']:.3f} {row['lowest']}",
@@ -165,7 +177,7 @@ def _gap_table(gaps: Rows, title: str, *, shown: Sequence[Loudness]) -> Table:
             "p_text": p_text(row["p"]),
             "holm_text": p_text(row["p_holm"]),
         }
-        for row in gaps
+        for row, name in _named(gaps, "column")
     ]
     return Table(heads, rows, title, shown=shown, blocks=True)
 
@@ -195,8 +207,14 @@ def _healthy_table(rows: Rows, title: str, *, shown: Sequence[Loudness]) -> Tabl
         Column("finding", "finding", least=9),
     ]
     cells = [
-        {**row, "rate": _interval(row), "apart": _interval(row, "difference"), "p_text": p_text(row["p_holm"])}
-        for row in rows
+        {
+            **row,
+            "group": name,
+            "rate": _interval(row),
+            "apart": _interval(row, "difference"),
+            "p_text": p_text(row["p_holm"]),
+        }
+        for row, name in _named(rows, "group")
     ]
     return Table(heads, cells, title, shown=shown, blocks=True)
 
@@ -253,4 +271,4 @@ def drawing(comparisons: Rows) -> Draw:
 
 def _figure_heading(row: Mapping[str, Any]) -> str:
     names = [str(row.get(name, "")) for name in ("label", "training", "dataset")]
-    return ", ".join(filter(None, [*names, row["column"]]))
+    return ", ".join(filter(None, [*names, _PAIRS if " x " in row["column"] else row["column"]]))
