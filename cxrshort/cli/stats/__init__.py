@@ -27,6 +27,9 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
         "subgroups": Entry(
             f"{_HERE}.subgroups:subgroups", "Every metric by sex, age, view and their pairs, the worst group first."
         ),
+        "slices": Entry(
+            f"{_HERE}.slices:slices", "Groups that no column names: clusters of errors, found and tested apart."
+        ),
     },
     "Is the data sound?": {},
     "Can I report it?": {},

@@ -63,7 +63,7 @@ def _badness(row: Mapping[str, Any]) -> tuple[bool, float]:
     return not is_worse, 0.0 if difference is None else difference
 
 
-def _test_columns(rows: Rows) -> list[Column]:
+def test_columns(rows: Rows) -> list[Column]:
     """Return columns of what all rows have in common; what tells them apart stands in the first column."""
     return [
         Column(_HEADINGS.get(name, name), name, "count" if name == "replicate" else "text", folds=True)
@@ -72,7 +72,7 @@ def _test_columns(rows: Rows) -> list[Column]:
     ]
 
 
-def _named(rows: Rows, key: str) -> Iterator[tuple[Mapping[str, Any], str]]:
+def name_rows(rows: Rows, key: str) -> Iterator[tuple[Mapping[str, Any], str]]:
     """Yield rows with what the first column calls them, which is repeated where a terminal is narrow."""
     varying = [name for name in _TEST if name in rows[0] and len({row[name] for row in rows}) > 1]
     for row in rows:
@@ -84,7 +84,7 @@ def _group_table(groups: Rows, title: str, *, shown: Sequence[Loudness]) -> Tabl
     measured = [metric for metric in COMPARED if any(metric in row["metrics"] for row in groups)]
     heads = [
         Column("group", "group", least=24),
-        *_test_columns(groups),
+        *test_columns(groups),
         Column("pos.", "positives", "count"),
         Column("neg.", "negatives", "count"),
         Column("persons", "persons", "count"),
@@ -101,7 +101,7 @@ def _group_table(groups: Rows, title: str, *, shown: Sequence[Loudness]) -> Tabl
             "difference": _interval(row["metrics"][AUC], "difference"),
             "finding": _findings(row["metrics"]),
         }
-        for row, name in _named(groups, "group")
+        for row, name in name_rows(groups, "group")
     ]
     return Table(heads, rows, title, shown=shown, blocks=True)
 
@@ -155,7 +155,7 @@ def _gap_tables(gaps: Rows) -> list[Block]:
 def _gap_table(gaps: Rows, title: str, *, shown: Sequence[Loudness]) -> Table:
     heads = [
         Column("column", "column"),
-        *_test_columns(gaps),
+        *test_columns(gaps),
         Column("metric", "metric", least=11),
         Column("groups", "groups", "count"),
         Column("persons", "persons", "count"),
@@ -177,7 +177,7 @@ def _gap_table(gaps: Rows, title: str, *, shown: Sequence[Loudness]) -> Table:
             "p_text": p_text(row["p"]),
             "holm_text": p_text(row["p_holm"]),
         }
-        for row, name in _named(gaps, "column")
+        for row, name in name_rows(gaps, "column")
     ]
     return Table(heads, rows, title, shown=shown, blocks=True)
 
@@ -198,7 +198,7 @@ def _healthy_tables(rows: Rows, *, first: int, level: float) -> list[Block]:
 def _healthy_table(rows: Rows, title: str, *, shown: Sequence[Loudness]) -> Table:
     heads = [
         Column("group", "group", least=24),
-        *_test_columns(rows),
+        *test_columns(rows),
         Column("images", "images", "count"),
         Column("persons", "persons", "count"),
         Column("called healthy", "rate", least=_WIDTH),
@@ -214,7 +214,7 @@ def _healthy_table(rows: Rows, title: str, *, shown: Sequence[Loudness]) -> Tabl
             "apart": _interval(row, "difference"),
             "p_text": p_text(row["p_holm"]),
         }
-        for row, name in _named(rows, "group")
+        for row, name in name_rows(rows, "group")
     ]
     return Table(heads, cells, title, shown=shown, blocks=True)
 
