@@ -5,8 +5,8 @@ from typing import Annotated
 from cxrshort.cli.gate import check_level, exit_on_verdict
 from cxrshort.cli.options import DATA, Force, Json, Out, Quiet, Verbose, check_loudness, option, seed_option
 from cxrshort.cli.printer import print_result
-from cxrshort.cli.stats.decisions import FailOnGroup, Logits, Threshold, Val
-from cxrshort.cli.stats.options import STATISTIC, Figures, Label, Level, Person, Score, TableArgument, Target
+from cxrshort.cli.stats.group_options import FailOnGroup, Threshold, Val
+from cxrshort.cli.stats.options import STATISTIC, Figures, Label, Level, Logits, Person, Score, TableArgument, Target
 
 
 def subgroups(

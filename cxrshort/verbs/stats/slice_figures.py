@@ -68,7 +68,11 @@ def drawing(rows: Sequence[Mapping[str, Any]], images: Sequence[Mapping[str, Any
             return []
         estimates = [
             Estimate(
-                ", ".join(filter(None, [f"slice {row['slice']} (n = {row['images']:,})", row["mostly"]])),
+                ", ".join(
+                    filter(
+                        None, [f"slice {row['slice']} (n = {row['images']:,})", row["mostly"].replace(" %", "\u00a0%")]
+                    )
+                ),
                 _heading(row),
                 row["excess"],
                 row["excess_low"],
@@ -76,7 +80,7 @@ def drawing(rows: Sequence[Mapping[str, Any]], images: Sequence[Mapping[str, Any
             )
             for row in tested[:MOST_ROWS]
         ]
-        measure = "share of errors minus that of images with about the same score"
+        measure = "share of errors minus that of equally sure images"
         paths = [draw_intervals(estimates, path("slices.png"), measure=measure, reference=0.0)]
         if pictures is not None:
             several = len({_key(row)[:-1] for row in rows}) > 1

@@ -15,8 +15,8 @@ from cxrshort.stats.auc import check_level
 from cxrshort.stats.predictions import IMAGE_COLUMNS
 from cxrshort.stats.slices import MINIMUM, SLICES, ErrorSlices, PredictedImages, Slice, find_slices
 from cxrshort.stats.verdicts import NO_EVIDENCE, NOT_TESTABLE, SUSPICIOUS
-from cxrshort.verbs.stats.decisions import DecisionOptions, Decisions, DecisionTable, read_decisions
 from cxrshort.verbs.stats.embeddings import Embeddings, open_embeddings
+from cxrshort.verbs.stats.group_decisions import DecisionOptions, Decisions, DecisionTable, read_decisions
 from cxrshort.verbs.stats.output import check_figures, clean_record, write_result
 from cxrshort.verbs.stats.slice_figures import drawing, find_images
 from cxrshort.verbs.stats.slice_tables import NOT_TESTED, blocks

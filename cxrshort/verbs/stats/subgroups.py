@@ -15,7 +15,7 @@ from cxrshort.stats.midranks import Bools
 from cxrshort.stats.signed_rank import holm
 from cxrshort.stats.subgroups import CALIBRATION, GroupMetric, compare_group, group_statistics
 from cxrshort.stats.verdicts import NO_EVIDENCE, NOT_TESTABLE, SUSPICIOUS
-from cxrshort.verbs.stats.decisions import DecisionOptions, Decisions, read_decisions
+from cxrshort.verbs.stats.group_decisions import DecisionOptions, Decisions, read_decisions
 from cxrshort.verbs.stats.groupings import GroupColumn, Partition, group_columns, partitions
 from cxrshort.verbs.stats.output import check_figures, clean_record, write_result
 from cxrshort.verbs.stats.scores import ScoreTable

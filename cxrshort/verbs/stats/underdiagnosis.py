@@ -15,7 +15,7 @@ import pandas as pd
 from cxrshort.stats.midranks import Bools, Integers
 from cxrshort.stats.signed_rank import holm
 from cxrshort.stats.subgroups import compare_rate
-from cxrshort.verbs.stats.decisions import Decisions
+from cxrshort.verbs.stats.group_decisions import Decisions
 from cxrshort.verbs.stats.groupings import GroupColumn, Partition, partitions
 from cxrshort.verbs.stats.output import clean_record
 

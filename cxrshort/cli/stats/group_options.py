@@ -1,11 +1,10 @@
-"""Options of the sub-commands of ``stats`` that decide at a threshold and accuse groups."""
+"""Options of the sub-commands of ``stats`` that judge groups by decisions at a threshold."""
 
 from typing import Annotated
 
-from cxrshort.cli.options import DATA, TERMINAL, option
+from cxrshort.cli.options import TERMINAL, option
 from cxrshort.cli.stats.options import STATISTIC
 
-Logits = Annotated[bool, option("--logits", text="--score holds logits (log-odds), not probabilities.", panel=DATA)]
 Threshold = Annotated[
     float | None,
     option(
