@@ -68,11 +68,7 @@ def drawing(rows: Sequence[Mapping[str, Any]], images: Sequence[Mapping[str, Any
             return []
         estimates = [
             Estimate(
-                ", ".join(
-                    filter(
-                        None, [f"slice {row['slice']} (n = {row['images']:,})", row["mostly"].replace(" %", "\u00a0%")]
-                    )
-                ),
+                _name(row),
                 _heading(row),
                 row["excess"],
                 row["excess_low"],
@@ -102,6 +98,11 @@ def _heading(row: Mapping[str, Any]) -> str:
     replicate = f"replicate {row['replicate']}" if "replicate" in row else ""
     names = [str(row.get(name, "")) for name in ("label", "training", "dataset")]
     return ", ".join(filter(None, [*names, replicate]))
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    mostly = str(row["mostly"]).replace(" %", "\u00a0%")  # a number keeps its unit where the name is folded
+    return ", ".join(filter(None, [f"slice {row['slice']} (n = {row['images']:,})", mostly]))
 
 
 def _sheet(images: Sequence[Mapping[str, Any]], pictures: Pictures, target: Path) -> list[Path]:

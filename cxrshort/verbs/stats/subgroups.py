@@ -92,7 +92,7 @@ def subgroups(
         seed: of the permutations.
         level: coverage of the intervals; 1 minus it is the error of the tests.
         out: a folder for groups.csv, comparisons.csv, gaps.csv, underdiagnosis.csv, summary.json and run.json.
-        figures: draw subgroups.png too.
+        figures: draw auc-by-group.png too, and those of sensitivity and specificity.
         force: overwrite an earlier result.
 
     Raises:
