@@ -9,6 +9,7 @@ the log-likelihoods of truth and prediction count `WEIGHT` times. A prediction c
 two classes.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from cxrshort.stats.midranks import Floats, Integers
 WEIGHT = 10.0
 COMPONENTS = 128
 """Principal components at most."""
+_BLOCK = 4096
 _STEPS = 100
 _TOLERANCE = 1e-4
 _SMALLEST_VARIANCE = 1e-3
@@ -42,8 +44,8 @@ class Projection:
 
     def apply(self, embeddings: NDArray[np.floating]) -> Floats:
         """Return components (N, C) of embeddings (N, D)."""
-        components: Floats = (np.asarray(embeddings, np.float64) - self.centre) @ self.axes
-        return components
+        blocks = [block @ self.axes for block in _centred_blocks(embeddings, self.centre)]
+        return np.concatenate(blocks) if blocks else np.zeros((0, self.axes.shape[1]))
 
 
 def principal_components(embeddings: NDArray[np.floating], *, most: int = COMPONENTS) -> Projection:
@@ -61,18 +63,21 @@ def principal_components(embeddings: NDArray[np.floating], *, most: int = COMPON
         >>> principal_components(points).apply(points).round(3).ravel().tolist()
         [-1.342, -0.447, 0.447, 1.342]
     """
-    values = np.asarray(embeddings, np.float64)
-    if not np.isfinite(values).all():
+    count, width = embeddings.shape
+    centre = embeddings.mean(axis=0, dtype=np.float64)
+    if not np.isfinite(centre).all():
         raise DataError("an embedding is not finite", "evaluate the model again")
-    centre = values.mean(axis=0)
-    centred = values - centre
     # From the smaller of the two matrices of products, which is a hundred times as fast as a whole decomposition.
-    if len(values) >= values.shape[1]:
-        variances, vectors = np.linalg.eigh(centred.T @ centred / len(values))
+    if count >= width:
+        products = np.zeros((width, width))
+        for block in _centred_blocks(embeddings, centre):
+            products += block.T @ block
+        variances, vectors = np.linalg.eigh(products / count)
     else:
-        variances, left = np.linalg.eigh(centred @ centred.T / len(values))
-        vectors = centred.T @ left / np.sqrt(np.maximum(variances, 1e-300) * len(values))
-    order = np.argsort(-variances)[: min(most, len(values) - 1)]
+        centred = np.asarray(embeddings, np.float64) - centre
+        variances, left = np.linalg.eigh(centred @ centred.T / count)
+        vectors = centred.T @ left / np.sqrt(np.maximum(variances, 1e-300) * count)
+    order = np.argsort(-variances)[: min(most, count - 1)]
     order = order[variances[order] > 1e-10 * max(float(variances.max()), 1e-300)]
     if not len(order) or variances[order[0]] <= 0:
         raise DataError("all embeddings are equal", "give those of a trained model")
@@ -80,6 +85,13 @@ def principal_components(embeddings: NDArray[np.floating], *, most: int = COMPON
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])  # eigh leaves signs open
     scaled: Floats = axes / np.sqrt(variances[order[0]])
     return Projection(centre, scaled)
+
+
+def _centred_blocks(embeddings: NDArray[np.floating], centre: Floats) -> Iterator[Floats]:
+    """Yield rows in float64, a few thousand at a time: all of them would take twice the memory of the embeddings."""
+    for start in range(0, len(embeddings), _BLOCK):
+        block: Floats = np.asarray(embeddings[start : start + _BLOCK], np.float64) - centre
+        yield block
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cxrshort.results import ALWAYS, BRIEF, VERBOSE, Block, Column, Loudness, Table, Text
-from cxrshort.verbs.stats.subgroup_tables import name_rows, p_text, test_columns
+from cxrshort.verbs.stats.subgroup_tables import name_rows, p_text, shared_columns
 
 NOT_TESTED = "not tested"
 _WIDTH = 22
@@ -21,7 +21,7 @@ def blocks(rows: Sequence[Mapping[str, Any]], *, level: float) -> list[Block]:
     if tested:
         shown.append(_table(tested, title, shown=ALWAYS if len(tested) == len(rows) else BRIEF))
     else:
-        shown.append(Text("No slice has more errors than expected where it was found: none was tested.", folded=True))
+        shown.append(Text("No slice has more errors than expected where it was found: none was tested."))
     if len(tested) < len(rows):
         shown.append(_table(rows, title, shown=VERBOSE))
         reasons: dict[str, int] = {}
@@ -30,16 +30,14 @@ def blocks(rows: Sequence[Mapping[str, Any]], *, level: float) -> list[Block]:
                 reason = "too few images" if "persons in the testing half" in row["reason"] else row["reason"]
                 reasons[reason] = reasons.get(reason, 0) + 1
         listed = ", ".join(f"{reason} ({count})" for reason, count in reasons.items())
-        shown.append(
-            Text(f"Not tested, {len(rows) - len(tested)} of {len(rows)} slices: {listed}", folded=True, shown=BRIEF)
-        )
+        shown.append(Text(f"Not tested, {len(rows) - len(tested)} of {len(rows)} slices: {listed}", shown=BRIEF))
     return shown
 
 
 def _table(rows: Sequence[Mapping[str, Any]], title: str, *, shown: Sequence[Loudness]) -> Table:
     heads = [
         Column("slice", "slice_name", least=5),
-        *test_columns(rows),
+        *shared_columns(rows),
         Column("images", "images", "count"),
         Column("persons", "persons", "count"),
         Column("errors", "errors_text", least=_WIDTH),

@@ -63,7 +63,7 @@ def _badness(row: Mapping[str, Any]) -> tuple[bool, float]:
     return not is_worse, 0.0 if difference is None else difference
 
 
-def test_columns(rows: Rows) -> list[Column]:
+def shared_columns(rows: Rows) -> list[Column]:
     """Return columns of what all rows have in common; what tells them apart stands in the first column."""
     return [
         Column(_HEADINGS.get(name, name), name, "count" if name == "replicate" else "text", folds=True)
@@ -84,7 +84,7 @@ def _group_table(groups: Rows, title: str, *, shown: Sequence[Loudness]) -> Tabl
     measured = [metric for metric in COMPARED if any(metric in row["metrics"] for row in groups)]
     heads = [
         Column("group", "group", least=24),
-        *test_columns(groups),
+        *shared_columns(groups),
         Column("pos.", "positives", "count"),
         Column("neg.", "negatives", "count"),
         Column("persons", "persons", "count"),
@@ -155,7 +155,7 @@ def _gap_tables(gaps: Rows) -> list[Block]:
 def _gap_table(gaps: Rows, title: str, *, shown: Sequence[Loudness]) -> Table:
     heads = [
         Column("column", "column"),
-        *test_columns(gaps),
+        *shared_columns(gaps),
         Column("metric", "metric", least=11),
         Column("groups", "groups", "count"),
         Column("persons", "persons", "count"),
@@ -198,7 +198,7 @@ def _healthy_tables(rows: Rows, *, first: int, level: float) -> list[Block]:
 def _healthy_table(rows: Rows, title: str, *, shown: Sequence[Loudness]) -> Table:
     heads = [
         Column("group", "group", least=24),
-        *test_columns(rows),
+        *shared_columns(rows),
         Column("images", "images", "count"),
         Column("persons", "persons", "count"),
         Column("called healthy", "rate", least=_WIDTH),
@@ -228,9 +228,9 @@ def _too_small(groups: Rows) -> Iterator[Text]:
     names = [("" if is_one else _where(row)) + row["group"] + f" ({_size(row)})" for row in small]
     start = f"Too small to be judged, {len(small):,} of {len(groups):,} groups (persons with and without the finding): "
     more = f"; and {len(small) - _LISTED:,} more (groups.csv, --verbose)" if len(small) > _LISTED else ""
-    yield Text(start + "; ".join(names[:_LISTED]) + more, folded=True, shown=BRIEF if more else ALWAYS)
+    yield Text(start + "; ".join(names[:_LISTED]) + more, shown=BRIEF if more else ALWAYS)
     if more:
-        yield Text(start + "; ".join(names), folded=True, shown=VERBOSE)
+        yield Text(start + "; ".join(names), shown=VERBOSE)
 
 
 def _where(row: Mapping[str, Any]) -> str:
