@@ -78,11 +78,19 @@ def test_every_verb_that_is_built_has_an_example() -> None:
 def write_tables(words: Sequence[str]) -> None:
     """Write the table that an example of stats reads."""
     rng = np.random.default_rng(0)
-    rows = pd.DataFrame({name: rng.normal(size=80) for name in ("logit_before", "logit_after", "probability")})
-    rows = rows.assign(label=np.arange(80) % 2, patient=np.arange(80) // 2, view=["PA", "PA", "AP", "AP"] * 20)
+    count = 400 if any(name.endswith(".npy") for name in words) else 80
+    rows = pd.DataFrame({name: rng.normal(size=count) for name in ("logit_before", "logit_after")})
+    rows = rows.assign(
+        probability=rng.random(count),
+        label=np.arange(count) % 2,
+        patient=np.arange(count) // 2,
+        view=["PA", "PA", "AP", "AP"] * (count // 4),
+    )
     for name in words:
         if name.endswith(".csv"):
             rows.to_csv(name, index=False)
+        if name.endswith(".npy"):
+            np.save(name, rng.normal(size=(count, 5)))
         if name.startswith("results/"):
             Path(name).mkdir(parents=True)
             predictions().to_csv(Path(name, "predictions.csv"), index=False)

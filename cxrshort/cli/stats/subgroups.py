@@ -81,7 +81,7 @@ def subgroups(
     --out writes groups.csv, comparisons.csv, gaps.csv, underdiagnosis.csv, summary.json and run.json; --figures adds
     auc-by-group.png and those of sensitivity and specificity.
 
-    Example: cxrshort stats subgroups scores.csv --target label --score probability --person patient --columns sex,site
+    Example: cxrshort stats subgroups scores.csv --target label --score probability --person patient --columns view
     """
     check_loudness(quiet=quiet, verbose=verbose)
     check_level(fail_on, levels=("suspicious",))

@@ -226,7 +226,7 @@ def _too_small(groups: Rows) -> Iterator[Text]:
         return
     is_one = len({_key(row) for row in groups}) == 1
     names = [("" if is_one else _where(row)) + row["group"] + f" ({_size(row)})" for row in small]
-    start = f"Too small to be judged, {len(small):,} of {len(groups):,} groups (persons with and without the finding): "
+    start = f"Not judged, {len(small):,} of {len(groups):,} groups (persons with and without the finding): "
     more = f"; and {len(small) - _LISTED:,} more (groups.csv, --verbose)" if len(small) > _LISTED else ""
     yield Text(start + "; ".join(names[:_LISTED]) + more, shown=BRIEF if more else ALWAYS)
     if more:

@@ -29,7 +29,8 @@ def test_table_for_people(tmp_path: Path) -> None:
     assert lines[2] == "group pos. neg. persons AUC minus the rest sensitivity specificity calibration finding"
     assert [line[:6] for line in lines if line.startswith("sex ")][:2] == ["sex F ", "sex M "]  # the worst one first
     assert "AUC lower (P 3.8e-07); sensitivity lower (P" in lines[4]
-    title = lines.index("Largest gap between the groups of a column; P by permutation of persons, Holm over columns")
+    gaps = "Largest gap between the groups of a column; P by permutation of persons, Holm over columns"
+    (title,) = [place for place, line in enumerate(lines) if line.startswith(gaps)]
     assert lines[title + 4].startswith("sex AUC 2 234 0.211 0.754 sex F 0.965 sex M 0.0099 0.0099 shown")
 
 

@@ -42,7 +42,7 @@ def test_findings_name_the_metric_and_its_p_value() -> None:
 def test_small_groups_stand_at_the_end_with_their_sizes() -> None:
     groups = [*(group(name) for name in "xyz"), *(group(f"s{number}", judged=False) for number in range(8))]
     brief, full = blocks({"groups": groups, "comparisons": ROWS, "gaps": [], "underdiagnosis": []}, level=0.95)[-2:]
-    start = "Too small to be judged, 8 of 11 groups (persons with and without the finding): s0 (4 and 30); "
+    start = "Not judged, 8 of 11 groups (persons with and without the finding): s0 (4 and 30); "
     assert brief.text.startswith(start)
     assert brief.text.endswith("s5 (4 and 30); and 2 more (groups.csv, --verbose)")
     assert full.text.endswith("s7 (4 and 30)") and full.shown == ("verbose",)
