@@ -167,7 +167,7 @@ def partitions(cells: pd.DataFrame, columns: Sequence[GroupColumn], *, pairs: bo
         present = set(values) - {""}
         names = [name for name in _band_names(column.edges) if name in present] if column.edges else sorted(present)
         _check_count(len(names), column.name, table)
-        codes = pd.Index(names, dtype=object).get_indexer(values).astype(np.int64)
+        codes = pd.Index(names, dtype=object).get_indexer(pd.Index(values, dtype=object)).astype(np.int64)
         singles.append(Partition((column.name,), tuple(f"{column.name} {name}" for name in names), codes, codes >= 0))
         yield singles[-1]
     for first, second in itertools.combinations(singles, 2) if pairs else ():
