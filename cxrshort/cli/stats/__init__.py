@@ -25,6 +25,8 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
     },
     "Is it fair?": {},
     "Is the data sound?": {},
-    "Can I report it?": {},
+    "Can I report it?": {
+        "checks": Entry(f"{_HERE}.checks:checks", "Recommendations for evaluations, each checked against run folders."),
+    },
 }
 """The sub-commands; another one is one file and one line here."""
