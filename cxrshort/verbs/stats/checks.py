@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cxrshort import files, registry
-from cxrshort.errors import DataError
+from cxrshort.errors import DataError, MissingInputError
 from cxrshort.results import UNLESS_QUIET, Block, Listing, Result, Text
 from cxrshort.verbs.stats.checklist.outcome import NOT_ASSESSABLE, SEPARATOR, STATUSES, Outcome
 from cxrshort.verbs.stats.checklist.recommendations import SECTIONS, all_checks
@@ -82,11 +82,14 @@ def _read_statements(path: Path) -> dict[str, str]:
 
     Raises:
         DataError: the file is no TOML, a statement is no text, or there is no such check.
+        MissingInputError: it cannot be read.
     """
     hint = 'write lines such as label-errors = "two radiologists read 200 films again"'
     files.require_regular(path, hint=hint)
     try:
         statements = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MissingInputError(f"'{path}' cannot be read: {(error.strerror or str(error)).lower()}", hint) from error
     except (tomllib.TOMLDecodeError, UnicodeError) as error:
         raise DataError(f"'{path}' is not readable as TOML", hint) from error
     for name, statement in statements.items():

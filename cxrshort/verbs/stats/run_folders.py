@@ -172,6 +172,8 @@ def read_text_table(path: Path) -> pd.DataFrame:
         DataError: it is no table.
         MissingInputError: it cannot be read.
     """
+    if path.suffix == ".csv" and places.is_file(path) and path.stat().st_size <= len("\r\n"):
+        return pd.DataFrame()  # a run writes such a table where it had nothing to put in it
     source = open_source(path)
     try:
         return source.read(texts=source.columns)
@@ -196,7 +198,10 @@ def read_model_header(path: Path) -> dict[str, Any]:
             (length,) = struct.unpack("<Q", stream.read(8))
             if length > _MOST_HEADER:
                 raise refusal
-            header = json.loads(stream.read(length))
+            content = stream.read(length)
+        if len(content) < length:
+            raise refusal
+        header = json.loads(content)
         metadata = header.pop("__metadata__", {})
         description = json.loads(metadata.get(_HEADER_KEY, "{}"))
         parameters = sum(_size(tensor["shape"]) for tensor in header.values())

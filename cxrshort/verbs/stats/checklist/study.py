@@ -139,7 +139,7 @@ class Study:
 
     @cached_property
     def contests(self) -> list[list[list[TestSet]]]:
-        """Return, for each dataset that several trainings were tested on, the tests of each, the best mean AUC first."""
+        """Return, for each dataset that several trainings were tested on, the tests of each, best mean AUC first."""
         by_dataset: dict[str, dict[str, list[TestSet]]] = {}
         for test in self.tests:
             trainings = by_dataset.setdefault(test.identity["dataset_id"], {})
