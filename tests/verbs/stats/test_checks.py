@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from cxrshort.errors import DataError, MissingInputError
-from cxrshort.verbs.stats.checks import checks
 from cxrshort.verbs.stats.checklist.recommendations import all_checks
+from cxrshort.verbs.stats.checks import checks
 
 from .studies import INSIDE, write_run
 

@@ -19,11 +19,12 @@ _CONSTANTS = ("mean", "std", "size")
 
 def check_split_by_person(study: Study) -> Outcome:
     """Count persons who are in two folds of one split."""
-    outcomes = [_judge_splits(run) for run in study.datasets if run.has(MANIFEST)]
+    outcomes = [judge_splits(run) for run in study.datasets if run.has(MANIFEST)]
     return combine_outcomes(outcomes, missing=NO_DATASET)
 
 
-def _judge_splits(run: RunFolder) -> Outcome:
+def judge_splits(run: RunFolder) -> Outcome:
+    """Return whether persons of a dataset are in two folds of one split."""
     manifest = run.read_table(MANIFEST)
     splits = [name for name in manifest if str(name).startswith(SPLIT_PREFIX)]
     source = run.source(MANIFEST, f"person_id, {', '.join(map(str, splits))}")
