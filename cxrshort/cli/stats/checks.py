@@ -57,7 +57,7 @@ def checks(
 
     --out writes checks.csv, summary.json and run.json.
 
-    Example: cxrshort stats checks datasets/II runs/II results --fail-on fail
+    Example: cxrshort stats checks runs results
     """
     check_loudness(quiet=quiet, verbose=verbose)
     gate.check_level(fail_on, gate.CHECK_LEVELS)

@@ -38,7 +38,7 @@ def reporting(
 
     --out writes items.csv, items.md, model-card.md, datasheet.md, summary.json and run.json.
 
-    Example: cxrshort stats reporting datasets/II runs/II results --out report
+    Example: cxrshort stats reporting runs results --out report
     """
     check_loudness(quiet=quiet, verbose=verbose)
     from cxrshort.verbs.stats.reporting import reporting as run

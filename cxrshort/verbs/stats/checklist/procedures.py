@@ -15,6 +15,8 @@ NO_TRAINING = "no training folder is among the folders"
 NO_PREDICTIONS = "no predictions are among the folders"
 _CONSTANTS = ("mean", "std", "size")
 """What the input of a model is normalised by."""
+_OF_LEAKAGE = {"leak": FAIL, "suspicious": WARN, "no evidence": PASS}
+"""What the verdicts of an audit of leakage come to."""
 
 
 def check_split_by_person(study: Study) -> Outcome:
@@ -62,14 +64,13 @@ def check_same_films(study: Study) -> Outcome:
 
 
 def _judge_leakage(run: RunFolder) -> Outcome:
-    """Return what the verdicts of an audit of leakage come to."""
-    statuses = [str(row.get("status", "")).upper() for row in run.summary.get("checks", [])]
-    words = [word for word in (FAIL, WARN, PASS) if word in statuses]
-    if not words:
-        return not_assessable(f"{run.name} states no status")
-    return Outcome(
-        words[0], f"{statuses.count(words[0])} of {len(statuses)} checks for leakage: {words[0]}", run.source()
-    )
+    """Return what the verdicts of an audit of leakage come to; what it could not test is none."""
+    rows = [row for row in run.summary.get("findings") or [] if row.get("verdict") in _OF_LEAKAGE]
+    if not rows:
+        return not_assessable(f"{run.name} could test nothing")
+    worst = min(rows, key=lambda row: list(_OF_LEAKAGE).index(row["verdict"]))["verdict"]
+    names = ", ".join(dict.fromkeys(str(row.get("check")) for row in rows if row["verdict"] == worst))
+    return Outcome(_OF_LEAKAGE[worst], f"leakage: {worst}: {names}", run.source(field="summary.findings"))
 
 
 def check_fitted_on_training(study: Study) -> Outcome:
@@ -138,12 +139,25 @@ def check_looks(study: Study) -> Outcome:
         return Outcome(WARN, f"test images were looked at by several trainings: {listed}", source)
     ledgers = study.of("stats ledger")
     if ledgers:
-        return Outcome(PASS, "one training was scored on each test set, and a ledger was kept", ledgers[0].source())
+        return combine_outcomes(map(_judge_ledger, ledgers), missing="")
     return not_assessable("one training on each test set here; looks outside these folders are not counted (no ledger)")
 
 
+def _judge_ledger(run: RunFolder) -> Outcome:
+    """Return whether a ledger counts test folds that several trainings were scored on."""
+    folds = run.summary.get("folds") or []
+    if not folds:
+        return not_assessable(f"{run.name} counts no test fold")
+    most = max(folds, key=lambda fold: int(fold["trainings"]))
+    source = run.source(field="summary.folds")
+    if most["trainings"] > 1:
+        fact = f"{most['trainings']} trainings were scored on the test fold of {most['dataset']}, by the ledger"
+        return Outcome(WARN, fact, source)
+    return Outcome(PASS, f"one training was scored on each of {len(folds)} test folds, by the ledger", source)
+
+
 def _share_images(first: TestSet, second: TestSet) -> bool:
-    return bool(set(first.rows["image_id"]) & set(second.rows["image_id"]))
+    return not first.images.isdisjoint(second.images)
 
 
 def check_external_test(study: Study) -> Outcome:

@@ -1,9 +1,7 @@
 """Checks of the paper's section "Publishing, distorted incentives": details, reproduction, documents, costs."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from itertools import combinations
-from typing import Any
 
 import pandas as pd
 
@@ -14,6 +12,8 @@ from cxrshort.verbs.stats.checklist.study import Study
 from cxrshort.verbs.stats.run_folders import MODEL, RunFolder
 
 REPORTING = "stats reporting"
+CONFIRMATORY = "confirmatory"
+"""What a ledger calls a plan that was sealed before any scoring and not changed since."""
 ITEMS = "items.csv"
 DOCUMENTS = ("model-card.md", "datasheet.md")
 BLANK = "[to be written]"
@@ -123,30 +123,19 @@ def check_guidelines(study: Study) -> Outcome:
 
 
 def check_preregistration(study: Study) -> Outcome:
-    """Look for a plan that was hashed before the predictions were read."""
-    plans = [run for run in study.of("stats ledger") if _registered(run.summary)]
+    """Look for a plan that was sealed before the test data were scored."""
     if not study.tests:
         return not_assessable(NO_PREDICTIONS)
+    plans = [(run, plan) for run in study.of("stats ledger") for plan in run.summary.get("registrations") or []]
     if not plans:
         return Outcome(WARN, "no plan was registered before the predictions: read every test as exploratory")
-    first = min(str(run.record.get("started", "")) for run in study.of("evaluate")) if study.of("evaluate") else ""
-    registered = min(_registered(run.summary) for run in plans)
-    source = plans[0].source(field="summary.preregistration")
-    if not first:
-        return not_assessable("a plan was registered, and no evaluation says when predictions were made")
-    if _time(registered) < _time(first):
-        return Outcome(PASS, f"a plan was registered on {registered}, before the first predictions", source)
-    return Outcome(FAIL, f"the plan was registered on {registered}, after predictions of {first}", source)
-
-
-def _registered(summary: Mapping[str, Any]) -> str:
-    """Return when a plan was registered; "" where none was."""
-    plan = summary.get("preregistration")
-    return str(plan.get("registered") or "") if isinstance(plan, dict) else ""
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+    kept = [(run, plan) for run, plan in plans if plan.get("status") == CONFIRMATORY]
+    run, plan = (kept or plans)[0]
+    source = run.source(field="summary.registrations")
+    if kept:
+        fact = f"{plan.get('file')} was registered on {plan.get('time')}, before any scoring, and is unchanged"
+        return Outcome(PASS, fact, source)
+    return Outcome(FAIL, f"{plan.get('file')} was registered, and is exploratory: {plan.get('why')}", source)
 
 
 def check_cost(study: Study) -> Outcome:

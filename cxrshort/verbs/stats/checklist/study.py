@@ -64,6 +64,11 @@ class TestSet:
         """Return whether every row says whose image it is."""
         return bool((self.rows["person_id"] != "").all())
 
+    @cached_property
+    def images(self) -> frozenset[str]:
+        """Return the ids of its images."""
+        return frozenset(self.rows["image_id"].tolist())
+
     @property
     def counts(self) -> tuple[int, int]:
         """Return positives and negatives."""
@@ -224,7 +229,7 @@ def _distinct(tests: Iterator[TestSet]) -> Iterator[TestSet]:
     """Yield the tests without those that were made twice: one model on the same images."""
     seen = set()
     for test in tests:
-        key = (test.identity["model_id"], test.identity["dataset_id"], frozenset(test.rows["image_id"]))
+        key = (test.identity["model_id"], test.identity["dataset_id"], test.images)
         if key not in seen:
             seen.add(key)
             yield test

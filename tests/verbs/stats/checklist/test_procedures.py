@@ -62,10 +62,17 @@ def test_same_films(changeable: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("statuses", "status"), [(["pass", "fail"], "FAIL"), (["pass"], "PASS"), ([], "NOT ASSESSABLE")]
+    ("verdicts", "status"),
+    [
+        (["suspicious", "leak"], "FAIL"),
+        (["no evidence", "suspicious"], "WARN"),
+        (["no evidence", "not testable"], "PASS"),
+        (["not testable"], "NOT ASSESSABLE"),
+    ],
 )
-def test_audit_of_leakage_is_believed(tmp_path: Path, statuses: list[str], status: str) -> None:
-    write_run(tmp_path / "l", "stats leakage", summary={"checks": [{"status": word} for word in statuses]})
+def test_audit_of_leakage_is_believed(tmp_path: Path, verdicts: list[str], status: str) -> None:
+    findings = [{"check": f"check {number}", "verdict": verdict} for number, verdict in enumerate(verdicts)]
+    write_run(tmp_path / "l", "stats leakage", summary={"findings": findings})
     assert procedures.check_same_films(load(tmp_path)).status == status
 
 
@@ -101,8 +108,10 @@ def test_selection(changeable: Path, selection: dict, status: str) -> None:
 def test_looks(study: Path, tmp_path: Path) -> None:
     unknown = procedures.check_looks(load(study / EVALUATION))
     assert unknown.status == "NOT ASSESSABLE" and unknown.fact.endswith("(no ledger)")
-    ledger = write_run(tmp_path / "ledger", "stats ledger")
-    assert procedures.check_looks(load(study / EVALUATION, ledger)).status == "PASS"
+    for trainings, status in ((1, "PASS"), (4, "WARN"), (None, "NOT ASSESSABLE")):
+        folds = [{"dataset": "I", "trainings": trainings}] if trainings else []
+        ledger = write_run(tmp_path / f"ledger-{trainings}", "stats ledger", summary={"folds": folds})
+        assert procedures.check_looks(load(study / EVALUATION, ledger)).status == status
     table = predictions()
     other = table.assign(model_id="m9", training_id="t9")
     warned = procedures.check_looks(load(written(pd.concat([table, other]), tmp_path)))

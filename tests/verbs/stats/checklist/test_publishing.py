@@ -7,7 +7,6 @@ import pytest
 
 from cxrshort.verbs.stats.checklist import publishing
 
-from ..scored import predictions, written
 from ..studies import EVALUATION, MODEL, OTHER, change_run, copy_of, load, write_run
 
 CHECKS = [
@@ -81,14 +80,20 @@ def test_guidelines(study: Path, tmp_path: Path, statuses: list[str], status: st
     assert "2 items of CLAIM and TRIPOD+AI" in outcome.fact
 
 
-def test_preregistration(study: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("plan", "status", "said"),
+    [
+        ({"status": "confirmatory"}, "PASS", "plan.md was registered on 2026-01-01, before any scoring"),
+        ({"status": "exploratory", "why": "3 scorings before"}, "FAIL", "exploratory: 3 scorings before"),
+    ],
+)
+def test_preregistration(study: Path, tmp_path: Path, plan: dict, status: str, said: str) -> None:
     assert publishing.check_preregistration(load(study / EVALUATION)).status == "WARN"
-    for date, status in (("2020-01-01T00:00:00+00:00", "PASS"), ("2999-01-01T00:00:00+00:00", "FAIL")):
-        plan = {"preregistration": {"registered": date, "sha256": "0"}}
-        run = write_run(tmp_path / date[:4], "stats ledger", summary=plan)
-        assert publishing.check_preregistration(load(study / EVALUATION, run)).status == status
-    undated = publishing.check_preregistration(load(written(predictions(), tmp_path), run))
-    assert undated.status == "NOT ASSESSABLE"
+    plans = [{"file": "plan.md", "time": "2026-01-01", **plan}]
+    run = write_run(tmp_path / "ledger", "stats ledger", summary={"registrations": plans})
+    outcome = publishing.check_preregistration(load(study / EVALUATION, run))
+    assert outcome.status == status
+    assert said in outcome.fact
 
 
 def test_cost(changeable: Path) -> None:
