@@ -22,6 +22,13 @@ DOUBTFUL = 0.05
 """Probability of a false claim above which it is doubtful (Christodoulou et al. 2025)."""
 DOZENS = 10
 """Test sets from which on methods can be compared over datasets; by Wilcoxon, 5 cannot reach p < 0.05."""
+_OF_NOISE = {"overfit": FAIL, "within noise": WARN, "beyond noise": PASS}
+"""What the verdicts on evaluation noise come to."""
+_NOISE_TEXT = {
+    "overfit": "smaller than the fall of the scores: an overfit",
+    "within noise": "within the noise of the evaluation",
+    "beyond noise": "beyond the noise of the evaluation",
+}
 NO_TABLE_OF_P = "no p-value is among the results"
 
 
@@ -145,14 +152,25 @@ def _false_claim(best: list[TestSet], second: list[TestSet]) -> float | None:
 
 def check_noise(study: Study) -> Outcome:
     """Look whether the gap of the winner was held against the noise of the evaluation."""
-    return _look_for_run(study, "noise", "evaluation noise was held against the gap of the winner")
+    made = study.of("stats noise")
+    if not made:
+        return _look_for_run(study, "noise")
+    outcomes = [
+        Outcome(
+            _OF_NOISE[verdict], f"the gap of the winner is {_NOISE_TEXT[verdict]}", run.source(field="summary.noise")
+        )
+        for run in made
+        for row in run.summary.get("noise") or []
+        if (verdict := row.get("verdict")) in _OF_NOISE
+    ]
+    return combine_outcomes(outcomes, missing="no gap could be held against the noise of the evaluation")
 
 
 def check_margin(study: Study) -> Outcome:
     """Look for a test of superiority with a margin in place of a test against nothing."""
     tested = study.of("stats superiority")
     if not tested:
-        return _look_for_run(study, "superiority", "")
+        return _look_for_run(study, "superiority")
     margins = [run.arguments.get("margin") for run in tested]
     if not all(isinstance(margin, int | float) and margin > 0 for margin in margins):
         return Outcome(WARN, "superiority was tested with a margin of 0: any trivial effect counts", tested[0].source())
@@ -162,11 +180,8 @@ def check_margin(study: Study) -> Outcome:
     )
 
 
-def _look_for_run(study: Study, command: str, fact: str) -> Outcome:
-    """Return PASS where an analysis that compares trainings was made, WARN where it is missing."""
-    made = study.of(f"stats {command}")
-    if made:
-        return Outcome(PASS, fact, made[0].source())
+def _look_for_run(study: Study, command: str) -> Outcome:
+    """Return WARN where trainings are compared without this analysis."""
     if not study.contests:
         return not_assessable(ONE_MODEL if study.tests else NO_PREDICTIONS)
     return Outcome(WARN, f"several trainings are compared, without cxrshort stats {command}", study.tests[0].source)

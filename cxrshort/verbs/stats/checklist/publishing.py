@@ -1,6 +1,7 @@
 """Checks of the paper's section "Publishing, distorted incentives": details, reproduction, documents, costs."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import combinations
 
 import pandas as pd
@@ -155,8 +156,8 @@ def check_cost(study: Study) -> Outcome:
 
 def training_hours(run: RunFolder) -> float:
     """Return how long a run took from start to end, interruptions included."""
-    seconds = (_time(str(run.record["ended"])) - _time(str(run.record["started"]))).total_seconds()
-    return seconds / _SECONDS_PER_HOUR
+    started, ended = (datetime.fromisoformat(str(run.record[name])) for name in ("started", "ended"))
+    return (ended - started).total_seconds() / _SECONDS_PER_HOUR
 
 
 def _duration(hours: float) -> str:

@@ -67,7 +67,7 @@ class TestSet:
     @cached_property
     def images(self) -> frozenset[str]:
         """Return the ids of its images."""
-        return frozenset(self.rows["image_id"].tolist())
+        return frozenset(self.rows["image_id"].to_numpy(dtype=object))
 
     @property
     def counts(self) -> tuple[int, int]:

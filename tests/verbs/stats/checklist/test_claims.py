@@ -95,10 +95,21 @@ def test_one_training_claims_nothing(tmp_path: Path) -> None:
         assert outcome.status == "NOT ASSESSABLE" and "one training alone" in outcome.fact
 
 
-def test_noise(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("verdicts", "status"),
+    [
+        (["beyond noise"], "PASS"),
+        (["beyond noise", "within noise"], "WARN"),
+        (["within noise", "overfit"], "FAIL"),
+        ([], "NOT ASSESSABLE"),
+    ],
+)
+def test_noise(tmp_path: Path, verdicts: list[str], status: str) -> None:
     tested = two_trainings(tmp_path)
     assert claims.check_noise(load(tested)).status == "WARN"
-    assert claims.check_noise(load(tested, write_run(tmp_path / "noise", "stats noise"))).status == "PASS"
+    rows = [{"verdict": verdict} for verdict in verdicts]
+    run = write_run(tmp_path / "noise", "stats noise", summary={"noise": rows})
+    assert claims.check_noise(load(tested, run)).status == status
 
 
 @pytest.mark.parametrize(("margin", "status"), [(0.02, "PASS"), (0.0, "WARN"), (None, "WARN")])
