@@ -115,7 +115,8 @@ class Result:
         file: the file in it that the next verb takes, where there is one.
         plan: whether this is what a dry run foresees.
         kind: what the JSON document's ``schema`` calls it, such as ``"evaluation"``.
-        verdicts: of an audit, one of :data:`cxrshort.stats.verdicts.VERDICTS` for each region or question.
+        verdicts: of an audit, one of :data:`cxrshort.stats.verdicts.VERDICTS` for each region or question; of a list of
+            checks, the status of each.
     """
 
     summary: Mapping[str, Any] = field(default_factory=dict)

@@ -313,10 +313,15 @@ def finished_summary(folder: Path, *, arguments: Mapping[str, Any]) -> dict[str,
         listed = ", ".join(f"{name} was '{before.get(name)}' and is '{now.get(name)}'" for name in changed[:_LISTED])
         listed += f", and {len(changed) - _LISTED} more" if len(changed) > _LISTED else ""
         raise UsageError(f"'{folder}' is complete and was made with other arguments: {listed}", "--force starts over")
-    summary = dict(record.get("summary", {}))
-    if record.get("summary_crc32", _summary_crc32(summary)) != _summary_crc32(summary):
+    if not is_intact(record):
         raise DataError(f"'{folder / DONE}' was changed since it was written", "--force starts over")
-    return summary
+    return dict(record.get("summary", {}))
+
+
+def is_intact(record: Mapping[str, Any]) -> bool:
+    """Return whether the summary of a run.json is the one that the run wrote, by its checksum."""
+    summary = dict(record.get("summary", {}))
+    return bool(record.get("summary_crc32", _summary_crc32(summary)) == _summary_crc32(summary))
 
 
 def _summary_crc32(summary: Any) -> int:

@@ -3,7 +3,7 @@
 import pytest
 import typer
 
-from cxrshort.cli.gate import EXIT_CODE, check_level, exit_on_verdict
+from cxrshort.cli.gate import CHECK_LEVELS, EXIT_CODE, check_level, exit_on_verdict
 from cxrshort.errors import UsageError
 from cxrshort.results import Result
 
@@ -40,3 +40,17 @@ def test_an_unknown_level_is_refused_before_the_work():
     assert check_level("suspicious") is None
     with pytest.raises(UsageError, match="'sus' is not a known level of --fail-on"):
         check_level("sus")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "fail_on", "code"),
+    [(["FAIL"], "fail", 3), (["WARN"], "fail", 0), (["WARN"], "warn", 3), (["PASS", "NOT ASSESSABLE"], "warn", 0)],
+)
+def test_checks_have_levels_of_their_own(statuses, fail_on, code):
+    check_level(fail_on, CHECK_LEVELS)
+    if not code:
+        return exit_on_verdict(Result(verdicts=statuses), fail_on, CHECK_LEVELS)
+    with pytest.raises(typer.Exit) as ended:
+        exit_on_verdict(Result(verdicts=statuses), fail_on, CHECK_LEVELS)
+    assert ended.value.exit_code == code
+    return None

@@ -22,6 +22,7 @@ from cxrshort.training import recipes
 from cxrshort.verbs.train import default_folder
 
 from ..verbs.stats.scored import predictions
+from ..verbs.stats.studies import write_run
 from .console import COMMAND, cxrshort_here, environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -94,6 +95,9 @@ def write_tables(words: Sequence[str]) -> None:
         if name.startswith("results/"):
             Path(name).mkdir(parents=True)
             predictions().to_csv(Path(name, "predictions.csv"), index=False)
+        if name in ("results", "runs"):
+            tables = {"predictions.csv": predictions()}
+            write_run(Path(name, "model"), "evaluate", summary={"label": "Edema"}, tables=tables)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -32,6 +32,11 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
         ),
     },
     "Is the data sound?": {},
-    "Can I report it?": {},
+    "Can I report it?": {
+        "checks": Entry(f"{_HERE}.checks:checks", "Recommendations for evaluations, each checked against run folders."),
+        "reporting": Entry(
+            f"{_HERE}.reporting:reporting", "CLAIM and TRIPOD+AI items that run folders prove; model card, datasheet."
+        ),
+    },
 }
 """The sub-commands; another one is one file and one line here."""

@@ -63,3 +63,11 @@ Level = Annotated[
     option("--level", text="Confidence level of the intervals.", metavar="X", panel=STATISTIC, default=True),
 ]
 Figures = Annotated[bool, option("--figures", text="Also draw figures into --out.", panel=FILES)]
+RunPaths = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PATH...",
+        help="Run folders, folders of runs (searched to any depth), or tables of predictions or results.",
+        show_default=False,
+    ),
+]

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from cxrshort.cli.gate import check_level, exit_on_verdict
+from cxrshort.cli.gate import LEVELS, check_level, exit_on_verdict
 from cxrshort.cli.options import DATA, FILES, Force, Json, Out, Quiet, Verbose, check_loudness, option, seed_option
 from cxrshort.cli.printer import print_result
 from cxrshort.cli.stats.group_options import FailOnGroup, Threshold, Val
@@ -87,7 +87,7 @@ def slices(
     Example: cxrshort stats slices scores.csv --target label --score probability --person patient --features z.npy
     """
     check_loudness(quiet=quiet, verbose=verbose)
-    check_level(fail_on, levels=("suspicious",))
+    check_level(fail_on, {"suspicious": LEVELS["suspicious"]})
     from cxrshort.verbs.stats.slices import slices as run
 
     result = run(
