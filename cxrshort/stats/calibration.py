@@ -29,13 +29,18 @@ from cxrshort.stats.auc import check_level
 from cxrshort.stats.bootstrap import percentile_interval, resample
 from cxrshort.stats.changes import Interval
 from cxrshort.stats.logistic import fit_logistic, is_separated
-from cxrshort.stats.midranks import Bools, Floats, Integers
+from cxrshort.stats.midranks import Bools, Floats, Integers, check_rows
 from cxrshort.stats.reliability import ProbabilityRows, bin_edges, bin_numbers, check_probabilities
 
 DRAWS = 1000
 """Resamples of persons; 100,000 images of 40,000 persons took 1.2 to 1.5 s on one core."""
 PARTS = 6
 """Fields of `BrierParts`."""
+
+FEWEST_PERSONS = 20
+"""Persons of a class below which intervals are too narrow. Nominal 95 % limits, 300 samples each: with 5 positives of
+50 images those of the slope held the truth in 91 %, of the Brier score in 92 %; with 11 positives 96 and 92 %; with 20
+and more 93 to 98 %. Those of intercept and observed:expected held it in 93 to 98 % throughout."""
 
 EDGE = 1e-6
 """Probabilities closer to 0 or 1 are moved there before their logit is taken, and counted."""
@@ -169,6 +174,21 @@ def calibration(
         level=level,
         reason=reason,
     )
+
+
+def calibration_caution(targets: ArrayLike, clusters: ArrayLike | None = None) -> str:
+    """Return that a class has too few persons for the intervals of a calibration; "" where it has enough.
+
+    Args:
+        targets: (N,) truth; rows that are not exactly 0 or 1 are left out.
+        clusters: (N,) person ids; None where every row is a person of its own.
+
+    Example:
+        >>> calibration_caution([0] * 30 + [1] * 5)
+        'only 5 persons in the smaller class'
+    """
+    fewest = min(check_rows(targets, np.zeros(np.asarray(targets).shape), clusters).persons_by_class)
+    return f"only {fewest} persons in the smaller class" if fewest < FEWEST_PERSONS else ""
 
 
 def _sums(rows: ProbabilityRows, numbers: Integers, values: Floats) -> Floats:

@@ -14,6 +14,10 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
     "How good is it?": {
         "auc": Entry(f"{_HERE}.auc:auc", "AUC, average precision and partial AUC, with confidence intervals."),
         "gap": Entry(f"{_HERE}.gap:gap", "Generalization gap: internal minus external AUC, also at the same case mix."),
+        "calibration": Entry(
+            f"{_HERE}.calibration:calibration",
+            "Calibration of probabilities, before and after recalibration: Brier score, ECE, slope, intercept.",
+        ),
     },
     "Is it better?": {
         "wilcoxon": Entry(

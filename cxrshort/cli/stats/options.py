@@ -36,6 +36,10 @@ Score = Annotated[
         default="logit.LABEL of predictions.csv",
     ),
 ]
+Logits = Annotated[
+    bool,
+    option("--logits", text="Scores of --score are logits, not probabilities.", panel=DATA),
+]
 Person = Annotated[
     str | None,
     option(
