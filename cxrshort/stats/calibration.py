@@ -304,8 +304,10 @@ def _line(rows: ProbabilityRows, level: float) -> tuple[Interval | None, Interva
         return None, intercept, "all probabilities are equal"
     if is_separated(rows.truth, logits):
         return None, intercept, "perfect separation: no finite slope"
+    # Centred, which moves the intercept alone: logits that hardly differ are else one column with that of ones.
+    columns = np.column_stack([ones, logits - logits.mean()])
     try:
-        line = fit_logistic(rows.truth, np.column_stack([ones, logits]), codes=rows.codes)
+        line = fit_logistic(rows.truth, columns, codes=rows.codes)
     except DataError:
         return None, intercept, "almost perfect separation: no finite slope"
     return line.interval(1, level=level), intercept, ""

@@ -78,8 +78,13 @@ def test_every_verb_that_is_built_has_an_example() -> None:
 def write_tables(words: Sequence[str]) -> None:
     """Write the table that an example of stats reads."""
     rng = np.random.default_rng(0)
-    rows = pd.DataFrame({name: rng.normal(size=80) for name in ("logit_before", "logit_after", "probability")})
-    rows = rows.assign(label=np.arange(80) % 2, patient=np.arange(80) // 2, view=["PA", "PA", "AP", "AP"] * 20)
+    rows = pd.DataFrame({name: rng.normal(size=80) for name in ("logit_before", "logit_after")})
+    rows = rows.assign(
+        probability=rng.random(80),
+        label=np.arange(80) % 2,
+        patient=np.arange(80) // 2,
+        view=["PA", "PA", "AP", "AP"] * 20,
+    )
     for name in words:
         if name.endswith(".csv"):
             rows.to_csv(name, index=False)

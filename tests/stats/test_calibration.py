@@ -8,7 +8,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
 from cxrshort.errors import DataError, UsageError
-from cxrshort.stats.calibration import calibration
+from cxrshort.stats.calibration import calibration, calibration_caution
 
 
 def draw(seed, persons=60, slope=0.6, decimals=2):
@@ -200,3 +200,14 @@ def test_almost_separated_classes_have_no_slope_and_a_reason():
     assert found.slope is None
     assert found.reason == "almost perfect separation: no finite slope"
     assert found.intercept.low < found.intercept.value < found.intercept.high
+
+
+def test_caution_counts_persons_of_the_smaller_class():
+    people = np.repeat(np.arange(40), 2)
+    targets = np.repeat([1, 0], [38, 42])
+    assert calibration_caution(targets, people) == "only 19 persons in the smaller class"
+    assert calibration_caution(targets) == ""
+    assert calibration_caution(np.repeat([1, 0], [40, 40]), people) == ""
+    assert calibration_caution(np.r_[targets, 0.5, np.nan], np.r_[people, 98, 99]) == calibration_caution(
+        targets, people
+    )

@@ -63,12 +63,14 @@ def read_validation(
 
     Raises:
         DataError: the table breaks a rule, lacks a model, or shares images or persons with the tested one.
-        UsageError: both tables are standard input.
+        UsageError: both tables are the same file, or standard input.
     """
     if str(path) == STDIN and tested.source.path is None:
         raise UsageError(f"standard input cannot be both TABLE and {option}", "name a file for one of them")
     names = identity_columns(person)
     table = read_scores(path, target=target, score=score, person=person, label=label, optional=[*names, _SPLIT])
+    if table.source.path is not None and table.source.path == tested.source.path:
+        raise UsageError(f"'{path}' cannot be both TABLE and {option}", _HINT)
     if tested.predictions and not table.predictions:
         raise DataError(f"{table.source.name} does not name its models, and {tested.source.name} does", _HINT)
     parts = [_match(part, table) for part in tested.parts]
