@@ -147,11 +147,7 @@ def calibration(
     """
     check_level(level)
     rows = check_probabilities(targets, probabilities, clusters, bins)
-    if rows.persons < 2:
-        raise DataError(f"all {len(rows.truth)} images are of one person: calibration needs at least two")
-    positives = int(rows.truth.sum())
-    if positives in (0, len(rows.truth)):
-        raise DataError(f"only {'positives' if positives else 'negatives'}: calibration needs images of both classes")
+    positives = _check_classes(rows)
     membership = [
         bin_numbers(rows.probabilities, bin_edges(rows.probabilities, bins, rule)) for rule in ("width", "mass")
     ]
@@ -296,10 +292,51 @@ def _bin_counts(truth: Bools, numbers: Integers) -> Floats:
     return counts
 
 
-def _line(rows: ProbabilityRows, level: float) -> tuple[Interval | None, Interval, str]:
-    logits = logit(np.clip(rows.probabilities, EDGE, 1 - EDGE))
+def calibration_in_the_large(
+    targets: ArrayLike, probabilities: ArrayLike, clusters: ArrayLike | None = None, *, level: float = 0.95
+) -> Interval:
+    """Return the log-odds that probabilities lack on average; 0 is perfect, above 0 they are too low.
+
+    Args:
+        targets: (N,) truth; rows that are not exactly 0 or 1 are left out.
+        probabilities: (N,) in [0, 1].
+        clusters: (N,) person ids; None where every row is a person of its own.
+        level: coverage of the limits, in (0, 1).
+
+    Raises:
+        DataError: one class, fewer than two persons, NaN, a number outside [0, 1], lengths that differ.
+        UsageError: a level outside (0, 1).
+
+    Example:
+        >>> f"{calibration_in_the_large([0, 0, 1, 1], [0.2] * 4).value:.3f}"  # log(0.5 / 0.5) - log(0.2 / 0.8)
+        '1.386'
+    """
+    check_level(level)
+    rows = check_probabilities(targets, probabilities, clusters, 1)
+    _check_classes(rows)
+    return _intercept(rows, level)[1]
+
+
+def _check_classes(rows: ProbabilityRows) -> int:
+    """Return how many positives there are, and refuse what has one class or one person."""
+    if rows.persons < 2:
+        raise DataError(f"all {len(rows.truth)} images are of one person: calibration needs at least two")
+    positives = int(rows.truth.sum())
+    if positives in (0, len(rows.truth)):
+        raise DataError(f"only {'positives' if positives else 'negatives'}: calibration needs images of both classes")
+    return positives
+
+
+def _intercept(rows: ProbabilityRows, level: float) -> tuple[Floats, Interval]:
+    """Return the logits, clipped, and the intercept where their slope is 1."""
+    logits: Floats = logit(np.clip(rows.probabilities, EDGE, 1 - EDGE))
     ones = np.ones((len(logits), 1))
-    intercept = fit_logistic(rows.truth, ones, codes=rows.codes, offset=logits).interval(0, level=level)
+    return logits, fit_logistic(rows.truth, ones, codes=rows.codes, offset=logits).interval(0, level=level)
+
+
+def _line(rows: ProbabilityRows, level: float) -> tuple[Interval | None, Interval, str]:
+    logits, intercept = _intercept(rows, level)
+    ones = np.ones((len(logits), 1))
     if np.ptp(logits) == 0:
         return None, intercept, "all probabilities are equal"
     if is_separated(rows.truth, logits):

@@ -18,6 +18,10 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
             f"{_HERE}.calibration:calibration",
             "Calibration of probabilities, before and after recalibration: Brier score, ECE, slope, intercept.",
         ),
+        "operating-point": Entry(
+            f"{_HERE}.operating_point:operating_point",
+            "Sensitivity, specificity, PPV, NPV and net benefit at a threshold chosen on validation images.",
+        ),
     },
     "Is it better?": {
         "wilcoxon": Entry(

@@ -33,7 +33,10 @@ def interval_cell(row: Mapping[str, Any], name: str) -> str:
     value, low, high = (row.get(key) for key in (name, f"{name}_low", f"{name}_high"))
     if value is None:
         return "none"
-    return "no interval" if low is None or high is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    if low is None or high is None:
+        return "no interval"
+    value, low, high = (f"{number:.3f}".replace("-0.000", "0.000") for number in (value, low, high))
+    return f"{value} [{low}, {high}]"
 
 
 def name_rows(rows: Sequence[Mapping[str, Any]], *further: str) -> tuple[list[str], str]:

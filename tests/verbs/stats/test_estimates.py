@@ -13,6 +13,7 @@ def test_number_without_limits_is_not_shown() -> None:
     assert interval_cell({"ppv": 0.5, "ppv_low": None, "ppv_high": 0.6}, "ppv") == "no interval"
     assert interval_cell({"ppv": None, "ppv_low": None, "ppv_high": None}, "ppv") == "none"
     assert interval_cell({"ppv": 0.5, "ppv_low": 0.25, "ppv_high": 1.0}, "ppv") == "0.500 [0.250, 1.000]"
+    assert interval_cell({"x": -1e-9, "x_low": -0.0004, "x_high": -0.001}, "x") == "0.000 [0.000, -0.001]"
 
 
 def test_names_hold_what_differs_and_the_rest_is_said_once() -> None:
