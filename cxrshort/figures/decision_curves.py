@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from cxrshort.errors import DataError
 from cxrshort.figures.style import (
@@ -87,8 +87,11 @@ def _draw_curve(axes: Axes, points: Sequence[DecisionPoint]) -> None:
     axes.plot(thresholds, everyone, color=_ALL, linewidth=1.2)
     axes.fill_between(thresholds, lows, highs, color=_MODEL, alpha=0.15, linewidth=0)
     axes.plot(thresholds, model, color=_MODEL, linewidth=1.6)
-    highest = max([*highs, *everyone, 0.01])
-    axes.set(xlim=(0, 1), ylim=(-0.25 * highest, 1.05 * highest), xticks=np.linspace(0, 1, 6))
+    highest = max([*model, *everyone, 0.01])
+    # Beyond the last threshold at which the model is worth something, there is nothing to see.
+    last = max([0.1, *(threshold for threshold, worth in zip(thresholds, model, strict=True) if worth > 0)])
+    axes.set(xlim=(0, min(1.0, 1.2 * last)), ylim=(-0.25 * highest, 1.1 * highest))
+    axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.set_xlabel("threshold probability", size=NORMAL, color=INK, labelpad=2)
     axes.set_ylabel("net benefit", size=NORMAL, color=INK, labelpad=2)
 

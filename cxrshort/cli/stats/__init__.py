@@ -22,6 +22,10 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
             f"{_HERE}.operating_point:operating_point",
             "Sensitivity, specificity, PPV, NPV and net benefit at a threshold chosen on validation images.",
         ),
+        "confusion": Entry(
+            f"{_HERE}.confusion:confusion",
+            "Sensitivity, specificity, precision and F1 of a confusion matrix, with Bayesian credible intervals.",
+        ),
     },
     "Is it better?": {
         "wilcoxon": Entry(

@@ -176,5 +176,6 @@ def _benefit_table(benefits: Sequence[Mapping[str, Any]], prevalence: float | No
         for name, row in zip(names, benefits, strict=True)
     ]
     where = "" if prevalence is None else f" at a prevalence of {100 * prevalence:g} %"
-    title = f"net benefit{where} in true positives per image, treat none has 0; useful: above both treat all and treat none; worse: below one of them"
+    meaning = "treat none has 0; useful: above both treat all and treat none; worse: below one of them"
+    title = f"net benefit{where} in true positives per image, {meaning}"
     return Table(columns, shown, title, blocks=True)
