@@ -36,7 +36,11 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
         ),
     },
     "Is it fair?": {},
-    "Is the data sound?": {},
+    "Is the data sound?": {
+        "power": Entry(
+            f"{_HERE}.power:power", "Images that an interval or a difference needs, and what a test set can show."
+        ),
+    },
     "Can I report it?": {},
 }
 """The sub-commands; another one is one file and one line here."""
