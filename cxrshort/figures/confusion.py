@@ -24,7 +24,7 @@ from cxrshort.figures.style import (
 
 MOST_MATRICES = 30
 """Panels that a figure shows; more would be taller than a poster."""
-_CELL, _LEFT, _ABOVE, _FOOT, _GUTTER = 0.62, 1.35, 0.62, 0.85, 0.5
+_CELL, _LEFT, _ABOVE, _FOOT, _GUTTER = 0.7, 1.35, 0.62, 0.85, 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
