@@ -194,7 +194,7 @@ def _blocks(
     binary = cases[0].classes == ("0", "1")
     hidden = {"class": "0", "score": "macro specificity"}  # of two classes, that is balanced accuracy again
     printed = [row for row in rows if not (binary and any(row[key] == value for key, value in hidden.items()))]
-    names, shared = name_rows(printed) if "label" in printed[0] else ([""] * len(printed), "")
+    names, shared = name_rows(printed)
     shown = [
         {
             **row,
@@ -219,7 +219,7 @@ def _blocks(
 
 def _matrix_table(cases: Sequence[ClassCounts]) -> Table:
     classes = list(dict.fromkeys(name for case in cases for name in case.classes))
-    names, _ = name_rows([case.facts for case in cases]) if cases[0].facts else ([""] * len(cases), "")
+    names, _ = name_rows([case.facts for case in cases])
     shown = []
     for name, case in zip(names, cases, strict=True):
         for row, true in enumerate(case.classes):
@@ -237,7 +237,7 @@ def _drawing(rows: Sequence[Mapping[str, Any]], cases: Sequence[ClassCounts]) ->
         from cxrshort.figures.confusion import MatrixPanel, draw_matrices
         from cxrshort.figures.intervals import Estimate, draw_intervals
 
-        names, _ = name_rows(rows) if "label" in rows[0] else ([""] * len(rows), "")
+        names, _ = name_rows(rows)
         estimates = [
             Estimate(
                 f"{row['score']} (n = {row['images']:,})",
@@ -246,8 +246,11 @@ def _drawing(rows: Sequence[Mapping[str, Any]], cases: Sequence[ClassCounts]) ->
             )
             for name, row in zip(names, rows, strict=True)
         ]
-        titles, _ = name_rows([case.facts for case in cases]) if cases[0].facts else (["confusion matrix"], "")
-        panels = [MatrixPanel(title, case.classes, case.counts) for title, case in zip(titles, cases, strict=True)]
+        titles, _ = name_rows([case.facts for case in cases])
+        panels = [
+            MatrixPanel(title or "confusion matrix", case.classes, case.counts)
+            for title, case in zip(titles, cases, strict=True)
+        ]
         return [
             draw_intervals(estimates, path("confusion.png"), measure="posterior mean with credible interval"),
             draw_matrices(panels, path("matrices.png")),

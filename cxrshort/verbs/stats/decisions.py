@@ -100,10 +100,14 @@ def read_scored_decisions(
     check_groups(scores, by)
     scale = score_scale(scores, score, logits=logits)
     cut = scale.score(threshold)
-    cases = []
+    cases, left_out = [], []
     for whole in scores.parts:
         for group, part in whole.by(by):
             exact = is_exact(part.targets)
+            if not exact.any():
+                names = (part.facts["label"], part.facts.get("dataset"), group)
+                left_out.append(", ".join(filter(None, names)))
+                continue
             decided = (part.scores >= cut).astype(np.float64)
             counts = confusion_matrix(part.targets[exact], decided[exact], classes=2)
             persons = None if part.persons is None else count_distinct(part.persons[exact])
@@ -112,6 +116,7 @@ def read_scored_decisions(
     soft = sum(int((~is_exact(part.targets)).sum()) for part in scores.parts)
     notes = [*scores.notes, *scale_notes(scores, score, logits=logits)]
     notes += [f"soft targets, between 0 and 1, are left out: {soft:,}"] if soft else []
+    notes += [f"no target is 0 or 1, so that there is no matrix: {'; '.join(left_out)}"] if left_out else []
     return DecisionTable(scores.source, cases, notes)
 
 
@@ -219,7 +224,7 @@ def _order(name: str) -> tuple[bool, float, str]:
 
 
 def _group(group: str) -> dict[str, str]:
-    return {"label": "", "group": group} if group else {}
+    return {"group": group} if group else {}
 
 
 def _groups(rows: pd.DataFrame, by: str | None, table: str) -> Iterator[tuple[str, pd.DataFrame]]:

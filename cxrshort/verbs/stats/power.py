@@ -84,9 +84,8 @@ def power(
         for facts, targets, persons in sets
     ]  # fmt: skip
     if reaches and all(reach is None for _, reach, _ in reaches):
-        raise DataError(
-            f"{source.name if source else ''}: no test set has images of both classes", "add the other class"
-        )
+        name = "" if source is None else source.name
+        raise DataError(f"{name}: no test set has images of both classes ({reaches[0][2]})", "add the other class")
     samplings = _samplings(reaches, prevalence, images_per_person, person_correlation)
     designs = [
         row
@@ -174,9 +173,7 @@ def _samplings(
     """Return how the planned test set is drawn: as stated, else like each test set of the table."""
     if prevalence is not None or not reaches:
         if prevalence is None:
-            raise UsageError(
-                "nothing says how many images will be positive", "--prevalence X, or a table of a test set"
-            )
+            raise UsageError("nothing says how many images are positive", "--prevalence X, or a table of a test set")
         return [({}, Sampling(prevalence, images_per_person or 1.0, person_correlation))]
     samplings = []
     for facts, reach, _ in reaches:

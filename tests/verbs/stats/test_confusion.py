@@ -118,11 +118,16 @@ def test_groups_are_measured_apart(tmp_path: Path) -> None:
     assert matrices.groupby("group")["images"].sum().to_dict() == {"AP": 6, "PA": 6}
 
 
-def test_group_without_images_of_exact_targets_is_named(tmp_path: Path) -> None:
+def test_group_without_exact_targets_is_noted(tmp_path: Path) -> None:
     table = predictions()
     table.loc[table["view"] == "AP", "target.Edema"] = 0.5
-    with pytest.raises(DataError, match="Edema, AP: an empty confusion matrix"):
-        confusion(written(table, tmp_path), label="Edema", by="view")
+    result = confusion(written(table, tmp_path), label="Edema", by="view")
+    assert {(row["label"], row["group"]) for row in result.summary["scores"]} == {("Edema", "PA")}
+    assert (
+        "no target is 0 or 1, so that there is no matrix: Edema, hospital-a, AP; Edema, hospital-b, AP" in result.notes
+    )
+    with pytest.raises(DataError, match="targets of one class alone"):
+        confusion(written(table.assign(**{"target.Edema": 0.5}), tmp_path), label="Edema")
 
 
 @pytest.mark.parametrize(
