@@ -194,12 +194,20 @@ def test_calibration_refuses_no_bin_and_percents():
 
 def test_almost_separated_classes_have_no_slope_and_a_reason():
     # One negative lies above a positive, by a hair: the slope of maximum likelihood is beyond all bounds.
+    logits = np.array([-3.0, -2.5, -2.2, -2.0, -1.1279, -1.127900001, -1.12785])
+    targets = np.array([0, 0, 0, 0, 0, 1, 1])
+    measurement = calibration(targets, expit(logits), rng=np.random.default_rng(0))
+    assert measurement.slope is None
+    assert measurement.reason == "almost perfect separation: no finite slope"
+    assert measurement.intercept.low < measurement.intercept.value < measurement.intercept.high
+
+
+def test_steep_slope_of_logits_far_from_0_is_that_of_statsmodels():
     logits = np.array([-3.0, -2.5, -2.2, -2.0, -1.1279, -1.1280, -0.92])
     targets = np.array([0, 0, 0, 0, 0, 1, 1])
-    found = calibration(targets, expit(logits), rng=np.random.default_rng(0))
-    assert found.slope is None
-    assert found.reason == "almost perfect separation: no finite slope"
-    assert found.intercept.low < found.intercept.value < found.intercept.high
+    expected = sm.Logit(targets, sm.add_constant(logits)).fit(disp=0, maxiter=200).params[1]
+    slope = calibration(targets, expit(logits), rng=np.random.default_rng(0)).slope
+    assert slope.value == pytest.approx(expected, rel=1e-5)  # about 40; the likelihood is flat there
 
 
 def test_caution_counts_persons_of_the_smaller_class():
