@@ -29,13 +29,18 @@ from cxrshort.stats.auc import check_level
 from cxrshort.stats.bootstrap import percentile_interval, resample
 from cxrshort.stats.changes import Interval
 from cxrshort.stats.logistic import fit_logistic, is_separated
-from cxrshort.stats.midranks import Bools, Floats, Integers
+from cxrshort.stats.midranks import Bools, Floats, Integers, check_rows
 from cxrshort.stats.reliability import ProbabilityRows, bin_edges, bin_numbers, check_probabilities
 
 DRAWS = 1000
 """Resamples of persons; 100,000 images of 40,000 persons took 1.2 to 1.5 s on one core."""
 PARTS = 6
 """Fields of `BrierParts`."""
+
+FEWEST_PERSONS = 20
+"""Persons of a class below which intervals are too narrow. Nominal 95 % limits, 300 samples each: with 5 positives of
+50 images those of the slope held the truth in 91 %, of the Brier score in 92 %; with 11 positives 96 and 92 %; with 20
+and more 93 to 98 %. Those of intercept and observed:expected held it in 93 to 98 % throughout."""
 
 EDGE = 1e-6
 """Probabilities closer to 0 or 1 are moved there before their logit is taken, and counted."""
@@ -142,11 +147,7 @@ def calibration(
     """
     check_level(level)
     rows = check_probabilities(targets, probabilities, clusters, bins)
-    if rows.persons < 2:
-        raise DataError(f"all {len(rows.truth)} images are of one person: calibration needs at least two")
-    positives = int(rows.truth.sum())
-    if positives in (0, len(rows.truth)):
-        raise DataError(f"only {'positives' if positives else 'negatives'}: calibration needs images of both classes")
+    positives = _check_classes(rows)
     membership = [
         bin_numbers(rows.probabilities, bin_edges(rows.probabilities, bins, rule)) for rule in ("width", "mass")
     ]
@@ -169,6 +170,21 @@ def calibration(
         level=level,
         reason=reason,
     )
+
+
+def calibration_caution(targets: ArrayLike, clusters: ArrayLike | None = None) -> str:
+    """Return that a class has too few persons for the intervals of a calibration; "" where it has enough.
+
+    Args:
+        targets: (N,) truth; rows that are not exactly 0 or 1 are left out.
+        clusters: (N,) person ids; None where every row is a person of its own.
+
+    Example:
+        >>> calibration_caution([0] * 30 + [1] * 5)
+        'only 5 persons in the smaller class'
+    """
+    fewest = min(check_rows(targets, np.zeros(np.asarray(targets).shape), clusters).persons_by_class)
+    return f"only {fewest} persons in the smaller class" if fewest < FEWEST_PERSONS else ""
 
 
 def _sums(rows: ProbabilityRows, numbers: Integers, values: Floats) -> Floats:
@@ -276,16 +292,59 @@ def _bin_counts(truth: Bools, numbers: Integers) -> Floats:
     return counts
 
 
-def _line(rows: ProbabilityRows, level: float) -> tuple[Interval | None, Interval, str]:
-    logits = logit(np.clip(rows.probabilities, EDGE, 1 - EDGE))
+def calibration_in_the_large(
+    targets: ArrayLike, probabilities: ArrayLike, clusters: ArrayLike | None = None, *, level: float = 0.95
+) -> Interval:
+    """Return the log-odds that probabilities lack on average; 0 is perfect, above 0 they are too low.
+
+    Args:
+        targets: (N,) truth; rows that are not exactly 0 or 1 are left out.
+        probabilities: (N,) in [0, 1].
+        clusters: (N,) person ids; None where every row is a person of its own.
+        level: coverage of the limits, in (0, 1).
+
+    Raises:
+        DataError: one class, fewer than two persons, NaN, a number outside [0, 1], lengths that differ.
+        UsageError: a level outside (0, 1).
+
+    Example:
+        >>> f"{calibration_in_the_large([0, 0, 1, 1], [0.2] * 4).value:.3f}"  # log(0.5 / 0.5) - log(0.2 / 0.8)
+        '1.386'
+    """
+    check_level(level)
+    rows = check_probabilities(targets, probabilities, clusters, 1)
+    _check_classes(rows)
+    return _intercept(rows, level)[1]
+
+
+def _check_classes(rows: ProbabilityRows) -> int:
+    """Return how many positives there are, and refuse what has one class or one person."""
+    if rows.persons < 2:
+        raise DataError(f"all {len(rows.truth)} images are of one person: calibration needs at least two")
+    positives = int(rows.truth.sum())
+    if positives in (0, len(rows.truth)):
+        raise DataError(f"only {'positives' if positives else 'negatives'}: calibration needs images of both classes")
+    return positives
+
+
+def _intercept(rows: ProbabilityRows, level: float) -> tuple[Floats, Interval]:
+    """Return the logits, clipped, and the intercept where their slope is 1."""
+    logits: Floats = logit(np.clip(rows.probabilities, EDGE, 1 - EDGE))
     ones = np.ones((len(logits), 1))
-    intercept = fit_logistic(rows.truth, ones, codes=rows.codes, offset=logits).interval(0, level=level)
+    return logits, fit_logistic(rows.truth, ones, codes=rows.codes, offset=logits).interval(0, level=level)
+
+
+def _line(rows: ProbabilityRows, level: float) -> tuple[Interval | None, Interval, str]:
+    logits, intercept = _intercept(rows, level)
+    ones = np.ones((len(logits), 1))
     if np.ptp(logits) == 0:
         return None, intercept, "all probabilities are equal"
     if is_separated(rows.truth, logits):
         return None, intercept, "perfect separation: no finite slope"
+    # Centred, which moves the intercept alone: logits that hardly differ are else one column with that of ones.
+    columns = np.column_stack([ones, logits - logits.mean()])
     try:
-        line = fit_logistic(rows.truth, np.column_stack([ones, logits]), codes=rows.codes)
+        line = fit_logistic(rows.truth, columns, codes=rows.codes)
     except DataError:
         return None, intercept, "almost perfect separation: no finite slope"
     return line.interval(1, level=level), intercept, ""

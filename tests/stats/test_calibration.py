@@ -8,7 +8,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
 from cxrshort.errors import DataError, UsageError
-from cxrshort.stats.calibration import calibration
+from cxrshort.stats.calibration import calibration, calibration_caution
 
 
 def draw(seed, persons=60, slope=0.6, decimals=2):
@@ -194,9 +194,28 @@ def test_calibration_refuses_no_bin_and_percents():
 
 def test_almost_separated_classes_have_no_slope_and_a_reason():
     # One negative lies above a positive, by a hair: the slope of maximum likelihood is beyond all bounds.
+    logits = np.array([-3.0, -2.5, -2.2, -2.0, -1.1279, -1.127900001, -1.12785])
+    targets = np.array([0, 0, 0, 0, 0, 1, 1])
+    measurement = calibration(targets, expit(logits), rng=np.random.default_rng(0))
+    assert measurement.slope is None
+    assert measurement.reason == "almost perfect separation: no finite slope"
+    assert measurement.intercept.low < measurement.intercept.value < measurement.intercept.high
+
+
+def test_steep_slope_of_logits_far_from_0_is_that_of_statsmodels():
     logits = np.array([-3.0, -2.5, -2.2, -2.0, -1.1279, -1.1280, -0.92])
     targets = np.array([0, 0, 0, 0, 0, 1, 1])
-    found = calibration(targets, expit(logits), rng=np.random.default_rng(0))
-    assert found.slope is None
-    assert found.reason == "almost perfect separation: no finite slope"
-    assert found.intercept.low < found.intercept.value < found.intercept.high
+    expected = sm.Logit(targets, sm.add_constant(logits)).fit(disp=0, maxiter=200).params[1]
+    slope = calibration(targets, expit(logits), rng=np.random.default_rng(0)).slope
+    assert slope.value == pytest.approx(expected, rel=1e-5)  # about 40; the likelihood is flat there
+
+
+def test_caution_counts_persons_of_the_smaller_class():
+    people = np.repeat(np.arange(40), 2)
+    targets = np.repeat([1, 0], [38, 42])
+    assert calibration_caution(targets, people) == "only 19 persons in the smaller class"
+    assert calibration_caution(targets) == ""
+    assert calibration_caution(np.repeat([1, 0], [40, 40]), people) == ""
+    assert calibration_caution(np.r_[targets, 0.5, np.nan], np.r_[people, 98, 99]) == calibration_caution(
+        targets, people
+    )

@@ -14,6 +14,18 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
     "How good is it?": {
         "auc": Entry(f"{_HERE}.auc:auc", "AUC, average precision and partial AUC, with confidence intervals."),
         "gap": Entry(f"{_HERE}.gap:gap", "Generalization gap: internal minus external AUC, also at the same case mix."),
+        "calibration": Entry(
+            f"{_HERE}.calibration:calibration",
+            "Calibration of probabilities, before and after recalibration: Brier score, ECE, slope, intercept.",
+        ),
+        "operating-point": Entry(
+            f"{_HERE}.operating_point:operating_point",
+            "Sensitivity, specificity, PPV, NPV and net benefit at a threshold chosen on validation images.",
+        ),
+        "confusion": Entry(
+            f"{_HERE}.confusion:confusion",
+            "Sensitivity, specificity, precision and F1 of a confusion matrix, with Bayesian credible intervals.",
+        ),
     },
     "Is it better?": {
         "wilcoxon": Entry(
@@ -31,7 +43,11 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
             f"{_HERE}.slices:slices", "Groups that no column names: clusters of errors, found and tested apart."
         ),
     },
-    "Is the data sound?": {},
+    "Is the data sound?": {
+        "power": Entry(
+            f"{_HERE}.power:power", "Images that an interval or a difference needs, and what a test set can show."
+        ),
+    },
     "Can I report it?": {
         "checks": Entry(f"{_HERE}.checks:checks", "Recommendations for evaluations, each checked against run folders."),
         "reporting": Entry(

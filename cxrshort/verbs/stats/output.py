@@ -51,7 +51,7 @@ def write_result(
     result: Result,
     verb: str,
     *,
-    source: Source | None,
+    source: Source | Sequence[Source] | None,
     arguments: Mapping[str, Any],
     out: Path | None,
     tables: Mapping[str, Sequence[Mapping[str, Any]]],
@@ -63,7 +63,7 @@ def write_result(
     Args:
         result: what was computed.
         verb: the command, such as ``"stats auc"``.
-        source: the table that was read.
+        source: the table that was read, or several.
         arguments: what the user asked for.
         out: the folder; None writes nothing.
         tables: rows by file name.
@@ -78,7 +78,8 @@ def write_result(
     """
     if out is None:
         return result
-    inputs = {source.name: source.path} if source is not None and source.path is not None else {}
+    sources = [source] if isinstance(source, Source) else source or []
+    inputs = {str(read.path) if len(sources) > 1 else read.name: read.path for read in sources if read.path is not None}
     with runs.open_run(out, verb, arguments=arguments, inputs=inputs, force=force, resume=None) as run:
         for name, rows in tables.items():
             write_table(pd.DataFrame(rows), run.path(name))
