@@ -1,5 +1,7 @@
 """The gate of every audit: exit code 3 where a verdict is as bad as ``--fail-on`` says."""
 
+from collections.abc import Mapping, Sequence
+
 import typer
 
 from cxrshort.registry import check_name
@@ -10,25 +12,30 @@ LEVELS = {"shortcut": ("shortcut",), "suspicious": ("shortcut", "suspicious")}
 """What ``--fail-on`` takes, and the verdicts that each of its levels stops at."""
 
 
-def check_level(fail_on: str | None) -> None:
+def check_level(fail_on: str | None, levels: Mapping[str, Sequence[str]] = LEVELS) -> None:
     """Refuse an unknown level before the work begins.
 
+    Args:
+        fail_on: what the user asked for; None never ends the command.
+        levels: as `LEVELS`, of an audit whose worst verdict has another name.
+
     Raises:
-        UsageError: it is none of `LEVELS`.
+        UsageError: it is none of the levels.
     """
     if fail_on is not None:
-        check_name(LEVELS, fail_on, kind="level of --fail-on")
+        check_name(levels, fail_on, kind="level of --fail-on")
 
 
-def exit_on_verdict(result: Result, fail_on: str | None) -> None:
+def exit_on_verdict(result: Result, fail_on: str | None, levels: Mapping[str, Sequence[str]] = LEVELS) -> None:
     """End the command with code 3 if a verdict is as bad as the level says, or worse.
 
     Args:
         result: of the audit, which has been printed.
-        fail_on: one of `LEVELS`; None never ends it.
+        fail_on: one of the levels; None never ends it.
+        levels: as for :func:`check_level`.
 
     Raises:
         typer.Exit: there is such a verdict.
     """
-    if fail_on is not None and set(LEVELS[fail_on]) & set(result.verdicts):
+    if fail_on is not None and set(levels[fail_on]) & set(result.verdicts):
         raise typer.Exit(EXIT_CODE)

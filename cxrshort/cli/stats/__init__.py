@@ -24,7 +24,11 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
         ),
     },
     "Is it fair?": {},
-    "Is the data sound?": {},
+    "Is the data sound?": {
+        "leakage": Entry(
+            f"{_HERE}.leakage:leakage", "Leaks between folds and datasets, and columns that give a label away."
+        ),
+    },
     "Can I report it?": {},
 }
 """The sub-commands; another one is one file and one line here."""
