@@ -28,6 +28,10 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
         "leakage": Entry(
             f"{_HERE}.leakage:leakage", "Leaks between folds and datasets, and columns that give a label away."
         ),
+        "ledger": Entry(
+            f"{_HERE}.ledger:ledger",
+            "How often each test fold was scored, what that does to p-values; preregistration.",
+        ),
     },
     "Can I report it?": {},
 }

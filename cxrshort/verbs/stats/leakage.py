@@ -191,7 +191,8 @@ class _Search:
         certain = near.table["correlation"].to_numpy(dtype=float) >= SAME_FILM
         count, copies = len(near.table), int((crosses & certain).sum())
         verdict = NO_EVIDENCE if not count else LEAK if copies and near.side >= SIDE else SUSPICIOUS
-        why = f"pairs of different persons; across folds: {int(crosses.sum()):,}, certainly copies: {copies:,}"
+        side = "across folds" if len(cohorts) == 1 else "from development to a test"
+        why = f"pairs of different persons, {int(crosses.sum()):,} of them {side}, {copies:,} of these certainly copies"
         for pair in near.table.sort_values(["crosses", "correlation"], ascending=False).head(1).to_dict("records"):
             why += f"; {pair['image_first']} and {pair['image_second']}, r = {pair['correlation']:.2f}"
         if near.side < SIDE:

@@ -32,7 +32,7 @@ MOST_SHOWN = 18
 
 _BLOCK = 256
 _SHOWN_SIDE = 224
-_NAME = 44
+_NAME = 25
 """Characters of a name below a picture."""
 
 
@@ -161,8 +161,7 @@ def drawing(
 
 
 def _caption(pair: Mapping[Any, Any], end: str) -> str:
-    """Return three lines: the correlation and the dataset, the fold, the image."""
+    """Return the dataset and the fold, the image, and once the correlation."""
     name = str(pair[f"image_{end}"]).rpartition("/")[2]
     where = f"{pair[end]}, {pair[f'folds_{end}']}" if pair[f"folds_{end}"] else str(pair[end])
-    correlation = f"r = {pair['correlation']:.2f}; " if end == "first" else ""
-    return "\n".join((f"{correlation}{where}"[:_NAME], name[:_NAME]))
+    return "\n".join((where[:_NAME], name[:_NAME], f"r = {pair['correlation']:.2f}" if end == "first" else ""))
