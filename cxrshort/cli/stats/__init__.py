@@ -33,6 +33,8 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
             "How often each test fold was scored, what that does to p-values; preregistration.",
         ),
     },
-    "Can I report it?": {},
+    "Can I report it?": {
+        "cost": Entry(f"{_HERE}.cost:cost", "Time, device-hours, parameters and learning curves of runs."),
+    },
 }
 """The sub-commands; another one is one file and one line here."""
