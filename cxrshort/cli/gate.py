@@ -1,6 +1,6 @@
 """The gate of every audit: exit code 3 where a verdict is as bad as ``--fail-on`` says."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import typer
 
@@ -10,14 +10,12 @@ from cxrshort.results import Result
 EXIT_CODE = 3
 LEVELS = {"shortcut": ("shortcut",), "suspicious": ("shortcut", "suspicious")}
 """What ``--fail-on`` takes, and the verdicts that each of its levels stops at."""
+CHECK_LEVELS = {"fail": ("FAIL",), "warn": ("FAIL", "WARN")}
+"""The same where checks are judged and not regions."""
 
 
-def check_level(fail_on: str | None, levels: Mapping[str, Sequence[str]] = LEVELS) -> None:
+def check_level(fail_on: str | None, levels: Mapping[str, tuple[str, ...]] = LEVELS) -> None:
     """Refuse an unknown level before the work begins.
-
-    Args:
-        fail_on: what the user asked for; None never ends the command.
-        levels: as `LEVELS`, of an audit whose worst verdict has another name.
 
     Raises:
         UsageError: it is none of the levels.
@@ -26,13 +24,13 @@ def check_level(fail_on: str | None, levels: Mapping[str, Sequence[str]] = LEVEL
         check_name(levels, fail_on, kind="level of --fail-on")
 
 
-def exit_on_verdict(result: Result, fail_on: str | None, levels: Mapping[str, Sequence[str]] = LEVELS) -> None:
+def exit_on_verdict(result: Result, fail_on: str | None, levels: Mapping[str, tuple[str, ...]] = LEVELS) -> None:
     """End the command with code 3 if a verdict is as bad as the level says, or worse.
 
     Args:
         result: of the audit, which has been printed.
         fail_on: one of the levels; None never ends it.
-        levels: as for :func:`check_level`.
+        levels: the verdicts that each level stops at.
 
     Raises:
         typer.Exit: there is such a verdict.

@@ -21,6 +21,7 @@ from cxrshort.datasets.phantom.cohort import DATASETS as PHANTOMS
 from cxrshort.training import recipes
 from cxrshort.verbs.train import default_folder
 
+from ..verbs.stats.finished_runs import evaluation, scores
 from ..verbs.stats.scored import predictions
 from .console import COMMAND, cxrshort_here, environment
 
@@ -76,7 +77,7 @@ def test_every_verb_that_is_built_has_an_example() -> None:
 
 
 def write_tables(words: Sequence[str]) -> None:
-    """Write the table that an example of stats reads."""
+    """Write the tables, datasets and run folders that an example of stats reads."""
     rng = np.random.default_rng(0)
     rows = pd.DataFrame({name: rng.normal(size=80) for name in ("logit_before", "logit_after", "probability")})
     rows = rows.assign(label=np.arange(80) % 2, patient=np.arange(80) // 2, view=["PA", "PA", "AP", "AP"] * 20)
@@ -86,6 +87,10 @@ def write_tables(words: Sequence[str]) -> None:
         if name.startswith("results/"):
             Path(name).mkdir(parents=True)
             predictions().to_csv(Path(name, "predictions.csv"), index=False)
+        if name in ("results", "runs"):
+            evaluation(Path(name, "model"), scores(0))
+        if name in PHANTOMS:
+            build_phantoms(["--dataset", name])
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -18,7 +18,7 @@ from cxrshort.errors import UsageError
 from cxrshort.results import VERBOSE, Block, Column, Result, Table
 from cxrshort.runs import LOG
 from cxrshort.verbs.stats.output import Draw, check_figures, clean_record, write_result
-from cxrshort.verbs.stats.run_folders import RunFolder, find_runs
+from cxrshort.verbs.stats.run_records import RunFolder, find_runs
 from cxrshort.verbs.stats.source import PREDICTIONS
 
 KIND = "stats-cost"
@@ -87,7 +87,8 @@ def _nested(runs: Sequence[RunFolder]) -> list[tuple[RunFolder, list[RunFolder]]
 
 def _seconds(run: RunFolder) -> float:
     """Return the time of a run, at least that of the epochs in its log: a resumed run knows its last session alone."""
-    return max(run.seconds, sum(event.get("seconds", 0.0) for event in _events(run) if event.get("event") == "epoch"))
+    epochs = [float(event.get("seconds", 0.0)) for event in _events(run) if event.get("event") == "epoch"]
+    return max(run.seconds, sum(epochs))
 
 
 def _events(run: RunFolder) -> list[dict[str, Any]]:
@@ -134,7 +135,7 @@ def _describe(run: RunFolder, inner: Sequence[RunFolder]) -> dict[str, Any]:
 
 
 def _group(run: RunFolder) -> str:
-    """Return what repeated runs have in common: the place of the runs that they are replicates, members or trials of."""
+    """Return the place of a training, or of the runs that it is a replicate, a member or a trial of; else the verb."""
     if run.verb != "train":
         return run.verb
     parent, _, last = run.name.rpartition("/")
@@ -240,8 +241,8 @@ def _blocks(rows: Sequence[Mapping[str, Any]], totals: Sequence[Mapping[str, Any
     heads = [Column("runs of", "name", least=16), Column("runs", "runs", "count")]
     every = [Column("run", "run", least=16), Column("verb", "verb")]
     return [
-        Table([*heads, *numbers], named, f"in all {title}", blocks=True),
         Table([*every, *numbers], [_shown(row) for row in rows], "each run", shown=VERBOSE, blocks=True),
+        Table([*heads, *numbers], named, f"in all {title}", blocks=True),
     ]
 
 

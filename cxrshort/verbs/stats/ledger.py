@@ -13,7 +13,7 @@ from cxrshort.stats.auc import auc_covariance, auc_interval, check_level
 from cxrshort.stats.selection import best_of_models, false_finding, spent_level
 from cxrshort.verbs.stats import registrations as sealed
 from cxrshort.verbs.stats.output import check_figures, clean_record, write_result
-from cxrshort.verbs.stats.run_folders import find_runs, read_time
+from cxrshort.verbs.stats.run_records import find_runs, read_time
 from cxrshort.verbs.stats.scorings import TestFold, iterate_scorings, join_scores, read_test_folds
 
 KIND = "stats-ledger"

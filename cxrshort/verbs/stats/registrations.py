@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cxrshort import files
 from cxrshort.errors import DataError, MissingInputError, UsageError
-from cxrshort.verbs.stats.run_folders import read_time
+from cxrshort.verbs.stats.run_records import read_time
 
 LEDGER = "registrations.jsonl"
 UNCHANGED, CHANGED, MISSING, BROKEN = "unchanged", "changed", "missing", "seal broken"

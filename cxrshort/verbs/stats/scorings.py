@@ -14,7 +14,7 @@ import pandas as pd
 
 from cxrshort.errors import CxrshortError
 from cxrshort.stats.predictions import LOGIT, TARGET
-from cxrshort.verbs.stats.run_folders import RunFolder
+from cxrshort.verbs.stats.run_records import RunFolder
 from cxrshort.verbs.stats.source import PREDICTIONS, open_source
 
 VERBS = ("evaluate", "explain", "swap-test")

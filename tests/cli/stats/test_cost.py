@@ -17,7 +17,7 @@ def test_text_for_people(tmp_path: Path) -> None:
     assert lines[3] == "train a 1 30 min 1 cuda 64 50"
     assert len(lines) == 4
     verbose = cxrshort_here("stats", "cost", tmp_path / "runs", "--verbose").stdout
-    assert "each run" in verbose and verbose.startswith(result.stdout.splitlines()[0])
+    assert verbose.startswith("each run\n") and verbose.endswith(result.stdout)
 
 
 def test_one_json_document(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cxrshort.errors import MissingInputError
-from cxrshort.verbs.stats.run_folders import find_runs
+from cxrshort.verbs.stats.run_records import find_runs
 
 from .finished_runs import finished
 
