@@ -89,10 +89,10 @@ def find_label_leaks(
     leaks = []
     for label, truth in targets.items():
         exact = is_exact(truth)
-        known = truth[exact]
+        exact_truth = truth[exact]
         own = None if persons is None else persons[exact]
         for name, cells in prepared.items():
-            leaks.append(_measure(label, name, known, cells.take(exact), persons=own, rng=rng, level=level))
+            leaks.append(_measure(label, name, exact_truth, cells.take(exact), persons=own, rng=rng, level=level))
     return sorted(leaks, key=lambda leak: (leak.low is None, -(leak.low or 0.0), -(leak.strength or 0.0)))
 
 

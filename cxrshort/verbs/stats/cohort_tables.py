@@ -147,9 +147,9 @@ def _assign_columns(source: Source, columns: ColumnNames) -> dict[str, str]:
     usual = {"person": ("person_id", "patient_id"), "study": ("study_id",), "image": ("image_id",)}
     roles = {}
     for kind in KINDS:
-        given = getattr(columns, kind)
-        source.check(*([given] if given else []))
-        if column := given or next((name for name in usual[kind] if name in source.columns), None):
+        named = getattr(columns, kind)
+        source.check(*([named] if named else []))
+        if column := named or next((name for name in usual[kind] if name in source.columns), None):
             roles[kind] = column
     return roles
 

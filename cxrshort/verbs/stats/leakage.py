@@ -83,27 +83,21 @@ def leakage(
     if compare_pixels:
         search.compare_pixels(jobs)
     leaks = search.test_columns(np.random.default_rng(seed), level)
-    findings = sorted(search.findings, key=lambda finding: VERDICTS.index(finding["verdict"]))
+    search.findings.sort(key=lambda finding: VERDICTS.index(finding["verdict"]))
+    findings = search.findings
     pairs = search.pairs()
     arguments: dict[str, Any] = {"datasets": names, "columns": asdict(columns or ColumnNames())}
     arguments |= {"compare_pixels": compare_pixels, "level": level, "seed": seed}
     summary = {**arguments, "findings": findings, "label_leaks": [_record(leak) for leak in leaks]}
     verdicts = [finding["verdict"] for finding in findings]
     result = Result(summary, _blocks(findings), notes=search.notes(), kind=KIND, verdicts=verdicts)
-    written = {
-        "findings.csv": findings,
-        "shared.csv": _rows(search.shared_table()),
-        "follow-ups.csv": _rows(search.follow_up_table()),
-        "pairs.csv": _rows(pairs.drop(columns=["row_first", "row_second"], errors="ignore")),
-        "columns.csv": [_record(leak) for leak in search.label_leaks],
-    }
     return write_result(
         result,
         "stats leakage",
         source=[table.source for table in tables],
         arguments=arguments,
         out=out,
-        tables={name: rows for name, rows in written.items() if rows},
+        tables={} if out is None else search.tables_behind(),
         draw=drawing(tables, pairs) if figures else None,
         force=force,
     )
@@ -249,13 +243,16 @@ class _Search:
         tables = [near.table for near in self._near.values() if len(near.table)]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
-    def shared_table(self) -> pd.DataFrame:
-        """Return everything that is shared, a row for each identifier and pair of folds or datasets."""
-        return _concat(self._shared, _SHARED)
-
-    def follow_up_table(self) -> pd.DataFrame:
-        """Return the persons with an earlier study on one side and a later one on the other."""
-        return _concat(self._follow_ups, _FOLLOW_UPS)
+    def tables_behind(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the rows of the files that are written, without empty ones."""
+        rows = {
+            "findings.csv": self.findings,
+            "shared.csv": _rows(_concat(self._shared, _SHARED)),
+            "follow-ups.csv": _rows(_concat(self._follow_ups, _FOLLOW_UPS)),
+            "pairs.csv": _rows(self.pairs().drop(columns=["row_first", "row_second"], errors="ignore")),
+            "columns.csv": [_record(leak) for leak in self.label_leaks],
+        }
+        return {name: part for name, part in rows.items() if part}
 
     def notes(self) -> list[str]:
         """Return what must be known of the comparisons."""
@@ -282,7 +279,7 @@ def _concat(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFr
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [clean_record({str(name): value for name, value in row.items()}) for row in table.to_dict("records")]
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def _scope(cohorts: Sequence[Cohort]) -> str:

@@ -4,7 +4,7 @@ Pairs are found as build-dataset finds them (:mod:`cxrshort.datasets.building.du
 pixels, so that datasets of different sizes can be compared. Measured on 1,619 radiographs of ChestX-ray14 and of
 GitHub-COVID: 3,300 of 3,300 copies were found that had been compressed (JPEG 30 and 75), halved, reduced to 128 pixels,
 changed in contrast, brightness or gamma by 20 to 25 %, cropped by 3 %, or several of these; of 1.3 million pairs of
-different persons none was called identical but the 11 known copies. Three pairs of one person on different days were,
+different persons none was called identical but the 10 true copies. Three pairs of one person on different days were,
 at correlations of 0.76 to 0.80: such a pair leaks a person, if not an image.
 """
 

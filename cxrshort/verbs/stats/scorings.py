@@ -161,7 +161,7 @@ def _dataset_identities(runs: Sequence[RunFolder], scorings: Sequence[Scoring]) 
     return identities
 
 
-def _audited(run: RunFolder, known_models: Mapping[str, Scoring], identities: Mapping[str, str]) -> Scoring:
+def _audited(run: RunFolder, evaluated_models: Mapping[str, Scoring], identities: Mapping[str, str]) -> Scoring:
     """Return the scoring of an audit, whose run.json names the model and the dataset by their files."""
     inputs = run.record.get("inputs", {})
     weights = next((str(digest) for name, digest in inputs.items() if name.endswith(_WEIGHTS)), "")
@@ -169,7 +169,7 @@ def _audited(run: RunFolder, known_models: Mapping[str, Scoring], identities: Ma
     manifest = str(inputs.get(dataset, inputs.get("dataset", "")))
     model_id = str(run.summary.get("model_id") or weights[:_DIGITS] or run.arguments.get("model", ""))
     identity = str(run.summary.get("dataset_id") or identities.get(manifest) or f"manifest {manifest[:12]}")
-    evaluated = known_models.get(model_id)
+    evaluated = evaluated_models.get(model_id)
     training, replicate = (evaluated.training_id, evaluated.replicate) if evaluated else ("", None)
     return Scoring(run.name, run.verb, run.started, model_id, training, dataset, identity, replicate)
 
