@@ -269,7 +269,7 @@ def load_dataset(name: str) -> Dataset:
     path = None if name == "-" else places.locate_dataset(name)
     table = manifests.read_manifest(manifests.standard_input() if path is None else path)
     if path is not None:
-        table = _beside_own_images(table, path.parent)
+        table = beside_own_images(table, path.parent)
     record = _record(table, path)
     recipe = dict(record.get("recipe", {}))
     identity = str(record.get("dataset_id") or content_id(table, recipe))
@@ -309,7 +309,7 @@ def content_id(manifest: pd.DataFrame, recipe: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode() + values.astype("<u8").tobytes()).hexdigest()[:_IDENTITY_DIGITS]
 
 
-def _beside_own_images(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
+def beside_own_images(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
     """Point the rows of a moved dataset folder at the images that lie beside the manifest."""
     if "cache" not in table or not (folder / IMAGES).exists() or not (folder / runs.DONE).exists():
         return table

@@ -21,8 +21,8 @@ from cxrshort.datasets.phantom.cohort import DATASETS as PHANTOMS
 from cxrshort.training import recipes
 from cxrshort.verbs.train import default_folder
 
+from ..verbs.stats.finished_runs import evaluation, scores
 from ..verbs.stats.scored import predictions
-from ..verbs.stats.studies import write_run
 from .console import COMMAND, cxrshort_here, environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -77,7 +77,7 @@ def test_every_verb_that_is_built_has_an_example() -> None:
 
 
 def write_tables(words: Sequence[str]) -> None:
-    """Write the table that an example of stats reads."""
+    """Write the tables, datasets and run folders that an example of stats reads."""
     rng = np.random.default_rng(0)
     count = 400 if any(name.endswith(".npy") for name in words) else 80
     rows = pd.DataFrame({name: rng.normal(size=count) for name in ("logit_before", "logit_after")})
@@ -96,8 +96,9 @@ def write_tables(words: Sequence[str]) -> None:
             Path(name).mkdir(parents=True)
             predictions().to_csv(Path(name, "predictions.csv"), index=False)
         if name in ("results", "runs"):
-            tables = {"predictions.csv": predictions()}
-            write_run(Path(name, "model"), "evaluate", summary={"label": "Edema"}, tables=tables)
+            evaluation(Path(name, "model"), scores(0))
+        if name in PHANTOMS:
+            build_phantoms(["--dataset", name])
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

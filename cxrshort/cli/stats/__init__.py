@@ -44,11 +44,19 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
         ),
     },
     "Is the data sound?": {
+        "leakage": Entry(
+            f"{_HERE}.leakage:leakage", "Leaks between folds and datasets, and columns that give a label away."
+        ),
         "power": Entry(
             f"{_HERE}.power:power", "Images that an interval or a difference needs, and what a test set can show."
         ),
     },
     "Can I report it?": {
+        "ledger": Entry(
+            f"{_HERE}.ledger:ledger",
+            "How often each test fold was scored, what that does to p-values; preregistration.",
+        ),
+        "cost": Entry(f"{_HERE}.cost:cost", "Time, device-hours, parameters and learning curves of runs."),
         "checks": Entry(f"{_HERE}.checks:checks", "Recommendations for evaluations, each checked against run folders."),
         "reporting": Entry(
             f"{_HERE}.reporting:reporting", "CLAIM and TRIPOD+AI items that run folders prove; model card, datasheet."

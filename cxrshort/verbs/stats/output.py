@@ -78,15 +78,24 @@ def write_result(
     """
     if out is None:
         return result
-    sources = [source] if isinstance(source, Source) else source or []
-    inputs = {str(read.path) if len(sources) > 1 else read.name: read.path for read in sources if read.path is not None}
-    with runs.open_run(out, verb, arguments=arguments, inputs=inputs, force=force, resume=None) as run:
+    with runs.open_run(out, verb, arguments=arguments, inputs=_inputs(source), force=force, resume=None) as run:
         for name, rows in tables.items():
             write_table(pd.DataFrame(rows), run.path(name))
         drawn = [out / path.name for path in draw(run.path)] if draw is not None else []
         write_json(run.path(SUMMARY), result.summary)
         run.finish({"summary": result.summary})
     return replace(result, folder=out, figures=drawn)
+
+
+def _inputs(source: Source | Sequence[Source] | None) -> dict[str, Path]:
+    """Return the files that were read by their names; files of one name are called by their places."""
+    sources = [source] if isinstance(source, Source) else source or []
+    names = [table.name for table in sources]
+    return {
+        table.name if names.count(table.name) == 1 else str(table.path): table.path
+        for table in sources
+        if table.path is not None
+    }
 
 
 def clean_record(record: Mapping[str, Any]) -> dict[str, Any]:
