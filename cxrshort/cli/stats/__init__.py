@@ -24,7 +24,9 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
         ),
     },
     "Is it fair?": {},
-    "Is the data sound?": {},
+    "Is the data sound?": {
+        "floors": Entry(f"{_HERE}.floors:floors", "Shortcut floors: the AUC that is reached without seeing anatomy."),
+    },
     "Can I report it?": {},
 }
 """The sub-commands; another one is one file and one line here."""
