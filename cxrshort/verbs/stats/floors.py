@@ -162,10 +162,14 @@ def _measure(
 def _score_rows(images: AuditedImages, folds: Integers, ranks: Mapping[str, Floats]) -> list[dict[str, Any]]:
     """Return a row for each image with its out-of-fold score of each floor."""
     table = images.rows[["image_id", "person_id"]].assign(target=images.targets, fold=folds)
-    records: list[dict[str, Any]] = table.assign(**{f"score.{name}": values for name, values in ranks.items()}).to_dict(
+    records: list[dict[str, Any]] = table.assign(**{_column(name): values for name, values in ranks.items()}).to_dict(
         "records"
     )
     return records
+
+
+def _column(floor: str) -> str:
+    return "score." + floor.replace(",", "").replace(" ", "_")
 
 
 def _expectation(rows: Sequence[Mapping[str, Any]]) -> str:
