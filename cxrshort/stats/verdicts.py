@@ -111,6 +111,11 @@ RULES: Mapping[str, Rule] = {
         ratio_margin=4.0,
         calibrated=f"{_MODELS}; 0 were accused, 1 called suspicious; the largest effects were 0.34 and 0.05",
     ),
+    "attributes": Rule(
+        unit="share of the label's information that pixels give away by way of the attribute",
+        margin=0.01,
+        calibrated="TBD",
+    ),
 }
 """The rule of each audit."""
 

@@ -25,6 +25,9 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
     },
     "Is it fair?": {},
     "Is the data sound?": {
+        "attributes": Entry(
+            f"{_HERE}.attributes:attributes", "Attributes that tell a label and can be read from the pixels."
+        ),
         "floors": Entry(f"{_HERE}.floors:floors", "Shortcut floors: the AUC that is reached without seeing anatomy."),
     },
     "Can I report it?": {},

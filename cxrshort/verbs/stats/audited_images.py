@@ -88,16 +88,19 @@ def open_images(dataset: str, label: str | None) -> AuditedImages:
     return AuditedImages(data, chosen, positions, rows, targets[positions], codes, source)
 
 
-def pixel_features(images: AuditedImages, extractors: Mapping[str, Callable[[Images], Floats]]) -> dict[str, Floats]:
-    """Return features of the pixels of each image, (N, F) by name.
+def pixel_features(
+    data: Dataset, positions: Integers, extractors: Mapping[str, Callable[[Images], Floats]]
+) -> dict[str, Floats]:
+    """Return features of the pixels of some images, (N, F) by name.
 
     Args:
-        images: whose pixels are read.
+        data: the dataset.
+        positions: (N,) rows of its manifest.
         extractors: turn (N, H, W) grey images into (N, F).
     """
     parts: dict[str, list[Floats]] = {name: [] for name in extractors}
-    for start in range(0, len(images.positions), _BLOCK):
-        grey = to_grey(images.data.pixels.take(images.positions[start : start + _BLOCK]))
+    for start in range(0, len(positions), _BLOCK):
+        grey = to_grey(data.pixels.take(positions[start : start + _BLOCK]))
         for name, extract in extractors.items():
             parts[name].append(extract(grey))
     return {name: np.concatenate(blocks) for name, blocks in parts.items()}

@@ -121,7 +121,8 @@ def _features(images: AuditedImages, rng: np.random.Generator) -> dict[str, Floa
     if tabular[measured.METADATA].shape == tabular[measured.PERSON].shape:  # of one repository
         del tabular[measured.PERSON]
     pixels = pixel_features(
-        images,
+        images.data,
+        images.positions,
         {
             measured.HISTOGRAM: grey_histograms,
             measured.BORDERS: border_strips,
