@@ -129,7 +129,7 @@ def _command_page(words: Sequence[str], command: Any) -> str:
     ]
     body, _, example = text.partition("Example:")
     lines += _paragraphs(body)
-    if rule := RULES.get(words[-1]):
+    if rule := RULES.get(name):
         lines += [".SH VERDICTS", *_terms(describe_rule(rule))]
     if options := list(_options(command)):
         lines += [".SH OPTIONS", *options]

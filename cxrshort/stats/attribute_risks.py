@@ -24,7 +24,7 @@ from cxrshort.stats.mutual_information import Information
 from cxrshort.stats.signed_rank import holm
 from cxrshort.stats.verdicts import RULES, Evidence, Verdict, judge
 
-RULE = RULES["attributes"]
+RULE = RULES["stats-attributes"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ What would invalidate these numbers:
 
 Two measures stand side by side. The AUC says how well the column ranks the label; it and its intervals are explained in
 ``association.py``. The utility says how much of what is to be known about the label the column tells, 0 to 1, corrected
-for chance whatever the number of categories; see ``mutual_information.py``. It is the first axis of ``stats attributes``.
+for chance whatever the number of categories (``mutual_information.py``). It is the first axis of ``stats attributes``.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -41,7 +41,7 @@ VERDICTS = ("worst-case confounded", "strong", "weak", "none shown", "not measur
 WORST, STRONG, WEAK, NONE, UNKNOWN = VERDICTS
 CONFOUNDING_HEADER = ("label", "predicted by", "AUC [interval]", "images", "verdict")
 
-AGE_GROUPS = 5
+NUMBER_GROUPS = 5
 """Groups of equal size into which a number is cut where a category is needed."""
 STRONG_AUC = 0.64
 """Cohen's medium effect (Statistical Power Analysis, 1988): d = 0.5, which is an AUC of 0.64."""
@@ -142,8 +142,9 @@ class ColumnValues:
             rows: positions of rows that have a value.
         """
         cells = self.cells[rows]
-        if self.numeric and len(np.unique(cells)) > AGE_GROUPS:
-            cells = np.searchsorted(np.quantile(cells, np.arange(1, AGE_GROUPS) / AGE_GROUPS), cells, side="right")
+        if self.numeric and len(np.unique(cells)) > NUMBER_GROUPS:
+            edges = np.quantile(cells, np.arange(1, NUMBER_GROUPS) / NUMBER_GROUPS)
+            cells = np.searchsorted(edges, cells, side="right").astype(np.float64)
         numbers: Integers = np.unique(cells, return_inverse=True)[1].astype(np.int64)
         return numbers
 

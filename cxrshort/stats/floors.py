@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cxrshort.stats.auc import auc, compare_paired
+from cxrshort.stats.auc import compare_paired
 from cxrshort.stats.changes import Interval
 from cxrshort.stats.midranks import check_rows
 from cxrshort.stats.signed_rank import holm
@@ -116,9 +116,7 @@ def compare_with_floors(
         limits = pair.difference, pair.low, pair.high, pair.p_value
         reason = "" if finding else pair.reason
         comparisons.append(
-            FloorComparison(
-                name, pair.after, pair.before, *limits, p, finding, reason, len(rows.codes), rows.persons
-            )
+            FloorComparison(name, pair.after, pair.before, *limits, p, finding, reason, len(rows.codes), rows.persons)
         )
     return comparisons
 
@@ -143,6 +141,7 @@ def expected_external_auc(
         UsageError: a level outside (0, 1).
 
     Example:
+        >>> from cxrshort.stats.auc import auc
         >>> targets, persons = np.repeat([0, 1], 30), np.arange(60)
         >>> scores, shuffled = persons % 30 + 20 * targets, persons % 30 + 10 * targets
         >>> expected = expected_external_auc(targets, scores, shuffled, clusters=persons)

@@ -123,8 +123,18 @@ def _why_not(sizes: Integers, positives: int, persons: int) -> str:
     if len(sizes) < 2:
         return "only one value"
     if min(positives, persons - positives) < 2:
-        return f"only {min(positives, persons - positives)} persons in the smaller class"
+        return f"only {count_persons(min(positives, persons - positives))} in the smaller class"
     return "a value for every person" if len(sizes) == persons else ""
+
+
+def count_persons(count: int) -> str:
+    """Return a number of persons as words.
+
+    Example:
+        >>> count_persons(1), count_persons(1200)
+        ('1 person', '1,200 persons')
+    """
+    return f"{count:,} person{'s' if count != 1 else ''}"
 
 
 def table_information(tables: ArrayLike) -> Floats:

@@ -13,16 +13,16 @@ from cxrshort.errors import DataError
 from cxrshort.images.grey_values import Images, border_strips, local_patterns, thumbnails
 from cxrshort.manifest import extra_columns
 from cxrshort.results import DEFAULT, VERBOSE, Block, Column, Result, Table, Text
+from cxrshort.stats.association import pool_rare
 from cxrshort.stats.attribute_risks import AttributeRisk, attribute_risk, judge_risks
 from cxrshort.stats.auc import check_level
 from cxrshort.stats.confounding import ColumnValues, as_numbers, confounding
 from cxrshort.stats.detectability import Detectability, FoldedFeatures, detectability, fold_features
-from cxrshort.stats.association import pool_rare
 from cxrshort.stats.midranks import Floats, Integers, is_exact, number_persons
-from cxrshort.stats.mutual_information import Information, draw_one_row
+from cxrshort.stats.mutual_information import Information, count_persons, draw_one_row
 from cxrshort.stats.out_of_fold import person_folds
 from cxrshort.stats.verdicts import NOT_TESTABLE, VERDICTS
-from cxrshort.verbs.stats.audited_images import choose_label, pixel_features
+from cxrshort.verbs.stats.audited_images import choose_label, pixel_features, small_p_text
 from cxrshort.verbs.stats.output import Draw, check_figures, clean_record, write_result
 from cxrshort.verbs.stats.source import Source
 
@@ -123,9 +123,7 @@ def _labels(data: Dataset, label: str | None) -> list[str]:
     return usable or [choose_label(data, None)]
 
 
-def _measure(
-    data: Dataset, table: pd.DataFrame, *, level: float, seed: int
-) -> tuple[list[dict[str, Any]], list[str]]:
+def _measure(data: Dataset, table: pd.DataFrame, *, level: float, seed: int) -> tuple[list[dict[str, Any]], list[str]]:
     """Return a row for each label and attribute, the largest risk first; and the labels whose persons were sampled."""
     persons = number_persons(data.manifest["person_id"], len(data.manifest))
     values = {name: as_numbers(data.manifest, name) for name in dict.fromkeys(table["column"])}
@@ -236,7 +234,7 @@ def _risk(
     targets, rows = probes.rows(str(row["label"]), values)
     smaller = int(min(targets.sum(), len(targets) - targets.sum()))
     if smaller < FEWEST_PERSONS:
-        reason = f"only {smaller} persons in the smaller class"
+        reason = f"only {count_persons(smaller)} in the smaller class"
         seen = Detectability(Information(None, persons=len(rows), reason=reason), within=True)
         return seen, attribute_risk(utility, seen, level=level)
     levels = values.levels(rows)
@@ -273,22 +271,25 @@ def _blocks(rows: Sequence[Mapping[str, Any]], level: float) -> list[Block]:
         blocks.append(Text(text, folded=True))
     untested = [row for row in rows if row["verdict"] == NOT_TESTABLE]
     if untested:
-        blocks.append(Text(_untested(untested), folded=True))
+        blocks.append(Text(_untested(untested, single=single), folded=True))
     return blocks
 
 
 def _line(row: Mapping[str, Any], *, single: bool) -> dict[str, Any]:
+    """Return the cells of a row; numbers that would be printed as -0.000 are 0."""
     name = row["attribute"] if single else f"{row['label']}: {row['attribute']}"
+    cells = {key: 0.0 if isinstance(value, float) and abs(value) < 5e-4 else value for key, value in row.items()}
     star = "" if row["within_classes"] else "*"
-    p = "none" if row["p_holm"] is None else "<0.0001" if row["p_holm"] < 1e-4 else f"{row['p_holm']:.2g}"
-    return {**row, "name": name + star, "p": p, "reason": ""}
+    return {**cells, "name": name + star, "p": small_p_text(row["p_holm"]), "reason": ""}
 
 
-def _untested(rows: Sequence[Mapping[str, Any]]) -> str:
+def _untested(rows: Sequence[Mapping[str, Any]], *, single: bool) -> str:
     """Return one line on what could not be tested, by reason."""
     by_reason: dict[str, list[str]] = {}
     for row in rows:
-        by_reason.setdefault(row["why"], []).append(f"{row['label']}: {row['attribute']}")
+        by_reason.setdefault(row["why"], []).append(
+            row["attribute"] if single else f"{row['label']}: {row['attribute']}"
+        )
     parts = [
         f"{names[0]} ({reason})" if len(names) == 1 else f"{len(names)} pairs ({reason})"
         for reason, names in by_reason.items()
@@ -315,6 +316,8 @@ def _drawing(rows: Sequence[Mapping[str, Any]]) -> Draw:
             for row in rows
             if row["risk"] is not None
         ]
-        return [draw_risks(points, path("attributes.png"), margin=RULE.margin, label=rows[0]["label"] if single else "")]
+        return [
+            draw_risks(points, path("attributes.png"), margin=RULE.margin, label=rows[0]["label"] if single else "")
+        ]
 
     return draw

@@ -104,3 +104,15 @@ def pixel_features(
         for name, extract in extractors.items():
             parts[name].append(extract(grey))
     return {name: np.concatenate(blocks) for name, blocks in parts.items()}
+
+
+def small_p_text(p: float | None) -> str:
+    """Return a p-value with two digits, or that it is below 0.0001.
+
+    Example:
+        >>> small_p_text(0.01234), small_p_text(0.0), small_p_text(None)
+        ('0.012', '<0.0001', 'none')
+    """
+    if p is None:
+        return "none"
+    return "<0.0001" if p < 1e-4 else f"{p:.2g}"

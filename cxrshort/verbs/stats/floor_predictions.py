@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cxrshort.errors import DataError
+from cxrshort.results import count_text
 from cxrshort.stats.auc import auc_interval
 from cxrshort.stats.floors import SHUFFLED, SUPERIOR, compare_with_floors, expected_external_auc
 from cxrshort.stats.midranks import Floats, Integers
@@ -74,26 +75,33 @@ def read_predictions(table: str | Path, images: AuditedImages, *, score: str | N
     else:
         source, notes = open_source(table), []
         rows = source.read(numbers=[score], texts=[IMAGE]).dropna(subset=[score])
+        if rows.empty:
+            raise DataError(f"{source.name}: column '{score}' holds no number", "name a column of scores")
         parts = [({}, rows[IMAGE], rows[score].to_numpy(dtype=np.float64))]
         _refuse_repeated(rows[IMAGE], source.name)
-    models, lonely = [], list[str]()
+    models, absent, elsewhere = [], list[str](), dict[str, int]()
     for facts, ids, values in parts:
         places = pd.Index(images.rows[IMAGE]).get_indexer(pd.Index(ids))
         inside = places >= 0
-        name = _name(facts, score)
-        if not inside.all():
-            missing = ids[~inside]
-            lonely.append(f"{name}: {len(missing):,} of {len(ids):,} ({_listed(missing)})")
-        if inside.any():
-            models.append(ModelScores(name, str(facts.get("role", "")), places[inside], values[inside]))
+        name, missing = _name(facts, score), ids[~inside]
+        if not inside.any():
+            tested = str(facts.get("dataset", source.name))
+            elsewhere[tested] = elsewhere.get(tested, 0) + len(ids)
+            continue
+        if len(missing):
+            absent.append(f"{name}: {len(missing):,} of {len(ids):,} ({_listed(missing)})")
+        models.append(ModelScores(name, str(facts.get("role", "")), places[inside], values[inside]))
     if not models:
+        first = parts[0][1]
         raise DataError(
-            f"{source.name}: no image with a label of {images.label} is of the dataset {images.data.name}; not in it "
-            f"are {'; '.join(lonely)}",
+            f"{source.name}: none of its {sum(len(ids) for _, ids, _ in parts):,} images with a score is one of "
+            f"{images.data.name} with a label of {images.label} (first '{first.iloc[0]}')",
             f"evaluate the model on it: cxrshort evaluate MODEL --dataset {images.data.name}",
         )
-    if lonely:
-        notes = [*notes, f"images that are not in {images.data.name} are left out: {'; '.join(lonely)}"]
+    if elsewhere:
+        notes = [*notes, f"images of other datasets are left out: {count_text(elsewhere)}"]
+    if absent:
+        notes = [*notes, f"images that are not in {images.data.name} are left out: {'; '.join(absent)}"]
     return FloorPredictions(source, models, notes)
 
 
@@ -133,15 +141,19 @@ def compare_models_with_floors(
         own = {name: ranks[model.positions] for name, ranks in floors.items()}
         held = compare_with_floors(targets, model.scores, floors=own, clusters=codes, level=level)
         comparisons += [clean_record({"model": model.name, "role": model.role, **asdict(row)}) for row in held]
-        expected = expected_external_auc(targets, model.scores, own[SHUFFLED], clusters=codes, level=level)
         area = auc_interval(targets, model.scores, codes, level=level)
-        limits = {"auc": area.auc, "auc_low": area.low, "auc_high": area.high, "reason": area.reason}
-        limits |= {"expected": None, "expected_low": None, "expected_high": None}
-        if expected is not None:
-            limits |= {"expected": expected.value, "expected_low": expected.low, "expected_high": expected.high}
+        numbers: dict[str, Any] = {"auc": area.auc, "auc_low": area.low, "auc_high": area.high, "reason": area.reason}
+        numbers |= {"expected": None, "expected_low": None, "expected_high": None}
+        if model.role != EXTERNAL:
+            expected = expected_external_auc(targets, model.scores, own[SHUFFLED], clusters=codes, level=level)
+            if expected is not None:
+                limits = {"expected_low": expected.low, "expected_high": expected.high}
+                numbers |= {"expected": expected.value, **limits}
         tested = [row for row in held if row.finding]
         beaten = [row for row in held if row.finding == SUPERIOR]
         counts = {"images": len(targets), "floors": len(held), "superior_to": len(beaten)}
         verdict = (NO_EVIDENCE if len(beaten) == len(held) else SUSPICIOUS) if tested else NOT_TESTABLE
-        summaries.append(clean_record({"model": model.name, "role": model.role, **counts, **limits, "verdict": verdict}))
+        summaries.append(
+            clean_record({"model": model.name, "role": model.role, **counts, **numbers, "verdict": verdict})
+        )
     return comparisons, summaries

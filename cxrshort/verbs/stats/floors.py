@@ -16,11 +16,10 @@ from cxrshort.stats.metadata_features import metadata_features
 from cxrshort.stats.midranks import Floats, Integers, count_distinct
 from cxrshort.stats.out_of_fold import boosted_trees, out_of_fold_auc, out_of_fold_ranks, person_folds
 from cxrshort.stats.predictions import EXTERNAL
-from cxrshort.verbs.stats.audited_images import AuditedImages, open_images, pixel_features
+from cxrshort.verbs.stats.audited_images import AuditedImages, open_images, pixel_features, small_p_text
 from cxrshort.verbs.stats.floor_predictions import compare_models_with_floors, read_predictions
 from cxrshort.verbs.stats.output import Draw, check_figures, clean_record, write_result
 from cxrshort.verbs.stats.scores import check_group_count
-from cxrshort.verbs.stats.wilcoxon import p_text
 
 KIND = "stats-floors"
 VIEW = "view"
@@ -80,23 +79,22 @@ def floors(
     arguments: dict[str, Any] = {"dataset": dataset, "label": images.label, "by": by, "level": level, "seed": seed}
     arguments |= {"predictions": None if predictions is None else str(predictions), "score": score}
     notes, tables = images.notes, {"floors.csv": rows, "scores.csv": _score_rows(images, folds, ranks)}
-    blocks, summary, sources = [_floor_table(rows, by, level)], {**arguments, "floors": rows}, [images.source]
-    verdicts = []
+    blocks, summary = [_floor_table(rows, level)], {**arguments, "floors": rows}
+    verdicts: list[str] = []
     if models is None:
-        blocks += [Text(_expectation(rows), folded=True)]
+        blocks.append(Text(_expectation(rows), folded=True))
     else:
         comparisons, held = compare_models_with_floors(models.models, images, ranks, level=level)
         blocks += _model_tables(comparisons, held, level)
         summary |= {"comparisons": comparisons, "models": held}
         tables |= {"comparisons.csv": comparisons, "models.csv": held}
-        sources.append(models.source)
         notes = [*notes, *models.notes, *_external(held)]
         verdicts = [row["verdict"] for row in held]
     result = Result(summary, blocks, notes=notes, kind=KIND, verdicts=verdicts)
     return write_result(
         result,
         "stats floors",
-        source=sources,
+        source=[images.source, *([] if models is None else [models.source])],
         arguments=arguments,
         out=out,
         tables=tables,
@@ -163,10 +161,8 @@ def _measure(
 def _score_rows(images: AuditedImages, folds: Integers, ranks: Mapping[str, Floats]) -> list[dict[str, Any]]:
     """Return a row for each image with its out-of-fold score of each floor."""
     table = images.rows[["image_id", "person_id"]].assign(target=images.targets, fold=folds)
-    records: list[dict[str, Any]] = table.assign(**{_column(name): values for name, values in ranks.items()}).to_dict(
-        "records"
-    )
-    return records
+    table = table.assign(**{_column(name): values for name, values in ranks.items()})
+    return [{str(name): value for name, value in record.items()} for record in table.to_dict("records")]
 
 
 def _column(floor: str) -> str:
@@ -189,7 +185,7 @@ def _external(held: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"{text}: {', '.join(names)}"]
 
 
-def _floor_table(rows: Sequence[Mapping[str, Any]], by: str | None, level: float) -> Block:
+def _floor_table(rows: Sequence[Mapping[str, Any]], level: float) -> Block:
     groups = list(dict.fromkeys(row["group"] for row in rows))
     counts = {row["group"]: (row["positives"], row["negatives"]) for row in rows}
     lines: dict[str, dict[str, Any]] = {}
@@ -203,9 +199,7 @@ def _floor_table(rows: Sequence[Mapping[str, Any]], by: str | None, level: float
         positives, negatives = counts[group]
         heads.append(Column(f"{name}, {positives:,} + {negatives:,}", group, "interval"))
     persons = next(row["persons"] for row in rows)
-    title = (
-        f"{100 * level:g} % intervals; {persons:,} persons, folds by person; counts are positives + negatives"
-    )
+    title = f"{100 * level:g} % intervals; {persons:,} persons, folds by person; counts are positives + negatives"
     return Table(heads, list(lines.values()), title, blocks=True)
 
 
@@ -213,7 +207,7 @@ def _model_tables(
     comparisons: Sequence[Mapping[str, Any]], held: Sequence[Mapping[str, Any]], level: float
 ) -> list[Block]:
     rows = [
-        {**row, "p": "none" if row["p_holm"] is None else p_text(row["p_holm"]), "shown": row["finding"] or row["reason"]}
+        {**row, "p": small_p_text(row["p_holm"]), "shown": row["finding"] or f"none: {row['reason']}"}
         for row in comparisons
     ]
     columns = [
@@ -227,12 +221,20 @@ def _model_tables(
     expected = [
         Column("model", "model"),
         Column("AUC here", "auc", "interval"),
-        Column("P_Est elsewhere", "expected", "interval"),
+        Column("P_Est elsewhere", "p_est", least=20),
         Column("superior to", "beaten", least=11),
     ]
-    summaries = [{**row, "beaten": f"{row['superior_to']} of {row['floors']}"} for row in held]
+    summaries = [
+        {**row, "beaten": f"{row['superior_to']} of {row['floors']}", "p_est": _expected_text(row)} for row in held
+    ]
     title = f"AUC differences on the same images, {100 * level:g} % intervals; P two-sided, paired, by person"
     return [Table(columns, rows, title), Table(expected, summaries, blocks=True), Text(SENTENCE, folded=True)]
+
+
+def _expected_text(row: Mapping[str, Any]) -> str:
+    if row["expected"] is None:
+        return "none: not its own dataset" if row["role"] == EXTERNAL else "none"
+    return f"{row['expected']:.3f} [{row['expected_low']:.3f}, {row['expected_high']:.3f}]"
 
 
 def _drawing(rows: Sequence[Mapping[str, Any]], label: str) -> Draw:
