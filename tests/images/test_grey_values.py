@@ -53,7 +53,9 @@ def test_shuffling_keeps_each_histogram_and_forgets_where() -> None:
 
 def test_local_patterns_see_grain_and_shuffling_removes_it() -> None:
     smooth = np.sort(IMAGES, axis=2)
-    before, after = (local_patterns(images)[:, 64:96] for images in (smooth, shuffle_pixels(smooth, np.random.default_rng(0))))
+    before, after = (
+        local_patterns(images)[:, 64:96] for images in (smooth, shuffle_pixels(smooth, np.random.default_rng(0)))
+    )
     assert before[:, 0].min() > 0.5 > 0.2 > after[:, 0].max()
     assert local_patterns(IMAGES).shape == (3, 128)
     np.testing.assert_allclose(local_patterns(IMAGES).sum(axis=1), 3)

@@ -6,7 +6,14 @@ import pytest
 
 from cxrshort.errors import UsageError
 from cxrshort.stats.association import category_auc, number_auc
-from cxrshort.stats.confounding import COLUMNS, CONFOUNDING_HEADER, UTILITY, confounding, confounding_rows, list_unmeasured
+from cxrshort.stats.confounding import (
+    COLUMNS,
+    CONFOUNDING_HEADER,
+    UTILITY,
+    confounding,
+    confounding_rows,
+    list_unmeasured,
+)
 
 
 def manifest(seed: int = 0, *, persons: int = 400) -> pd.DataFrame:

@@ -18,7 +18,10 @@ def scored(rng, *, persons=150, effect=1.0):
 def test_rows_are_those_of_the_paired_test_with_holms_correction() -> None:
     rng = np.random.default_rng(0)
     targets, scores, codes = scored(rng)
-    floors = {name: shift * targets + rng.normal(size=len(targets)) for name, shift in zip(FLOORS, (0, 0.3, 0.6, 0.8, 1), strict=False)}
+    floors = {
+        name: shift * targets + rng.normal(size=len(targets))
+        for name, shift in zip(FLOORS, (0, 0.3, 0.6, 0.8, 1), strict=False)
+    }
     rows = compare_with_floors(targets, scores, floors=floors, clusters=codes)
     pairs = [compare_paired(targets, before=floor, after=scores, clusters=codes) for floor in floors.values()]
     assert [row.difference for row in rows] == [pair.difference for pair in pairs]
@@ -67,7 +70,9 @@ def test_expected_external_auc_is_the_formula_of_ong_ly() -> None:
 def test_expected_external_auc_stays_an_auc_and_needs_both_classes() -> None:
     targets, codes = np.tile([0.0, 1.0], 20), np.arange(40)
     rng = np.random.default_rng(4)
-    worse = expected_external_auc(targets, targets + rng.normal(size=40) / 4, -targets + rng.normal(size=40), clusters=codes)
+    worse = expected_external_auc(
+        targets, targets + rng.normal(size=40) / 4, -targets + rng.normal(size=40), clusters=codes
+    )
     assert worse.value <= worse.high == 1.0
     assert expected_external_auc(np.zeros(40), codes, codes, clusters=codes) is None
 

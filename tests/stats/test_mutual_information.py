@@ -54,7 +54,9 @@ def test_noise_of_many_levels_tells_nothing() -> None:
 def test_p_is_uniform_and_limits_hold_zero_where_nothing_is_told(levels: int, prevalence: float) -> None:
     """5 % of 400 with a standard error of 1.1 points; three allowed."""
     rng = np.random.default_rng(levels)
-    told = [label_information(*noise(rng, levels=levels, persons=250, prevalence=prevalence), rng=rng) for _ in range(400)]
+    told = [
+        label_information(*noise(rng, levels=levels, persons=250, prevalence=prevalence), rng=rng) for _ in range(400)
+    ]
     assert np.mean([info.p <= 0.05 for info in told]) == pytest.approx(0.05, abs=0.033)
     assert np.mean([info.low <= 0 <= info.high for info in told]) >= 0.95
 

@@ -103,7 +103,9 @@ def test_boosted_trees_find_what_no_line_finds_and_take_missing_values() -> None
     targets = (features[:, 0] * features[:, 1] > 0).astype(float)
     features[::10, 0] = np.nan
     folds = np.arange(600) % 5
-    ranks, straight = (out_of_fold_ranks(np.nan_to_num(features), targets, folds, learn) for learn in (boosted_trees, linear))
+    ranks, straight = (
+        out_of_fold_ranks(np.nan_to_num(features), targets, folds, learn) for learn in (boosted_trees, linear)
+    )
     assert auc_interval(targets, ranks).auc > 0.9
     assert auc_interval(targets, straight).auc < 0.6
     assert auc_interval(targets, out_of_fold_ranks(features, targets, folds, boosted_trees)).auc > 0.9

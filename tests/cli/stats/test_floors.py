@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from ...verbs.stats.phantoms import build
 from ...verbs.stats.test_floors import model_table
 from ..console import cxrshort_here, environment, failure
 
 
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("cli") / "planted", "phantom-III", shortcut=["border"], confounding=0.8)
+@pytest.fixture
+def dataset(planted_phantom: Path) -> Path:
+    return planted_phantom
 
 
 def test_table_for_people(dataset: Path) -> None:

@@ -22,10 +22,12 @@ def changed(source: Path, target: Path, **columns: object) -> Path:
     return target
 
 
-def test_images_without_an_exact_label_are_left_out_and_counted(clean: Path, tmp_path: Path) -> None:
-    whole = open_images(str(clean), None)
-    labels = np.where(np.arange(160) < 5, "", np.where(np.arange(160) < 7, "0.5", whole.targets.astype(int).astype(str)))
-    images = open_images(str(changed(clean, tmp_path / "d", **{"COVID-19": labels})), None)
+def test_images_without_an_exact_label_are_left_out_and_counted(clean_phantom: Path, tmp_path: Path) -> None:
+    whole = open_images(str(clean_phantom), None)
+    labels = np.where(
+        np.arange(160) < 5, "", np.where(np.arange(160) < 7, "0.5", whole.targets.astype(int).astype(str))
+    )
+    images = open_images(str(changed(clean_phantom, tmp_path / "d", **{"COVID-19": labels})), None)
     assert (whole.label, len(whole.targets), whole.notes) == ("COVID-19", 160, [])
     np.testing.assert_array_equal(images.positions, np.arange(7, 160))
     np.testing.assert_array_equal(images.targets, whole.targets[7:])
@@ -33,17 +35,20 @@ def test_images_without_an_exact_label_are_left_out_and_counted(clean: Path, tmp
     assert len(set(images.codes)) == images.rows["person_id"].nunique()
 
 
-def test_features_do_not_depend_on_blocks(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data, positions = load_dataset(str(clean)), np.array([5, 0, 77, 159])
+def test_features_do_not_depend_on_blocks(clean_phantom: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, positions = load_dataset(str(clean_phantom)), np.array([5, 0, 77, 159])
     monkeypatch.setattr(audited_images, "_BLOCK", 3)
     features = pixel_features(data, positions, {"histogram": grey_histograms})["histogram"]
     np.testing.assert_array_equal(features, grey_histograms(data.pixels.take(positions)))
 
 
-def test_label_is_covid_or_the_first_with_both_classes(clean: Path, tmp_path: Path) -> None:
-    assert choose_label(load_dataset(str(clean)), "Effusion") == "Effusion"
-    data = load_dataset(str(changed(clean, tmp_path / "d", **{"COVID-19": "0", "Atelectasis": "1"})))
+def test_label_is_covid_or_the_first_with_both_classes(clean_phantom: Path, tmp_path: Path) -> None:
+    assert choose_label(load_dataset(str(clean_phantom)), "Effusion") == "Effusion"
+    data = load_dataset(str(changed(clean_phantom, tmp_path / "d", **{"COVID-19": "0", "Atelectasis": "1"})))
     assert choose_label(data, None) == "Cardiomegaly"
     with pytest.raises(DataError) as caught:
         choose_label(data, "Efusion")
-    assert (caught.value.message, caught.value.hint) == ("clean: there is no label 'Efusion'", "did you mean 'Effusion'?")
+    assert (caught.value.message, caught.value.hint) == (
+        "clean: there is no label 'Efusion'",
+        "did you mean 'Effusion'?",
+    )
