@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,3 +22,22 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real radiographs not found at {folder}; set CXRSHORT_TEST_DATA")
     return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def planted_phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a dataset in which the border goes with COVID-19: nine of ten images of a class have its style."""
+    return _phantom(tmp_path_factory.mktemp("phantoms") / "planted", shortcuts=["border"], confounding=0.8)
+
+
+@pytest.fixture(scope="session")
+def clean_phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a dataset of the same size in which nothing goes with a label."""
+    return _phantom(tmp_path_factory.mktemp("phantoms") / "clean", seed=3)
+
+
+def _phantom(folder: Path, **options: Any) -> Path:
+    from cxrshort.verbs.build_dataset import build_dataset  # half a second, which few tests need
+
+    build_dataset("phantom-III", out=folder, number_of_images=160, size=32, jobs=1, replicates=1, **options)
+    return folder

@@ -180,10 +180,16 @@ def _grouped(targets: ArrayLike, categories: ArrayLike, clusters: ArrayLike | No
     has_category = (names.notna() & (names != "")).to_numpy(dtype=np.bool_)
     codes = pd.factorize(names[has_category])[0].astype(np.float64)
     rows = check_rows(truth[has_category], codes, None if clusters is None else np.asarray(clusters)[has_category])
-    return rows, _pool_rare(rows.scores[:, 0].astype(np.int64), rows.codes)
+    return rows, pool_rare(rows.scores[:, 0].astype(np.int64), rows.codes)
 
 
-def _pool_rare(groups: Integers, persons: Integers) -> Integers:
+def pool_rare(groups: Integers, persons: Integers) -> Integers:
+    """Return categories numbered anew, the largest first, those of few persons under one last number.
+
+    Args:
+        groups: (N,) numbers of categories from 0.
+        persons: (N,) numbers of persons.
+    """
     if not len(groups):
         return groups
     people = int(persons.max()) + 1

@@ -10,8 +10,9 @@ What would invalidate these numbers:
   column that is known for one class only shows in the table of characteristics, not here.
 - A label that one repository alone can express has no other class elsewhere; then nothing can be measured.
 
-The measure, and why its intervals can be trusted, is in ``association.py``. Cramer's V stood beside it once and said
-the same on another scale.
+Two measures stand side by side. The AUC says how well the column ranks the label; it and its intervals are explained in
+``association.py``. The utility says how much of what is to be known about the label the column tells, 0 to 1, corrected
+for chance whatever the number of categories (``mutual_information.py``). It is the first axis of ``stats attributes``.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -20,19 +21,28 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cxrshort import columns as described
 from cxrshort import registry
 from cxrshort.stats.association import Association, category_auc, number_auc
 from cxrshort.stats.auc import check_level
 from cxrshort.stats.midranks import Floats, Integers, is_exact
+from cxrshort.stats.mutual_information import Information, draw_one_row, label_information
 
+UTILITY = (
+    *("utility", "utility_low", "utility_high", "utility_error", "utility_p", "utility_smallest"),
+    *("persons", "utility_reason"),
+)
+"""Columns of the table that hold how much of the label's entropy a column tells."""
 COLUMNS = ("repository", "view", "sex", "age_years", "manufacturer")
 VERDICTS = ("worst-case confounded", "strong", "weak", "none shown", "not measurable")
 """The beginnings of all verdicts, worst first."""
 WORST, STRONG, WEAK, NONE, UNKNOWN = VERDICTS
 CONFOUNDING_HEADER = ("label", "predicted by", "AUC [interval]", "images", "verdict")
 
+NUMBER_GROUPS = 5
+"""Groups of equal size into which a number is cut where a category is needed."""
 STRONG_AUC = 0.64
 """Cohen's medium effect (Statistical Power Analysis, 1988): d = 0.5, which is an AUC of 0.64."""
 
@@ -65,7 +75,9 @@ def confounding(
         level: coverage of the intervals, in (0, 1).
 
     Returns:
-        A row per label and column: ``label, column, auc, low, high, images, verdict``.
+        A row per label and column: ``label, column, auc, low, high, images, verdict``, then ``utility, utility_low,
+        utility_high, utility_error, utility_p, utility_smallest, persons, utility_reason`` (see
+        :class:`~cxrshort.stats.mutual_information.Information`), of one image of each person.
 
     Raises:
         UsageError: an unknown label or column, a level outside (0, 1).
@@ -80,22 +92,29 @@ def confounding(
     """
     check_level(level)
     persons = pd.factorize(manifest["person_id"])[0]
-    values = {column: _as_numbers(manifest, column) for column in columns}
-    measured: list[tuple[str, str, Association, str]] = []
+    values = {column: as_numbers(manifest, column) for column in columns}
+    (tables,) = rng.spawn(1)  # so that the halves are those that they would be without the utility
+    measured: list[tuple[str, str, Association, str, Information]] = []
     for label in labels:
         registry.check_name(map(str, manifest.columns), label, kind="label")
         targets = manifest[label].to_numpy(dtype=np.float64, na_value=np.nan)
         for column in columns:
             worst = column == "repository" and _is_perfect(targets, values[column])
             association = _association(values[column], targets, persons=persons, rng=rng, level=level)
-            measured.append((label, column, association, WORST if worst else _verdict(association)))
+            told = _information(values[column], targets, persons=persons, rng=tables, level=level)
+            measured.append((label, column, association, WORST if worst else _verdict(association), told))
     measured.sort(key=lambda row: (_rank(row[3]), -row[2].strength))
     rows = [
-        (label, column, association.value, association.low, association.high, association.images, verdict)
-        for label, column, association, verdict in measured
+        (label, column, auc.value, auc.low, auc.high, auc.images, verdict, *_cells(told))
+        for label, column, auc, verdict, told in measured
     ]
-    names = ["label", "column", "auc", "low", "high", "images", "verdict"]
-    return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(("auc", "low", "high"), np.float64))
+    numbers = ("auc", "low", "high", *UTILITY[:-2])
+    names = ["label", "column", "auc", "low", "high", "images", "verdict", *UTILITY]
+    return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(numbers, np.float64))
+
+
+def _cells(told: Information) -> tuple[Any, ...]:
+    return told.value, told.low, told.high, told.error, told.p, told.smallest, told.persons, told.reason
 
 
 def _rank(verdict: str) -> int:
@@ -103,39 +122,72 @@ def _rank(verdict: str) -> int:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Values:
+class ColumnValues:
     """Hold a column as numbers: its own, or one for each category; NaN where missing."""
 
     cells: Floats
     numeric: bool
     absent: bool = False
 
+    @property
+    def is_present(self) -> NDArray[np.bool_]:
+        """Return which rows have a value, (N,)."""
+        present: NDArray[np.bool_] = ~np.isnan(self.cells)
+        return present
 
-def _as_numbers(manifest: pd.DataFrame, column: str) -> _Values:
+    def levels(self, rows: Integers) -> Integers:
+        """Return the categories of some rows, or the fifth of their numbers in which each of them lies, from 0.
+
+        Args:
+            rows: positions of rows that have a value.
+        """
+        cells = self.cells[rows]
+        if self.numeric and len(np.unique(cells)) > NUMBER_GROUPS:
+            edges = np.quantile(cells, np.arange(1, NUMBER_GROUPS) / NUMBER_GROUPS)
+            cells = np.searchsorted(edges, cells, side="right").astype(np.float64)
+        numbers: Integers = np.unique(cells, return_inverse=True)[1].astype(np.int64)
+        return numbers
+
+
+def as_numbers(manifest: pd.DataFrame, column: str) -> ColumnValues:
+    """Return a column of metadata as numbers, or as one number for each category.
+
+    Raises:
+        UsageError: the manifest has no such column, and no table describes it.
+    """
     if column not in manifest:
         registry.check_name([*map(str, manifest.columns), *described.BY_NAME], column, kind="column")
-        return _Values(np.full(len(manifest), np.nan), numeric=False, absent=True)
+        return ColumnValues(np.full(len(manifest), np.nan), numeric=False, absent=True)
     cells = manifest[column]
     if pd.api.types.is_numeric_dtype(cells):
-        return _Values(cells.to_numpy(dtype=np.float64, na_value=np.nan), numeric=True)
+        return ColumnValues(cells.to_numpy(dtype=np.float64, na_value=np.nan), numeric=True)
     codes = pd.factorize(cells.mask(cells == ""))[0]
-    return _Values(np.where(codes < 0, np.nan, codes.astype(np.float64)), numeric=False)
+    return ColumnValues(np.where(codes < 0, np.nan, codes.astype(np.float64)), numeric=False)
 
 
-def _is_perfect(targets: Floats, repositories: _Values) -> bool:
+def _is_perfect(targets: Floats, repositories: ColumnValues) -> bool:
     used = is_exact(targets) & ~np.isnan(repositories.cells)
     classes = pd.Series(targets[used]).groupby(repositories.cells[used]).nunique()
     return len(np.unique(targets[used])) == 2 and bool((classes == 1).all())
 
 
 def _association(
-    values: _Values, targets: Floats, *, persons: Integers, rng: np.random.Generator, level: float
+    values: ColumnValues, targets: Floats, *, persons: Integers, rng: np.random.Generator, level: float
 ) -> Association:
     if values.absent:
         return Association(None, None, None, 0, reason="the manifest has no such column")
     if values.numeric:
         return number_auc(targets, values.cells, clusters=persons, level=level)
     return category_auc(targets, values.cells, clusters=persons, rng=rng, level=level)
+
+
+def _information(
+    values: ColumnValues, targets: Floats, *, persons: Integers, rng: np.random.Generator, level: float
+) -> Information:
+    rows = draw_one_row(targets, is_exact(targets) & values.is_present, persons, rng=rng)
+    if values.absent:
+        return Information(None, reason="the manifest has no such column")
+    return label_information(targets[rows], values.levels(rows), rng=rng, level=level)
 
 
 def _verdict(association: Association) -> str:

@@ -114,6 +114,12 @@ RULES: Mapping[str, Rule] = {
         ratio_margin=4.0,
         calibrated=f"{_MODELS}; 0 were accused, 1 called suspicious; the largest effects were 0.34 and 0.05",
     ),
+    "stats-attributes": Rule(
+        unit="share of the label's information that pixels give away by way of the attribute",
+        margin=0.01,
+        calibrated="12 clean datasets of the phantom (400 images; 870 pairs of attribute and label): 0 were accused, "
+        "0 called suspicious; the smallest corrected p was 0.62",
+    ),
 }
 """The rule of each audit."""
 

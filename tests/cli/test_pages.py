@@ -47,7 +47,10 @@ def test_page_and_help_of_an_audit_state_the_rule_and_what_it_rests_on(name: str
     suspicious = re.search(r"and (\d+) got suspicious", page)
     calibrated = re.search(r"(\d+) called suspicious", rule.calibrated)
     assert suspicious and calibrated and suspicious[1] == calibrated[1]
-    trained, clean = re.search(r"Of (\d+) models", page), re.search(r"(\d+) clean models", rule.calibrated)
+    trained, clean = (
+        re.search(r"Of (\d+) (?:models|datasets)", page),
+        re.search(r"(\d+) clean (?:models|datasets)", rule.calibrated),
+    )
     assert trained and clean and trained[1] == clean[1]
     assert f"p of at most {rule.doubt_level:g}" in page
 

@@ -6,7 +6,14 @@ import pytest
 
 from cxrshort.errors import UsageError
 from cxrshort.stats.association import category_auc, number_auc
-from cxrshort.stats.confounding import COLUMNS, CONFOUNDING_HEADER, confounding, confounding_rows, list_unmeasured
+from cxrshort.stats.confounding import (
+    COLUMNS,
+    CONFOUNDING_HEADER,
+    UTILITY,
+    confounding,
+    confounding_rows,
+    list_unmeasured,
+)
 
 
 def manifest(seed: int = 0, *, persons: int = 400) -> pd.DataFrame:
@@ -48,7 +55,7 @@ def test_confounding_names_the_worst_case_first():
         1.0,
         "worst-case confounded",
     ]
-    assert list(actual.columns) == ["label", "column", "auc", "low", "high", "images", "verdict"]
+    assert list(actual.columns) == ["label", "column", "auc", "low", "high", "images", "verdict", *UTILITY]
 
 
 def test_confounding_is_no_worst_case_with_one_exception():

@@ -44,6 +44,10 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
         ),
     },
     "Is the data sound?": {
+        "attributes": Entry(
+            f"{_HERE}.attributes:attributes", "Attributes that tell a label and can be read from the pixels."
+        ),
+        "floors": Entry(f"{_HERE}.floors:floors", "Shortcut floors: the AUC that is reached without seeing anatomy."),
         "leakage": Entry(
             f"{_HERE}.leakage:leakage", "Leaks between folds and datasets, and columns that give a label away."
         ),
