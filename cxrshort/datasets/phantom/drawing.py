@@ -46,7 +46,7 @@ class Drawing:
         pixels: uint8 (size, size), bone white.
         masks: uint8 (size, size), the bits of ``columns.MASK_BITS``.
         regions: half-open boxes (x0, y0, x1, y1) in pixels: ``marker`` where there is one, and ``shoulder_right`` and
-            ``shoulder_left``, the patient's, each holding that side's clavicle.
+            ``shoulder_left``, the patient's, each holding that side's clavicle and shoulder out to the film's edge.
     """
 
     pixels: NDArray[np.uint8]
@@ -184,8 +184,10 @@ def _regions(frame: Frame, body: Body, marker: Marker | None) -> dict[str, Box]:
 
 
 def _shoulder_box(rows: NDArray[np.intp], columns: NDArray[np.intp], *, size: int, left: bool) -> Box:
-    """Return the box of one clavicle, with the soft tissue above, widened to the joint beside it."""
-    above, beside = round(0.05 * size), round(0.10 * size)
-    x0 = int(columns.min()) - (0 if left else beside)
-    x1 = int(columns.max()) + 1 + (beside if left else 0)
-    return max(0, x0), max(0, int(rows.min()) - above), min(size, x1), min(size, int(rows.max()) + 1 + above)
+    """Return the box of one clavicle, with the soft tissue above, out to the edge of the film.
+
+    It holds two thirds of the change of grey by another height of the shoulders; the rest is in the arms.
+    """
+    above, below = round(0.13 * size), round(0.05 * size)
+    x0, x1 = (int(columns.min()), size) if left else (0, int(columns.max()) + 1)
+    return x0, max(0, int(rows.min()) - above), x1, min(size, int(rows.max()) + 1 + below)

@@ -95,6 +95,21 @@ def test_regions_contain_the_mask_bits() -> None:
         assert drawing.regions["shoulder_right"][0] < drawing.regions["shoulder_left"][0]
 
 
+def test_shoulders_contain_most_of_what_their_style_changes() -> None:
+    """Of the change of grey by another height of the shoulders alone; the arms, of which there is no box, move too."""
+    changed = covered = 0.0
+    for phantom in PHANTOMS:
+        first, second = (
+            draw_phantom(with_style(phantom, dataclasses.replace(phantom.style, shoulder_raise=height)), size=SIZE)
+            for height in (-0.5, 0.5)
+        )
+        change = np.abs(first.pixels.astype(float) - second.pixels)
+        boxes = (first.regions["shoulder_left"], first.regions["shoulder_right"])
+        boxes += (second.regions["shoulder_left"], second.regions["shoulder_right"])
+        changed, covered = changed + change.sum(), covered + change[inside(change.shape, *boxes)].sum()
+    assert covered / changed > 0.85
+
+
 def test_a_style_without_marker_has_neither_box_nor_mask() -> None:
     bare = draw_phantom(with_style(HEALTHY, dataclasses.replace(HEALTHY.style, marker_text="")), size=SIZE)
     assert "marker" not in bare.regions
