@@ -318,8 +318,8 @@ def derived(lungs: Areas, heart: Areas) -> dict[str, Areas]:
     The mediastinum is what lies between lung and lung on a line, without the heart and what is under a lung (Dice with
     the phantom's own: 0.81). The shoulders are a band from 8 % of the image above the apices to 16 % of the lungs'
     height below them, 10 % of the image wider than the lungs on either side, without lungs: clavicles and soft tissue
-    (Dice with the phantom's boxes: 0.69). The diaphragm is a band from each column's lowest lung pixel to 6 % of the
-    image below it.
+    (Dice with the phantom's boxes, which reach the edges of the film: 0.67). The diaphragm is a band from each column's
+    lowest lung pixel to 6 % of the image below it.
 
     Args:
         lungs: (N, H, W).

@@ -12,8 +12,9 @@ is what is printed but is no text: arrows, a ruler, an object that cannot be rea
 and a box on one is false, but counted apart. ``shoulder_right`` (the patient's) and ``shoulder_left`` reach from the
 middle of the spine to the outer end of the clavicle, and from the top of the lung or the clavicle, whichever is higher,
 to the lower edge of the clavicle; they were drawn where both clavicles can be followed: on 28 of the 30 films of
-GitHub-COVID, and on 15 of the 18 of ChestX-ray14 that were looked at for them. The phantom's boxes of shoulders have a
-margin of 5 % above and below, and end where the clavicle does.
+GitHub-COVID, and on 15 of the 18 of ChestX-ray14 that were looked at for them. On phantoms these boxes come from the
+masks of the clavicles, with a margin of 5 % above and below and of 10 % beside (`clavicle_boxes`); the phantom's own
+boxes hold the whole shoulder, out to the edge of the film.
 
 A true box is found, and a proposed box is right, if the two meet with an IoU of at least 0.3 and the proposal holds the
 centre of the true box; each box is used once. Intervals are Wilson's at 95 %, with the number of boxes divided by the
@@ -41,6 +42,7 @@ import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
 from cxrshort import regions
+from cxrshort.columns import REGION_COLUMNS
 from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.interventions.markers import find_markers
 from cxrshort.interventions.shoulders import find_shoulders
@@ -115,10 +117,27 @@ def real_films(home: Path, root: Path) -> Films:
 
 
 def phantom_films(home: Path, name: str, images: int) -> Films:
-    """Return phantoms, with the boxes that they were drawn with."""
+    """Return phantoms, with the boxes of markers that they were drawn with, and boxes around their clavicles."""
     build_dataset(name, out=home / name, number_of_images=images, size=SIZE, seed=PHANTOM_SEED)
     data = load_dataset(str(home / name))
-    return take(data, np.arange(len(data.manifest)), regions.boxes_of(data))
+    rows, own = np.arange(len(data.manifest)), regions.boxes_of(data)
+    return take(data, rows, pd.concat([own[~own["region"].isin(SHOULDERS)], clavicle_boxes(data)]))
+
+
+def clavicle_boxes(data: Dataset) -> pd.DataFrame:
+    """Return a box around the clavicle of each side, with a margin, as ``regions.csv`` has them."""
+    areas, own = regions.of(data), regions.boxes_of(data).set_index(["image_id", "region"])
+    clavicles = areas.take(np.arange(len(data.manifest))).areas[:, areas.names.index("clavicles")]
+    near, beside, boxes = round(0.05 * SIZE), round(0.10 * SIZE), []
+    for name, mask in zip(data.manifest["image_id"], clavicles, strict=True):
+        for side in SHOULDERS:
+            x0, _, x1, _ = own.loc[(name, side), ["x0", "y0", "x1", "y1"]]
+            rows, columns = np.nonzero(mask[:, x0:x1])
+            left, right = int(columns.min()) + x0, int(columns.max()) + 1 + x0
+            left, right = (left - beside, right) if side == "shoulder_right" else (left, right + beside)
+            top, bottom = int(rows.min()) - near, int(rows.max()) + 1 + near
+            boxes.append((name, side, max(0, left), max(0, top), min(SIZE, right), min(SIZE, bottom)))
+    return pd.DataFrame(boxes, columns=list(REGION_COLUMNS))
 
 
 def joined(parts: list[Films]) -> Films:
