@@ -75,3 +75,12 @@ def test_what_makes_no_sense_is_refused(call, error, message):
     with pytest.raises(error) as caught:
         call()
     assert caught.value.message == message
+
+
+def test_few_persons_called_positive_are_a_caution():
+    targets = np.arange(200) % 4 == 0
+    probabilities = np.where(np.arange(200) < 19, 0.6, 0.1)
+    points = decision_curve(targets, probabilities, np.arange(200), thresholds=[0.05, 0.5])
+    assert [point.caution for point in points] == ["", "only 19 persons are called positive"]
+    of_pairs = decision_curve(targets, probabilities, np.arange(200) // 2, thresholds=[0.5])[0]
+    assert of_pairs.caution == "only 10 persons are called positive"

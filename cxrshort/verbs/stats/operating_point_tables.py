@@ -103,6 +103,7 @@ def benefit_row(row: Mapping[str, Any], point: DecisionPoint) -> dict[str, Any]:
             "treat_none": 0.0,
             **interval_columns("over_all", point.over_all),
             "finding": _finding(point),
+            "caution": point.caution,
         }
     )
 
@@ -171,6 +172,7 @@ def _benefit_table(benefits: Sequence[Mapping[str, Any]], prevalence: float | No
         {
             **row,
             "name": f"{row['threshold']:g}: {name}",
+            "finding": row["finding"] + (f" ({row['caution']})" if row["caution"] else ""),
             **{f"{key}_text": interval_cell(row, key) for key in ("net_benefit", "treat_all", "over_all")},
         }
         for name, row in zip(names, benefits, strict=True)

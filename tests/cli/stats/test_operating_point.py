@@ -21,7 +21,7 @@ def test_table_for_people(tmp_path: Path) -> None:
     assert lines[0] == "95 % intervals, threshold stated"
     assert lines[1] == "decisions on threshold pos. neg. persons sensitivity specificity PPV NPV"
     assert lines[3].startswith("score 0.4 6 6 8 0.833 [") and " 0.667 [" in lines[3]
-    assert lines[-1].startswith("0.3: score not shown 0.274 [")
+    assert lines[-1].startswith("0.3: score not shown (only 6 persons are called positive) 0.274 [")
 
 
 def test_one_json_document_of_a_threshold_chosen_on_validation_images(tmp_path: Path) -> None:
