@@ -89,11 +89,11 @@ class ResultTable:
         for metric in self.metrics:
             column = metric.replace(" ", "_")
             value = self.values("value" if self._is_long else column)
-            given = value != ""
+            stated = value != ""
             if self._is_long:
-                given &= self.values("metric").map(_plain) == column
+                stated &= self.values("metric").map(_plain) == column
             limits = self._limits(column)
-            bare = given & ~excused
+            bare = stated & ~excused
             if limits is not None:
                 bare &= (self.rows[limits[0]] == "") | (self.rows[limits[1]] == "")
             if bare.any():
