@@ -27,18 +27,18 @@ def test_list_for_people(tmp_path: Path) -> None:
         "  FAIL            seeds               a/small-cnn/erm: one model, so one seed and one split;" in result.stdout
     )
     assert "Where the facts stand\n  [1]" in result.stdout
-    assert lines[-1].startswith("45 checks: FAIL ")
+    assert lines[-1].startswith("46 checks: FAIL ")
 
 
 def test_quiet_leaves_out_the_files(tmp_path: Path) -> None:
     result = cxrshort_here("stats", "checks", two_trainings(tmp_path), "--quiet")
-    assert "Where the facts stand" not in result.stdout and "45 checks" in result.stdout
+    assert "Where the facts stand" not in result.stdout and "46 checks" in result.stdout
 
 
 def test_one_json_document(tmp_path: Path) -> None:
     result = cxrshort_here("stats", "checks", two_trainings(tmp_path), "--json")
     document = json.loads(result.stdout)
-    assert (document["schema"], len(document["checks"])) == ("cxrshort.stats-checks/1", 45)
+    assert (document["schema"], len(document["checks"])) == ("cxrshort.stats-checks/1", 46)
     assert set(document["checks"][0]) == {"section", "check", "recommendation", "status", "fact", "source"}
 
 
@@ -47,7 +47,7 @@ def test_gate(tmp_path: Path, level: str | None, code: int) -> None:
     options = ["--fail-on", level] if level else []
     result = cxrshort_here("stats", "checks", two_trainings(tmp_path), *options)
     assert result.exit_code == code
-    assert "45 checks" in result.stdout  # printed before the gate closes
+    assert "46 checks" in result.stdout  # printed before the gate closes
 
 
 def test_gate_at_fail_lets_warnings_pass(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ NO_TRAINING = "no training folder is among the folders"
 NO_PREDICTIONS = "no predictions are among the folders"
 _CONSTANTS = ("mean", "std", "size")
 """What the input of a model is normalised by."""
+_OF_IMAGES = ("near-identical images", "shared images")
+"""Checks of an audit of leakage that compare images."""
 _OF_LEAKAGE = {"leak": FAIL, "suspicious": WARN, "no evidence": PASS}
 """What the verdicts of an audit of leakage come to."""
 
@@ -59,18 +61,28 @@ def check_same_films(study: Study) -> Outcome:
         fact = f"{run.record.get('name')}: {len(pairs)} pairs of near-identical images, their patients joined"
         return Outcome(PASS, fact, run.source(field="summary.same_films"))
 
-    leaked = [_judge_leakage(run) for run in study.of("stats leakage")]
-    return combine_outcomes(leaked or map(judge, study.datasets), missing=NO_DATASET)
+    searched = [_judge_leakage(run, _OF_IMAGES) for run in study.of("stats leakage")]
+    searched = [outcome for outcome in searched if outcome.source]
+    return combine_outcomes(searched or map(judge, study.datasets), missing=NO_DATASET)
 
 
-def _judge_leakage(run: RunFolder) -> Outcome:
-    """Return what the verdicts of an audit of leakage come to; what it could not test is none."""
+def check_leakage(study: Study) -> Outcome:
+    """Look for what folds and datasets share, and for columns that give a label away."""
+    outcomes = [_judge_leakage(run) for run in study.of("stats leakage")]
+    return combine_outcomes(outcomes, missing="no audit of leakage (cxrshort stats leakage) is among the folders")
+
+
+def _judge_leakage(run: RunFolder, checks: tuple[str, ...] = ()) -> Outcome:
+    """Return what the verdicts of an audit of leakage come to, all or those of some checks."""
     rows = [row for row in run.summary.get("findings") or [] if row.get("verdict") in _OF_LEAKAGE]
+    rows = [row for row in rows if not checks or row.get("check") in checks]
     if not rows:
         return not_assessable(f"{run.name} could test nothing")
     worst = min(rows, key=lambda row: list(_OF_LEAKAGE).index(row["verdict"]))["verdict"]
-    names = ", ".join(dict.fromkeys(str(row.get("check")) for row in rows if row["verdict"] == worst))
-    return Outcome(_OF_LEAKAGE[worst], f"leakage: {worst}: {names}", run.source(field="summary.findings"))
+    names = ", ".join(
+        dict.fromkeys(f"{row.get('check')} {row.get('scope')}" for row in rows if row["verdict"] == worst)
+    )
+    return Outcome(_OF_LEAKAGE[worst], f"leakage, {worst}: {names}", run.source(field="summary.findings"))
 
 
 def check_fitted_on_training(study: Study) -> Outcome:

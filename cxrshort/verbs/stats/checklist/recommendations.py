@@ -41,6 +41,7 @@ SECTIONS: dict[str, tuple[Check, ...]] = {
     "Improper evaluation procedures and leakage": (
         Check("split-by-person", "no person in two folds", procedures.check_split_by_person),
         Check("same-films", "no near-identical images in two folds", procedures.check_same_films),
+        Check("leakage", "no leak between folds, and none in columns", procedures.check_leakage),
         Check("fitted-on-training", "nothing is fitted on all data", procedures.check_fitted_on_training),
         Check("splits-first", "test data set apart before training", procedures.check_splits_before_training),
         Check("selection", "the test set chooses nothing", procedures.check_selection),

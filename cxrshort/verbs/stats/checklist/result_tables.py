@@ -1,7 +1,8 @@
 """Tables of results, ours and others': which metrics they hold, and whether each has what it needs.
 
 Columns are read by the names that are usual in papers and software: ``auc`` or ``AUROC``, ``macro_f1``, ``low`` or
-``auc_low``. A table of one metric per row, with columns ``metric`` and ``value``, is read too.
+``auc_low``. A table with a metric in each row, in columns ``metric`` and ``value`` or ``score`` and ``estimate``, is
+read too.
 """
 
 from collections.abc import Iterator
@@ -31,7 +32,14 @@ EFFECTS = ("difference", "effect", "gap", "median", "shift", "improvement", "odd
 COUNTS = ("n", "images", "persons", "patients", "pairs", "positives", "support", "n_pos", "count", "clusters")
 CLASSES = ("label", "class", "finding")
 CLAIM = "claim_false"
-_LIMITS = (("low", "high"), ("lower", "upper"), ("ci_low", "ci_high"), ("ci_lower", "ci_upper"))
+_LONG = (("metric", "value"), ("score", "estimate"))
+_LIMITS = (
+    ("low", "high"),
+    ("lower", "upper"),
+    ("ci_low", "ci_high"),
+    ("ci_lower", "ci_upper"),
+    ("mean_low", "mean_high"),
+)
 _REASON = "reason"
 
 
@@ -55,14 +63,16 @@ class ResultTable:
         return {_plain(str(name)): str(name) for name in self.rows.columns}
 
     @cached_property
-    def _is_long(self) -> bool:
-        return {"metric", "value"} <= set(self.columns)
+    def _long(self) -> tuple[str, str] | None:
+        """Return the columns of the metric and its value, of a table with a metric in each row."""
+        pairs = [pair for pair in _LONG if set(pair) <= set(self.columns)]
+        return pairs[0] if pairs else None
 
     @cached_property
     def metrics(self) -> dict[str, str]:
         """Return the metrics that have a value, with their kinds; averages over classes are named ``macro f1``."""
-        if self._is_long:
-            names = [_plain(value) for value in self.rows[self.columns["metric"]]]
+        if self._long is not None:
+            names = [_plain(value) for value in self.values(self._long[0])]
         else:
             names = [name for name, column in self.columns.items() if (self.rows[column] != "").any()]
         split = {name: _without_average(name) for name in dict.fromkeys(names)}
@@ -85,15 +95,15 @@ class ResultTable:
 
     def without_interval(self) -> Iterator[tuple[str, int]]:
         """Yield each metric that stands without its limits, and in how many rows; a row that says why is none."""
-        excused = self.values(_REASON) != "" if _REASON in self.columns else pd.Series(False, index=self.rows.index)
         for metric in self.metrics:
             column = metric.replace(" ", "_")
-            value = self.values("value" if self._is_long else column)
-            given = value != ""
-            if self._is_long:
-                given &= self.values("metric").map(_plain) == column
+            value = self.values(column if self._long is None else self._long[1])
+            bare = value != ""
+            if self._long is not None:
+                bare &= self.values(self._long[0]).map(_plain) == column
+            for reason in self.has(_REASON, f"{column}_{_REASON}"):
+                bare &= self.values(reason) == ""
             limits = self._limits(column)
-            bare = given & ~excused
             if limits is not None:
                 bare &= (self.rows[limits[0]] == "") | (self.rows[limits[1]] == "")
             if bare.any():

@@ -14,6 +14,7 @@ from ..studies import EVALUATION, INSIDE, MODEL, change_run, change_table, load,
 CHECKS = [
     procedures.check_split_by_person,
     procedures.check_same_films,
+    procedures.check_leakage,
     procedures.check_fitted_on_training,
     procedures.check_splits_before_training,
     procedures.check_selection,
@@ -71,9 +72,20 @@ def test_same_films(changeable: Path) -> None:
     ],
 )
 def test_audit_of_leakage_is_believed(tmp_path: Path, verdicts: list[str], status: str) -> None:
-    findings = [{"check": f"check {number}", "verdict": verdict} for number, verdict in enumerate(verdicts)]
+    scope = "within I"
+    findings = [{"check": "near-identical images", "scope": scope, "verdict": verdict} for verdict in verdicts]
     write_run(tmp_path / "l", "stats leakage", summary={"findings": findings})
+    assert procedures.check_leakage(load(tmp_path)).status == status
     assert procedures.check_same_films(load(tmp_path)).status == status
+
+
+def test_leak_in_a_column_is_none_of_images(tmp_path: Path) -> None:
+    rows = [("label-leaking columns", "leak"), ("shared images", "no evidence")]
+    findings = [{"check": check, "scope": "within I", "verdict": verdict} for check, verdict in rows]
+    write_run(tmp_path / "l", "stats leakage", summary={"findings": findings})
+    leak = procedures.check_leakage(load(tmp_path))
+    assert (leak.status, leak.fact) == ("FAIL", "leakage, leak: label-leaking columns within I")
+    assert procedures.check_same_films(load(tmp_path)).fact == "leakage, no evidence: shared images within I"
 
 
 def test_fitted_on_training(changeable: Path) -> None:

@@ -39,6 +39,18 @@ def test_row_that_says_why_is_excused() -> None:
     assert dict(table(auc=["0.9", "0.8"], reason=["only one person", ""]).without_interval()) == {"auc": 1}
 
 
+def test_metric_may_have_a_reason_of_its_own() -> None:
+    columns = {"auc": ["0.9"], "brier": ["0.1"], "brier_reason": ["too few"]}
+    assert dict(table(**columns).without_interval()) == {"auc": 1}
+
+
+def test_scores_of_confusion_matrices_are_long_too() -> None:
+    columns = {"score": ["macro F1", "sensitivity"], "estimate": ["0.5", "0.6"], "mean_low": ["0.4", ""]}
+    scores = table(**columns, mean_high=["0.6", "0.7"])
+    assert scores.metrics == {"macro f1": "F1", "sensitivity": "sensitivity"}
+    assert dict(scores.without_interval()) == {"sensitivity": 1}
+
+
 def test_columns_are_found_whatever_their_case() -> None:
     named = table(**{"P value": ["0.1"], "N": ["10"]})
     assert named.has("p_value", "n", "q") == ["p_value", "n"]
