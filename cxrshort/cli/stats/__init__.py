@@ -16,6 +16,9 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
         "gap": Entry(f"{_HERE}.gap:gap", "Generalization gap: internal minus external AUC, also at the same case mix."),
     },
     "Is it better?": {
+        "compare": Entry(
+            f"{_HERE}.compare:compare", "Compare two models or two groups of replicates; is the claim false?"
+        ),
         "wilcoxon": Entry(
             f"{_HERE}.wilcoxon:wilcoxon", "Wilcoxon signed-rank test of paired values, exact also with ties."
         ),

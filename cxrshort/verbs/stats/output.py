@@ -51,7 +51,7 @@ def write_result(
     result: Result,
     verb: str,
     *,
-    source: Source | None,
+    source: Source | Sequence[Source] | None,
     arguments: Mapping[str, Any],
     out: Path | None,
     tables: Mapping[str, Sequence[Mapping[str, Any]]],
@@ -63,7 +63,7 @@ def write_result(
     Args:
         result: what was computed.
         verb: the command, such as ``"stats auc"``.
-        source: the table that was read.
+        source: the table that was read, or several.
         arguments: what the user asked for.
         out: the folder; None writes nothing.
         tables: rows by file name.
@@ -78,14 +78,24 @@ def write_result(
     """
     if out is None:
         return result
-    inputs = {source.name: source.path} if source is not None and source.path is not None else {}
-    with runs.open_run(out, verb, arguments=arguments, inputs=inputs, force=force, resume=None) as run:
+    with runs.open_run(out, verb, arguments=arguments, inputs=_inputs(source), force=force, resume=None) as run:
         for name, rows in tables.items():
             write_table(pd.DataFrame(rows), run.path(name))
         drawn = [out / path.name for path in draw(run.path)] if draw is not None else []
         write_json(run.path(SUMMARY), result.summary)
         run.finish({"summary": result.summary})
     return replace(result, folder=out, figures=drawn)
+
+
+def _inputs(source: Source | Sequence[Source] | None) -> dict[str, Path]:
+    """Return the files that were read by their names; files of one name are called by their places."""
+    sources = [source] if isinstance(source, Source) else source or []
+    names = [table.name for table in sources]
+    return {
+        table.name if names.count(table.name) == 1 else str(table.path): table.path
+        for table in sources
+        if table.path is not None
+    }
 
 
 def clean_record(record: Mapping[str, Any]) -> dict[str, Any]:

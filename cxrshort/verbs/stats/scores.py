@@ -50,7 +50,7 @@ class Scores:
     def take(self, rows: Any) -> "Scores":
         """Return some of the rows."""
         persons = None if self.persons is None else self.persons[rows]
-        return Scores(self.facts, self.targets[rows], self.scores[rows], persons, self.columns[rows])
+        return Scores(self.facts, self.targets[rows], self.scores[rows], persons, self.columns.iloc[rows])
 
     def by(self, column: str | None) -> Iterator[tuple[str, "Scores"]]:
         """Yield the rows of each value of a column, in the order of the values; all rows where there is no column."""
@@ -80,7 +80,7 @@ class ScoreTable:
 
 
 def read_scores(
-    table: str | Path,
+    table: str | Path | Source,
     *,
     target: str | None,
     score: str | None,
@@ -92,7 +92,7 @@ def read_scores(
     """Read targets, scores and persons.
 
     Args:
-        table: as :func:`~cxrshort.verbs.stats.source.open_source` takes it.
+        table: as :func:`~cxrshort.verbs.stats.source.open_source` takes it, or what that has returned.
         target: its column; None for the labels of a table of predictions.
         score: likewise.
         person: the column of persons; None for ``person_id``, if there is one.
@@ -109,7 +109,7 @@ def read_scores(
         raise UsageError(f"{missing} is missing: --target and --score name two columns", f"{missing} COLUMN")
     if target is not None and label is not None:
         raise UsageError("--label names a label of predictions, --target and --score name columns", "give one of them")
-    source = open_source(table)
+    source = table if isinstance(table, Source) else open_source(table)
     named = [name for name in (target, score, person, *columns) if name is not None]
     source.check(*named)
     columns = [*columns, *(name for name in optional if name in source.columns and name not in columns)]
