@@ -19,6 +19,9 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
         "compare": Entry(
             f"{_HERE}.compare:compare", "Compare two models or two groups of replicates; is the claim false?"
         ),
+        "superiority": Entry(
+            f"{_HERE}.superiority:superiority", "Test an improvement against a margin, over seeds, splits and images."
+        ),
         "wilcoxon": Entry(
             f"{_HERE}.wilcoxon:wilcoxon", "Wilcoxon signed-rank test of paired values, exact also with ties."
         ),

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cxrshort.cli.options import DATA, Force, Json, Out, Quiet, Verbose, check_loudness, option, seed_option
+from cxrshort.cli.options import Force, Json, Out, Quiet, Verbose, check_loudness, option, seed_option
 from cxrshort.cli.printer import print_result
 from cxrshort.cli.stats.options import (
     STATISTIC,
@@ -13,12 +13,15 @@ from cxrshort.cli.stats.options import (
     By,
     Correction,
     Figures,
+    Group,
     Image,
     Label,
     Level,
     Person,
+    ScoreOfTables,
     SecondTable,
     Target,
+    Value,
 )
 
 PUBLISHED = "Published accuracies"
@@ -38,27 +41,13 @@ def compare(
     before: Before = None,
     after: After = None,
     target: Target = None,
-    score: Annotated[
-        str | None,
-        option("--score", text="Column of scores in both of two tables.", metavar="COLUMN", panel=DATA),
-    ] = None,
+    score: ScoreOfTables = None,
     image: Image = None,
     person: Person = None,
     label: Label = None,
     by: By = None,
-    value: Annotated[
-        str | None,
-        option(
-            "--value",
-            text="Column of one number per replicate, to compare two groups of replicates.",
-            metavar="COLUMN",
-            panel=DATA,
-        ),
-    ] = None,
-    group: Annotated[
-        str | None,
-        option("--group", text="Column that assigns replicates to groups.", metavar="COLUMN", panel=DATA),
-    ] = None,
+    value: Value = None,
+    group: Group = None,
     accuracies: Annotated[
         tuple[float, float] | None,
         option(

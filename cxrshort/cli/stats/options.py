@@ -107,3 +107,19 @@ Correction = Annotated[
         default=True,
     ),
 ]
+ScoreOfTables = Annotated[
+    str | None, option("--score", text="Column of scores in both of two tables.", metavar="COLUMN", panel=DATA)
+]
+Value = Annotated[
+    str | None,
+    option(
+        "--value",
+        text="Column of one number per run, larger is better, in place of scores.",
+        metavar="COLUMN",
+        panel=DATA,
+    ),
+]
+Group = Annotated[
+    str | None,
+    option("--group", text="Column of the methods to compare, with --value.", metavar="COLUMN", panel=DATA),
+]

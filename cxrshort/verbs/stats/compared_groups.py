@@ -15,7 +15,7 @@ from cxrshort.stats.comparisons import compare_groups
 from cxrshort.verbs.stats.compared_models import describe_claim, name_columns, p_text, probability_text
 from cxrshort.verbs.stats.corrections import correct_rows, finding, p_heading
 from cxrshort.verbs.stats.output import Draw, clean_record
-from cxrshort.verbs.stats.pairs import IMAGE, Contest, same_images
+from cxrshort.verbs.stats.pairs import IMAGE, Contest, Run, same_images
 from cxrshort.verbs.stats.scores import Scores, check_group_count
 from cxrshort.verbs.stats.source import Source
 
@@ -46,10 +46,13 @@ def read_groups(
     empty = rows[value].isna()
     notes = [f"{int(empty.sum()):,} of {len(rows):,} rows lack a number and are left out"] if empty.any() else []
     rows = rows[~empty]
-    names = _choose(list(dict.fromkeys(rows[group])), before, after, source=source, column=group)
+    names = choose_groups(list(dict.fromkeys(rows[group])), before, after, source=source, column=group)
     parts = [("", rows)] if by is None else [(str(key) or "(empty)", part) for key, part in rows.groupby(by, sort=True)]
     check_group_count(len(parts), by or "", source.name)
-    families = [(key, *(part.loc[part[group] == name, value].tolist() for name in names)) for key, part in parts]
+    families = []
+    for key, part in parts:
+        first, last = (part.loc[part[group] == name, value].tolist() for name in names)
+        families.append((key, first, last))
     for key, *sides in families:
         for name, numbers in zip(names, sides, strict=True):
             if not numbers:
@@ -58,9 +61,22 @@ def read_groups(
     return names, families, notes
 
 
-def _choose(
+def choose_groups(
     groups: Sequence[str], before: str | None, after: str | None, *, source: Source, column: str
 ) -> tuple[str, str]:
+    """Return the two groups that are to be compared.
+
+    Args:
+        groups: all values of the column, in order.
+        before: the first group; None where there are two.
+        after: the second group.
+        source: the table.
+        column: its name in messages.
+
+    Raises:
+        DataError: there is no such group, or one alone.
+        UsageError: more than two groups and no choice, or twice the same.
+    """
     for name in (before, after):
         if name is not None and name not in groups:
             meant = registry.nearest(groups, name)
@@ -132,7 +148,7 @@ def contest_rows(contests: Sequence[Contest], *, level: float) -> list[Row]:
     return rows
 
 
-def _sides(contest: Contest) -> tuple[Mapping[int, Scores], Mapping[int, Scores]]:
+def _sides(contest: Contest) -> tuple[Mapping[Run, Scores], Mapping[Run, Scores]]:
     return contest.before, contest.after
 
 

@@ -21,9 +21,9 @@ _ESTIMATE = 24
 """Characters of a signed number with its interval."""
 
 
-def replicate_of(row: Mapping[str, Any]) -> Any:
-    """Return what the tests of one family agree in: the replicate, of which each repeats the question."""
-    return row.get("replicate")
+def run_of(row: Mapping[str, Any]) -> Any:
+    """Return what the tests of one family agree in: replicate and seed, each of which repeats the question."""
+    return row.get("replicate"), row.get("seed")
 
 
 def compare_aucs(
@@ -41,7 +41,7 @@ def compare_aucs(
     rows = [_compare(group, pair, draws=draws, seed=seed, level=level) for group, pair in pairs]
     return [
         clean_record({**row, "finding": finding(row["difference"], row["p_adjusted"], level)})
-        for row in correct_rows(rows, correction, family=replicate_of)
+        for row in correct_rows(rows, correction, family=run_of)
     ]
 
 
@@ -98,7 +98,7 @@ def compare_hits(pairs: Sequence[tuple[str, Pair]], *, threshold: float, level: 
     rows = [_hits(group, pair, threshold=threshold, level=level) for group, pair in pairs]
     return [
         clean_record({**row, "finding": finding(row["difference"], row["p_adjusted"], level)})
-        for row in correct_rows(rows, correction, family=replicate_of)
+        for row in correct_rows(rows, correction, family=run_of)
     ]
 
 
@@ -134,8 +134,10 @@ def name_columns(rows: Sequence[Mapping[str, Any]], by: str | None) -> list[Colu
     """Return the columns that say what a row is of."""
     headings = {"dataset": "tested on", "replicate": "repl.", "group": by or "group"}
     return [
-        Column(headings.get(name, name), name, "count" if name == "replicate" else "text", folds=name != "group")
-        for name in ("label", "dataset", "role", "replicate", "group")
+        Column(
+            headings.get(name, name), name, "count" if name in ("replicate", "seed") else "text", folds=name != "group"
+        )
+        for name in ("label", "dataset", "role", "replicate", "seed", "group")
         if any(name in row for row in rows)
     ]
 
@@ -248,8 +250,8 @@ def draw_differences(rows: Sequence[Row], *, measure: str) -> Draw:
 
 
 def _row_name(row: Row) -> str:
-    replicate = f"replicate {row['replicate']}" if "replicate" in row else ""
-    return ", ".join(filter(None, [str(row.get("group", "")), replicate])) or "all images"
+    names = [f"{name} {row[name]}" for name in ("replicate", "seed") if name in row]
+    return ", ".join(filter(None, [str(row.get("group", "")), *names])) or "all images"
 
 
 def _heading(row: Row) -> str:

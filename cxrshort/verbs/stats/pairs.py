@@ -5,7 +5,7 @@ two tables, more methods than two without a choice.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from cxrshort.verbs.stats.scores import Scores, ScoreTable, check_group_count, r
 from cxrshort.verbs.stats.source import Source, open_source
 
 IMAGE = "image_id"
+Run = tuple[int, int]
+"""Replicate and number of the seed: several models of one training and replicate differ in their seeds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,14 +66,14 @@ class Contest:
 
     Args:
         facts: label, and of predictions the test set.
-        before: the first method's scores by replicate.
-        after: the second method's scores by replicate.
-        pairs: a pair for each replicate that both have.
+        before: the first method's scores by replicate and seed.
+        after: the second method's scores by replicate and seed.
+        pairs: a pair for each replicate and seed that both have.
     """
 
     facts: Mapping[str, Any]
-    before: Mapping[int, Scores]
-    after: Mapping[int, Scores]
+    before: Mapping[Run, Scores]
+    after: Mapping[Run, Scores]
     pairs: Sequence[Pair]
 
 
@@ -192,7 +194,9 @@ def _two_columns(
     if not len(pair.targets):
         raise DataError(f"{source.name}: no row has a target and both scores", "name columns that are filled")
     notes = list(dict.fromkeys(note for part in tables for note in part.notes))
-    return PairTable((source,), (before, after), [Contest(facts, {0: first}, {0: last}, [pair])], notes, False)
+    return PairTable(
+        (source,), (before, after), [Contest(facts, {(0, 0): first}, {(0, 0): last}, [pair])], notes, False
+    )
 
 
 def _stack(parts: Sequence[Scores]) -> Scores:
@@ -226,17 +230,20 @@ def _sides(
                 "--target COLUMN --before COLUMN --after COLUMN, or a second table",
             )
         return _names_of_tables(sources), [table.parts for table in tables]
+    pooled = [_pool_seeds(table.parts) for table in tables]
     if len(tables) == 1:
-        names = _choose_two(_trainings(tables[0]), before, after, sources[0].name)
-        return names, [[part for part in tables[0].parts if part.facts["training"] == name] for name in names]
+        parts = _at_the_level_of(before, after, pooled[0], tables[0].parts)
+        names = _choose_two(_trainings(parts), before, after, sources[0].name)
+        return names, [_parts_of(parts, name) for name in names]
+    levels = [
+        _at_the_level_of(name, None, parts, table.parts)
+        for name, parts, table in zip((before, after), pooled, tables, strict=True)
+    ]
     wanted = [
-        _choose(_trainings(table), name, option, source.name)
-        for table, name, option, source in zip(tables, (before, after), ("--before", "--after"), sources, strict=True)
+        _choose(_trainings(parts), name, option, source.name)
+        for parts, name, option, source in zip(levels, (before, after), ("--before", "--after"), sources, strict=True)
     ]
-    sides = [
-        [part for part in table.parts if part.facts["training"] == name]
-        for table, name in zip(tables, wanted, strict=True)
-    ]
+    sides = [_parts_of(parts, name) for parts, name in zip(levels, wanted, strict=True)]
     if wanted[0] == wanted[1]:
         wanted = [f"{name} ({place})" for name, place in zip(wanted, _names_of_tables(sources), strict=True)]
     return (wanted[0], wanted[1]), sides
@@ -249,8 +256,39 @@ def _names_of_tables(sources: Sequence[Source]) -> tuple[str, str]:
     return first, second
 
 
-def _trainings(table: ScoreTable) -> list[str]:
-    return list(dict.fromkeys(part.facts["training"] for part in table.parts))
+def _pool_seeds(parts: Sequence[Scores]) -> list[Scores]:
+    """Return parts in which models that differ in nothing but their seed are one training with numbered seeds."""
+    counts: dict[Any, int] = {}
+    pooled = []
+    for part in parts:
+        facts = dict(part.facts)
+        training, _, model = facts["training_id"].partition("/")
+        if model:
+            facts |= {"training": facts["training"].rpartition(" (")[0], "training_id": training}
+            key = tuple(facts[name] for name in ("label", "training_id", "dataset_id", "replicate"))
+            facts["seed"] = counts.get(key, 0)
+            counts[key] = facts["seed"] + 1
+        pooled.append(replace(part, facts=facts))
+    return pooled
+
+
+def _at_the_level_of(
+    before: str | None, after: str | None, pooled: Sequence[Scores], parts: Sequence[Scores]
+) -> Sequence[Scores]:
+    """Return parts by training, or by model where models are named or there is one training alone."""
+    wanted = {name for name in (before, after) if name is not None}
+    trainings = set(_trainings(pooled))
+    if wanted:
+        return parts if wanted - trainings and wanted <= set(_trainings(parts)) else pooled
+    return pooled if len(trainings) > 1 else parts
+
+
+def _parts_of(parts: Sequence[Scores], training: str) -> list[Scores]:
+    return [part for part in parts if part.facts["training"] == training]
+
+
+def _trainings(parts: Sequence[Scores]) -> list[str]:
+    return list(dict.fromkeys(part.facts["training"] for part in parts))
 
 
 def _choose(trainings: Sequence[str], wanted: str | None, option: str, table: str) -> str:
@@ -294,40 +332,42 @@ def _contests(
     first: Sequence[Scores], second: Sequence[Scores], *, names: tuple[str, str], image: str
 ) -> tuple[list[Contest], list[str]]:
     """Return the test sets that both methods have, and what one alone has."""
-    cells: list[dict[Any, dict[int, Scores]]] = [{}, {}]
+    cells: list[dict[Any, dict[Run, Scores]]] = [{}, {}]
     for side, parts in zip(cells, (first, second), strict=True):
         for part in parts:
             key = part.facts["label"], part.facts.get("dataset_id", "")
-            side.setdefault(key, {})[part.facts.get("replicate", 0)] = part
+            side.setdefault(key, {})[part.facts.get("replicate", 0), part.facts.get("seed", 0)] = part
     contests, notes = [], []
     for key in cells[0]:
         if key not in cells[1]:
             continue
         before, after = cells[0][key], cells[1][key]
         facts = {name: value for name, value in next(iter(before.values())).facts.items() if name in _SHARED}
-        shared = [replicate for replicate in before if replicate in after]
-        matches = [(replicate, replicate) for replicate in shared]
-        if not shared and len(before) == len(after) == 1:
+        matches = [(run, run) for run in before if run in after]
+        if not matches and len(before) == len(after) == 1:
             matches = [(next(iter(before)), next(iter(after)))]
         pairs = [
-            _align(_with_replicate(facts, before[own]), before[own], after[other], image=image)
-            for own, other in matches
+            _align(_with_run(facts, before[own]), before[own], after[other], image=image) for own, other in matches
         ]
         contests.append(Contest(facts, before, after, pairs))
-        if unpaired := (set(before) ^ set(after)) - {number for match in matches for number in match}:
-            listed = ", ".join(map(str, sorted(unpaired)))
-            notes.append(f"{_name(facts)}: replicates that one method alone has are not paired: {listed}")
+        if lonely := sorted((set(before) ^ set(after)) - {run for match in matches for run in match}):
+            notes.append(f"{_name(facts)}: {len(lonely)} runs of one method alone are not paired: {_run_names(lonely)}")
     for name, own, other in ((names[0], *cells), (names[1], *reversed(cells))):
-        if lonely := [key for key in own if key not in other]:
-            notes.append(f"{len(lonely)} labels and test sets of '{name}' alone are left out")
+        if left_out := [key for key in own if key not in other]:
+            notes.append(f"{len(left_out)} labels and test sets of '{name}' alone are left out")
     return contests, notes
 
 
 _SHARED = ("label", "dataset", "dataset_id", "role")
 
 
-def _with_replicate(facts: Mapping[str, Any], part: Scores) -> dict[str, Any]:
-    return {**facts, **({"replicate": part.facts["replicate"]} if "replicate" in part.facts else {})}
+def _with_run(facts: Mapping[str, Any], part: Scores) -> dict[str, Any]:
+    return {**facts, **{name: part.facts[name] for name in ("replicate", "seed") if name in part.facts}}
+
+
+def _run_names(runs: Sequence[Run]) -> str:
+    has_seeds = any(seed for _, seed in runs)
+    return ", ".join(f"replicate {run[0]}" + (f" seed {run[1]}" if has_seeds else "") for run in runs)
 
 
 def _name(facts: Mapping[str, Any]) -> str:

@@ -124,8 +124,8 @@ def test_replicates_of_one_side_are_noted(tmp_path: Path) -> None:
     table = two_trainings(replicates=2)
     table = table[(table["training_id"] == "t") | (table["replicate"] == 0)]
     pairs = read_pairs(written(table, tmp_path), label="Edema")
-    assert pairs.notes[0] == "Edema on hospital-a: replicates that one method alone has are not paired: 1"
-    assert [list(contest.before) for contest in pairs.contests] == [[0, 1], [0, 1]]
+    assert pairs.notes[0] == "Edema on hospital-a: 1 runs of one method alone are not paired: replicate 1"
+    assert [list(contest.before) for contest in pairs.contests] == [[(0, 0), (1, 0)], [(0, 0), (1, 0)]]
 
 
 def test_pairs_of_the_same_images_are_put_in_one_order(tmp_path: Path) -> None:
@@ -138,3 +138,34 @@ def test_pairs_of_the_same_images_are_put_in_one_order(tmp_path: Path) -> None:
     fewer = table[(table["replicate"] == 0) | (table["image_id"] != "hospital-a/3")]
     (contest, _) = read_pairs(written(fewer, tmp_path), label="Edema").contests
     assert same_images(contest.pairs, "image_id") is None
+
+
+def seeds(count: int) -> pd.DataFrame:
+    """Return two trainings of several seeds for each of two replicates."""
+    tables = []
+    for seed in range(count):
+        table = two_trainings(replicates=2)
+        table["model"] += f"-seed{seed}"
+        table["model_id"] += f"s{seed}"
+        table["logit.Edema"] += np.random.default_rng(seed).normal(0, 0.5, len(table))
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def test_seeds_of_a_training_are_its_runs(tmp_path: Path) -> None:
+    path = written(seeds(3), tmp_path)
+    pairs = read_pairs(path, label="Edema")
+    assert pairs.names == ("a/small-cnn/erm", "b/small-cnn/tea")
+    runs = [(pair.facts["replicate"], pair.facts["seed"]) for pair in pairs.contests[0].pairs]
+    assert sorted(runs) == [(replicate, seed) for replicate in (0, 1) for seed in (0, 1, 2)]
+    models = read_pairs(
+        path, label="Edema", before="a/small-cnn/erm (runs/0-seed0)", after="a/small-cnn/erm (runs/0-seed1)"
+    )
+    assert [len(contest.pairs) for contest in models.contests] == [1, 1]
+
+
+def test_seeds_of_one_training_alone_are_its_models(tmp_path: Path) -> None:
+    table = seeds(2)
+    table = table[(table["training_id"] == "t") & (table["replicate"] == 0)]
+    pairs = read_pairs(written(table, tmp_path), label="Edema")
+    assert pairs.names == ("a/small-cnn/erm (runs/0-seed0)", "a/small-cnn/erm (runs/0-seed1)")
