@@ -22,6 +22,7 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
         "superiority": Entry(
             f"{_HERE}.superiority:superiority", "Test an improvement against a margin, over seeds, splits and images."
         ),
+        "noise": Entry(f"{_HERE}.noise:noise", "Compare the lead of the winner with the noise of the evaluation."),
         "wilcoxon": Entry(
             f"{_HERE}.wilcoxon:wilcoxon", "Wilcoxon signed-rank test of paired values, exact also with ties."
         ),

@@ -156,7 +156,7 @@ def _models(pairs: PairTable, arguments: Mapping[str, Any], options: Mapping[str
     notes += list(dict.fromkeys(row["claim_caution"] for row in rows if row["claim_caution"]))
     summary = {**arguments, "names": list(pairs.names), "comparisons": rows, "decisions": hits, "groups": groups}
     tables = {"comparisons.csv": rows, "decisions.csv": hits, "groups.csv": groups}
-    measure = f"AUC: {pairs.names[1]} minus {pairs.names[0]}"
+    measure = "AUC, after minus before"
     drawing = draw_differences(rows, measure=measure) if rows else draw_shifts(groups, measure=measure)
     return write_result(
         Result(summary, blocks, notes=notes, kind=KIND),
@@ -202,7 +202,7 @@ def _groups(arguments: Mapping[str, Any], options: Mapping[str, Any]) -> Result:
         arguments=arguments,
         out=options["out"],
         tables={"groups.csv": rows},
-        draw=draw_shifts(rows, measure=f"{value}: {names[1]} minus {names[0]}") if options["figures"] else None,
+        draw=draw_shifts(rows, measure=f"{value}, after minus before") if options["figures"] else None,
         force=options["force"],
     )
 

@@ -97,7 +97,6 @@ def superiority(
     check_intervals(rows, "low", measure="improvement", table=sources[0].name)
     variances = [variance for _, parts in tested for variance in parts]
     notes += _notes(rows)
-    measure = value or "AUC"
     blocks = _blocks(rows, variances, by=by, names=names, arguments=arguments)
     summary = {**arguments, "names": list(names), "improvements": rows, "variances": variances}
     return write_result(
@@ -107,9 +106,7 @@ def superiority(
         arguments=arguments,
         out=out,
         tables={"improvements.csv": rows, "variances.csv": variances},
-        draw=_drawing(rows, f"{measure}: {names[1]} minus {names[0]}; line: margin of {margin:g}", margin)
-        if figures
-        else None,
+        draw=_drawing(rows, f"{value or 'AUC'}, after minus before; grey line: margin", margin) if figures else None,
         force=force,
     )
 
@@ -324,7 +321,7 @@ def _drawing(rows: Sequence[Row], measure: str, margin: float) -> Draw:
 
         estimates = [
             Estimate(
-                str(row.get("group") or row.get("dataset") or "all runs") + f" ({row['seeds']} x {row['splits']})",
+                f"{row.get('group') or row.get('dataset') or 'all'} (seeds {row['seeds']}, splits {row['splits']})",
                 str(row.get("label", "")),
                 row["difference"],
                 row["low"],
