@@ -23,6 +23,10 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
             f"{_HERE}.superiority:superiority", "Test an improvement against a margin, over seeds, splits and images."
         ),
         "noise": Entry(f"{_HERE}.noise:noise", "Compare the lead of the winner with the noise of the evaluation."),
+        "consensus": Entry(
+            f"{_HERE}.consensus:consensus",
+            "Rank methods over several datasets; test each pair for practical equivalence.",
+        ),
         "wilcoxon": Entry(
             f"{_HERE}.wilcoxon:wilcoxon", "Wilcoxon signed-rank test of paired values, exact also with ties."
         ),
