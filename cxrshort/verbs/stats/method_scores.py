@@ -135,8 +135,8 @@ def _checked(facts: Mapping[str, Any], wide: pd.DataFrame, table: str) -> Method
         example = gaps.stack()
         row, method = example[example].index[0]
         raise DataError(
-            f"{where}{count} of {wide.size} scores are missing, such as '{method}' on '{row}': every method needs every "
-            "dataset",
+            f"{where}{count} of {wide.size} scores are missing, such as '{method}' on '{row}': every method needs "
+            "every dataset",
             "leave out what is not complete",
         )
     if wide.index.duplicated().any():
