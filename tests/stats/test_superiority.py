@@ -1,6 +1,5 @@
 """Margins and parts of variance against statsmodels' tables, simulation and scipy's tests."""
 
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -67,6 +67,7 @@ def _compare(group: str, pair: Pair, *, draws: int, seed: int, level: float) -> 
         **{name: getattr(comparison, name) for name in ("bootstrap_low", "bootstrap_high", "bootstrap_p", "draws")},
         **describe_claim(claim),
         "reason": paired.reason,
+        "caution": paired.caution,
     }
 
 

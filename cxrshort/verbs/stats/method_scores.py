@@ -132,8 +132,8 @@ def _checked(facts: Mapping[str, Any], wide: pd.DataFrame, table: str) -> Method
         )
     gaps = wide.isna()
     if count := int(gaps.to_numpy().sum()):
-        example = gaps.stack()
-        row, method = example[example].index[0]
+        place, column = np.argwhere(gaps.to_numpy())[0]
+        row, method = wide.index[place], wide.columns[column]
         raise DataError(
             f"{where}{count} of {wide.size} scores are missing, such as '{method}' on '{row}': every method needs "
             "every dataset",

@@ -186,7 +186,8 @@ def _rank_models(grid: Grid, *, correction: str, level: float) -> list[Row]:
             behind = compare_paired(targets, before=scores[:, place], after=winner, clusters=grid.persons, level=level)
         for name, field in (("behind", "difference"), ("low", "low"), ("high", "high"), ("p", "p_value")):
             row[name] = None if behind is None else getattr(behind, field)
-        rows.append({**row, "reason": "" if behind is None else behind.reason})
+        doubts = {name: "" if behind is None else getattr(behind, name) for name in ("reason", "caution")}
+        rows.append({**row, **doubts})
     ranked = correct_rows(rows, correction)
     return [clean_record({**row, "finding": _finding(row, level)}) for row in ranked]
 
@@ -253,6 +254,7 @@ def _model_tables(models: Sequence[Row], arguments: Mapping[str, Any]) -> list[B
         Column("P", "p_text", least=8),
         *([Column(adjusted, "adjusted", least=8)] if adjusted else []),
         Column("finding", "finding", least=12),
+        *([Column("remark", "reason")] if any(row["reason"] or row["caution"] for row in models) else []),
     ]
     shown = [
         {
@@ -262,7 +264,7 @@ def _model_tables(models: Sequence[Row], arguments: Mapping[str, Any]) -> list[B
             "behind_text": "" if row["rank"] == 1 else _text(row["behind"], row["low"], row["high"]),
             "p_text": p_text(row["p"]),
             "adjusted": p_text(row["p_adjusted"]),
-            "reason": "",
+            "reason": row["reason"] or row["caution"],
         }
         for row in models
     ]

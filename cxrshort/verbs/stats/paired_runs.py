@@ -3,6 +3,7 @@
 What would invalidate the test is refused here: runs that are not pairs, and a table of seeds and splits with gaps.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ import pandas as pd
 
 from cxrshort.errors import DataError, UsageError
 from cxrshort.stats.auc import PairedComparison, auc_covariance, compare_paired
-from cxrshort.stats.midranks import Floats
+from cxrshort.stats.midranks import Floats, check_rows
 from cxrshort.verbs.stats.compared_groups import choose_groups
 from cxrshort.verbs.stats.pairs import IMAGE, Contest, Pair, same_images
 from cxrshort.verbs.stats.scores import check_group_count
@@ -28,6 +29,7 @@ class PairedRuns:
         before: (seeds, splits) the first method's.
         after: (seeds, splits) the second method's.
         images: variance of the mean difference from test images that all runs share; 0 where they share none.
+        image_freedom: degrees of freedom of that variance.
         images_of_run: mean sampling variance of the difference of a single run; None where it is unknown.
         counts: positives, negatives and persons of the test images of the first run; empty where they are unknown.
     """
@@ -36,6 +38,7 @@ class PairedRuns:
     before: Floats
     after: Floats
     images: float
+    image_freedom: float
     images_of_run: float | None
     counts: Mapping[str, int | None]
 
@@ -70,7 +73,8 @@ def runs_of_contest(contest: Contest) -> PairedRuns:
         "persons": None if first.persons is None else len(np.unique(first.persons)),
     }
     of_run = float(np.mean(np.square(errors)))
-    return PairedRuns(contest.facts, tables[0], tables[1], _shared_variance(ordered), of_run, counts)
+    persons = min(check_rows(first.targets, first.before, first.persons).persons_by_class)
+    return PairedRuns(contest.facts, *tables, _shared_variance(ordered), persons - 1, of_run, counts)
 
 
 def _compare(pair: Pair) -> PairedComparison:
@@ -134,7 +138,7 @@ def read_runs(
         where = f"{source.name}: " + (f"{by} '{key}': " if by else "")
         sides = [_crossed(part[part[group] == name], value, seed=seed, split=split, where=where) for name in names]
         first, last = _same_runs(sides, names, where)
-        runs.append(PairedRuns(facts, first, last, 0.0, None, {}))
+        runs.append(PairedRuns(facts, first, last, 0.0, math.inf, None, {}))
     return names, runs
 
 

@@ -172,7 +172,12 @@ def _test(
     }
     try:
         gain = improvement(
-            runs.after - runs.before, margin=margin, images=runs.images, test_to_train=test_to_train, level=level
+            runs.after - runs.before,
+            margin=margin,
+            images=runs.images,
+            image_freedom=runs.image_freedom,
+            test_to_train=test_to_train,
+            level=level,
         )
     except DataError as error:
         return {**counts, **_EMPTY, **means, **wins, "p": None, "reason": error.message}, []

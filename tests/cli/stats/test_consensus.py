@@ -35,9 +35,9 @@ def test_one_json_document(tmp_path: Path) -> None:
 
 
 def test_bad_input_is_one_line(tmp_path: Path) -> None:
-    assert failure(cxrshort_here("stats", "consensus", demsar(tmp_path), "--method", "m", "--method", "fc")) == (
+    assert failure(cxrshort_here("stats", "consensus", demsar(tmp_path), "--method", "m", "--method", "m+cff")) == (
         65,
-        "demsar.csv: there is no column 'fc'",
-        "did you mean 'cf'?",
+        "demsar.csv: there is no column 'm+cff'",
+        "did you mean 'm+cf'?",
     )
     assert failure(cxrshort_here("stats", "consensus", demsar(tmp_path)))[0] == 65
