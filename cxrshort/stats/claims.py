@@ -263,7 +263,7 @@ def false_claim_of_groups(first: ArrayLike, second: ArrayLike) -> FalseClaim:
 
     Example:
         >>> round(false_claim_of_groups([0.74, 0.76, 0.78], [0.70, 0.73, 0.76]).probability, 3)
-        0.119
+        0.116
     """
     groups = [np.asarray(values, np.float64).ravel() for values in (first, second)]
     counts = [len(group) for group in groups]

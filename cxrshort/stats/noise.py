@@ -97,7 +97,7 @@ def leaderboard_noise(
         >>> public, private = [0.70, 0.72, 0.74, 0.75], [0.71, 0.70, 0.75, 0.74]
         >>> noise = leaderboard_noise(public, private, rng=np.random.default_rng(0))
         >>> f"noise {noise.noise:.4f}, winner gap {noise.gap:.4f}: {noise.verdict}"
-        'noise 0.0142, winner gap 0.0030: within noise'
+        'noise 0.0143, winner gap 0.0030: within noise'
     """
     check_level(level)
     sides = [np.asarray(values, np.float64).ravel() for values in (public, private)]

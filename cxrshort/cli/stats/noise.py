@@ -25,10 +25,24 @@ def noise(
         str | None, typer.Argument(metavar="[TABLE2]", help="Private leaderboard.", show_default=False)
     ] = None,
     public: Annotated[
-        str, option("--public", text="Column of public scores.", metavar="COLUMN", panel=DATA, default=True)
+        str,
+        option(
+            "--public",
+            text="Column of public scores, in the first of two leaderboards.",
+            metavar="COLUMN",
+            panel=DATA,
+            default=True,
+        ),
     ] = "public",
     private: Annotated[
-        str, option("--private", text="Column of private scores.", metavar="COLUMN", panel=DATA, default=True)
+        str,
+        option(
+            "--private",
+            text="Column of private scores, in the second of two leaderboards.",
+            metavar="COLUMN",
+            panel=DATA,
+            default=True,
+        ),
     ] = "private",
     team: Annotated[
         str,
@@ -40,10 +54,6 @@ def noise(
             default=True,
         ),
     ] = "team",
-    score: Annotated[
-        str,
-        option("--score", text="Column of scores in two leaderboards.", metavar="COLUMN", panel=DATA, default=True),
-    ] = "score",
     by: By = None,
     lower_is_better: Annotated[
         bool, option("--lower-is-better", text="Scores are errors, such as a log loss.", panel=DATA)
@@ -103,7 +113,6 @@ def noise(
         public=public,
         private=private,
         team=team,
-        score=score,
         by=by,
         lower_is_better=lower_is_better,
         grid=grid,

@@ -107,9 +107,6 @@ Correction = Annotated[
         default=True,
     ),
 ]
-ScoreOfTables = Annotated[
-    str | None, option("--score", text="Column of scores in both of two tables.", metavar="COLUMN", panel=DATA)
-]
 Value = Annotated[
     str | None,
     option(

@@ -8,6 +8,7 @@ from cxrshort.cli.stats.options import (
     STATISTIC,
     After,
     Before,
+    By,
     Correction,
     Figures,
     Group,
@@ -15,7 +16,7 @@ from cxrshort.cli.stats.options import (
     Label,
     Level,
     Person,
-    ScoreOfTables,
+    Score,
     SecondTable,
     TableArgument,
     Target,
@@ -41,7 +42,7 @@ def superiority(
     before: Before = None,
     after: After = None,
     target: Target = None,
-    score: ScoreOfTables = None,
+    score: Score = None,
     image: Image = None,
     person: Person = None,
     label: Label = None,
@@ -53,10 +54,7 @@ def superiority(
     split_column: Annotated[
         str | None, option("--split-column", text="Column of the data split of a run.", metavar="COLUMN", panel=RUNS)
     ] = None,
-    by: Annotated[
-        str | None,
-        option("--by", text="Column of subgroups to test separately, such as label.", metavar="COLUMN", panel=RUNS),
-    ] = None,
+    by: By = None,
     test_to_train: Annotated[
         float,
         option(

@@ -37,7 +37,6 @@ def noise(
     public: str = "public",
     private: str = "private",
     team: str = "team",
-    score: str = "score",
     by: str | None = None,
     lower_is_better: bool = False,
     grid: Path | None = None,
@@ -56,10 +55,9 @@ def noise(
     Args:
         table: submissions with a public and a private score each, or the public leaderboard of two.
         second: the private leaderboard.
-        public: the column of public scores in one table.
-        private: the column of private scores in one table.
+        public: the column of public scores.
+        private: the column of private scores, in the second of two leaderboards.
         team: the column of teams, by which two leaderboards are joined.
-        score: the column of scores in both of two leaderboards.
         by: a column of challenges.
         lower_is_better: whether the scores are errors.
         grid: predictions of several models, or a folder below which they lie; instead of a table.
@@ -82,7 +80,7 @@ def noise(
     check_level(level)
     arguments: dict[str, Any] = {"table": None if table is None else str(table)}
     arguments |= {"second": None if second is None else str(second), "public": public, "private": private}
-    arguments |= {"team": team, "score": score, "by": by, "lower_is_better": lower_is_better}
+    arguments |= {"team": team, "by": by, "lower_is_better": lower_is_better}
     arguments |= {"grid": None if grid is None else str(grid), "label": label, "person": person, "splits": splits}
     arguments |= {"correction": correction, "level": level, "seed": seed}
     if (table is None) == (grid is None):
@@ -137,7 +135,10 @@ def _read(arguments: Mapping[str, Any]) -> tuple[list[Source], Submissions, list
         rows = sources[0].read(numbers=names, texts=texts)
     else:
         names = ["public", "private"]
-        parts = [source.read(numbers=[arguments["score"]], texts=[team, *texts]) for source in sources]
+        columns = [arguments[name] for name in names]
+        parts = [
+            source.read(numbers=[column], texts=[team, *texts]) for source, column in zip(sources, columns, strict=True)
+        ]
         for source, part in zip(sources, parts, strict=True):
             twice = part[part.duplicated([team, *texts])]
             if len(twice):
@@ -145,7 +146,9 @@ def _read(arguments: Mapping[str, Any]) -> tuple[list[Source], Submissions, list
                     f"{source.name}: '{twice.iloc[0][team]}' stands twice ({len(twice)} rows too many)",
                     "keep one submission per team",
                 )
-        first, last = (part.rename(columns={arguments["score"]: name}) for part, name in zip(parts, names, strict=True))
+        first, last = (
+            part.rename(columns={column: name}) for part, column, name in zip(parts, columns, names, strict=True)
+        )
         rows = pd.merge(first, last, on=[team, *texts], how="outer")
         if by:
             rows[by] = rows[by].fillna("")

@@ -74,7 +74,7 @@ def runs_of_contest(contest: Contest) -> PairedRuns:
     }
     of_run = float(np.mean(np.square(errors)))
     persons = min(check_rows(first.targets, first.before, first.persons).persons_by_class)
-    return PairedRuns(contest.facts, *tables, _shared_variance(ordered), persons - 1, of_run, counts)
+    return PairedRuns(contest.facts, tables[0], tables[1], _shared_variance(ordered), persons - 1, of_run, counts)
 
 
 def _compare(pair: Pair) -> PairedComparison:

@@ -5,20 +5,27 @@ two tables, more methods than two without a choice.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cxrshort import registry
 from cxrshort.errors import DataError, UsageError
 from cxrshort.stats.comparisons import align_images
 from cxrshort.stats.midranks import Floats, Integers
 from cxrshort.stats.predictions import LOGIT, TARGET
 from cxrshort.verbs.stats.scores import Scores, ScoreTable, check_group_count, read_scores
 from cxrshort.verbs.stats.source import Source, open_source
+from cxrshort.verbs.stats.trainings import (
+    choose_training,
+    choose_two,
+    list_trainings,
+    parts_at_level,
+    parts_of_training,
+    pool_seeds,
+)
 
 IMAGE = "image_id"
 Run = tuple[int, int]
@@ -230,20 +237,20 @@ def _sides(
                 "--target COLUMN --before COLUMN --after COLUMN, or a second table",
             )
         return _names_of_tables(sources), [table.parts for table in tables]
-    pooled = [_pool_seeds(table.parts) for table in tables]
+    pooled = [pool_seeds(table.parts) for table in tables]
     if len(tables) == 1:
-        parts = _at_the_level_of(before, after, pooled[0], tables[0].parts)
-        names = _choose_two(_trainings(parts), before, after, sources[0].name)
-        return names, [_parts_of(parts, name) for name in names]
+        parts = parts_at_level(before, after, pooled[0], tables[0].parts)
+        names = choose_two(list_trainings(parts), before, after, sources[0].name)
+        return names, [parts_of_training(parts, name) for name in names]
     levels = [
-        _at_the_level_of(name, None, parts, table.parts)
+        parts_at_level(name, None, parts, table.parts)
         for name, parts, table in zip((before, after), pooled, tables, strict=True)
     ]
     wanted = [
-        _choose(_trainings(parts), name, option, source.name)
+        choose_training(list_trainings(parts), name, option, source.name)
         for parts, name, option, source in zip(levels, (before, after), ("--before", "--after"), sources, strict=True)
     ]
-    sides = [_parts_of(parts, name) for parts, name in zip(levels, wanted, strict=True)]
+    sides = [parts_of_training(parts, name) for parts, name in zip(levels, wanted, strict=True)]
     if wanted[0] == wanted[1]:
         wanted = [f"{name} ({place})" for name, place in zip(wanted, _names_of_tables(sources), strict=True)]
     return (wanted[0], wanted[1]), sides
@@ -254,78 +261,6 @@ def _names_of_tables(sources: Sequence[Source]) -> tuple[str, str]:
     if first == second:
         first, second = (str(source.path.parent if source.path else source.name) for source in sources)
     return first, second
-
-
-def _pool_seeds(parts: Sequence[Scores]) -> list[Scores]:
-    """Return parts in which models that differ in nothing but their seed are one training with numbered seeds."""
-    counts: dict[Any, int] = {}
-    pooled = []
-    for part in parts:
-        facts = dict(part.facts)
-        training, _, model = facts["training_id"].partition("/")
-        if model:
-            facts |= {"training": facts["training"].rpartition(" (")[0], "training_id": training}
-            key = tuple(facts[name] for name in ("label", "training_id", "dataset_id", "replicate"))
-            facts["seed"] = counts.get(key, 0)
-            counts[key] = facts["seed"] + 1
-        pooled.append(replace(part, facts=facts))
-    return pooled
-
-
-def _at_the_level_of(
-    before: str | None, after: str | None, pooled: Sequence[Scores], parts: Sequence[Scores]
-) -> Sequence[Scores]:
-    """Return parts by training, or by model where models are named or there is one training alone."""
-    wanted = {name for name in (before, after) if name is not None}
-    trainings = set(_trainings(pooled))
-    if wanted:
-        return parts if wanted - trainings and wanted <= set(_trainings(parts)) else pooled
-    return pooled if len(trainings) > 1 else parts
-
-
-def _parts_of(parts: Sequence[Scores], training: str) -> list[Scores]:
-    return [part for part in parts if part.facts["training"] == training]
-
-
-def _trainings(parts: Sequence[Scores]) -> list[str]:
-    return list(dict.fromkeys(part.facts["training"] for part in parts))
-
-
-def _choose(trainings: Sequence[str], wanted: str | None, option: str, table: str) -> str:
-    """Return the training that a table gives to a comparison."""
-    if wanted is None and len(trainings) == 1:
-        return trainings[0]
-    if wanted is None:
-        raise UsageError(f"{table} holds {len(trainings)} trainings", f"{option} NAME chooses: {_listed(trainings)}")
-    if wanted not in trainings:
-        meant = registry.nearest(trainings, wanted)
-        hint = f"did you mean '{meant}'?" if meant else f"one of: {_listed(trainings)}"
-        raise DataError(f"{table}: there is no training '{wanted}'", hint)
-    return wanted
-
-
-def _choose_two(trainings: Sequence[str], before: str | None, after: str | None, table: str) -> tuple[str, str]:
-    for name, option in ((before, "--before"), (after, "--after")):
-        if name is not None:
-            _choose(trainings, name, option, table)
-    if len(trainings) < 2:
-        raise DataError(f"{table}: '{trainings[0]}' is its only training, and a comparison needs two", "add a table")
-    if before is None and after is None and len(trainings) == 2:
-        return trainings[0], trainings[1]
-    if len(trainings) == 2:
-        before = before or next(name for name in trainings if name != after)
-        after = after or next(name for name in trainings if name != before)
-    if before is None or after is None:
-        raise UsageError(
-            f"{table} holds {len(trainings)} trainings", f"--before NAME --after NAME choose: {_listed(trainings)}"
-        )
-    if before == after:
-        raise UsageError(f"'{before}' cannot be compared with itself", f"choose two of: {_listed(trainings)}")
-    return before, after
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names[:6]) + (f", and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def _contests(

@@ -39,7 +39,7 @@ def test_one_table_equals_two_leaderboards(tmp_path: Path) -> None:
         )
         for name in ("public", "private")
     ]
-    (joined,) = noise(*halves).summary["noise"]
+    (joined,) = noise(*halves, public="score", private="score").summary["noise"]
     assert (joined["noise"], joined["gap"], joined["shift"]) == (row["noise"], row["gap"], row["shift"])
     assert (row["submissions"], row["verdict"]) == (40, "beyond noise")
 
@@ -100,4 +100,7 @@ def test_wrong_options_and_tables_are_refused(tmp_path: Path) -> None:
         "board.csv: challenge 'x' has fewer than two submissions with both scores",
     )
     twice = written(pd.DataFrame({"team": ["a", "a"], "score": [1.0, 2]}), tmp_path, "twice.csv")
-    assert refusal(twice, twice) == (65, "twice.csv: 'a' stands twice (1 rows too many)")
+    assert refusal(twice, twice, public="score", private="score") == (
+        65,
+        "twice.csv: 'a' stands twice (1 rows too many)",
+    )
