@@ -13,8 +13,8 @@ What would invalidate the numbers:
 
 Sources: Christodoulou et al., arXiv:2505.04720 (2025): the closed form for right and wrong decisions, and the t form
 for paired scores. The form for AUCs is ours: their normal approximation with Obuchowski's variance of the paired
-difference plus the variance over seeds. The effective number of images for repeated persons is that of Korn & Graubard,
-Surv. Methodol. 24:193 (1998).
+difference plus the variance over seeds; that for groups of replicates is Welch's t, Biometrika 34:28 (1947). The
+effective number of images for repeated persons is that of Korn & Graubard, Surv. Methodol. 24:193 (1998).
 """
 
 import math
@@ -247,6 +247,38 @@ def _caution(counts: list[int]) -> str:
     if max(counts) == 1:
         return ONE_SEED
     return "one seed of one method: its variance over seeds is unknown and not counted" if min(counts) == 1 else ""
+
+
+def false_claim_of_groups(first: ArrayLike, second: ArrayLike) -> FalseClaim:
+    """Return how doubtful it is that replicates of the first method are better on average.
+
+    Student's t with Welch's degrees of freedom. The replicates' test images count only as far as they differ.
+
+    Args:
+        first: (m,) the measure of each replicate of the first method, larger is better.
+        second: (n,) that of the second method; as many or another number.
+
+    Raises:
+        DataError: fewer than two replicates of a method, or a number that is not finite.
+
+    Example:
+        >>> round(false_claim_of_groups([0.74, 0.76, 0.78], [0.70, 0.73, 0.76]).probability, 3)
+        0.116
+    """
+    groups = [np.asarray(values, np.float64).ravel() for values in (first, second)]
+    counts = [len(group) for group in groups]
+    if min(counts) < 2:
+        raise DataError(f"{counts[0]} and {counts[1]} replicates: their spread needs two of each", "train more of them")
+    if wrong := sum(int((~np.isfinite(group)).sum()) for group in groups):
+        raise DataError(f"{wrong} of {sum(counts)} numbers are not finite: each replicate needs one")
+    parts = [float(group.var(ddof=1)) / len(group) for group in groups]
+    difference, variance = float(groups[0].mean() - groups[1].mean()), sum(parts)
+    squares = sum(part**2 / (count - 1) for part, count in zip(parts, counts, strict=True))
+    freedom = variance**2 / squares if squares > 0 else math.inf
+    probability = float(t.cdf(-_ratio(difference, math.sqrt(variance)), freedom))
+    method = f"t with {freedom:.1f} degrees of freedom, {counts[0]} and {counts[1]} replicates"
+    caution = "test images that all replicates share are not counted"
+    return FalseClaim(probability, difference, math.sqrt(variance), method, caution)
 
 
 def false_claim_of_pairs(first: ArrayLike, second: ArrayLike, *, clusters: ArrayLike | None = None) -> FalseClaim:

@@ -165,7 +165,7 @@ def compare_models(
         rng: draws the persons.
         clusters: (N,) person ids; None where every image is a person of its own.
         level: coverage in (0, 1).
-        draws: resamples.
+        draws: resamples; 0 for the formula alone.
 
     Raises:
         DataError: NaN scores, a row without a person, lengths that differ.
@@ -187,7 +187,7 @@ def compare_models(
     positives = int((np.asarray(targets, np.float64)[exact] == 1).sum())
     codes = np.arange(len(exact)) if clusters is None else number_persons(clusters, len(exact))
     counts = (positives, int(exact.sum()) - positives, None if clusters is None else count_distinct(codes[exact]))
-    if paired.difference is None or paired.method == "none":
+    if paired.difference is None or paired.method == "none" or not draws:
         return ModelComparison(paired, None, None, None, 0, *counts)
     samples = [Sample(targets, scores, codes) for scores in (before, after)]
     aucs = bootstrap_aucs(samples, draws=draws, rng=rng).aucs

@@ -16,6 +16,7 @@ from cxrshort.stats.claims import (
     false_claim_of_counts,
     false_claim_of_decisions,
     false_claim_of_difference,
+    false_claim_of_groups,
     false_claim_of_pairs,
     false_claim_of_rates,
 )
@@ -199,3 +200,23 @@ def test_what_makes_no_sense_is_refused(call, message):
     with pytest.raises(DataError) as caught:
         call()
     assert caught.value.message == message
+
+
+def test_groups_are_welchs_test():
+    from scipy.stats import ttest_ind
+
+    rng = np.random.default_rng(5)
+    first, second = rng.normal(0.8, 0.03, 5), rng.normal(0.78, 0.01, 7)
+    claim = false_claim_of_groups(first, second)
+    expected = ttest_ind(first, second, equal_var=False, alternative="greater").pvalue
+    assert claim.probability == pytest.approx(expected)
+    assert claim.probability + false_claim_of_groups(second, first).probability == pytest.approx(1)
+
+
+def test_groups_without_spread_and_too_small_ones():
+    assert false_claim_of_groups([0.8, 0.8], [0.7, 0.7]).probability == 0
+    assert false_claim_of_groups([0.8, 0.8], [0.8, 0.8]).probability == 0.5
+    with pytest.raises(DataError, match=r"^1 and 3 replicates: their spread needs two of each"):
+        false_claim_of_groups([0.8], [0.7, 0.7, 0.6])
+    with pytest.raises(DataError, match=r"^1 of 4 numbers are not finite"):
+        false_claim_of_groups([0.8, np.nan], [0.7, 0.7])

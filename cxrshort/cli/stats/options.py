@@ -71,3 +71,64 @@ RunPaths = Annotated[
         show_default=False,
     ),
 ]
+SecondTable = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[TABLE2]",
+        help="Table of the second method on the same images; without it, TABLE holds both methods.",
+        show_default=False,
+    ),
+]
+Before = Annotated[
+    str | None,
+    option(
+        "--before",
+        text="First method, the baseline: a training of predictions.csv, or a column of scores next to --target.",
+        metavar="NAME",
+        panel=DATA,
+        default="the first of two",
+    ),
+]
+After = Annotated[
+    str | None,
+    option(
+        "--after",
+        text="Second method; differences are after minus before.",
+        metavar="NAME",
+        panel=DATA,
+        default="the second of two",
+    ),
+]
+Image = Annotated[
+    str | None,
+    option(
+        "--image",
+        text="Column of image identifiers, by which two tables are joined.",
+        metavar="COLUMN",
+        panel=DATA,
+        default="image_id",
+    ),
+]
+Correction = Annotated[
+    str,
+    option(
+        "--correction",
+        text="Correction for multiple tests: holm, benjamini-hochberg or none.",
+        metavar="NAME",
+        panel=STATISTIC,
+        default=True,
+    ),
+]
+Value = Annotated[
+    str | None,
+    option(
+        "--value",
+        text="Column of one number per run, larger is better, in place of scores.",
+        metavar="COLUMN",
+        panel=DATA,
+    ),
+]
+Group = Annotated[
+    str | None,
+    option("--group", text="Column of the methods to compare, with --value.", metavar="COLUMN", panel=DATA),
+]

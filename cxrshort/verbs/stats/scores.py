@@ -50,7 +50,7 @@ class Scores:
     def take(self, rows: Any) -> "Scores":
         """Return some of the rows."""
         persons = None if self.persons is None else self.persons[rows]
-        return Scores(self.facts, self.targets[rows], self.scores[rows], persons, self.columns[rows])
+        return Scores(self.facts, self.targets[rows], self.scores[rows], persons, self.columns.iloc[rows])
 
     def by(self, column: str | None) -> Iterator[tuple[str, "Scores"]]:
         """Yield the rows of each value of a column, in the order of the values; all rows where there is no column."""

@@ -53,3 +53,12 @@ def plain(folder: Path, **columns: object) -> Path:
         "view": ["PA", "AP"] * 6,
     }
     return written(pd.DataFrame(rows | columns), folder, "scores.csv")
+
+
+def two_trainings(images: int = 60, *, replicates: int = 1) -> pd.DataFrame:
+    """Return the predictions of two trainings on the same images, the second one better at Edema."""
+    before, after = (predictions(images, replicates=replicates, seed=seed) for seed in (1, 2))
+    after = after.assign(training="b/small-cnn/tea", training_id="u", model_id="n" + after["model_id"])
+    after["view"] = before["view"]
+    after["logit.Edema"] += 0.8 * after["target.Edema"]
+    return pd.concat([before, after], ignore_index=True)
