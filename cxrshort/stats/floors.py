@@ -21,9 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cxrshort.stats.auc import compare_paired
+from cxrshort.stats.auc import PairedComparison, auc_interval, compare_paired
 from cxrshort.stats.changes import Interval
-from cxrshort.stats.midranks import check_rows
+from cxrshort.stats.midranks import CheckedRows, check_rows
 from cxrshort.stats.signed_rank import holm
 
 PREVALENCE, PERSON, METADATA = "prevalence", "age, sex, view", "metadata"
@@ -39,6 +39,8 @@ FLOORS: Mapping[str, str] = {
 }
 """Each floor and what it sees."""
 SUPERIOR, NOT_SHOWN = "superior", "not shown"
+PERFECT = "perfect separation"
+"""The reason of a paired comparison that has no variance to test with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class FloorComparison:
         p_value: two-sided, by DeLong or Obuchowski.
         p_holm: corrected over the floors.
         finding: ``"superior"``; ``"not shown"``, which is no proof of equality; or empty where there is no test.
-        reason: why there is none.
+        reason: why there is no p-value.
         images: with both scores and an exact target.
         persons: among them.
     """
@@ -109,16 +111,44 @@ def compare_with_floors(
     }
     rows = check_rows(targets, scores, clusters)
     adjusted = holm([pair.p_value for pair in pairs.values()])
-    comparisons = []
-    for (name, pair), p in zip(pairs.items(), adjusted, strict=True):
-        is_better = p is not None and p <= 1 - level and (pair.difference or 0.0) > 0
-        finding = (SUPERIOR if is_better else NOT_SHOWN) if p is not None else ""
-        limits = pair.difference, pair.low, pair.high, pair.p_value
-        reason = "" if finding else pair.reason
-        comparisons.append(
-            FloorComparison(name, pair.after, pair.before, *limits, p, finding, reason, len(rows.codes), rows.persons)
+    return [
+        _comparison(
+            name,
+            pair,
+            p,
+            # Perfect separation leaves no variance to test with, but an exact bound.
+            apart=pair.p_value is None and _lies_above(targets, scores, floors, name, clusters=clusters, level=level),
+            rows=rows,
+            level=level,
         )
-    return comparisons
+        for (name, pair), p in zip(pairs.items(), adjusted, strict=True)
+    ]
+
+
+def _comparison(
+    name: str, pair: PairedComparison, p: float | None, *, apart: bool, rows: CheckedRows, level: float
+) -> FloorComparison:
+    is_better = apart or (p is not None and p <= 1 - level and (pair.difference or 0.0) > 0)
+    is_tested = p is not None or pair.reason == PERFECT
+    finding = (SUPERIOR if is_better else NOT_SHOWN) if is_tested else ""
+    reason = "the exact limits lie apart" if apart else "" if p is not None else pair.reason
+    numbers = pair.difference, pair.low, pair.high, pair.p_value
+    return FloorComparison(name, pair.after, pair.before, *numbers, p, finding, reason, len(rows.codes), rows.persons)
+
+
+def _lies_above(
+    targets: ArrayLike,
+    scores: ArrayLike,
+    floors: Mapping[str, ArrayLike],
+    name: str,
+    *,
+    clusters: ArrayLike,
+    level: float,
+) -> bool:
+    """Return whether the limits of a model's AUC lie above those of a floor's, at a level corrected for all floors."""
+    corrected = 1 - (1 - level) / len(floors)
+    above, below = (auc_interval(targets, values, clusters, level=corrected) for values in (scores, floors[name]))
+    return above.low is not None and below.high is not None and above.low > below.high
 
 
 def expected_external_auc(

@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.optimize import brentq
 from scipy.special import gammaln, xlogy
-from scipy.stats import norm, pearson3
+from scipy.stats import chi2, ncx2, norm, pearson3
 
 from cxrshort.stats.midranks import Bools, Floats, Integers
 
@@ -212,9 +213,18 @@ def adjust_information(
     spread = float(null.std(ddof=1)) / scale
     error = math.hypot(_delta_error(counts), spread)
     half = float(norm.ppf(0.5 + level / 2)) * error
-    smallest = (float(norm.ppf(0.95)) + float(norm.ppf(POWER))) * spread
+    smallest = _noncentrality(2 * persons * expected) / (2 * persons * scale)
     p = tail_p(observed, null)
     return Information(value, value - half, min(1.0, value + half), error, p, min(1.0, smallest), persons)
+
+
+def _noncentrality(freedom: float) -> float:
+    """Return the noncentrality at which a test of chi-square at a level of 0.05 has the power."""
+    critical = float(chi2.isf(0.05, freedom))
+    top = 10.0
+    while ncx2.sf(critical, freedom, top) < POWER:
+        top *= 2
+    return float(brentq(lambda noncentrality: ncx2.sf(critical, freedom, noncentrality) - POWER, 1e-9, top))
 
 
 def _delta_error(counts: Floats) -> float:

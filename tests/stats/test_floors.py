@@ -40,6 +40,16 @@ def test_an_inferior_model_is_not_superior_however_small_p_is() -> None:
     assert row.p_holm < 1e-6 and row.finding == "not shown"
 
 
+def test_perfect_model_is_held_against_floors_by_exact_limits() -> None:
+    """Two AUCs without variance leave no paired test; with six persons nothing can be shown."""
+    for persons, finding in ((100, "superior"), (6, "not shown")):
+        targets = np.arange(persons) % 2
+        (row,) = compare_with_floors(
+            targets, targets, floors={"prevalence": np.zeros(persons)}, clusters=np.arange(persons)
+        )
+        assert (row.model_auc, row.floor_auc, row.p_holm, row.finding) == (1.0, 0.5, None, finding)
+
+
 def test_one_class_has_no_finding_but_a_reason() -> None:
     (row,) = compare_with_floors(np.zeros(4), np.arange(4), floors={"thumbnail": np.arange(4)}, clusters=np.arange(4))
     assert (row.finding, row.reason, row.p_holm) == ("", "only negatives", None)

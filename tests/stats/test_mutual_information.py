@@ -42,22 +42,22 @@ def test_value_is_the_share_of_the_labels_entropy_above_chance() -> None:
 
 
 def test_noise_of_many_levels_tells_nothing() -> None:
-    """200 levels among 1,000 persons; mean of 60 simulations, whose standard error is 0.004."""
+    """200 levels among 1,000 persons; mean of 30 simulations, whose standard error is 0.005."""
     rng = np.random.default_rng(1)
-    values = [label_information(*noise(rng, levels=200), rng=rng).value for _ in range(60)]
+    values = [label_information(*noise(rng, levels=200), rng=rng).value for _ in range(30)]
     plain = [mutual_info_score(*pair) / entropy(pair[0]) for pair in (noise(rng, levels=200) for _ in range(5))]
-    assert np.mean(values) == pytest.approx(0, abs=0.012)
+    assert np.mean(values) == pytest.approx(0, abs=0.016)
     assert np.mean(plain) > 0.15
 
 
-@pytest.mark.parametrize(("levels", "prevalence"), [(2, 0.3), (6, 0.1), (60, 0.3)])
+@pytest.mark.parametrize(("levels", "prevalence"), [(2, 0.3), (6, 0.1), (30, 0.3)])
 def test_p_is_uniform_and_limits_hold_zero_where_nothing_is_told(levels: int, prevalence: float) -> None:
-    """5 % of 400 with a standard error of 1.1 points; three allowed."""
+    """5 % of 300 with a standard error of 1.3 points; three allowed."""
     rng = np.random.default_rng(levels)
     told = [
-        label_information(*noise(rng, levels=levels, persons=250, prevalence=prevalence), rng=rng) for _ in range(400)
+        label_information(*noise(rng, levels=levels, persons=250, prevalence=prevalence), rng=rng) for _ in range(300)
     ]
-    assert np.mean([info.p <= 0.05 for info in told]) == pytest.approx(0.05, abs=0.033)
+    assert np.mean([info.p <= 0.05 for info in told]) == pytest.approx(0.05, abs=0.038)
     assert np.mean([info.low <= 0 <= info.high for info in told]) >= 0.95
 
 
@@ -86,7 +86,7 @@ def test_perfect_relation_is_one_with_a_limit_below() -> None:
 
 
 def test_smallest_information_is_shown_four_times_in_five() -> None:
-    """A power of 80 % of 200 with a standard error of 2.8 points; the approximation is off by a few points."""
+    """A power of 80 % of 300 with a standard error of 2.3 points; three allowed."""
     rng = np.random.default_rng(3)
     smallest = label_information(*noise(rng, levels=2, persons=400, prevalence=0.5), rng=rng).smallest
     differences = np.linspace(0.01, 0.4, 400)
@@ -94,11 +94,11 @@ def test_smallest_information_is_shown_four_times_in_five() -> None:
     told = 2 * (shares * np.log(shares * 4)).sum(axis=0) / np.log(2)
     difference = differences[np.searchsorted(told, smallest)]
     shown = []
-    for _ in range(200):
+    for _ in range(300):
         targets = rng.integers(0, 2, 400)
         values = np.where(rng.random(400) < 0.5 + difference / 2, targets, 1 - targets)
         shown.append(label_information(targets, values, rng=rng).p <= 0.05)
-    assert np.mean(shown) == pytest.approx(0.8, abs=0.12)
+    assert np.mean(shown) == pytest.approx(0.8, abs=0.07)
 
 
 @pytest.mark.parametrize(

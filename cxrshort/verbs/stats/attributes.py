@@ -241,6 +241,9 @@ def _risk(
     numbers = values.cells[rows] if values.numeric else None
     if numbers is None:
         levels = np.unique(pool_rare(levels, np.arange(len(rows))), return_inverse=True)[1].astype(np.int64)
+    if levels.max() == 0:
+        seen = Detectability(Information(None, persons=len(rows), reason="every value is rare"), within=True)
+        return seen, attribute_risk(utility, seen, level=level)
     seen = detectability(probes.folded(targets, rows), levels, targets, rng=rng, numbers=numbers, level=level)
     return seen, attribute_risk(utility, seen, level=level)
 

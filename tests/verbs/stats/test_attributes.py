@@ -34,7 +34,7 @@ def test_clean_dataset_is_not_accused_of_any_pair(clean_phantom: Path) -> None:
     result = attributes(str(clean_phantom))
     assert set(result.verdicts) <= {"no evidence", "not testable"}
     tested = [row for row in result.summary["attributes"] if row["risk"] is not None]
-    assert len(tested) > 20
+    assert len(tested) >= 15
     # Hospitals differ in their borders, so that one axis is high; the other is not.
     assert max(row["detectability"] for row in tested) > 0.5
     assert all(row["smallest_risk"] > 0 for row in tested)
@@ -47,7 +47,7 @@ def test_first_axis_is_the_table_of_confounding(planted_phantom: Path) -> None:
     # The order of columns decides what each draws, so that only what draws nothing is the same to the last digit.
     age = table.set_index("column").loc["age_years"]
     assert (rows["age_years"]["auc"], rows["age_years"]["auc_low"]) == (age["auc"], age["low"])
-    assert rows["repository"]["confounding"] == "strong"
+    assert rows["repository"]["confounding"].startswith("strong")
     written = (
         pd.read_csv(planted_phantom / "confounding.csv").set_index(["label", "column"]).loc["COVID-19", "repository"]
     )
@@ -65,7 +65,8 @@ def test_noise_of_many_levels_has_no_utility(clean_phantom: Path, tmp_path: Path
     room = [f"room {number}" for number in np.random.default_rng(0).integers(0, 40, 160)]
     result = attributes(str(changed(clean_phantom, tmp_path / "d", room=room)), label="COVID-19")
     (row,) = [row for row in result.summary["attributes"] if row["attribute"] == "room"]
-    assert abs(row["utility"]) < 0.2 and row["verdict"] == "no evidence"
+    assert abs(row["utility"]) < 0.2  # of plain mutual information, 40 levels among 87 persons have 0.5
+    assert (row["verdict"], row["why"]) == ("not testable", "detectability: every value is rare")
 
 
 def test_person_identifiers_are_no_attributes(clean_phantom: Path) -> None:

@@ -38,7 +38,7 @@ def test_rows_without_a_score_are_left_out(clean_phantom: Path, scores: Path) ->
 def test_an_image_that_stands_twice_is_refused(clean_phantom: Path, scores: Path) -> None:
     rows = pd.read_csv(scores)
     pd.concat([rows, rows[:1]]).to_csv(scores, index=False)
-    with pytest.raises(DataError, match="^scores.csv: 'phantom-III/000159' stands twice$"):
+    with pytest.raises(DataError, match="^scores.csv: 'phantom-III@3/000159' stands twice$"):
         read_predictions(scores, open_images(str(clean_phantom), None), score="score")
 
 

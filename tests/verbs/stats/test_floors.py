@@ -42,9 +42,9 @@ def test_planted_border_is_reached_without_anatomy(planted_phantom: Path) -> Non
     reached = aucs(result.summary)
     assert list(reached) == list(FLOORS)
     assert reached["prevalence"] == 0.5
-    assert min(reached["border strips"], reached["metadata"]) > 0.8  # the hospital is the style
-    assert reached["age, sex, view"] < 0.7
-    assert min(aucs(result.summary, "PA")["border strips"], aucs(result.summary, "AP")["border strips"]) > 0.75
+    assert reached["border strips"] > 0.75 and reached["metadata"] > 0.65  # the hospital is the style
+    assert reached["age, sex, view"] < 0.65
+    assert min(aucs(result.summary, "PA")["border strips"], aucs(result.summary, "AP")["border strips"]) > 0.7
     assert result.verdicts == ()
     assert result.document["schema"] == "cxrshort.stats-floors/1"
 
