@@ -104,6 +104,11 @@ def confounding(
             told = _information(values[column], targets, persons=persons, rng=tables, level=level)
             measured.append((label, column, association, WORST if worst else _verdict(association), told))
     measured.sort(key=lambda row: (_rank(row[3]), -row[2].strength))
+    return _table(measured)
+
+
+def _table(measured: Sequence[tuple[str, str, Association, str, Information]]) -> pd.DataFrame:
+    """Return what was measured as a table."""
     rows = [
         (label, column, auc.value, auc.low, auc.high, auc.images, verdict, *_cells(told))
         for label, column, auc, verdict, told in measured

@@ -1,6 +1,7 @@
 """What is reached without seeing anatomy: the shortcut floors of a dataset, and whether a model is superior to them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,29 +69,24 @@ def floors(
     images = open_images(dataset, label)
     by = _grouping(images, by)
     models = None if predictions is None else read_predictions(predictions, images, score=score)
-    rng = np.random.default_rng(seed)
-    folds = person_folds(images.targets, images.codes, rng=rng)
-    features = _features(images, rng)
-    ranks = {
-        name: out_of_fold_ranks(values, images.targets, folds, boosted_trees) if values.shape[1] else _constant(images)
-        for name, values in features.items()
-    }
+    folds, ranks = _out_of_fold(images, np.random.default_rng(seed))
     rows = _measure(images, ranks, by=by, folds=count_distinct(folds), level=level)
     arguments: dict[str, Any] = {"dataset": dataset, "label": images.label, "by": by, "level": level, "seed": seed}
     arguments |= {"predictions": None if predictions is None else str(predictions), "score": score}
-    notes, tables = images.notes, {"floors.csv": rows, "scores.csv": _score_rows(images, folds, ranks)}
-    blocks, summary = [_floor_table(rows, level)], {**arguments, "floors": rows}
-    verdicts: list[str] = []
+    tables = {"floors.csv": rows, "scores.csv": _score_rows(images, folds, ranks)}
+    result = Result({**arguments, "floors": rows}, [_floor_table(rows, level)], notes=images.notes, kind=KIND)
     if models is None:
-        blocks.append(Text(_expectation(rows), folded=True))
+        result = replace(result, tables=[*result.tables, Text(_expectation(rows), folded=True)])
     else:
         comparisons, held = compare_models_with_floors(models.models, images, ranks, level=level)
-        blocks += _model_tables(comparisons, held, level)
-        summary |= {"comparisons": comparisons, "models": held}
         tables |= {"comparisons.csv": comparisons, "models.csv": held}
-        notes = [*notes, *models.notes, *_external(held)]
-        verdicts = [row["verdict"] for row in held]
-    result = Result(summary, blocks, notes=notes, kind=KIND, verdicts=verdicts)
+        result = replace(
+            result,
+            summary={**result.summary, "comparisons": comparisons, "models": held},
+            tables=[*result.tables, *_model_tables(comparisons, held, level)],
+            notes=[*images.notes, *models.notes, *_external(held)],
+            verdicts=[row["verdict"] for row in held],
+        )
     return write_result(
         result,
         "stats floors",
@@ -110,6 +106,16 @@ def _grouping(images: AuditedImages, by: str | None) -> str | None:
     images.source.check(by)
     check_group_count(images.rows[by].nunique(), by, images.source.name)
     return by
+
+
+def _out_of_fold(images: AuditedImages, rng: np.random.Generator) -> tuple[Integers, dict[str, Floats]]:
+    """Return the fold of each image, and its out-of-fold scores by floor."""
+    folds = person_folds(images.targets, images.codes, rng=rng)
+    ranks = {
+        name: out_of_fold_ranks(values, images.targets, folds, boosted_trees) if values.shape[1] else _constant(images)
+        for name, values in _features(images, rng).items()
+    }
+    return folds, ranks
 
 
 def _features(images: AuditedImages, rng: np.random.Generator) -> dict[str, Floats]:
