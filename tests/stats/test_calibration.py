@@ -211,11 +211,11 @@ def test_steep_slope_of_logits_far_from_0_is_that_of_statsmodels():
 
 
 def test_caution_counts_persons_of_the_smaller_class():
-    people = np.repeat(np.arange(40), 2)
-    targets = np.repeat([1, 0], [38, 42])
-    assert calibration_caution(targets, people) == "only 19 persons in the smaller class"
+    people = np.repeat(np.arange(60), 2)
+    targets = np.repeat([1, 0], [58, 62])
+    assert calibration_caution(targets, people) == "only 29 persons in the smaller class"
     assert calibration_caution(targets) == ""
-    assert calibration_caution(np.repeat([1, 0], [40, 40]), people) == ""
+    assert calibration_caution(np.repeat([1, 0], [60, 60]), people) == ""
     assert calibration_caution(np.r_[targets, 0.5, np.nan], np.r_[people, 98, 99]) == calibration_caution(
         targets, people
     )

@@ -238,13 +238,14 @@ def runs_of(cell: Cell, runs: int) -> int:
     return runs // {1000: 2, 10_000: 5}.get(cell.persons, 1)
 
 
-def measure(cell: Cell, runs: int, seed: int) -> dict[str, tuple[float, float, int]]:
+def measure(cell: Cell, runs: int, seed: int, *, only: str = "") -> dict[str, tuple[float, float, int]]:
     """Return the coverage of each interval, how often there was none (both in percent), and the runs."""
+    statistics = [statistic for statistic in STATISTICS if only in ("", statistic.__name__)]
     rng = np.random.default_rng(seed)
     held: dict[str, list[bool | None]] = {}
     for _ in range(runs_of(cell, runs)):
         test = draw(cell, rng)
-        for statistic in STATISTICS:
+        for statistic in statistics:
             for name, (low, high, true) in statistic(cell, test, rng).items():
                 has_limits = low is not None and high is not None and not (np.isnan(low) or np.isnan(high))
                 held.setdefault(name, []).append(bool(low <= true <= high) if has_limits else None)  # type: ignore[operator]
@@ -286,6 +287,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("interval-coverage.csv"))
     parser.add_argument("--runs", type=int, default=1000)
+    names = [statistic.__name__ for statistic in STATISTICS]
+    parser.add_argument("--only", choices=names, default="", help="measure one kind of interval")
     parser.add_argument("--shard", default="1/1", help="2/2: every second situation from the second on")
     arguments = parser.parse_args()
     number, count = map(int, arguments.shard.split("/"))
@@ -299,7 +302,7 @@ def main() -> None:
             continue
         rows = [
             {**about, "statistic": name, "covers": covers, "none": none, "intervals": intervals}
-            for name, (covers, none, intervals) in measure(cell, arguments.runs, seed).items()
+            for name, (covers, none, intervals) in measure(cell, arguments.runs, seed, only=arguments.only).items()
         ]
         pd.DataFrame(rows, columns=columns).to_csv(path, mode="a", header=not path.exists(), index=False)
     table = pd.read_csv(path)
