@@ -116,6 +116,13 @@ def evidence_of(
     ]
 
 
+POPULATION_COLUMNS = (
+    "region", "intervention", "compares", "against", "images", "persons", "median", "median_low", "median_high", "flips",
+    "flips_low", "flips_high", "statistic", "p_normal", "p_exact", "smallest_p", "smallest_effect", "reason", "p_holm",
+)  # fmt: skip
+"""Of :func:`population_rows`, also where there is no row."""
+
+
 def population_rows(changes: SwapChanges, tested: Sequence[str], *, level: float, seed: int) -> list[dict[str, Any]]:
     """Return the published test of each region, a row of ``population.csv`` each.
 

@@ -47,8 +47,8 @@ from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.models.sources.foreign import without_download
 from cxrshort.models.sources.opening import Model, Reference, describe_model, open_model
 from cxrshort.results import Result
+from cxrshort.stats import swap_findings
 from cxrshort.stats.predictions import LOGIT
-from cxrshort.stats.swap_findings import SwapChanges, control_rows, evidence_of, population_rows, random_state
 from cxrshort.stats.verdicts import RULES, Verdict, judge_regions
 
 VERB = "swap-test"
@@ -244,7 +244,9 @@ def prepare_test(
         planning: ``intervention``, ``pairs``, ``edge`` and ``seed`` of the trials.
     """
     fold, notes = audited_fold(reference, data, split)
-    candidates = choose_candidates(fold.data, label, rng=random_state(int(planning["seed"]), "candidates"))
+    candidates = choose_candidates(
+        fold.data, label, rng=swap_findings.random_state(int(planning["seed"]), "candidates")
+    )
     tested = Fold(candidates.data, split, fold.role)
     boxes = find_boxes(candidates, sources, whole=data, label=label, compute=compute, batch_size=batch_size)
     plan = plan_trials(candidates, boxes, level=RULE.level, **planning)
@@ -260,7 +262,7 @@ def _score(
     settings: Mapping[str, Any],
     resume: bool,
     report: Report,
-) -> tuple[Scorer, SwapChanges]:
+) -> tuple[Scorer, swap_findings.SwapChanges]:
     """Return the changes of all trials; several processes score a share each."""
     opened = open_model(test.model, compute)
     report({"event": "scoring", "text": f"scoring {len(test.fold.data.manifest):,} images"})
@@ -283,7 +285,7 @@ def _score(
         report=report,
     )
     if run.read_only:
-        return scorer, SwapChanges(pd.DataFrame(), null, spread)
+        return scorer, swap_findings.SwapChanges(pd.DataFrame(), null, spread)
     changes = change_table(trials, scores, candidates=test.candidates, with_null=with_null, null=null, spread=spread)
     return scorer, changes
 
@@ -306,21 +308,21 @@ def _scorer(model: Model, test: SwapTest, *, compute: Compute, batch_size: int) 
 
 
 def _write_results(
-    run: runs.Run, test: SwapTest, changes: SwapChanges, *, scorer: Scorer, settings: Mapping[str, Any]
+    run: runs.Run, test: SwapTest, changes: swap_findings.SwapChanges, *, scorer: Scorer, settings: Mapping[str, Any]
 ) -> Result:
     """Write tables and figures, and return what people see."""
     seed = int(settings["seed"])
     constant = f"the model gives all {len(test.fold.data.manifest):,} images one score" if not changes.spread else ""
     reasons = dict.fromkeys(test.plan.regions, constant) if constant else test.plan.reasons
     tested = [region for region in test.plan.regions if region not in reasons]
-    evidence = evidence_of(changes, test.plan.regions, reasons, rule=RULE, seed=seed)
+    evidence = swap_findings.evidence_of(changes, test.plan.regions, reasons, rule=RULE, seed=seed)
     verdicts = judge_regions(evidence, RULE)
-    population = population_rows(changes, tested, level=RULE.level, seed=seed)
-    controls = control_rows(changes, tested, rule=RULE, seed=seed)
+    population = swap_findings.population_rows(changes, tested, level=RULE.level, seed=seed)
+    controls = swap_findings.control_rows(changes, tested, rule=RULE, seed=seed)
     findings = [_finding(verdict, test.plan, changes) for verdict in verdicts]
     tables = {
         CHANGES: changes.table.assign(null_row=changes.table["null_row"].replace(-1, pd.NA).astype("Int64")),
-        POPULATION: pd.DataFrame(population),
+        POPULATION: pd.DataFrame(population, columns=list(swap_findings.POPULATION_COLUMNS)),
         FINDINGS: pd.DataFrame(findings),
         BOXES: test.boxes.table,
     }
@@ -350,7 +352,7 @@ def _write_results(
     return Result(summary, shown, paths, test.notes, run.folder, kind=KIND, verdicts=words)
 
 
-def _finding(verdict: Verdict, plan: SwapPlan, changes: SwapChanges) -> dict[str, Any]:
+def _finding(verdict: Verdict, plan: SwapPlan, changes: swap_findings.SwapChanges) -> dict[str, Any]:
     """Return a row of ``findings.csv``."""
     trials = changes.of(verdict.region, "test")
     return {

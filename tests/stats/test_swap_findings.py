@@ -5,7 +5,14 @@ import pandas as pd
 import pytest
 from scipy.stats import wilcoxon
 
-from cxrshort.stats.swap_findings import SwapChanges, control_rows, evidence_of, population_rows, units_of
+from cxrshort.stats.swap_findings import (
+    POPULATION_COLUMNS,
+    SwapChanges,
+    control_rows,
+    evidence_of,
+    population_rows,
+    units_of,
+)
 from cxrshort.stats.verdicts import RULES, judge
 
 RULE = RULES["swap-test"]
@@ -76,6 +83,7 @@ def test_published_test_compares_magnitudes_over_images() -> None:
     observed, null = rng.normal(size=20) * 3, rng.normal(size=(20, 50))
     changes = changes_of(rows("tag", "test", observed.tolist(), first=0), null=null)
     row = population_rows(changes, ["tag"], level=0.05, seed=0)[0]
+    assert tuple(row) == POPULATION_COLUMNS
     differences = np.abs(observed) - np.abs(null.astype(np.float32)).mean(axis=1)
     expected = wilcoxon(differences, method="exact")
     assert (row["statistic"], row["p_exact"]) == (expected.statistic, pytest.approx(expected.pvalue))

@@ -18,6 +18,7 @@ from cxrshort.models import checkpoint, factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
 from cxrshort.results import Result
+from cxrshort.stats.swap_findings import POPULATION_COLUMNS
 from cxrshort.verbs.swap_test import default_folder, swap_test
 from cxrshort.verbs.train import train
 
@@ -214,6 +215,7 @@ def test_constant_model_is_not_testable(home: Path, tmp_path: Path) -> None:
     result = swap_test(model, out=tmp_path / "out", split="all", **options)  # type: ignore[arg-type]
     assert set(result.verdicts) == {"not testable"}
     assert result.summary["findings"][0]["why"] == "the model gives all 200 images one score"
+    assert tuple(pd.read_csv(tmp_path / "out" / "population.csv").columns) == POPULATION_COLUMNS
     assert sorted(tree(tmp_path / "out")) == sorted(
         ["boxes.csv", "changes.csv", "findings.csv", "population.csv", "run.json", "summary.json"]
     )
