@@ -117,8 +117,9 @@ def evidence_of(
 
 
 POPULATION_COLUMNS = (
-    "region", "intervention", "compares", "against", "images", "persons", "median", "median_low", "median_high", "flips",
-    "flips_low", "flips_high", "statistic", "p_normal", "p_exact", "smallest_p", "smallest_effect", "reason", "p_holm",
+    "region", "intervention", "compares", "against", "images", "persons", "median", "median_low", "median_high",
+    "flips", "flips_low", "flips_high", "statistic", "p_normal", "p_exact", "smallest_p", "smallest_effect", "reason",
+    "p_holm",
 )  # fmt: skip
 """Of :func:`population_rows`, also where there is no row."""
 

@@ -244,9 +244,8 @@ def prepare_test(
         planning: ``intervention``, ``pairs``, ``edge`` and ``seed`` of the trials.
     """
     fold, notes = audited_fold(reference, data, split)
-    candidates = choose_candidates(
-        fold.data, label, rng=swap_findings.random_state(int(planning["seed"]), "candidates")
-    )
+    rng = swap_findings.random_state(int(planning["seed"]), "candidates")
+    candidates = choose_candidates(fold.data, label, rng=rng)
     tested = Fold(candidates.data, split, fold.role)
     boxes = find_boxes(candidates, sources, whole=data, label=label, compute=compute, batch_size=batch_size)
     plan = plan_trials(candidates, boxes, level=RULE.level, **planning)
