@@ -16,7 +16,8 @@ from cxrshort.datasets.catalogue import sections
 from cxrshort.datasets.phantom.styles import SHORTCUTS
 from cxrshort.models import ARCHITECTURES
 from cxrshort.stats.random_changes import DIRECTIONS
-from cxrshort.training import AUGMENTATIONS, OBJECTIVES, recipes
+from cxrshort.training import AUGMENTATIONS, recipes
+from cxrshort.training import METHODS as TRAINING_METHODS
 
 FILES = {"bash": "cxrshort.bash", "zsh": "_cxrshort", "fish": "cxrshort.fish"}
 """The file of each shell, below ``completions/``."""
@@ -37,7 +38,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "--split": ("test", "val", "train", "all"),
     "--model-output": ("logits", "probabilities", "softmax"),
     "train --arch": (*ARCHITECTURES, "timm:", "txrv:", "help"),
-    "train --method": (*OBJECTIVES, "help"),
+    "train --method": (*TRAINING_METHODS, "help"),
     "train --recipe": (*recipes.names(), "help"),
     "train --set": (*(f"{name}=" for name in recipes.RARE), "help"),
     "train --optimizer": recipes.OPTIMIZERS,

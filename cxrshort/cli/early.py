@@ -97,10 +97,10 @@ def method(name: str | None) -> None:
     Raises:
         UsageError: the name is not known.
     """
-    from cxrshort.training import OBJECTIVES
+    from cxrshort.training import METHODS
 
     if name is not None:
-        registry.check_name(OBJECTIVES, name, kind="method")
+        registry.check_name(METHODS, name, kind="method")
 
 
 def attribution_method(name: str) -> None:

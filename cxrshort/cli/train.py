@@ -334,7 +334,7 @@ def train(
     check_loudness(quiet=quiet, verbose=verbose)
     if "help" in (arch, recipe, method, *(settings or [])):
         return print_result(training_settings.listing(arch=arch, recipe=recipe, method=method), json=json)
-    if not (dataset and arch):
+    if not (dataset and (arch or training_settings.takes_model(method))):
         missing = "--dataset" if not dataset else "--arch"
         raise UsageError(f"{missing} is missing", "cxrshort train --dataset phantom-I --arch densenet121")
     options = {

@@ -18,11 +18,19 @@ def checked(
 
     fields, own = split_settings(settings)
     overrides = merge_settings(options, fields) | {"settings": own}
-    early.architecture(arch)
+    if arch:
+        early.architecture(arch)
     early.method(overrides["method"])
     recipes.load_recipe(recipe, overrides=overrides)
     early.dataset(dataset)
     return overrides
+
+
+def takes_model(method: str | None) -> bool:
+    """Return whether a method changes a trained model, which says what its architecture is."""
+    from cxrshort.training import CURES
+
+    return method in CURES
 
 
 def listing(*, arch: str, recipe: str, method: str | None) -> Result:

@@ -20,11 +20,14 @@ from cxrshort import files, runs
 from cxrshort.errors import DataError, MissingInputError
 from cxrshort.models import people, schema
 from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.models.heads import LINEAR
 from cxrshort.models.people import HashedPeople
 from cxrshort.models.schema import Combination
 
 FILE = "model.safetensors"
 FORMAT_VERSION = max(schema.FORMATS)
+CURED_ON = "cured_on"
+"""Entry of a recipe: identity of the dataset whose validation fold changed the last layer of a trained model."""
 _KEY = "cxrshort"
 
 
@@ -53,6 +56,7 @@ class Description:
         background: what a pipeline puts in the background's place, ``"noise"`` or ``"black"``, or what a classifier was
             trained to find there; empty otherwise.
         threshold: probability above which a pipeline takes a pixel as foreground.
+        head: kind of the last layer, one of :data:`cxrshort.models.heads.HEADS`.
     """
 
     kind: str
@@ -73,6 +77,7 @@ class Description:
     parts: tuple["Description", ...] = ()
     background: str = ""
     threshold: float = 0.5
+    head: str = LINEAR
 
     def to_json(self) -> str:
         """Return the description as one line of JSON with sorted keys."""
@@ -89,6 +94,8 @@ class Description:
             record["parts"] = [json.loads(part.to_json()) for part in self.parts]
         if self.background:
             record |= {"background": self.background, "threshold": self.threshold}
+        if self.head != LINEAR:
+            record["head"] = self.head
         return json.dumps(record, sort_keys=True)
 
     @classmethod

@@ -10,6 +10,7 @@ from cxrshort.models.architecture import initialise
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.ensemble import Ensemble, is_exclusive
+from cxrshort.models.heads import replace_head
 from cxrshort.models.pipeline import assemble_pipeline
 from cxrshort.models.sources.architectures import find_architecture
 
@@ -27,6 +28,7 @@ def build_model(description: Description, *, seed: int = 0, weights: str = "none
     if description.kind == "ensemble":
         voting = Ensemble(members, combine=description.combine, exclusive=is_exclusive(description))
         return Classifier(voting, labels=description.labels, spec=description.spec)
+    replace_head(members[0], architecture.head, kind=description.head)
     head = architecture.tail or architecture.head
     return Classifier(members[0], labels=description.labels, spec=description.spec, head=head)
 

@@ -18,6 +18,7 @@ from cxrshort.columns import MASK_BITS
 from cxrshort.errors import DataError, UsageError
 from cxrshort.masks.structures import structures
 from cxrshort.models import ARCHITECTURES
+from cxrshort.models.heads import HEADS, LINEAR
 from cxrshort.models.sources.architectures import FAMILIES, find_architecture
 
 Background = Literal["noise", "black"]
@@ -148,6 +149,7 @@ DESCRIPTION: Mapping[str, Field] = {
     ),
     "background": Field(_among(BACKGROUNDS).rule, _among(("", *BACKGROUNDS)).holds, required=False),
     "threshold": Field("a number between 0 and 1", lambda value: _is_number(value) and 0 < value < 1, required=False),
+    "head": Field(_among(HEADS).rule, _among(HEADS).holds, required=False),
 }
 
 SPEC: Mapping[str, Field] = {
@@ -252,6 +254,11 @@ AGREEMENTS = (
         "background",
         "nothing where 'kind' is segmenter",
         lambda record: not record.get("background") or record["kind"] != "segmenter",
+    ),
+    Agreement(
+        "head",
+        "linear where 'kind' is not classifier",
+        lambda record: record.get("head", LINEAR) == LINEAR or record["kind"] == "classifier",
     ),
     Agreement(
         "recipe.mask_bit",

@@ -1,4 +1,4 @@
-"""One training loop, its batches, objectives and recipes."""
+"""One training loop, its batches, objectives and recipes; and cures, which change a trained model's last layer."""
 
 from cxrshort.registry import Entry
 
@@ -18,6 +18,18 @@ OBJECTIVES = {
         "cxrshort.training.objectives.multitask:Multitask", "labels and masks at once, by an architecture that draws"
     ),
 }
+CURES = {
+    "dfr": Entry(
+        "cxrshort.training.cures.dfr:DFR",
+        "deep feature reweighting: the last layer of --weights MODEL, fitted anew on group-balanced val patients",
+    ),
+    "p-clarc": Entry(
+        "cxrshort.training.cures.p_clarc:PClArC",
+        "a shortcut's direction, from --group or masks, projected out of the features of --weights MODEL",
+    ),
+}
+METHODS = {**OBJECTIVES, **CURES}
+"""What ``train --method`` takes: objectives of the training loop, and cures."""
 AUGMENTATIONS = {
     "none": Entry("cxrshort.training.data.augmentation:unchanged", "images as they are"),
     "degrave": Entry("cxrshort.training.data.augmentation:degrave", "mirror with p = 0.5, rotate within 30 degrees"),

@@ -6,6 +6,7 @@ from typing import Any
 
 from cxrshort import forecasts
 from cxrshort.results import VERBOSE, Block, Result, Text, count_text, text_table
+from cxrshort.training.cures.overview import cure_blocks
 from cxrshort.training.folders import CURVE
 
 _INTERVAL = 20
@@ -66,6 +67,7 @@ def training_notes(summary: Mapping[str, Any]) -> list[str]:
             )
         if left_out := run.get("labels_left_out"):
             notes.append(f"{prefix}labels without both classes in training are no outputs: {', '.join(left_out)}")
+        notes += [f"{prefix}{note}" for note in run.get("notes", ())]
     return notes
 
 
@@ -75,8 +77,10 @@ def _figures(folders: Sequence[Path]) -> list[Path]:
 
 
 def _model(summary: Mapping[str, Any]) -> list[Block]:
-    """Return the trials, the epochs, what was trained, and what chose it."""
+    """Return the trials, the epochs, what was trained, and what chose it; of a cure, what it changed."""
     trials = _trials(summary) if "trials" in summary else []
+    if "cure" in summary:
+        return [*trials, *cure_blocks(summary)]
     history = _history(summary["history"]) if summary["history"] else []
     labels, output = len(summary["labels"]), "mask" if "images_without_masks" in summary else "label"
     outputs = f"{labels} {output}{'s' if labels > 1 else ''}"
@@ -110,7 +114,12 @@ def _history(history: Sequence[Mapping[str, Any]]) -> list[Block]:
 
 def _replicates(summary: Mapping[str, Any]) -> list[Block]:
     rows = [
-        [run["replicate"], run["images"]["train"], _score_text(run["selection"]), Path(run["model"]).parent.name]
+        [
+            run["replicate"],
+            next(iter(run["images"].values())),
+            _score_text(run["selection"]),
+            Path(run["model"]).parent.name,
+        ]
         for run in summary["replicates"]
     ]
     spread = "" if summary["deviation"] is None else f", SD {summary['deviation']:.3f}"

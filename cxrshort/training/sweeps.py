@@ -21,12 +21,11 @@ from cxrshort import manifest as manifests
 from cxrshort.errors import UsageError, WorkFailedError
 from cxrshort.json_files import json_values
 from cxrshort.models import checkpoint, ensemble, factory
-from cxrshort.models.outputs import Task
 from cxrshort.settings import parse_value
-from cxrshort.training import OBJECTIVES, recipes
+from cxrshort.training import METHODS, recipes
 from cxrshort.training.inputs import TrainingJob, hash_manifest, identify
 from cxrshort.training.job import validate_model
-from cxrshort.training.objectives.contract import make_objective
+from cxrshort.training.methods import make_method
 from cxrshort.training.recipes import Recipe
 from cxrshort.training.recipes.settings import ALIASES
 
@@ -295,7 +294,7 @@ def parse_grid(texts: Sequence[str], recipe: Recipe) -> list[dict[str, Any]]:
     points = [dict(zip(axes, values_at_point, strict=True)) for values_at_point in itertools.product(*axes.values())]
     for point in points:
         varied = apply_point(recipe, point)
-        make_objective(varied.method, varied.settings, task=Task(varied.task))
+        make_method(varied)
     return points
 
 
@@ -310,7 +309,7 @@ def _axis(text: str, recipe: Recipe) -> tuple[str, list[Any]]:
         option = f"--grid {name.replace('_', '-')}"
         values = [parse_value(word, like=fields[name], argument=option) for word in words]
     else:
-        kind = registry.load_entry(OBJECTIVES, recipe.method, kind="method")
+        kind = registry.load_entry(METHODS, recipe.method, kind="method")
         settings = [field.name for field in dataclasses.fields(kind.Settings)]
         registry.check_name([*ALIASES, *fields, *settings], name, kind="setting to search")
         values = words

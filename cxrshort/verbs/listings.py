@@ -32,9 +32,9 @@ def list_shortcuts() -> Result:
 
 def list_methods() -> Result:
     """Return the training methods."""
-    from cxrshort.training import OBJECTIVES
+    from cxrshort.training import METHODS
 
-    return _names({"methods": {name: entry.summary for name, entry in OBJECTIVES.items()}})
+    return _names({"methods": {name: entry.summary for name, entry in METHODS.items()}})
 
 
 def list_attribution_methods() -> Result:

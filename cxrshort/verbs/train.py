@@ -9,15 +9,15 @@ from cxrshort import distributed, forecasts, runs
 from cxrshort import manifest as manifests
 from cxrshort.compute import choose_compute
 from cxrshort.dataset import load_dataset
-from cxrshort.models.outputs import Task
 from cxrshort.results import Result
 from cxrshort.training import recipes, sweeps, tracking
-from cxrshort.training.checks import find_fitting_architecture
+from cxrshort.training.cures.job import cure_model, forecast_cures
+from cxrshort.training.cures.overview import cure_forecast
 from cxrshort.training.distributed_steps import check_batch_size
 from cxrshort.training.folders import default_folder, replicate_folders
 from cxrshort.training.inputs import TrainingJob
 from cxrshort.training.job import forecast_jobs, train_model
-from cxrshort.training.objectives.contract import make_objective
+from cxrshort.training.methods import check_method, is_cure
 from cxrshort.training.overview import training_forecast, training_result
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -51,7 +51,7 @@ def train(
 
     Args:
         dataset: a dataset folder, a manifest, ``-`` or a name.
-        arch: one of the architectures.
+        arch: one of the architectures; empty takes that of the model which a cure changes.
         recipe: a published way to train.
         overrides: values over the recipe's, by the names of :class:`Recipe`; None leaves the recipe's.
         replicate: which split to train on.
@@ -76,10 +76,10 @@ def train(
         WorkFailedError: the loss is not a number, or memory ran out.
     """
     settings = recipes.load_recipe(recipe, overrides=overrides)
-    objective = make_objective(settings.method, settings.settings, task=Task(settings.task))
-    find_fitting_architecture(arch, settings, objective)  # refuses early
-    points = sweeps.parse_grid(grid, settings)
     sweeps.check_replicates(replicate=replicate, replicates=replicates)
+    numbers = [replicate] if replicates is None else list(range(replicates))
+    recipes_of, arch = check_method(settings, arch, replicates=numbers)  # refuses early
+    points = sweeps.parse_grid(grid, settings)
     compute = distributed.with_rank(choose_compute(device, precision=precision, threads=threads))
     check_batch_size(settings, compute)
     if tensorboard:
@@ -97,7 +97,7 @@ def train(
         TrainingJob(
             data=data,
             arch=arch,
-            recipe=settings,
+            recipe=recipes_of[number],
             replicate=number,
             seed=seed,
             folder=folder,
@@ -110,10 +110,12 @@ def train(
         )
         for number, folder in folders.items()
     ]
-    train_job: sweeps.TrainModel = partial(sweeps.train_members, train=train_model)
+    train_job: sweeps.TrainModel = cure_model if is_cure(settings) else partial(sweeps.train_members, train=train_model)
     if grid:
         train_job = partial(sweeps.train_grid, train=train_job, points=points)
     with distributed.process_group(compute):
+        if dry_run and is_cure(settings):
+            return cure_forecast(forecast_cures(jobs))
         if dry_run:
             models = len(jobs) * sum(sweeps.apply_point(settings, point).members for point in points)
             plan = forecast_jobs(jobs, models=models)

@@ -69,9 +69,9 @@ class Folds:
         empty_as = 0.0 if recipe.empty_labels == "zero" else float("nan")
         task = Task(recipe.task)
         labels, left_out = _choose_labels(train, recipe, task)
-        targets = [_read_targets(fold, labels, empty_as=empty_as) for fold in (train, val)]
+        targets = [read_fold_targets(fold, labels, empty_as=empty_as) for fold in (train, val)]
         if recipe.rest_class:
-            labels, targets = _add_rest_class(labels, targets, name=recipe.rest_class)
+            labels, targets = add_rest_class(labels, targets, name=recipe.rest_class)
         select = _choose_select(labels, recipe, explicit=explicit_label)
         groups = group_codes(train, recipe.group) if recipe.group else None
         read = _count_empty(train, labels) if recipe.empty_labels == "zero" else 0
@@ -174,7 +174,7 @@ class Folds:
         return f"{name} of {MACRO}" if self.select is None else f"{name} of {self.labels[self.select]}"
 
 
-def _read_targets(fold: Dataset, labels: Sequence[str], *, empty_as: float) -> npt.NDArray[np.float32]:
+def read_fold_targets(fold: Dataset, labels: Sequence[str], *, empty_as: float) -> npt.NDArray[np.float32]:
     """Return targets (N, L) in which empty diseases read ``empty_as``; an unknown sex or view stays unknown."""
     matrix = label_matrix(fold.manifest, labels)
     diseases = np.isin(labels, fold.labels)
@@ -182,7 +182,7 @@ def _read_targets(fold: Dataset, labels: Sequence[str], *, empty_as: float) -> n
     return matrix
 
 
-def _add_rest_class(
+def add_rest_class(
     labels: list[str], targets: list[npt.NDArray[np.float32]], *, name: str
 ) -> tuple[list[str], list[npt.NDArray[np.float32]]]:
     """Return the exclusive classes with one more, of the images that are of none of them; unknown where one is."""

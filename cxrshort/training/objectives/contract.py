@@ -1,23 +1,20 @@
 """The contract of all objectives, and their construction from command-line settings."""
 
-import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from cxrshort import distributed, registry
 from cxrshort.compute import Compute
-from cxrshort.errors import UsageError
 from cxrshort.images.prefetch import Source
 from cxrshort.models.outputs import Task
-from cxrshort.settings import parse_value
 from cxrshort.training import OBJECTIVES
 from cxrshort.training.data.batches import Batch, MaskSource
 from cxrshort.training.data.groups import Codes, check_groups
 from cxrshort.training.data.masks import check_masks
-from cxrshort.training.recipes.settings import recipe_fields
+from cxrshort.training.method_settings import parse_settings
 
 
 class Needs(NamedTuple):
@@ -146,17 +143,5 @@ def make_objective(name: str, settings: str, *, task: Task) -> Objective:
         0.1
     """
     kind = registry.load_entry(OBJECTIVES, name, kind="method")
-    fields = {field.name: field.default for field in dataclasses.fields(kind.Settings)} if settings else {}
-    values: dict[str, Any] = {}
-    for text in filter(None, (part.strip() for part in settings.split(","))):
-        key, sign, value = text.partition("=")
-        if not sign:
-            raise UsageError(f"--set '{text}' is not of the form name=value", "such as --set weight=10")
-        registry.check_name([*fields, *recipe_fields()], key, kind=f"setting of {name}", list_all="--set help")
-        if key not in fields:
-            raise UsageError(
-                f"'{key}' is not a setting of {name}", "it is a setting of the recipe: give it a --set of its own"
-            )
-        values[key] = parse_value(value, like=fields[key], argument=f"--set {key}")
-    objective: Objective = kind(kind.Settings(**values), task=task)
+    objective: Objective = kind(kind.Settings(**parse_settings(name, kind.Settings, settings)), task=task)
     return objective

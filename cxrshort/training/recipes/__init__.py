@@ -16,7 +16,7 @@ from cxrshort.registry import check_name
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("constant", "step", "milestones", "cosine", "plateau", "one-cycle")
 BALANCES = ("label", "group")
-GROUPED = ("group-dro", "irm", "pgi")
+GROUPED = ("group-dro", "irm", "pgi", "dfr", "p-clarc")
 """Methods that learn from groups."""
 COMPILED = ("erm", "group-dro", "irm")
 """Methods that ask a network for its logits only; the others look inside, or differentiate it twice."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from cxrshort import registry, settings
 from cxrshort.errors import UsageError
-from cxrshort.training import OBJECTIVES
+from cxrshort.training import METHODS
 from cxrshort.training.recipes import RARE, Recipe, load_recipe
 
 ALIASES = {"lr": "learning_rate", "wd": "weight_decay"}
@@ -91,8 +91,8 @@ def describe_settings(recipe: str) -> dict[str, list[dict[str, Any]]]:
     chosen = load_recipe(recipe)
     meanings = settings.meanings(Recipe)
     sections = {"training": [settings.setting_row(name, getattr(chosen, name), meanings[name]) for name in RARE]}
-    for method in OBJECTIVES:
-        kind = registry.load_entry(OBJECTIVES, method, kind="method").Settings
+    for method in METHODS:
+        kind = registry.load_entry(METHODS, method, kind="method").Settings
         method_meanings = settings.meanings(kind)
         own = [
             settings.setting_row(field.name, field.default, method_meanings.get(field.name, ""))
