@@ -48,6 +48,7 @@ def test_check_name_imports_nothing():
         "cxrshort.datasets:SOURCES",
         "cxrshort.models:ARCHITECTURES",
         "cxrshort.training:OBJECTIVES",
+        "cxrshort.training:CURES",
     ],
 )
 def test_looking_through_a_table_loads_nothing_heavy(table):

@@ -4,7 +4,7 @@ What would invalidate a model's numbers: a last layer that is read as linear alt
 description says which kind it is, and a version of this package that does not know the kind refuses the file.
 """
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +13,9 @@ from cxrshort.models.architecture import FullPrecisionLinear
 
 Head = Literal["linear", "reactive"]
 
-HEADS = get_args(Head)
-LINEAR, REACTIVE = HEADS
+LINEAR: Head = "linear"
+REACTIVE: Head = "reactive"
+HEADS = (LINEAR, REACTIVE)
 
 
 class ReactiveHead(nn.Module):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cxrshort.datasets.building.pixel_recipes import RECIPES
-from cxrshort.training import OBJECTIVES, recipes
+from cxrshort.training import METHODS, recipes
 
 from ..test_imports import HEAVY
 from .console import cxrshort_here, failure
@@ -74,7 +74,7 @@ def test_unknown_name_is_answered_with_the_nearest_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "section", "names"),
     [
-        (("train", "--method", "help"), "methods", list(OBJECTIVES)),
+        (("train", "--method", "help"), "methods", list(METHODS)),
         (("build-dataset", "--recipe", "help"), "pixel recipes", list(RECIPES)),
     ],
 )

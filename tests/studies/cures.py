@@ -6,7 +6,7 @@ hospital. Four kinds of rows, always:
 * ``erm``: plain training where the marker gives the class away;
 * ``oracle``: plain training on as many films of the same rooms whose markers say nothing;
 * ``ceiling``: plain training on the lungs alone, all else black: what a method that looks at the lungs can reach;
-* the methods, trained on the films of ``erm``.
+* the methods, trained on the films of ``erm``; those of the last layer (dfr, p-clarc) start from ``erm`` itself.
 
 What a model uses is asked by interventions on films of a fair test set, whose markers say nothing, never by where a map
 says that it looks: exchange the marker and keep the patient; grey the lungs; black out all but the lungs.
@@ -42,6 +42,7 @@ from cxrshort.models.classifier import Classifier
 from cxrshort.models.scoring import score
 from cxrshort.registry import load_entry
 from cxrshort.stats.auc import auc
+from cxrshort.training import CURES
 from cxrshort.verbs.build_dataset import build_dataset
 from cxrshort.verbs.train import train
 
@@ -86,6 +87,10 @@ def settings(bias: float) -> list[Setting]:
     if bias < 1:
         rows.append(Setting("group-dro", {"method": "group-dro", "group": CELLS}))
         rows.append(Setting("pgi", {"method": "pgi", "group": "repository"}))
+        rows.append(Setting("dfr", {"method": "dfr", "group": "repository"}))
+        for text in ("", "within=none", "reactive=true"):
+            own = {"method": "p-clarc", "group": "repository", "settings": text}
+            rows.append(Setting("p-clarc", own, note=text))
         return [*rows, Setting("irm", {"method": "irm", "group": AGREE})]
     for method, texts in WEIGHTS.items():
         # The first epochs of isnet are plain training: published 5, too many for so short a run.
@@ -197,7 +202,7 @@ def measure(folder: Path, home: Path, *, seed: int, bias: float, arguments: argp
     model, description = factory.load_model(folder / checkpoint.FILE)
     model = model.to(compute.torch_device)
     train_films = {"bias": bias, "seed": seed, "images": arguments.images, "arguments": arguments}
-    fair_films = {"bias": 0.5, "seed": 3000 + seed, "images": TEST_FILMS, "arguments": arguments}
+    fair_films = {"bias": 0.5, "seed": 3000 + seed, "images": arguments.test_images, "arguments": arguments}
     own = read(draw(home, "phantom-I", **train_films), "test")
     val = read(draw(home, "phantom-I", **train_films), "val")
     worst = read(draw(home, "phantom-deceiving", **train_films), "test")
@@ -249,17 +254,13 @@ def learn(task: tuple[Setting, float, int, argparse.Namespace]) -> list[dict[str
     }
     started = time.monotonic()
     precision = "fp32" if setting.method in ("rrr", "gain", "isnet") else "auto"
-    train(
-        str(data),
-        arch=arguments.arch,
-        overrides={**usual, **setting.overrides},
-        seed=seed,
-        out=out,
-        device=arguments.device,
-        precision=precision,
-        threads=1,
-        force=True,
-    )
+    overrides = {**usual, **setting.overrides}
+    same = {"arch": arguments.arch, "seed": seed, "device": arguments.device, "threads": 1}
+    if setting.method in CURES:
+        start = arguments.out / f"start-{bias}-{seed}"
+        train(str(data), overrides=usual, out=start, precision="auto", resume=start.exists(), **same)
+        overrides, started = {**setting.overrides, "weights": str(start)}, time.monotonic()
+    train(str(data), overrides=overrides, out=out, precision=precision, force=True, **same)
     seconds = time.monotonic() - started
     values = measure(out, home, seed=seed, bias=bias, arguments=arguments) | {"seconds": seconds}
     shutil.rmtree(out)
@@ -312,6 +313,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--arch", default="small-cnn")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--images", type=int, default=4000)
+    parser.add_argument("--test-images", type=int, default=TEST_FILMS)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--shortcut", default="marker")
     parser.add_argument("--bias", type=float, nargs="+", default=[1.0, 0.8])
@@ -334,7 +336,14 @@ def main() -> None:
     for seed, bias in itertools.product(range(arguments.seeds), arguments.bias):
         for name in ("phantom-I", "phantom-deceiving"):  # drawn before the workers start, which share them
             draw(arguments.out / "films", name, bias=bias, seed=seed, images=arguments.images, arguments=arguments)
-            draw(arguments.out / "films", name, bias=0.5, seed=3000 + seed, images=TEST_FILMS, arguments=arguments)
+            draw(
+                arguments.out / "films",
+                name,
+                bias=0.5,
+                seed=3000 + seed,
+                images=arguments.test_images,
+                arguments=arguments,
+            )
         draw(arguments.out / "films", "phantom-I", bias=0.5, seed=seed, images=arguments.images, arguments=arguments)
         tasks += [
             (setting, bias, seed, arguments)

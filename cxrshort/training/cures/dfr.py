@@ -43,6 +43,7 @@ _ITERATIONS = 2000
 _NOISE = 1e-4
 """A feature whose standard deviation is a smaller share of its size varies by rounding alone, and is left out."""
 _MASK64 = 2**64 - 1
+_PREVALENCE = "probabilities are now those of a population with as many positives as negatives"
 _HALVES, _TUNING, _FINAL = range(3)
 """What draws are for, as a part of their seed."""
 
@@ -115,7 +116,7 @@ class DFR(Cure):
     def fit(self, data: ValidationFeatures, layer: LastLayer, *, seed: int, progress: Progress) -> CuredLayer:
         """Return a layer of the same shape; one fit a label."""
         del layer
-        layers, judged, records, notes = [], [], {}, []
+        layers, judged, records, notes = [], [], {}, [_PREVALENCE]
         for number, label in enumerate(data.labels):
             progress(number, len(data.labels))
             cells, seeds = self._cells(data, number), (seed & _MASK64, number)

@@ -30,7 +30,7 @@ def effect_table(data: ValidationFeatures, before: Floats, judged: Sequence[Judg
 
     Returns:
         ``label``, ``group``, ``persons``, ``positives``, ``negatives``; ``auc_before``, ``auc_after``, ``difference``
-        with ``low`` and ``high`` (95 %) and ``reason`` or ``caution``; ``sensitivity_before``, ``specificity_before``
+        with ``low`` and ``high`` (95 %), ``reason`` and ``caution``; ``sensitivity_before``, ``specificity_before``
         and those after, at a probability of one half.
     """
     rows = []
@@ -63,7 +63,8 @@ def _compare(
         "difference": paired.difference,
         "low": paired.low,
         "high": paired.high,
-        "reason": paired.reason or paired.caution,
+        "reason": paired.reason,
+        "caution": paired.caution,
         **shares,
     }
 

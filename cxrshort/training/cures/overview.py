@@ -6,7 +6,7 @@ from typing import Any
 from cxrshort import forecasts
 from cxrshort.results import Block, Column, Result, Table, Text, count_text
 
-_INTERVAL = 22
+_INTERVAL = 24
 """Characters of a difference with its interval."""
 
 
@@ -21,6 +21,7 @@ def cure_blocks(summary: Mapping[str, Any]) -> list[Block]:
             **row,
             "before": _number(row["auc_before"]),
             "after": _number(row["auc_after"]),
+            "change": _change(row),
             "cells_before": _pair(row, "before"),
             "cells_after": _pair(row, "after"),
         }
@@ -32,8 +33,8 @@ def cure_blocks(summary: Mapping[str, Any]) -> list[Block]:
         Column("patients", "persons", "count"),
         Column("AUC before", "before", "count"),
         Column("after", "after", "count"),
-        Column("difference", "difference", "interval", least=_INTERVAL),
-        Column("sens/spec before", "cells_before", "count"),
+        Column("difference", "change", least=_INTERVAL),
+        Column("sensitivity / specificity before", "cells_before", "count"),
         Column("after", "cells_after", "count"),
     ]
     held_out = "patients of val whose labels the layer was not fitted to"
@@ -57,6 +58,15 @@ def cure_forecast(summary: Mapping[str, Any]) -> Result:
     ]
     notes = ["the time is that of the features; fits on them take seconds to minutes more"]
     return forecasts.dry_run(summary, facts, notes=notes)
+
+
+def _change(row: Mapping[str, Any]) -> str:
+    """Return the difference with its interval, or that the patients are too few for one."""
+    if row["difference"] is None:
+        return "a class is missing"
+    if row["low"] is None or row["caution"]:
+        return f"{row['difference']:+.3f} (few patients)" if row["caution"] else f"{row['difference']:+.3f}"
+    return f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
 
 
 def _number(value: float | None) -> str:

@@ -40,11 +40,14 @@ WITHIN = ("labels", "none")
 PRESENT, ABSENT = "present", "absent"
 _LEFT = 1e-6
 """Share of the variance of the presence that must be left once labels are regressed out."""
+_ROUNDING = 1e-9
+"""A pattern of so small a share of the largest feature is rounding."""
 _FEWEST = 2
 """Persons with the shortcut, and without it."""
 _FOLDS = 5
 """Parts of the persons, in each of which a detector of the others is judged."""
 _ITERATIONS = 2000
+_THRESHOLDS = "logits are now those of images without the shortcut: choose thresholds anew"
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ class PClArC(Cure):
         values, has_shortcut = data.values[used], present[used]
         pattern = self._pattern(values, has_shortcut, data.targets[used])
         length = float(np.linalg.norm(pattern))
-        if not length > 0:
+        if not length > _ROUNDING * np.abs(values).max():
             raise DataError(
                 "no feature varies with the shortcut, so the model does not see it", "another --group has another one"
             )
@@ -140,7 +143,8 @@ class PClArC(Cure):
             record["images_detected"] = int((detector.logits(values) > 0).sum())
         scores, rows = self.scores(cured.logits(values)), np.flatnonzero(used)
         groups = np.where(has_shortcut, PRESENT, ABSENT).astype(object)
-        return CuredLayer(cured, [Judged(rows, groups, column) for column in scores.T], record)
+        judged = [Judged(rows, groups, column) for column in scores.T]
+        return CuredLayer(cured, judged, record, [_THRESHOLDS])
 
     def _presence(self, data: ValidationFeatures) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Return where the shortcut is, (N,), and which images say so, (N,).

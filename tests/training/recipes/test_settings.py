@@ -7,14 +7,14 @@ import pytest
 
 from cxrshort import registry
 from cxrshort.errors import CxrshortError, UsageError
-from cxrshort.training import OBJECTIVES, recipes
+from cxrshort.training import METHODS, recipes
 from cxrshort.training.recipes import RARE, Recipe
 from cxrshort.training.recipes.settings import describe_settings, merge_settings, recipe_fields, split_settings
 
 
-@pytest.mark.parametrize("method", OBJECTIVES)
+@pytest.mark.parametrize("method", METHODS)
 def test_no_name_of_set_means_two_things(method: str) -> None:
-    own = {field.name for field in dataclasses.fields(registry.load_entry(OBJECTIVES, method, kind="method").Settings)}
+    own = {field.name for field in dataclasses.fields(registry.load_entry(METHODS, method, kind="method").Settings)}
     assert own & recipe_fields().keys() == set()
 
 
