@@ -48,7 +48,7 @@ def train(
         str | None,
         option(
             "--method",
-            text="Training objective: erm, group-dro, irm, pgi, rrr, gain, isnet or multitask; 'help' describes them.",
+            text="erm, group-dro, irm, pgi, rrr, gain, isnet or multitask; or a cure, dfr or p-clarc; see 'help'.",
             metavar="NAME",
             panel=BASIC,
             default="erm",
@@ -97,7 +97,7 @@ def train(
     ] = None,
     weights: Annotated[
         str | None,
-        option("--weights", text="Initial weights: none, imagenet (downloaded) or a file.", metavar="W", panel=TUNING),
+        option("--weights", text="none, imagenet (downloaded), a file; or a model to cure.", metavar="W", panel=TUNING),
     ] = None,
     augment: Annotated[
         str | None,
@@ -240,7 +240,7 @@ def train(
         str | None,
         option(
             "--group",
-            text="Groups of group-dro, irm, pgi and --balance group: columns joined by commas, or an expression.",
+            text="Groups of group-dro, irm, pgi, dfr, p-clarc, --balance group: columns joined by commas; expression.",
             metavar="G",
             panel=ROBUST,
         ),
@@ -321,6 +321,9 @@ def train(
     --replicates 5 trains on five splits, into sibling folders; evaluate takes their parent, whose run.json has the
     mean. --grid lr=0.1,0.01 (any setting; several --grid make all combinations) lists every trial in trials.csv.
     --members 20 trains an ensemble, from consecutive seeds, into one model file. All three can be combined.
+
+    --method dfr and p-clarc change the last layer of --weights MODEL (whose --arch is taken) by its val patients, in
+    minutes: refitted where --group is balanced, or blind to what --group (or masks: --set source=masks) tells apart.
 
     --set reaches the settings without an option of their own, such as --set momentum=0.99 or, with --method rrr,
     --set weight=10. --recipe my.toml reads your own recipe: lines of NAME = VALUE, the names as --set help and --recipe

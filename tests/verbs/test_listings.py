@@ -9,7 +9,8 @@ from cxrshort.datasets.building import settings as build_settings
 from cxrshort.datasets.catalogue import sections
 from cxrshort.models import ARCHITECTURES
 from cxrshort.results import Listing, Result, Table
-from cxrshort.training import METHODS, recipes
+from cxrshort.training import METHODS as TRAINING_METHODS
+from cxrshort.training import recipes
 from cxrshort.training.recipes.settings import RARE
 from cxrshort.verbs import listings
 
@@ -31,7 +32,7 @@ def test_people_and_programs_read_the_same_names(make: Callable[[], Result]) -> 
 
 def test_datasets_stand_in_their_sections() -> None:
     assert listed(listings.list_datasets()) == {title: list(names) for title, names in sections().items()}
-    assert listed(listings.list_methods()) == {"methods": list(METHODS)}
+    assert listed(listings.list_methods()) == {"methods": list(TRAINING_METHODS)}
 
 
 def test_architectures_are_a_table_with_their_parameters() -> None:

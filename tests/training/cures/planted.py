@@ -58,5 +58,3 @@ def planted(folder: Path, *, name: str = "planted", seed: int = 0, **cohort: flo
     """Write a dataset of planted films."""
     manifest = planted_manifest(folder, name=name, seed=seed, **cohort)  # type: ignore[arg-type]
     return write_planted(folder, manifest, name=name, seed=seed)
-
-

@@ -44,7 +44,8 @@ def test_reactive_layer_chooses_by_the_detector() -> None:
         ("dfr", "refits=x", "multilabel", "--set refits is 'x', it must be a whole number"),
         ("dfr", "epochs=3", "multilabel", "'epochs' is not a setting of dfr"),
         ("dfr", "", "multiclass", "'dfr' changes models of multilabel outputs, and these are multiclass"),
-        ("p-clarc", "", "regression", "'p-clarc' changes models of multilabel or multiclass outputs, and these are regression"),
+        ("p-clarc", "", "regression",
+         "'p-clarc' changes models of multilabel or multiclass outputs, and these are regression"),
     ],
 )  # fmt: skip
 def test_make_cure_refuses(name: str, settings: str, task: str, message: str) -> None:

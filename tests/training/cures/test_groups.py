@@ -62,14 +62,10 @@ def test_check_names_the_smallest_cell() -> None:
     cells.check("Edema", method="dfr", fewest=2)
     with pytest.raises(DataError) as caught:
         cells.check("Edema", method="dfr", fewest=3)
-    assert caught.value.message == (
-        "group 'a' has 2 val persons with Edema = 1, 'dfr' needs 3, and 1 more such cells"
-    )
+    assert caught.value.message == ("group 'a' has 2 val persons with Edema = 1, 'dfr' needs 3, and 1 more such cells")
     with pytest.raises(DataError) as caught:
         Cells(GROUPS, np.where(GROUPS == "b", 0, TARGETS), PERSONS).check("Edema", method="dfr", fewest=1)
     assert caught.value.message == "group 'b' has 0 val persons with Edema = 1, 'dfr' needs 1"
     with pytest.raises(UsageError) as caught:
         Cells(GROUPS[:6], TARGETS[:6], PERSONS[:6]).check("Edema", method="dfr", fewest=1)
-    assert caught.value.message == (
-        "'dfr' needs two groups or more, all val images with a word on 'Edema' are in one"
-    )
+    assert caught.value.message == ("'dfr' needs two groups or more, all val images with a word on 'Edema' are in one")

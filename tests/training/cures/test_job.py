@@ -74,9 +74,7 @@ def test_evaluate_takes_the_file_and_calls_its_own_dataset_internal(films: Path,
     )
 
 
-def test_logits_of_dfr_are_those_of_standardised_logistic_regression(
-    films: Path, plain: Path, tmp_path: Path
-) -> None:
+def test_logits_of_dfr_are_those_of_standardised_logistic_regression(films: Path, plain: Path, tmp_path: Path) -> None:
     # Of two groups that say nothing, with as many persons of every cell: every balanced subset is all of them.
     manifest = pd.read_csv(films / "manifest.csv")
     val = manifest[manifest["split_0"] == "val"]
@@ -114,7 +112,9 @@ def test_reactive_file_changes_only_what_is_detected(films: Path, plain: Path, t
     model, description = factory.load_model(tmp_path / "cured" / checkpoint.FILE)
     assert description.head == summary["head"] == "reactive"
     assert isinstance(model.network.get_submodule(_head()), ReactiveHead)
-    before, after, projected = (logits(folder, films, "test")[:, 0] for folder in (plain, tmp_path / "cured", everywhere))
+    before, after, projected = (
+        logits(folder, films, "test")[:, 0] for folder in (plain, tmp_path / "cured", everywhere)
+    )
     same = after == before
     assert 0 < same.sum() < len(same)
     np.testing.assert_allclose(after[~same], projected[~same], atol=1e-6)
@@ -124,9 +124,7 @@ def test_reactive_file_changes_only_what_is_detected(films: Path, plain: Path, t
     assert caught.value.message == "the last layer of the model is 'reactive', a cure changes a linear one"
 
 
-def test_masks_give_the_same_model_as_the_column_that_they_agree_with(
-    films: Path, plain: Path, tmp_path: Path
-) -> None:
+def test_masks_give_the_same_model_as_the_column_that_they_agree_with(films: Path, plain: Path, tmp_path: Path) -> None:
     cure(films, plain, tmp_path / "column", CLARC)
     cure(films, plain, tmp_path / "masks", {"method": "p-clarc", "settings": "source=masks", "mask_bit": "marker"})
     first, second = (factory.load_model(tmp_path / name / checkpoint.FILE)[0] for name in ("column", "masks"))
@@ -134,9 +132,7 @@ def test_masks_give_the_same_model_as_the_column_that_they_agree_with(
         assert torch.equal(value, second.state_dict()[name])
 
 
-def test_run_is_a_function_of_its_seed_and_resumes_to_the_same_bytes(
-    films: Path, plain: Path, tmp_path: Path
-) -> None:
+def test_run_is_a_function_of_its_seed_and_resumes_to_the_same_bytes(films: Path, plain: Path, tmp_path: Path) -> None:
     def stop(event: Any) -> None:
         if event["event"] == "labels cured":
             os.kill(os.getpid(), signal.SIGTERM)
