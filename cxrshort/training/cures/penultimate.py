@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cxrshort import runs
 from cxrshort.compute import Compute
@@ -18,6 +18,7 @@ from cxrshort.errors import DataError, UsageError
 from cxrshort.images.prefetch import Indices, Source
 from cxrshort.models.blocks import BlockArray, Report, fill_blocks
 from cxrshort.models.classifier import Classifier
+from cxrshort.models.embeddings import capture_inputs
 from cxrshort.models.scoring import counted, scan
 
 FEATURES = ".features.npy"
@@ -88,24 +89,14 @@ def penultimate(model: Classifier, head: str) -> Callable[[Tensor, Indices], Ten
 
     def work(images: Tensor, indices: Indices) -> Tensor:
         del indices
-        entered: list[Tensor] = []
-
-        def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            del module
-            entered.append(inputs[0])
-
-        hook = layer.register_forward_pre_hook(note)
-        try:
+        with capture_inputs([layer]) as inputs:
             logits = model(images)
-        finally:
-            hook.remove()
-        if not (
-            len(entered) == 1 and entered[0].dim() == 2 and torch.allclose(layer(entered[0]), logits, equal_nan=True)
-        ):
+        features = inputs.get(layer)
+        if features is None or features.dim() != 2 or not torch.allclose(layer(features), logits, equal_nan=True):
             raise UsageError(
                 f"the logits of the network are not those of its last layer '{head}' alone",
                 "--weights with another model",
             )
-        return entered[0].float()
+        return features.float()
 
     return work
