@@ -36,7 +36,7 @@ _cxrshort() {
         train:--dataset|evaluate:--dataset|explain:--dataset|swap-test:--dataset|stats\ consensus:--dataset|stats\ slices:--dataset|stats\ attributes:--dataset|stats\ floors:--dataset|doctor:--dataset) _cxrshort_reply "$(_cxrshort_datasets)"; return ;;
         train:--arch) compopt +o default; _cxrshort_reply "densenet121 densenet121-frozen alexnet mobilenet_v2 resnet18 resnet50 resnext50_32x4d vit_b_16 covid-net-small covid-net-large cv19-net darkcovidnet ag-sononet multitask-unet multitask-unet-small unet unet-small small-cnn timm: txrv: help"; return ;;
         train:--recipe) _cxrshort_reply "covid-net cv19-net darkcovidnet degrave2021 roentmod standard tea2025 help"; return ;;
-        train:--method) compopt +o default; _cxrshort_reply "erm group-dro irm pgi rrr gain isnet multitask help"; return ;;
+        train:--method) compopt +o default; _cxrshort_reply "erm group-dro irm pgi rrr gain isnet multitask dfr p-clarc help"; return ;;
         train:--set) compopt +o default; _cxrshort_reply "momentum= beta2= step_epochs= step_factor= milestones= smallest_rate= head_learning_rate= head_weight_decay= clip_norm= ema= compile= crop= label_weights= combine= mask_threshold= help"; return ;;
         train:--optimizer) compopt +o default; _cxrshort_reply "sgd adam adamw"; return ;;
         train:--schedule) compopt +o default; _cxrshort_reply "constant step milestones cosine plateau one-cycle"; return ;;
