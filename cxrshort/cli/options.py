@@ -120,7 +120,7 @@ Jobs = Annotated[
     int | None,
     option(
         "--jobs",
-        text="Worker processes that decode images.",
+        text="Worker processes or threads.",
         metavar="N",
         panel=MACHINE,
         default="all cores",

@@ -87,9 +87,12 @@ def write_tables(words: Sequence[str]) -> None:
         patient=np.arange(count) // 2,
         view=["PA", "PA", "AP", "AP"] * (count // 4),
     )
+    runs = pd.DataFrame({"auc": rng.random(count), "training": ["before", "after"] * (count // 2)})
+    runs = runs.assign(replicate=np.arange(count) // 2, dataset=np.arange(count) // 2)
+    rows = rows.assign(public_auc=rng.random(count), private_auc=rng.random(count), challenge=rows["view"])
     for name in words:
         if name.endswith(".csv"):
-            rows.to_csv(name, index=False)
+            (runs if name == "aucs.csv" else rows).to_csv(name, index=False)
         if name.endswith(".npy"):
             np.save(name, rng.normal(size=(count, 5)))
         if name.startswith("results/"):

@@ -272,7 +272,7 @@ def test_boxes_are_judged_by_their_names(home: Path, explained: Result, tmp_path
     count = len(names)
     assert f"{count} of the {count + 1} boxes of {tmp_path / 'boxes.csv'} are of explained images" in result.notes
     overlapping = next(note for note in result.notes if note.startswith("regions overlap ("))
-    assert "shoulders and sticker in 100% of the images" in overlapping  # those of the average anatomy
+    assert "shoulders and sticker in 100 % of the images" in overlapping  # those of the average anatomy
     again = run(home, tmp_path / "expected", images=4, regions=tmp_path / "boxes.csv", expected=["lungs", "sticker"])
     why = {row["region"]: row["why"] for row in again.summary["findings"]}
     assert why["sticker"] == "the finding may lie there" != why["heart"]

@@ -7,9 +7,9 @@ import typer
 from cxrshort.cli import gate
 from cxrshort.cli.options import (
     DATA,
-    MACHINE,
     TERMINAL,
     Force,
+    Jobs,
     Json,
     Out,
     Quiet,
@@ -65,7 +65,7 @@ def leakage(
     split: Annotated[
         list[str] | None,
         option(
-            "--split",
+            "--fold",
             text="Column of folds, such as train, val and test; repeatable.",
             metavar="COLUMN",
             panel=DATA,
@@ -99,10 +99,7 @@ def leakage(
     seed: Annotated[
         int, seed_option("Random seed of the halves of the persons that columns are tested on.", panel=STATISTIC)
     ] = 0,
-    jobs: Annotated[
-        int | None,
-        option("--jobs", text="Threads that compare images.", metavar="N", panel=MACHINE, default="all cores", least=1),
-    ] = None,
+    jobs: Jobs = None,
     fail_on: Annotated[
         str | None,
         option(

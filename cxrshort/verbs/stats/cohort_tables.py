@@ -262,7 +262,7 @@ def _reasons(cohort: Cohort, targets: Mapping[str, Floats], metadata: Mapping[st
     if cohort.dates is None:
         reasons["date"] = "no dates of studies; --date COLUMN names them"
     if not cohort.folds:
-        reasons["folds"] = "no column of folds; --split COLUMN names it"
+        reasons["folds"] = "no column of folds; --fold COLUMN names it"
     if not targets:
         reasons["labels"] = "no label; --label COLUMN names it"
     elif not metadata:

@@ -12,7 +12,7 @@ from ...verbs.stats.cohorts import dataset, manifest
 from ...verbs.stats.scored import written
 from ..console import COMMAND, cxrshort_here, environment, failure
 
-COLUMNS = ("--person", "who", "--image", "film", "--split", "part")
+COLUMNS = ("--person", "who", "--image", "film", "--fold", "part")
 
 
 def table(folder: Path, **columns: object) -> Path:

@@ -10,9 +10,12 @@ GROUP: Any = typer.main.get_command(app)
 
 
 def test_option_of_one_name_says_the_same_in_every_sub_command() -> None:
+    everywhere = ("--level", "--figures", "--out")
+    of_scores = ("--target", "--score", "--person", "--label", "--by")  # datasets and run folders have labels of theirs
     texts: dict[str, set[tuple[str, str]]] = {}
     for command in GROUP.commands["stats"].commands.values():
-        for option in command.params:
-            texts.setdefault(option.opts[0], set()).add((option.help, getattr(option, "rich_help_panel", "")))
-    shared = ("--target", "--score", "--person", "--label", "--by", "--level", "--figures", "--out")
-    assert {name: len(texts[name]) for name in shared} == dict.fromkeys(shared, 1)
+        options = {option.opts[0]: (option.help, getattr(option, "rich_help_panel", "")) for option in command.params}
+        for name in (*everywhere, *(of_scores if "--target" in options else ())):
+            if name in options:
+                texts.setdefault(name, set()).add(options[name])
+    assert {name: len(values) for name, values in texts.items()} == dict.fromkeys((*everywhere, *of_scores), 1)

@@ -51,7 +51,7 @@ def test_any_table_by_its_columns(tmp_path: Path) -> None:
     assert table.notes == ["films: 1 of 2 cells of 'when' are no date and are left out, such as '?'"]
     assert table.reasons == {
         "study": "no column of study identifiers; --study COLUMN names it",
-        "folds": "no column of folds; --split COLUMN names it",
+        "folds": "no column of folds; --fold COLUMN names it",
         "pixels": "no cached images: only datasets of build-dataset have them",
     }
 
