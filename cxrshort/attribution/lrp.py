@@ -20,9 +20,7 @@ What would invalidate a map: bf16 (10 to 20 % of L1 error, so autocast is off he
 
 from __future__ import annotations
 
-import contextlib
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,9 +29,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from cxrshort.attribution.batch_norm import BATCH_NORM_RULES, BatchNormRule
+from cxrshort.attribution.batch_norm import BATCH_NORM_RULES, NormCall, Normalised, normalise
 from cxrshort.attribution.contract import AttributionMethod, Requirements, Resources, check_options, option
+from cxrshort.attribution.convolution import ConvolutionCall, Role, convolve, made_from
 from cxrshort.attribution.first_layer import FIRST_LAYER_RULES, Stem, no_stem
+from cxrshort.attribution.gates import cap, rectify
 from cxrshort.attribution.passes import Explained, Phase, exact, explained_logits
 from cxrshort.errors import UsageError
 from cxrshort.models.classifier import Classifier
@@ -149,13 +149,16 @@ def explain(
     check_name(FIRST_LAYER_RULES, first_layer, kind="rule for the first layer")
     check_name(BATCH_NORM_RULES, bn, kind="rule for batch norm")
     images = images.detach().requires_grad_()
-    with exact(images), explaining(_per_image(epsilon, images), bn=bn, watch=first_layer == "box") as explainer:
-        logits: Tensor = model(images)
+    stem = Stem() if first_layer == "box" else None
+    explainer = Explainer(_per_image(epsilon, images), bn=bn, images=images, learning=create_graph, stem=stem)
+    with exact(images):
+        with explainer:
+            logits: Tensor = model(images)
         score = explained_logits(logits, outputs).sum()
-        if first_layer == "box":
-            maps = _box_maps(explainer, score, model=model, images=images, create_graph=create_graph)
+        if stem is None:
+            maps = images.detach() * explainer.phase.gradient(score, images, create_graph=create_graph)
         else:
-            maps = images * explainer.phase.gradient(score, images, create_graph=create_graph)
+            maps = _box_maps(explainer, score, model=model, images=images, create_graph=create_graph)
     return Explained(maps, logits) if create_graph else Explained(maps.detach(), logits.detach())
 
 
@@ -180,34 +183,25 @@ def _box_maps(explainer: Explainer, score: Tensor, *, model: nn.Module, images: 
     return maps if maps.shape[1] == images.shape[1] else maps.sum(dim=1, keepdim=True)
 
 
-@contextlib.contextmanager
-def explaining(epsilon: Tensor, *, bn: str, watch: bool = False) -> Iterator[Explainer]:
-    """Replace ReLU and batch norm in every network that runs inside the block.
+class Explainer(TorchFunctionMode):
+    """Replace ReLUs, batch norms and convolutions while a network runs, so that its graph knows the epsilon rule.
 
     Args:
         epsilon: (N,) or (), 0 or more.
         bn: see :class:`~cxrshort.attribution.batch_norm.BatchNormRule`.
-        watch: whether to note how the network begins.
-    """
-    phase = Phase()
-    with BatchNormRule(bn, phase), Explainer(epsilon, phase, stem=Stem() if watch else None) as explainer:
-        yield explainer
-
-
-class Explainer(TorchFunctionMode):
-    """Replace ReLUs while a network runs, and go backward by the epsilon rule.
-
-    Args:
-        epsilon: (N,) or ().
-        phase: shared with the rule for batch norm.
+        images: what the network is given.
+        learning: whether a loss on the maps will be differentiated; what only that needs is not kept otherwise.
         stem: notes how the network begins.
     """
 
-    def __init__(self, epsilon: Tensor, phase: Phase, *, stem: Stem | None = None) -> None:
+    def __init__(
+        self, epsilon: Tensor, *, bn: str, images: Tensor, learning: bool = True, stem: Stem | None = None
+    ) -> None:
         super().__init__()
-        self.epsilon = epsilon
-        self.phase = phase
-        self.stem = stem
+        self.epsilon, self.bn, self.images, self.learning, self.stem = epsilon, bn, images, learning, stem
+        self.phase = Phase()
+        self._norm: tuple[Tensor, int, Normalised] | None = None
+        self._began = False
 
     def __torch_function__(
         self,
@@ -224,6 +218,10 @@ class Explainer(TorchFunctionMode):
             result = self._relu(func, *args, **kwargs)
         elif kind == "capped relu":
             result = self._capped_relu(func, *args, **kwargs)
+        elif kind == "batch norm":
+            result = self._batch_norm(NormCall(*args, **kwargs))
+        elif kind == "convolution":
+            result = self._convolution(func, args, kwargs)
         elif getattr(func, "__name__", "") in _NOT_PIECEWISE_LINEAR:
             raise _unsuitable(func)
         else:
@@ -235,8 +233,11 @@ class Explainer(TorchFunctionMode):
     def _relu(self, func: Callable[..., Any], input: Tensor, inplace: bool = False) -> Tensor:
         # Where the stem is watched, what stands before its ReLU must survive.
         inplace = (inplace or func in _IN_PLACE) and self.stem is None
-        result: Tensor = _Gate.apply(input, self.epsilon, self.phase, math.inf, inplace)
-        return result
+        norm, self._norm = self._norm, None
+        directly = norm is not None and norm[0] is input and norm[1] == input._version and self.stem is None
+        return rectify(
+            input, self.epsilon, self.phase, norm=norm[2] if norm is not None and directly else None, inplace=inplace
+        )
 
     def _capped_relu(
         self,
@@ -250,8 +251,21 @@ class Explainer(TorchFunctionMode):
         low, high = (0.0, 6.0) if func is functional.relu6 else (min_val, max_val)
         if low != 0.0:
             raise _unsuitable(func)
-        result: Tensor = _Gate.apply(input, self.epsilon, self.phase, high, False)
-        return result
+        return cap(input, high, self.epsilon, self.phase)
+
+    def _batch_norm(self, call: NormCall) -> Tensor:
+        output, norm = normalise(call, rule=self.bn, phase=self.phase, learning=self.learning)
+        self._norm = None if norm is None else (output, output._version, norm)
+        return output
+
+    def _convolution(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
+        call = ConvolutionCall.of(args, kwargs)
+        if call is None:
+            result: Tensor = func(*args, **kwargs)
+            return result
+        pixels = not self._began and made_from(call.input, self.images)
+        self._began = True
+        return convolve(call, Role(self.phase, self.learning, pixels))
 
 
 def _unsuitable(func: Callable[..., Any]) -> UsageError:
@@ -259,32 +273,6 @@ def _unsuitable(func: Callable[..., Any]) -> UsageError:
         f"'lrp' explains networks of ReLUs, and this one has '{func.__name__}'",
         "choose another method, or an architecture such as densenet121 or resnet18",
     )
-
-
-class _Gate(torch.autograd.Function):
-    """ReLU, or ReLU under a ceiling, whose derivative is a / (z + eps) while explaining."""
-
-    @staticmethod
-    def forward(ctx: Any, input: Tensor, epsilon: Tensor, phase: Phase, ceiling: float, inplace: bool) -> Tensor:
-        ctx.phase, ctx.ceiling = phase, ceiling
-        if inplace:
-            ctx.mark_dirty(input)
-            output = input.relu_()
-        else:
-            output = input.clamp(0.0, ceiling)
-        ctx.save_for_backward(output, input if ceiling < math.inf else output, epsilon)
-        return output
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (gradient,) = gradients
-        output, before, epsilon = ctx.saved_tensors
-        if not ctx.phase.explaining:
-            learnt = torch.ops.aten.hardtanh_backward(gradient, before, 0.0, ctx.ceiling)
-            return learnt, None, None, None, None
-        below = before.clamp(min=0) if ctx.ceiling < math.inf else before
-        below = below + epsilon.view(-1, *[1] * (output.dim() - 1))
-        return gradient * output / below, None, None, None, None
 
 
 def _per_image(epsilon: float | Tensor, images: Tensor) -> Tensor:
