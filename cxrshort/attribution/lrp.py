@@ -1,4 +1,4 @@
-"""Layer-wise relevance propagation, epsilon rule, on ReLU networks as they are (LRP-Flex).
+"""Layer-wise relevance propagation, epsilon rule, on ReLU networks and transformers as they are (LRP-Flex, AttnLRP).
 
 The epsilon rule R_j = a_j sum_k w_jk R_k / (z_k + eps) becomes, with R = a G at every ReLU, ordinary back-propagation
 in which the derivative of each ReLU is a / (a + eps) instead of 0 or 1 (Bach et al. 2015; Bassi et al. 2025).
@@ -6,8 +6,11 @@ The segment between two ReLUs may be any affine map: convolution, linear layer, 
 concatenation; a max pool passes relevance to its winner. A bias absorbs relevance and returns none. The last layer and
 layers without a ReLU follow LRP-0. With eps = 0 the map is gradient times input.
 
-The network is not rewritten: while it runs, calls of ReLU and batch norm are replaced (``TorchFunctionMode``), whether
-they come from modules, shared modules or functions. Each replacement knows two backward passes, one that explains and
+Transformers have no ReLU, and so no eps: see :mod:`cxrshort.attribution.attention`. The same rules cover convolutional
+networks of GELU and layer norm, such as ConvNeXt, since a map asks of an activation only that it is 0 at 0.
+
+The network is not rewritten: while it runs, calls of ReLU, batch norm, convolution and attention are replaced
+(``TorchFunctionMode``), whether they come from modules, shared modules or functions. Each replacement knows two backward passes, one that explains and
 one that learns, so one forward pass serves the classification loss and a loss on the map, which can be differentiated
 again. Nothing is attached to the model, so nothing can be left on it.
 
@@ -29,6 +32,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from cxrshort.attribution.attention import RULES
 from cxrshort.attribution.batch_norm import BATCH_NORM_RULES, NormCall, Normalised, normalise
 from cxrshort.attribution.contract import AttributionMethod, Requirements, Resources, check_options, option
 from cxrshort.attribution.convolution import ConvolutionCall, Role, convolve, made_from
@@ -50,21 +54,17 @@ _NOT_PIECEWISE_LINEAR = {
     "alpha_dropout",
     "celu",
     "elu",
-    "gelu",
     "glu",
     "group_norm",
     "hardsigmoid",
     "hardswish",
     "instance_norm",
-    "layer_norm",
     "leaky_relu",
     "local_response_norm",
     "mish",
-    "multi_head_attention_forward",
     "prelu",
     "rms_norm",
     "rrelu",
-    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "silu",
@@ -222,6 +222,10 @@ class Explainer(TorchFunctionMode):
             result = self._batch_norm(NormCall(*args, **kwargs))
         elif kind == "convolution":
             result = self._convolution(func, args, kwargs)
+        elif func in RULES:
+            result = RULES[func](self.phase, *args, **kwargs)
+            if result is None:
+                raise _unsuitable(func)
         elif getattr(func, "__name__", "") in _NOT_PIECEWISE_LINEAR:
             raise _unsuitable(func)
         else:
@@ -270,7 +274,7 @@ class Explainer(TorchFunctionMode):
 
 def _unsuitable(func: Callable[..., Any]) -> UsageError:
     return UsageError(
-        f"'lrp' explains networks of ReLUs, and this one has '{func.__name__}'",
+        f"'lrp' explains networks of ReLUs and vision transformers, and this one has '{func.__name__}'",
         "choose another method, or an architecture such as densenet121 or resnet18",
     )
 
