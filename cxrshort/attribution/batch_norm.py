@@ -161,12 +161,15 @@ class _Norm(torch.autograd.Function):
         del bias
         ctx.phase, ctx.batch = phase, norm.batch
         ctx.save_for_backward(input if norm.learning else None, weight, norm.mean, norm.inverse_deviation)
+        ctx.set_materialize_grads(False)  # a ReLU that was computed together with the norm leaves it without gradient
         ctx.mark_dirty(output)  # handed on as it is; a view could not be changed by an in-place ReLU
         return output
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         (gradient,), (input, weight, mean, inverse_deviation) = gradients, ctx.saved_tensors
+        if gradient is None:
+            return (None,) * 6
         norm = Normalised(input, weight, None, mean, inverse_deviation, ctx.batch)
         if ctx.phase.explaining:
             # No gradient reaches a shift from an explanation, so the affine map does without one.

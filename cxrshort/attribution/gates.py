@@ -119,17 +119,34 @@ class _Share(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (above,), (gradient, output, weight, inverse_deviation, epsilon) = gradients, ctx.saved_tensors
-        below = output + _per_image(epsilon, output)
-        share = output / below
-        of_gradient = above * share
-        of_output = share.neg_().add_(1).div_(below).mul_(above).mul_(gradient)  # eps / (a + eps)^2
-        if inverse_deviation is None:
-            return of_gradient, of_output, None, None, None
-        of_output.mul_(_slope(weight, inverse_deviation, output))
-        # The sum of slope * gradient * of_gradient by weight is what a norm without mean computes for its own weight.
-        norm = Normalised(gradient, weight, None, torch.zeros_like(inverse_deviation), inverse_deviation, False)
-        of_gradient, of_weight, _ = norm_gradients(of_gradient, norm, wanted=(True, ctx.needs_input_grad[2], False))
+        slope = None if inverse_deviation is None else _slope(weight, inverse_deviation, output)
+        of_gradient, of_output, of_slope = _share_gradients(above, gradient, output, slope, _per_image(epsilon, output))
+        of_weight = of_slope * inverse_deviation if ctx.needs_input_grad[2] and of_slope is not None else None
         return of_gradient, of_output, of_weight, None, None
+
+
+def _share_gradients(
+    above: Tensor, gradient: Tensor, output: Tensor, slope: Tensor | None, epsilon: Tensor
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return the gradients of slope * gradient * a / (a + eps) by gradient, a and slope, times that above.
+
+    A dozen passes over one image after another stay in the caches of a processor; a GPU takes all at once.
+    """
+    of_gradient, of_output = torch.empty_like(output), torch.empty_like(output)
+    of_slope = None if slope is None else torch.zeros_like(slope).flatten()
+    count = len(output) if output.device.type != "cpu" else 1
+    values = (above, gradient, output, of_gradient, of_output, epsilon.expand(len(output), *epsilon.shape[1:]))
+    for up, back, a, by_gradient, by_output, eps in zip(*(value.split(count) for value in values), strict=True):
+        below = a + eps
+        share = a / below
+        torch.mul(up, share, out=by_gradient)
+        share.neg_().add_(1).div_(below).mul_(up)  # eps / (a + eps)^2
+        torch.mul(share, back, out=by_output)
+        if slope is not None and of_slope is not None:
+            of_slope += torch.mul(by_gradient, back, out=below).sum([0, *range(2, output.dim())])
+            by_output.mul_(slope)
+            by_gradient.mul_(slope)
+    return of_gradient, of_output, of_slope
 
 
 class _CappedGate(torch.autograd.Function):
