@@ -95,9 +95,7 @@ class Normalised(NamedTuple):
         return self.inverse_deviation if self.weight is None else self.weight * self.inverse_deviation
 
 
-def normalise(
-    call: NormCall, *, rule: str, phase: Phase, learning: bool = True
-) -> tuple[Tensor, Normalised | None]:
+def normalise(call: NormCall, *, rule: str, phase: Phase, learning: bool = True) -> tuple[Tensor, Normalised | None]:
     """Return what a batch norm returns, and how it came about where an explanation sees an affine map in it.
 
     Args:

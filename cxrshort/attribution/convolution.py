@@ -113,9 +113,7 @@ def input_gradient(gradient: Tensor, weight: Tensor, shape: torch.Size, *, geome
 
 class _Convolution(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, role: Role
-    ) -> Tensor:
+    def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, role: Role) -> Tensor:
         ctx.geometry, ctx.role, ctx.shape = geometry, role, input.shape
         ctx.save_for_backward(weight, input if role.learning else None)
         return _forward(input, weight, bias, geometry)
@@ -127,7 +125,9 @@ class _Convolution(torch.autograd.Function):
             return input_gradient(gradient, weight, ctx.shape, geometry=ctx.geometry), None, None, None, None
         wanted = [needed and not (place == 0 and ctx.role.pixels) for place, needed in enumerate(ctx.needs_input_grad)]
         below = _input_gradient(gradient, weight, ctx.shape, ctx.geometry) if wanted[0] else None
-        learnt = _backward(gradient, input, weight, ctx.geometry, (False, wanted[1], wanted[2])) if any(wanted[1:3]) else ()
+        learnt = (
+            _backward(gradient, input, weight, ctx.geometry, (False, wanted[1], wanted[2])) if any(wanted[1:3]) else ()
+        )
         return below, *(learnt[1:] or (None, None)), None, None
 
 

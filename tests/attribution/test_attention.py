@@ -29,7 +29,9 @@ def draw(count: int = 2, *, seed: int = 0) -> Tensor:
 
 def norm(layer: nn.LayerNorm, x: Tensor) -> Tensor:
     centred = x - x.mean(-1, keepdim=True)
-    return centred / (centred.var(-1, correction=0, keepdim=True) + layer.eps).sqrt().detach() * layer.weight + layer.bias
+    return (
+        centred / (centred.var(-1, correction=0, keepdim=True) + layer.eps).sqrt().detach() * layer.weight + layer.bias
+    )
 
 
 def written_out(network: VisionTransformer, images: Tensor) -> Tensor:
