@@ -25,6 +25,22 @@ from torch.nn import functional
 from cxrshort.attribution.passes import Phase
 
 _LONGEST_CHAIN = 8
+_ATTENTION_NAMES: tuple[str, ...] = (
+    "query",
+    "key",
+    "value",
+    "embed_dim_to_check",
+    "num_heads",
+    "in_proj_weight",
+    "in_proj_bias",
+    "bias_k",
+    "bias_v",
+    "add_zero_attn",
+    "dropout_p",
+    "out_proj_weight",
+    "out_proj_bias",
+    "training",
+)
 
 
 def constant(values: Tensor, phase: Phase) -> Tensor:
@@ -95,7 +111,7 @@ def softmax(phase: Phase, input: Tensor, dim: int | None = None, **options: Any)
     return constant(torch.softmax(input, -1, **options), phase)
 
 
-def scaled_dot_product_attention(
+def scaled_dot_product_attention(  # noqa: PLR0913 (torch's arguments)
     phase: Phase,
     query: Tensor,
     key: Tensor,
@@ -105,7 +121,7 @@ def scaled_dot_product_attention(
     is_causal: bool = False,
     scale: float | None = None,
     enable_gqa: bool = False,
-) -> Tensor | None:  # the arguments of torch's function
+) -> Tensor | None:
     """Stand in for ``torch.nn.functional.scaled_dot_product_attention``; None for shared keys, which no rule covers."""
     if enable_gqa:
         return None
@@ -121,9 +137,7 @@ def scaled_dot_product_attention(
 
 def multi_head_attention(phase: Phase, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None] | None:
     """Stand in for ``torch.nn.functional.multi_head_attention_forward``; None for its rare options."""
-    names = ("query", "key", "value", "embed_dim_to_check", "num_heads", "in_proj_weight", "in_proj_bias", "bias_k")
-    names += ("bias_v", "add_zero_attn", "dropout_p", "out_proj_weight", "out_proj_bias", "training")
-    call = {"training": True, "need_weights": True, **dict(zip(names, args, strict=False)), **kwargs}
+    call = {"training": True, "need_weights": True, **dict(zip(_ATTENTION_NAMES, args, strict=False)), **kwargs}
     rare = ("bias_k", "bias_v", "static_k", "static_v", "key_padding_mask", "attn_mask")
     if any(call.get(name) is not None for name in rare) or call["add_zero_attn"] or call["query"].dim() != 3:
         return None
@@ -136,7 +150,7 @@ def multi_head_attention(phase: Phase, *args: Any, **kwargs: Any) -> tuple[Tenso
 
     def projected(name: str, weight: Tensor, bias: Tensor | None) -> Tensor:
         sequence = functional.linear(call[name], weight, bias)  # (L, N, E)
-        return sequence.unflatten(-1, (heads, -1)).permute(1, 2, 0, 3)  # (N, heads, L, E / heads)
+        return sequence.view(*sequence.shape[:2], heads, -1).permute(1, 2, 0, 3)  # (N, heads, L, E / heads)
 
     parts = zip(("query", "key", "value"), matrices, biases, strict=True)
     query, key, value = (projected(*part) for part in parts)

@@ -104,22 +104,22 @@ def normalise(call: NormCall, *, rule: str, phase: Phase, learning: bool = True)
         phase: of the explanation.
         learning: whether a loss will be differentiated; what only that needs is not kept otherwise.
     """
-    running = call.running_mean is not None and call.running_var is not None
-    training = call.training and not (rule == "eval" and running)
+    running_mean, running_var = call.running_mean, call.running_var
+    training = call.training and not (rule == "eval" and running_mean is not None)
     if training and rule == "batch":
         call = call._replace(running_mean=None, running_var=None, momentum=0.0)
     if training and rule in ("batch", "autograd"):
         return functional.batch_norm(*call), None
-    if not training and (call.running_mean is None or call.running_var is None):
-        return functional.batch_norm(*call), None  # which refuses it
     with torch.no_grad():
         if training:
             output, mean, inverse_deviation = torch.native_batch_norm(
-                call.input, call.weight, call.bias, call.running_mean, call.running_var, True, call.momentum, call.eps
+                call.input, call.weight, call.bias, running_mean, running_var, True, call.momentum, call.eps
             )
+        elif running_mean is None or running_var is None:
+            return functional.batch_norm(*call), None  # which refuses it
         else:
             output = functional.batch_norm(*call._replace(training=False))
-            mean, inverse_deviation = call.running_mean.clone(), (call.running_var + call.eps).rsqrt()
+            mean, inverse_deviation = running_mean.clone(), (running_var + call.eps).rsqrt()
     norm = Normalised(call.input, call.weight, call.bias, mean, inverse_deviation, training, learning)
     return _Norm.apply(output, *norm[:3], norm, phase), norm
 
@@ -140,7 +140,8 @@ def norm_gradients(
     gradients = torch.ops.aten.native_batch_norm_backward(
         gradient, norm.input, norm.weight, *saved, norm.batch, 0.0, wanted
     )
-    return tuple(value if needed else None for value, needed in zip(gradients, wanted, strict=True))
+    of_input, of_weight, of_bias = (value if needed else None for value, needed in zip(gradients, wanted, strict=True))
+    return of_input, of_weight, of_bias
 
 
 class _Norm(torch.autograd.Function):

@@ -162,7 +162,8 @@ def _for_onednn(input: Tensor, weight: Tensor, geometry: Geometry) -> bool:
     """Return whether torch would use another library where oneDNN is faster."""
     pointwise = weight.shape[2:] == (1, 1) and geometry == Geometry()
     plain = input.device.type == "cpu" and input.dtype == weight.dtype == torch.float32
-    return pointwise and plain and len(input) > 0 and torch.backends.mkldnn.is_available()
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return available and pointwise and plain and len(input) > 0
 
 
 def _input_gradient(gradient: Tensor, weight: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
@@ -190,8 +191,8 @@ def _by_phases(gradient: Tensor, weight: Tensor, shape: torch.Size, geometry: Ge
     if weight.is_contiguous(memory_format=torch.channels_last):
         dense = dense.contiguous(memory_format=torch.channels_last)
     spread = functional.pixel_shuffle(functional.conv2d(gradient, dense, padding=(rows - 1, columns - 1)), stride)
-    missing = [max(0, before + size - have) for before, size, have in zip((top, left), shape[2:], spread.shape[2:])]
-    spread = functional.pad(spread, (0, missing[1], 0, missing[0])) if any(missing) else spread
+    below, right = max(0, top + shape[2] - spread.shape[2]), max(0, left + shape[3] - spread.shape[3])
+    spread = functional.pad(spread, (0, right, 0, below)) if below or right else spread
     return spread[:, :, top : top + shape[2], left : left + shape[3]]
 
 

@@ -68,7 +68,7 @@ class _Gate(torch.autograd.Function):
 
 class _NormGate(torch.autograd.Function):
     @staticmethod
-    def forward(
+    def forward(  # noqa: PLR0913 (what is differentiated must be an argument)
         ctx: Any,
         sums: Tensor,
         input: Tensor,
@@ -136,7 +136,8 @@ def _share_gradients(
     of_slope = None if slope is None else torch.zeros_like(slope).flatten()
     count = len(output) if output.device.type != "cpu" else 1
     values = (above, gradient, output, of_gradient, of_output, epsilon.expand(len(output), *epsilon.shape[1:]))
-    for up, back, a, by_gradient, by_output, eps in zip(*(value.split(count) for value in values), strict=True):
+    parts = zip(*(torch.split(value, count) for value in values), strict=True)  # type: ignore[no-untyped-call]
+    for up, back, a, by_gradient, by_output, eps in parts:
         below = a + eps
         share = a / below
         torch.mul(up, share, out=by_gradient)

@@ -10,9 +10,9 @@ Transformers have no ReLU, and so no eps: see :mod:`cxrshort.attribution.attenti
 networks of GELU and layer norm, such as ConvNeXt, since a map asks of an activation only that it is 0 at 0.
 
 The network is not rewritten: while it runs, calls of ReLU, batch norm, convolution and attention are replaced
-(``TorchFunctionMode``), whether they come from modules, shared modules or functions. Each replacement knows two backward passes, one that explains and
-one that learns, so one forward pass serves the classification loss and a loss on the map, which can be differentiated
-again. Nothing is attached to the model, so nothing can be left on it.
+(``TorchFunctionMode``), whether they come from modules, shared modules or functions. Each replacement knows two
+backward passes, one that explains and one that learns, so one forward pass serves the classification loss and a loss on
+the map, which can be differentiated again. Nothing is attached to the model, so nothing can be left on it.
 
 Own code: Captum's ``LRP`` hooks modules, so that it misses ReLUs that are called as functions, such as the last of
 DenseNet, refuses layers that it has no rule for, and makes maps that no loss can be differentiated through.
@@ -33,7 +33,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from cxrshort.attribution.attention import RULES
-from cxrshort.attribution.batch_norm import BATCH_NORM_RULES, NormCall, Normalised, normalise
+from cxrshort.attribution.batch_norm import BATCH_NORM_RULES, Normalised, NormCall, normalise
 from cxrshort.attribution.contract import AttributionMethod, Requirements, Resources, check_options, option
 from cxrshort.attribution.convolution import ConvolutionCall, Role, convolve, made_from
 from cxrshort.attribution.first_layer import FIRST_LAYER_RULES, Stem, no_stem

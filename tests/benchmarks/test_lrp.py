@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -145,5 +146,5 @@ if __name__ == "__main__":
     steps = Steps(bn=sys.argv[2], count=int(sys.argv[1]))
     for _ in range(3):
         steps.explanations_alone()
-    with open("/proc/self/status") as status:
-        sys.stdout.write(next(line.split()[1] for line in status if line.startswith("VmHWM")))
+    status = Path("/proc/self/status").read_text().splitlines()
+    sys.stdout.write(next(line.split()[1] for line in status if line.startswith("VmHWM")))
