@@ -30,6 +30,6 @@ METHODS = {
     "occlusion": Entry(
         "cxrshort.attribution.occlusion:OCCLUSION", "drop of the logit when a patch is covered; works with any model"
     ),
-    "lrp": Entry("cxrshort.attribution.lrp:LRP", "layer-wise relevance propagation, epsilon rule (ReLU networks)"),
+    "lrp": Entry("cxrshort.attribution.lrp:LRP", "layer-wise relevance propagation, epsilon rule (ReLU, ViT)"),
 }
 """Attribution methods by name; each is an :class:`~cxrshort.attribution.contract.AttributionMethod`."""

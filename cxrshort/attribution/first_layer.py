@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.grad import conv2d_input
 
+from cxrshort.attribution.convolution import ConvolutionCall, input_gradient
 from cxrshort.errors import UsageError
 
 FIRST_LAYER_RULES = ("epsilon", "box")
 
 _OPTIONS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
-_DEFAULTS = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+_DEFAULTS = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
 
 
 class Stem:
@@ -58,17 +58,19 @@ class Stem:
             high: the largest ones.
             epsilon: broadcastable to the activations.
         """
-        pixels, weight = self.convolution["input"], self.convolution["weight"] * slopes.view(-1, 1, 1, 1)
-        options = {name: self.convolution[name] for name in _DEFAULTS}
+        call = ConvolutionCall.of((), self.convolution)
+        if call is None:
+            raise no_stem()
+        pixels, geometry = call.input.detach(), call.geometry
+        weight = call.weight * slopes.view(-1, 1, 1, 1)
         positive, negative = weight.clamp(min=0), weight.clamp(max=0)
 
         def forward(values: Tensor, weights: Tensor) -> Tensor:
-            sums: Tensor = functional.conv2d(values, weights, **options)
+            sums: Tensor = functional.conv2d(values, weights, None, *geometry)
             return sums
 
         def backward(weights: Tensor) -> Tensor:
-            back: Tensor = conv2d_input(pixels.shape, weights, shares, **options)  # type: ignore[no-untyped-call]
-            return back
+            return input_gradient(shares, weights, pixels.shape, geometry=geometry)
 
         sums = forward(pixels, weight) - forward(low, positive) - forward(high, negative)
         shares = relevance / torch.where(sums > 0, sums + epsilon, 1.0)

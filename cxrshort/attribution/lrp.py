@@ -1,4 +1,4 @@
-"""Layer-wise relevance propagation, epsilon rule, on ReLU networks as they are (LRP-Flex).
+"""Layer-wise relevance propagation, epsilon rule, on ReLU networks and transformers as they are (LRP-Flex, AttnLRP).
 
 The epsilon rule R_j = a_j sum_k w_jk R_k / (z_k + eps) becomes, with R = a G at every ReLU, ordinary back-propagation
 in which the derivative of each ReLU is a / (a + eps) instead of 0 or 1 (Bach et al. 2015; Bassi et al. 2025).
@@ -6,10 +6,13 @@ The segment between two ReLUs may be any affine map: convolution, linear layer, 
 concatenation; a max pool passes relevance to its winner. A bias absorbs relevance and returns none. The last layer and
 layers without a ReLU follow LRP-0. With eps = 0 the map is gradient times input.
 
-The network is not rewritten: while it runs, calls of ReLU and batch norm are replaced (``TorchFunctionMode``), whether
-they come from modules, shared modules or functions. Each replacement knows two backward passes, one that explains and
-one that learns, so one forward pass serves the classification loss and a loss on the map, which can be differentiated
-again. Nothing is attached to the model, so nothing can be left on it.
+Transformers have no ReLU, and so no eps: see :mod:`cxrshort.attribution.attention`. The same rules cover convolutional
+networks of GELU and layer norm, such as ConvNeXt, since a map asks of an activation only that it is 0 at 0.
+
+The network is not rewritten: while it runs, calls of ReLU, batch norm, convolution and attention are replaced
+(``TorchFunctionMode``), whether they come from modules, shared modules or functions. Each replacement knows two
+backward passes, one that explains and one that learns, so one forward pass serves the classification loss and a loss on
+the map, which can be differentiated again. Nothing is attached to the model, so nothing can be left on it.
 
 Own code: Captum's ``LRP`` hooks modules, so that it misses ReLUs that are called as functions, such as the last of
 DenseNet, refuses layers that it has no rule for, and makes maps that no loss can be differentiated through.
@@ -20,9 +23,7 @@ What would invalidate a map: bf16 (10 to 20 % of L1 error, so autocast is off he
 
 from __future__ import annotations
 
-import contextlib
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,9 +32,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from cxrshort.attribution.batch_norm import BATCH_NORM_RULES, BatchNormRule
+from cxrshort.attribution.attention import RULES
+from cxrshort.attribution.batch_norm import BATCH_NORM_RULES, Normalised, NormCall, normalise
 from cxrshort.attribution.contract import AttributionMethod, Requirements, Resources, check_options, option
+from cxrshort.attribution.convolution import ConvolutionCall, Role, convolve, made_from
 from cxrshort.attribution.first_layer import FIRST_LAYER_RULES, Stem, no_stem
+from cxrshort.attribution.gates import cap, rectify
 from cxrshort.attribution.passes import Explained, Phase, exact, explained_logits
 from cxrshort.errors import UsageError
 from cxrshort.models.classifier import Classifier
@@ -50,21 +54,17 @@ _NOT_PIECEWISE_LINEAR = {
     "alpha_dropout",
     "celu",
     "elu",
-    "gelu",
     "glu",
     "group_norm",
     "hardsigmoid",
     "hardswish",
     "instance_norm",
-    "layer_norm",
     "leaky_relu",
     "local_response_norm",
     "mish",
-    "multi_head_attention_forward",
     "prelu",
     "rms_norm",
     "rrelu",
-    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "silu",
@@ -149,13 +149,16 @@ def explain(
     check_name(FIRST_LAYER_RULES, first_layer, kind="rule for the first layer")
     check_name(BATCH_NORM_RULES, bn, kind="rule for batch norm")
     images = images.detach().requires_grad_()
-    with exact(images), explaining(_per_image(epsilon, images), bn=bn, watch=first_layer == "box") as explainer:
-        logits: Tensor = model(images)
+    stem = Stem() if first_layer == "box" else None
+    explainer = Explainer(_per_image(epsilon, images), bn=bn, images=images, learning=create_graph, stem=stem)
+    with exact(images):
+        with explainer:
+            logits: Tensor = model(images)
         score = explained_logits(logits, outputs).sum()
-        if first_layer == "box":
-            maps = _box_maps(explainer, score, model=model, images=images, create_graph=create_graph)
+        if stem is None:
+            maps = images.detach() * explainer.phase.gradient(score, images, create_graph=create_graph)
         else:
-            maps = images * explainer.phase.gradient(score, images, create_graph=create_graph)
+            maps = _box_maps(explainer, score, model=model, images=images, create_graph=create_graph)
     return Explained(maps, logits) if create_graph else Explained(maps.detach(), logits.detach())
 
 
@@ -180,34 +183,25 @@ def _box_maps(explainer: Explainer, score: Tensor, *, model: nn.Module, images: 
     return maps if maps.shape[1] == images.shape[1] else maps.sum(dim=1, keepdim=True)
 
 
-@contextlib.contextmanager
-def explaining(epsilon: Tensor, *, bn: str, watch: bool = False) -> Iterator[Explainer]:
-    """Replace ReLU and batch norm in every network that runs inside the block.
+class Explainer(TorchFunctionMode):
+    """Replace ReLUs, batch norms and convolutions while a network runs, so that its graph knows the epsilon rule.
 
     Args:
         epsilon: (N,) or (), 0 or more.
         bn: see :class:`~cxrshort.attribution.batch_norm.BatchNormRule`.
-        watch: whether to note how the network begins.
-    """
-    phase = Phase()
-    with BatchNormRule(bn, phase), Explainer(epsilon, phase, stem=Stem() if watch else None) as explainer:
-        yield explainer
-
-
-class Explainer(TorchFunctionMode):
-    """Replace ReLUs while a network runs, and go backward by the epsilon rule.
-
-    Args:
-        epsilon: (N,) or ().
-        phase: shared with the rule for batch norm.
+        images: what the network is given.
+        learning: whether a loss on the maps will be differentiated; what only that needs is not kept otherwise.
         stem: notes how the network begins.
     """
 
-    def __init__(self, epsilon: Tensor, phase: Phase, *, stem: Stem | None = None) -> None:
+    def __init__(
+        self, epsilon: Tensor, *, bn: str, images: Tensor, learning: bool = True, stem: Stem | None = None
+    ) -> None:
         super().__init__()
-        self.epsilon = epsilon
-        self.phase = phase
-        self.stem = stem
+        self.epsilon, self.bn, self.images, self.learning, self.stem = epsilon, bn, images, learning, stem
+        self.phase = Phase()
+        self._norm: tuple[Tensor, int, Normalised] | None = None
+        self._began = False
 
     def __torch_function__(
         self,
@@ -224,6 +218,14 @@ class Explainer(TorchFunctionMode):
             result = self._relu(func, *args, **kwargs)
         elif kind == "capped relu":
             result = self._capped_relu(func, *args, **kwargs)
+        elif kind == "batch norm":
+            result = self._batch_norm(NormCall(*args, **kwargs))
+        elif kind == "convolution":
+            result = self._convolution(func, args, kwargs)
+        elif func in RULES:
+            result = RULES[func](self.phase, *args, **kwargs)
+            if result is None:
+                raise _unsuitable(func)
         elif getattr(func, "__name__", "") in _NOT_PIECEWISE_LINEAR:
             raise _unsuitable(func)
         else:
@@ -235,8 +237,11 @@ class Explainer(TorchFunctionMode):
     def _relu(self, func: Callable[..., Any], input: Tensor, inplace: bool = False) -> Tensor:
         # Where the stem is watched, what stands before its ReLU must survive.
         inplace = (inplace or func in _IN_PLACE) and self.stem is None
-        result: Tensor = _Gate.apply(input, self.epsilon, self.phase, math.inf, inplace)
-        return result
+        norm, self._norm = self._norm, None
+        directly = norm is not None and norm[0] is input and norm[1] == input._version and self.stem is None
+        return rectify(
+            input, self.epsilon, self.phase, norm=norm[2] if norm is not None and directly else None, inplace=inplace
+        )
 
     def _capped_relu(
         self,
@@ -250,41 +255,28 @@ class Explainer(TorchFunctionMode):
         low, high = (0.0, 6.0) if func is functional.relu6 else (min_val, max_val)
         if low != 0.0:
             raise _unsuitable(func)
-        result: Tensor = _Gate.apply(input, self.epsilon, self.phase, high, False)
-        return result
+        return cap(input, high, self.epsilon, self.phase)
+
+    def _batch_norm(self, call: NormCall) -> Tensor:
+        output, norm = normalise(call, rule=self.bn, phase=self.phase, learning=self.learning)
+        self._norm = None if norm is None else (output, output._version, norm)
+        return output
+
+    def _convolution(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
+        call = ConvolutionCall.of(args, kwargs)
+        if call is None:
+            result: Tensor = func(*args, **kwargs)
+            return result
+        pixels = not self._began and made_from(call.input, self.images)
+        self._began = True
+        return convolve(call, Role(self.phase, self.learning, pixels))
 
 
 def _unsuitable(func: Callable[..., Any]) -> UsageError:
     return UsageError(
-        f"'lrp' explains networks of ReLUs, and this one has '{func.__name__}'",
+        f"'lrp' explains networks of ReLUs and vision transformers, and this one has '{func.__name__}'",
         "choose another method, or an architecture such as densenet121 or resnet18",
     )
-
-
-class _Gate(torch.autograd.Function):
-    """ReLU, or ReLU under a ceiling, whose derivative is a / (z + eps) while explaining."""
-
-    @staticmethod
-    def forward(ctx: Any, input: Tensor, epsilon: Tensor, phase: Phase, ceiling: float, inplace: bool) -> Tensor:
-        ctx.phase, ctx.ceiling = phase, ceiling
-        if inplace:
-            ctx.mark_dirty(input)
-            output = input.relu_()
-        else:
-            output = input.clamp(0.0, ceiling)
-        ctx.save_for_backward(output, input if ceiling < math.inf else output, epsilon)
-        return output
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (gradient,) = gradients
-        output, before, epsilon = ctx.saved_tensors
-        if not ctx.phase.explaining:
-            learnt = torch.ops.aten.hardtanh_backward(gradient, before, 0.0, ctx.ceiling)
-            return learnt, None, None, None, None
-        below = before.clamp(min=0) if ctx.ceiling < math.inf else before
-        below = below + epsilon.view(-1, *[1] * (output.dim() - 1))
-        return gradient * output / below, None, None, None, None
 
 
 def _per_image(epsilon: float | Tensor, images: Tensor) -> Tensor:

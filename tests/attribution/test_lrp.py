@@ -431,11 +431,11 @@ def test_maps_are_computed_in_full_precision_inside_autocast_and_no_grad() -> No
 @pytest.mark.parametrize(
     ("layer", "word"),
     [
-        (nn.GELU(), "gelu"),
+        (nn.ELU(), "elu"),
         (nn.LeakyReLU(0.1), "leaky_relu"),
         (nn.SiLU(), "silu"),
         (nn.Hardtanh(), "hardtanh"),
-        (nn.LayerNorm(8), "layer_norm"),
+        (nn.GroupNorm(1, 2), "group_norm"),
         (nn.Sigmoid(), "sigmoid"),
         (nn.Softmax(dim=1), "softmax"),
     ],
@@ -444,16 +444,45 @@ def test_networks_of_other_units_are_refused(layer: nn.Module, word: str) -> Non
     network = nn.Sequential(nn.Conv2d(1, 2, 1), layer, nn.Flatten(), nn.Linear(128, 1)).double()
     with pytest.raises(UsageError) as caught:
         relevance(network, draw(1, 1, 8, 8))
-    assert caught.value.message == f"'lrp' explains networks of ReLUs, and this one has '{word}'"
+    assert (
+        caught.value.message == f"'lrp' explains networks of ReLUs and vision transformers, and this one has '{word}'"
+    )
     assert caught.value.hint == "choose another method, or an architecture such as densenet121 or resnet18"
 
 
-def test_vision_transformer_is_refused() -> None:
-    import torchvision
+def test_softmax_of_outputs_is_refused() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), nn.Softmax(dim=-1)).double()
+    with pytest.raises(UsageError, match="and this one has 'softmax'"):
+        relevance(network, draw(1, 1, 8, 8))
 
-    network = torchvision.models.VisionTransformer(16, 16, num_layers=1, num_heads=1, hidden_dim=8, mlp_dim=8)
-    with pytest.raises(UsageError, match="'lrp' explains networks of ReLUs, and this one has 'layer_norm'"):
-        relevance(network, draw(1, 3, 16, 16).float())
+
+def test_batch_norm_and_relu_are_computed_together_only_where_nothing_stands_between() -> None:
+    class Between(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm, self.head = nn.BatchNorm2d(2), nn.Linear(2, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            sums = self.norm(x)
+            sums.mul_(torch.tensor([2.0, -3.0], dtype=x.dtype).view(1, 2, 1, 1))
+            return self.head(torch.relu(sums).mean((2, 3)))
+
+    class Apart(Between):
+        def forward(self, x: Tensor) -> Tensor:
+            sums = self.norm(x) * torch.tensor([2.0, -3.0], dtype=x.dtype).view(1, 2, 1, 1)
+            return self.head(torch.relu(sums).mean((2, 3)))
+
+    images = draw(2, 2, 4, 4) - 0.5
+    torch.testing.assert_close(relevance(seeded(Between), images), relevance(seeded(Apart), images))
+
+
+def test_learning_does_not_go_back_to_the_pixels_and_other_convolutions_are_left_to_torch() -> None:
+    network, images = seeded(conv_net), draw(2, 2, 8, 8)
+    network[3].padding = "same"
+    explained = explain(network, images, epsilon=0.05, create_graph=True)
+    torch.testing.assert_close(explained.maps.detach(), relevance(seeded(conv_net), images, epsilon=0.05))
+    explained.maps.square().sum().backward()
+    assert network[0].weight.grad is not None
 
 
 @pytest.mark.parametrize(

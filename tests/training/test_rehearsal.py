@@ -47,7 +47,7 @@ class Smooth(nn.Module):
         self.first, self.last = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
 
     def forward(self, images: Tensor) -> Tensor:
-        maps: Tensor = nn.functional.gelu(self.first(images)).mean((2, 3))
+        maps: Tensor = nn.functional.silu(self.first(images)).mean((2, 3))
         logits: Tensor = self.last(maps)
         return logits
 
@@ -62,7 +62,7 @@ def test_network_that_a_method_cannot_explain_is_refused_at_once() -> None:
             compute=CPU,
             shape=(32, 32),
         )
-    assert caught.value.message == "'lrp' explains networks of ReLUs, and this one has 'gelu'"
+    assert caught.value.message == "'lrp' explains networks of ReLUs and vision transformers, and this one has 'silu'"
 
 
 def test_network_of_others_that_needs_larger_images_is_refused_with_a_size(tmp_path: Path) -> None:

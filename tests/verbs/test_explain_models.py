@@ -110,6 +110,17 @@ class Untaught(torch.nn.Module):
     def forward(self, images):
         return images[:, :, :16, :16].mean((1, 2, 3))[:, None] + 0 * self.layer(images[:, 0, 0, :1])
 
+class Transformer(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        from torchvision.models import VisionTransformer
+        torch.manual_seed(0)
+        self.network = VisionTransformer(32, 8, 1, 2, 8, 8, num_classes=1).eval()
+        self.network.heads.head.reset_parameters()
+
+    def forward(self, images):
+        return self.network(images.expand(-1, 3, -1, -1))
+
 class Deaf(torch.nn.Module):
     @torch.no_grad()
     def forward(self, images):
@@ -150,6 +161,13 @@ def test_maps_that_fail_are_said_to_fail_beside_every_number(home: Path, tmp_pat
     assert result.notes[0].startswith("COVID-19: the maps fail the check of randomisation, so that they hardly depend")
     titles = [block.title for block in result.tables if isinstance(block, Table)]
     assert [title.endswith(f"(caution: {caution})") for title in titles] == [False, True, True, True, False, True]
+
+
+def test_lrp_explains_a_vision_transformer(home: Path, tmp_path: Path, foreign: str) -> None:
+    result = run(home, tmp_path / "out", foreign.format("Transformer"), method="lrp", images=6)
+    maps = np.load(tmp_path / "out" / "maps.npy")
+    assert np.isfinite(maps).all() and (np.abs(maps).reshape(len(maps), -1).sum(1) > 0).all()
+    assert {row["class"] for row in result.summary["shares"]} == {"negative", "positive"}
 
 
 def test_model_without_gradients_is_refused_and_occlusion_explains_it(home: Path, tmp_path: Path, foreign: str) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.models import VisionTransformer
 
 from cxrshort.attribution import lrp
 from cxrshort.errors import UsageError
@@ -104,6 +105,25 @@ def test_isnet_takes_its_maps_from_another_method(name: str, explain: Callable[.
     torch.testing.assert_close(loss, expected.mean())
     loss.backward()
     assert float(model[0].weight.grad.abs().sum()) > 0
+
+
+def test_isnet_learns_a_vision_transformer_by_its_relevance() -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = VisionTransformer(8, 4, 1, 2, 8, 8, num_classes=2)
+        model.heads.head.reset_parameters()  # torchvision's is 0
+    samples = batch([[1.0, 0.0], [0.0, 1.0]], masked=True, size=8)
+    samples = samples._replace(images=samples.images.expand(-1, 3, -1, -1).float())
+    objective = ISNet(ISNetSettings(share=1.0, first_layer="epsilon", lowest=1e-3, highest=0.1))
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    losses = []
+    for _ in range(10):
+        optimizer.zero_grad()
+        loss = objective(model, samples)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.9 * losses[0]
 
 
 def test_warm_up_epochs_learn_the_labels_and_estimate_the_bounds() -> None:
