@@ -136,7 +136,7 @@ def _share_gradients(
     of_slope = None if slope is None else torch.zeros_like(slope).flatten()
     count = len(output) if output.device.type != "cpu" else 1
     values = (above, gradient, output, of_gradient, of_output, epsilon.expand(len(output), *epsilon.shape[1:]))
-    parts = zip(*(torch.split(value, count) for value in values), strict=True)  # type: ignore[no-untyped-call]
+    parts = zip(*(torch.split(value, count) for value in values), strict=True)
     for up, back, a, by_gradient, by_output, eps in parts:
         below = a + eps
         share = a / below
