@@ -79,7 +79,7 @@ complete -c cxrshort -n '__fish_seen_subcommand_from train' -l learning-rate -l 
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l weight-decay -x -d 'Weight decay: decoupled (AdamW), L2 penalty (SGD, Adam).'
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l optimizer -x -a 'sgd adam adamw' -d 'sgd, adam or adamw.'
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l schedule -x -a 'constant step milestones cosine plateau one-cycle' -d 'Learning rate schedule: constant, step, milestones, cosine, plateau or one-cycle.'
-complete -c cxrshort -n '__fish_seen_subcommand_from train' -l weights -r -a 'none imagenet' -d 'none, imagenet (downloaded), a file; or a model to cure.'
+complete -c cxrshort -n '__fish_seen_subcommand_from train' -l weights -r -a 'none imagenet' -d 'Initial weights: none, imagenet (downloaded) or a file.'
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l augment -x -a 'none degrave cv19 tea fastai' -d 'Augmentation: none, degrave, cv19, tea or fastai.'
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l patience -x -d 'Early stopping: epochs without a better score on val.'
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l accumulate -x -d 'Gradient accumulation steps: micro-batches per batch.'

@@ -97,7 +97,7 @@ def train(
     ] = None,
     weights: Annotated[
         str | None,
-        option("--weights", text="none, imagenet (downloaded), a file; or a model to cure.", metavar="W", panel=TUNING),
+        option("--weights", text="Initial weights: none, imagenet (downloaded) or a file.", metavar="W", panel=TUNING),
     ] = None,
     augment: Annotated[
         str | None,

@@ -47,11 +47,15 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
             "--balance group needs groups",
             "--group takes a column such as view, or an expression",
         ),
-        ({"group": "view"}, "--group has no use with --method erm", "--method group-dro, irm, pgi, or --balance group"),
+        (
+            {"group": "view"},
+            "--group has no use with --method erm",
+            "--method group-dro, irm, pgi, dfr, p-clarc, or --balance group",
+        ),
         (
             {"group": "view", "method": "rrr", "balance": "label"},
             "--group has no use with --method rrr",
-            "--method group-dro, irm, pgi, or --balance group",
+            "--method group-dro, irm, pgi, dfr, p-clarc, or --balance group",
         ),
         ({"patience": 0}, "--patience is '0', it must be 1 or more", "leave it out to train to the last epoch"),
         (
