@@ -5,8 +5,8 @@ in the values with its weights as constants (Ali et al. 2022). Where both factor
 picture, each passes on half (Achtibat et al. 2024, AttnLRP); a constant factor leaves the whole to the other. So
 nothing is lost: without biases, a map of a transformer adds up to its logit.
 
-AttnLRP itself goes back through the softmax by its gradient, which keeps what it multiplies no more than autograd does;
-here weights say where the values come from, and no relevance falls on queries and keys.
+AttnLRP as published also goes back through the softmax, by its gradient, and then loses relevance there; here the
+weights say where values come from, and none falls on queries and keys.
 
 Constants are constants while explaining alone: a loss on the map is differentiated through them.
 
