@@ -106,7 +106,7 @@ RULES: Mapping[str, Rule] = {
     "swap-test": Rule(
         unit="SD of the logits",
         margin=0.25,
-        calibrated=f"{_MODELS}; 0 were accused, 2 called suspicious; the largest effects were 0.55 and 0.17",
+        calibrated=f"{_MODELS}; 0 were accused, 0 called suspicious; the largest effects were 0.26 and 0.11",
     ),
     "explain": Rule(
         unit="class separation of the maps",
