@@ -2,6 +2,7 @@
 
 import json
 import math
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,17 @@ def finite_values(value: object) -> object:
     if isinstance(value, list | tuple):
         return [finite_values(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def json_crc32(value: object) -> int:
+    """Return a checksum of a value as its JSON is read, so that one that was changed in a file is noticed.
+
+    Example:
+        >>> json_crc32({1: 0.5}) == json_crc32({"1": 0.5})
+        True
+    """
+    as_read = json.loads(json.dumps(finite_values(value)))  # keys are text
+    return zlib.crc32(json.dumps(as_read, sort_keys=True).encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:

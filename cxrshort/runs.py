@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import shutil
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cxrshort import locks, overwriting, provenance
 from cxrshort.errors import DataError, MissingInputError, OutputError, UsageError
 from cxrshort.files import TEMPORARY, escape, sha256, writing
-from cxrshort.json_files import finite_values, json_values, read_json, read_record, write_json
+from cxrshort.json_files import finite_values, json_crc32, json_values, read_json, read_record, write_json
 
 if TYPE_CHECKING:  # torch is not on the way of light commands
     from cxrshort.compute import Compute
@@ -93,7 +92,7 @@ class Run:
             self._take_place(self.staging)
         facts = dict(facts or {})
         if "summary" in facts:
-            facts["summary_crc32"] = _summary_crc32(facts["summary"])
+            facts["summary_crc32"] = json_crc32(facts["summary"])
         record = {
             "verb": self.verb,
             "state": "done",
@@ -320,14 +319,8 @@ def finished_summary(folder: Path, *, arguments: Mapping[str, Any]) -> dict[str,
 
 def is_intact(record: Mapping[str, Any]) -> bool:
     """Return whether the summary of a run.json is the one that the run wrote, by its checksum."""
-    summary = dict(record.get("summary", {}))
-    return bool(record.get("summary_crc32", _summary_crc32(summary)) == _summary_crc32(summary))
-
-
-def _summary_crc32(summary: Any) -> int:
-    """Return a checksum of a summary as its JSON is read, so that one that was changed is not shown as a result."""
-    as_read = json.loads(json.dumps(finite_values(summary)))  # keys are text
-    return zlib.crc32(json.dumps(as_read, sort_keys=True).encode())
+    actual = json_crc32(record.get("summary", {}))
+    return bool(record.get("summary_crc32", actual) == actual)
 
 
 def check_free(folder: Path, verb: str, *, inputs: Iterable[Path] = (), force: bool, resume: bool) -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cxrshort.errors import DataError, MissingInputError
-from cxrshort.json_files import finite_values, json_values, read_json, read_record, write_json
+from cxrshort.json_files import finite_values, json_crc32, json_values, read_json, read_record, write_json
 
 
 def test_numbers_that_are_not_finite_are_written_as_null(tmp_path):
@@ -54,3 +54,10 @@ def test_record_with_a_field_of_another_type_is_refused(tmp_path, value, shown):
     assert caught.value.message == f"'{path}': field 'recipe' is '{shown}', it must be an object"
     assert caught.value.hint == "make it again"
     assert read_record(path, {"name": str}, hint="")["name"] == "I"
+
+
+def test_checksum_is_that_of_the_json_as_it_is_read() -> None:
+    value = {"b": [1, float("nan")], 3: {"a": (0.1, None)}}
+    read = json.loads('{"3": {"a": [0.1, null]}, "b": [1, null]}')
+    assert json_crc32(value) == json_crc32(read)
+    assert json_crc32(value) != json_crc32({**value, "b": [2, None]})
