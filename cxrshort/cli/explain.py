@@ -166,8 +166,8 @@ def explain(
     persons that no p could reach the level. Regions in --expected are not judged.
 
     The thresholds were checked on phantoms with small networks and ResNet-18. Of 60 models trained without a shortcut,
-    none got the verdict shortcut, and 1 got suspicious; 76 models were trained with a marker or border that matched the
-    class in 90 or 100 % of the films, and all of them got the verdict shortcut for it, as did 12 of 17 for shoulders
+    none got the verdict shortcut, and 1 got suspicious; 80 models were trained with a marker or border that matched the
+    class in 90 or 100 % of the films, and all of them got the verdict shortcut for it, as did 15 of 20 for shoulders
     that matched it in all films. Planted exposure was missed.
 
     Regions come from the dataset's masks and boxes, or from --masks, --segmenter and --regions. Without lung masks an

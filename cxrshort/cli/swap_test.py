@@ -149,8 +149,8 @@ def swap_test(
     boxes, or a model that gives every image the same score.
 
     The thresholds were checked on phantoms with small networks and ResNet-18. Of 60 models trained without a shortcut,
-    none got the verdict shortcut, and 0 got suspicious; 76 models were trained with a marker or border that matched the
-    class in 90 or 100 % of the films, and all of them got the verdict shortcut for it, as did 14 of 17 for shoulders
+    none got the verdict shortcut, and 0 got suspicious; 80 models were trained with a marker or border that matched the
+    class in 90 or 100 % of the films, and all of them got the verdict shortcut for it, as did 17 of 20 for shoulders
     that matched it in all films. Planted exposure was missed.
 
     The boxes of a --preset are written to boxes.csv; correct them there, and read them back with --regions. Controls
