@@ -30,6 +30,9 @@ MOST_ROWS = 120
 _STEP, _HEADING, _LEFT, _WIDTH, _RIGHT = 0.3, 0.36, 2.75, 3.3, 1.75
 _COLOUR = DATASET_COLOURS["III"]
 
+_TICKS = 5
+"""Intervals between ticks at most, so that numbers of four decimals have room."""
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -96,6 +99,7 @@ def draw_intervals(
             text.set_verticalalignment("center")
         y += _STEP
     axes.set(xlim=_bounds(rows, reference), ylim=(height, 0), yticks=[])
+    axes.locator_params(axis="x", nbins=_TICKS)
     if reference is not None:
         axes.axvline(reference, color=FAINT, linewidth=1, zorder=0)
     axes.spines["left"].set_visible(False)

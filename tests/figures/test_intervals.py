@@ -1,8 +1,10 @@
 """Numbers with intervals: what is drawn, and that nothing is cut."""
 
+import itertools
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from cxrshort.errors import DataError
@@ -41,6 +43,22 @@ def test_rows_of_a_heading_stand_together_and_a_missing_interval_is_said(
         *("Edema", "PA", "0.820 [0.710, 0.910]", "AP", "0.640 (no interval)"),
         *("Hernia", "PA", "0.500 [0.200, 0.800]"),
     ]
+
+
+def test_numbers_below_a_narrow_axis_do_not_touch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spans: list[tuple[float, float]] = []
+
+    def measured(figure: Figure, path: Path) -> Path:
+        figure.canvas.draw()
+        labels = [label.get_window_extent() for label in figure.axes[0].get_xticklabels() if label.get_text()]
+        left, right = figure.axes[0].bbox.x0, figure.axes[0].bbox.x1
+        spans.extend((box.x0, box.x1) for box in labels if left - 1 <= (box.x0 + box.x1) / 2 <= right + 1)
+        return path
+
+    monkeypatch.setattr(intervals, "save_figure", measured)
+    draw_intervals([Estimate("all", "", 0.018, 0.008, 0.028)], tmp_path / "a.png", measure="AUC", reference=0.01)
+    assert len(spans) >= 3
+    assert all(end + 10 < start for (_, end), (start, _) in itertools.pairwise(spans))  # a digit has 9 pixels
 
 
 def test_axis_holds_every_limit_and_the_reference() -> None:
