@@ -106,7 +106,7 @@ def faithfulness_curves(
     own = _pooled(maps.to(images.device, torch.float32)).argsort(dim=1, descending=True, stable=True).argsort(dim=1)
     orders = [own[:, None]]
     drawn = [
-        torch.stack([torch.randperm(own.shape[1], generator=each) for _ in range(RANDOM_ORDERS)]) for each in generators
+        torch.stack([torch.randperm(own.shape[1], generator=rng) for _ in range(RANDOM_ORDERS)]) for rng in generators
     ]
     orders.append(torch.stack(drawn).to(images.device))
     ranks = torch.cat(orders, dim=1)
@@ -206,7 +206,7 @@ def judge_faithfulness(
         return totals[:, :2] / totals[:, 2:]
 
     drawn = resample(means, strata=np.zeros(people, np.int64), draws=DRAWS, rng=rng).values
-    (d_low, d_high), (i_low, i_high) = (percentile_interval(drawn[:, each], level=level) for each in range(2))
+    (d_low, d_high), (i_low, i_high) = (percentile_interval(drawn[:, column], level=level) for column in range(2))
     reason = (
         f"against a random order, the area of deletion differs by {deletion:+.3f} logits ({d_low:+.3f} to "
         f"{d_high:+.3f}), it must be below 0; that of insertion by {insertion:+.3f} ({i_low:+.3f} to {i_high:+.3f}), "

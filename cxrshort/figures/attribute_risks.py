@@ -1,4 +1,4 @@
-"""Attributes by what they tell of a label and how well pixels tell them: the map of what could become a shortcut.
+"""Attributes by utility for a label and detectability in the pixels: the map of what could become a shortcut.
 
 What would mislead: a point without its limits. Each of the numbered points has them; the others have none only because
 they lie near an axis, where nothing is at risk.
@@ -87,8 +87,8 @@ def draw_risks(points: Sequence[RiskPoint], path: Path, *, margin: float, label:
     for number, point in reversed(list(enumerate(named, 1))):
         _draw_point(axes, point, number)
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=np.linspace(0, 1, 6), yticks=np.linspace(0, 1, 6))
-    told = f"what the attribute tells of {label}" if label else "what the attribute tells of the label"
-    axes.set_xlabel(f"utility: {wrap(told, 48, lines=1)}", size=NORMAL, color=INK, labelpad=2, parse_math=False)
+    utility = f"what the attribute tells of {label}" if label else "what the attribute tells of the label"
+    axes.set_xlabel(f"utility: {wrap(utility, 48, lines=1)}", size=NORMAL, color=INK, labelpad=2, parse_math=False)
     axes.set_ylabel("detectability: what pixels tell of the attribute", size=NORMAL, color=INK, labelpad=2)
     top, left = _TOP, _LEFT + _SIDE + 0.35
     place_text(figure, "risk = utility × detectability", left=left, top=0.15, size=LARGE)

@@ -1,8 +1,8 @@
-"""The risk that an attribute becomes a shortcut: how much of a label it tells, times how well it is read from pixels.
+"""The risk that an attribute becomes a shortcut: its utility for the label times its detectability in the pixels.
 
 Data-AUDIT (MICCAI 2023) and G-AUDIT (arXiv 2503.09969) call the two axes utility and detectability. Both are adjusted
-mutual informations here, 0 for chance and 1 for a perfect relation, so that the risk is a share too: roughly, of what
-is to be known of the label, the part that the pixels give away by way of the attribute.
+mutual informations here, 0 for chance and 1 for a perfect relation, so that the risk is a share too: roughly, the
+share of the label's entropy that the pixels reveal by way of the attribute.
 
 What would invalidate a verdict:
 

@@ -160,14 +160,14 @@ def median_interval(
     value = float(np.median(numbers))
     if people < 2:
         return Interval(value, np.nan, np.nan)
-    found = resample(
+    medians = resample(
         lambda weights: weighted_median(numbers, weights=weights[:, codes])[:, None],
         strata=np.zeros(people, np.int64),
         draws=DRAWS,
         rng=rng,
         largest=len(numbers),
     )
-    return Interval(value, *percentile_interval(found.values[:, 0], level=level))
+    return Interval(value, *percentile_interval(medians.values[:, 0], level=level))
 
 
 def weighted_median(values: Floats, *, weights: Floats) -> Floats:
@@ -266,8 +266,8 @@ def smallest_shift(
     low, high = 0.0, 2.0 * float(np.abs(centred).max())
     for _ in range(20):
         middle = (low + high) / 2
-        found = np.mean(_negative_ranks(drawn + middle) <= critical)
-        low, high = (low, middle) if found >= power else (middle, high)
+        detected = np.mean(_negative_ranks(drawn + middle) <= critical)
+        low, high = (low, middle) if detected >= power else (middle, high)
     return high
 
 

@@ -11,12 +11,12 @@ What would invalidate these numbers:
 - A label that one repository alone can express has no other class elsewhere; then nothing can be measured.
 
 Two measures stand side by side. The AUC says how well the column ranks the label; it and its intervals are explained in
-``association.py``. The utility says how much of what is to be known about the label the column tells, 0 to 1, corrected
-for chance whatever the number of categories (``mutual_information.py``). It is the first axis of ``stats attributes``.
+``association.py``. The utility is the share of the label's entropy that the column explains, 0 to 1, corrected for
+chance whatever the number of categories (``mutual_information.py``). It is the first axis of ``stats attributes``.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ UTILITY = (
     *("utility", "utility_low", "utility_high", "utility_error", "utility_p", "utility_smallest"),
     *("persons", "utility_reason"),
 )
-"""Columns of the table that hold how much of the label's entropy a column tells."""
+"""Columns of the table with the share of the label's entropy that a column explains, ordered as ``Information`` is."""
 COLUMNS = ("repository", "view", "sex", "age_years", "manufacturer")
 VERDICTS = ("worst-case confounded", "strong", "weak", "none shown", "not measurable")
 """The beginnings of all verdicts, worst first."""
@@ -101,8 +101,8 @@ def confounding(
         for column in columns:
             worst = column == "repository" and _is_perfect(targets, values[column])
             association = _association(values[column], targets, persons=persons, rng=rng, level=level)
-            told = _information(values[column], targets, persons=persons, rng=tables, level=level)
-            measured.append((label, column, association, WORST if worst else _verdict(association), told))
+            information = _information(values[column], targets, persons=persons, rng=tables, level=level)
+            measured.append((label, column, association, WORST if worst else _verdict(association), information))
     measured.sort(key=lambda row: (_rank(row[3]), -row[2].strength))
     return _table(measured)
 
@@ -110,16 +110,12 @@ def confounding(
 def _table(measured: Sequence[tuple[str, str, Association, str, Information]]) -> pd.DataFrame:
     """Return what was measured as a table."""
     rows = [
-        (label, column, auc.value, auc.low, auc.high, auc.images, verdict, *_cells(told))
-        for label, column, auc, verdict, told in measured
+        (label, column, auc.value, auc.low, auc.high, auc.images, verdict, *astuple(information))
+        for label, column, auc, verdict, information in measured
     ]
     numbers = ("auc", "low", "high", *UTILITY[:-2])
     names = ["label", "column", "auc", "low", "high", "images", "verdict", *UTILITY]
     return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(numbers, np.float64))
-
-
-def _cells(told: Information) -> tuple[Any, ...]:
-    return told.value, told.low, told.high, told.error, told.p, told.smallest, told.persons, told.reason
 
 
 def _rank(verdict: str) -> int:

@@ -1,4 +1,4 @@
-"""How well an attribute can be read from pixels: what an out-of-fold probe tells of it within the classes of a label.
+"""How well an attribute can be read from pixels: what an out-of-fold probe explains of it within classes of a label.
 
 What would invalidate the numbers:
 
@@ -51,9 +51,9 @@ class FoldedFeatures:
         predicted = np.empty_like(targets)
         for fold, (train, factor, test) in enumerate(self.parts):
             inside = self.folds == fold
-            known = targets[~inside]
-            mean = known.mean(axis=0)
-            predicted[inside] = test @ cho_solve(factor, train.T @ (known - mean)) + mean
+            others = targets[~inside]
+            mean = others.mean(axis=0)
+            predicted[inside] = test @ cho_solve(factor, train.T @ (others - mean)) + mean
         return predicted
 
 
@@ -62,7 +62,7 @@ class Detectability:
     """Hold how well an attribute can be read from pixels.
 
     Args:
-        information: what the probe tells of the attribute, within the classes of the label.
+        information: the share of the attribute's entropy that the probe explains within the classes of the label.
         within: whether it was judged within classes; otherwise attribute and label cannot be told apart.
     """
 
@@ -99,7 +99,7 @@ def detectability(
     numbers: Floats | None = None,
     level: float = 0.95,
 ) -> Detectability:
-    """Return what an out-of-fold probe of the pixels tells of an attribute, corrected for chance.
+    """Return the share of an attribute's entropy that an out-of-fold probe of the pixels explains, chance-corrected.
 
     Args:
         features: of N persons.

@@ -1,4 +1,4 @@
-"""How much of what is to be known about a label an attribute tells, corrected for chance: adjusted mutual information.
+"""The share of a label's entropy that an attribute explains, corrected for chance: adjusted mutual information.
 
 0 is chance and 1 is a perfect relation, whatever the number of levels. Plain mutual information grows with the levels:
 noise of 200 levels among 1,000 persons has a normalised one of 0.1 and an adjusted one of 0.
@@ -7,7 +7,7 @@ What would invalidate the numbers:
 
 - Several images of a person. Chance is that of exchangeable rows, so one row of each person is drawn, a positive one
   where there is any, which keeps the positives of a rare label.
-- A level for every person, which tells everything about nobody else; that is refused.
+- A level for every person, which explains every label and predicts none; that is refused.
 
 Sources: Vinh, Epps & Bailey, J. Mach. Learn. Res. 11:2837 (2010), for the expected mutual information of tables with
 fixed margins, here normalised by the label's entropy; Winkler et al., NeuroImage 141:502 (2016), for the tail of a
@@ -90,7 +90,7 @@ def draw_one_row(targets: Floats, usable: Bools, codes: Integers, *, rng: np.ran
 def label_information(
     targets: ArrayLike, levels: ArrayLike, *, rng: np.random.Generator, level: float = 0.95
 ) -> Information:
-    """Return how much of a label's entropy the levels of an attribute tell, corrected for chance.
+    """Return the share of a label's entropy that the levels of an attribute explain, corrected for chance.
 
     Args:
         targets: (N,) 0 or 1, a row for each person.
@@ -174,7 +174,11 @@ def expected_information(sizes: Integers, positives: int) -> float:
         high = min(size, positives, math.ceil(middle + _TAIL * spread))
         hits = np.arange(low, high + 1, dtype=np.float64)
         # SciPy's own probabilities of this distribution take 70 ms for each level of 100,000 persons.
-        logs = _choices(size, hits) + _choices(persons - size, positives - hits) - _choices(persons, positives)
+        logs = (
+            _log_binomial(size, hits)
+            + _log_binomial(persons - size, positives - hits)
+            - _log_binomial(persons, positives)
+        )
         others = size - hits
         terms = xlogy(hits, hits * persons / (size * positives))
         terms += xlogy(others, others * persons / (size * (persons - positives)))
@@ -182,8 +186,8 @@ def expected_information(sizes: Integers, positives: int) -> float:
     return total
 
 
-def _choices(whole: Any, part: Any) -> Any:
-    """Return the logarithm of the number of ways to choose a part."""
+def _log_binomial(whole: Any, part: Any) -> Any:
+    """Return the logarithm of the binomial coefficient, the number of ways to choose a part."""
     return gammaln(whole + 1) - gammaln(part + 1) - gammaln(whole - part + 1)
 
 
@@ -196,7 +200,7 @@ def adjust_information(
     vanishes under independence; and that of the tables under independence.
 
     Args:
-        strata: (S, L, M) counts; the columns are what is to be known.
+        strata: (S, L, M) counts; the columns are the variable to be predicted.
         observed: their mutual information, in nats.
         null: (D,) of tables under independence.
         expected: its mean.
@@ -236,10 +240,10 @@ def _delta_error(counts: Floats) -> float:
     shares = (counts + independent * _FICTITIOUS / persons) / (persons + _FICTITIOUS)
     rows, columns, whole = (shares.sum(axis=axis, keepdims=True) for axis in (2, 1, (1, 2)))
     with np.errstate(divide="ignore", invalid="ignore"):
-        told = np.where(shares > 0, np.log(shares * whole / (rows * columns)), 0.0)
+        gain = np.where(shares > 0, np.log(shares * whole / (rows * columns)), 0.0)
         surprise = np.where(columns > 0, -np.log(columns / whole), 0.0) + np.zeros_like(shares)
-    information, entropy = float((shares * told).sum()), float((shares * surprise).sum())
-    influence = (told - information / entropy * surprise) / entropy
+    information, entropy = float((shares * gain).sum()), float((shares * surprise).sum())
+    influence = (gain - information / entropy * surprise) / entropy
     variance = float((shares * influence**2).sum())  # its mean is 0
     return math.sqrt(max(0.0, variance) / persons)
 

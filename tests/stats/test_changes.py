@@ -119,7 +119,7 @@ def test_smallest_shift_is_shown_as_often_as_said(count: int) -> None:
     """Normal differences: the test finds the mean smallest shift in about 80 % of new populations."""
     draw = np.random.default_rng(count)
     shifts = [smallest_shift(draw.normal(0, 1, count), rng=draw) for _ in range(40)]
-    shift = float(np.mean([each for each in shifts if each is not None]))
+    shift = float(np.mean([shift for shift in shifts if shift is not None]))
     p = np.array([signed_rank(draw.normal(shift, 1, count)).p for _ in range(400)])
     assert 0.68 < np.mean(p <= 0.05) < 0.92
 

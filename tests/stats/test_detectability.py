@@ -43,11 +43,11 @@ def test_nothing_is_detected_where_pixels_hold_the_label_alone(kind: str) -> Non
     for _ in range(150):
         features, levels, targets, numbers = drawn(rng, kind)
         detected.append(detectability(features, levels, targets, rng=rng, numbers=numbers))
-    told = [each.information for each in detected]
-    assert all(each.within for each in detected)
-    assert np.mean([info.p <= 0.05 for info in told]) <= 0.05 + 0.054
-    assert np.mean([info.value for info in told]) == pytest.approx(0, abs=0.01)
-    assert np.mean([info.low <= 0 <= info.high for info in told]) >= 0.93
+    information = [attribute.information for attribute in detected]
+    assert all(attribute.within for attribute in detected)
+    assert np.mean([info.p <= 0.05 for info in information]) <= 0.05 + 0.054
+    assert np.mean([info.value for info in information]) == pytest.approx(0, abs=0.01)
+    assert np.mean([info.low <= 0 <= info.high for info in information]) >= 0.93
 
 
 def test_what_is_planted_in_the_pixels_is_detected() -> None:

@@ -24,7 +24,7 @@ def test_p_value_is_that_of_all_permutations() -> None:
     gaps = [np.ptp(statistic(np.isin(np.arange(7), chosen, invert=True).astype(int)))
             for chosen in itertools.combinations(range(7), 3)]  # fmt: skip
     exact = np.mean(np.array(gaps) >= gap - 1e-12)
-    found = largest_gaps(
+    largest = largest_gaps(
         {"mean": statistic},
         numbers,
         positive=np.full(7, True),
@@ -32,10 +32,10 @@ def test_p_value_is_that_of_all_permutations() -> None:
         rng=np.random.default_rng(1),
         draws=20_000,
     )["mean"]
-    assert found.gap == pytest.approx(gap)
+    assert largest.gap == pytest.approx(gap)
     # It stops after 20 exceedances: a relative standard error of 22 %.
-    assert exact / 2 < found.p < exact * 2
-    assert found.draws < 20_000
+    assert exact / 2 < largest.p < exact * 2
+    assert largest.draws < 20_000
 
 
 def test_whole_persons_change_places_with_persons_alike_in_disease() -> None:
@@ -76,7 +76,7 @@ def test_groups_that_differ_within_persons_are_permuted_class_by_class() -> None
 def test_clear_gap_uses_every_draw_and_no_gap_few() -> None:
     values = np.r_[np.zeros(30), np.ones(30)]
     statistics = {"clear": means_of(values, 2), "none": means_of(np.tile([0.0, 1.0], 30), 2)}
-    found = largest_gaps(
+    largest = largest_gaps(
         statistics,
         np.repeat([0, 1], 30),
         positive=np.full(60, True),
@@ -84,22 +84,22 @@ def test_clear_gap_uses_every_draw_and_no_gap_few() -> None:
         rng=np.random.default_rng(0),
         draws=500,
     )
-    assert (found["clear"].p, found["clear"].draws) == (1 / 501, 500)
-    assert (found["clear"].lowest, found["clear"].highest) == (0, 1)
-    assert (found["none"].p, found["none"].draws) == (1.0, EXCEEDANCES)
+    assert (largest["clear"].p, largest["clear"].draws) == (1 / 501, 500)
+    assert (largest["clear"].lowest, largest["clear"].highest) == (0, 1)
+    assert (largest["none"].p, largest["none"].draws) == (1.0, EXCEEDANCES)
 
 
 def test_different_prevalence_alone_is_no_gap() -> None:
     """Groups with 60 and 20 % positives: a share of positives that permutations do not change has p = 1."""
     truth = np.r_[np.arange(100) < 60, np.arange(100) < 20]
-    found = largest_gaps(
+    largest = largest_gaps(
         {"prevalence": means_of(truth.astype(float), 2)},
         np.repeat([0, 1], 100),
         positive=truth,
         codes=np.arange(200),
         rng=np.random.default_rng(0),
     )["prevalence"]
-    assert (found.gap, found.p) == (pytest.approx(0.4), 1.0)
+    assert (largest.gap, largest.p) == (pytest.approx(0.4), 1.0)
 
 
 @pytest.mark.parametrize("within", [False, True], ids=["persons", "images"])
@@ -111,8 +111,8 @@ def test_false_alarms_are_at_the_level(within: bool) -> None:
         codes = np.repeat(np.arange(30), 3)
         values = rng.normal(size=30)[codes] + 0.3 * rng.normal(size=90)
         numbers = rng.integers(0, 2, 90) if within else rng.permutation(np.arange(30) % 2)[codes]
-        found = largest_gaps(
+        largest = largest_gaps(
             {"mean": means_of(values, 2)}, numbers, positive=np.full(90, True), codes=codes, rng=rng, draws=100
         )
-        alarms += found["mean"].p <= 0.05
+        alarms += largest["mean"].p <= 0.05
     assert alarms <= 20

@@ -51,14 +51,14 @@ def test_noise_of_many_levels_tells_nothing() -> None:
 
 
 @pytest.mark.parametrize(("levels", "prevalence"), [(2, 0.3), (6, 0.1), (30, 0.3)])
-def test_p_is_uniform_and_limits_hold_zero_where_nothing_is_told(levels: int, prevalence: float) -> None:
+def test_p_is_uniform_and_limits_hold_zero_of_noise(levels: int, prevalence: float) -> None:
     """5 % of 300 with a standard error of 1.3 points; three allowed."""
     rng = np.random.default_rng(levels)
-    told = [
+    information = [
         label_information(*noise(rng, levels=levels, persons=250, prevalence=prevalence), rng=rng) for _ in range(300)
     ]
-    assert np.mean([info.p <= 0.05 for info in told]) == pytest.approx(0.05, abs=0.038)
-    assert np.mean([info.low <= 0 <= info.high for info in told]) >= 0.95
+    assert np.mean([info.p <= 0.05 for info in information]) == pytest.approx(0.05, abs=0.038)
+    assert np.mean([info.low <= 0 <= info.high for info in information]) >= 0.95
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_p_is_uniform_and_limits_hold_zero_where_nothing_is_told(levels: int, pr
     [([[0.55, 0.05], [0.15, 0.25]], 0.92), ([[0.68, 0.01], [0.02, 0.29]], 0.92), ([[0.45, 0.15], [0.25, 0.15]], 0.84)],
 )
 def test_limits_hold_the_truth(joint: list[list[float]], least: float) -> None:
-    """Where little is told (0.015) the limits cover 87 %, elsewhere 92 to 96 %; 300 simulations, two errors below."""
+    """Where the utility is small (0.015) the limits cover 87 %, else 92 to 96 %; 300 simulations, two errors below."""
     rng, shares = np.random.default_rng(2), np.array(joint)
     rows, columns = shares.sum(axis=1, keepdims=True), shares.sum(axis=0, keepdims=True)
     truth = (shares * np.log(shares / (rows * columns))).sum() / -(columns * np.log(columns)).sum()
@@ -91,8 +91,8 @@ def test_smallest_information_is_shown_four_times_in_five() -> None:
     smallest = label_information(*noise(rng, levels=2, persons=400, prevalence=0.5), rng=rng).smallest
     differences = np.linspace(0.01, 0.4, 400)
     shares = 0.25 * np.stack([1 + differences, 1 - differences])
-    told = 2 * (shares * np.log(shares * 4)).sum(axis=0) / np.log(2)
-    difference = differences[np.searchsorted(told, smallest)]
+    utilities = 2 * (shares * np.log(shares * 4)).sum(axis=0) / np.log(2)
+    difference = differences[np.searchsorted(utilities, smallest)]
     shown = []
     for _ in range(300):
         targets = rng.integers(0, 2, 400)

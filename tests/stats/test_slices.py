@@ -15,17 +15,17 @@ from .planted_errors import simulate
 
 def shown(seed: int, **options: float) -> tuple[list, object, np.ndarray]:
     images, member = simulate(seed, **options)
-    found = find_slices(images, rng=np.random.default_rng(seed))
-    return [part for part in found.slices if part.p_holm is not None and part.p_holm <= 0.05], found, member
+    slices = find_slices(images, rng=np.random.default_rng(seed))
+    return [part for part in slices.slices if part.p_holm is not None and part.p_holm <= 0.05], slices, member
 
 
 def test_planted_cluster_is_found_on_the_other_half() -> None:
     hits = 0
     for seed in range(20):
-        accused, found, member = shown(seed, planted=0.7)
+        accused, slices, member = shown(seed, planted=0.7)
         if not accused:
             continue
-        testing = (found.numbers == accused[0].number) & ~found.finding
+        testing = (slices.numbers == accused[0].number) & ~slices.finding
         hits += member[testing].mean() > 0.8
         assert accused[0].excess.low > 0 and accused[0].errors.value > accused[0].expected
     assert hits >= 17
@@ -47,8 +47,10 @@ def test_errors_near_the_threshold_are_no_slice() -> None:
     images, _ = simulate(0)
     unsure = np.abs(images.probabilities - 0.5) < 0.15
     points = images.embeddings + 6 * unsure[:, None] * (np.arange(24) == 5)
-    found = find_slices(replace(images, embeddings=points), rng=rng)
-    testing = [part for part in found.slices if unsure[found.numbers == part.number].mean() > 0.8 and part.images > 20]
+    slices = find_slices(replace(images, embeddings=points), rng=rng)
+    testing = [
+        part for part in slices.slices if unsure[slices.numbers == part.number].mean() > 0.8 and part.images > 20
+    ]
     assert testing and max(part.errors.value for part in testing) > 2 * images.errors.mean()
     assert all(part.p_holm is None or part.p_holm > 0.05 for part in testing)
 
@@ -70,12 +72,12 @@ def test_same_seed_gives_the_same_slices() -> None:
 
 def test_slices_not_tested_say_why_and_count_in_no_correction() -> None:
     images, _ = simulate(2, planted=0.6)
-    found = find_slices(images, rng=np.random.default_rng(0))
-    tested = [part for part in found.slices if part.p is not None]
-    assert found.slices[: len(tested)] == tested
-    assert all(part.reason and part.p_holm is None for part in found.slices[len(tested) :])
+    slices = find_slices(images, rng=np.random.default_rng(0))
+    tested = [part for part in slices.slices if part.p is not None]
+    assert slices.slices[: len(tested)] == tested
+    assert all(part.reason and part.p_holm is None for part in slices.slices[len(tested) :])
     assert tested[0].p_holm == pytest.approx(min(1, tested[0].p * len(tested)))
-    assert sum(part.images for part in found.slices) == (~found.finding).sum()
+    assert sum(part.images for part in slices.slices) == (~slices.finding).sum()
 
 
 def test_common_difference_is_that_of_mantel_and_haenszel() -> None:

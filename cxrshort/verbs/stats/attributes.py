@@ -1,4 +1,4 @@
-"""What could become a shortcut, before any training: the attributes that tell a label and are read from the pixels."""
+"""What could become a shortcut, before any training: metadata that predict a label and are detectable in the pixels."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -220,12 +220,12 @@ def _risk(
     probes: Probes, row: Mapping[Any, Any], values: ColumnValues, *, rng: np.random.Generator, level: float
 ) -> tuple[Detectability, AttributeRisk]:
     """Return the detectability and the risk of one attribute for one label."""
-    told = {name: None if pd.isna(row[name]) else row[name] for name in row if str(name).startswith("utility")}
+    cells = {name: None if pd.isna(row[name]) else row[name] for name in row if str(name).startswith("utility")}
     utility = Information(
-        told["utility"],
-        error=told["utility_error"],
-        p=told["utility_p"],
-        smallest=told["utility_smallest"],
+        cells["utility"],
+        error=cells["utility_error"],
+        p=cells["utility_p"],
+        smallest=cells["utility_smallest"],
         reason=str(row["utility_reason"]),
     )
     if utility.value is None:

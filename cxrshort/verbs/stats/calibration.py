@@ -173,7 +173,7 @@ def _diagrams(
 
 
 def _notes(rows: Sequence[Mapping[str, Any]], recalibrations: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what must be known of the numbers."""
+    """Return the caveats that readers of the numbers need."""
     names, _ = name_rows(rows, "recalibration")
     notes = [f"{name}: {row['reason']}" for name, row in zip(names, rows, strict=True) if row["reason"]]
     if recalibrations:

@@ -173,7 +173,7 @@ def _matrix_rows(case: ClassCounts) -> list[dict[str, Any]]:
 
 
 def _notes(cases: Sequence[ClassCounts]) -> list[str]:
-    """Return what must be known of the numbers."""
+    """Return the caveats that readers of the numbers need."""
     notes = []
     repeated = max((case.images - case.persons for case in cases if case.persons is not None), default=0)
     if repeated:

@@ -53,8 +53,8 @@ def correct_rows(
 
 def p_heading(rows: Sequence[Mapping[str, Any]], correction: str) -> str:
     """Return the heading of the corrected p-values; "" where nothing was corrected."""
-    several = any(row["tests"] > 1 for row in rows)
-    return f"P, {CORRECTIONS[correction]}" if several and CORRECTIONS[correction] else ""
+    is_corrected = any(row["tests"] > 1 for row in rows)
+    return f"P, {CORRECTIONS[correction]}" if is_corrected and CORRECTIONS[correction] else ""
 
 
 def finding(difference: float | None, p: float | None, level: float) -> str:

@@ -204,10 +204,10 @@ def _notes(tests: Sequence[Mapping[str, Any]], source: Source | None) -> list[st
 
 
 def _shown(tests: Sequence[Mapping[str, Any]]) -> list[Table]:
-    several = len(tests) > 1
+    has_many_tests = len(tests) > 1
     of_table = "observed" in tests[0]
     heads = [
-        *([Column("row", "row", "count")] if several else []),
+        *([Column("row", "row", "count")] if has_many_tests else []),
         *(
             [Column("observed", "observed"), Column("effect", "effect"), Column("in SD", "effect_sd")]
             if of_table
@@ -218,7 +218,7 @@ def _shown(tests: Sequence[Mapping[str, Any]]) -> list[Table]:
         Column("share as extreme", "share", "interval"),
         Column("P", "p"),
         *([Column("P, strict", "p_strict")] if of_table else []),
-        *([Column("P, Holm", "p_holm")] if several else []),
+        *([Column("P, Holm", "p_holm")] if has_many_tests else []),
         Column("finding", "finding", least=9),
     ]
     rows = [{**test, **{name: _text(test, name) for name in _TEXTS}} for test in tests]

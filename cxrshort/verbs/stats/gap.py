@@ -179,7 +179,7 @@ def _finding(estimate: Gap) -> str:
 
 
 def _notes(rows: Sequence[Mapping[str, Any]], match: str | None) -> list[str]:
-    """Return what must be known of the matching."""
+    """Return the caveats of the matching."""
     if match is None:
         return [f"there is no column '{VIEW}': the gap at the same case mix is not computed; --match COLUMN names one"]
     notes = []

@@ -77,7 +77,7 @@ class DecisionTable:
     Args:
         scores: as they were read.
         parts: one for each label, model and test set.
-        notes: what must be known of scores and thresholds.
+        notes: caveats of scores and thresholds.
     """
 
     scores: ScoreTable

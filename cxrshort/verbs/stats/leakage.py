@@ -255,7 +255,7 @@ class _Search:
         return {name: part for name, part in rows.items() if part}
 
     def notes(self) -> list[str]:
-        """Return what must be known of the comparisons."""
+        """Return the caveats of the comparisons."""
         notes: list[str] = []
         for table in self.tables:
             notes += table.notes

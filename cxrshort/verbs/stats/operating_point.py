@@ -163,7 +163,7 @@ def _curve(
 
 
 def _notes(rows: Sequence[Mapping[str, Any]], parts: Sequence[Scores], scale: ScoreScale, level: float) -> list[str]:
-    """Return what must be known of the numbers."""
+    """Return the caveats that readers of the numbers need."""
     names, _ = name_rows(rows)
     notes = [f"{name}: {row['reason']}" for name, row in zip(names, rows, strict=True) if row["reason"]]
     wrong = [name for name, part in zip(names, parts, strict=True) if _is_miscalibrated(part, scale, level)]

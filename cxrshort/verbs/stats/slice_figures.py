@@ -79,10 +79,10 @@ def drawing(rows: Sequence[Mapping[str, Any]], images: Sequence[Mapping[str, Any
         measure = "share of errors minus that of equally sure images"
         paths = [draw_intervals(estimates, path("slices.png"), measure=measure, reference=0.0)]
         if pictures is not None:
-            several = len({_key(row)[:-1] for row in rows}) > 1
+            has_many_parts = len({_key(row)[:-1] for row in rows}) > 1
             for row in tested:
                 own = [image for image in images if _key(image) == _key(row) and image["half"] == "testing"]
-                test = f"{shorten(shell_safe(_heading(row)))}-" if several else ""
+                test = f"{shorten(shell_safe(_heading(row)))}-" if has_many_parts else ""
                 target = path(f"slice-{test}{row['slice']}.png")
                 paths += _sheet(own, pictures, target)
         return paths

@@ -139,7 +139,7 @@ def _find_all(
     parts, skipped = [], []
     for place, part in enumerate(table.parts):
         try:
-            found = find_slices(
+            error_slices = find_slices(
                 _predicted(part, embeddings),
                 rng=np.random.default_rng([seed, place]),
                 slices=most,
@@ -151,7 +151,7 @@ def _find_all(
                 raise
             skipped.append(f"{_name(part)}: {error.message}")
             continue
-        parts.append(SlicedPart(part, found))
+        parts.append(SlicedPart(part, error_slices))
     return parts, skipped
 
 
@@ -170,8 +170,8 @@ def _predicted(part: Decisions, embeddings: Embeddings) -> PredictedImages:
 def _rows(part: SlicedPart, level: float) -> Iterator[dict[str, Any]]:
     """Yield the row of each slice, the tested ones first."""
     for place, measured in enumerate(part.slices.slices):
-        members = (part.slices.numbers == measured.number) & ~part.slices.finding
-        found = (part.slices.numbers == measured.number) & part.slices.finding
+        inside = part.slices.numbers == measured.number
+        members = inside & ~part.slices.finding
         finding = _finding(measured, level)
         verdict = NOT_TESTABLE if finding == NOT_TESTED else SUSPICIOUS if finding == "shown" else NO_EVIDENCE
         yield clean_record(
@@ -180,7 +180,7 @@ def _rows(part: SlicedPart, level: float) -> Iterator[dict[str, Any]]:
                 "slice": place + 1,
                 "images": measured.images,
                 "persons": measured.persons,
-                "images_finding": int(found.sum()),
+                "images_finding": int((inside & part.slices.finding).sum()),
                 **_limits("errors", measured.errors),
                 "expected": measured.expected,
                 **_limits("excess", measured.excess),
@@ -225,10 +225,10 @@ def _mostly(cells: pd.DataFrame, members: Any, others: Any) -> str:
 
 def _images(part: SlicedPart) -> Iterator[dict[str, Any]]:
     """Yield a row for each image: its slice, the half that it is of, and whether the model errs."""
-    rows, found = part.decisions.rows, part.slices
+    rows, error_slices = part.decisions.rows, part.slices
     if rows.called is None or rows.logits is None:
         return
-    places = {measured.number: place + 1 for place, measured in enumerate(found.slices)}
+    places = {measured.number: place + 1 for place, measured in enumerate(error_slices.slices)}
     cells = part.decisions.part.columns
     names = [name for name in ("image_id", "view", "repository") if name in cells]
     chances = expit(rows.logits)
@@ -237,8 +237,8 @@ def _images(part: SlicedPart) -> Iterator[dict[str, Any]]:
             **part.decisions.facts,
             "row": int(row),
             **dict(zip(names, texts, strict=True)),
-            "slice": places[int(found.numbers[place])],
-            "half": "finding" if found.finding[place] else "testing",
+            "slice": places[int(error_slices.numbers[place])],
+            "half": "finding" if error_slices.finding[place] else "testing",
             "target": int(rows.positive[place]),
             "called": int(rows.called[place]),
             "probability": float(chances[place]),

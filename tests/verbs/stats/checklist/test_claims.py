@@ -59,8 +59,8 @@ def test_size(tmp_path: Path, images: int, share: float, status: str) -> None:
 def test_seeds(tmp_path: Path, replicates: int, status: str) -> None:
     outcome = claims.check_seeds(load(written(predictions(replicates=replicates), tmp_path), label="Edema"))
     assert outcome.status == status
-    said = "one model, so one seed and one split" if replicates == 1 else f"{replicates} models, SD of the AUC 0."
-    assert outcome.fact.startswith(f"a/small-cnn/erm: {said}")
+    text = "one model, so one seed and one split" if replicates == 1 else f"{replicates} models, SD of the AUC 0."
+    assert outcome.fact.startswith(f"a/small-cnn/erm: {text}")
 
 
 def test_claim_without_its_probability_fails_and_is_computed(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_confounding(changeable: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gap", "low", "high", "status", "said"),
+    ("gap", "low", "high", "status", "text"),
     [
         (0.3, 0.2, 0.4, "FAIL", "a fall is shown"),
         (0.1, 0.05, 0.15, "WARN", "a fall is shown"),
@@ -110,7 +110,7 @@ def test_confounding(changeable: Path) -> None:
         (0.0, None, None, "NOT ASSESSABLE", "has no interval: too few"),
     ],
 )
-def test_drop(tmp_path: Path, gap: float, low: float | None, high: float | None, status: str, said: str) -> None:
+def test_drop(tmp_path: Path, gap: float, low: float | None, high: float | None, status: str, text: str) -> None:
     row = {
         "label": "Edema",
         "internal": "a",
@@ -123,7 +123,7 @@ def test_drop(tmp_path: Path, gap: float, low: float | None, high: float | None,
     evaluated(tmp_path, [row, {**row, "label": "Mass", "gap": 0.9, "low": 0.8, "high": 1.0}])
     outcome = data.check_drop(load(tmp_path, label="Edema"))
     assert outcome.status == status
-    assert said in outcome.fact
+    assert text in outcome.fact
 
 
 def evaluated(folder: Path, gaps: list[dict]) -> None:
@@ -135,7 +135,7 @@ def evaluated(folder: Path, gaps: list[dict]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "status", "said"),
+    ("verdicts", "status", "text"),
     [
         (["no evidence", "not testable"], "PASS", "swap-test: no evidence in 1 regions (region 0)"),
         (["no evidence", "suspicious"], "WARN", "swap-test calls suspicious: region 1"),
@@ -143,12 +143,12 @@ def evaluated(folder: Path, gaps: list[dict]) -> None:
         (["not testable"], "NOT ASSESSABLE", "no region could be tested"),
     ],
 )
-def test_shortcuts(tmp_path: Path, verdicts: list[str], status: str, said: str) -> None:
+def test_shortcuts(tmp_path: Path, verdicts: list[str], status: str, text: str) -> None:
     findings = [{"region": f"region {number}", "verdict": verdict} for number, verdict in enumerate(verdicts)]
     write_run(tmp_path / "swaps", "swap-test", summary={"findings": findings})
     outcome = data.check_shortcuts(load(tmp_path))
     assert outcome.status == status
-    assert said in outcome.fact
+    assert text in outcome.fact
 
 
 def test_shortcuts_of_real_audits_are_read(study: Path) -> None:

@@ -81,19 +81,19 @@ def test_guidelines(study: Path, tmp_path: Path, statuses: list[str], status: st
 
 
 @pytest.mark.parametrize(
-    ("plan", "status", "said"),
+    ("plan", "status", "text"),
     [
         ({"status": "confirmatory"}, "PASS", "plan.md was registered on 2026-01-01, before any scoring"),
         ({"status": "exploratory", "why": "3 scorings before"}, "FAIL", "exploratory: 3 scorings before"),
     ],
 )
-def test_preregistration(study: Path, tmp_path: Path, plan: dict, status: str, said: str) -> None:
+def test_preregistration(study: Path, tmp_path: Path, plan: dict, status: str, text: str) -> None:
     assert publishing.check_preregistration(load(study / EVALUATION)).status == "WARN"
     plans = [{"file": "plan.md", "time": "2026-01-01", **plan}]
     run = write_run(tmp_path / "ledger", "stats ledger", summary={"registrations": plans})
     outcome = publishing.check_preregistration(load(study / EVALUATION, run))
     assert outcome.status == status
-    assert said in outcome.fact
+    assert text in outcome.fact
 
 
 def test_cost(changeable: Path) -> None:
