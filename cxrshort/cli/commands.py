@@ -45,6 +45,11 @@ class PanelCommand(TyperCommand):
                 raise UsageError(f"{option} is a setting, not an option", f"write --set {name}=VALUE") from None
             raise
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words of the usage line: options, then the arguments, optional ones in brackets."""
+        arguments = [parameter for parameter in self.get_params(ctx) if parameter.param_type_name == "argument"]
+        return [self.options_metavar or "", *map(argument_term, arguments)]
+
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Write what the command does and its example."""
         del ctx
@@ -89,6 +94,13 @@ class PanelCommand(TyperCommand):
 
 _TERM = 28
 """Columns that an option and its value take; longer ones have their text on the next line."""
+
+
+def argument_term(parameter: Any) -> str:
+    """Return what stands for an argument in a usage line: in brackets if optional, with dots if there may be more."""
+    name = str(parameter.metavar or parameter.name.upper())
+    name += "..." if parameter.nargs != 1 and not name.endswith("...") else ""
+    return name if parameter.required else f"[{name}]"
 
 
 def padded(records: Sequence[tuple[str, str]], widest: int) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cxrshort.attribution import METHODS
+from cxrshort.cli import gate
 from cxrshort.columns import MASK_BITS, VIEWS
 from cxrshort.datasets.building.pixel_recipes import RECIPES as PIXEL_RECIPES
 from cxrshort.datasets.building.settings import NAMES as BUILD_SETTINGS
@@ -53,7 +54,11 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "train --mask-bit": tuple(MASK_BITS),
     "explain --method": (*METHODS, "help"),
     "explain --set": (*(f"{name}=" for name in ATTRIBUTION_SETTINGS), "help"),
-    "--fail-on": ("shortcut", "suspicious"),
+    "--fail-on": tuple(gate.LEVELS),
+    "stats checks --fail-on": tuple(gate.CHECK_LEVELS),
+    "stats leakage --fail-on": tuple(gate.LEAK_LEVELS),
+    "stats slices --fail-on": tuple(gate.SUSPICIOUS_LEVELS),
+    "stats subgroups --fail-on": tuple(gate.SUSPICIOUS_LEVELS),
     "build-dataset --dataset": (*(name for names in sections().values() for name in names), "help"),
     "build-dataset --recipe": (*PIXEL_RECIPES, "help"),
     "build-dataset --set": (*(f"{name}=" for name in BUILD_SETTINGS), "help"),

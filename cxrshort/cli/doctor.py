@@ -2,18 +2,13 @@
 
 from typing import Annotated
 
-import typer
-
 from cxrshort.cli import early
-from cxrshort.cli.options import Dataset, Device, Json
+from cxrshort.cli.options import Dataset, Device, Json, argument
 from cxrshort.cli.printer import print_result
 
 
 def doctor(
-    model: Annotated[
-        str | None,
-        typer.Argument(metavar="MODEL", help="Model file or run folder to check.", show_default=False),
-    ] = None,
+    model: Annotated[str | None, argument("MODEL", "Model file or run folder to check.")] = None,
     dataset: Dataset = "",
     device: Device = "auto",
     json: Json = False,

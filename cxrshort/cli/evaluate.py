@@ -2,8 +2,6 @@
 
 from typing import Annotated
 
-import typer
-
 from cxrshort.cli import early
 from cxrshort.cli.options import (
     DATA,
@@ -18,6 +16,7 @@ from cxrshort.cli.options import (
     Split,
     Threads,
     Verbose,
+    argument,
     check_loudness,
     option,
 )
@@ -29,14 +28,7 @@ FOREIGN = "Models trained elsewhere (py:, ONNX, timm:, txrv:)"
 
 
 def evaluate(
-    models: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="MODEL",
-            help="Model files, run folders, or models trained elsewhere.",
-            show_default=False,
-        ),
-    ],
+    models: Annotated[list[str], argument("MODEL", "Model files, run folders, or models trained elsewhere.")],
     dataset: Annotated[
         list[str],
         option(

@@ -12,6 +12,10 @@ LEVELS = {"shortcut": ("shortcut",), "suspicious": ("shortcut", "suspicious")}
 """What ``--fail-on`` takes, and the verdicts that each of its levels stops at."""
 CHECK_LEVELS = {"fail": ("FAIL",), "warn": ("FAIL", "WARN")}
 """The same where checks are judged and not regions."""
+LEAK_LEVELS = {"leak": ("leak",), "suspicious": ("leak", "suspicious")}
+"""The same of ``stats leakage``."""
+SUSPICIOUS_LEVELS = {"suspicious": LEVELS["suspicious"]}
+"""The same where suspicious is the worst verdict."""
 
 
 def check_level(fail_on: str | None, levels: Mapping[str, tuple[str, ...]] = LEVELS) -> None:

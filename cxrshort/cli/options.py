@@ -51,6 +51,26 @@ def seed_option(text: str, *, panel: str) -> Any:
     return option("--seed", text=text, metavar="N", panel=panel, default=True, least=0, most=LARGEST_SEED)
 
 
+def fail_on_option(text: str, *, metavar: str = "VERDICT") -> Any:
+    """Return ``--fail-on``.
+
+    Args:
+        text: its line of help, which says at what each level ends with exit code 3.
+        metavar: what stands for the level.
+    """
+    return option("--fail-on", text=text, metavar=metavar, panel=TERMINAL, default="never")
+
+
+def argument(metavar: str, text: str) -> Any:
+    """Return a positional argument of a command.
+
+    Args:
+        metavar: what stands for its value; ends in ``...`` where there may be more than one.
+        text: its line of help.
+    """
+    return typer.Argument(metavar=metavar, help=text, show_default=False)
+
+
 Dataset = Annotated[
     str,
     option(
@@ -62,11 +82,7 @@ Dataset = Annotated[
 ]
 ModelArgument = Annotated[
     str,
-    typer.Argument(
-        metavar="MODEL",
-        help="Model file, run folder, or model trained elsewhere (see evaluate).",
-        show_default=False,
-    ),
+    argument("MODEL", "Model file, run folder, or model trained elsewhere (see evaluate)."),
 ]
 Split = Annotated[
     str, option("--split", text="Fold to use: test, val, train or all.", metavar="S", panel=DATA, default=True)
@@ -132,13 +148,9 @@ Quiet = Annotated[bool, option("--quiet", text="Print the result alone: no progr
 Verbose = Annotated[bool, option("--verbose", text="Print tables in full instead of summaries.", panel=TERMINAL)]
 FailOn = Annotated[
     str | None,
-    option(
-        "--fail-on",
-        text="Exit with code 3 if a region is called shortcut; with suspicious, also if one is called suspicious. "
-        "Under torchrun, whose own exit code is then 1, read verdict from the JSON.",
-        metavar="VERDICT",
-        panel=TERMINAL,
-        default="never",
+    fail_on_option(
+        "shortcut: exit with code 3 if a region is called shortcut; suspicious: also if one is called suspicious. "
+        "Under torchrun, whose own exit code is then 1, read verdict from the JSON."
     ),
 ]
 Force = Annotated[bool, option("--force", text="Overwrite earlier output.", panel=FILES)]

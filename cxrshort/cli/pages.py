@@ -14,6 +14,7 @@ import typer
 from cxrshort import __version__
 from cxrshort.cli import completions
 from cxrshort.cli.app import app
+from cxrshort.cli.commands import argument_term
 from cxrshort.cli.groups import by_question
 from cxrshort.columns import COLUMNS, Column
 from cxrshort.stats.verdicts import RULES, describe_rule
@@ -115,7 +116,7 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 def _command_page(words: Sequence[str], command: Any) -> str:
     name, text = "-".join(words), command.help or ""
-    arguments = " ".join(_argument(option) for option in command.params if not hasattr(option, "is_flag"))
+    arguments = " ".join(argument_term(option) for option in command.params if not hasattr(option, "is_flag"))
     lines = [
         *_title(f"cxrshort-{name}"),
         ".SH NAME",
@@ -137,11 +138,6 @@ def _command_page(words: Sequence[str], command: Any) -> str:
         lines += [".SH EXAMPLE", ".EX", _escape_roff(" ".join(example.split())), ".EE"]
     above = [f".BR cxrshort\\-{_escape_roff('-'.join(words[:-1]))} (1)," for _ in words[1:]]
     return "\n".join([*lines, ".SH SEE ALSO", *above, ".BR cxrshort (1)"]) + "\n"
-
-
-def _argument(parameter: Any) -> str:
-    name = str(parameter.metavar or parameter.name.upper())
-    return name if parameter.required else f"[{name}]"
 
 
 def _title(name: str) -> list[str]:

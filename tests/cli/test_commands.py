@@ -49,6 +49,23 @@ def test_help_of_train_has_panels_in_order_and_fits(columns: int) -> None:
     assert sum(map(len, options.values())) < 50
 
 
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("evaluate", "MODEL..."),
+        ("doctor", "[MODEL]"),
+        ("stats auc", "TABLE"),
+        ("stats compare", "[TABLE] [TABLE2]"),
+        ("stats superiority", "TABLE [TABLE2]"),
+        ("stats leakage", "DATASET..."),
+        ("stats attributes", ""),
+    ],
+)
+def test_usage_line_has_optional_arguments_in_brackets(command: str, words: str) -> None:
+    first = cxrshort_here(*command.split(), "--help").stdout.splitlines()[0]
+    assert first.endswith(f" {command} [OPTIONS] {words}".rstrip())
+
+
 def test_help_of_the_optimisation_panel() -> None:
     assert panels("train", 80)["Optimisation (defaults from --recipe; --recipe help shows them)"][1:] == [
         "  --epochs N                   Number of epochs.",

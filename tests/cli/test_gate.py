@@ -3,7 +3,7 @@
 import pytest
 import typer
 
-from cxrshort.cli.gate import CHECK_LEVELS, EXIT_CODE, check_level, exit_on_verdict
+from cxrshort.cli.gate import CHECK_LEVELS, EXIT_CODE, LEAK_LEVELS, SUSPICIOUS_LEVELS, check_level, exit_on_verdict
 from cxrshort.errors import UsageError
 from cxrshort.results import Result
 
@@ -52,5 +52,25 @@ def test_checks_have_levels_of_their_own(statuses, fail_on, code):
         return exit_on_verdict(Result(verdicts=statuses), fail_on, CHECK_LEVELS)
     with pytest.raises(typer.Exit) as ended:
         exit_on_verdict(Result(verdicts=statuses), fail_on, CHECK_LEVELS)
+    assert ended.value.exit_code == code
+    return None
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "fail_on", "levels", "code"),
+    [
+        (["leak"], "leak", LEAK_LEVELS, 3),
+        (["suspicious"], "leak", LEAK_LEVELS, 0),
+        (["suspicious"], "suspicious", LEAK_LEVELS, 3),
+        (["suspicious"], "suspicious", SUSPICIOUS_LEVELS, 3),
+        (["no evidence"], "suspicious", SUSPICIOUS_LEVELS, 0),
+    ],
+)
+def test_leaks_and_groups_have_levels_of_their_own(verdicts, fail_on, levels, code):
+    check_level(fail_on, levels)
+    if not code:
+        return exit_on_verdict(Result(verdicts=verdicts), fail_on, levels)
+    with pytest.raises(typer.Exit) as ended:
+        exit_on_verdict(Result(verdicts=verdicts), fail_on, levels)
     assert ended.value.exit_code == code
     return None

@@ -20,7 +20,7 @@ def test_page_of_a_command_has_every_option_under_its_heading_and_the_example() 
     page = pages()["man/cxrshort-evaluate.1"]
     headings = [line.removeprefix(".SH ") for line in page.splitlines() if line.startswith(".SH ")]
     assert headings == ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXAMPLE", "SEE ALSO"]
-    assert "MODEL [OPTIONS]\n" in page
+    assert "MODEL... [OPTIONS]\n" in page
     assert ".B \\-\\-dataset D\nDataset to test on: " in page and page.count("Required.") == 1
     assert ".B \\-\\-split S\nFold to use: test, val, train or all. Default: test.\n" in page
     data, machine = page.index(".SS Data\n"), page.index(".SS Device and workers\n")

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from cxrshort.cli.options import Force, Json, Out, Quiet, Verbose, check_loudness, option
+from cxrshort.cli.options import Force, Json, Out, Quiet, Verbose, check_loudness
 from cxrshort.cli.printer import print_result
-from cxrshort.cli.stats.options import STATISTIC, By, Figures, Label, Level, Person, Score, TableArgument, Target
+from cxrshort.cli.stats.options import By, Figures, Label, Level, Person, Score, TableArgument, Target, number_option
 
 
 def auc(
@@ -14,16 +14,7 @@ def auc(
     person: Person = None,
     label: Label = None,
     by: By = None,
-    max_fpr: Annotated[
-        float,
-        option(
-            "--max-fpr",
-            text="Largest false positive rate of the partial AUC.",
-            metavar="X",
-            panel=STATISTIC,
-            default=True,
-        ),
-    ] = 0.1,
+    max_fpr: Annotated[float, number_option("--max-fpr", "Largest false positive rate of the partial AUC.")] = 0.1,
     level: Level = 0.95,
     out: Out = None,
     figures: Figures = False,
@@ -34,9 +25,10 @@ def auc(
 ) -> None:
     """Compute AUC, average precision and partial AUC with confidence intervals, clustered by person.
 
-    The variance of the AUC is DeLong's, or Obuchowski's where persons have several images; its limits hold with few
-    positives too. Average precision is printed beside its chance level, the prevalence. Partial AUC is standardised as
-    by McClish: 0.5 is chance. Several models or test sets in one table are never pooled.
+    The variance of the AUC is DeLong's, or Obuchowski's where persons have several images; the interval is adjusted for
+    small numbers of positives or negatives. Average precision is printed with its chance level, the prevalence. The
+    partial AUC is standardised as by McClish (0.5 is chance). Several models or test sets in one table are analysed
+    separately, never pooled.
 
     --out writes aucs.csv, means.csv (means over replicates), summary.json and run.json; --figures adds auc.png.
 

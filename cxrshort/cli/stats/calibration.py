@@ -30,7 +30,7 @@ def calibration(
         str | None,
         option(
             "--fit-on",
-            text="Predictions of validation images on which to fit temperature and Platt recalibration.",
+            text="Validation predictions on which temperature scaling and Platt recalibration are fitted.",
             metavar="TABLE",
             panel=DATA,
         ),
@@ -56,21 +56,22 @@ def calibration(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Measure calibration: Brier score, calibration errors, slope, intercept and observed:expected, by person.
+    """Measure calibration, with intervals by person: Brier score, ECE, slope, intercept and observed:expected ratio.
 
-    Skill is 1 minus the Brier score over that of the prevalence as a constant prediction. The expected calibration
-    error (ECE) is above 0 even for a perfectly calibrated model; "ECE by chance" is what such a model has on as many
-    images, in bins of equal width and of equal mass. A slope below 1 means that probabilities are too extreme, an
-    intercept above 0 that they are too low.
+    Skill is 1 minus the Brier score divided by that of a constant prediction of the prevalence. The expected
+    calibration error (ECE), in bins of equal width and of equal mass, is above 0 even for a perfectly calibrated model;
+    "ECE by chance" is its value for such a model on as many images. A slope below 1 means that probabilities are too
+    extreme, an intercept above 0 that they are too low.
 
-    Scores of predictions.csv are logits and become probabilities by the sigmoid. In other tables --score names
-    probabilities, or logits with --logits.
+    Scores of predictions.csv are logits and are converted to probabilities by the sigmoid. In other tables --score
+    names a column of probabilities, or of logits with --logits.
 
-    --fit-on fits a temperature and Platt's slope and intercept on validation predictions with the same columns, and
-    shows the calibration before and after. A table that shares images or persons with TABLE is refused.
+    --fit-on fits temperature scaling and Platt's recalibration on validation predictions with the same columns, and
+    reports calibration before and after. A table that shares images or persons with TABLE is refused.
 
-    --out writes calibrations.csv (with the parts of the Brier score), reliability.csv, probabilities.csv (their
-    distribution in each class), recalibrations.csv, summary.json and run.json; --figures adds calibration.png.
+    --out writes calibrations.csv (with the decomposition of the Brier score), reliability.csv, probabilities.csv (the
+    distribution of probabilities in each class), recalibrations.csv, summary.json and run.json; --figures adds
+    calibration.png.
 
     Example: cxrshort stats calibration scores.csv --target label --score probability --person patient
     """

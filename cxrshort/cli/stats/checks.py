@@ -4,56 +4,41 @@ from pathlib import Path
 from typing import Annotated
 
 from cxrshort.cli import gate
-from cxrshort.cli.options import DATA, TERMINAL, Force, Json, Out, Quiet, Verbose, check_loudness, option
+from cxrshort.cli.options import DATA, Force, Json, Out, Quiet, Verbose, check_loudness, fail_on_option, option
 from cxrshort.cli.printer import print_result
-from cxrshort.cli.stats.options import RunPaths
+from cxrshort.cli.stats.run_options import RunPaths, StudyLabel
 
 
 def checks(
     paths: RunPaths,
-    label: Annotated[
-        str | None,
-        option(
-            "--label",
-            text="Finding whose test sets and claims are judged.",
-            metavar="LABEL",
-            panel=DATA,
-            default="that of the first evaluation",
-        ),
-    ] = None,
+    label: StudyLabel = None,
     attest: Annotated[
         Path | None,
         option(
             "--attest",
-            text='TOML file of statements on what no file can show, such as label-errors = "200 films read again".',
+            text='TOML file of statements on what files cannot show, such as label-errors = "200 films re-read".',
             metavar="FILE",
             panel=DATA,
         ),
     ] = None,
-    fail_on: Annotated[
-        str | None,
-        option(
-            "--fail-on",
-            text="fail: exit with code 3 if a check reads FAIL; warn: also if one reads WARN.",
-            metavar="STATUS",
-            panel=TERMINAL,
-            default="never",
-        ),
-    ] = None,
     out: Out = None,
     force: Force = False,
+    fail_on: Annotated[
+        str | None,
+        fail_on_option("fail: exit with code 3 if a check reads FAIL; warn: also if one reads WARN.", metavar="STATUS"),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Check a study against published recommendations for evaluations of medical-imaging models.
+    """Check a study against published recommendations for the evaluation of medical-imaging models.
 
-    The recommendations are those of Varoquaux & Cheplygina (npj Digital Medicine 2022), in the sections of the paper.
-    Each is PASS, WARN, FAIL or NOT ASSESSABLE, with the fact that decided and the file and field that hold it. A check
-    passes on evidence alone: what is not in the folders given is NOT ASSESSABLE. Name every folder of the study:
+    The recommendations are those of Varoquaux & Cheplygina (npj Digital Medicine 2022), by section of the paper. Each
+    is PASS, WARN, FAIL or NOT ASSESSABLE, with the fact that decided it and the file and field of that fact. A check
+    passes on evidence alone: whatever the folders do not contain is NOT ASSESSABLE. Name every folder of the study:
     datasets, trainings, evaluations, audits and results of cxrshort stats. Tables of published results are checked too.
 
-    A statement of --attest stands beside a check that is NOT ASSESSABLE, as attested, not verified.
+    Statements of --attest are printed beside checks that are NOT ASSESSABLE, as attested, not verified.
 
     --out writes checks.csv, summary.json and run.json.
 

@@ -2,14 +2,11 @@
 
 from typing import Annotated
 
-import typer
-
-from cxrshort.cli.options import Force, Json, Out, Quiet, Verbose, check_loudness, option, seed_option
+from cxrshort.cli.options import Force, Json, Out, Quiet, Verbose, argument, check_loudness, option, seed_option
 from cxrshort.cli.printer import print_result
 from cxrshort.cli.stats.options import (
     STATISTIC,
-    After,
-    Before,
+    TABLE,
     By,
     Correction,
     Figures,
@@ -19,24 +16,16 @@ from cxrshort.cli.stats.options import (
     Level,
     Person,
     Score,
-    SecondTable,
     Target,
-    Value,
+    number_option,
 )
+from cxrshort.cli.stats.pair_options import After, Before, SecondTable, Value
 
 PUBLISHED = "Published accuracies"
 
 
 def compare(
-    table: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[TABLE]",
-            help="predictions.csv of evaluate or its folder, any CSV or Parquet table, or - for standard input; not "
-            "needed with --accuracies.",
-            show_default=False,
-        ),
-    ] = None,
+    table: Annotated[str | None, argument("TABLE", f"{TABLE}; not needed with --accuracies.")] = None,
     second: SecondTable = None,
     before: Before = None,
     after: After = None,
@@ -50,21 +39,15 @@ def compare(
     group: Group = None,
     accuracies: Annotated[
         tuple[float, float] | None,
-        option(
-            "--accuracies",
-            text="Two accuracies, before and after, as a paper reports them.",
-            metavar="X Y",
-            panel=PUBLISHED,
-        ),
+        option("--accuracies", text="Two published accuracies, before and after.", metavar="X Y", panel=PUBLISHED),
     ] = None,
     both: Annotated[
         float | None,
-        option(
+        number_option(
             "--both",
-            text="Share of images that both methods classify correctly.",
-            metavar="X",
-            panel=PUBLISHED,
+            "Share of images that both methods classify correctly.",
             default="smallest and largest possible",
+            panel=PUBLISHED,
         ),
     ] = None,
     images: Annotated[
@@ -73,11 +56,8 @@ def compare(
     ] = None,
     threshold: Annotated[
         float | None,
-        option(
-            "--threshold",
-            text="Also compare decisions: a score of at least X means 1.",
-            metavar="X",
-            panel=STATISTIC,
+        number_option(
+            "--threshold", "Also compare decisions: images with a score of at least X are positive.", default=False
         ),
     ] = None,
     correction: Correction = "holm",
@@ -86,7 +66,7 @@ def compare(
         int,
         option(
             "--draws",
-            text="Bootstrap resamples of persons; 0 for none.",
+            text="Number of bootstrap resamples of persons; 0 for none.",
             metavar="N",
             panel=STATISTIC,
             default=True,
@@ -104,15 +84,16 @@ def compare(
 ) -> None:
     """Compare two models on the same images, two groups of replicates, or two published accuracies.
 
-    Two models: difference of AUCs by the paired test of DeLong, or of Obuchowski where persons have several images,
-    and by a bootstrap of persons. Models are two trainings of one predictions.csv, two tables, or two columns of scores
-    (--target, --before, --after). Where both trainings have replicates, their AUCs are compared as groups too.
+    Two models: the difference of AUCs, tested by DeLong's paired test (Obuchowski's where persons have several images)
+    and by a bootstrap over persons. The models are two trainings of one predictions.csv, two tables, or two columns of
+    scores (--target, --before, --after). Where both trainings have replicates, the AUCs of their replicates are
+    compared as groups too.
 
-    Two groups: Mann-Whitney test of the column --value, exact also with ties, and the shift between the groups.
+    Two groups: the Mann-Whitney test of the column --value, exact even with ties, and the shift between the groups.
 
-    Beside each comparison stands the probability that the claim "after is better" is false, given the data and a flat
-    prior (Christodoulou et al. 2025): 0.5 where the data say nothing. P-values are corrected over labels and subgroups;
-    above 1 - LEVEL the finding reads "not shown", which is no evidence of equality.
+    Every comparison states the probability that the claim "after is better" is false, given the data and a flat prior
+    (Christodoulou et al. 2025): 0.5 where the data are uninformative. P-values are corrected over labels and subgroups;
+    above 1 - LEVEL the finding reads "not shown", which is not evidence of equality.
 
     --out writes comparisons.csv, groups.csv, decisions.csv, summary.json and run.json; --figures adds compare.png.
 

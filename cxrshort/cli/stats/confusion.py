@@ -4,6 +4,7 @@ from typing import Annotated
 
 from cxrshort.cli.options import DATA, Force, Json, Out, Quiet, Verbose, check_loudness, option, seed_option
 from cxrshort.cli.printer import print_result
+from cxrshort.cli.stats.decision_options import Threshold
 from cxrshort.cli.stats.options import (
     STATISTIC,
     By,
@@ -15,6 +16,8 @@ from cxrshort.cli.stats.options import (
     Score,
     TableArgument,
     Target,
+    column_option,
+    number_option,
 )
 
 
@@ -23,55 +26,31 @@ def confusion(
     target: Target = None,
     score: Score = None,
     logits: Logits = False,
-    threshold: Annotated[
-        float | None,
-        option(
-            "--threshold",
-            text="Probability from which on an image is positive.",
-            metavar="X",
-            panel=DATA,
-            default="0.5",
-        ),
-    ] = None,
     decision: Annotated[
         str | None,
-        option(
-            "--decision",
-            text="Column of decided classes, in place of --score; --target may then hold any classes.",
-            metavar="COLUMN",
-            panel=DATA,
+        column_option(
+            "--decision", "Column of predicted classes, in place of --score; --target may then hold any classes."
         ),
     ] = None,
     matrix: Annotated[
         bool,
         option(
             "--matrix",
-            text="TABLE is a confusion matrix: a row per true class, its name first, and a column per decision.",
+            text="TABLE is a confusion matrix: one row per true class, named in the first column, and one column per "
+            "predicted class.",
             panel=DATA,
         ),
     ] = False,
     person: Person = None,
     label: Label = None,
     by: By = None,
+    threshold: Threshold = None,
     class_prior: Annotated[
-        float,
-        option(
-            "--class-prior",
-            text="Dirichlet parameter of each class size.",
-            metavar="X",
-            panel=STATISTIC,
-            default=True,
-        ),
+        float, number_option("--class-prior", "Dirichlet prior parameter of each class frequency.")
     ] = 1.0,
     decision_prior: Annotated[
         float,
-        option(
-            "--decision-prior",
-            text="Dirichlet parameter of each decision within a true class.",
-            metavar="X",
-            panel=STATISTIC,
-            default=True,
-        ),
+        number_option("--decision-prior", "Dirichlet prior parameter of each predicted class within a true class."),
     ] = 1.0,
     level: Level = 0.95,
     seed: Annotated[int, seed_option("Random seed of the posterior draws.", panel=STATISTIC)] = 0,
@@ -82,13 +61,13 @@ def confusion(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Compute sensitivity, specificity, precision, F1 and their macro averages with Bayesian credible intervals.
+    """Compute sensitivity, specificity, precision, F1 and macro averages with Bayesian credible intervals.
 
-    The model is that of the TEA paper (Zhang, Wang and Zhao 2015): Dirichlet priors of the class sizes and of the
-    decisions within each true class. The posterior is drawn from exactly, without a Markov chain. Balanced accuracy is
-    macro sensitivity.
+    The model is that of the TEA paper (Zhang, Wang and Zhao 2015): Dirichlet priors on the class frequencies and on the
+    predicted classes within each true class. Posterior draws are exact and independent; no Markov chain is needed.
+    Balanced accuracy is macro-averaged sensitivity.
 
-    The model takes images for independent. Where persons have several, its intervals are too narrow, which is noted;
+    The model assumes independent images. Where persons have several, its intervals are too narrow, and a note says so;
     operating-point has intervals by person.
 
     --out writes confusion.csv, matrices.csv, summary.json and run.json; --figures adds confusion.png and matrices.png.

@@ -2,50 +2,36 @@
 
 from typing import Annotated
 
-from cxrshort.cli.options import DATA, Force, Json, Out, Quiet, Verbose, check_loudness, option, seed_option
+from cxrshort.cli.options import Force, Json, Out, Quiet, Verbose, check_loudness, seed_option
 from cxrshort.cli.printer import print_result
-from cxrshort.cli.stats.options import STATISTIC, Correction, Figures, Label, Level, TableArgument
+from cxrshort.cli.stats.options import (
+    STATISTIC,
+    Correction,
+    Figures,
+    Group,
+    Label,
+    Level,
+    LowerIsBetter,
+    TableArgument,
+    column_option,
+    number_option,
+)
 
 
 def consensus(
     table: TableArgument,
-    value: Annotated[
-        str | None,
-        option(
-            "--value",
-            text="Column of scores, where a row is one method on one dataset.",
-            metavar="COLUMN",
-            panel=DATA,
-        ),
-    ] = None,
-    group: Annotated[
-        str | None, option("--group", text="Column of methods, with --value.", metavar="COLUMN", panel=DATA)
-    ] = None,
-    dataset: Annotated[
-        str, option("--dataset", text="Column of datasets.", metavar="COLUMN", panel=DATA, default=True)
-    ] = "dataset",
+    value: Annotated[str | None, column_option("--value", "Column of results, one row per method and dataset.")] = None,
+    group: Group = None,
+    dataset: Annotated[str, column_option("--dataset", "Column of datasets.", default=True)] = "dataset",
     method: Annotated[
         list[str] | None,
-        option(
-            "--method",
-            text="Column of the scores of one method, where a row is a dataset; repeatable.",
-            metavar="COLUMN",
-            panel=DATA,
-        ),
+        column_option("--method", "Column of results of one method, one row per dataset; repeatable."),
     ] = None,
     label: Label = None,
-    lower_is_better: Annotated[
-        bool, option("--lower-is-better", text="Scores are errors, such as a log loss.", panel=DATA)
-    ] = False,
+    lower_is_better: LowerIsBetter = False,
     region: Annotated[
         float,
-        option(
-            "--region",
-            text="Region of practical equivalence: differences up to X do not matter.",
-            metavar="X",
-            panel=STATISTIC,
-            default=True,
-        ),
+        number_option("--region", "Region of practical equivalence: differences of at most X are negligible."),
     ] = 0.01,
     correction: Correction = "holm",
     level: Level = 0.95,
@@ -57,14 +43,14 @@ def consensus(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Compare several methods over several datasets: Friedman, Nemenyi and the Bayesian signed-rank test.
+    """Compare methods over several datasets: Friedman, Nemenyi and Bayesian signed-rank tests.
 
-    Three or more methods are ranked on each dataset. Friedman's test says whether their mean ranks differ, Nemenyi's
-    critical difference which of them; methods that share a letter are not told apart. For each pair of methods the
-    Bayesian signed-rank test states how probable it is, on a new dataset like these, that the first is better, that
-    both are equivalent in practice (--region), and that the second is better (Benavoli et al. 2017).
+    Three or more methods are ranked on each dataset. Friedman's test shows whether their mean ranks differ, and
+    Nemenyi's critical difference which of them do; methods that share a letter are not distinguished. For each pair of
+    methods, the Bayesian signed-rank test gives the probabilities that, on a new dataset like these, the first is
+    better, both are practically equivalent (--region), and the second is better (Benavoli et al. 2017).
 
-    Predictions of evaluate are ranked by AUC, each label on its own. Ten datasets or more are advised.
+    Predictions of evaluate are ranked by AUC, separately for each label. At least ten datasets are advised.
 
     --out writes ranks.csv, pairs.csv, summary.json and run.json; --figures adds consensus.png, the critical difference
     diagram.

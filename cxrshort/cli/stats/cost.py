@@ -3,20 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from cxrshort.cli.options import Force, Json, Out, Quiet, Verbose, check_loudness
+from cxrshort.cli.options import Force, Json, Out, Quiet, Verbose, argument, check_loudness
 from cxrshort.cli.printer import print_result
 from cxrshort.cli.stats.options import Figures
 
 
 def cost(
-    folders: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="FOLDER...", help="Folders with run folders below them, such as runs.", show_default=False
-        ),
-    ],
+    folders: Annotated[list[Path], argument("FOLDER...", "Folders with runs at any depth, such as runs.")],
     out: Out = None,
     figures: Figures = False,
     force: Force = False,
@@ -27,9 +20,9 @@ def cost(
     """Report time, device-hours, parameters and images per second of finished runs.
 
     Device-hours are hours times processes. A resumed training counts at least the time of all its epochs; a run that
-    holds others, such as an ensemble or a grid, counts what is left of its time. Parameters are read from the model
-    file; running statistics of normalisation are none. Images per second are the median over the steps of a training,
-    and images over the whole time of other runs. --verbose prints each run.
+    contains other runs, such as an ensemble or a grid, counts only its remaining time. Parameters are counted in the
+    model file, without the running statistics of normalisation layers. Images per second are the median over the steps
+    of a training; for other runs, all images over the total time. --verbose lists every run.
 
     --out writes runs.csv, totals.csv, summary.json and run.json; --figures adds learning-curves.png.
 

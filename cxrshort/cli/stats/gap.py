@@ -2,9 +2,19 @@
 
 from typing import Annotated
 
-from cxrshort.cli.options import DATA, Force, Json, Out, Quiet, Verbose, check_loudness, option
+from cxrshort.cli.options import Force, Json, Out, Quiet, Verbose, check_loudness
 from cxrshort.cli.printer import print_result
-from cxrshort.cli.stats.options import STATISTIC, Figures, Label, Level, Person, Score, TableArgument, Target
+from cxrshort.cli.stats.options import (
+    STATISTIC,
+    Figures,
+    Label,
+    Level,
+    Person,
+    Score,
+    TableArgument,
+    Target,
+    column_option,
+)
 
 
 def gap(
@@ -14,23 +24,15 @@ def gap(
     person: Person = None,
     label: Label = None,
     role: Annotated[
-        str,
-        option(
-            "--role",
-            text="Column that marks each row as internal or external.",
-            metavar="COLUMN",
-            panel=DATA,
-            default=True,
-        ),
+        str, column_option("--role", "Column that marks rows as internal or external.", default=True)
     ] = "role",
     match: Annotated[
         str | None,
-        option(
+        column_option(
             "--match",
-            text="Column of the case mix to match.",
-            metavar="COLUMN",
-            panel=STATISTIC,
+            "Column of the case mix whose distribution is matched.",
             default="view, if the table has it",
+            panel=STATISTIC,
         ),
     ] = None,
     level: Level = 0.95,
@@ -41,15 +43,15 @@ def gap(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Compute the generalization gap, internal minus external AUC, as observed and at the external case mix.
+    """Compute the generalization gap, internal minus external AUC, as observed and at matched case mix.
 
-    A gap may come from a different case mix and not from a shortcut, for instance from more bedside films in the
-    external images. So the internal images are weighted until their views are as frequent as in the external images
-    ("view"), or as frequent within positives and within negatives ("view+class"), which also matches the prevalence
-    within each view. Prevalence alone does not change an AUC. Images whose view is absent on the other side cannot be
-    matched; they are left out and counted.
+    A gap may reflect a different case mix rather than a shortcut, for instance more bedside films in the external
+    images. The internal images are therefore weighted until views are as frequent as in the external images ("view"),
+    or as frequent among positives and among negatives ("view+class"), which also matches the prevalence within each
+    view. Prevalence alone does not change the AUC. Images whose view is absent on the other side cannot be matched;
+    they are excluded and counted.
 
-    A gap whose interval contains 0 reads "not shown"; that is no evidence that there is none.
+    A gap whose interval contains 0 reads "not shown", which is not evidence of no gap.
 
     --out writes gaps.csv, summary.json and run.json; --figures adds gap.png.
 

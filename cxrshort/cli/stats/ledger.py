@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from cxrshort.cli.options import FILES, Force, Json, Out, Quiet, Verbose, check_loudness, option, seed_option
+from cxrshort.cli.options import FILES, Force, Json, Out, Quiet, Verbose, argument, check_loudness, option, seed_option
 from cxrshort.cli.printer import print_result
 from cxrshort.cli.stats.options import STATISTIC, Figures, Label, Level
 
@@ -13,24 +11,20 @@ from cxrshort.cli.stats.options import STATISTIC, Figures, Label, Level
 def ledger(
     folders: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="FOLDER...",
-            help="Folders with run folders below them, such as results; the first one keeps the registrations.",
-            show_default=False,
-        ),
+        argument("FOLDER...", "Folders with runs at any depth, such as results; the first keeps the registrations."),
     ],
     register: Annotated[
         Path | None,
         option(
             "--register",
-            text="Preregistration to seal now, with the time and its sha256, in registrations.jsonl of FOLDER.",
+            text="Preregistration to seal now: its time and SHA-256 are added to registrations.jsonl of FOLDER.",
             metavar="FILE",
             panel=FILES,
         ),
     ] = None,
     label: Label = None,
     level: Level = 0.95,
-    seed: Annotated[int, seed_option("Random seed of the draws behind the expected optimism.", panel=STATISTIC)] = 0,
+    seed: Annotated[int, seed_option("Random seed of the draws for the expected optimism.", panel=STATISTIC)] = 0,
     out: Out = None,
     figures: Figures = False,
     force: Force = False,
@@ -38,17 +32,17 @@ def ledger(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Count how often each test fold was scored, by which models, and what that does to p-values.
+    """Count how often each test fold was scored, by which models, and what that means for p-values.
 
-    Every run of evaluate, explain and swap-test on test images counts. Of k models that were scored on one test fold,
-    each p-value must be below (1 - LEVEL) / k (Bonferroni); a next scoring may be tested at the level that is left for
-    it where nobody knows how many will follow (alpha spending). The best AUC of k models flatters, since the luckiest
-    one is chosen: by how much is computed from the covariance of the AUCs on the same images, for models as far apart
-    as they seem to be and, at most, for equally good ones.
+    Every run of evaluate, explain and swap-test on test images counts. Where k models were scored on one test fold,
+    each p-value must be below (1 - LEVEL) / k (Bonferroni); where the number of further models is unknown, the next one
+    may be tested at the level that alpha spending leaves. The best AUC of k models is optimistic, since the luckiest
+    model is selected: its optimism is computed from the covariance of the AUCs on the same images, for models that
+    differ as observed and, as the maximum, for equally good ones.
 
-    --register seals a file of hypotheses, metric, margin and level. Later the ledger says whether the file is unchanged
-    and how many scorings came before it: confirmatory with none, exploratory with any. The clock is this machine's;
-    publish the seal where others keep the time.
+    --register seals a file of hypotheses, metric, margin and level. The ledger later reports whether the file is
+    unchanged and how many scorings preceded it: confirmatory with none, exploratory with any. The clock is that of this
+    machine; publish the seal where others record the time.
 
     --out writes folds.csv, scorings.csv, registrations.csv, summary.json and run.json; --figures adds ledger.png.
 

@@ -3,61 +3,38 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from cxrshort.cli.options import DATA, Force, Json, Out, Quiet, Verbose, check_loudness, option, seed_option
+from cxrshort.cli.options import Force, Json, Out, Quiet, Verbose, argument, check_loudness, option, seed_option
 from cxrshort.cli.printer import print_result
-from cxrshort.cli.stats.options import STATISTIC, By, Correction, Figures, Label, Level, Person
+from cxrshort.cli.stats.options import (
+    STATISTIC,
+    By,
+    Correction,
+    Figures,
+    Label,
+    Level,
+    LowerIsBetter,
+    Person,
+    column_option,
+)
 
-GRID = "Grid of own models"
+GRID = "Grid of models"
 
 
 def noise(
     table: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[TABLE]",
-            help="Table with one submission per row, or the public leaderboard of two, or - for standard input.",
-            show_default=False,
-        ),
+        argument("TABLE", "Table with one submission per row, or the public leaderboard, or - for standard input."),
     ] = None,
     second: Annotated[
-        str | None, typer.Argument(metavar="[TABLE2]", help="Private leaderboard.", show_default=False)
+        str | None, argument("TABLE2", "Private leaderboard; without it, TABLE holds public and private scores.")
     ] = None,
-    public: Annotated[
-        str,
-        option(
-            "--public",
-            text="Column of public scores, in the first of two leaderboards.",
-            metavar="COLUMN",
-            panel=DATA,
-            default=True,
-        ),
-    ] = "public",
-    private: Annotated[
-        str,
-        option(
-            "--private",
-            text="Column of private scores, in the second of two leaderboards.",
-            metavar="COLUMN",
-            panel=DATA,
-            default=True,
-        ),
-    ] = "private",
+    public: Annotated[str, column_option("--public", "Column of public scores.", default=True)] = "public",
+    private: Annotated[str, column_option("--private", "Column of private scores.", default=True)] = "private",
     team: Annotated[
-        str,
-        option(
-            "--team",
-            text="Column of teams, by which two leaderboards are joined.",
-            metavar="COLUMN",
-            panel=DATA,
-            default=True,
-        ),
+        str, column_option("--team", "Column of teams, by which two leaderboards are joined.", default=True)
     ] = "team",
     by: By = None,
-    lower_is_better: Annotated[
-        bool, option("--lower-is-better", text="Scores are errors, such as a log loss.", panel=DATA)
-    ] = False,
+    lower_is_better: LowerIsBetter = False,
     grid: Annotated[
         Path | None,
         option(
@@ -73,7 +50,7 @@ def noise(
         int,
         option(
             "--splits",
-            text="Random halves of the test set.",
+            text="Number of random halvings of the test set.",
             metavar="N",
             panel=GRID,
             default=True,
@@ -91,14 +68,16 @@ def noise(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Compare the noise of an evaluation with the lead of its winner, as Varoquaux & Cheplygina 2022, Fig. 3.
+    """Compare evaluation noise with the lead of the winner, as in Fig. 3 of Varoquaux & Cheplygina 2022.
 
-    Submissions: the noise is half the distance between the 5th and 95th percentiles of private minus public scores; the
+    Submissions: noise is half the distance between the 5th and 95th percentiles of private minus public scores; the
     winner gap is the lead of the best private score over the 90th percentile. A gap within the noise means diminishing
-    returns: another test set may have another winner. A fall of the scores larger than the gap reads "overfit".
+    returns: another test set may have another winner. A fall from public to private scores that exceeds the gap reads
+    "overfit".
 
-    --grid: the noise comes from random halves of the test set by person, rescaled to two test sets of its size. Each
-    model is compared with the winner on the same images, too; "within noise" is no evidence of equality.
+    --grid: noise is estimated from random halves of the test set, divided by person, and rescaled to two test sets of
+    its size. Each model is also compared with the winner on the same images; "within noise" is not evidence of
+    equality.
 
     --out writes noise.csv, models.csv, summary.json and run.json; --figures adds noise.png.
 

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from cxrshort.cli.options import Force, Json, Out, Quiet, Verbose, check_loudness, option
+from cxrshort.cli.options import Force, Json, Out, Quiet, Verbose, check_loudness
 from cxrshort.cli.printer import print_result
+from cxrshort.cli.stats.decision_options import THRESHOLD, Val
 from cxrshort.cli.stats.options import (
-    STATISTIC,
     By,
     Figures,
     Label,
@@ -15,9 +15,8 @@ from cxrshort.cli.stats.options import (
     Score,
     TableArgument,
     Target,
+    number_option,
 )
-
-THRESHOLD = "Threshold"
 
 
 def operating_point(
@@ -28,69 +27,56 @@ def operating_point(
     person: Person = None,
     label: Label = None,
     by: By = None,
-    val: Annotated[
-        str | None,
-        option(
-            "--val",
-            text="Predictions of validation images on which to choose the threshold.",
-            metavar="TABLE",
-            panel=THRESHOLD,
-        ),
-    ] = None,
+    val: Val = None,
     sensitivity: Annotated[
         float | None,
-        option(
+        number_option(
             "--sensitivity",
-            text="Choose the largest threshold with at least this sensitivity on --val.",
-            metavar="X",
-            panel=THRESHOLD,
+            "Choose the largest threshold with at least this sensitivity on --val.",
             default="Youden's index",
+            panel=THRESHOLD,
         ),
     ] = None,
     specificity: Annotated[
         float | None,
-        option(
+        number_option(
             "--specificity",
-            text="Choose the smallest threshold with at least this specificity on --val.",
-            metavar="X",
+            "Choose the smallest threshold with at least this specificity on --val.",
+            default=False,
             panel=THRESHOLD,
         ),
     ] = None,
     miss_cost: Annotated[
         float | None,
-        option(
+        number_option(
             "--miss-cost",
-            text="Choose the threshold of least cost on --val, with this cost of a missed positive, in false alarms.",
-            metavar="X",
+            "Choose the threshold of least cost on --val, where a missed positive costs X times a false alarm.",
+            default=False,
             panel=THRESHOLD,
         ),
     ] = None,
     threshold: Annotated[
         float | None,
-        option(
+        number_option(
             "--threshold",
-            text="Threshold, as a probability, instead of one chosen on --val.",
-            metavar="X",
+            "Threshold, as a probability, in place of one chosen on --val.",
+            default=False,
             panel=THRESHOLD,
         ),
     ] = None,
     prevalence: Annotated[
         float | None,
-        option(
+        number_option(
             "--prevalence",
-            text="Prevalence at the place of use, for predictive values and net benefit there.",
-            metavar="X",
-            panel=STATISTIC,
-            default="that of the table",
+            "Prevalence in the target population, for predictive values and net benefit.",
+            default="that of TABLE",
         ),
     ] = None,
     benefit_at: Annotated[
         list[float] | None,
-        option(
+        number_option(
             "--benefit-at",
-            text="Threshold probability whose net benefit is printed; may be repeated.",
-            metavar="X",
-            panel=STATISTIC,
+            "Threshold probability at which net benefit is printed; repeatable.",
             default="0.05, 0.1, 0.2, 0.3, 0.5",
         ),
     ] = None,
@@ -104,16 +90,16 @@ def operating_point(
 ) -> None:
     """Compute sensitivity, specificity, PPV, NPV and net benefit at a threshold chosen on validation images.
 
-    Images are positive from the threshold on. It is chosen on --val by Youden's index, or as --sensitivity,
-    --specificity or --miss-cost say; a table that shares images or persons with TABLE is refused. Intervals are exact
-    binomial ones for the effective number of images of persons.
+    Images at or above the threshold are positive. It is chosen on --val by Youden's index, or as --sensitivity,
+    --specificity or --miss-cost define; a table that shares images or persons with TABLE is refused. Intervals are
+    exact binomial intervals at the effective sample size, which accounts for several images per person.
 
-    PPV and NPV depend on the prevalence. --prevalence gives them for another one, where sensitivity and specificity
-    are taken to be the same.
+    PPV and NPV depend on prevalence. --prevalence computes them for another population, on the assumption that
+    sensitivity and specificity are the same there.
 
-    Net benefit is true positives per image, minus false positives weighted by the odds of the threshold. It presumes
-    calibrated probabilities. "useful" means shown to be above treating all and above treating none, "worse" shown to be
-    below one of them.
+    Net benefit is the true positives per image minus the false positives per image, weighted by the odds of the
+    threshold; it assumes calibrated probabilities. "useful" means shown to be above both treating all and treating
+    none, "worse" shown to be below one of them.
 
     --out writes operating_points.csv, net_benefit.csv (the decision curve), summary.json and run.json; --figures adds
     operating_point.png and net_benefit.png.

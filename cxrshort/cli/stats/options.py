@@ -1,112 +1,79 @@
 """Options that mean the same in every sub-command of ``stats``."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-import typer
-
-from cxrshort.cli.options import DATA, FILES, option
+from cxrshort.cli.options import DATA, FILES, argument, option
 
 STATISTIC = "Statistic"
+TABLE = "predictions.csv of evaluate or its folder, any CSV or Parquet table, or - for standard input"
 
-TableArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="TABLE",
-        help="predictions.csv of evaluate or its folder, any CSV or Parquet table, or - for standard input.",
-        show_default=False,
-    ),
-]
+
+def column_option(name: str, text: str, *, default: str | bool = False, panel: str = DATA) -> Any:
+    """Return an option that names a column of a table.
+
+    Args:
+        name: such as ``"--target"``.
+        text: its line of help, which says what the column holds.
+        default: what help shows as the default: a text, or True for the value itself.
+        panel: the heading under which help lists it.
+    """
+    return option(name, text=text, metavar="COLUMN", panel=panel, default=default)
+
+
+def number_option(name: str, text: str, *, default: str | bool = True, panel: str = STATISTIC) -> Any:
+    """Return an option that takes a number with a fraction.
+
+    Args:
+        name: such as ``"--region"``.
+        text: its line of help.
+        default: what help shows as the default: a text, or True for the value itself.
+        panel: the heading under which help lists it.
+    """
+    return option(name, text=text, metavar="X", panel=panel, default=default)
+
+
+def label_option(text: str, *, default: str) -> Any:
+    """Return ``--label`` of a command that chooses among the labels of a dataset or a study.
+
+    Args:
+        text: its line of help.
+        default: what help shows as the default.
+    """
+    return option("--label", text=text, metavar="LABEL", panel=DATA, default=default)
+
+
+TableArgument = Annotated[str, argument("TABLE", f"{TABLE}.")]
 Target = Annotated[
-    str | None,
-    option(
-        "--target",
-        text="Column of targets, 0 or 1.",
-        metavar="COLUMN",
-        panel=DATA,
-        default="target.LABEL of predictions.csv",
-    ),
+    str | None, column_option("--target", "Column of targets, 0 or 1.", default="target.LABEL of predictions.csv")
 ]
 Score = Annotated[
     str | None,
-    option(
-        "--score",
-        text="Column of scores, higher where the target is 1.",
-        metavar="COLUMN",
-        panel=DATA,
-        default="logit.LABEL of predictions.csv",
-    ),
+    column_option("--score", "Column of scores, higher for positive images.", default="logit.LABEL of predictions.csv"),
 ]
-Logits = Annotated[
-    bool,
-    option("--logits", text="Scores of --score are logits, not probabilities.", panel=DATA),
-]
+Logits = Annotated[bool, option("--logits", text="--score holds logits, not probabilities.", panel=DATA)]
+Image = Annotated[str | None, column_option("--image", "Column of image identifiers.", default="image_id")]
 Person = Annotated[
     str | None,
-    option(
+    column_option(
         "--person",
-        text="Column of person identifiers; persons are the unit of analysis.",
-        metavar="COLUMN",
-        panel=DATA,
+        "Column of person identifiers; persons are the unit of analysis.",
         default="person_id, if the table has it",
     ),
 ]
-Label = Annotated[
-    str | None,
-    option("--label", text="Label of predictions.csv to analyse.", metavar="LABEL", panel=DATA, default="all"),
-]
-By = Annotated[
-    str | None,
-    option("--by", text="Column of subgroups to analyse separately, such as view.", metavar="COLUMN", panel=DATA),
+Label = Annotated[str | None, label_option("Label of predictions.csv to analyse.", default="all")]
+By = Annotated[str | None, column_option("--by", "Column of groups to analyse separately, such as view.")]
+Group = Annotated[str | None, column_option("--group", "Column of methods, with --value.")]
+LowerIsBetter = Annotated[
+    bool, option("--lower-is-better", text="Lower scores are better, such as a log loss.", panel=DATA)
 ]
 Level = Annotated[
     float,
-    option("--level", text="Confidence level of the intervals.", metavar="X", panel=STATISTIC, default=True),
-]
-Figures = Annotated[bool, option("--figures", text="Also draw figures into --out.", panel=FILES)]
-RunPaths = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="PATH...",
-        help="Run folders, folders of runs (searched to any depth), or tables of predictions or results.",
-        show_default=False,
-    ),
-]
-SecondTable = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[TABLE2]",
-        help="Table of the second method on the same images; without it, TABLE holds both methods.",
-        show_default=False,
-    ),
-]
-Before = Annotated[
-    str | None,
     option(
-        "--before",
-        text="First method, the baseline: a training of predictions.csv, or a column of scores next to --target.",
-        metavar="NAME",
-        panel=DATA,
-        default="the first of two",
-    ),
-]
-After = Annotated[
-    str | None,
-    option(
-        "--after",
-        text="Second method; differences are after minus before.",
-        metavar="NAME",
-        panel=DATA,
-        default="the second of two",
-    ),
-]
-Image = Annotated[
-    str | None,
-    option(
-        "--image",
-        text="Column of image identifiers, by which two tables are joined.",
-        metavar="COLUMN",
-        panel=DATA,
-        default="image_id",
+        "--level",
+        text="Confidence (or credible) level of intervals.",
+        metavar="LEVEL",
+        panel=STATISTIC,
+        default=True,
     ),
 ]
 Correction = Annotated[
@@ -119,16 +86,4 @@ Correction = Annotated[
         default=True,
     ),
 ]
-Value = Annotated[
-    str | None,
-    option(
-        "--value",
-        text="Column of one number per run, larger is better, in place of scores.",
-        metavar="COLUMN",
-        panel=DATA,
-    ),
-]
-Group = Annotated[
-    str | None,
-    option("--group", text="Column of the methods to compare, with --value.", metavar="COLUMN", panel=DATA),
-]
+Figures = Annotated[bool, option("--figures", text="Also write figures to --out.", panel=FILES)]

@@ -2,11 +2,9 @@
 
 from typing import Annotated
 
-import typer
-
-from cxrshort.cli.options import Force, Json, Out, Quiet, Verbose, check_loudness, option
+from cxrshort.cli.options import Force, Json, Out, Quiet, Verbose, argument, check_loudness
 from cxrshort.cli.printer import print_result
-from cxrshort.cli.stats.options import STATISTIC, Figures, Label, Level, Person, Target
+from cxrshort.cli.stats.options import Figures, Label, Level, Person, Target, number_option
 
 PLAN = "Planned test set"
 
@@ -14,10 +12,10 @@ PLAN = "Planned test set"
 def power(
     table: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[TABLE]",
-            help="Test set at hand: predictions.csv of evaluate or its folder, any table with targets, or -.",
-            show_default=False,
+        argument(
+            "TABLE",
+            "Existing test set: predictions.csv of evaluate or its folder, any CSV or Parquet table with targets, or - "
+            "for standard input.",
         ),
     ] = None,
     target: Target = None,
@@ -25,78 +23,31 @@ def power(
     label: Label = None,
     auc: Annotated[
         list[float] | None,
-        option(
-            "--auc",
-            text="Expected AUC; may be repeated.",
-            metavar="X",
-            panel=PLAN,
-            default="0.7, 0.8, 0.9, 0.95",
-        ),
+        number_option("--auc", "Expected AUC; repeatable.", default="0.7, 0.8, 0.9, 0.95", panel=PLAN),
     ] = None,
     half_width: Annotated[
-        float,
-        option("--half-width", text="Half the width of the wanted interval.", metavar="X", panel=PLAN, default=True),
+        float, number_option("--half-width", "Half-width of the confidence interval.", panel=PLAN)
     ] = 0.05,
     difference: Annotated[
-        float,
-        option(
-            "--difference",
-            text="Paired difference of two AUCs that is to be shown.",
-            metavar="X",
-            panel=PLAN,
-            default=True,
-        ),
+        float, number_option("--difference", "Paired difference of two AUCs to be detected.", panel=PLAN)
     ] = 0.05,
     prevalence: Annotated[
         float | None,
-        option(
-            "--prevalence",
-            text="Share of positives among the images.",
-            metavar="X",
-            panel=PLAN,
-            default="that of TABLE",
-        ),
+        number_option("--prevalence", "Share of positive images.", default="that of TABLE", panel=PLAN),
     ] = None,
     images_per_person: Annotated[
         float | None,
-        option(
-            "--images-per-person",
-            text="Mean number of images per person.",
-            metavar="X",
-            panel=PLAN,
-            default="that of TABLE, or 1",
+        number_option(
+            "--images-per-person", "Mean number of images per person.", default="that of TABLE, or 1", panel=PLAN
         ),
     ] = None,
     person_correlation: Annotated[
-        float,
-        option(
-            "--person-correlation",
-            text="Correlation of scores of images of one person.",
-            metavar="X",
-            panel=STATISTIC,
-            default=True,
-        ),
+        float, number_option("--person-correlation", "Correlation between the scores of images of one person.")
     ] = 0.5,
     correlation: Annotated[
-        float,
-        option(
-            "--correlation",
-            text="Correlation of the AUCs of two models on the same images.",
-            metavar="X",
-            panel=STATISTIC,
-            default=True,
-        ),
+        float, number_option("--correlation", "Correlation between the AUCs of two models on the same images.")
     ] = 0.5,
-    chance: Annotated[
-        float,
-        option(
-            "--power",
-            text="Power with which the difference is to be shown.",
-            metavar="X",
-            panel=STATISTIC,
-            default=True,
-        ),
-    ] = 0.8,
+    chance: Annotated[float, number_option("--power", "Power to detect the difference.")] = 0.8,
     level: Level = 0.95,
     out: Out = None,
     figures: Figures = False,
@@ -105,14 +56,14 @@ def power(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Compute how many images and positives an AUC needs, and what the test set at hand can show.
+    """Compute the sample size that an AUC needs, and what an existing test set can detect.
 
-    Two goals are planned for: a confidence interval of the AUC of a given half width, and a paired difference of two
-    AUCs that a two-sided test shows with the given power. With TABLE, the smallest drop is the difference to an AUC
-    that its images would show. Scores play no part; only targets and persons are read.
+    Two goals are planned for: a confidence interval of the AUC with a given half-width, and a paired difference of two
+    AUCs that a two-sided test detects with the given power. With TABLE, the smallest drop of the AUC that its images
+    would detect is reported too. Only the targets and persons of TABLE are read, not its scores.
 
-    The errors are those of Hanley and McNeil. Several images per person count less: by 1 + (k - 1) times the
-    correlation of images of one person, where k is their number.
+    Standard errors are those of Hanley and McNeil. With k images per person, the variance is multiplied by the design
+    effect: 1 + (k - 1) times the correlation between images of one person.
 
     --out writes designs.csv, reach.csv (with TABLE), summary.json and run.json; --figures adds power.png.
 

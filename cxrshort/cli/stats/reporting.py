@@ -2,23 +2,14 @@
 
 from typing import Annotated
 
-from cxrshort.cli.options import DATA, TERMINAL, Force, Json, Out, Quiet, Verbose, check_loudness, option
+from cxrshort.cli.options import TERMINAL, Force, Json, Out, Quiet, Verbose, check_loudness, option
 from cxrshort.cli.printer import print_result
-from cxrshort.cli.stats.options import RunPaths
+from cxrshort.cli.stats.run_options import RunPaths, StudyLabel
 
 
 def reporting(
     paths: RunPaths,
-    label: Annotated[
-        str | None,
-        option(
-            "--label",
-            text="Finding whose internal and external testing is reported.",
-            metavar="LABEL",
-            panel=DATA,
-            default="that of the first evaluation",
-        ),
-    ] = None,
+    label: StudyLabel = None,
     card: Annotated[bool, option("--card", text="Print the model card, in Markdown.", panel=TERMINAL)] = False,
     datasheet: Annotated[bool, option("--datasheet", text="Print the datasheet, in Markdown.", panel=TERMINAL)] = False,
     out: Out = None,
@@ -27,14 +18,14 @@ def reporting(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """List the items of CLAIM 2024 and TRIPOD+AI that run folders prove; write a model card and a datasheet.
+    """List the CLAIM 2024 and TRIPOD+AI items that run folders prove; write a model card and a datasheet.
 
-    An item is proven where files of the folders hold everything that it asks for; the file and the field stand beside
-    it. It is partly proven where they hold a part, and blank where a person must write. The count of proven items says
-    nothing about the quality of a study. --verbose lists every item.
+    An item is proven where the files contain everything it asks for; the file and the field are listed. It is partly
+    proven where they contain a part of it, and blank where a person must write. The number of proven items says nothing
+    about the quality of a study. --verbose lists every item.
 
-    The documents hold numbers of datasets, exclusions, splits, training, internal and external testing with intervals,
-    and the shortcuts that audits found, each with its file. "[to be written]" marks what a person must add.
+    The documents report datasets, exclusions, splits, training, internal and external testing with intervals, and the
+    shortcuts that audits detected, each number with its file. "[to be written]" marks what a person must add.
 
     --out writes items.csv, items.md, model-card.md, datasheet.md, summary.json and run.json.
 

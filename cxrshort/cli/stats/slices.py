@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from cxrshort.cli.gate import LEVELS, check_level, exit_on_verdict
+from cxrshort.cli import gate
 from cxrshort.cli.options import DATA, FILES, Force, Json, Out, Quiet, Verbose, check_loudness, option, seed_option
 from cxrshort.cli.printer import print_result
-from cxrshort.cli.stats.group_options import FailOnGroup, Threshold, Val
+from cxrshort.cli.stats.decision_options import FailOnGroup, Threshold, Val
 from cxrshort.cli.stats.options import STATISTIC, Figures, Label, Level, Logits, Person, Score, TableArgument, Target
 
 
@@ -13,6 +13,7 @@ def slices(
     table: TableArgument,
     target: Target = None,
     score: Score = None,
+    logits: Logits = False,
     person: Person = None,
     label: Label = None,
     features: Annotated[
@@ -29,19 +30,18 @@ def slices(
         list[str] | None,
         option(
             "--dataset",
-            text="Dataset whose images the contact sheets show, with --figures; repeatable.",
+            text="Dataset with the images of the contact sheets, with --figures; repeatable.",
             metavar="D",
             panel=FILES,
         ),
     ] = None,
-    logits: Logits = False,
     threshold: Threshold = None,
     val: Val = None,
     most: Annotated[
         int,
         option(
             "--slices",
-            text="Number of slices, at most; fewer where the finding half has fewer than 20 images per slice.",
+            text="Largest number of slices; reduced where the discovery half has fewer than 20 images per slice.",
             metavar="N",
             panel=STATISTIC,
             default=True,
@@ -52,42 +52,43 @@ def slices(
         int,
         option(
             "--minimum",
-            text="Images of the testing half that a slice needs to be tested.",
+            text="Smallest number of images, in the testing half, in a slice that is tested.",
             metavar="N",
             panel=STATISTIC,
             default=True,
             least=2,
         ),
     ] = 20,
-    seed: Annotated[int, seed_option("Random seed of the halves, and of where the slices begin.", panel=STATISTIC)] = 0,
     level: Level = 0.95,
+    seed: Annotated[int, seed_option("Random seed of the halves and of the initial clusters.", panel=STATISTIC)] = 0,
     out: Out = None,
     figures: Figures = False,
     force: Force = False,
+    fail_on: FailOnGroup = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
-    fail_on: FailOnGroup = None,
 ) -> None:
-    """Find groups that no column names: slices of images in which a model errs more than its scores say.
+    """Discover slices: clusters of images, defined by no metadata column, with more errors than their scores imply.
 
-    Slices are clusters of images that are alike in embedding, truth and prediction (Domino, Eyuboglu et al. 2022),
-    found on half of the persons. Images of the other half are assigned to them by their embedding alone, and the errors
-    of a slice are compared with those of other images with about the same score: images near the threshold are hard for
-    every model, and no slice. Only slices with more errors than expected where they were found are tested, and their
-    P-values are adjusted by Holm's method.
+    Slices are clusters of images with similar embeddings, targets and predictions (Domino, Eyuboglu et al. 2022),
+    discovered on half of the persons. Images of the other half are assigned to them by embedding alone, and the errors
+    of a slice are compared with those of other images with similar scores, since images near the threshold are hard for
+    every model. Only slices with excess errors in the discovery half are tested; p-values are adjusted by Holm's
+    method.
 
-    Embeddings come from evaluate --features, or from any network as an array.
+    Embeddings come from evaluate --features, or from any network as an array. The threshold is 0.5, or chosen on --val
+    by Youden's index.
 
-    A slice whose excess is above its level reads "not shown"; that is no evidence that there is none.
+    A slice whose p-value is above 1 - LEVEL reads "not shown", which is not evidence of no excess errors.
 
     --out writes slices.csv, slice-images.csv (the slice of every image), summary.json and run.json; --figures adds
-    slices.png and, with --dataset, a contact sheet of each slice that was tested, its errors first.
+    slices.png and, with --dataset, a contact sheet of every tested slice, its errors first.
 
     Example: cxrshort stats slices scores.csv --target label --score probability --person patient --features z.npy
     """
     check_loudness(quiet=quiet, verbose=verbose)
-    check_level(fail_on, {"suspicious": LEVELS["suspicious"]})
+    gate.check_level(fail_on, gate.SUSPICIOUS_LEVELS)
     from cxrshort.verbs.stats.slices import slices as run
 
     result = run(
@@ -110,4 +111,4 @@ def slices(
         force=force,
     )
     print_result(result, json=json, quiet=quiet, verbose=verbose)
-    exit_on_verdict(result, fail_on)
+    gate.exit_on_verdict(result, fail_on, gate.SUSPICIOUS_LEVELS)

@@ -2,12 +2,9 @@
 
 from typing import Annotated
 
-from cxrshort.cli.options import Force, Json, Out, Quiet, Verbose, check_loudness, option
+from cxrshort.cli.options import Force, Json, Out, Quiet, Verbose, check_loudness
 from cxrshort.cli.printer import print_result
 from cxrshort.cli.stats.options import (
-    STATISTIC,
-    After,
-    Before,
     By,
     Correction,
     Figures,
@@ -17,13 +14,14 @@ from cxrshort.cli.stats.options import (
     Level,
     Person,
     Score,
-    SecondTable,
     TableArgument,
     Target,
-    Value,
+    column_option,
+    number_option,
 )
+from cxrshort.cli.stats.pair_options import After, Before, SecondTable, Value
 
-RUNS = "Runs instead of scores"
+RUNS = "Results per run, with --value"
 
 
 def superiority(
@@ -31,12 +29,10 @@ def superiority(
     second: SecondTable = None,
     margin: Annotated[
         float | None,
-        option(
+        number_option(
             "--margin",
-            text="Smallest difference that matters, on the scale of the measure; choose it before you look.",
-            metavar="X",
-            panel=STATISTIC,
-            default="none: it must be stated",
+            "Smallest relevant difference, in units of the measure. Required; choose it in advance.",
+            default=False,
         ),
     ] = None,
     before: Before = None,
@@ -49,20 +45,17 @@ def superiority(
     value: Value = None,
     group: Group = None,
     seed_column: Annotated[
-        str | None, option("--seed-column", text="Column of the seed of a run.", metavar="COLUMN", panel=RUNS)
+        str | None, column_option("--seed-column", "Column of the random seed of a run.", panel=RUNS)
     ] = None,
     split_column: Annotated[
-        str | None, option("--split-column", text="Column of the data split of a run.", metavar="COLUMN", panel=RUNS)
+        str | None, column_option("--split-column", "Column of the data split of a run.", panel=RUNS)
     ] = None,
     by: By = None,
     test_to_train: Annotated[
         float,
-        option(
+        number_option(
             "--test-to-train",
-            text="Test images per training image, where all splits are drawn from one dataset (Nadeau & Bengio).",
-            metavar="X",
-            panel=STATISTIC,
-            default=True,
+            "Ratio of test to training images, where all splits are drawn from one dataset (Nadeau & Bengio).",
         ),
     ] = 0.0,
     correction: Correction = "holm",
@@ -76,14 +69,15 @@ def superiority(
 ) -> None:
     """Test whether an improvement exceeds a margin, given the variance over seeds, splits and test images.
 
-    The difference of AUCs, after minus before, is taken run by run: each seed and replicate that both trainings have.
-    Its variance is divided into seeds, splits and test images, and the shares are printed. Superiority means better by
-    more than the margin, non-inferiority not worse by more than it, equivalence both. A single run has the variance of
-    its test images alone, and a note says so.
+    The difference of AUCs, after minus before, is computed for every seed and replicate that both trainings have. Its
+    variance is decomposed into seeds, splits and test images, and the shares are printed. Superiority means better by
+    more than the margin, non-inferiority not worse by more than the margin, equivalence a difference within the margin
+    in both directions. A single run has the variance of its test images alone, and a note says so.
 
-    P(after > before) is the share of runs that the second method wins, held against 0.75 (Bouthillier et al. 2021).
+    P(after > before) is the share of runs in which the second method is better, compared with 0.75 (Bouthillier et al.
+    2021).
 
-    With --value and --group any number per run is tested, such as the AUCs in aucs.csv of stats auc.
+    With --value and --group, any result per run is tested, such as the AUCs in aucs.csv of stats auc.
 
     --out writes improvements.csv, variances.csv, summary.json and run.json; --figures adds superiority.png.
 

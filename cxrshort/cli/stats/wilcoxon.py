@@ -2,42 +2,25 @@
 
 from typing import Annotated
 
-import typer
-
-from cxrshort.cli.options import DATA, Force, Json, Out, Quiet, Verbose, check_loudness, option, seed_option
+from cxrshort.cli.options import Force, Json, Out, Quiet, Verbose, argument, check_loudness, seed_option
 from cxrshort.cli.printer import print_result
-from cxrshort.cli.stats.options import STATISTIC, By, Figures, Level, Person
+from cxrshort.cli.stats.options import STATISTIC, By, Figures, Level, Person, column_option
 
 
 def wilcoxon(
     table: Annotated[
-        str,
-        typer.Argument(
-            metavar="TABLE",
-            help="Any CSV or Parquet table with one row per pair, or - for standard input.",
-            show_default=False,
-        ),
+        str, argument("TABLE", "Any CSV or Parquet table with one row per pair, or - for standard input.")
     ],
-    before: Annotated[
-        str | None, option("--before", text="Column of the first value of each pair.", metavar="COLUMN", panel=DATA)
-    ] = None,
-    after: Annotated[
-        str | None, option("--after", text="Column of the second value of each pair.", metavar="COLUMN", panel=DATA)
-    ] = None,
+    before: Annotated[str | None, column_option("--before", "Column of the first value of each pair.")] = None,
+    after: Annotated[str | None, column_option("--after", "Column of the second value of each pair.")] = None,
     difference: Annotated[
-        str | None,
-        option(
-            "--difference",
-            text="Column of differences, in place of --before and --after.",
-            metavar="COLUMN",
-            panel=DATA,
-        ),
+        str | None, column_option("--difference", "Column of differences, in place of --before and --after.")
     ] = None,
     person: Person = None,
     by: By = None,
     level: Level = 0.95,
     seed: Annotated[
-        int, seed_option("Random seed of the simulations behind the smallest detectable shift.", panel=STATISTIC)
+        int, seed_option("Random seed of the simulations for the smallest detectable shift.", panel=STATISTIC)
     ] = 0,
     out: Out = None,
     figures: Figures = False,
@@ -46,11 +29,11 @@ def wilcoxon(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Compare paired values by the two-sided Wilcoxon signed-rank test, with an exact p-value also for ties.
+    """Compare paired values by the two-sided Wilcoxon signed-rank test, with exact p-values even with ties.
 
-    Differences are after minus before; those of one person are averaged first. Differences of 0 are left out of the
-    test and counted. The interval of the median difference comes from order statistics and covers at least its nominal
-    level. The p-value of the normal approximation, without continuity correction, stands beside the exact one, since
+    Differences are after minus before, averaged within persons first. Zero differences are excluded from the test and
+    counted. The interval of the median difference is based on order statistics and covers at least its nominal level.
+    The p-value of the normal approximation, without continuity correction, is printed beside the exact one, since
     papers that used older software report it.
 
     A p-value above 1 - LEVEL (after Holm's correction, with --by) reads "not shown"; beside it stands the smallest
