@@ -61,7 +61,7 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
         ),
         "floors": Entry(f"{_HERE}.floors:floors", "Shortcut floors: the AUC reachable without seeing anatomy."),
         "leakage": Entry(
-            f"{_HERE}.leakage:leakage", "Persons and images shared by folds or datasets; label-leaking columns."
+            f"{_HERE}.leakage:leakage", "Persons and images shared by folds or datasets; columns that leak a label."
         ),
         "power": Entry(
             f"{_HERE}.power:power", "Sample size of an AUC or a difference of AUCs; what a test set can detect."

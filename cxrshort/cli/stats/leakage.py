@@ -23,7 +23,7 @@ from cxrshort.cli.stats.options import STATISTIC, Figures, Image, Level, column_
 def leakage(
     datasets: Annotated[
         list[str],
-        argument("DATASET...", "Dataset names, dataset folders, manifests, any CSV or Parquet tables, or - for stdin."),
+        argument("DATASET...", "Dataset names or folders, manifests, CSV or Parquet tables, or - for standard input."),
     ],
     person: Annotated[
         str | None, column_option("--person", "Column of person identifiers.", default="person_id, or patient_id")
@@ -74,7 +74,7 @@ def leakage(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Detect persons, studies and near-identical images shared by folds or datasets, and label-leaking columns.
+    """Detect persons, studies and near-identical images shared by folds or datasets, and columns that leak a label.
 
     Follow-ups are persons with an earlier study on one side and a later one on the other. Near-identical images are
     copies under different person identifiers: re-encoded, resized, cropped or brightened copies are detected, mirrored

@@ -13,6 +13,9 @@ def ledger(
         list[Path],
         argument("FOLDER...", "Folders with runs at any depth, such as results; the first keeps the registrations."),
     ],
+    label: Label = None,
+    level: Level = 0.95,
+    seed: Annotated[int, seed_option("Random seed of the draws for the expected optimism.", panel=STATISTIC)] = 0,
     register: Annotated[
         Path | None,
         option(
@@ -22,9 +25,6 @@ def ledger(
             panel=FILES,
         ),
     ] = None,
-    label: Label = None,
-    level: Level = 0.95,
-    seed: Annotated[int, seed_option("Random seed of the draws for the expected optimism.", panel=STATISTIC)] = 0,
     out: Out = None,
     figures: Figures = False,
     force: Force = False,

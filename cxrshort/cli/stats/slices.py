@@ -26,15 +26,6 @@ def slices(
             default="features.csv beside TABLE",
         ),
     ] = None,
-    dataset: Annotated[
-        list[str] | None,
-        option(
-            "--dataset",
-            text="Dataset with the images of the contact sheets, with --figures; repeatable.",
-            metavar="D",
-            panel=FILES,
-        ),
-    ] = None,
     threshold: Threshold = None,
     val: Val = None,
     most: Annotated[
@@ -63,6 +54,15 @@ def slices(
     seed: Annotated[int, seed_option("Random seed of the halves and of the initial clusters.", panel=STATISTIC)] = 0,
     out: Out = None,
     figures: Figures = False,
+    dataset: Annotated[
+        list[str] | None,
+        option(
+            "--dataset",
+            text="Dataset with the images of the contact sheets, with --figures; repeatable.",
+            metavar="D",
+            panel=FILES,
+        ),
+    ] = None,
     force: Force = False,
     fail_on: FailOnGroup = None,
     json: Json = False,

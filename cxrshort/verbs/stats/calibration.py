@@ -27,8 +27,8 @@ from cxrshort.verbs.stats.calibration_tables import (
 from cxrshort.verbs.stats.estimates import interval_cell, name_rows
 from cxrshort.verbs.stats.output import Draw, check_figures, check_intervals, clean_record, write_result
 from cxrshort.verbs.stats.probabilities import ScoreScale, scale_notes, score_scale
-from cxrshort.verbs.stats.scores import Scores, ScoreTable, check_groups, read_scores
-from cxrshort.verbs.stats.validation import Validation, identity_columns, read_validation
+from cxrshort.verbs.stats.scores import Scores, ScoreTable
+from cxrshort.verbs.stats.validation import Validation, read_with_validation
 
 KIND = "stats-calibration"
 AS_SCORED = "as scored"
@@ -77,12 +77,9 @@ def calibration(
     """
     check_figures(out, figures=figures)
     columns = {"target": target, "score": score, "person": person, "label": label}
-    scores = read_scores(
-        table, **columns, columns=[by] if by is not None else [], optional=identity_columns(person) if fit_on else []
+    scores, scale, validation = read_with_validation(
+        table, fit_on, option=FIT_ON, columns=columns, by=by, logits=logits
     )
-    check_groups(scores, by)
-    scale = score_scale(scores, score, logits=logits)
-    validation = None if fit_on is None else read_validation(fit_on, scores, option=FIT_ON, **columns)
     fits = [] if validation is None else _fit(validation, scale=scale, score=score, level=level)
     judged = list(_judge(scores, by, scale=scale, fits=fits))
     rows = [_measure(case, bins=bins, level=level, seed=seed) for case in judged]

@@ -18,7 +18,7 @@ from cxrshort.errors import UsageError
 from cxrshort.results import VERBOSE, Block, Column, Result, Table
 from cxrshort.runs import LOG
 from cxrshort.verbs.stats.output import Draw, check_figures, clean_record, write_result
-from cxrshort.verbs.stats.run_records import RunFolder, find_runs
+from cxrshort.verbs.stats.run_records import FinishedRun, find_runs
 from cxrshort.verbs.stats.source import PREDICTIONS
 
 KIND = "stats-cost"
@@ -74,10 +74,10 @@ def cost(
     )
 
 
-def _nested(runs: Sequence[RunFolder]) -> list[tuple[RunFolder, list[RunFolder]]]:
+def _nested(runs: Sequence[FinishedRun]) -> list[tuple[FinishedRun, list[FinishedRun]]]:
     """Return each run with the runs directly within it."""
     places = {run.folder.resolve(): run for run in runs}
-    within: dict[Path, list[RunFolder]] = {place: [] for place in places}
+    within: dict[Path, list[FinishedRun]] = {place: [] for place in places}
     for place, run in places.items():
         outer = next((parent for parent in place.parents if parent in places), None)
         if outer is not None:
@@ -85,13 +85,13 @@ def _nested(runs: Sequence[RunFolder]) -> list[tuple[RunFolder, list[RunFolder]]
     return [(run, within[place]) for place, run in places.items()]
 
 
-def _seconds(run: RunFolder) -> float:
+def _seconds(run: FinishedRun) -> float:
     """Return the time of a run, at least that of the epochs in its log: a resumed run knows its last session alone."""
     epochs = [float(event.get("seconds", 0.0)) for event in _events(run) if event.get("event") == "epoch"]
     return max(run.seconds, sum(epochs))
 
 
-def _events(run: RunFolder) -> list[dict[str, Any]]:
+def _events(run: FinishedRun) -> list[dict[str, Any]]:
     """Return the events of a training's log; damaged lines, which a kill leaves behind, are left out."""
     path = run.folder / LOG
     if run.verb != "train" or not path.is_file():
@@ -107,7 +107,7 @@ def _events(run: RunFolder) -> list[dict[str, Any]]:
     return events
 
 
-def _describe(run: RunFolder, inner: Sequence[RunFolder]) -> dict[str, Any]:
+def _describe(run: FinishedRun, inner: Sequence[FinishedRun]) -> dict[str, Any]:
     # The run.json of a series names no device: it is that of its runs.
     machine = next((part.arguments for part in (run, *inner) if "device" in part.arguments), {})
     device = str(machine.get("device", "cpu")).partition(":")[0]
@@ -134,7 +134,7 @@ def _describe(run: RunFolder, inner: Sequence[RunFolder]) -> dict[str, Any]:
     )
 
 
-def _group(run: RunFolder) -> str:
+def _group(run: FinishedRun) -> str:
     """Return the place of a training, or of the runs that it is a replicate, a member or a trial of; else the verb."""
     if run.verb != "train":
         return run.verb
@@ -142,7 +142,7 @@ def _group(run: RunFolder) -> str:
     return (parent or run.folder.parent.name) if last.startswith(_REPEATED) else run.name
 
 
-def _images(run: RunFolder) -> int | None:
+def _images(run: FinishedRun) -> int | None:
     """Return the training images of a training, and the images that another run scored."""
     images = run.summary.get("images")
     if isinstance(images, dict):
@@ -155,7 +155,7 @@ def _images(run: RunFolder) -> int | None:
     return images if isinstance(images, int) else None
 
 
-def _throughput(run: RunFolder, seconds: float) -> float | None:
+def _throughput(run: FinishedRun, seconds: float) -> float | None:
     """Return images a second: the median over the steps of a training; else all images over all the time."""
     if run.verb == "train":
         rates = [event["images_per_second"] for event in _events(run) if event.get("images_per_second")]
@@ -300,7 +300,7 @@ def format_count(count: int) -> str:
     return str(count)
 
 
-def _drawing(curves: Sequence[tuple[RunFolder, Mapping[str, Any]]]) -> Draw:
+def _drawing(curves: Sequence[tuple[FinishedRun, Mapping[str, Any]]]) -> Draw:
     """Return what draws the learning curves of the trainings, those of a group together."""
 
     def draw(path: Any) -> list[Path]:

@@ -13,10 +13,10 @@ from cxrshort.stats.decision_curves import DecisionPoint, decision_curve
 from cxrshort.verbs.stats.estimates import name_rows
 from cxrshort.verbs.stats.operating_point_tables import benefit_row, operating_point_blocks, operating_point_row
 from cxrshort.verbs.stats.output import Draw, check_figures, check_intervals, write_result
-from cxrshort.verbs.stats.probabilities import ScoreScale, scale_notes, score_scale
-from cxrshort.verbs.stats.scores import Scores, check_groups, read_scores
+from cxrshort.verbs.stats.probabilities import ScoreScale, scale_notes
+from cxrshort.verbs.stats.scores import Scores
 from cxrshort.verbs.stats.threshold_rules import ThresholdRule
-from cxrshort.verbs.stats.validation import Validation, identity_columns, read_validation
+from cxrshort.verbs.stats.validation import Validation, read_with_validation
 
 KIND = "stats-operating-point"
 VAL = "--val"
@@ -79,12 +79,7 @@ def operating_point(
     rule = ThresholdRule(threshold, sensitivity, specificity, miss_cost)
     _check_rule(rule, val)
     columns = {"target": target, "score": score, "person": person, "label": label}
-    scores = read_scores(
-        table, **columns, columns=[by] if by is not None else [], optional=identity_columns(person) if val else []
-    )
-    check_groups(scores, by)
-    scale = score_scale(scores, score, logits=logits)
-    validation = None if val is None else read_validation(val, scores, option=VAL, **columns)
+    scores, scale, validation = read_with_validation(table, val, option=VAL, columns=columns, by=by, logits=logits)
     points = _thresholds(scores.parts, rule, scale, validation=validation, prevalence=prevalence)
     measured = [
         (group, part, value) for whole, value in zip(scores.parts, points, strict=True) for group, part in whole.by(by)

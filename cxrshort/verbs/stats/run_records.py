@@ -16,7 +16,7 @@ _FIELDS = {"verb": str, "arguments": dict, "summary": dict, "inputs": dict, "sta
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RunFolder:
+class FinishedRun:
     """Hold one finished run.
 
     Args:
@@ -51,7 +51,7 @@ class RunFolder:
         return (self.ended - self.started).total_seconds()
 
 
-def find_runs(folders: Sequence[Path]) -> tuple[list[RunFolder], list[str]]:
+def find_runs(folders: Sequence[Path]) -> tuple[list[FinishedRun], list[str]]:
     """Return the finished runs below some folders, in the order of their beginnings, and notes on what is no run.
 
     Args:
@@ -60,7 +60,7 @@ def find_runs(folders: Sequence[Path]) -> tuple[list[RunFolder], list[str]]:
     Raises:
         MissingInputError: a folder is not there, or no run lies below any of them.
     """
-    runs: dict[Path, RunFolder] = {}
+    runs: dict[Path, FinishedRun] = {}
     unreadable = []
     for root in folders:
         if not places.exists(root):
@@ -84,14 +84,14 @@ def find_runs(folders: Sequence[Path]) -> tuple[list[RunFolder], list[str]]:
     return sorted(runs.values(), key=lambda run: (run.started, run.name)), notes
 
 
-def _read_run(folder: Path, root: Path) -> RunFolder | None:
+def _read_run(folder: Path, root: Path) -> FinishedRun | None:
     """Return a run; None for the run.json of other programs and of versions that wrote no times."""
     record = read_record(folder / DONE, _FIELDS, hint="make the run again with --force")
     times = [read_time(record.get(end)) for end in ("started", "ended")]
     if "verb" not in record or record.get("state") != "done" or times[0] is None or times[1] is None:
         return None
     below = folder.relative_to(root).as_posix()
-    return RunFolder(folder, below if below != "." else folder.name, record["verb"], record, times[0], times[1])
+    return FinishedRun(folder, below if below != "." else folder.name, record["verb"], record, times[0], times[1])
 
 
 def read_time(text: Any) -> datetime | None:

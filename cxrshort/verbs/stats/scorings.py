@@ -14,7 +14,7 @@ import pandas as pd
 
 from cxrshort.errors import CxrshortError
 from cxrshort.stats.predictions import LOGIT, TARGET
-from cxrshort.verbs.stats.run_records import RunFolder
+from cxrshort.verbs.stats.run_records import FinishedRun
 from cxrshort.verbs.stats.source import PREDICTIONS, open_source
 
 VERBS = ("evaluate", "explain", "swap-test")
@@ -89,7 +89,7 @@ class _Reading:
     notes: list[str] = field(default_factory=list)
 
 
-def read_test_folds(runs: Sequence[RunFolder], *, label: str | None = None) -> tuple[list[TestFold], list[str]]:
+def read_test_folds(runs: Sequence[FinishedRun], *, label: str | None = None) -> tuple[list[TestFold], list[str]]:
     """Return the test folds that were scored, and notes on what could not be read.
 
     Args:
@@ -113,11 +113,11 @@ def read_test_folds(runs: Sequence[RunFolder], *, label: str | None = None) -> t
     return folds, reading.notes
 
 
-def _split(run: RunFolder) -> str:
+def _split(run: FinishedRun) -> str:
     return str(run.arguments.get("split", "test"))
 
 
-def _read_predictions(run: RunFolder, label: str | None, reading: _Reading) -> None:
+def _read_predictions(run: FinishedRun, label: str | None, reading: _Reading) -> None:
     """Read the models, test folds and scores of an evaluation."""
     wanted = label or str(run.summary.get("label", ""))
     try:
@@ -149,7 +149,7 @@ def _read_predictions(run: RunFolder, label: str | None, reading: _Reading) -> N
             reading.scores.append((scoring, wanted, kept))
 
 
-def _dataset_identities(runs: Sequence[RunFolder], scorings: Sequence[Scoring]) -> dict[str, str]:
+def _dataset_identities(runs: Sequence[FinishedRun], scorings: Sequence[Scoring]) -> dict[str, str]:
     """Return the identities of datasets by the sha256 of their manifests, as far as runs hold both."""
     by_run = {(scoring.run, scoring.dataset): scoring.dataset_id for scoring in scorings}
     identities = {}
@@ -161,7 +161,7 @@ def _dataset_identities(runs: Sequence[RunFolder], scorings: Sequence[Scoring]) 
     return identities
 
 
-def _audited(run: RunFolder, evaluated_models: Mapping[str, Scoring], identities: Mapping[str, str]) -> Scoring:
+def _audited(run: FinishedRun, evaluated_models: Mapping[str, Scoring], identities: Mapping[str, str]) -> Scoring:
     """Return the scoring of an audit, whose run.json names the model and the dataset by their files."""
     inputs = run.record.get("inputs", {})
     weights = next((str(digest) for name, digest in inputs.items() if name.endswith(_WEIGHTS)), "")

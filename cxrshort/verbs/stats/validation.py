@@ -4,14 +4,15 @@ What would invalidate the result is refused here: images or persons of the teste
 rows of a test fold, and rows of another model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cxrshort.errors import DataError, UsageError
 from cxrshort.stats.predictions import INTERNAL
-from cxrshort.verbs.stats.scores import PERSON, Scores, ScoreTable, read_scores
+from cxrshort.verbs.stats.probabilities import ScoreScale, score_scale
+from cxrshort.verbs.stats.scores import PERSON, Scores, ScoreTable, check_groups, read_scores
 from cxrshort.verbs.stats.source import STDIN
 
 IMAGE = "image_id"
@@ -80,6 +81,37 @@ def read_validation(
     if not any(name in part.columns for part in (tested.parts[0],) for name in names if name in parts[0].columns):
         notes.append(f"nothing tells whether {option} holds other persons than TABLE; --person COLUMN does")
     return Validation(table, parts, notes)
+
+
+def read_with_validation(
+    table: str | Path,
+    second: str | Path | None,
+    *,
+    option: str,
+    columns: Mapping[str, str | None],
+    by: str | None,
+    logits: bool,
+) -> tuple[ScoreTable, ScoreScale, Validation | None]:
+    """Read scores, the scale that they are on, and the validation rows of the same models.
+
+    Args:
+        table: as :func:`~cxrshort.verbs.stats.scores.read_scores` takes it.
+        second: the table of validation images; None where there is none.
+        option: that named the second table, for messages.
+        columns: target, score, person and label, as for the table.
+        by: a column of groups of the table.
+        logits: the column of scores holds logits.
+
+    Raises:
+        DataError: a table breaks a rule, or scores are no probabilities.
+        UsageError: options that exclude each other.
+    """
+    optional = identity_columns(columns["person"]) if second is not None else []
+    scores = read_scores(table, **columns, columns=[by] if by is not None else [], optional=optional)
+    check_groups(scores, by)
+    scale = score_scale(scores, columns["score"], logits=logits)
+    validation = None if second is None else read_validation(second, scores, option=option, **columns)
+    return scores, scale, validation
 
 
 def _match(part: Scores, table: ScoreTable) -> Scores:

@@ -7,7 +7,7 @@ import pytest
 
 from cxrshort.errors import DataError, UsageError
 from cxrshort.verbs.stats.scores import ScoreTable, read_scores
-from cxrshort.verbs.stats.validation import Validation, identity_columns, read_validation
+from cxrshort.verbs.stats.validation import Validation, identity_columns, read_validation, read_with_validation
 
 from .scored import plain, predictions, written
 
@@ -43,6 +43,19 @@ def test_each_model_gets_its_own_validation_rows(tmp_path: Path) -> None:
     expected = table.loc[table["replicate"] == 1, "logit.Edema"]
     assert validation.parts[1].scores.tolist() == expected.tolist()
     assert validation.notes == []
+
+
+def test_both_tables_are_read_with_their_scale(tmp_path: Path) -> None:
+    tested, validation = (
+        written(table, tmp_path, name)
+        for table, name in ((predictions(replicates=2), "test.csv"), (validation_rows(2), "val.csv"))
+    )
+    options = {"option": "--val", "columns": OURS, "by": None, "logits": False}
+    scores, scale, second = read_with_validation(tested, validation, **options)  # type: ignore[arg-type]
+    assert scale.is_logit and second is not None
+    assert [part.facts["replicate"] for part in second.parts] == [part.facts["replicate"] for part in scores.parts]
+    alone = read_with_validation(tested, None, **options)  # type: ignore[arg-type]
+    assert alone[2] is None and "image_id" not in alone[0].parts[0].columns
 
 
 def test_model_without_validation_rows_is_refused(tmp_path: Path) -> None:
