@@ -14,18 +14,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from cxrshort.errors import UsageError
+from cxrshort.errors import CxrshortError, UsageError
 from cxrshort.results import VERBOSE, Block, Column, Result, Table
 from cxrshort.runs import LOG
+from cxrshort.verbs.stats.model_headers import read_tensor_sizes
 from cxrshort.verbs.stats.output import Draw, check_figures, clean_record, write_result
-from cxrshort.verbs.stats.run_records import FinishedRun, find_runs
+from cxrshort.verbs.stats.run_folders import MODEL, RunFolder, find_runs
 from cxrshort.verbs.stats.source import PREDICTIONS
 
 KIND = "stats-cost"
-_WEIGHTS = "model.safetensors"
 _BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 """Ends of the names of tensors that no step changes by a gradient."""
-_LARGEST_HEADER = 100 * 2**20
 _REPEATED = ("replicate-", "member-", "trial-")
 """Beginnings of the names of folders that repeat what their parent is called."""
 
@@ -74,10 +73,10 @@ def cost(
     )
 
 
-def _nested(runs: Sequence[FinishedRun]) -> list[tuple[FinishedRun, list[FinishedRun]]]:
+def _nested(runs: Sequence[RunFolder]) -> list[tuple[RunFolder, list[RunFolder]]]:
     """Return each run with the runs directly within it."""
     places = {run.folder.resolve(): run for run in runs}
-    within: dict[Path, list[FinishedRun]] = {place: [] for place in places}
+    within: dict[Path, list[RunFolder]] = {place: [] for place in places}
     for place, run in places.items():
         outer = next((parent for parent in place.parents if parent in places), None)
         if outer is not None:
@@ -85,13 +84,13 @@ def _nested(runs: Sequence[FinishedRun]) -> list[tuple[FinishedRun, list[Finishe
     return [(run, within[place]) for place, run in places.items()]
 
 
-def _seconds(run: FinishedRun) -> float:
+def _seconds(run: RunFolder) -> float:
     """Return the time of a run, at least that of the epochs in its log: a resumed run knows its last session alone."""
     epochs = [float(event.get("seconds", 0.0)) for event in _events(run) if event.get("event") == "epoch"]
     return max(run.seconds, sum(epochs))
 
 
-def _events(run: FinishedRun) -> list[dict[str, Any]]:
+def _events(run: RunFolder) -> list[dict[str, Any]]:
     """Return the events of a training's log; damaged lines, which a kill leaves behind, are left out."""
     path = run.folder / LOG
     if run.verb != "train" or not path.is_file():
@@ -107,7 +106,7 @@ def _events(run: FinishedRun) -> list[dict[str, Any]]:
     return events
 
 
-def _describe(run: FinishedRun, inner: Sequence[FinishedRun]) -> dict[str, Any]:
+def _describe(run: RunFolder, inner: Sequence[RunFolder]) -> dict[str, Any]:
     # The run.json of a series names no device: it is that of its runs.
     machine = next((part.arguments for part in (run, *inner) if "device" in part.arguments), {})
     device = str(machine.get("device", "cpu")).partition(":")[0]
@@ -125,7 +124,7 @@ def _describe(run: FinishedRun, inner: Sequence[FinishedRun]) -> dict[str, Any]:
             "devices": processes,
             "threads": machine.get("threads"),
             "device_hours": seconds / 3600 * processes,
-            "parameters": count_parameters(run.folder / _WEIGHTS),
+            "parameters": count_parameters(run.folder / MODEL),
             "images": _images(run),
             "epochs": len(history) or None,
             "images_per_second": _throughput(run, seconds),
@@ -134,7 +133,7 @@ def _describe(run: FinishedRun, inner: Sequence[FinishedRun]) -> dict[str, Any]:
     )
 
 
-def _group(run: FinishedRun) -> str:
+def _group(run: RunFolder) -> str:
     """Return the place of a training, or of the runs that it is a replicate, a member or a trial of; else the verb."""
     if run.verb != "train":
         return run.verb
@@ -142,7 +141,7 @@ def _group(run: FinishedRun) -> str:
     return (parent or run.folder.parent.name) if last.startswith(_REPEATED) else run.name
 
 
-def _images(run: FinishedRun) -> int | None:
+def _images(run: RunFolder) -> int | None:
     """Return the training images of a training, and the images that another run scored."""
     images = run.summary.get("images")
     if isinstance(images, dict):
@@ -155,7 +154,7 @@ def _images(run: FinishedRun) -> int | None:
     return images if isinstance(images, int) else None
 
 
-def _throughput(run: FinishedRun, seconds: float) -> float | None:
+def _throughput(run: RunFolder, seconds: float) -> float | None:
     """Return images a second: the median over the steps of a training; else all images over all the time."""
     if run.verb == "train":
         rates = [event["images_per_second"] for event in _events(run) if event.get("images_per_second")]
@@ -168,32 +167,16 @@ def count_parameters(path: Path) -> int | None:
     """Return the number of parameters of a model, from the header of its file; running statistics are none.
 
     Args:
-        path: a .safetensors file: 8 bytes that say how long the header is, then the header as JSON.
+        path: a .safetensors file.
 
     Returns:
         None where there is no such file, or it is damaged.
     """
     try:
-        with path.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            if not 0 < length < _LARGEST_HEADER:
-                return None
-            header = json.loads(stream.read(length))
-        shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__" and _is_weight(name)]
-        return sum(_product(shape) for shape in shapes)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        sizes = read_tensor_sizes(path)
+    except CxrshortError:
         return None
-
-
-def _is_weight(name: str) -> bool:
-    return not name.endswith(_BUFFERS)
-
-
-def _product(shape: Sequence[int]) -> int:
-    product = 1
-    for side in shape:
-        product *= side
-    return product
+    return sum(size for name, size in sizes.items() if not name.endswith(_BUFFERS))
 
 
 def _totals(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -300,7 +283,7 @@ def format_count(count: int) -> str:
     return str(count)
 
 
-def _drawing(curves: Sequence[tuple[FinishedRun, Mapping[str, Any]]]) -> Draw:
+def _drawing(curves: Sequence[tuple[RunFolder, Mapping[str, Any]]]) -> Draw:
     """Return what draws the learning curves of the trainings, those of a group together."""
 
     def draw(path: Any) -> list[Path]:

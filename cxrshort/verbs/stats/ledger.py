@@ -13,11 +13,10 @@ from cxrshort.stats.auc import auc_covariance, auc_interval, check_level
 from cxrshort.stats.selection import best_of_models, false_finding, spent_level
 from cxrshort.verbs.stats import registrations as sealed
 from cxrshort.verbs.stats.output import check_figures, clean_record, write_result
-from cxrshort.verbs.stats.run_records import find_runs, read_time
+from cxrshort.verbs.stats.run_folders import find_runs, read_time
 from cxrshort.verbs.stats.scorings import TestFold, iterate_scorings, join_scores, read_test_folds
 
 KIND = "stats-ledger"
-CONFIRMATORY, EXPLORATORY = "confirmatory", "exploratory"
 _TIME = "%Y-%m-%d %H:%M"
 
 
@@ -101,7 +100,7 @@ def _registrations(folder: Path, times: Sequence[datetime]) -> list[dict[str, An
                 "scorings_before": before + gone,
                 "scorings_after": len(times) - before,
                 "scorings_gone": gone,
-                "status": CONFIRMATORY if kept and not before and not gone else EXPLORATORY,
+                "status": sealed.CONFIRMATORY if kept and not before and not gone else sealed.EXPLORATORY,
                 "why": _why(state, before, gone),
             }
         )

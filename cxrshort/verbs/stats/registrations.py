@@ -14,11 +14,13 @@ from pathlib import Path
 
 from cxrshort import files
 from cxrshort.errors import DataError, MissingInputError, UsageError
-from cxrshort.verbs.stats.run_records import read_time
+from cxrshort.verbs.stats.run_folders import read_time
 
 LEDGER = "registrations.jsonl"
 UNCHANGED, CHANGED, MISSING, BROKEN = "unchanged", "changed", "missing", "seal broken"
 """States of a registered file."""
+CONFIRMATORY, EXPLORATORY = "confirmatory", "exploratory"
+"""What a registration makes of tests: sealed before any scoring and not changed since, or anything else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,15 @@
-"""Run folders as evidence: which of the folders that the user names are complete runs, and what their files say.
+"""Run folders: which of the folders that the user names are finished runs, when they ran, and what their files say.
 
-What would invalidate a conclusion is refused or counted here: a summary that was changed after the run, a run that was
-never finished, one folder that was named twice.
+They are read in two ways. As evidence (:func:`collect_runs`) of what a study shows: what would invalidate a conclusion
+is refused or counted, such as a summary that was changed after the run, a run that was never finished, one folder that
+was named twice. As a history (:func:`find_runs`) of what was done: a run counts whatever became of its results, hidden
+folders are searched too, and a run.json that cannot be read is counted in a note.
 """
 
-import json
 import os
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,26 +17,28 @@ from typing import Any
 import pandas as pd
 
 from cxrshort import files, places, runs
-from cxrshort.errors import DataError, MissingInputError
+from cxrshort.errors import CxrshortError, DataError, MissingInputError
 from cxrshort.json_files import read_record
+from cxrshort.verbs.stats.model_headers import read_tensor_sizes
 from cxrshort.verbs.stats.source import open_source
 
 TABLE_SUFFIXES = (".csv", ".parquet")
 MODEL = "model.safetensors"
-_HEADER_KEY = "cxrshort"
-_MOST_HEADER = 2**27
-"""Bytes of a header beyond which a file is no model."""
+AUDITS = ("explain", "swap-test")
+"""Commands that look for what drives a model."""
 _HINT = "give run folders, folders of runs, or tables"
-_FIELDS = {"verb": str, "state": str, "arguments": dict, "summary": dict, "inputs": dict, "outputs": list}
+_FIELDS = {"verb": str, "arguments": dict, "summary": dict, "inputs": dict}
+_EVIDENCE = {**_FIELDS, "state": str, "outputs": list}
+_HISTORY = {**_FIELDS, "started": str, "ended": str}
 
 
 @dataclass(frozen=True, eq=False)
 class RunFolder:
-    """Hold one complete run.
+    """Hold one finished run.
 
     Args:
         folder: where it lies.
-        name: the folder as the user reached it.
+        name: the folder as the user reached it; of a history, as it is called from the folder that was searched.
         record: what run.json says.
     """
 
@@ -59,6 +62,43 @@ class RunFolder:
         return dict(self.record.get("summary", {}))
 
     @property
+    def inputs(self) -> dict[str, Any]:
+        """Return the sha256 of what it read, by name."""
+        return dict(self.record.get("inputs", {}))
+
+    @property
+    def is_dated(self) -> bool:
+        """Return whether run.json says when it began and ended."""
+        return all(read_time(self.record.get(field)) is not None for field in ("started", "ended"))
+
+    @property
+    def started(self) -> datetime:
+        """Return when it began; a resumed run began when it was resumed.
+
+        Raises:
+            DataError: run.json does not say.
+        """
+        return self._time("started")
+
+    @property
+    def seconds(self) -> float:
+        """Return the time from its beginning to its end.
+
+        Raises:
+            DataError: run.json does not say.
+        """
+        return (self._time("ended") - self.started).total_seconds()
+
+    def _time(self, field: str) -> datetime:
+        time = read_time(self.record.get(field))
+        if time is None:
+            raise DataError(
+                f"'{self.folder / runs.DONE}': field '{field}' is '{self.record.get(field)}', it must be a time",
+                "make the run again with --force",
+            )
+        return time
+
+    @property
     def is_series(self) -> bool:
         """Return whether it stands for several runs below it, and holds nothing itself."""
         return runs.SERIES in self.record
@@ -76,14 +116,14 @@ class RunFolder:
         return f"{self.name}/{file}{f': {field}' if field else ''}"
 
     @cached_property
-    def model_header(self) -> dict[str, Any]:
-        """Return the description and ``parameters``, the number of weights, of the run's model; empty without one."""
-        return read_model_header(self.folder / MODEL) if self.has(MODEL) else {}
+    def weights(self) -> int:
+        """Return the number of weights and buffers of the run's model; 0 without one."""
+        return sum(read_tensor_sizes(self.folder / MODEL).values()) if self.has(MODEL) else 0
 
     @cached_property
     def manifest_sha256(self) -> str:
         """Return the hash of the run's manifest as it is now; empty without one."""
-        return files.sha256(self.folder / "manifest.csv") if self.has("manifest.csv") else ""
+        return files.sha256(self.folder / places.MANIFEST) if self.has(places.MANIFEST) else ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,10 +175,10 @@ def collect_runs(paths: Sequence[str | Path]) -> RunFolders:
                 raise DataError(f"'{path}' is neither a run folder nor a table", _HINT)
             tables[path.resolve()] = path
             continue
-        root = path if path.is_dir() else path.parent
-        for folder in _folders(root, deep=path.is_dir()):
+        searched = (folder for folder, _ in _walk(path, hidden=False)) if path.is_dir() else [path.parent]
+        for folder in searched:
             if (folder / runs.DONE).is_file():
-                complete.setdefault(folder.resolve(), _read_run(folder))
+                complete.setdefault(folder.resolve(), _read_evidence(folder))
             elif (folder / runs.UNFINISHED).is_file():
                 unfinished[folder.resolve()] = folder.as_posix()
     if not complete and not tables:
@@ -148,21 +188,70 @@ def collect_runs(paths: Sequence[str | Path]) -> RunFolders:
     return RunFolders(ordered, tuple(tables.values()), tuple(sorted(unfinished.values())))
 
 
-def _folders(root: Path, *, deep: bool) -> Iterator[Path]:
-    """Yield a folder and those below it, without hidden ones; links are not followed."""
-    if not deep:
-        yield root
-        return
-    for folder, names, _ in os.walk(root):
-        names[:] = sorted(name for name in names if not name.startswith("."))
-        yield Path(folder)
+def _walk(root: Path, *, hidden: bool) -> Iterator[tuple[Path, list[str]]]:
+    """Yield a folder and those below it, each with the names of its files; links to folders are not followed."""
+    for folder, below, names in os.walk(root):
+        below[:] = sorted(name for name in below if hidden or not name.startswith("."))
+        yield Path(folder), names
 
 
-def _read_run(folder: Path) -> RunFolder:
-    record = read_record(folder / runs.DONE, _FIELDS, hint="make the run again with --force")
-    if not runs.is_intact(record):
+def _read_evidence(folder: Path) -> RunFolder:
+    run = _read_run(folder, folder.as_posix(), _EVIDENCE)
+    if not runs.is_intact(run.record):
         raise DataError(f"'{folder / runs.DONE}' was changed since it was written", "make the run again with --force")
-    return RunFolder(folder, folder.as_posix(), record)
+    return run
+
+
+def _read_run(folder: Path, name: str, fields: Mapping[str, type]) -> RunFolder:
+    return RunFolder(folder, name, read_record(folder / runs.DONE, fields, hint="make the run again with --force"))
+
+
+def find_runs(folders: Sequence[Path]) -> tuple[list[RunFolder], list[str]]:
+    """Return the runs made below some folders, in the order of their beginnings, and notes on unreadable files.
+
+    Runs of other programs, and of versions that wrote no times, are none.
+
+    Args:
+        folders: each is searched with everything below it.
+
+    Raises:
+        MissingInputError: a folder is not there, or no run lies below any of them.
+    """
+    dated: dict[Path, RunFolder] = {}
+    unreadable = []
+    for root in folders:
+        if not places.exists(root):
+            raise MissingInputError(f"'{root}' does not exist", "give a folder of runs, such as runs or results")
+        for folder, names in _walk(root, hidden=True):
+            if runs.DONE not in names:
+                continue
+            below = folder.relative_to(root).as_posix()
+            try:
+                run = _read_run(folder, below if below != "." else folder.name, _HISTORY)
+            except CxrshortError as error:
+                unreadable.append(error.message)
+                continue
+            if "verb" in run.record and run.record.get("state") == "done" and run.is_dated:
+                dated.setdefault(folder.resolve(), run)
+    if not dated:
+        listed = ", ".join(f"'{folder}'" for folder in folders)
+        raise MissingInputError(f"no finished run below {listed}", "cxrshort train and evaluate write some")
+    notes = [f"{len(unreadable)} run.json cannot be read, such as: {unreadable[0]}"] if unreadable else []
+    return sorted(dated.values(), key=lambda run: (run.started, run.name)), notes
+
+
+def read_time(text: Any) -> datetime | None:
+    """Return a time with its zone; None where the text is none.
+
+    Example:
+        >>> str(read_time("2026-11-28T05:47:03+00:00")), read_time("yesterday")
+        ('2026-11-28 05:47:03+00:00', None)
+    """
+    try:
+        time = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return time if time.tzinfo else None
 
 
 def read_text_table(path: Path) -> pd.DataFrame:
@@ -181,39 +270,3 @@ def read_text_table(path: Path) -> pd.DataFrame:
         if "is empty" in error.message:
             return pd.DataFrame(columns=list(source.columns))
         raise
-
-
-def read_model_header(path: Path) -> dict[str, Any]:
-    """Return what a model file says of itself, and ``parameters``, the number of its weights and buffers.
-
-    Only the header is read: eight bytes of its length, then JSON. No network is built.
-
-    Raises:
-        DataError: it is not a model file.
-        MissingInputError: it cannot be read.
-    """
-    refusal = DataError(f"'{path}' is not a model file", "train the model again")
-    try:
-        with path.open("rb") as stream:
-            (length,) = struct.unpack("<Q", stream.read(8))
-            if length > _MOST_HEADER:
-                raise refusal
-            content = stream.read(length)
-        if len(content) < length:
-            raise refusal
-        header = json.loads(content)
-        metadata = header.pop("__metadata__", {})
-        description = json.loads(metadata.get(_HEADER_KEY, "{}"))
-        parameters = sum(_size(tensor["shape"]) for tensor in header.values())
-    except OSError as error:
-        raise MissingInputError(f"'{path}' cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except (struct.error, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
-        raise refusal from error
-    return {**description, "parameters": parameters}
-
-
-def _size(shape: Sequence[int]) -> int:
-    size = 1
-    for side in shape:
-        size *= int(side)
-    return size

@@ -14,10 +14,10 @@ import pandas as pd
 
 from cxrshort.errors import CxrshortError
 from cxrshort.stats.predictions import LOGIT, TARGET
-from cxrshort.verbs.stats.run_records import FinishedRun
+from cxrshort.verbs.stats.run_folders import AUDITS, RunFolder
 from cxrshort.verbs.stats.source import PREDICTIONS, open_source
 
-VERBS = ("evaluate", "explain", "swap-test")
+VERBS = ("evaluate", *AUDITS)
 TEST_SPLITS = ("test", "all")
 _DIGITS = 32
 _WEIGHTS = ".safetensors"
@@ -89,7 +89,7 @@ class _Reading:
     notes: list[str] = field(default_factory=list)
 
 
-def read_test_folds(runs: Sequence[FinishedRun], *, label: str | None = None) -> tuple[list[TestFold], list[str]]:
+def read_test_folds(runs: Sequence[RunFolder], *, label: str | None = None) -> tuple[list[TestFold], list[str]]:
     """Return the test folds that were scored, and notes on what could not be read.
 
     Args:
@@ -113,11 +113,11 @@ def read_test_folds(runs: Sequence[FinishedRun], *, label: str | None = None) ->
     return folds, reading.notes
 
 
-def _split(run: FinishedRun) -> str:
+def _split(run: RunFolder) -> str:
     return str(run.arguments.get("split", "test"))
 
 
-def _read_predictions(run: FinishedRun, label: str | None, reading: _Reading) -> None:
+def _read_predictions(run: RunFolder, label: str | None, reading: _Reading) -> None:
     """Read the models, test folds and scores of an evaluation."""
     wanted = label or str(run.summary.get("label", ""))
     try:
@@ -149,24 +149,23 @@ def _read_predictions(run: FinishedRun, label: str | None, reading: _Reading) ->
             reading.scores.append((scoring, wanted, kept))
 
 
-def _dataset_identities(runs: Sequence[FinishedRun], scorings: Sequence[Scoring]) -> dict[str, str]:
+def _dataset_identities(runs: Sequence[RunFolder], scorings: Sequence[Scoring]) -> dict[str, str]:
     """Return the identities of datasets by the sha256 of their manifests, as far as runs hold both."""
     by_run = {(scoring.run, scoring.dataset): scoring.dataset_id for scoring in scorings}
     identities = {}
     for run in runs:
-        for name, digest in run.record.get("inputs", {}).items():
+        for name, digest in run.inputs.items():
             own = run.summary.get("dataset_id") if name == run.summary.get("dataset") else None
             if identity := own or by_run.get((run.name, name)):
                 identities[str(digest)] = str(identity)
     return identities
 
 
-def _audited(run: FinishedRun, evaluated_models: Mapping[str, Scoring], identities: Mapping[str, str]) -> Scoring:
+def _audited(run: RunFolder, evaluated_models: Mapping[str, Scoring], identities: Mapping[str, str]) -> Scoring:
     """Return the scoring of an audit, whose run.json names the model and the dataset by their files."""
-    inputs = run.record.get("inputs", {})
-    weights = next((str(digest) for name, digest in inputs.items() if name.endswith(_WEIGHTS)), "")
+    weights = next((str(digest) for name, digest in run.inputs.items() if name.endswith(_WEIGHTS)), "")
     dataset = str(run.summary.get("dataset", run.arguments.get("dataset", "")))
-    manifest = str(inputs.get(dataset, inputs.get("dataset", "")))
+    manifest = str(run.inputs.get(dataset, run.inputs.get("dataset", "")))
     model_id = str(run.summary.get("model_id") or weights[:_DIGITS] or run.arguments.get("model", ""))
     identity = str(run.summary.get("dataset_id") or identities.get(manifest) or f"manifest {manifest[:12]}")
     evaluated = evaluated_models.get(model_id)

@@ -1,19 +1,17 @@
 """Run folders as evidence: found at any depth, refused where they were changed, counted where they are unfinished."""
 
 import json
-import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from safetensors.numpy import save_file
 
 from cxrshort import runs
 from cxrshort.errors import DataError, MissingInputError
 from cxrshort.files import sha256
-from cxrshort.models.checkpoint import read_description
-from cxrshort.models.factory import load_model
-from cxrshort.verbs.stats.run_folders import collect_runs, read_model_header, read_text_table
+from cxrshort.verbs.stats.run_folders import collect_runs, find_runs, read_text_table
 
+from .finished_runs import finished
 from .studies import EVALUATION, INSIDE, MODEL, write_run
 
 
@@ -37,39 +35,7 @@ def test_what_a_run_says_is_read_with_its_place(study: Path) -> None:
     assert run.source("manifest.csv", "person_id") == f"{run.name}/manifest.csv: person_id"
     assert run.manifest_sha256 == sha256(study / INSIDE / "manifest.csv")
     assert run.read_table("nothing.csv").empty and not run.has("run.json")
-    assert run.model_header == {}
-
-
-def test_header_of_a_model_is_that_of_torch(study: Path) -> None:
-    header = read_model_header(study / MODEL / "model.safetensors")
-    description = read_description(study / MODEL / "model.safetensors")
-    network, _ = load_model(study / MODEL / "model.safetensors")
-    values = [*network.parameters(), *network.buffers()]
-    assert (header["architecture"], tuple(header["labels"])) == (description.architecture, description.labels)
-    stored = sum(value.numel() for value in network.state_dict().values())
-    assert header["parameters"] == stored <= sum(value.numel() for value in values)
-
-
-def test_model_of_others_has_weights_and_no_description(tmp_path: Path) -> None:
-    import numpy as np
-
-    save_file({"a": np.zeros((2, 3), np.float32), "b": np.zeros((), np.float32)}, tmp_path / "m.safetensors")
-    assert read_model_header(tmp_path / "m.safetensors") == {"parameters": 7}
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"abc", struct.pack("<Q", 2**40) + b"{}", struct.pack("<Q", 2) + b"[]", struct.pack("<Q", 9) + b"{}"],
-)
-def test_what_is_no_model_file_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "m").write_bytes(content)
-    with pytest.raises(DataError, match="is not a model file"):
-        read_model_header(tmp_path / "m")
-
-
-def test_missing_model_file_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(MissingInputError, match="cannot be read: no such file"):
-        read_model_header(tmp_path / "m")
+    assert run.weights == 0
 
 
 def test_summary_that_was_changed_proves_nothing(tmp_path: Path) -> None:
@@ -123,3 +89,58 @@ def test_nothing_to_read_is_one_sentence(tmp_path: Path, name: str, error: type,
 def test_table_without_rows_keeps_its_columns(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b\n")
     assert list(read_text_table(tmp_path / "t.csv").columns) == ["a", "b"]
+
+
+def test_history_holds_runs_at_any_depth_in_the_order_of_time(tmp_path: Path) -> None:
+    finished(tmp_path / "b" / "deep", "explain", day=1)
+    finished(tmp_path / "a", "train", day=2)
+    finished(tmp_path / "c", "evaluate", day=0)
+    finished(tmp_path / "c" / "inner", "evaluate", day=3)
+    finished(tmp_path / ".d", "evaluate", day=4)
+    runs, notes = find_runs([tmp_path, tmp_path / "a"])
+    assert [run.name for run in runs] == ["c", "b/deep", "a", "c/inner", ".d"]
+    assert [run.seconds for run in runs] == [600.0] * 5
+    assert notes == []
+
+
+def test_history_leaves_out_other_programs_and_unfinished_runs(tmp_path: Path) -> None:
+    finished(tmp_path / "good", "train")
+    finished(tmp_path / "unfinished", "train", state="running")
+    finished(tmp_path / "timeless", "train", started="yesterday")
+    for name, content in (("foreign", {"hello": 1}), ("list", [1, 2])):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(json.dumps(content))
+    runs, notes = find_runs([tmp_path])
+    assert [run.name for run in runs] == ["good"]
+    assert len(notes) == 1 and notes[0].startswith("1 run.json cannot be read, such as: ")
+
+
+def test_history_counts_a_run_whose_summary_was_changed(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", "evaluate", summary={"label": "Edema"})
+    record = json.loads((folder / runs.DONE).read_text())
+    record["summary"]["label"] = "Mass"
+    (folder / runs.DONE).write_text(json.dumps(record))
+    (run,), notes = find_runs([tmp_path])
+    assert (run.summary, notes) == ({"label": "Mass"}, [])
+
+
+def test_history_of_the_run_folder_itself(tmp_path: Path) -> None:
+    (run,), _ = find_runs([finished(tmp_path / "only", "train")])
+    assert run.name == "only"
+
+
+def test_history_without_a_run_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match="no finished run below"):
+        find_runs([tmp_path])
+    with pytest.raises(MissingInputError, match="does not exist"):
+        find_runs([tmp_path / "nowhere"])
+
+
+@pytest.mark.parametrize("started", [{}, {"started": "yesterday"}, {"started": "2026-03-01T10:00:00"}])
+def test_run_without_a_time_says_so(tmp_path: Path, started: dict[str, str]) -> None:
+    (run,) = collect_runs([write_run(tmp_path / "run", "train")]).runs
+    assert run.is_dated and run.seconds >= 0
+    undated = replace(run, record={"ended": run.record["ended"], **started})
+    assert not undated.is_dated
+    with pytest.raises(DataError, match=f"field 'started' is '{started.get('started')}', it must be a time"):
+        undated.seconds  # noqa: B018 - a property that raises

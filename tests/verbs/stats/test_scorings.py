@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cxrshort.verbs.stats.run_records import find_runs
+from cxrshort.verbs.stats.run_folders import find_runs
 from cxrshort.verbs.stats.scorings import iterate_scorings, join_scores, read_test_folds
 
 from .finished_runs import evaluation, finished, scores

@@ -104,7 +104,7 @@ def check_splits_before_training(study: Study) -> Outcome:
     datasets = {run.manifest_sha256: run for run in study.datasets if run.manifest_sha256}
 
     def judge(run: RunFolder) -> Outcome:
-        recorded = str(run.record.get("inputs", {}).get("manifest", ""))
+        recorded = str(run.inputs.get("manifest", ""))
         source = run.source(field="inputs.manifest")
         data = datasets.get(recorded)
         if not recorded or data is None:

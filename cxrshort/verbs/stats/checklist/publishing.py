@@ -1,7 +1,6 @@
 """Checks of the paper's section "Publishing, distorted incentives": details, reproduction, documents, costs."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from itertools import combinations
 
 import pandas as pd
@@ -10,11 +9,10 @@ from cxrshort import files
 from cxrshort.verbs.stats.checklist.outcome import FAIL, PASS, WARN, Outcome, combine_outcomes, not_assessable
 from cxrshort.verbs.stats.checklist.procedures import NO_PREDICTIONS, NO_TRAINING
 from cxrshort.verbs.stats.checklist.study import Study
+from cxrshort.verbs.stats.registrations import CONFIRMATORY
 from cxrshort.verbs.stats.run_folders import MODEL, RunFolder
 
 REPORTING = "stats reporting"
-CONFIRMATORY = "confirmatory"
-"""What a ledger calls a plan that was sealed before any scoring and not changed since."""
 ITEMS = "items.csv"
 DOCUMENTS = ("model-card.md", "datasheet.md")
 BLANK = "[to be written]"
@@ -68,7 +66,7 @@ def check_reproducible(study: Study) -> Outcome:
     """Look for recorded seeds and inputs, and compare models that were trained twice by the same command."""
     if not study.trainings:
         return not_assessable(NO_TRAINING)
-    bare = [run for run in study.trainings if "seed" not in run.arguments or not run.record.get("inputs")]
+    bare = [run for run in study.trainings if "seed" not in run.arguments or not run.inputs]
     if bare:
         return Outcome(FAIL, f"{bare[0].name} does not record its seed and the hash of its inputs", bare[0].source())
     twins = [pair for pair in combinations(study.trainings, 2) if _same_work(*pair)]
@@ -143,21 +141,15 @@ def check_cost(study: Study) -> Outcome:
     """Add up the hours of the trainings, and count the weights of the models."""
     if not study.trainings:
         return not_assessable(NO_TRAINING)
-    undated = [run for run in study.trainings if not (run.record.get("started") and run.record.get("ended"))]
+    undated = [run for run in study.trainings if not run.is_dated]
     if undated:
         return Outcome(FAIL, f"{undated[0].name} does not record when it began and ended", undated[0].source())
-    hours = sum(training_hours(run) for run in study.trainings)
+    hours = sum(run.seconds / _SECONDS_PER_HOUR for run in study.trainings)
     devices = ", ".join(dict.fromkeys(str(run.arguments.get("device", "unknown")) for run in study.trainings))
-    weights = sorted({int(run.model_header.get("parameters", 0)) for run in study.trainings} - {0})
+    weights = sorted({run.weights for run in study.trainings} - {0})
     sizes = f"; {_range(weights)} weights a model" if weights else ""
     fact = f"{len(study.trainings)} trainings took {_duration(hours)} on {devices}{sizes} (energy is not measured)"
     return Outcome(PASS, fact, study.trainings[0].source(field="started, ended"))
-
-
-def training_hours(run: RunFolder) -> float:
-    """Return how long a run took from start to end, interruptions included."""
-    started, ended = (datetime.fromisoformat(str(run.record[name])) for name in ("started", "ended"))
-    return (ended - started).total_seconds() / _SECONDS_PER_HOUR
 
 
 def _duration(hours: float) -> str:

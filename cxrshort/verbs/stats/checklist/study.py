@@ -13,14 +13,13 @@ from cxrshort import columns, registry
 from cxrshort.errors import DataError
 from cxrshort.stats.auc import AucInterval, auc_interval
 from cxrshort.stats.midranks import Sample, is_exact
-from cxrshort.stats.predictions import EXTERNAL, LOGIT, TARGET
+from cxrshort.stats.predictions import EXTERNAL, INTERNAL, LOGIT, TARGET
 from cxrshort.verbs.stats.checklist.result_tables import ResultTable
-from cxrshort.verbs.stats.run_folders import RunFolder, RunFolders, read_text_table
+from cxrshort.verbs.stats.run_folders import AUDITS, RunFolder, RunFolders, read_text_table
 from cxrshort.verbs.stats.source import PREDICTIONS, open_source
 
 IDENTITY = ("model_id", "training", "training_id", "dataset", "dataset_id", "replicate", "role")
 _TEXTS = (*IDENTITY, "image_id", "person_id", "split")
-_AUDITS = ("explain", "swap-test")
 _NOT_RESULTS = (PREDICTIONS, "masks.csv", "findings.csv", "changes.csv", "boxes.csv", "maps.csv")
 """Tables of a run that have a row for each image, or whose p-values a verdict has judged already."""
 _PLANS = ("stats power", "stats ledger", "stats cost", "stats checks", "stats reporting")
@@ -121,7 +120,7 @@ class Study:
     @property
     def audits(self) -> list[RunFolder]:
         """Return the audits for shortcuts."""
-        return self.of(*_AUDITS)
+        return self.of(*AUDITS)
 
     @property
     def training_datasets(self) -> list[RunFolder]:
@@ -129,8 +128,8 @@ class Study:
 
         Where no training is among the folders, the datasets that predictions call internal.
         """
-        hashes = {run.record.get("inputs", {}).get("manifest") for run in self.trainings}
-        internal = {test.identity["dataset_id"] for test in self.tests if test.identity["role"] == "internal"}
+        hashes = {run.inputs.get("manifest") for run in self.trainings}
+        internal = {test.identity["dataset_id"] for test in self.tests if test.identity["role"] == INTERNAL}
         return [
             run
             for run in self.datasets
@@ -189,7 +188,7 @@ def load_study(folders: RunFolders, *, label: str | None) -> Study:
 
 
 def _result_tables(run: RunFolder) -> Iterator[ResultTable]:
-    judging = run.verb in ("evaluate", *_AUDITS) or run.verb.startswith("stats ")
+    judging = run.verb in ("evaluate", *AUDITS) or run.verb.startswith("stats ")
     if not judging or run.verb in _PLANS:
         return
     for name in run.record.get("outputs", ()):

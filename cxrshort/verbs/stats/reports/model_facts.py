@@ -5,7 +5,6 @@ from typing import Any
 
 from cxrshort import files
 from cxrshort.results import count_text
-from cxrshort.verbs.stats.checklist.publishing import training_hours
 from cxrshort.verbs.stats.checklist.study import Study
 from cxrshort.verbs.stats.reports.facts import Fact
 from cxrshort.verbs.stats.run_folders import MODEL, RunFolder
@@ -46,8 +45,7 @@ def model_description(study: Study) -> list[Fact]:
         own, spec = run.arguments, run.arguments.get("spec") or {}
         if not ({"kind", "architecture"} <= set(own) and {"size", "channels"} <= set(spec)):
             return ""
-        weights = run.model_header.get("parameters")
-        size = f", {weights:,} weights and buffers" if weights else ""
+        size = f", {run.weights:,} weights and buffers" if run.weights else ""
         shape = f"{spec['size']} x {spec['size']} px, {spec['channels']} channels"
         outputs = len(run.summary.get("labels") or [])
         return f"{own['kind']} {own['architecture']}: input {shape}, {outputs} outputs{size}"
@@ -196,9 +194,8 @@ def computation(study: Study) -> list[Fact]:
     """Return how long trainings took."""
     facts = []
     for run in study.trainings:
-        if run.record.get("started") and run.record.get("ended"):
-            seconds = training_hours(run) * 3600
-            text = f"training of {run.name} took {seconds:,.0f} s on {run.arguments.get('device')}"
+        if run.is_dated:
+            text = f"training of {run.name} took {run.seconds:,.0f} s on {run.arguments.get('device')}"
             facts.append(Fact(text, run.source(field="started, ended")))
     return facts
 

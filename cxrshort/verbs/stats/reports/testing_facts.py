@@ -9,7 +9,6 @@ from cxrshort.verbs.stats.checklist.study import Study
 from cxrshort.verbs.stats.reports.facts import Fact, number_text
 from cxrshort.verbs.stats.run_folders import RunFolder
 
-AUDITS = ("explain", "swap-test")
 _SWAPS = "audit swap-test"
 
 
@@ -100,7 +99,7 @@ def explanations(study: Study) -> list[Fact]:
 def shortcuts(study: Study) -> list[Fact]:
     """Return what audits call a shortcut, suspicious, or nothing."""
     facts = []
-    for run in study.of(*AUDITS):
+    for run in study.audits:
         rows = [row for row in run.summary.get("findings") or [] if row.get("verdict") != NOT_TESTABLE]
         for word in (SHORTCUT, SUSPICIOUS):
             regions = [str(row["region"]) for row in rows if row["verdict"] == word]

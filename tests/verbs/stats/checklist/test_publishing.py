@@ -104,7 +104,9 @@ def test_cost(changeable: Path) -> None:
         changeable / MODEL,
         lambda record: record.update(started="2026-01-01T00:00:00+00:00", ended="2026-01-02T02:30:00+00:00"),
     )
-    assert publishing.training_hours(load(changeable / MODEL).trainings[0]) == 26.5
+    assert load(changeable / MODEL).trainings[0].seconds == 26.5 * 3600
+    change_run(changeable / MODEL, lambda record: record.update(started="yesterday"))
+    assert publishing.check_cost(load(changeable)).status == "FAIL"
     change_run(changeable / MODEL, lambda record: record.pop("ended"))
     assert publishing.check_cost(load(changeable)).status == "FAIL"
 
