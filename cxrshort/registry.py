@@ -61,10 +61,19 @@ def check_name(names: Iterable[str], name: str, *, kind: str, list_all: str = ""
     allowed = list(names)
     if name in allowed:
         return
-    proposal = nearest(allowed, name)
     listing = f"{list_all} lists them" if list_all else f"one of: {', '.join(allowed)}"
-    hint = f"did you mean '{proposal}'?" if proposal else listing
-    raise UsageError(f"'{name}' is not a known {kind}", hint)
+    raise UsageError(f"'{name}' is not a known {kind}", propose_name(allowed, name, otherwise=listing))
+
+
+def propose_name(names: Iterable[str], name: str, *, otherwise: str) -> str:
+    """Return the hint of a message that refuses a name: the one that was probably meant, else another hint.
+
+    Example:
+        >>> propose_name(["Pneumonia", "Edema"], "edemma", otherwise="one of: Pneumonia, Edema")
+        "did you mean 'Edema'?"
+    """
+    proposal = nearest(names, name)
+    return f"did you mean '{proposal}'?" if proposal else otherwise
 
 
 def nearest(names: Iterable[str], name: str, *, cutoff: float = CLOSE) -> str | None:

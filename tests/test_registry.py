@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from cxrshort.errors import UsageError
-from cxrshort.registry import Entry, check_name, load_entry
+from cxrshort.registry import Entry, check_name, load_entry, propose_name
 
 TABLE = {
     "square-root": Entry("math:sqrt", "root"),
@@ -33,6 +33,11 @@ def test_load_proposes_a_name_for_an_unknown_one(name, hint):
     with pytest.raises(UsageError) as caught:
         load_entry(TABLE, name, kind="function")
     assert (caught.value.message, caught.value.hint) == (f"'{name}' is not a known function", hint)
+
+
+@pytest.mark.parametrize(("name", "hint"), [("edemma", "did you mean 'Edema'?"), ("Hernia", "evaluate first")])
+def test_propose_name_falls_back_where_none_is_near(name: str, hint: str) -> None:
+    assert propose_name(["Pneumonia", "Edema"], name, otherwise="evaluate first") == hint
 
 
 def test_check_name_imports_nothing():

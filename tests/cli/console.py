@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from typer.testing import CliRunner, Result
 
@@ -13,6 +13,16 @@ import cxrshort
 from cxrshort.cli.app import app
 
 COMMAND = [sys.executable, "-m", "cxrshort"]
+_LISTING_IMPORTS = """
+import sys
+sys.argv = {words!r}
+from cxrshort.cli.app import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print("\\nmodules:", *sys.modules)
+"""
 
 
 def cxrshort_here(*arguments: object) -> Result:
@@ -51,6 +61,17 @@ def run(*arguments: object, cwd: Path, **options: Any) -> "subprocess.CompletedP
     with start(*arguments, cwd=cwd, **options) as process:
         stdout, stderr = process.communicate()
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def run_and_list_imports(*arguments: object, cwd: Path, stdin: IO[str] | None = None) -> tuple[str, set[str]]:
+    """Run a command in a process of its own; return what it printed, and the packages that it imported."""
+    words = ["cxrshort", *map(str, arguments)]
+    command = [sys.executable, "-c", _LISTING_IMPORTS.format(words=words)]
+    completed = subprocess.run(
+        command, stdin=stdin, env=environment(), capture_output=True, text=True, check=True, cwd=cwd
+    )
+    printed, _, modules = completed.stdout.rpartition("modules:")
+    return printed, {name.partition(".")[0] for name in modules.split()}
 
 
 def failure(result: Result) -> tuple[int, str, str]:

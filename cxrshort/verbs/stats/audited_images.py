@@ -55,8 +55,7 @@ def choose_label(data: Dataset, label: str | None) -> str:
     """
     names = data.labels
     if label is not None and label not in names:
-        meant = registry.nearest(names, label)
-        hint = f"did you mean '{meant}'?" if meant else f"one of: {', '.join(names)}"
+        hint = registry.propose_name(names, label, otherwise=f"one of: {', '.join(names)}")
         raise DataError(f"{data.name}: there is no label '{label}'", hint)
     usable = [name for name in names if {0.0, 1.0} <= set(data.manifest[name].dropna())]
     chosen = label or (columns.COVID if columns.COVID in usable else next(iter(usable or names), None))

@@ -94,8 +94,8 @@ def _read_statements(path: Path) -> dict[str, str]:
         raise DataError(f"'{path}' is not readable as TOML", hint) from error
     for name, statement in statements.items():
         if name not in all_checks():
-            meant = registry.nearest(all_checks(), name)
-            raise DataError(f"'{path}': there is no check '{name}'", f"did you mean '{meant}'?" if meant else hint)
+            near = registry.propose_name(all_checks(), name, otherwise=hint)
+            raise DataError(f"'{path}': there is no check '{name}'", near)
         if not isinstance(statement, str):
             raise DataError(f"'{path}': the statement on '{name}' is not a text", hint)
     return statements

@@ -79,9 +79,8 @@ def choose_groups(
     """
     for name in (before, after):
         if name is not None and name not in groups:
-            meant = registry.nearest(groups, name)
             listed = ", ".join(f"'{group}'" for group in groups[:6])
-            hint = f"did you mean '{meant}'?" if meant else f"one of: {listed}"
+            hint = registry.propose_name(groups, name, otherwise=f"one of: {listed}")
             raise DataError(f"{source.name}: column '{column}' does not hold '{name}'", hint)
     if len(groups) == 2:
         before = before or next(group for group in groups if group != after)

@@ -13,8 +13,8 @@ from cxrshort.stats.auc import auc_covariance, auc_interval, check_level
 from cxrshort.stats.selection import best_of_models, false_finding, spent_level
 from cxrshort.verbs.stats import registrations as sealed
 from cxrshort.verbs.stats.output import check_figures, clean_record, write_result
-from cxrshort.verbs.stats.run_folders import find_runs, read_time
-from cxrshort.verbs.stats.scorings import TestFold, iterate_scorings, join_scores, read_test_folds
+from cxrshort.verbs.stats.run_folders import find_runs
+from cxrshort.verbs.stats.scorings import TestFold, iterate_scorings, join_scores, read_test_folds, title_fold
 
 KIND = "stats-ledger"
 _TIME = "%Y-%m-%d %H:%M"
@@ -84,10 +84,7 @@ def _registrations(folder: Path, times: Sequence[datetime]) -> list[dict[str, An
     entries = sealed.read_registrations(folder)
     rows = []
     for entry, state in zip(entries, sealed.states(entries, folder), strict=True):
-        time = read_time(entry.time)
-        if time is None:
-            raise DataError(f"'{entry.time}' is not a time", "restore the ledger from a copy")
-        before = sum(moment <= time for moment in times)
+        before = sum(time <= entry.moment for time in times)
         gone = max(entry.scorings - before, 0)
         kept = state == sealed.UNCHANGED
         rows.append(
@@ -122,7 +119,7 @@ def _describe_fold(
     looks, models = len(fold.scorings), fold.models
     first = fold.scorings[0].time
     valid = [entry["time"] for entry in entries if entry["state"] == sealed.UNCHANGED]
-    before = [time for time in valid if (moment := read_time(time)) is not None and moment < first]
+    before = [time for time in valid if datetime.fromisoformat(time) < first]
     return clean_record(
         {
             "dataset": fold.dataset,
@@ -223,17 +220,15 @@ def _blocks(rows: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, An
 
 
 def _short(time: str) -> str:
-    moment = read_time(time)
-    return time if moment is None else moment.astimezone(UTC).strftime(_TIME)
+    return datetime.fromisoformat(time).astimezone(UTC).strftime(_TIME)
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
-    replicate = "" if row["replicate"] is None else f", replicate {row['replicate']}"
     optimism, most = row["optimism"], row["optimism_at_most"]
     chosen = optimism is not None and row["compared"] > 1
     return {
         **row,
-        "fold": f"{row['dataset']}{replicate}",
+        "fold": title_fold(row["dataset"], row["replicate"]),
         "bonferroni": f"{row['bonferroni_level']:.3g}",
         "next": f"{row['next_level']:.2g}",
         "flatters": f"{optimism:.3f}-{most:.3f}" if chosen else "",
@@ -249,10 +244,9 @@ def _drawing(folds: Sequence[TestFold], entries: Sequence[Mapping[str, Any]]) ->
 
         lines = []
         for fold in folds:
-            replicate = "" if fold.replicate is None else f", replicate {fold.replicate}"
-            name = f"{fold.dataset}{replicate}: {fold.models} models"
+            name = f"{title_fold(fold.dataset, fold.replicate)}: {fold.models} models"
             lines.append(Timeline(name, [(scoring.time, scoring.verb) for scoring in fold.scorings]))
-        moments = [(time, str(entry["file"])) for entry in entries if (time := read_time(entry["time"])) is not None]
+        moments = [(datetime.fromisoformat(entry["time"]), str(entry["file"])) for entry in entries]
         return [draw_timelines(lines, path("ledger.png"), marks=moments)]
 
     return draw

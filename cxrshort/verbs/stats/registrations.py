@@ -43,6 +43,11 @@ class Registration:
     previous: str
     seal: str
 
+    @property
+    def moment(self) -> datetime:
+        """Return when it was registered."""
+        return datetime.fromisoformat(self.time)
+
     def is_intact(self) -> bool:
         """Return whether the seal fits the entry."""
         facts = {name: value for name, value in asdict(self).items() if name != "seal"}

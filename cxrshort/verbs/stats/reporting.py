@@ -12,11 +12,11 @@ from cxrshort.files import atomic
 from cxrshort.json_files import write_json
 from cxrshort.manifest import write_table
 from cxrshort.results import DEFAULT, VERBOSE, Block, Column, Listing, Result, Table, Text
-from cxrshort.verbs.stats.checklist.publishing import DOCUMENTS, ITEMS, REPORTING
+from cxrshort.verbs.stats.checklist.publishing import BLANK, DOCUMENTS, ITEMS, REPORTING
 from cxrshort.verbs.stats.checklist.study import Study, load_study
 from cxrshort.verbs.stats.output import SUMMARY
 from cxrshort.verbs.stats.reports.documents import write_card, write_datasheet, write_items
-from cxrshort.verbs.stats.reports.items import BLANK, GUIDELINES, STATUSES, answer_items
+from cxrshort.verbs.stats.reports.items import GUIDELINES, STATUSES, answer_items
 from cxrshort.verbs.stats.run_folders import collect_runs
 
 KIND = "stats-reporting"

@@ -27,6 +27,7 @@ MODEL = "model.safetensors"
 AUDITS = ("explain", "swap-test")
 """Commands that look for what drives a model."""
 _HINT = "give run folders, folders of runs, or tables"
+_AGAIN = "make the run again with --force"
 _FIELDS = {"verb": str, "arguments": dict, "summary": dict, "inputs": dict}
 _EVIDENCE = {**_FIELDS, "state": str, "outputs": list}
 _HISTORY = {**_FIELDS, "started": str, "ended": str}
@@ -67,6 +68,11 @@ class RunFolder:
         return dict(self.record.get("inputs", {}))
 
     @property
+    def dataset_name(self) -> str:
+        """Return the name of the dataset that the run made."""
+        return str(self.record.get("name") or self.folder.name)
+
+    @property
     def is_dated(self) -> bool:
         """Return whether run.json says when it began and ended."""
         return all(read_time(self.record.get(field)) is not None for field in ("started", "ended"))
@@ -94,7 +100,7 @@ class RunFolder:
         if time is None:
             raise DataError(
                 f"'{self.folder / runs.DONE}': field '{field}' is '{self.record.get(field)}', it must be a time",
-                "make the run again with --force",
+                _AGAIN,
             )
         return time
 
@@ -198,12 +204,12 @@ def _walk(root: Path, *, hidden: bool) -> Iterator[tuple[Path, list[str]]]:
 def _read_evidence(folder: Path) -> RunFolder:
     run = _read_run(folder, folder.as_posix(), _EVIDENCE)
     if not runs.is_intact(run.record):
-        raise DataError(f"'{folder / runs.DONE}' was changed since it was written", "make the run again with --force")
+        raise DataError(f"'{folder / runs.DONE}' was changed since it was written", _AGAIN)
     return run
 
 
 def _read_run(folder: Path, name: str, fields: Mapping[str, type]) -> RunFolder:
-    return RunFolder(folder, name, read_record(folder / runs.DONE, fields, hint="make the run again with --force"))
+    return RunFolder(folder, name, read_record(folder / runs.DONE, fields, hint=_AGAIN))
 
 
 def find_runs(folders: Sequence[Path]) -> tuple[list[RunFolder], list[str]]:

@@ -149,8 +149,7 @@ def _labels(source: Source, label: str | None) -> dict[str, tuple[str, str]]:
             f"name two of its columns by --target and --score: {source.list_columns()}",
         )
     if label is not None and label not in names:
-        meant = registry.nearest(names, label)
-        hint = f"did you mean '{meant}'?" if meant else f"one of: {', '.join(names)}"
+        hint = registry.propose_name(names, label, otherwise=f"one of: {', '.join(names)}")
         raise DataError(f"{source.name}: there is no label '{label}'", hint)
     return {name: (TARGET + name, LOGIT + name) for name in names if label in (None, name)}
 

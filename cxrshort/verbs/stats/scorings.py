@@ -215,6 +215,16 @@ def join_scores(fold: TestFold) -> tuple[Any, Any, Any] | None:
     return first["target"].to_numpy(), logits[finite], first["person_id"].to_numpy()
 
 
+def title_fold(dataset: str, replicate: int | None) -> str:
+    """Return what people call a test fold.
+
+    Example:
+        >>> title_fold("I", 0), title_fold("II", None)
+        ('I, replicate 0', 'II')
+    """
+    return dataset if replicate is None else f"{dataset}, replicate {replicate}"
+
+
 def iterate_scorings(folds: Sequence[TestFold]) -> Iterator[Scoring]:
     """Yield every scoring once, in the order of time."""
     unique = {scoring: None for fold in folds for scoring in fold.scorings}

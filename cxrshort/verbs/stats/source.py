@@ -58,8 +58,7 @@ class Source:
         """
         for name in names:
             if name not in self.columns:
-                meant = registry.nearest(self.columns, name)
-                hint = f"did you mean '{meant}'?" if meant else f"columns: {self.list_columns()}"
+                hint = registry.propose_name(self.columns, name, otherwise=f"columns: {self.list_columns()}")
                 raise DataError(f"{self.name}: there is no column '{name}'", hint)
 
     def list_columns(self) -> str:

@@ -75,8 +75,7 @@ def choose_training(trainings: Sequence[str], wanted: str | None, option: str, t
     if wanted is None:
         raise UsageError(f"{table} holds {len(trainings)} trainings", f"{option} NAME chooses: {_quote(trainings)}")
     if wanted not in trainings:
-        meant = registry.nearest(trainings, wanted)
-        hint = f"did you mean '{meant}'?" if meant else f"one of: {_quote(trainings)}"
+        hint = registry.propose_name(trainings, wanted, otherwise=f"one of: {_quote(trainings)}")
         raise DataError(f"{table}: there is no training '{wanted}'", hint)
     return wanted
 

@@ -1,13 +1,11 @@
 """``cxrshort stats attributes``: what is printed, the gate, and one line for bad input."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from ..console import cxrshort_here, environment, failure
+from ..console import cxrshort_here, failure, run_and_list_imports
 
 
 @pytest.fixture
@@ -48,21 +46,8 @@ def test_one_json_document(dataset: Path) -> None:
 
 
 def test_torch_is_not_imported(dataset: Path, tmp_path: Path) -> None:
-    code = f"""
-import sys
-sys.argv = ["cxrshort", "stats", "attributes", "--dataset", {str(dataset)!r}, "--label", "COVID-19"]
-sys.argv += ["--out", "o", "--figures"]
-from cxrshort.cli.app import main
-try:
-    main()
-except SystemExit as end:
-    assert not end.code, end.code
-print("\\nmodules:", *sys.modules)
-"""
-    completed = subprocess.run(
-        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True, cwd=tmp_path
-    )
-    modules = {name.partition(".")[0] for name in completed.stdout.rpartition("modules:")[2].split()}
+    words = ["--dataset", dataset, "--label", "COVID-19", "--out", "o", "--figures"]
+    _, modules = run_and_list_imports("stats", "attributes", *words, cwd=tmp_path)
     assert "scipy" in modules
     assert modules & {"torch", "torchvision", "captum", "pydicom", "diffusers"} == set()
 

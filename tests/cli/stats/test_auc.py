@@ -2,13 +2,12 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ...verbs.stats.scored import plain, predictions, written
-from ..console import COMMAND, cxrshort_here, environment, failure
+from ..console import COMMAND, cxrshort_here, environment, failure, run_and_list_imports
 
 COLUMNS = ("--target", "label", "--score", "score", "--person", "patient")
 
@@ -57,31 +56,8 @@ def test_predictions_through_a_pipe(tmp_path: Path) -> None:
 
 
 def test_torch_is_not_imported(tmp_path: Path) -> None:
-    words = [
-        "cxrshort",
-        "stats",
-        "auc",
-        str(written(predictions(), tmp_path)),
-        "--by",
-        "view",
-        "--out",
-        "o",
-        "--figures",
-    ]
-    code = f"""
-import sys
-sys.argv = {words!r}
-from cxrshort.cli.app import main
-try:
-    main()
-except SystemExit as end:
-    assert not end.code, end.code
-print("\\nmodules:", *sys.modules)
-"""
-    completed = subprocess.run(
-        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True, cwd=tmp_path
-    )
-    modules = {name.partition(".")[0] for name in completed.stdout.rpartition("modules:")[2].split()}
+    words = ["--by", "view", "--out", "o", "--figures"]
+    _, modules = run_and_list_imports("stats", "auc", written(predictions(), tmp_path), *words, cwd=tmp_path)
     assert "pandas" in modules
     assert modules & {"torch", "torchvision", "captum", "pydicom", "diffusers"} == set()
 

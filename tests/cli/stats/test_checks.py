@@ -1,15 +1,13 @@
 """``cxrshort stats checks``: the exact text, the document, the gate, and one line for bad input."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from ...verbs.stats.scored import predictions, written
-from ..console import cxrshort_here, environment, failure
+from ..console import cxrshort_here, failure, run_and_list_imports
 
 
 def two_trainings(folder: Path) -> Path:
@@ -72,19 +70,5 @@ def test_nothing_to_read_is_one_line(tmp_path: Path, name: str, code: int, messa
 
 
 def test_torch_is_not_imported(tmp_path: Path) -> None:
-    words = ["cxrshort", "stats", "checks", str(two_trainings(tmp_path))]
-    code = f"""
-import sys
-sys.argv = {words!r}
-from cxrshort.cli.app import main
-try:
-    main()
-except SystemExit as end:
-    assert not end.code, end.code
-print("\\nmodules:", *sys.modules)
-"""
-    completed = subprocess.run(
-        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True, cwd=tmp_path
-    )
-    modules = {name.partition(".")[0] for name in completed.stdout.rpartition("modules:")[2].split()}
+    _, modules = run_and_list_imports("stats", "checks", two_trainings(tmp_path), cwd=tmp_path)
     assert "pandas" in modules and not modules & {"torch", "torchvision", "captum", "pydicom"}

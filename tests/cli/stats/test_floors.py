@@ -1,14 +1,12 @@
 """``cxrshort stats floors``: what is printed, the gate, and one line for bad input."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ...verbs.stats.test_floors import model_table
-from ..console import cxrshort_here, environment, failure
+from ..console import cxrshort_here, failure, run_and_list_imports
 
 
 @pytest.fixture
@@ -54,27 +52,9 @@ def test_one_json_document(dataset: Path) -> None:
 
 
 def test_manifest_through_a_pipe_and_no_torch(dataset: Path, tmp_path: Path) -> None:
-    code = """
-import sys
-sys.argv = ["cxrshort", "stats", "floors", "--dataset", "-", "--out", "o", "--figures"]
-from cxrshort.cli.app import main
-try:
-    main()
-except SystemExit as end:
-    assert not end.code, end.code
-print("\\nmodules:", *sys.modules)
-"""
+    words = ["stats", "floors", "--dataset", "-", "--out", "o", "--figures"]
     with (dataset / "manifest.csv").open() as stream:
-        completed = subprocess.run(
-            [sys.executable, "-c", code],
-            stdin=stream,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=tmp_path,
-        )
-    modules = {name.partition(".")[0] for name in completed.stdout.rpartition("modules:")[2].split()}
+        _, modules = run_and_list_imports(*words, cwd=tmp_path, stdin=stream)
     assert "sklearn" in modules
     assert modules & {"torch", "torchvision", "captum", "pydicom", "diffusers"} == set()
 

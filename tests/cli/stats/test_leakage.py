@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +9,7 @@ import pytest
 
 from ...verbs.stats.cohorts import dataset, manifest
 from ...verbs.stats.scored import written
-from ..console import COMMAND, cxrshort_here, environment, failure
+from ..console import COMMAND, cxrshort_here, environment, failure, run_and_list_imports
 
 COLUMNS = ("--person", "who", "--image", "film", "--fold", "part")
 
@@ -63,22 +62,8 @@ def test_standard_input(tmp_path: Path) -> None:
 
 def test_torch_is_not_imported_and_the_folder_is_named(tmp_path: Path) -> None:
     folder = dataset(tmp_path / "I", manifest())
-    words = ["cxrshort", "stats", "leakage", str(folder), "--out", "o", "--figures"]
-    code = f"""
-import sys
-sys.argv = {words!r}
-from cxrshort.cli.app import main
-try:
-    main()
-except SystemExit as end:
-    assert not end.code, end.code
-print("\\nmodules:", *sys.modules)
-"""
-    completed = subprocess.run(
-        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True, cwd=tmp_path
-    )
-    assert "written to o" in completed.stdout
-    modules = {name.partition(".")[0] for name in completed.stdout.rpartition("modules:")[2].split()}
+    printed, modules = run_and_list_imports("stats", "leakage", folder, "--out", "o", "--figures", cwd=tmp_path)
+    assert "written to o" in printed
     assert modules & {"torch", "torchvision", "captum", "pydicom", "diffusers"} == set()
     assert {path.name for path in (tmp_path / "o").iterdir()} == {
         "findings.csv",

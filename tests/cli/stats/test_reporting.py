@@ -1,15 +1,13 @@
 """``cxrshort stats reporting``: the exact text, documents on standard output, and one line for bad input."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ...verbs.stats.scored import predictions
 from ...verbs.stats.studies import write_run
-from ..console import cxrshort_here, environment, failure
+from ..console import cxrshort_here, failure, run_and_list_imports
 
 
 @pytest.fixture
@@ -81,19 +79,7 @@ def test_wrong_requests_are_one_line(
 
 
 def test_torch_is_not_imported(evaluation: Path) -> None:
-    words = ["cxrshort", "stats", "reporting", str(evaluation), "--out", str(evaluation.parent / "out")]
-    code = f"""
-import sys
-sys.argv = {words!r}
-from cxrshort.cli.app import main
-try:
-    main()
-except SystemExit as end:
-    assert not end.code, end.code
-print("\\nmodules:", *sys.modules)
-"""
-    completed = subprocess.run(
-        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True, cwd=evaluation
+    _, modules = run_and_list_imports(
+        "stats", "reporting", evaluation, "--out", evaluation.parent / "out", cwd=evaluation
     )
-    modules = {name.partition(".")[0] for name in completed.stdout.rpartition("modules:")[2].split()}
     assert "pandas" in modules and not modules & {"torch", "torchvision", "captum", "pydicom"}

@@ -1,14 +1,12 @@
 """``cxrshort stats slices``: the text, the document, the gate, and one line for bad input."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ...verbs.stats.groups import sliced_predictions
-from ..console import cxrshort_here, environment, failure
+from ..console import cxrshort_here, failure, run_and_list_imports
 
 
 @pytest.fixture(scope="module")
@@ -37,23 +35,10 @@ def test_one_json_document_and_the_gate(folder: Path) -> None:
 
 
 def test_folder_and_pipe_without_torch(folder: Path, tmp_path: Path) -> None:
-    words = ["cxrshort", "stats", "slices", "-", "--features", str(folder / "features.csv"), "--out", "o", "--figures"]
-    code = f"""
-import sys
-sys.argv = {words!r}
-from cxrshort.cli.app import main
-try:
-    main()
-except SystemExit as end:
-    assert not end.code, end.code
-print("\\nmodules:", *sys.modules)
-"""
+    words = ["stats", "slices", "-", "--features", folder / "features.csv", "--out", "o", "--figures"]
     with (folder / "predictions.csv").open() as stream:
-        completed = subprocess.run(
-            [sys.executable, "-c", code],
-            stdin=stream, env=environment(), capture_output=True, text=True, check=True, cwd=tmp_path,
-        )  # fmt: skip
-    assert not {name.partition(".")[0] for name in completed.stdout.split()} & {"torch", "torchvision"}
+        _, modules = run_and_list_imports(*words, cwd=tmp_path, stdin=stream)
+    assert "pandas" in modules and not modules & {"torch", "torchvision"}
     assert {path.name for path in (tmp_path / "o").iterdir()} == {
         "slices.csv", "slice-images.csv", "slices.png", "run.json", "summary.json",
     }  # fmt: skip

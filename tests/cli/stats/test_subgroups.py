@@ -1,15 +1,13 @@
 """``cxrshort stats subgroups``: the exact text, the document, the gate, and one line for bad input."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ...verbs.stats.groups import grouped_predictions
 from ...verbs.stats.scored import plain, written
-from ..console import COMMAND, cxrshort_here, environment, failure
+from ..console import cxrshort_here, failure, run_and_list_imports
 
 FAST = ("--label", "Edema", "--draws", "100")
 PLAIN = ("--target", "label", "--score", "score", "--person", "patient", "--columns", "view")
@@ -72,25 +70,10 @@ def test_folder_is_named_at_the_end(tmp_path: Path) -> None:
 
 
 def test_predictions_through_a_pipe_and_no_torch(tmp_path: Path) -> None:
-    words = ["cxrshort", "stats", "subgroups", "-", *FAST, "--columns", "sex", "--out", "o", "--figures"]
-    code = f"""
-import sys
-sys.argv = {words!r}
-from cxrshort.cli.app import main
-try:
-    main()
-except SystemExit as end:
-    assert not end.code, end.code
-print("\\nmodules:", *sys.modules)
-"""
+    words = ["stats", "subgroups", "-", *FAST, "--columns", "sex", "--out", "o", "--figures"]
     with table(tmp_path).open() as stream:
-        completed = subprocess.run(
-            [sys.executable, "-c", code],
-            stdin=stream, env=environment(), capture_output=True, text=True, check=True, cwd=tmp_path,
-        )  # fmt: skip
-    modules = {name.partition(".")[0] for name in completed.stdout.rpartition("modules:")[2].split()}
+        _, modules = run_and_list_imports(*words, cwd=tmp_path, stdin=stream)
     assert "pandas" in modules and not modules & {"torch", "torchvision"}
-    assert COMMAND[0] == sys.executable
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ def plan(folder: Path, text: str = "H1: A beats B", name: str = "plan.yaml") -> 
 def test_entry_holds_time_hash_and_the_seal_before(tmp_path: Path) -> None:
     first = register(plan(tmp_path), tmp_path, scorings=3, now=NOW)
     assert (first.file, first.time, first.scorings, first.previous) == ("plan.yaml", "2026-03-01T00:00:00+00:00", 3, "")
+    assert first.moment == NOW
     assert first.sha256 == sha256(tmp_path / "plan.yaml")
     second = register(plan(tmp_path, "H2", "other.yaml"), tmp_path, scorings=4)
     assert second.previous == first.seal

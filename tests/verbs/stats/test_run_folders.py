@@ -9,6 +9,7 @@ import pytest
 from cxrshort import runs
 from cxrshort.errors import DataError, MissingInputError
 from cxrshort.files import sha256
+from cxrshort.verbs.stats.model_headers import read_tensor_sizes
 from cxrshort.verbs.stats.run_folders import collect_runs, find_runs, read_text_table
 
 from .finished_runs import finished
@@ -24,6 +25,12 @@ def test_runs_are_found_at_any_depth_once_each(study: Path) -> None:
     assert [run.is_series for run in folders.runs if run.verb == "train"] == [True, False, False]
 
 
+def test_model_names_its_manifest_and_counts_its_weights(study: Path) -> None:
+    data, model = collect_runs([study / INSIDE]).runs[0], collect_runs([study / MODEL]).runs[0]
+    assert model.inputs["manifest"] == data.manifest_sha256
+    assert model.weights == sum(read_tensor_sizes(study / MODEL / "model.safetensors").values()) > 0
+
+
 def test_file_within_a_run_names_that_run_alone(study: Path) -> None:
     folders = collect_runs([study / MODEL / "model.safetensors"])
     assert [run.name for run in folders.runs] == [(study / MODEL).as_posix()]
@@ -36,6 +43,7 @@ def test_what_a_run_says_is_read_with_its_place(study: Path) -> None:
     assert run.manifest_sha256 == sha256(study / INSIDE / "manifest.csv")
     assert run.read_table("nothing.csv").empty and not run.has("run.json")
     assert run.weights == 0
+    assert (run.dataset_name, replace(run, record={}).dataset_name) == ("phantom-I", "phantom-I")
 
 
 def test_summary_that_was_changed_proves_nothing(tmp_path: Path) -> None:

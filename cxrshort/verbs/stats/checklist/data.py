@@ -1,8 +1,10 @@
 """Checks of the paper's section "Data, an imperfect window on the clinic": bias, confounding, labels, subgroups."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from cxrshort.places import MANIFEST
+from cxrshort.stats.characteristics import MISSING, TOTAL
 from cxrshort.stats.confounding import NONE, STRONG, UNKNOWN, WEAK, WORST
 from cxrshort.stats.verdicts import NOT_TESTABLE, SHORTCUT, SUSPICIOUS
 from cxrshort.verbs.stats.checklist.outcome import FAIL, PASS, WARN, Outcome, combine_outcomes, not_assessable
@@ -25,7 +27,7 @@ def check_sources(study: Study) -> Outcome:
 
     def judge(run: RunFolder) -> Outcome:
         names = [str(row["repository"]) for row in run.summary.get("repositories", [])]
-        fact = f"{run.record.get('name')} holds images of {len(names)} repositories: {', '.join(names)}"
+        fact = f"{run.dataset_name} holds images of {len(names)} repositories: {', '.join(names)}"
         return Outcome(PASS if len(names) > 1 else WARN, fact, run.source(field="summary.repositories"))
 
     return combine_outcomes(map(judge, study.training_datasets), missing=NO_TRAINING_DATASET)
@@ -43,9 +45,9 @@ def check_criteria(study: Study) -> Outcome:
         left_out = sum(excluded.values())
         sums = f"{candidates:,} candidates = {rows:,} rows + {left_out:,} excluded"
         if candidates != rows + left_out:
-            return Outcome(FAIL, f"{run.record.get('name')}: {sums} does not hold", source)
+            return Outcome(FAIL, f"{run.dataset_name}: {sums} does not hold", source)
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in excluded.items())
-        return Outcome(PASS, f"{run.record.get('name')}: {sums}{f' ({reasons})' if reasons else ''}", source)
+        return Outcome(PASS, f"{run.dataset_name}: {sums}{f' ({reasons})' if reasons else ''}", source)
 
     return combine_outcomes(map(judge, study.datasets), missing=NO_DATASET)
 
@@ -61,32 +63,33 @@ def check_demographics(study: Study) -> Outcome:
         source = run.source(field="summary.characteristics")
         worst = max(missing.values())
         status = PASS if worst <= MISSING_SHARE else FAIL if min(missing.values()) == 1 else WARN
-        return Outcome(status, f"{run.record.get('name')}: missing are {listed}", source)
+        return Outcome(status, f"{run.dataset_name}: missing are {listed}", source)
 
     return combine_outcomes(map(judge, study.datasets), missing=NO_DATASET)
 
 
 def missing_shares(run: RunFolder) -> dict[str, float]:
     """Return the share of a dataset's images without sex, age or view; empty where nothing was tabulated."""
-    rows = run.summary.get("characteristics") or []
-    total = _total(rows, "images", "")
+    counts = count_items(run)
+    total = counts.get(("images", ""))
     if not total:
         return {}
     shares = {}
     for name in _DEMOGRAPHICS:
-        if any(row["characteristic"] == name and row["item"] == "missing" for row in rows):
-            shares[name] = _total(rows, name, "missing") / total
-        else:
-            values = {str(row["item"]) for row in rows if row["characteristic"] == name} - {"", "UNKNOWN", "median"}
-            shares[name] = 1 - sum(_total(rows, name, value) for value in values) / total
+        items = {item: count for (characteristic, item), count in counts.items() if characteristic == name}
+        present = sum(count for item, count in items.items() if item not in ("", "UNKNOWN", "median"))
+        shares[name] = items[MISSING] / total if MISSING in items else 1 - present / total
     return shares
 
 
-def _total(rows: list[Mapping[str, object]], characteristic: str, item: str) -> int:
-    """Return how many images have a characteristic, over repositories and classes."""
-    cells = [row for row in rows if row["characteristic"] == characteristic and (row["item"] or "") == item]
-    whole = [row for row in cells if row["repository"] == "total"]
-    return sum(int(str(row["count"] or 0)) for row in whole or cells)
+def count_items(run: RunFolder) -> dict[tuple[str, str], int]:
+    """Return how many images of a dataset have each item of a characteristic, over repositories and classes."""
+    rows = run.summary.get("characteristics") or []
+    counts: dict[tuple[str, str], int] = {}
+    for row in [row for row in rows if row["repository"] == TOTAL] or rows:
+        key = (str(row["characteristic"]), str(row["item"] or ""))
+        counts[key] = counts.get(key, 0) + int(row["count"] or 0)
+    return counts
 
 
 def check_confounding(study: Study) -> Outcome:
@@ -96,24 +99,33 @@ def check_confounding(study: Study) -> Outcome:
         rows = [row for row in run.summary.get("confounding") or [] if row["label"] == study.label or not study.label]
         rows = [row for row in rows if not str(row["verdict"]).startswith(UNKNOWN)]
         if not rows:
-            return not_assessable(f"no column of {run.record.get('name')} could be measured against {study.label}")
+            return not_assessable(f"no column of {run.dataset_name} could be measured against {study.label}")
         ranks = {WORST: 0, STRONG: 1, WEAK: 2, NONE: 3}
         kind = {id(row): next(word for word in ranks if str(row["verdict"]).startswith(word)) for row in rows}
         worst = min(rows, key=lambda row: ranks[kind[id(row)]])
         status = {WORST: FAIL, STRONG: WARN, WEAK: WARN, NONE: PASS}[kind[id(worst)]]
-        area = f"AUC {worst['auc']:.2f} [{worst['low']:.2f}, {worst['high']:.2f}]" if worst["low"] is not None else ""
-        fact = f"{worst['label']} from {worst['column']} alone in {run.record.get('name')}: {area}, {worst['verdict']}"
+        place = f"{worst['label']} from {worst['column']} alone in {run.dataset_name}"
+        fact = f"{place}: {area_text(worst)}, {worst['verdict']}"
         return Outcome(status, fact, run.source("confounding.csv", "verdict"))
 
     return combine_outcomes(map(judge, study.training_datasets), missing=NO_TRAINING_DATASET)
+
+
+def area_text(row: Mapping[str, Any]) -> str:
+    """Return the AUC of a column of metadata with its interval; empty without one.
+
+    Example:
+        >>> area_text({"auc": 0.71, "low": 0.6, "high": 0.8}), area_text({"auc": 0.71, "low": None, "high": None})
+        ('AUC 0.71 [0.60, 0.80]', '')
+    """
+    return "" if row["low"] is None else f"AUC {row['auc']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
 
 
 def check_drop(study: Study) -> Outcome:
     """Look how far the AUC falls outside the training dataset."""
 
     def judge(run: RunFolder) -> list[Outcome]:
-        rows = [row for row in run.summary.get("gaps") or [] if row["label"] == study.label]
-        return [_judge_gap(row, run.source("gaps.csv", "gap")) for row in rows]
+        return [_judge_gap(row, run.source("gaps.csv", "gap")) for row in study.rows(run, "gaps")]
 
     outcomes = [outcome for run in study.of("evaluate") for outcome in judge(run)]
     missing = "no evaluation inside and outside the training dataset is among the folders"
@@ -137,7 +149,7 @@ def check_shortcuts(study: Study) -> Outcome:
     """Look for regions that an audit calls a shortcut: markers, borders, devices."""
 
     def judge(run: RunFolder) -> Outcome:
-        rows = [row for row in run.summary.get("findings") or [] if row.get("verdict") != NOT_TESTABLE]
+        rows = tested_regions(run)
         if not rows:
             return not_assessable(f"{run.name}: no region could be tested")
         worst = [row for word in (SHORTCUT, SUSPICIOUS) for row in rows if row["verdict"] == word]
@@ -151,6 +163,11 @@ def check_shortcuts(study: Study) -> Outcome:
 
     missing = "no audit (explain, swap-test) is among the folders"
     return combine_outcomes(map(judge, study.audits), missing=missing)
+
+
+def tested_regions(run: RunFolder) -> list[dict[str, Any]]:
+    """Return the findings of an audit on the regions that could be tested."""
+    return [row for row in run.summary.get("findings") or [] if row.get("verdict") != NOT_TESTABLE]
 
 
 def check_labels(study: Study) -> Outcome:
@@ -167,6 +184,6 @@ def check_manifest_columns(study: Study) -> Outcome:
         absent = [name for name in wanted if not run.has(name)]
         if absent:
             return Outcome(FAIL, f"{run.name} lacks {', '.join(absent)}", run.source(field="outputs"))
-        return Outcome(PASS, f"{run.record.get('name')} has {', '.join(wanted[1:])}", run.source(field="outputs"))
+        return Outcome(PASS, f"{run.dataset_name} has {', '.join(wanted[1:])}", run.source(field="outputs"))
 
     return combine_outcomes(map(judge, study.datasets), missing=NO_DATASET)

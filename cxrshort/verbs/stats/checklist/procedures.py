@@ -41,7 +41,7 @@ def judge_splits(run: RunFolder) -> Outcome:
         example = next(iter(crossing.values()))[0]
         return Outcome(FAIL, f"persons of {run.name} in two folds: {listed}, such as {example}", source)
     persons = manifest["person_id"].nunique()
-    return Outcome(PASS, f"0 of {persons:,} persons of {run.record.get('name')} are in two folds", source)
+    return Outcome(PASS, f"0 of {persons:,} persons of {run.dataset_name} are in two folds", source)
 
 
 def _shared(persons: "pd.Series[str]", folds: "pd.Series[str]") -> list[str]:
@@ -57,8 +57,8 @@ def check_same_films(study: Study) -> Outcome:
         pairs = run.summary.get("same_films")
         if pairs is None or not (run.record.get("root") or pairs):
             # Nobody looks for copies among phantoms, which have no files.
-            return not_assessable(f"{run.record.get('name')} was not searched for near-identical images")
-        fact = f"{run.record.get('name')}: {len(pairs)} pairs of near-identical images, their patients joined"
+            return not_assessable(f"{run.dataset_name} was not searched for near-identical images")
+        fact = f"{run.dataset_name}: {len(pairs)} pairs of near-identical images, their patients joined"
         return Outcome(PASS, fact, run.source(field="summary.same_films"))
 
     searched = [_judge_leakage(run, _OF_IMAGES) for run in study.of("stats leakage")]
@@ -109,13 +109,13 @@ def check_splits_before_training(study: Study) -> Outcome:
         data = datasets.get(recorded)
         if not recorded or data is None:
             name = run.arguments.get("dataset")
-            changed = [other for other in study.datasets if other.record.get("name") == name]
+            changed = [other for other in study.datasets if other.dataset_name == name]
             if recorded and changed:
                 return Outcome(FAIL, f"the manifest of {name} is not the one that {run.name} was trained on", source)
             return not_assessable(f"the dataset of {run.name} is not among the folders")
         if str(data.record.get("ended", "")) > str(run.record.get("started", "")):
             return Outcome(FAIL, f"{data.name} was written after the training {run.name} began", source)
-        return Outcome(PASS, f"splits of {data.record.get('name')} are older than its trainings, and unchanged", source)
+        return Outcome(PASS, f"splits of {data.dataset_name} are older than its trainings, and unchanged", source)
 
     return combine_outcomes(map(judge, study.trainings), missing=NO_TRAINING)
 

@@ -15,8 +15,10 @@ from cxrshort.verbs.stats.run_folders import MODEL, RunFolder
 REPORTING = "stats reporting"
 ITEMS = "items.csv"
 DOCUMENTS = ("model-card.md", "datasheet.md")
-BLANK = "[to be written]"
+TO_WRITE = "[to be written]"
 """What stands in documents where a person must write."""
+BLANK = "blank"
+"""Status of an item that a person must write."""
 _DETAILS = ("arguments", "versions", "machine", "started", "ended")
 _NO_RUNS = "no run folder; tables alone do not say how they were made"
 _NOT_SETTINGS = ("replicate", "seed", "device", "threads", "processes", "manifest_sha256", "name")
@@ -100,7 +102,7 @@ def check_documents(study: Study) -> Outcome:
 
 
 def _blanks(run: RunFolder, name: str) -> int:
-    return (run.folder / name).read_text(encoding="utf-8").count(BLANK)
+    return (run.folder / name).read_text(encoding="utf-8").count(TO_WRITE)
 
 
 def _judge_blanks(blanks: int, source: str, *, what: str) -> Outcome:
@@ -117,7 +119,7 @@ def check_guidelines(study: Study) -> Outcome:
             return not_assessable(_NO_RUNS)
         return Outcome(WARN, "no items of CLAIM or TRIPOD+AI (cxrshort stats reporting lists them)")
     items: pd.DataFrame = reports[0].read_table(ITEMS)
-    blank = int((items["status"] == "blank").sum())
+    blank = int((items["status"] == BLANK).sum())
     return _judge_blanks(blank, reports[0].source(ITEMS, "status"), what=f"{len(items)} items of CLAIM and TRIPOD+AI")
 
 

@@ -136,6 +136,10 @@ class Study:
             if (run.manifest_sha256 in hashes if hashes else run.record.get("dataset_id") in internal)
         ]
 
+    def rows(self, run: RunFolder, table: str) -> list[Mapping[str, Any]]:
+        """Return the rows of the label of the study, of a table in the summary of a run."""
+        return [row for row in run.summary.get(table) or [] if row["label"] == self.label]
+
     @property
     def external_tests(self) -> list[TestSet]:
         """Return the test sets that no model was trained on."""
@@ -201,8 +205,8 @@ def _choose_label(folders: RunFolders, paths: Sequence[Path], label: str | None)
     names = list(dict.fromkeys(names))
     if label is not None:
         if label not in names:
-            meant = registry.nearest(names, label)
-            hint = f"did you mean '{meant}'?" if meant else f"one of: {', '.join(names)}" if names else "evaluate first"
+            listing = f"one of: {', '.join(names)}" if names else "evaluate first"
+            hint = registry.propose_name(names, label, otherwise=listing)
             raise DataError(f"no predictions have a label '{label}'", hint)
         return label
     judged = [str(run.summary.get("label")) for run in folders.of("evaluate")]

@@ -7,8 +7,9 @@ import pandas as pd
 
 from cxrshort.places import MANIFEST
 from cxrshort.results import count_text
+from cxrshort.stats.characteristics import POSITIVE, TOTAL
 from cxrshort.stats.confounding import STRONG, WORST
-from cxrshort.verbs.stats.checklist.data import missing_shares
+from cxrshort.verbs.stats.checklist.data import area_text, count_items, missing_shares
 from cxrshort.verbs.stats.checklist.outcome import PASS
 from cxrshort.verbs.stats.checklist.procedures import check_same_films, judge_splits
 from cxrshort.verbs.stats.checklist.study import Study
@@ -199,11 +200,9 @@ def confounders(study: Study) -> list[Fact]:
     """Return what predicts the label of the study without looking at an image."""
     facts = []
     for run in study.datasets:
-        rows = [row for row in run.summary.get("confounding") or [] if row["label"] == study.label]
-        for row in rows:
+        for row in study.rows(run, "confounding"):
             if str(row["verdict"]).startswith((WORST, STRONG)) and row["low"] is not None:
-                area = f"AUC {row['auc']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-                text = f"in {_name(run)}, {row['column']} alone predicts {row['label']}: {area}"
+                text = f"in {_name(run)}, {row['column']} alone predicts {row['label']}: {area_text(row)}"
                 facts.append(Fact(text, run.source("confounding.csv", "verdict")))
     return facts
 
@@ -212,10 +211,10 @@ def label_counts(study: Study) -> list[Fact]:
     """Return how many images have each label."""
     facts = []
     for run in study.datasets:
-        rows = _totals(run)
-        labels = [name for name in run.record.get("labels", []) if (name, "positive") in rows]
+        counts = count_items(run)
+        labels = [name for name in run.record.get("labels", []) if (name, POSITIVE) in counts]
         if labels:
-            text = f"positives in {_name(run)}: {count_text({name: rows[name, 'positive'] for name in labels})}"
+            text = f"positives in {_name(run)}: {count_text({name: counts[name, POSITIVE] for name in labels})}"
             facts.append(Fact(text, run.source("characteristics.csv", "positive")))
     return facts
 
@@ -223,12 +222,12 @@ def label_counts(study: Study) -> list[Fact]:
 def _tabulated(study: Study, names: tuple[str, ...], *, ages: bool = False) -> list[Fact]:
     facts = []
     for run in study.datasets:
-        rows = _totals(run)
+        counts = count_items(run)
         texts = []
         for name in names:
-            parts = [(item, count) for (own, item), count in rows.items() if own == name and item]
+            parts = [(item, count) for (own, item), count in counts.items() if own == name and item]
             texts += [parts_text(name, parts)] if parts else []
-        age = next((row for row in _rows(run) if (row["characteristic"], row["item"]) == ("age_years", "median")), None)
+        age = _median_age(run)
         if ages and age is not None and age["median"] is not None:
             texts.append(f"median age {age['median']:g} years [{age['low']:g}, {age['high']:g}]")
         if texts:
@@ -236,15 +235,11 @@ def _tabulated(study: Study, names: tuple[str, ...], *, ages: bool = False) -> l
     return facts
 
 
-def _totals(run: RunFolder) -> dict[tuple[str, str], int]:
-    """Return counts by characteristic and item over all repositories and classes."""
-    return {(row["characteristic"], row["item"] or ""): int(row["count"] or 0) for row in _rows(run)}
-
-
-def _rows(run: RunFolder) -> list[dict[str, Any]]:
-    rows = [dict(row) for row in run.summary.get("characteristics") or []]
-    totals = [row for row in rows if row["repository"] == "total"]
-    return totals or rows if len({(row["repository"], row["class"]) for row in rows}) == 1 else totals
+def _median_age(run: RunFolder) -> Mapping[str, Any] | None:
+    """Return the median age with its quartiles, over all repositories and classes."""
+    wanted = ("age_years", "median", TOTAL)
+    rows = run.summary.get("characteristics") or []
+    return next((row for row in rows if (row["characteristic"], row["item"], row["repository"]) == wanted), None)
 
 
 def _complete(study: Study) -> list[RunFolder]:
@@ -252,4 +247,4 @@ def _complete(study: Study) -> list[RunFolder]:
 
 
 def _name(run: RunFolder) -> str:
-    return f"dataset {run.record.get('name') or run.folder.name}"
+    return f"dataset {run.dataset_name}"

@@ -7,7 +7,7 @@ a search finds all that is left. Nothing is filled in by guess.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from cxrshort.verbs.stats.checklist.publishing import BLANK as TO_WRITE
+from cxrshort.verbs.stats.checklist.publishing import TO_WRITE
 from cxrshort.verbs.stats.checklist.study import Study
 from cxrshort.verbs.stats.reports import dataset_facts as data
 from cxrshort.verbs.stats.reports import model_facts as model
@@ -138,7 +138,7 @@ def write_card(study: Study) -> str:
 
 def write_datasheet(study: Study) -> str:
     """Return a datasheet: what the folders prove, and what is to be written."""
-    names = list(dict.fromkeys(str(run.record.get("name")) for run in study.datasets))
+    names = list(dict.fromkeys(run.dataset_name for run in study.datasets))
     return _document(f"Datasheet: {', '.join(names) or TO_WRITE}", _DATASHEET, study)
 
 

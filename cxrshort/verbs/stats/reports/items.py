@@ -11,13 +11,14 @@ et al., BMJ 385:e078378, checklist of 11 January 2024), for finding them; the ch
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cxrshort.verbs.stats.checklist.publishing import BLANK
 from cxrshort.verbs.stats.checklist.study import Study
 from cxrshort.verbs.stats.reports import dataset_facts as data
 from cxrshort.verbs.stats.reports import model_facts as model
 from cxrshort.verbs.stats.reports import testing_facts as testing
 from cxrshort.verbs.stats.reports.facts import Fact, FactMaker, join_proofs, join_texts
 
-PROVEN, PARTLY, BLANK = "proven", "partly", "blank"
+PROVEN, PARTLY = "proven", "partly"
 STATUSES = (PROVEN, PARTLY, BLANK)
 CLAIM, TRIPOD = "CLAIM 2024", "TRIPOD+AI"
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cxrshort.stats.predictions import EXTERNAL, INTERNAL
-from cxrshort.stats.verdicts import NOT_TESTABLE, SHORTCUT, SUSPICIOUS
+from cxrshort.stats.verdicts import SHORTCUT, SUSPICIOUS
+from cxrshort.verbs.stats.checklist.data import tested_regions
 from cxrshort.verbs.stats.checklist.study import Study
 from cxrshort.verbs.stats.reports.facts import Fact, number_text
 from cxrshort.verbs.stats.run_folders import RunFolder
@@ -53,12 +54,7 @@ def performance(study: Study) -> list[Fact]:
 
 def testing_rows(study: Study) -> list[tuple[RunFolder, Mapping[str, Any]]]:
     """Return the mean AUCs of the label of the study, of every evaluation."""
-    return [
-        (run, row)
-        for run in study.of("evaluate")
-        for row in run.summary.get("means") or []
-        if row["label"] == study.label and row["mean"] is not None
-    ]
+    return [(run, row) for run in study.of("evaluate") for row in study.rows(run, "means") if row["mean"] is not None]
 
 
 def _testing(study: Study, role: str) -> list[Fact]:
@@ -78,8 +74,8 @@ def gaps(study: Study) -> list[Fact]:
     """Return the fall of the AUC from inside to outside."""
     facts = []
     for run in study.of("evaluate"):
-        for row in run.summary.get("gaps") or []:
-            if row["label"] == study.label and row["gap"] is not None:
+        for row in study.rows(run, "gaps"):
+            if row["gap"] is not None:
                 number = number_text(row["gap"], row["low"], row["high"])
                 text = f"gap of the AUC, {row['internal']} (internal) - {row['external']} (external): {number}"
                 facts.append(Fact(text, run.source("gaps.csv", "gap")))
@@ -100,7 +96,7 @@ def shortcuts(study: Study) -> list[Fact]:
     """Return what audits call a shortcut, suspicious, or nothing."""
     facts = []
     for run in study.audits:
-        rows = [row for row in run.summary.get("findings") or [] if row.get("verdict") != NOT_TESTABLE]
+        rows = tested_regions(run)
         for word in (SHORTCUT, SUSPICIOUS):
             regions = [str(row["region"]) for row in rows if row["verdict"] == word]
             if regions:
@@ -160,8 +156,8 @@ def caution(study: Study) -> list[Fact]:
             run.source("aucs.csv", "caution"),
         )
         for run in study.of("evaluate")
-        for row in run.summary.get("aucs") or []
-        if row["label"] == study.label and row.get("caution")
+        for row in study.rows(run, "aucs")
+        if row.get("caution")
     ]
 
 

@@ -80,6 +80,21 @@ def test_demographics(changeable: Path) -> None:
     assert data.check_demographics(load(changeable / INSIDE)).status == "FAIL"
 
 
+def test_items_are_counted_in_the_total_else_over_groups(tmp_path: Path) -> None:
+    groups = [{"repository": name, "characteristic": "sex", "item": "F", "count": 2} for name in "ab"]
+    total = {"repository": "total", "characteristic": "sex", "item": "F", "count": 4}
+    for name, rows in (("whole", [*groups, total]), ("parts", groups)):
+        folder = write_run(tmp_path / name, "build-dataset", summary={"characteristics": rows})
+        assert data.count_items(load(folder).datasets[0]) == {("sex", "F"): 4}
+    assert data.count_items(load(write_run(tmp_path / "none", "build-dataset")).datasets[0]) == {}
+
+
+def test_regions_that_could_not_be_tested_are_left_out(tmp_path: Path) -> None:
+    rows = [{"region": "marker", "verdict": "not testable"}, {"region": "border", "verdict": "no evidence"}]
+    (run,) = load(write_run(tmp_path, "explain", summary={"findings": rows})).audits
+    assert data.tested_regions(run) == rows[1:]
+
+
 def test_confounding(changeable: Path) -> None:
     failed = data.check_confounding(load(changeable))
     assert failed.status == "FAIL"

@@ -64,7 +64,7 @@ def test_documents(tmp_path: Path) -> None:
     half = write_run(tmp_path / "a", "stats reporting", texts={"model-card.md": "all said"})
     warned = publishing.check_documents(load(half))
     assert warned.status == "WARN" and "datasheet.md" in warned.fact
-    blank = {"model-card.md": "all said", "datasheet.md": f"why {publishing.BLANK}"}
+    blank = {"model-card.md": "all said", "datasheet.md": f"why {publishing.TO_WRITE}"}
     waiting = publishing.check_documents(load(write_run(tmp_path / "b", "stats reporting", texts=blank)))
     assert (waiting.status, waiting.fact) == ("WARN", "1 places in the model card and the datasheet wait for a person")
     full = dict.fromkeys(publishing.DOCUMENTS, "all said")

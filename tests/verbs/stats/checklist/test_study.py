@@ -10,7 +10,7 @@ from cxrshort.stats.auc import auc_interval
 from cxrshort.verbs.stats.checklist.study import mean_auc
 
 from ..scored import predictions, written
-from ..studies import EVALUATION, INSIDE, MODEL, OUTSIDE, load
+from ..studies import EVALUATION, INSIDE, MODEL, OUTSIDE, load, write_run
 
 
 def test_tests_of_a_real_evaluation(study: Path) -> None:
@@ -86,3 +86,11 @@ def test_tables_of_runs_are_results_except_those_of_images(study: Path) -> None:
     names = {table.name.rpartition("/")[2] for table in load(study).results}
     assert {"aucs.csv", "means.csv", "gaps.csv", "visible.csv"} <= names
     assert names & {"predictions.csv", "maps.csv", "findings.csv", "changes.csv", "manifest.csv"} == set()
+
+
+def test_rows_are_those_of_the_label(tmp_path: Path) -> None:
+    rows = [{"label": "Edema", "gap": 0.1}, {"label": "COVID-19", "gap": 0.2}]
+    run = write_run(tmp_path / "run", "evaluate", summary={"label": "Edema", "gaps": rows})
+    loaded = load(run, written(predictions(), tmp_path), label="Edema")
+    (evaluation,) = loaded.of("evaluate")
+    assert (loaded.rows(evaluation, "gaps"), loaded.rows(evaluation, "means")) == (rows[:1], [])

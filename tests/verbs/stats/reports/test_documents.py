@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cxrshort.verbs.stats.checklist.publishing import BLANK
+from cxrshort.verbs.stats.checklist.publishing import TO_WRITE
 from cxrshort.verbs.stats.reports.documents import write_card, write_datasheet, write_items
 from cxrshort.verbs.stats.reports.items import GUIDELINES, answer_items
 
@@ -50,7 +50,7 @@ def test_each_number_has_its_file(study: Path, write) -> None:
     lines = [line for line in write(load(study)).splitlines() if line.startswith("- ")]
     for line in lines:
         proofs = re.findall(r"\(`([^`]+)`\)$", line)
-        assert (line.endswith(BLANK) or "nothing in the run folders" in line) != bool(proofs), line
+        assert (line.endswith(TO_WRITE) or "nothing in the run folders" in line) != bool(proofs), line
         for proof in proofs:
             assert Path(proof.partition(": ")[0]).is_file()
 
@@ -72,8 +72,8 @@ def test_training_data_of_the_card_are_those_that_were_trained_on(study: Path) -
 def test_empty_sections_are_marked(tmp_path: Path, study: Path) -> None:
     write_run(tmp_path / "run", "stats cost")
     card = write_card(load(tmp_path))
-    assert card.startswith(f"# Model card: {BLANK}\n")
-    assert card.split("## Internal testing")[1].split("##")[0].strip() == f"- {BLANK}: nothing in the run folders"
+    assert card.startswith(f"# Model card: {TO_WRITE}\n")
+    assert card.split("## Internal testing")[1].split("##")[0].strip() == f"- {TO_WRITE}: nothing in the run folders"
     assert "0." not in write_card(load(study / INSIDE)).split("## External testing")[1].split("##")[0]
 
 

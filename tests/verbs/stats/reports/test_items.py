@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cxrshort.verbs.stats.reports.items import BLANK, CLAIM, GUIDELINES, PARTLY, PROVEN, TRIPOD, answer_items
+from cxrshort.verbs.stats.checklist.publishing import BLANK
+from cxrshort.verbs.stats.reports.items import CLAIM, GUIDELINES, PARTLY, PROVEN, TRIPOD, answer_items
 
 from ..studies import EVALUATION, EXPLANATION, INSIDE, MODEL, OTHER, OUTSIDE, load, write_run
 
