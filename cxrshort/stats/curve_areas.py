@@ -32,6 +32,9 @@ from cxrshort.stats.auc import check_level
 from cxrshort.stats.auc_limits import logit_limits
 from cxrshort.stats.midranks import Bools, CheckedRows, Floats, Integers, check_rows, missing_class, why_no_variance
 
+_ROUNDING = 1e-12
+"""Of sums of rates, which are never closer to one another than that."""
+
 FEW_PERSONS = 15
 """Persons in the smaller class below which the limits are called unreliable."""
 
@@ -249,9 +252,11 @@ def area_influence(steps: Steps, most: float) -> Floats:
     share = _ratio(np.clip(most - (alarm - width), 0.0, width), width)
     by_height_end = width * share**2 / 2
     by_height_start = width * share - by_height_end
-    by_width_end = np.where(share < 1, -height * share**2 / 2, hit - height / 2)
+    # A step that ends where the area ends is not inside: its end moves nothing but the slope on which the area ends.
+    inside = alarm < most - _ROUNDING
+    by_width_end = np.where(inside, hit - height / 2, -height * share**2 / 2)
     by_width_start = np.where(
-        share < 1, -(hit - height) * (share > 0) - height * share + height * share**2 / 2, height / 2 - hit
+        inside, height / 2 - hit, -(hit - height) * (share > 0) - height * share + height * share**2 / 2
     )
     by_hit = by_height_end + np.append(by_height_start[1:], 0.0)
     by_alarm = by_width_end + np.append(by_width_start[1:], 0.0)

@@ -53,6 +53,23 @@ def test_influence_is_the_derivative_by_a_weight(seed):
         assert influence == pytest.approx(derivative[steps.codes], abs=1e-6)  # central differences err by about 1e-9
 
 
+@pytest.mark.parametrize(("negatives", "most"), [(20, 0.1), (30, 0.3), (40, 0.2), (7, 3 / 7)])
+def test_influence_is_the_derivative_where_the_area_ends_on_a_step(negatives, most):
+    """One in ten of 400 negatives is 40: without ties the limit falls on a step of nearly every curve."""
+    rng = np.random.default_rng(negatives)
+    end = np.sort(rng.normal(size=negatives))[::-1]
+    last, after = end[round(most * negatives) - 1], end[round(most * negatives)]
+    positives = rng.normal(1, 1, 15)
+    positives = positives[(positives > last) | (positives < after)]  # no jump at the limit: there is a derivative
+    targets, scores = np.repeat([1, 0], [len(positives), negatives]), np.append(positives, end)
+    steps = curve_areas.Steps.of(check_rows(targets, scores))
+    count, size = len(targets), 1e-6
+    nudges = np.ones((2 * count, count)) + size * np.concatenate([np.eye(count), -np.eye(count)])
+    values = curve_areas.area_shares(steps, nudges, most)
+    derivative = (values[:count] - values[count:]) / (2 * size)
+    assert curve_areas.area_influence(steps, most) == pytest.approx(derivative[steps.codes], abs=1e-6)
+
+
 def clustered(seed, persons=300, images=3):
     rng = np.random.default_rng(seed)
     person = np.repeat(np.arange(persons), images)
