@@ -200,8 +200,9 @@ def _limits(
         return (None, None), reason
     by_person = np.bincount(steps.codes, weights=influence)
     variance = float((by_person**2).sum()) * rows.persons / (rows.persons - 1)
-    if not 0 < value < 1 or variance <= 0:
-        return (None, None), "perfect separation" if value == 1 else "no spread of scores"
+    is_perfect = value >= 1 - _ROUNDING
+    if is_perfect or value <= 0 or variance <= 0:
+        return (None, None), "perfect separation" if is_perfect else "no spread of scores"
     quantile = float(stdtrit(min(rows.persons_by_class) - 1, 0.5 + level / 2))
     return logit_limits(value, math.sqrt(variance), quantile), ""
 

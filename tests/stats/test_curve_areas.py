@@ -135,6 +135,15 @@ def test_what_has_no_interval_says_why(targets, scores, reason):
     assert (area.value is None) == reason.startswith(("only negatives", "only positives"))
 
 
+@pytest.mark.parametrize("most", [0.05, 0.1, 0.2, 0.3])
+def test_perfect_separation_has_no_limits_whatever_the_rounding(most):
+    """60 steps of 1/60 up to 0.3 add up to 0.9999999999999999 of the largest area."""
+    for count in range(2, 124):
+        area = curve_areas.partial_auc(np.repeat([0, 1], count), np.arange(2 * count), most=most)
+        assert area.value == pytest.approx(1, abs=1e-12)
+        assert (area.low, area.high, area.reason) == (None, None, "perfect separation")
+
+
 def test_chance_is_the_prevalence_and_a_half():
     targets, scores, person = clustered(5)
     assert curve_areas.average_precision(targets, scores, person).floor == pytest.approx(targets.mean())
