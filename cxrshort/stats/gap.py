@@ -317,12 +317,25 @@ def mann_whitney(first: ArrayLike, second: ArrayLike) -> MannWhitney:
     tied = len(np.unique(np.concatenate([x, y]))) < x.size + y.size
     if not tied and max(x.size, y.size) <= 50:
         result, method = mannwhitneyu(x, y, method="exact"), "exact"
+    elif min(x.size, y.size) == 1:
+        return MannWhitney(*_exact_of_one(x, y), "exact permutation, with ties")
     elif math.comb(x.size + y.size, x.size) <= MOST_SPLITS:
         every_split = PermutationMethod(n_resamples=MOST_SPLITS)
         result, method = mannwhitneyu(x, y, method=every_split), "exact permutation, with ties"
     else:
         result, method = mannwhitneyu(x, y, method="asymptotic"), "normal, tie-corrected, continuity-corrected"
     return MannWhitney(float(result.statistic), float(result.pvalue), method)
+
+
+def _exact_of_one(first: Floats, second: Floats) -> tuple[float, float]:
+    """Return U and the exact p-value where one sample is a single number: SciPy permutes no such samples."""
+    from scipy.stats import rankdata
+
+    below = rankdata(np.concatenate([first, second])) - 1
+    single = below[0] if len(first) == 1 else below[-1]
+    tail = min(float((below <= single).mean()), float((below >= single).mean()))
+    u = float(single) if len(first) == 1 else len(first) - float(single)
+    return u, min(1.0, 2 * tail)
 
 
 def smallest_detectable_difference(

@@ -156,6 +156,14 @@ def test_mann_whitney_says_when_it_is_approximate():
     assert mann_whitney(np.arange(51), np.arange(51) + 0.5).method == result.method
 
 
+@pytest.mark.parametrize(("first", "second", "p"), [([2], [1, 2, 3], 1.0), ([1], [2, 2, 2], 0.5), ([1], [1], 1.0)])
+def test_mann_whitney_of_one_number_with_ties_is_exact(first, second, p):
+    """Of [1, 2, 2, 2] one of four splits puts the 1 alone: 2 / 4."""
+    result = mann_whitney(first, second)
+    assert (result.p_value, result.method) == (p, "exact permutation, with ties")
+    assert mann_whitney(second, first).p_value == p
+
+
 def test_mann_whitney_refuses_nothing_and_nan():
     with pytest.raises(DataError) as caught:
         mann_whitney([], [1, 2])
