@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.special import ndtri
 
 from cxrshort.errors import DataError
 from cxrshort.stats.auc import PairedComparison, check_level, compare_paired
@@ -35,6 +36,9 @@ DRAWS = 2000
 
 _NAMED = 3
 """Images named in a message."""
+
+_LARGEST_COUNTED = 100
+"""Numbers in the smaller group up to which the orders of two groups are counted; with 300 rounding is seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,8 +249,13 @@ def _rank_of_limit(first: int, second: int, tail: float) -> int:
     """Return how many values of U from 0 on have together at most the probability ``tail``, without ties.
 
     U counts, over the orders in which the first group can stand among the second: it is distributed as a sum of
-    parts, and its generating function is the Gaussian binomial, prod (1 - q**(n + i)) / (1 - q**i).
+    parts, and its generating function is the Gaussian binomial, prod (1 - q**(n + i)) / (1 - q**i). Its counts are
+    differences of larger ones, which round away where both groups are large; there U is normal.
     """
+    first, second = sorted((first, second))
+    if first > _LARGEST_COUNTED:
+        spread = math.sqrt(first * second * (first + second + 1) / 12)
+        return max(0, math.floor(first * second / 2 + 0.5 + float(ndtri(tail)) * spread))
     counts = np.zeros(first * second + 1)
     counts[0] = 1
     for number in range(1, first + 1):
@@ -254,6 +263,7 @@ def _rank_of_limit(first: int, second: int, tail: float) -> int:
         counts[longer:] -= counts[:-longer].copy() if longer < len(counts) else 0
         for start in range(number):
             counts[start::number] = np.cumsum(counts[start::number])
+        counts *= number / longer  # their sum is 1 again, where that of a binomial coefficient may overflow
     return int(np.count_nonzero(np.cumsum(counts) / counts.sum() <= tail))
 
 

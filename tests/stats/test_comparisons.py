@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy.stats import mannwhitneyu
+from scipy.stats import mannwhitneyu, norm
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.multitest import multipletests
 
@@ -167,6 +167,14 @@ def test_compare_groups_is_exact_with_ties():
     assert (
         comparison.p_value == pytest.approx(2 * np.mean(np.array(u) <= comparison.u)) == pytest.approx(0.2222, abs=5e-5)
     )
+
+
+@pytest.mark.parametrize(("m", "n"), [(300, 300), (600, 600), (40, 2000)])
+def test_rank_of_limit_of_large_groups_is_that_of_a_normal_distribution(m, n):
+    """The counts of 600 against 600 go beyond 1e308, and differences of large counts round away long before."""
+    spread = np.sqrt(m * n * (m + n + 1) / 12)
+    for tail in (0.025, 0.005):
+        assert _rank_of_limit(m, n, tail) == pytest.approx(m * n / 2 + norm.ppf(tail) * spread, abs=0.02 * spread)
 
 
 @pytest.mark.parametrize(("m", "n"), [(1, 4), (3, 3), (5, 5), (4, 7)])
