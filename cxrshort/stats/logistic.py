@@ -21,6 +21,8 @@ from cxrshort.stats.midranks import Floats, Integers
 _STEPS = 100
 _SMALLEST_GAIN = 1e-13
 """Relative gain in likelihood below which a step is the last one: rounding of a sum of float64."""
+_LONGEST_STEP = 5.0
+"""Log-odds per root mean square of a column."""
 _LARGEST = 50.0
 """Log-odds per root mean square of a column that no finite fit reaches: beyond, the classes are separated."""
 
@@ -90,6 +92,8 @@ def _maximise(targets: Floats, columns: Floats, shift: Floats) -> Floats | None:
             step = np.linalg.solve(curvature, columns.T @ (targets - chances))
         except np.linalg.LinAlgError:
             return None
+        # Far from the optimum the curvature is next to 0, and a step of any length may lower the loss.
+        step *= _LONGEST_STEP / max(float(np.abs(step).max()), _LONGEST_STEP)
         size, better = 1.0, loss
         while size > 1e-9:
             better = _loss(targets, columns @ (coefficients + size * step) + shift)

@@ -161,6 +161,12 @@ def test_missing_slopes_say_why():
     assert separated.clipped == 1
 
 
+def test_saturated_probabilities_have_an_intercept():
+    measurement = measure([1] * 5 + [0] * 95, [1.0] * 100)
+    assert measurement.intercept.value == pytest.approx(np.log(5 / 95) - np.log(1e6 - 1), abs=1e-6)
+    assert measurement.reason == "all probabilities are equal"
+
+
 def test_soft_and_empty_targets_are_left_out_and_counted():
     truth, probabilities, people = draw(5)
     more = measure([*truth, 0.5, np.nan], [*probabilities, 0.3, 0.4], [*people, 900, 901])

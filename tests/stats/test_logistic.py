@@ -77,3 +77,11 @@ def test_smoothed_targets_of_separated_classes_have_a_finite_fit():
     grid = np.linspace(0.5, 2, 1501) * slope
     losses = [np.sum(np.logaddexp(0, value * values) - smoothed * value * values) for value in grid]
     assert grid[np.argmin(losses)] == pytest.approx(slope, rel=1e-3)
+
+
+@pytest.mark.parametrize(("positives", "logit"), [(5, 13.8), (95, -13.8), (1, 13.8), (99, -30.0)])
+def test_intercept_beside_logits_that_are_far_off_is_found(positives, logit):
+    """Newton's first step from there is of 100,000 log-odds, and a tenth of it still lowers the loss."""
+    truth = np.repeat([1.0, 0.0], [positives, 100 - positives])
+    fit = fit_logistic(truth, np.ones((100, 1)), codes=np.arange(100), offset=np.full(100, logit))
+    assert fit.coefficients[0] == pytest.approx(np.log(positives / (100 - positives)) - logit, abs=1e-6)
