@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike
 
 from cxrshort.errors import DataError, UsageError
 from cxrshort.stats.auc import check_level
-from cxrshort.stats.changes import Interval, rate_interval
-from cxrshort.stats.midranks import Floats, Integers, check_rows, missing_class
+from cxrshort.stats.changes import Interval, binomial_limits, effective_images, rate_interval
+from cxrshort.stats.midranks import Floats, Integers, check_rows, missing_class, number_persons
 
 BinRule = Literal["width", "mass"]
 
@@ -210,9 +210,13 @@ def class_probabilities(
 
 
 def _median_limits(values: Floats, codes: Integers, level: float) -> Interval:
-    """Return the median with the quantiles at the limits of the share below it (Woodruff, JASA 47:635, 1952)."""
+    """Return the median with the quantiles at the limits of the share below it (Woodruff, JASA 47:635, 1952).
+
+    That share is a half, whatever the share of a sample in which many values equal the median; how much persons repeat
+    themselves is measured on the side of the equal values on which the share is nearer to a half.
+    """
     median = float(np.median(values))
-    share = rate_interval(values <= median, codes, level=level)
-    places = [max(0.0, 0.5 - (share.value - share.low)), min(1.0, 0.5 + (share.high - share.value))]
-    low, high = np.quantile(values, places)
+    below = min((values < median, values <= median), key=lambda share: abs(float(share.mean()) - 0.5))
+    size = effective_images(below.astype(np.float64), number_persons(codes, len(codes)))
+    low, high = np.quantile(values, binomial_limits(0.5, size, level=level))
     return Interval(median, float(low), float(high))

@@ -59,6 +59,18 @@ def test_medians_hold_the_truth_about_as_often_as_they_say():
     assert inside >= 273  # 95 % of 300 are 285; fewer than 273 have a chance below 1 in 1,000
 
 
+@pytest.mark.parametrize("at_most_common", [0.48, 0.495])
+def test_medians_beside_many_equal_values_are_as_uncertain_as_others(at_most_common):
+    """Probabilities saturate at 1 in somewhat less than half of all images, and in more than half of many a sample."""
+    truth, inside = 0.9 * 0.5 / (1 - at_most_common), 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        values = np.where(rng.random(400) < at_most_common, 1.0, 0.9 * rng.random(400))
+        median = class_probabilities(np.ones(400), values)[0].median
+        inside += median.low <= truth <= median.high
+    assert inside >= 273  # 95 % of 300 are 285; fewer than 273 have a chance below 1 in 1,000
+
+
 def test_median_of_one_value_has_it_as_its_limits():
     median = class_probabilities([1, 1, 1], [0.4, 0.4, 0.4])[0].median
     assert (median.low, median.value, median.high) == (0.4, 0.4, 0.4)
