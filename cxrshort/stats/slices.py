@@ -272,7 +272,8 @@ def compare_within_strata(
     images, own = np.bincount(strata), np.bincount(strata, weights=members)
     hits, all_hits = np.bincount(strata, weights=members * values), np.bincount(strata, weights=values)
     filled = np.maximum(images, 1)
-    pull = (members - (own / filled)[strata]) * (values - (all_hits / filled)[strata])
+    lean, excess = members - (own / filled)[strata], values - (all_hits / filled)[strata]
+    pull = lean * excess
     by_person = np.bincount(codes, weights=pull)
     persons = int(np.count_nonzero(np.bincount(codes)))
     spread = math.sqrt(float((by_person**2).sum()))
@@ -281,13 +282,10 @@ def compare_within_strata(
     inner, outer = hits / np.maximum(own, 1), (all_hits - hits) / np.maximum(images - own, 1)
     weights = own * (images - own) / filled
     value = float((weights * (inner - outer)).sum() / weights.sum())
-    # How much each image moves the common difference.
-    moved = np.where(
-        members == 1,
-        (weights / np.maximum(own, 1))[strata] * (values - inner[strata]),
-        -(weights / np.maximum(images - own, 1))[strata] * (values - outer[strata]),
-    )
-    error = math.sqrt(float((np.bincount(codes, weights=moved) ** 2).sum())) / float(weights.sum())
+    # The difference is the slope of errors on membership within strata, so its error comes from that line's residuals:
+    # the scatter within a stratum and side is nothing where an image stands there alone.
+    moved = lean * (excess - value * lean)
+    error = math.sqrt(float((np.bincount(codes, weights=moved) ** 2).sum()) * (freedom + 1) / freedom) / weights.sum()
     half = float(t.ppf(0.5 + level / 2, freedom)) * error
     expected = float((own * outer).sum() / own.sum())
     return StratifiedExcess(expected, Interval(value, max(-1.0, value - half), min(1.0, value + half)), p)

@@ -80,6 +80,19 @@ def test_slices_not_tested_say_why_and_count_in_no_correction() -> None:
     assert sum(part.images for part in slices.slices) == (~slices.finding).sum()
 
 
+def test_limits_hold_the_common_difference_where_strata_hold_one_image_of_the_slice() -> None:
+    """A slice of about 25 images in 20 strata: an image alone in its stratum scatters about the common difference."""
+    held = 0
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        inside, strata = rng.random(500) < 0.05, rng.integers(0, 20, 500)
+        errors = rng.random(500) < 0.1 + 0.015 * strata + 0.3 * inside
+        comparison = compare_within_strata(errors, inside, strata, np.arange(500))
+        assert comparison is not None
+        held += comparison.difference.low <= 0.3 <= comparison.difference.high
+    assert held >= 366  # 95 % of 400 are 380; fewer than 366 have a chance below 1 in 1,000
+
+
 def test_common_difference_is_that_of_mantel_and_haenszel() -> None:
     rng = np.random.default_rng(0)
     strata, inside = rng.integers(0, 5, 800), rng.random(800) < 0.3
