@@ -35,6 +35,9 @@ from cxrshort.stats.midranks import (
 )
 from cxrshort.stats.midranks import Sample as Sample
 
+_ROUNDING = 1e-12
+"""Of a variance, as a share of the one of independent images."""
+
 FEWEST_PERSONS = 6
 """In the smaller class: with fewer, intervals of a difference hold the truth in less than 92 % of cases."""
 
@@ -215,7 +218,8 @@ def auc_interval(
     if reason := _no_spread(rows, value):
         low, high = _exact_limits(value, disjoint_pairs(rows), level)
         return _interval(rows, value, level=level, low=low, high=high, method="exact bound", reason=reason)
-    if variance <= 0:  # possible in Obuchowski's form only: its cross term may be negative with a handful of persons
+    # Possible in Obuchowski's form only: its cross term may be as negative as the rest is positive, but for rounding.
+    if variance <= _ROUNDING * float(parts.independent[0]):
         return _interval(rows, value, level=level, reason=f"no positive variance from {rows.persons} persons")
     low, high = auc_limits(
         value,

@@ -334,3 +334,13 @@ def test_auc_interval_covers_the_truth_with_repeated_persons():
         result = auc_interval(targets, scores, people)
         hits += result.low <= truth <= result.high
     assert 0.92 <= hits / runs <= 0.97  # the reference simulation has 0.945; Monte Carlo error 0.007
+
+
+@pytest.mark.parametrize("persons", range(3, 40))
+def test_variance_that_is_rounding_gives_no_limits(persons):
+    """Persons with an image of each class whose ranks move together: what V10 gains V01 loses, and nothing is left."""
+    scores, people = np.arange(2 * persons), np.repeat(np.arange(persons), 2)
+    result = auc_interval(np.tile([0, 1], persons), scores, people)
+    assert result.auc == pytest.approx((persons + 1) / (2 * persons))
+    assert (result.low, result.high) == (None, None)
+    assert result.reason == f"no positive variance from {persons} persons"
