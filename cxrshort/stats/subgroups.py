@@ -39,7 +39,6 @@ from cxrshort.stats.midranks import (
     auc_components,
     covariance_of,
     disjoint_pairs,
-    why_no_variance,
 )
 
 AUC, PRECISION, SENSITIVITY, SPECIFICITY, CALIBRATION = (
@@ -157,8 +156,8 @@ def _precision(group: ScoredRows, level: float) -> GroupMetric:
 
 
 def _compare_auc(rows: ScoredRows, member: Bools, group: ScoredRows, rest: ScoredRows, level: float) -> GroupMetric:
-    area = auc_interval(group.positive, group.scores, group.codes, level=level)
-    reason = area.reason if area.method == "none" else why_no_variance(rest.checked())
+    area, other = (auc_interval(side.positive, side.scores, side.codes, level=level) for side in (group, rest))
+    reason = next((interval.reason for interval in (area, other) if interval.method == "none"), "")
     if reason or area.auc is None:
         return GroupMetric(AUC, area.auc, area.low, area.high, reason=reason)
     persons = int(rows.codes.max()) + 1

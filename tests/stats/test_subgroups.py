@@ -183,3 +183,14 @@ def test_false_alarms_are_no_more_than_the_level() -> None:
                 metric.difference is not None and metric.difference.p <= 0.05
             )
     assert all(count <= 12 for count in alarms.values()), alarms
+
+
+def test_group_beside_persons_whose_auc_has_no_variance_is_not_compared():
+    """Four persons outside, of whom the cross term of Obuchowski's variance is as large as the rest of it."""
+    rng = np.random.default_rng(0)
+    positive = np.append(np.tile([True, False], 4), np.arange(60) < 25)
+    scores = np.append([2.0, 0, 6, 5, 3, 1, 7, 4], rng.normal(size=60) + 1.5 * (np.arange(60) < 25))
+    people = np.append(np.repeat(np.arange(4), 2), 4 + np.arange(60))
+    area = compare_group(ScoredRows(positive, scores, people), people >= 4)[0]
+    assert area.low < area.value < area.high
+    assert (area.difference, area.reason) == (None, "no positive variance from 4 persons")
