@@ -66,7 +66,8 @@ def test_one_stratum_gives_the_intervals_of_the_crude_gap():
 @pytest.mark.parametrize("by_class", [False, True])
 def test_interval_inside_has_the_width_of_persons_drawn_again_and_weighted_again(by_class):
     rng = np.random.default_rng(4)
-    inside, outside = drawn(rng, 400, (0.2, 0.6), images=2), drawn(rng, 300, (0.7, 0.6), prefix="x")
+    # Strata far apart: without their centring the error would be a third larger.
+    inside, outside = drawn(rng, 400, (0.2, 0.6), images=2, step=2.5), drawn(rng, 300, (0.7, 0.6), prefix="x", step=2.5)
     area = matched_gap([inside], [outside], by_class=by_class).gap.internal
     targets, views = inside.sample.targets, inside.strata == "AP"
     key = (2 * views + (targets if by_class else 0)).astype(int)
@@ -75,8 +76,8 @@ def test_interval_inside_has_the_width_of_persons_drawn_again_and_weighted_again
     rows = np.repeat(draw_weights(np.zeros(400, np.int64), draws=2000, rng=rng), 2, axis=1)
     sizes = np.stack([rows[:, key == stratum].sum(axis=1) for stratum in range(4)], axis=1)
     again = weighted_aucs(targets, inside.sample.scores, weights=rows * (wanted / np.maximum(sizes, 1))[:, key])
-    # 2,000 draws know a standard deviation to 2 %; the limits are those of a logit or score interval.
-    assert area.high - area.low == pytest.approx(2 * 1.96 * again.std(), rel=0.08)
+    # 2,000 draws know a standard deviation to 2 %; the limits are the wider of those of a logit and a score interval.
+    assert 0.95 < (area.high - area.low) / (2 * 1.96 * again.std()) < 1.15
 
 
 def test_change_of_case_mix_alone_is_no_gap():

@@ -100,6 +100,17 @@ def test_macro_f1_equals_a_markov_chain():
     assert macro.deviation == pytest.approx(f1.std(), rel=0.08)  # five standard errors
 
 
+def test_priors_count_as_so_many_images():
+    """The mean accuracy is that of class sizes and of sensitivities, which are independent Dirichlets."""
+    counts, class_prior, decision_prior = np.array([[18, 2], [1, 4]]), 10.0, 3.0
+    posterior = measure(counts, class_prior=class_prior, decision_prior=decision_prior)
+    sizes = (class_prior + counts.sum(axis=1)) / (2 * class_prior + counts.sum())
+    right = (decision_prior + np.diag(counts)) / (2 * decision_prior + counts.sum(axis=1))
+    assert posterior.accuracy.mean == pytest.approx(
+        sizes @ right, abs=0.002
+    )  # five errors of 50,000 draws
+
+
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
     """Classes of 60 and 20, sensitivity 0.8, specificity 0.9: F1 is 0.762."""
     truth, inside = 2 * 0.25 * 0.8 / (0.25 + 0.25 * 0.8 + 0.75 * 0.1), 0

@@ -97,6 +97,21 @@ def test_predictive_value_at_another_prevalence_has_mercaldos_limits_in_a_large_
     assert (point.npv.value, point.npv.low, point.npv.high) == pytest.approx((npv, *limits), abs=0.001)
 
 
+def test_predictive_values_of_persons_with_both_classes_have_the_width_of_a_bootstrap():
+    """Persons who are called ill in both of their images: the two rates rise together, which steadies the ratio."""
+    rng = np.random.default_rng(0)
+    people, truth = np.arange(400).repeat(4), np.tile([0.0, 0, 1, 1], 400)
+    scores = 1.5 * rng.normal(size=400)[people] + truth + 0.5 * rng.normal(size=1600)
+    point = operating_point(truth, scores, people, threshold=0.5, prevalence=0.1)
+    right, wrong = (((scores >= 0.5) & (truth == image)).reshape(400, 4).sum(axis=1) / 2 for image in (1, 0))
+    drawn = rng.integers(0, 400, (2000, 400))
+    sensitivity, alarms = right[drawn].mean(axis=1), wrong[drawn].mean(axis=1)
+    ppv = 0.1 * sensitivity / (0.1 * sensitivity + 0.9 * alarms)
+    npv = 0.9 * (1 - alarms) / (0.9 * (1 - alarms) + 0.1 * (1 - sensitivity))
+    for value, again in ((point.ppv, ppv), (point.npv, npv)):
+        assert value.high - value.low == pytest.approx(2 * 1.96 * again.std(), rel=0.12)
+
+
 def test_predictive_value_holds_the_truth_about_as_often_as_it_says():
     """40 persons with a positive and a negative image, whose scores share the person's."""
     truth, people = np.tile([1.0, 0.0], 40), np.arange(40).repeat(2)
