@@ -39,6 +39,21 @@ def test_parts_are_those_of_statsmodels_mean_squares():
     assert parts.mean == pytest.approx((squares["C(seed)"] + squares["C(split)"] - rest) / 20)
 
 
+def test_freedom_of_a_crossed_table_is_satterthwaites():
+    table = crossed(0)
+    parts = variance_parts(table)
+    squares = (4 * parts.seeds + parts.residual, 5 * parts.splits + parts.residual, parts.residual)
+    terms = sum((square / 20) ** 2 / freedom for square, freedom in zip(squares, (4, 3, 12), strict=True))
+    assert parts.freedom == pytest.approx(parts.mean**2 / terms)
+
+
+def test_overlapping_training_images_add_to_the_splits_of_a_crossed_table():
+    """Nadeau and Bengio: 1 / splits becomes 1 / splits + test / training images."""
+    alone, overlapping = (variance_parts(crossed(0), test_to_train=ratio) for ratio in (0.0, 0.25))
+    assert overlapping.mean == pytest.approx(alone.mean + 0.25 * alone.splits)
+    assert overlapping.freedom < alone.freedom  # the splits, with 3 degrees of freedom, are more of the whole
+
+
 def test_parts_are_right_on_average():
     estimates = [variance_parts(crossed(seed)) for seed in range(800)]
     # Standard errors: 2.5 % for seeds (4 degrees of freedom), 3 % for splits; truncation at 0 adds little here.
