@@ -16,7 +16,7 @@ The variance is the infinitesimal jackknife's (Efron, J. R. Stat. Soc. B 54:83, 
 by each person's weight, in O(N log N); the limits are symmetric on the logit scale with a t quantile of the persons in
 the smaller class minus one. ``tests/studies/curve_area_coverage.py`` measured at a nominal 95 %, with about 5 to 500
 positive persons of 50 to 1,000: average precision 93.6 to 97.9 %, where percentiles of a bootstrap cover 86.5 to
-95.5 %; partial AUC 93.0 to 97.8 % (up to 99.9 % with about 10 positives or fewer), where a bootstrap covers 89.0 to
+95.5 %; partial AUC 92.7 to 97.5 % (up to 99.5 % with about 10 positives or fewer), where a bootstrap covers 89.0 to
 95.5 %.
 """
 

@@ -106,9 +106,7 @@ def test_priors_count_as_so_many_images():
     posterior = measure(counts, class_prior=class_prior, decision_prior=decision_prior)
     sizes = (class_prior + counts.sum(axis=1)) / (2 * class_prior + counts.sum())
     right = (decision_prior + np.diag(counts)) / (2 * decision_prior + counts.sum(axis=1))
-    assert posterior.accuracy.mean == pytest.approx(
-        sizes @ right, abs=0.002
-    )  # five errors of 50,000 draws
+    assert posterior.accuracy.mean == pytest.approx(sizes @ right, abs=0.002)  # five errors of 50,000 draws
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
