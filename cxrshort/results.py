@@ -168,6 +168,16 @@ def text_table(
     return Table(columns, cells, shown=shown, blocks=blocks)
 
 
+def interval_text(value: float, low: float, high: float) -> str:
+    """Return a number with its limits as people see it; what rounds to zero has no sign.
+
+    Example:
+        >>> interval_text(1.1, 0.9, 1.3), interval_text(-0.0001, -0.0004, 0.012)
+        ('1.100 [0.900, 1.300]', '0.000 [0.000, 0.012]')
+    """
+    return f"{value:z.3f} [{low:z.3f}, {high:z.3f}]"
+
+
 def count_text(counts: Mapping[str, int]) -> str:
     """Return counts as words.
 

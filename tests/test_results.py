@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cxrshort.results import VERBOSE, Column, Result, Table, text_table
+from cxrshort.results import VERBOSE, Column, Result, Table, interval_text, text_table
 
 
 def test_document_says_what_it_holds_and_where_it_lies():
@@ -29,3 +29,8 @@ def test_text_table_holds_its_cells_by_place():
         [{"0": "I", "1": 3}, {"0": "II", "1": 4}],
         shown=VERBOSE,
     )
+
+
+def test_interval_text_prints_no_sign_before_zero():
+    assert interval_text(-0.00049, -0.0004, 0.0004) == "0.000 [0.000, 0.000]"
+    assert interval_text(-0.0005001, -0.12, 1.0) == "-0.001 [-0.120, 1.000]"

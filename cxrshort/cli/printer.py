@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cxrshort.cli.tables import Columns, document, fold, line, notes, pairs, table
-from cxrshort.results import Block, Column, Facts, Listing, Loudness, Result, Table, Text
+from cxrshort.results import Block, Column, Facts, Listing, Loudness, Result, Table, Text, interval_text
 
 _INTERVAL = 22
 """Characters of a number with its interval, such as -0.123 [-0.456, 0.789]."""
@@ -106,4 +106,4 @@ def interval(row: Mapping[str, Any], column: Column) -> str:
         return f"no interval: {reason or 'one person'}"  # a number without an interval is not printed
     # As short as it can be said; the table that is written has the whole sentence.
     remark = reason or (row.get("caution") or "").partition(" in the ")[0]
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]{spread}{f' ({remark})' if remark else ''}"
+    return f"{interval_text(value, low, high)}{spread}{f' ({remark})' if remark else ''}"

@@ -26,6 +26,7 @@ from cxrshort.figures.style import (
     save_figure,
     wrap,
 )
+from cxrshort.results import interval_text
 from cxrshort.stats.verdicts import NO_EVIDENCE, SHORTCUT, SUSPICIOUS
 
 NUMBERED = 12
@@ -96,7 +97,7 @@ def draw_risks(points: Sequence[RiskPoint], path: Path, *, margin: float, label:
         colour = _COLOURS.get(point.verdict, INK)
         place_text(figure, f"{number}", left=left, top=top, size=SMALL, colour=colour)
         place_text(figure, wrap(point.name, 34, lines=1), left=left + 0.25, top=top, size=SMALL)
-        numbers = f"{point.risk[0]:.3f} [{point.risk[1]:.3f}, {point.risk[2]:.3f}]"
+        numbers = interval_text(*point.risk)
         place_text(figure, numbers, left=left + 2.3, top=top, size=SMALL)
         place_text(figure, point.verdict, left=left + 0.25, top=top + 0.125, size=SMALL, colour=colour)
         top += _STEP

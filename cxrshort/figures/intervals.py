@@ -23,6 +23,7 @@ from cxrshort.figures.style import (
     save_figure,
     wrap,
 )
+from cxrshort.results import interval_text
 
 MOST_ROWS = 120
 """Rows that a figure shows; more would be taller than a poster."""
@@ -115,8 +116,8 @@ def _draw(axes: Axes, row: Estimate, y: float) -> None:
 
 def _numbers(row: Estimate) -> str:
     if row.low is None or row.high is None:
-        return f"{row.value:.3f} (no interval)"
-    return f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]".replace("-", "−")
+        return f"{row.value:z.3f} (no interval)"
+    return interval_text(row.value, row.low, row.high).replace("-", "−")
 
 
 def _bounds(rows: Sequence[Estimate], reference: float | None) -> tuple[float, float]:

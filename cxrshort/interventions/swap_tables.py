@@ -8,7 +8,7 @@ import numpy as np
 
 from cxrshort.interventions.presets import Boxes, BoxesByRow, box_areas, shared_areas
 from cxrshort.interventions.swap_plan import CandidateBoxes, SwapPlan
-from cxrshort.results import UNLESS_QUIET, Block, Column, Table
+from cxrshort.results import UNLESS_QUIET, Block, Column, Table, interval_text
 from cxrshort.stats.swap_findings import PUBLISHED, SIGNED, ZERO
 from cxrshort.stats.verdicts import MUCH_SHARED, NOT_TESTABLE, OFTEN_SHARED, Rule
 
@@ -167,7 +167,7 @@ def _interval(value: float | None, low: float | None, high: float | None) -> str
         return ""
     if low is None or high is None:
         return "no interval: one person"
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    return interval_text(value, low, high)
 
 
 def _flips(row: Mapping[str, Any]) -> str:

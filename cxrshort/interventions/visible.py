@@ -37,7 +37,7 @@ from cxrshort.models.scoring import SCORING_BATCH, counted, scan
 from cxrshort.models.sources.opening import Model
 from cxrshort.regions import Regions, geometry
 from cxrshort.registry import check_name, load_entry
-from cxrshort.results import Column, Table
+from cxrshort.results import Column, Table, interval_text
 from cxrshort.stats.auc import AucInterval, auc_interval
 from cxrshort.tables import records
 from cxrshort.targets import read_targets
@@ -229,7 +229,7 @@ def visible_table(aucs: pd.DataFrame, label: str) -> Table:
 
 
 def _interval_text(value: float | None, low: float | None, high: float | None) -> str:
-    return "none" if value is None or low is None or high is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    return "none" if value is None or low is None or high is None else interval_text(value, low, high)
 
 
 def border_notes(aucs: pd.DataFrame) -> list[str]:

@@ -132,3 +132,8 @@ def test_table_at_the_end_has_no_empty_line_below(capsys: Captured) -> None:
     print_result(Result({}, (shown,)), json=False)
     print_result(Result({}, (shown,), folder=Path("results")), json=False)
     assert capsys.readouterr().out == "name\n────\na\nname\n────\na\n\nwritten to results\n"
+
+
+def test_limit_that_rounds_to_zero_has_no_sign() -> None:
+    row = {"gap": 0.004, "gap_low": -0.0004, "gap_high": 0.0122}
+    assert interval(row, Column("gap", "gap", "interval")) == "0.004 [0.000, 0.012]"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cxrshort.results import Block, Column, Result, Table
+from cxrshort.results import Block, Column, Result, Table, interval_text
 from cxrshort.stats.auc import auc_interval
 from cxrshort.stats.curve_areas import CurveArea, curve_areas
 from cxrshort.stats.gap import mean_auc
@@ -187,7 +187,7 @@ def _text(row: Mapping[str, Any], name: str) -> str:
     if value is None or low is None:
         return f"none: {row[f'{name}_reason']}"
     caution = row[f"{name}_caution"].partition(" in the ")[0]
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]" + (f" ({caution})" if caution else "")
+    return interval_text(value, low, high) + (f" ({caution})" if caution else "")
 
 
 def _drawing(measured: Sequence[tuple[str, Scores]], rows: Sequence[Mapping[str, Any]]) -> Draw:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cxrshort.errors import DataError
-from cxrshort.results import Column, Table
+from cxrshort.results import Column, Table, interval_text
 from cxrshort.stats.auc import auc_interval
 from cxrshort.stats.claims import FalseClaim, false_claim_of_aucs
 from cxrshort.stats.comparisons import compare_models
@@ -198,14 +198,14 @@ def _shown(row: Row, measure: str) -> Row:
         "bootstrap": "",
     }
     if row.get("bootstrap_low") is not None:
-        texts["bootstrap"] = f"[{row['bootstrap_low']:.3f}, {row['bootstrap_high']:.3f}]"
+        texts["bootstrap"] = f"[{row['bootstrap_low']:z.3f}, {row['bootstrap_high']:z.3f}]"
     role = {"role": row["role"] or "unknown"} if "role" in row else {}
     return {**row, **texts, **role}
 
 
 def _interval(row: Row, name: str) -> str:
     value, low, high = (row[name + suffix] for suffix in ("", "_low", "_high"))
-    return "none" if value is None or low is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    return "none" if value is None or low is None else interval_text(value, low, high)
 
 
 def p_text(p: float | None) -> str:

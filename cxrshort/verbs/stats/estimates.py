@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cxrshort.results import interval_text
 from cxrshort.stats.changes import Interval
 
 ROW_FACTS = ("label", "training", "dataset", "role", "replicate", "group")
@@ -35,8 +36,7 @@ def interval_cell(row: Mapping[str, Any], name: str) -> str:
         return "none"
     if low is None or high is None:
         return "no interval"
-    value, low, high = (f"{number:.3f}".replace("-0.000", "0.000") for number in (value, low, high))
-    return f"{value} [{low}, {high}]"
+    return interval_text(value, low, high)
 
 
 def name_rows(rows: Sequence[Mapping[str, Any]], *further: str) -> tuple[list[str], str]:

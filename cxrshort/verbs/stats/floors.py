@@ -9,7 +9,7 @@ import numpy as np
 
 from cxrshort.errors import DataError, UsageError
 from cxrshort.images.grey_values import border_strips, grey_histograms, local_patterns, shuffle_pixels, thumbnails
-from cxrshort.results import Block, Column, Result, Table, Text
+from cxrshort.results import Block, Column, Result, Table, Text, interval_text
 from cxrshort.stats import floors as measured
 from cxrshort.stats.auc import check_level
 from cxrshort.stats.floors import FLOORS
@@ -240,7 +240,7 @@ def _model_tables(
 def _expected_text(row: Mapping[str, Any]) -> str:
     if row["expected"] is None:
         return "none: not its own dataset" if row["role"] == EXTERNAL else "none"
-    return f"{row['expected']:.3f} [{row['expected_low']:.3f}, {row['expected_high']:.3f}]"
+    return interval_text(row["expected"], row["expected_low"], row["expected_high"])
 
 
 def _drawing(rows: Sequence[Mapping[str, Any]], label: str) -> Draw:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cxrshort.errors import DataError
-from cxrshort.results import Column, Result, Table
+from cxrshort.results import Column, Result, Table, interval_text
 from cxrshort.stats.case_mix import MatchedGap, Stratified, matched_gap
 from cxrshort.stats.gap import Gap, generalization_gap
 from cxrshort.stats.predictions import EXTERNAL, INTERNAL
@@ -222,7 +222,7 @@ def _shown(rows: Sequence[Mapping[str, Any]], level: float) -> Table:
 
 def _text(row: Mapping[str, Any], name: str) -> str:
     value, low, high = (row[key] for key in (name, f"{name}_low", f"{name}_high"))
-    return "none" if value is None or low is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    return "none" if value is None or low is None else interval_text(value, low, high)
 
 
 def _drawing(rows: Sequence[Mapping[str, Any]]) -> Draw:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cxrshort.errors import DataError, UsageError
-from cxrshort.results import Block, Column, Result, Table
+from cxrshort.results import Block, Column, Result, Table, interval_text
 from cxrshort.stats.auc import auc_interval, check_level, compare_paired
 from cxrshort.stats.midranks import Floats
 from cxrshort.stats.noise import BEYOND, OVERFIT, SPLITS, TOP, WITHIN, EvaluationNoise, halves_noise, leaderboard_noise
@@ -282,7 +282,7 @@ def _model_tables(models: Sequence[Row], arguments: Mapping[str, Any]) -> list[B
 
 
 def _text(value: float | None, low: float | None, high: float | None) -> str:
-    return "none" if value is None or low is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    return "none" if value is None or low is None else interval_text(value, low, high)
 
 
 def _drawing(measured: Sequence[tuple[Mapping[str, Any], EvaluationNoise]], *, is_grid: bool) -> Draw:

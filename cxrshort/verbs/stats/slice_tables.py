@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cxrshort.results import ALWAYS, BRIEF, VERBOSE, Block, Column, Loudness, Table, Text
+from cxrshort.results import ALWAYS, BRIEF, VERBOSE, Block, Column, Loudness, Table, Text, interval_text
 from cxrshort.verbs.stats.subgroup_tables import name_rows, p_text, shared_columns
 
 NOT_TESTED = "not tested"
@@ -67,4 +67,4 @@ def _table(rows: Sequence[Mapping[str, Any]], title: str, *, shown: Sequence[Lou
 def _interval(row: Mapping[str, Any], name: str) -> str:
     if row[name] is None or row[f"{name}_low"] is None:
         return "none"
-    return f"{row[name]:.3f} [{row[f'{name}_low']:.3f}, {row[f'{name}_high']:.3f}]"
+    return interval_text(row[name], row[f"{name}_low"], row[f"{name}_high"])

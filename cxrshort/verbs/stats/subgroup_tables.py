@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cxrshort.results import ALWAYS, BRIEF, VERBOSE, Block, Column, Loudness, Table, Text
+from cxrshort.results import ALWAYS, BRIEF, VERBOSE, Block, Column, Loudness, Table, Text, interval_text
 from cxrshort.stats.subgroups import AUC, CALIBRATION, COMPARED, SENSITIVITY, SPECIFICITY
 from cxrshort.verbs.stats.output import Draw
 
@@ -110,7 +110,7 @@ def _interval(metric: Mapping[str, Any] | None, name: str = "value") -> str:
     prefix = "" if name == "value" else f"{name}_"
     if metric is None or metric[name] is None or metric[f"{prefix}low"] is None:
         return "none" if metric is None or not metric["reason"] else f"none: {metric['reason']}"
-    return f"{metric[name]:.3f} [{metric[f'{prefix}low']:.3f}, {metric[f'{prefix}high']:.3f}]"
+    return interval_text(metric[name], metric[f"{prefix}low"], metric[f"{prefix}high"])
 
 
 def _findings(metrics: Mapping[str, Mapping[str, Any]]) -> str:
@@ -171,9 +171,9 @@ def _gap_table(gaps: Rows, title: str, *, shown: Sequence[Loudness]) -> Table:
             **row,
             "column": name,
             "metric": row["metric"].replace(AUC, "AUC"),
-            "gap_text": f"{row['gap']:.3f}",
-            "lowest_text": f"{row['lowest_value']:.3f} {row['lowest']}",
-            "highest_text": f"{row['highest_value']:.3f} {row['highest']}",
+            "gap_text": f"{row['gap']:z.3f}",
+            "lowest_text": f"{row['lowest_value']:z.3f} {row['lowest']}",
+            "highest_text": f"{row['highest_value']:z.3f} {row['highest']}",
             "p_text": p_text(row["p"]),
             "holm_text": p_text(row["p_holm"]),
         }

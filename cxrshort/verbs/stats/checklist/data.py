@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cxrshort.places import MANIFEST
+from cxrshort.results import interval_text
 from cxrshort.stats.characteristics import MISSING, TOTAL
 from cxrshort.stats.confounding import NONE, STRONG, UNKNOWN, WEAK, WORST
 from cxrshort.stats.verdicts import NOT_TESTABLE, SHORTCUT, SUSPICIOUS
@@ -137,7 +138,7 @@ def _judge_gap(row: Mapping[str, object], source: str) -> Outcome:
     if row["gap"] is None or row["low"] is None or row["high"] is None:
         return not_assessable(f"the gap {names} has no interval: {row.get('reason') or 'unknown reason'}")
     gap, low, high = (float(str(row[name])) for name in ("gap", "low", "high"))
-    shown = f"AUC {names}: {gap:.3f} [{low:.3f}, {high:.3f}]"
+    shown = f"AUC {names}: {interval_text(gap, low, high)}"
     if low > 0:
         return Outcome(FAIL if low >= LARGE_DROP else WARN, f"{shown}, a fall is shown", source)
     if high <= SMALL_DROP:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from cxrshort.results import count_text
+from cxrshort.results import count_text, interval_text
 from cxrshort.verbs.stats.checklist.study import Study
 
 
@@ -51,11 +51,7 @@ def number_text(value: float, low: float | None, high: float | None) -> str:
         >>> number_text(0.8, 0.71, 0.85), number_text(0.8, None, None)
         ('0.800 [0.710, 0.850]', 'not printed, since it has no interval')
     """
-    return (
-        "not printed, since it has no interval"
-        if low is None or high is None
-        else f"{value:.3f} [{low:.3f}, {high:.3f}]"
-    )
+    return "not printed, since it has no interval" if low is None or high is None else interval_text(value, low, high)
 
 
 def parts_text(name: str, parts: Sequence[tuple[str, int]]) -> str:
