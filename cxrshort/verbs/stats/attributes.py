@@ -253,6 +253,7 @@ def _blocks(rows: Sequence[Mapping[str, Any]], level: float) -> list[Block]:
     single = len({row["label"] for row in rows}) == 1
     heads = [
         Column("attribute" if single else "label: attribute", "name"),
+        Column("persons", "persons", "count"),
         Column("utility", "utility", "interval"),
         Column("detectability", "detectability", "interval"),
         Column("risk", "risk", "interval"),
@@ -279,11 +280,10 @@ def _blocks(rows: Sequence[Mapping[str, Any]], level: float) -> list[Block]:
 
 
 def _line(row: Mapping[str, Any], *, single: bool) -> dict[str, Any]:
-    """Return the cells of a row; numbers that would be printed as -0.000 are 0."""
+    """Return the cells of a row; a risk that cannot be told apart has a star."""
     name = row["attribute"] if single else f"{row['label']}: {row['attribute']}"
-    cells = {key: 0.0 if isinstance(value, float) and abs(value) < 5e-4 else value for key, value in row.items()}
     star = "" if row["within_classes"] else "*"
-    return {**cells, "name": name + star, "p": small_p_text(row["p_holm"]), "reason": ""}
+    return {**row, "name": name + star, "p": small_p_text(row["p_holm"]), "reason": ""}
 
 
 def _untested(rows: Sequence[Mapping[str, Any]], *, single: bool) -> str:

@@ -138,6 +138,10 @@ def read_decisions(
     """
     if target is None:
         raise UsageError("--target is missing: --target and --decision name two columns", "--target COLUMN")
+    if target == decision:
+        raise UsageError(
+            f"--target and --decision both name '{target}'", "name a column of true classes and one of decided ones"
+        )
     source = open_source(table)
     source.check(*filter(None, (target, decision, person, by)))
     person = person or (PERSON if PERSON in source.columns else None)

@@ -19,7 +19,7 @@ def test_table_for_people_and_the_gate(dataset: Path) -> None:
     assert result.stderr == "note: one image of each person counts, a positive one where there is any\n"
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert lines[0] == "COVID-19: risk = utility x detectability, 0 is chance, 1 is perfect; 95 % intervals"
-    assert lines[1] == "attribute utility detectability risk P, Holm verdict"
+    assert lines[1] == "attribute persons utility detectability risk P, Holm verdict"
     assert lines[3].endswith(" <0.0001 shortcut")
     assert sum(line.endswith("no evidence") for line in lines) == 3
     view = ("stats", "attributes", "--dataset", dataset, "--label", "COVID-19", "--column", "view")

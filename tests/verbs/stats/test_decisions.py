@@ -118,3 +118,10 @@ def test_what_is_no_matrix_is_refused(tmp_path: Path, text: str, message: str) -
     with pytest.raises(DataError) as caught:
         read_matrix(matrix(tmp_path, text))
     assert caught.value.message.startswith(message)
+
+
+def test_true_and_decided_classes_in_one_column_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.csv"
+    path.write_text("truth\na\nb\n")
+    with pytest.raises(UsageError, match="^--target and --decision both name 'truth'$"):
+        read_decisions(path, target="truth", decision="truth", person=None, by=None)
