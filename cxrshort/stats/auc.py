@@ -328,7 +328,8 @@ def compare_paired(
     p_value = 1.0 if old == new else float(2 * stdtr(fewest - 1, -abs(new - old) / error))
     reason = "perfect separation" if {old, new} & {0.0, 1.0} else ""
     method = "Obuchowski" if rows.repeated else "DeLong"
-    limits = (new - old - half, new - old + half)
+    # No difference of two AUCs is beyond 1; with two persons of a class the quantile of t alone is 12.7.
+    limits = (max(-1.0, new - old - half), min(1.0, new - old + half))
     extreme = max(old, new, key=lambda value: abs(value - 0.5))
     caution = ""
     if fewest < FEWEST_PERSONS or fewest * min(extreme, 1 - extreme) < 1:

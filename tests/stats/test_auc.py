@@ -344,3 +344,9 @@ def test_variance_that_is_rounding_gives_no_limits(persons):
     assert result.auc == pytest.approx((persons + 1) / (2 * persons))
     assert (result.low, result.high) == (None, None)
     assert result.reason == f"no positive variance from {persons} persons"
+
+
+def test_limits_of_a_difference_of_two_aucs_stay_within_one() -> None:
+    targets = [1, 1, 0, 0, 0, 0]
+    comparison = compare_paired(targets, before=[0.9, 0.35, 0.4, 0.3, 0.2, 0.1], after=[0.3, 0.8, 0.4, 0.5, 0.2, 0.1])
+    assert comparison.low == -1.0 and comparison.high == 1.0  # by the quantile of t alone -5.1 to 4.9
