@@ -19,6 +19,7 @@ from cxrshort.errors import DataError
 from cxrshort.stats.auc import check_level
 from cxrshort.stats.changes import mean_by_person, smallest_shift
 from cxrshort.stats.midranks import number_persons
+from cxrshort.stats.mutual_information import count_persons
 from cxrshort.stats.signed_rank import SignedRank, signed_rank, smallest_signed_rank_p
 
 
@@ -84,7 +85,7 @@ def paired_differences(
     if persons is not None and pairs:
         values = mean_by_person(values, number_persons(persons, pairs))
     if len(values) < 2:
-        raise DataError(f"differences of {len(values)} persons: a test needs at least two", "use more pairs")
+        raise DataError(f"differences of {count_persons(len(values))}: a test needs at least two", "use more pairs")
     test = signed_rank(values)
     limits = median_limits(values, level=level)
     low, high = limits or (None, None)
@@ -99,7 +100,7 @@ def paired_differences(
         pairs,
         len(values),
         smallest_signed_rank_p(test.differences),
-        smallest_shift(values, rng=rng, level=1 - level),
+        smallest_shift(values, rng=rng, level=1 - level) if test.differences else None,
         fewest,
     )
 

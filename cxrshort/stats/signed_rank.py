@@ -65,7 +65,10 @@ def signed_rank(differences: ArrayLike) -> SignedRank:
     """
     values = np.asarray(differences, np.float64).ravel()
     if wrong := int(np.count_nonzero(~np.isfinite(values))):
-        raise DataError(f"{wrong} of {len(values)} differences are not finite: each must be a number")
+        raise DataError(
+            f"{wrong} of {len(values)} differences are not finite: each must be a number",
+            "leave out rows that hold infinity",
+        )
     kept = values[values != 0]
     if not len(kept):
         return SignedRank(0.0, 0, len(values), 1.0, 1.0)

@@ -64,10 +64,20 @@ def test_smallest_shift_is_that_of_the_level():
 @pytest.mark.parametrize(("differences", "persons"), [([], None), ([1.0], None), ([1.0, 2.0], ["a", "a"])])
 def test_fewer_than_two_persons_are_refused(differences, persons):
     count = 1 if len(differences) else 0
-    with pytest.raises(DataError, match=f"differences of {count} persons: a test needs at least two"):
+    with pytest.raises(DataError, match=f"differences of {count} persons?: a test needs at least two"):
         measured(differences, persons)
 
 
 def test_differences_that_are_not_finite_are_refused():
     with pytest.raises(DataError, match="1 of 3 differences are not finite"):
         measured([1.0, np.inf, 2.0])
+
+
+def test_differences_that_are_all_zero_tell_no_detectable_shift() -> None:
+    differences = paired_differences(np.zeros(20), rng=np.random.default_rng(0))
+    assert differences.test.p == 1.0 and differences.smallest_shift is None
+
+
+def test_one_person_is_counted_in_the_singular() -> None:
+    with pytest.raises(DataError, match="^differences of 1 person: a test needs at least two$"):
+        paired_differences([0.1, 0.3], ["P1", "P1"], rng=np.random.default_rng(0))

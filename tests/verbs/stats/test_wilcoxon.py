@@ -96,9 +96,9 @@ def test_wrong_options_and_tables_are_refused(tmp_path: Path) -> None:
     assert refusal(path, difference="none") == (65, "pairs.csv: no row has both numbers")
     assert refusal(path, difference="change", person="same") == (
         65,
-        "differences of 1 persons: a test needs at least two",
+        "differences of 1 person: a test needs at least two",
     )
-    assert refusal(path, difference="change", by="name")[1].startswith("n0: differences of 1 persons")
+    assert refusal(path, difference="change", by="name")[1].startswith("n0: differences of 1 person")
     long = written(pd.DataFrame({"d": range(60), "g": range(60)}), tmp_path, "long.csv")
     assert refusal(long, difference="d", by="g") == (
         65,
