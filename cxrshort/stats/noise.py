@@ -131,7 +131,7 @@ def _assemble(
     best, tenth = float(scores.max()), float(np.percentile(scores, TOP))
     shift, noise, gap = float(np.median(differences)), float(half_width(differences)), best - tenth
     shift_low, shift_high, noise_low, noise_high = limits if limits is not None else (None,) * 4
-    verdict = OVERFIT if limits is not None and -shift > gap else WITHIN if gap <= noise else BEYOND
+    verdict = OVERFIT if limits is not None and -shift > gap and limits[1] < 0 else WITHIN if gap <= noise else BEYOND
     count = len(scores)
     caution = f"only {count} submissions: percentiles of {FEW} or more are advised" if count < FEW else ""
     return EvaluationNoise(

@@ -113,3 +113,10 @@ def test_what_cannot_be_split_is_refused():
 def test_constant_scores_have_no_noise():
     noise = halves_noise([0, 1] * 20, np.zeros((40, 2)), rng=np.random.default_rng(0), splits=20)
     assert (noise.noise, noise.gap, noise.best, noise.verdict) == (0, 0, 0.5, WITHIN)
+
+
+def test_fall_that_is_not_shown_is_not_called_overfit() -> None:
+    public, private = [0.47, 0.60, 0.87], [0.55, 0.34, 0.67]  # median -0.20, limits -0.26 to 0.08; gap 0.02
+    noise = leaderboard_noise(public, private, rng=np.random.default_rng(0))
+    assert -noise.shift > noise.gap and noise.shift_high is not None and noise.shift_high > 0
+    assert noise.verdict == WITHIN

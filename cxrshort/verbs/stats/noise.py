@@ -73,7 +73,7 @@ def noise(
 
     Raises:
         DataError: a table breaks a rule, or has fewer than two submissions or models.
-        UsageError: neither a table nor a grid, or both.
+        UsageError: neither a table nor a grid, or both; or one column for both scores.
     """
     check_figures(out, figures=figures)
     check_correction(correction)
@@ -132,6 +132,8 @@ def _read(arguments: Mapping[str, Any]) -> tuple[list[Source], Submissions, list
     texts = [by] if by else []
     if len(sources) == 1:
         names = [arguments["public"], arguments["private"]]
+        if names[0] == names[1]:
+            raise UsageError(f"--public and --private both name '{names[0]}'", "name the scores on two test sets")
         rows = sources[0].read(numbers=names, texts=texts)
     else:
         names = ["public", "private"]

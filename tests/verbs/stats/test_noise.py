@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxrshort.errors import CxrshortError
+from cxrshort.errors import CxrshortError, UsageError
 from cxrshort.stats.auc import compare_paired
 from cxrshort.verbs.stats.noise import noise
 
@@ -104,3 +104,10 @@ def test_wrong_options_and_tables_are_refused(tmp_path: Path) -> None:
         65,
         "twice.csv: 'a' stands twice (1 rows too many)",
     )
+
+
+def test_one_column_for_both_scores_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "submissions.csv"
+    path.write_text("auc\n0.8\n0.7\n0.9\n")
+    with pytest.raises(UsageError, match="^--public and --private both name 'auc'$"):
+        noise(path, public="auc", private="auc")
