@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxrshort.errors import DataError
+from cxrshort.errors import DataError, UsageError
 from cxrshort.stats.auc import auc
 from cxrshort.stats.midranks import Floats
 from cxrshort.verbs.stats.scores import check_group_count, read_scores
@@ -78,8 +78,12 @@ def read_wide(source: Source, *, methods: Sequence[str], dataset: str) -> tuple[
 
     Raises:
         DataError: no such column, or a score is missing.
+        UsageError: a column twice.
     """
     named = dataset in source.columns
+    repeated = [name for place, name in enumerate(methods) if name in methods[:place]]
+    if repeated:
+        raise UsageError(f"--method names '{repeated[0]}' twice", "name each column once")
     rows = source.read(numbers=list(methods), texts=[dataset] if named else [])
     names = rows[dataset].tolist() if named else [str(number + 1) for number in range(len(rows))]
     table = pd.DataFrame(rows[list(methods)].to_numpy(np.float64), index=names, columns=list(methods))

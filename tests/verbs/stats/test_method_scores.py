@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cxrshort.errors import CxrshortError
+from cxrshort.errors import CxrshortError, UsageError
 from cxrshort.stats.auc import auc
 from cxrshort.verbs.stats.method_scores import read_long, read_predictions, read_wide
 from cxrshort.verbs.stats.source import open_source
@@ -95,3 +95,10 @@ def test_plain_tables_without_columns_are_refused(tmp_path: Path) -> None:
     infinite = twice.assign(dataset=["x", "y"], a=[1.0, float("inf")])
     with pytest.raises(CxrshortError, match="1 scores are infinite"):
         read_wide(open_source(written(infinite, tmp_path, "w.csv")), methods=["a", "b"], dataset="dataset")
+
+
+def test_a_method_that_is_named_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text("dataset,erm\nI,0.8\nII,0.7\n")
+    with pytest.raises(UsageError, match="^--method names 'erm' twice$"):
+        read_wide(open_source(path), methods=["erm", "erm"], dataset="dataset")
