@@ -140,9 +140,12 @@ def _rows(case: ClassCounts, scores: ConfusionScores) -> list[dict[str, Any]]:
     """Return a row for each score of each class, and of all classes."""
     images = int(case.counts.sum())
     rows = []
-    for part in scores.classes:
+    for place, part in enumerate(scores.classes):
+        # What a score is a share of: the images of the class, those of the others, or those called so.
+        counted = {"specificity": images - part.images, "precision": int(case.counts[:, place].sum())}
         for name in CLASS_SCORES:
-            rows.append(_row(case, part.label, _NAMES.get(name, name), getattr(part, name), part.images))
+            size = counted.get(name, part.images)
+            rows.append(_row(case, part.label, _NAMES.get(name, name), getattr(part, name), size))
     overall = [_row(case, "", name, getattr(scores, key), images) for name, key in OVERALL.items()]
     return [*rows, *overall]
 

@@ -151,3 +151,11 @@ def test_folder_holds_tables_and_figures(tmp_path: Path) -> None:
     assert [path.name for path in result.figures] == ["confusion.png", "matrices.png"]
     assert len(pd.read_csv(tmp_path / "out" / "confusion.csv")) == 4 * 13
     assert len(pd.read_csv(tmp_path / "out" / "matrices.csv")) == 4 * 4
+
+
+def test_each_score_stands_beside_the_images_that_it_is_a_share_of(tmp_path: Path) -> None:
+    path = tmp_path / "matrix.csv"
+    path.write_text("true,0,1\n0,60,20\n1,3,7\n")
+    rows = confusion(path, matrix=True).summary["scores"]
+    images = {row["score"]: row["images"] for row in rows if row["class"] == "1"}
+    assert images == {"sensitivity": 10, "specificity": 80, "precision": 27, "F1": 10}
