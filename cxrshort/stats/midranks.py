@@ -141,7 +141,7 @@ def number_persons(clusters: ArrayLike, rows: int) -> Integers:
     if len(names) != rows:
         raise DataError(f"{len(names)} person ids for {rows} rows: they must be as many")
     if empty := int((names.isna() | (names == "")).sum()):
-        raise DataError(f"{empty} of {rows} rows have no person: every row needs one", "fill the column person_id")
+        raise DataError(f"{empty} of {rows} rows have no person: every row needs one", "fill the column of persons")
     return pd.factorize(names)[0].astype(np.int64)
 
 

@@ -14,9 +14,9 @@ import pandas as pd
 
 from cxrshort.errors import DataError, UsageError
 from cxrshort.stats.confusion import confusion_matrix
-from cxrshort.stats.midranks import Floats, count_distinct, is_exact, number_persons
+from cxrshort.stats.midranks import Floats, count_distinct, is_exact
 from cxrshort.verbs.stats.probabilities import scale_notes, score_scale
-from cxrshort.verbs.stats.scores import PERSON, check_group_count, check_groups, read_scores
+from cxrshort.verbs.stats.scores import PERSON, check_group_count, check_groups, number_column, read_scores
 from cxrshort.verbs.stats.source import Source, open_source
 
 BINARY = ("0", "1")
@@ -134,7 +134,7 @@ def read_decisions(
 
     Raises:
         DataError: no such column, no row with both, one class alone, or too many classes.
-        UsageError: no target.
+        UsageError: no target, or one column for both.
     """
     if target is None:
         raise UsageError("--target is missing: --target and --decision name two columns", "--target COLUMN")
@@ -166,7 +166,7 @@ def read_decisions(
     for group, part in _groups(rows, by, source.name):
         truth, decided = ([codes[name] for name in part[column]] for column in (target, decision))
         counts = confusion_matrix(truth, decided, classes=len(classes))
-        persons = None if person is None else count_distinct(number_persons(part[person], len(part)))
+        persons = None if person is None else count_distinct(number_column(part, person, source.name))
         cases.append(ClassCounts(_group(group), classes, counts, persons))
     _check_classes(cases, source.name)
     return DecisionTable(source, cases, [*notes, *_person_notes(person)])

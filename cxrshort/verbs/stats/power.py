@@ -8,7 +8,7 @@ import numpy as np
 
 from cxrshort.errors import DataError, UsageError
 from cxrshort.results import Block, Column, Result, Table
-from cxrshort.stats.midranks import Floats, Integers, number_persons
+from cxrshort.stats.midranks import Floats, Integers
 from cxrshort.stats.power import (
     LIKELY_AUCS,
     Design,
@@ -18,9 +18,10 @@ from cxrshort.stats.power import (
     images_for_width,
     set_power,
 )
+from cxrshort.stats.predictions import TARGET
 from cxrshort.verbs.stats.estimates import NAME_WIDTH, name_rows
 from cxrshort.verbs.stats.output import Draw, check_figures, clean_record, write_result
-from cxrshort.verbs.stats.scores import PERSON, read_scores
+from cxrshort.verbs.stats.scores import PERSON, number_column, read_scores
 from cxrshort.verbs.stats.source import Source, open_source
 
 KIND = "stats-power"
@@ -127,7 +128,13 @@ def _read(
 ) -> tuple[Source, list[TestSet], list[str]]:
     """Return the targets and persons of each test set; scores play no part."""
     if target is None:
-        scores = read_scores(table, target=None, score=None, person=person, label=label)
+        source = open_source(table)
+        if not any(name.startswith(TARGET) for name in source.columns):
+            raise DataError(
+                f"{source.name} is no table of predictions: it has no column '{TARGET}LABEL'",
+                f"name its column of targets by --target: {source.list_columns()}",
+            )
+        scores = read_scores(source, target=None, score=None, person=person, label=label)
         distinct: dict[tuple[Any, ...], TestSet] = {}
         for part in scores.parts:
             facts = {name: part.facts[name] for name in _DISTINCT if name in part.facts}
@@ -148,7 +155,7 @@ def _read(
             "code the targets as 0 and 1",
         )
     filled = ~np.isnan(targets)
-    persons = number_persons(rows[person], len(rows))[filled] if person else None
+    persons = number_column(rows, person, source.name)[filled] if person else None
     notes = [] if filled.all() else [f"rows without a target are left out: {int((~filled).sum()):,} of {len(rows):,}"]
     if person is None:
         notes.append("every row counts as a person of its own; --person COLUMN says which rows are of one person")

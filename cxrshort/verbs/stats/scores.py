@@ -120,7 +120,7 @@ def read_scores(
     rows = source.read(numbers=[name for pair in labels.values() for name in pair], texts=list(dict.fromkeys(texts)))
     tests = list(_tests(rows, source.name)) if predictions else [({}, np.arange(len(rows)))]
     # Numbered once: to look through the names again for every label and statistic takes longer than the statistics.
-    numbers = None if person is None else number_persons(rows[person], len(rows))
+    numbers = None if person is None else number_column(rows, person, source.name)
     left_out: dict[str, dict[str, int]] = {"target": {}, "score": {}}
     parts = []
     for name, pair in labels.items():
@@ -137,6 +137,23 @@ def read_scores(
         raise DataError(f"{source.name}: no row has both a target and a score", "name columns that are filled")
     assumed = person is not None and person not in named and not predictions
     return ScoreTable(source, parts, _notes(left_out, len(rows), person, assumed=assumed), predictions)
+
+
+def number_column(rows: pd.DataFrame, person: str, table: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Number the persons of a table.
+
+    Args:
+        rows: with the column of persons, as text.
+        person: its name.
+        table: as messages call it.
+
+    Raises:
+        DataError: a row names nobody.
+    """
+    try:
+        return number_persons(rows[person], len(rows))
+    except DataError as error:
+        raise DataError(f"{table}: {error.message}", f"fill the column '{person}'") from error
 
 
 def _labels(source: Source, label: str | None) -> dict[str, tuple[str, str]]:

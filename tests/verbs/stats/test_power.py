@@ -119,3 +119,13 @@ def test_folder_holds_tables_and_the_figure(tmp_path: Path) -> None:
     assert [path.name for path in result.figures] == ["power.png"]
     assert len(pd.read_csv(tmp_path / "out" / "reach.csv")) == 4 * 4
     assert len(pd.read_csv(tmp_path / "out" / "designs.csv")) == 4 * 8
+
+
+def test_table_without_targets_is_told_of_the_option_that_power_has(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("label,probability\n0,0.1\n1,0.9\n")
+    with pytest.raises(
+        DataError, match="^own.csv is no table of predictions: it has no column 'target.LABEL'$"
+    ) as error:
+        power(path)
+    assert error.value.hint == "name its column of targets by --target: label, probability"

@@ -113,7 +113,7 @@ def test_nothing_left_is_refused(tmp_path: Path) -> None:
 
 def test_row_without_a_person_is_refused(tmp_path: Path) -> None:
     table = plain(tmp_path, patient=["", *"abcdefghijk"])
-    expected = (65, "1 of 12 rows have no person: every row needs one", "fill the column person_id")
+    expected = (65, "scores.csv: 1 of 12 rows have no person: every row needs one", "fill the column 'patient'")
     assert refusal(table, target="label", score="score", person="patient") == expected
 
 
