@@ -42,7 +42,7 @@ class Table:
         rows: values by key.
         title: a line above.
         shown: with which of ``--quiet``, neither and ``--verbose`` it is printed.
-        blocks: whether columns for which the terminal has no room follow below, the first column repeated.
+        blocks: whether columns for which the terminal has no room follow below, after those that tell rows apart.
     """
 
     columns: Sequence[Column]

@@ -35,8 +35,8 @@ class Columns:
         least: widths below which a column is never made smaller, so that no number is broken over lines.
         same: those that give way to a line above, where the table is wider than the terminal and they say the same in
             every row.
-        blocks: whether columns for which the terminal has no room follow below, the first column repeated, before any
-            word or number is broken.
+        blocks: whether columns for which the terminal has no room follow below, the columns that tell rows
+            apart repeated, before any word or number is broken.
     """
 
     right: Sequence[int] = ()
@@ -133,7 +133,7 @@ def table(
     widths = {place: width for place, width in _widths(header, cells).items() if place in chosen}
     floors = _floors(widths, header, cells, look)
     printed_blocks = []
-    for block in _blocks(widths, floors, room=console.width) if look.blocks else [chosen]:
+    for block in _blocks(widths, floors, keys=_keys(cells, chosen), room=console.width) if look.blocks else [chosen]:
         room = console.width - _GAP * len(block) + _GAP
         fitting = _fit({place: widths[place] for place in block}, floors, room=room)
         with console.capture() as text:  # printed by rich itself, a closed pipe (| head) would end in exit code 1
@@ -195,14 +195,27 @@ def _floors(
     return floors
 
 
-def _blocks(widths: Mapping[int, int], floors: Mapping[int, tuple[int, ...]], *, room: int) -> list[list[int]]:
+def _keys(cells: Sequence[Sequence[str]], places: Sequence[int]) -> list[int]:
+    """Return the fewest leading columns that tell all rows apart; the first one alone where none do."""
+    for count in range(1, len(places)):
+        if len({tuple(row[place] for place in places[:count]) for row in cells}) == len(cells):
+            return list(places[:count])
+    return list(places[:1])
+
+
+def _blocks(
+    widths: Mapping[int, int], floors: Mapping[int, tuple[int, ...]], *, keys: Sequence[int], room: int
+) -> list[list[int]]:
     """Return the columns of one table, or of several below one another, so that words and numbers stay whole."""
-    first, *others = widths
-    blocks: list[list[int]] = [[first]]
-    for place in others:
+    kept = [place for place in widths if place in keys]
+    widest = max((floors[place][1] for place in widths if place not in kept), default=0)
+    if sum(floors[place][1] + _GAP for place in kept) + widest > room:
+        kept = kept[:1]
+    blocks: list[list[int]] = [list(kept)]
+    for place in list(widths)[len(kept) :]:
         needed = sum(floors[column][1] + _GAP for column in [*blocks[-1], place]) - _GAP
-        if needed > room and len(blocks[-1]) > 1:
-            blocks.append([first])
+        if needed > room and len(blocks[-1]) > len(kept):
+            blocks.append(list(kept))
         blocks[-1].append(place)
     return blocks
 

@@ -131,3 +131,14 @@ def test_last_table_ends_without_an_empty_line(capsys):
     table(["name"], [["a"]], is_last=True)
     lines = capsys.readouterr().out.split("\n")
     assert lines == ["name", "────", "a", "", "name", "────", "a", ""]
+
+
+def test_blocks_below_repeat_as_many_columns_as_tell_the_rows_apart(capsys, monkeypatch):
+    monkeypatch.setattr(tables, "_PIPED_WIDTH", 60)
+    header = ["training", "matched", "AUC inside", "AUC outside", "gap"]
+    interval = "0.836 [0.789, 0.873]"
+    rows = [["erm", matched, interval, interval, f"0.{place}"] for place, matched in enumerate(["nothing", "view"], 1)]
+    table(header, rows, Columns(least={2: 20, 3: 20}, blocks=True))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[:2] for line in lines if line[:1] == ["erm"]] == [["erm", "nothing"], ["erm", "view"]] * 2
+    assert ["erm", "view", *interval.split(), "0.2"] in lines
