@@ -30,7 +30,8 @@ def auc(
     partial AUC is standardised as by McClish (0.5 is chance). Several models or test sets in one table are analysed
     separately, never pooled.
 
-    --out writes aucs.csv, means.csv (means over replicates), summary.json and run.json; --figures adds auc.png and roc.png.
+    --out writes aucs.csv, means.csv (means over replicates), summary.json and run.json; --figures adds auc.png and
+    roc.png.
 
     Example: cxrshort stats auc scores.csv --target label --score probability --person patient --by view
     """
