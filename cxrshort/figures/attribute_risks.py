@@ -92,8 +92,8 @@ def draw_risks(points: Sequence[RiskPoint], path: Path, *, margin: float, label:
         axes.plot(max(0, point.utility[0]), max(0, point.detectability[0]), "o", color=FAINT, ms=3, zorder=2)
     for point in reversed(named):
         _draw_limits(axes, point)
-    for numbers in group_overlapping(named):
-        _draw_markers(axes, named, numbers)
+    for group in group_overlapping(named):
+        _draw_markers(axes, named, group)
     axes.set(xlim=(_START, _END), ylim=(_START, _END), xticks=np.linspace(0, 1, 6), yticks=np.linspace(0, 1, 6))
     utility = f"what the attribute tells of {label}" if label else "what the attribute tells of the label"
     axes.set_xlabel(f"utility: {wrap(utility, 48, lines=1)}", size=NORMAL, color=INK, labelpad=2, parse_math=False)
