@@ -17,7 +17,7 @@ from cxrshort.verbs.stats.corrections import check_correction, correct_rows, p_h
 from cxrshort.verbs.stats.grids import Grid, read_grids
 from cxrshort.verbs.stats.output import Draw, check_figures, clean_record, write_result
 from cxrshort.verbs.stats.scores import check_group_count
-from cxrshort.verbs.stats.source import Source, open_source
+from cxrshort.verbs.stats.source import Source, open_sources
 
 KIND = "stats-noise"
 MOST_SHOWN = 30
@@ -128,7 +128,7 @@ Submissions = list[tuple[Mapping[str, Any], tuple[Floats, Floats]]]
 def _read(arguments: Mapping[str, Any]) -> tuple[list[Source], Submissions, list[str]]:
     """Return the tables, the public and private scores of each challenge, and notes."""
     by, team = arguments["by"], arguments["team"]
-    sources = [open_source(arguments[name]) for name in ("table", "second") if arguments[name] is not None]
+    sources = open_sources(arguments["table"], arguments["second"])
     texts = [by] if by else []
     if len(sources) == 1:
         names = [arguments["public"], arguments["private"]]
@@ -284,7 +284,7 @@ def _model_tables(models: Sequence[Row], arguments: Mapping[str, Any]) -> list[B
 
 
 def _text(value: float | None, low: float | None, high: float | None) -> str:
-    return "none" if value is None or low is None else interval_text(value, low, high)
+    return "none" if value is None or low is None or high is None else interval_text(value, low, high)
 
 
 def _drawing(measured: Sequence[tuple[Mapping[str, Any], EvaluationNoise]], *, is_grid: bool) -> Draw:

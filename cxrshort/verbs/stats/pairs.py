@@ -17,7 +17,7 @@ from cxrshort.stats.comparisons import align_images
 from cxrshort.stats.midranks import Floats, Integers
 from cxrshort.stats.predictions import LOGIT, TARGET
 from cxrshort.verbs.stats.scores import Scores, ScoreTable, check_group_count, read_scores
-from cxrshort.verbs.stats.source import Source, open_source
+from cxrshort.verbs.stats.source import Source, open_source, open_sources
 from cxrshort.verbs.stats.trainings import (
     choose_training,
     choose_two,
@@ -139,7 +139,7 @@ def read_pairs(
         return _two_columns(
             table, target, score=score, before=before, after=after, person=person, label=label, columns=columns
         )
-    sources = [open_source(place) for place in (table, second) if place is not None]
+    sources = open_sources(table, second)
     if target is None:
         _check_predictions(sources)
     joined = [*columns, image or IMAGE]

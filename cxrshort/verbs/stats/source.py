@@ -154,6 +154,23 @@ def open_source(table: str | Path) -> Source:
         return _with_header(path.name, path, path.read_bytes())
 
 
+def open_sources(*tables: str | Path | None) -> list[Source]:
+    """Read the headers of several tables.
+
+    Args:
+        tables: as :func:`open_source` takes them; None is left out.
+
+    Raises:
+        DataError: one of them is no table, or is empty.
+        MissingInputError: there is no such file.
+        UsageError: two of them are standard input, which can be read once.
+    """
+    named = [table for table in tables if table is not None]
+    if sum(str(table) == STDIN for table in named) > 1:
+        raise UsageError("standard input cannot be both tables: it can be read once", "name a file for one of them")
+    return [open_source(table) for table in named]
+
+
 def _with_header(name: str, path: Path | None, content: bytes) -> Source:
     """Return a text table whose header has been read."""
     header, _, body = content.removeprefix(codecs.BOM_UTF8).partition(b"\n")

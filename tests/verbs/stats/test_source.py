@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from cxrshort.errors import DataError, MissingInputError, UsageError
-from cxrshort.verbs.stats.source import open_source
+from cxrshort.verbs.stats.source import open_source, open_sources
 
 
 def file(folder: Path, content: str | bytes, name: str = "t.csv") -> Path:
@@ -117,3 +117,8 @@ def test_what_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(MissingInputError, match=message) as caught:
         open_source(name)
     assert "cxrshort evaluate writes one" in caught.value.hint
+
+
+def test_standard_input_is_not_read_twice() -> None:
+    with pytest.raises(UsageError, match="^standard input cannot be both tables: it can be read once$"):
+        open_sources("-", "-")
