@@ -177,7 +177,9 @@ def halves_noise(
     if rows.scores.shape[1] < 2:
         raise DataError("one model has no winner gap: two are needed", "add models to the table")
     samples = [
-        RankedSample.of(CheckedRows(rows.positive, column[:, None], rows.codes, rows.has_clusters, 0), rows.codes)
+        RankedSample.of(
+            CheckedRows(rows.positive, column[:, None], rows.codes, rows.has_clusters, 0), rows.codes, rows.persons
+        )
         for column in rows.scores.T
     ]
     whole = np.ones((1, rows.persons))
