@@ -208,7 +208,11 @@ def auc_interval(
         '0.889 [0.261, 0.995] DeLong'
     """
     check_level(level)
-    rows = check_rows(targets, scores, clusters)
+    return interval_of_rows(check_rows(targets, scores, clusters), level=level)
+
+
+def interval_of_rows(rows: CheckedRows, *, level: float) -> AucInterval:
+    """Return the AUC of rows of one model that are checked, see :func:`auc_interval`."""
     if reason := missing_class(rows):
         return _interval(rows, None, level=level, reason=reason)
     if reason := why_no_variance(rows):

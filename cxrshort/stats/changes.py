@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from cxrshort.errors import DataError
 from cxrshort.stats.bootstrap import percentile_interval, resample
@@ -221,19 +221,32 @@ def effective_images(hits: Floats, codes: Integers) -> float:
         hits: (N,) 0 or 1, at least one image.
         codes: (N,) person numbers from 0, all in use.
     """
-    rate, people = float(hits.mean()), int(codes.max()) + 1
+    rate = float(hits.mean())
+    residuals = np.bincount(codes, weights=hits - rate).astype(np.float64, copy=False)
+    return effective_size(rate, residuals, len(hits))
+
+
+def effective_size(rate: float, residuals: Floats, images: int) -> float:
+    """Return the same from sums by person.
+
+    Args:
+        rate: share of hits.
+        residuals: (persons,) hits minus the rate, summed over the images of a person.
+        images: how many.
+    """
+    people = len(residuals)
     if not 0 < rate < 1 or people == 1:
         return float(people)
-    residuals = np.bincount(codes, weights=hits - rate)
-    variance = people / (people - 1) * float((residuals**2).sum()) / len(hits) ** 2
-    return min(len(hits), rate * (1 - rate) / variance) if variance > 0 else float(len(hits))
+    variance = people / (people - 1) * float((residuals**2).sum()) / images**2
+    return min(images, rate * (1 - rate) / variance) if variance > 0 else float(images)
 
 
 def binomial_limits(rate: float, size: float, *, level: float) -> tuple[float, float]:
     """Return Clopper and Pearson's limits of a rate among so many independent images, which need not be whole."""
     successes, tail = rate * size, (1 - level) / 2
-    low = float(beta.ppf(tail, successes, size - successes + 1)) if successes > 0 else 0.0
-    high = float(beta.ppf(1 - tail, successes + 1, size - successes)) if successes < size else 1.0
+    # The quantiles of a beta distribution; scipy.stats gives the same numbers in 20 times the time.
+    low = float(betaincinv(successes, size - successes + 1, tail)) if successes > 0 else 0.0
+    high = float(betaincinv(successes + 1, size - successes, 1 - tail)) if successes < size else 1.0
     return low, high
 
 

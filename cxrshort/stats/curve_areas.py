@@ -77,7 +77,7 @@ class Steps:
     @classmethod
     def of(cls, rows: CheckedRows) -> "Steps":
         """Sort the first column of scores."""
-        order = np.argsort(-rows.scores[:, 0], kind="stable")
+        order = np.argsort(-rows.scores[:, 0], kind="stable") if rows.falling is None else rows.falling
         scores = rows.scores[order, 0]
         ends = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
         return cls(rows.positive[order], rows.codes[order], ends.astype(np.int64))
@@ -115,7 +115,15 @@ def average_precision(
         >>> f"{area.value:.3f}, by chance {area.floor}"
         '0.833, by chance 0.5'
     """
-    return curve_areas(targets, scores, clusters, most=1.0, level=level)[0]
+    check_level(level)
+    return precision_of_rows(check_rows(targets, scores, clusters), level=level)
+
+
+def precision_of_rows(rows: CheckedRows, *, level: float) -> CurveArea:
+    """Return the average precision of rows that are checked, see :func:`average_precision`."""
+    if reason := missing_class(rows):
+        return CurveArea(None, None, None, None, reason)
+    return _precision(rows, Steps.of(rows), level)
 
 
 def _precision(rows: CheckedRows, steps: Steps, level: float) -> CurveArea:

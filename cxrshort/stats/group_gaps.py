@@ -15,6 +15,7 @@ Draws end early where the answer is clear (Besag & Clifford, Biometrika 78:301, 
 the observed gap, p is their share, which is as valid as the usual p-value.
 """
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ from cxrshort.stats.midranks import Bools, Floats, Integers
 EXCEEDANCES = 20
 """Draws that reach the observed gap after which no more are drawn."""
 DRAWS = 1000
+_COMPARED = 8
+"""Images of a block up to which they are compared with each other, many blocks at once, instead of sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,21 +142,67 @@ def permutation(numbers: Integers, *, positive: Bools, codes: Integers) -> Calla
 
         return exchange
     kinds = np.unique(np.stack([positives, negatives]), axis=1, return_inverse=True)[1].reshape(-1)
-    places = np.argsort(_blocks(np.argsort(kinds, kind="stable"), positive, codes), kind="stable")
+    by_kind = np.argsort(kinds, kind="stable")
+    blocks = _blocks(positive, codes)
 
     def shuffle(rng: np.random.Generator) -> Integers:
         # Persons of one kind in random order, and the images of a class in random order: blocks of equal lengths.
-        blocks = _blocks(np.argsort(kinds + rng.random(persons)), positive, codes)
+        giver = np.empty(persons, np.int64)
+        giver[by_kind] = np.argsort(kinds + rng.random(persons))
+        chances = rng.random(len(codes))
         permuted = np.empty_like(numbers)
-        permuted[places] = numbers[np.argsort(blocks + rng.random(len(codes)))]
+        for block in blocks:
+            images = block.images[:, block.places[giver[block.persons], block.classes]]
+            permuted[block.images] = numbers[_in_order(images, chances[images])]
         return permuted
 
     return shuffle
 
 
-def _blocks(order: Integers, positive: Bools, codes: Integers) -> Integers:
-    """Return the number of each row's block: of the images of a class of one person, persons in this order."""
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    blocks: Integers = 2 * rank[codes] + positive
-    return blocks
+@dataclass(frozen=True, slots=True, eq=False)
+class _Blocks:
+    """Hold the blocks of one length: all images of a class of one person.
+
+    Args:
+        images: (length, blocks) rows.
+        persons: (blocks,) number of the person.
+        classes: (blocks,) 1 for positive images.
+        places: (persons, 2) which block holds a person's images of a class, where they are of this length.
+    """
+
+    images: Integers
+    persons: Integers
+    classes: Integers
+    places: Integers
+
+
+def _blocks(positive: Bools, codes: Integers) -> list[_Blocks]:
+    """Return the blocks, those of equal length together."""
+    numbers = 2 * codes + positive
+    order, lengths = np.argsort(numbers, kind="stable"), np.bincount(numbers, minlength=2 * (int(codes.max()) + 1))
+    ends = np.cumsum(lengths)
+    groups = []
+    for length in np.unique(lengths[lengths > 0]).tolist():
+        own = np.flatnonzero(lengths == length)
+        images = order[ends[own] - length + np.arange(length)[:, None]]
+        places = np.zeros(len(lengths), np.int64)
+        places[own] = np.arange(len(own))
+        groups.append(_Blocks(images, own // 2, own % 2, places.reshape(-1, 2)))
+    return groups
+
+
+def _in_order(images: Integers, chances: Floats) -> Integers:
+    """Return the images (length, blocks) of each block by rising chance."""
+    length, blocks = images.shape
+    if length == 1:
+        return images
+    if length > _COMPARED:
+        return np.take_along_axis(images, np.argsort(chances, axis=0), axis=0)
+    ranks = np.zeros((length, blocks), np.int64)
+    for first, second in itertools.combinations(range(length), 2):
+        is_later = chances[first] > chances[second]
+        ranks[first] += is_later
+        ranks[second] += ~is_later
+    ordered = np.empty_like(images)
+    ordered[ranks, np.arange(blocks)] = images
+    return ordered

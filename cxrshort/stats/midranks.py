@@ -6,6 +6,7 @@ Sun & Xu, IEEE Signal Process. Lett. 21:1389 (2014), for DeLong's components in 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -33,33 +34,38 @@ class Sample:
     clusters: ArrayLike | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class CheckedRows:
-    """The rows that count: exact targets, finite order, one integer per person."""
+    """The rows that count: exact targets, finite order, one integer per person.
+
+    ``falling`` holds the places of the rows by falling score, equal ones in their order, where the rows are of one
+    model and were sorted before; None where they were not.
+    """
 
     positive: Bools
     scores: Floats
     codes: Integers
     has_clusters: bool
     left_out: int
+    falling: Integers | None = None
 
-    @property
+    @cached_property
     def persons(self) -> int:
         """Return the number of codes, used or not."""
         return int(self.codes.max()) + 1 if len(self.codes) else 0
 
-    @property
+    @cached_property
     def repeated(self) -> bool:
         """Return whether some person has more than one row."""
         return self.persons < len(self.codes)
 
-    @property
+    @cached_property
     def counts(self) -> tuple[int, int]:
         """Return (positives, negatives)."""
         positives = int(self.positive.sum())
         return positives, len(self.positive) - positives
 
-    @property
+    @cached_property
     def persons_by_class(self) -> tuple[int, int]:
         """Return the persons with a positive row and the persons with a negative row."""
         if not self.repeated:
@@ -179,7 +185,8 @@ def auc_components(rows: CheckedRows, codes: Integers, persons: int) -> Componen
     """
     positive = rows.positive
     positives, negatives = rows.counts
-    below = np.stack([mid_counts(positive, column) for column in rows.scores.T], axis=1)
+    rising = None if rows.falling is None else rows.falling[::-1]
+    below = np.stack([mid_counts(positive, column, order=rising) for column in rows.scores.T], axis=1)
     v10 = below[positive] / negatives
     v01 = 1.0 - below[~positive] / positives
     aucs: Floats = v10.mean(axis=0)
@@ -193,18 +200,19 @@ def auc_components(rows: CheckedRows, codes: Integers, persons: int) -> Componen
     )
 
 
-def mid_counts(positive: Bools, scores: Floats) -> Floats:
+def mid_counts(positive: Bools, scores: Floats, *, order: Integers | None = None) -> Floats:
     """Return how many rows of the other class lie below each row, those at its level counted half.
 
     Args:
         positive: (N,) the class of each row, N at least 1.
         scores: (N,) without NaN.
+        order: (N,) places of the rows by rising score, equal ones in any order; None where they are not sorted yet.
 
     Example:
         >>> mid_counts(np.array([False, False, True, True]), np.array([0.1, 0.4, 0.4, 0.9]))
         array([0. , 0.5, 1.5, 2. ])
     """
-    order = np.argsort(scores)
+    order = np.argsort(scores) if order is None else order
     ordered, is_positive = scores[order], positive[order]
     positives: Integers = np.cumsum(is_positive, dtype=np.int64)
     negatives = np.arange(1, len(order) + 1) - positives

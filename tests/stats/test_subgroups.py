@@ -15,30 +15,13 @@ from cxrshort.stats.subgroups import (
     PRECISION,
     SENSITIVITY,
     SPECIFICITY,
-    GroupMetric,
     ScoredRows,
     compare_group,
     compare_rate,
-    group_statistics,
     missing_log_odds,
 )
 
-
-def example(
-    images: int = 400, *, per_person: int = 1, seed: int = 0, within: bool = False, digits: int = 6
-) -> tuple[ScoredRows, np.ndarray]:
-    """Return images of whom a third is of a group; the group is of persons, or of images within persons."""
-    rng = np.random.default_rng(seed)
-    codes = np.arange(images) // per_person
-    persons = codes.max() + 1
-    truth = (rng.random(persons) < 0.4)[codes]
-    logits = np.round(1.5 * truth + 0.6 * rng.normal(size=persons)[codes] + 0.8 * rng.normal(size=images) - 1, digits)
-    member = rng.random(images) < 0.33 if within else (rng.random(persons) < 0.33)[codes]
-    return ScoredRows(truth, logits, codes, logits >= 0, logits), member
-
-
-def by_metric(rows: ScoredRows, member: np.ndarray, **options: float) -> dict[str, GroupMetric]:
-    return {metric.metric: metric for metric in compare_group(rows, member, **options)}
+from .scored_groups import by_metric, example
 
 
 @pytest.mark.parametrize("within", [False, True], ids=["persons", "images"])
@@ -153,24 +136,6 @@ def test_missing_log_odds_of_several_groups_are_those_of_each() -> None:
         own = numbers == number
         fit = sm.GLM(truth[own], np.ones(own.sum()), family=sm.families.Binomial(), offset=logits[own]).fit()
         assert together[number] == pytest.approx(fit.params[0], abs=1e-6)
-
-
-@pytest.mark.parametrize("digits", [1, 6], ids=["ties", "no ties"])
-def test_statistics_of_all_groups_at_once_are_those_of_each_group(digits: int) -> None:
-    rows, _ = example(600, per_person=2, digits=digits)
-    numbers = np.random.default_rng(1).integers(0, 4, 300)[rows.codes]
-    statistics = group_statistics(rows, groups=4)
-    assert list(statistics) == list(COMPARED)
-    for name, statistic in statistics.items():
-        values = statistic(numbers)
-        for number in range(4):
-            assert values[number] == pytest.approx(by_metric(rows, numbers == number)[name].value, abs=1e-9)
-
-
-def test_many_scores_are_cut_into_levels_that_hardly_move_an_auc() -> None:
-    rows, member = example(30_000)
-    area = group_statistics(rows, groups=2)[AUC](member.astype(np.int64))
-    assert area[1] == pytest.approx(by_metric(rows, member)[AUC].value, abs=2e-5)
 
 
 def test_false_alarms_are_no_more_than_the_level() -> None:

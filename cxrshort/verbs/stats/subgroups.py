@@ -11,9 +11,10 @@ from cxrshort.errors import DataError, UsageError
 from cxrshort.results import Result
 from cxrshort.stats.auc import check_level
 from cxrshort.stats.group_gaps import DRAWS, largest_gaps
-from cxrshort.stats.midranks import Bools
+from cxrshort.stats.group_statistics import group_statistics
+from cxrshort.stats.midranks import Bools, Integers, count_distinct
 from cxrshort.stats.signed_rank import holm
-from cxrshort.stats.subgroups import CALIBRATION, GroupMetric, compare_group, group_statistics
+from cxrshort.stats.subgroups import CALIBRATION, GroupMetric, ScoredRows, compare_group
 from cxrshort.stats.verdicts import NO_EVIDENCE, NOT_TESTABLE, SUSPICIOUS
 from cxrshort.verbs.stats.group_decisions import DecisionOptions, Decisions, read_decisions
 from cxrshort.verbs.stats.groupings import GroupColumn, Partition, group_columns, partitions
@@ -151,12 +152,14 @@ def _compare_all(
     """Return a row for each group, for each comparison of one, and for each largest gap."""
     groups, comparisons, gaps = [], [], []
     for place, part in enumerate(parts):
+        everybody = part.rows.sort()
         own_groups: list[dict[str, Any]] = []
         own_comparisons: list[dict[str, Any]] = []
         own_gaps: list[dict[str, Any]] = []
         for number, partition in enumerate(partitions(part.part.columns, columns, pairs=pairs, table=table)):
             sizes = list(_sizes(part, partition, plan))
-            rows = [row for size in sizes for row in _comparisons(part, partition, size, plan)]
+            filled = everybody if partition.filled.all() else everybody.take(partition.filled)
+            rows = [row for size in sizes for row in _comparisons(part, partition, filled, size, plan)]
             own_groups += sizes
             own_comparisons += rows
             if len(partition.columns) == 1:
@@ -187,27 +190,34 @@ def _facts(part: Decisions, partition: Partition, group: str) -> dict[str, Any]:
 
 def _sizes(part: Decisions, partition: Partition, plan: Plan) -> Iterator[dict[str, Any]]:
     """Yield the size of each group, and why it is not judged."""
-    everybody = part.rows.take(partition.filled) if partition.filled.any() else None
+    codes, positive = part.rows.codes, part.rows.positive
+    classes = [np.flatnonzero(inside & partition.filled) for inside in (positive, ~positive)]
+    people = int(codes.max(initial=-1)) + 1
+    images = [np.bincount(codes[places], minlength=people) for places in classes]
     for number, name in enumerate(partition.names):
-        member = partition.numbers == number
-        rows = part.rows.take(member)
-        positives, persons = int(rows.positive.sum()), rows.persons_by_class
+        places = np.flatnonzero(partition.numbers == number)
+        positives = int(positive[places].sum())
+        own = [np.bincount(codes[inside], minlength=people) for inside in _split(places, positive)]
+        persons, rest = (
+            [int(np.count_nonzero(count)) for count in counts]
+            for counts in (own, [whole - count for whole, count in zip(images, own, strict=True)])
+        )
         reason = ""
         if min(persons) < plan.minimum:
             reason = f"{persons[0]} persons with the finding and {persons[1]} without, of {plan.minimum} needed"
-        elif everybody is None or not (partition.filled & ~member).any():
+        elif not any(rest):
             reason = "everybody is of this group"
-        elif min(rest := part.rows.take(partition.filled & ~member).persons_by_class) < plan.minimum:
+        elif min(rest) < plan.minimum:
             reason = f"everybody else: {rest[0]} persons with the finding and {rest[1]} without"
         yield {
             **_facts(part, partition, name),
-            "images": len(rows.positive),
+            "images": len(places),
             "positives": positives,
-            "negatives": len(rows.positive) - positives,
-            "persons": int(rows.codes.max(initial=-1)) + 1,
+            "negatives": len(places) - positives,
+            "persons": count_distinct(codes[places]),
             "persons_with": persons[0],
             "persons_without": persons[1],
-            "prevalence": positives / len(rows.positive) if len(rows.positive) else None,
+            "prevalence": positives / len(places) if len(places) else None,
             "threshold": part.probability,
             "judged": not reason,
             "reason": reason,
@@ -215,13 +225,19 @@ def _sizes(part: Decisions, partition: Partition, plan: Plan) -> Iterator[dict[s
         }
 
 
+def _split(places: Integers, positive: Bools) -> tuple[Integers, Integers]:
+    """Return the places of positive images and those of negative ones."""
+    return places[positive[places]], places[~positive[places]]
+
+
 def _comparisons(
-    part: Decisions, partition: Partition, size: Mapping[str, Any], plan: Plan
+    part: Decisions, partition: Partition, filled: ScoredRows, size: Mapping[str, Any], plan: Plan
 ) -> Iterator[dict[str, Any]]:
+    """Yield the metrics of a group beside those of everybody else with a value in its columns."""
     if not size["judged"]:
         return
     member = partition.numbers[partition.filled] == size["number"]
-    for metric in compare_group(part.rows.take(partition.filled), member, level=plan.level):
+    for metric in compare_group(filled, member, level=plan.level):
         yield {**_facts(part, partition, size["group"]), **_numbers(metric)}
 
 
