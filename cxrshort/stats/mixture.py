@@ -11,10 +11,10 @@ two classes.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from cxrshort.errors import DataError
 from cxrshort.stats.midranks import Floats, Integers
@@ -23,11 +23,24 @@ WEIGHT = 10.0
 COMPONENTS = 128
 """Principal components at most."""
 _BLOCK = 4096
+_STEP_BLOCK = 1024
+"""Images of a step at once: 2 MB of factors stay near the processor."""
 _STEPS = 100
 _TOLERANCE = 1e-4
 _SMALLEST_VARIANCE = 1e-3
 """Of a component that is standardised to a variance of at most 1."""
 _SMALLEST_CHANCE = 1e-4
+
+
+class Embeddings(Protocol):
+    """What is read a few thousand rows at a time: an array (N, D), or rows of a file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return (N, D)."""
+
+    def __getitem__(self, rows: Integers, /) -> NDArray[np.floating]:
+        """Return rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,17 +55,24 @@ class Projection:
     centre: Floats
     axes: Floats
 
-    def apply(self, embeddings: NDArray[np.floating]) -> Floats:
-        """Return components (N, C) of embeddings (N, D)."""
-        blocks = [block @ self.axes for block in _centred_blocks(embeddings, self.centre)]
-        return np.concatenate(blocks) if blocks else np.zeros((0, self.axes.shape[1]))
+    def apply(self, embeddings: Embeddings, rows: Integers | None = None) -> Floats:
+        """Return components (n, C) of rows of embeddings (N, D); of all rows where none are named.
+
+        Raises:
+            DataError: a number is not finite.
+        """
+        blocks = [block @ self.axes for block in _centred_blocks(embeddings, rows, self.centre)]
+        components = np.concatenate(blocks) if blocks else np.zeros((0, self.axes.shape[1]))
+        _check_finite(components)
+        return components
 
 
-def principal_components(embeddings: NDArray[np.floating], *, most: int = COMPONENTS) -> Projection:
-    """Return the principal components of embeddings, without those that hold nothing but rounding.
+def principal_components(embeddings: Embeddings, rows: Integers | None = None, *, most: int = COMPONENTS) -> Projection:
+    """Return the principal components of rows of embeddings, without those that hold nothing but rounding.
 
     Args:
-        embeddings: (N, D), finite, at least two rows.
+        embeddings: (N, D), finite.
+        rows: at least two; all where none are named.
         most: components at most.
 
     Raises:
@@ -63,18 +83,18 @@ def principal_components(embeddings: NDArray[np.floating], *, most: int = COMPON
         >>> principal_components(points).apply(points).round(3).ravel().tolist()
         [-1.342, -0.447, 0.447, 1.342]
     """
-    count, width = embeddings.shape
-    centre = embeddings.mean(axis=0, dtype=np.float64)
-    if not np.isfinite(centre).all():
-        raise DataError("an embedding is not finite", "evaluate the model again")
+    rows = np.arange(embeddings.shape[0]) if rows is None else rows
+    count, width = len(rows), embeddings.shape[1]
+    centre = sum((block.sum(axis=0) for block in _blocks(embeddings, rows)), start=np.zeros(width)) / count
+    _check_finite(centre)
     # From the smaller of the two matrices of products, which is a hundred times as fast as a whole decomposition.
     if count >= width:
         products = np.zeros((width, width))
-        for block in _centred_blocks(embeddings, centre):
+        for block in _centred_blocks(embeddings, rows, centre):
             products += block.T @ block
         variances, vectors = np.linalg.eigh(products / count)
     else:
-        centred = np.asarray(embeddings, np.float64) - centre
+        centred = np.concatenate(list(_centred_blocks(embeddings, rows, centre)))
         variances, left = np.linalg.eigh(centred @ centred.T / count)
         vectors = centred.T @ left / np.sqrt(np.maximum(variances, 1e-300) * count)
     order = np.argsort(-variances)[: min(most, count - 1)]
@@ -87,10 +107,22 @@ def principal_components(embeddings: NDArray[np.floating], *, most: int = COMPON
     return Projection(centre, scaled)
 
 
-def _centred_blocks(embeddings: NDArray[np.floating], centre: Floats) -> Iterator[Floats]:
+def _check_finite(values: Floats) -> None:
+    if not np.isfinite(values).all():
+        raise DataError("an embedding is not finite", "evaluate the model again")
+
+
+def _blocks(embeddings: Embeddings, rows: Integers | None) -> Iterator[Floats]:
     """Yield rows in float64, a few thousand at a time: all of them would take twice the memory of the embeddings."""
-    for start in range(0, len(embeddings), _BLOCK):
-        block: Floats = np.asarray(embeddings[start : start + _BLOCK], np.float64) - centre
+    rows = np.arange(embeddings.shape[0]) if rows is None else rows
+    for start in range(0, len(rows), _BLOCK):
+        block: Floats = np.asarray(embeddings[rows[start : start + _BLOCK]], np.float64)
+        yield block
+
+
+def _centred_blocks(embeddings: Embeddings, rows: Integers | None, centre: Floats) -> Iterator[Floats]:
+    for block in _blocks(embeddings, rows):
+        block -= centre
         yield block
 
 
@@ -120,22 +152,44 @@ class ErrorMixture:
         Args:
             components: (N, C).
         """
-        numbers: Integers = np.argmax(self._embedding_likelihoods(components), axis=1)
-        return numbers
-
-    def _embedding_likelihoods(self, components: Floats) -> Floats:
-        precision = 1 / self.variances
-        squares = components**2 @ precision.T - 2 * components @ (self.means * precision).T
-        constant = (self.means**2 * precision).sum(axis=1) + np.log(self.variances).sum(axis=1)
-        logs: Floats = np.log(self.shares) - 0.5 * (squares + constant)
-        return logs
+        numbers = [
+            np.argmax(_factors(components[start : start + _STEP_BLOCK]) @ self.coefficients(), axis=1)
+            for start in range(0, len(components), _STEP_BLOCK)
+        ]
+        return np.concatenate(numbers).astype(np.int64)
 
     def likelihoods(self, components: Floats, truth: Floats, probabilities: Floats, weight: float) -> Floats:
         """Return joint log-likelihoods (N, S), up to a constant."""
-        logs = self._embedding_likelihoods(components)
-        for values, chances in ((truth, self.truths), (probabilities, self.predictions)):
-            logs = logs + weight * (values[:, None] * np.log(chances) + (1 - values[:, None]) * np.log1p(-chances))
+        logs: Floats = _factors(components, truth, probabilities) @ self.coefficients(weight)
         return logs
+
+    def coefficients(self, weight: float = 0.0) -> Floats:
+        """Return what factors are multiplied by, (1 + 2 C + 2, S); without truth and prediction where they weigh 0."""
+        precision = 1 / self.variances
+        constant = (self.means**2 * precision).sum(axis=1) + np.log(self.variances).sum(axis=1)
+        parts = [np.log(self.shares) - 0.5 * constant, (self.means * precision).T, -0.5 * precision.T]
+        if weight:
+            chances = np.stack([self.truths, self.predictions])
+            parts[0] = parts[0] + weight * np.log1p(-chances).sum(axis=0)
+            parts.append(weight * (np.log(chances) - np.log1p(-chances)))
+        return np.vstack(parts)
+
+
+def _factors(components: Floats, truth: Floats | None = None, probabilities: Floats | None = None) -> Floats:
+    """Return ones, components, their squares, and truth and prediction where they are given, (N, 1 + 2 C + 2).
+
+    Log-likelihoods are sums of these over columns, and the next mixture is of their sums over images: two products of
+    matrices are a whole step.
+    """
+    count, width = components.shape
+    more = [values for values in (truth, probabilities) if values is not None]
+    factors = np.empty((count, 1 + 2 * width + len(more)))
+    factors[:, 0] = 1
+    factors[:, 1 : 1 + width] = components
+    np.square(components, out=factors[:, 1 + width : 1 + 2 * width])
+    for column, values in enumerate(more, start=1 + 2 * width):
+        factors[:, column] = values
+    return factors
 
 
 def fit_mixture(
@@ -160,17 +214,34 @@ def fit_mixture(
         rng: chooses the images that slices begin with.
         weight: of the log-likelihoods of truth and prediction.
     """
+    blocks = [slice(start, start + _STEP_BLOCK) for start in range(0, len(components), _STEP_BLOCK)]
     responsibilities = _initial(truth, probabilities, slices, rng)
-    mixture, before = _maximise(components, truth, probabilities, responsibilities, 0), -np.inf
+    sums = sum(
+        responsibilities[block].T @ _factors(components[block], truth[block], probabilities[block]) for block in blocks
+    )
+    mixture, before = _maximise(np.asarray(sums), 0), -np.inf
     for step in range(1, _STEPS + 1):
-        logs = mixture.likelihoods(components, truth, probabilities, weight)
-        total = logsumexp(logs, axis=1)
-        likelihood = float(total.mean())
-        mixture = _maximise(components, truth, probabilities, np.exp(logs - total[:, None]), step)
+        weights = mixture.coefficients(weight)
+        sums, total = np.zeros(weights.T.shape), 0.0
+        for block in blocks:
+            factors = _factors(components[block], truth[block], probabilities[block])
+            shares, likelihood_sum = _share(factors @ weights)
+            sums += shares.T @ factors
+            total += likelihood_sum
+        mixture, likelihood = _maximise(sums, step), total / len(components)
         if likelihood - before < _TOLERANCE * max(1.0, abs(likelihood)):
             break
         before = likelihood
     return mixture
+
+
+def _share(logs: Floats) -> tuple[Floats, float]:
+    """Return the share of each slice in each image (N, S), and the sum of the images' log-likelihoods."""
+    largest = logs.max(axis=1, keepdims=True)
+    shares = np.exp(logs - largest)
+    totals = shares.sum(axis=1, keepdims=True)
+    shares /= totals
+    return shares, float((largest + np.log(totals)).sum())
 
 
 def _initial(truth: Floats, probabilities: Floats, slices: int, rng: np.random.Generator) -> Floats:
@@ -186,15 +257,11 @@ def _initial(truth: Floats, probabilities: Floats, slices: int, rng: np.random.G
     return responsibilities
 
 
-def _maximise(
-    components: Floats, truth: Floats, probabilities: Floats, responsibilities: Floats, step: int
-) -> ErrorMixture:
-    sizes = responsibilities.sum(axis=0) + 1e-9
-    means = responsibilities.T @ components / sizes[:, None]
-    squares = responsibilities.T @ components**2 / sizes[:, None]
+def _maximise(sums: Floats, step: int) -> ErrorMixture:
+    """Return the mixture that responsibilities make, from their products with the factors, (S, 1 + 2 C + 2)."""
+    sizes, width = sums[:, 0] + 1e-9, (sums.shape[1] - 3) // 2
+    averages = sums / sizes[:, None]
+    means, squares = averages[:, 1 : 1 + width], averages[:, 1 + width : 1 + 2 * width]
     variances = np.maximum(squares - means**2, 0.0) + _SMALLEST_VARIANCE
-    truths, predictions = (
-        np.clip(responsibilities.T @ values / sizes, _SMALLEST_CHANCE, 1 - _SMALLEST_CHANCE)
-        for values in (truth, probabilities)
-    )
+    truths, predictions = np.clip(averages[:, -2:], _SMALLEST_CHANCE, 1 - _SMALLEST_CHANCE).T
     return ErrorMixture(sizes / sizes.sum(), means, variances, truths, predictions, step)

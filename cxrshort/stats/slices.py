@@ -18,13 +18,12 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import t
 
 from cxrshort.errors import DataError
 from cxrshort.stats.changes import Interval, rate_interval
 from cxrshort.stats.midranks import Bools, Floats, Integers
-from cxrshort.stats.mixture import fit_mixture, principal_components
+from cxrshort.stats.mixture import Embeddings, fit_mixture, principal_components
 from cxrshort.stats.signed_rank import holm
 
 SLICES = 25
@@ -91,14 +90,14 @@ class PredictedImages:
     """Hold what slices are made from.
 
     Args:
-        embeddings: (N, D), finite.
+        embeddings: (N, D), finite: an array, or what reads rows of a file.
         positive: (N,) whether the target is 1.
         probabilities: (N,) predicted.
         called: (N,) whether the model calls an image positive.
         codes: (N,) person numbers from 0, all in use.
     """
 
-    embeddings: NDArray[np.floating]
+    embeddings: Embeddings
     positive: Bools
     probabilities: Floats
     called: Bools
@@ -140,16 +139,19 @@ def find_slices(
         )
     if not images.errors[finding].any() or not images.errors[~finding].any():
         raise DataError("the model makes no error in one half of the persons: there is nothing to find")
-    projection = principal_components(images.embeddings[finding])
-    components = projection.apply(images.embeddings)
+    places = [np.flatnonzero(half) for half in (finding, ~finding)]
+    projection = principal_components(images.embeddings, places[0])
+    components = projection.apply(images.embeddings, places[0])
     mixture = fit_mixture(
-        components[finding],
+        components,
         images.positive[finding].astype(np.float64),
         images.probabilities[finding],
         slices=max(2, min(slices, counts[0] // _IMAGES_OF_A_SLICE)),
         rng=rng,
     )
-    numbers = mixture.assign(components)
+    numbers = np.empty(len(finding), np.int64)
+    numbers[places[0]] = mixture.assign(components)
+    numbers[places[1]] = mixture.assign(projection.apply(images.embeddings, places[1]))
     strata = _strata(images.probabilities)
     tested = [
         _judge_slice(images, number, numbers == number, finding, strata, minimum=minimum, level=level)
@@ -158,7 +160,7 @@ def find_slices(
     adjusted = holm([part.p for part in tested])
     corrected = [_with_holm(part, p) for part, p in zip(tested, adjusted, strict=True)]
     corrected.sort(key=lambda part: (part.p is None, part.p or 0.0, -part.images))
-    return ErrorSlices(corrected, numbers, finding, components.shape[1])
+    return ErrorSlices(corrected, numbers, finding, projection.axes.shape[1])
 
 
 def halve_persons(images: PredictedImages, rng: np.random.Generator) -> Bools:

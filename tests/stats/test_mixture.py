@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from scipy.stats import multivariate_normal
+from scipy.special import softmax
+from scipy.stats import multivariate_normal, norm
 from sklearn.decomposition import PCA
 
 from cxrshort.errors import DataError
-from cxrshort.stats.mixture import fit_mixture, principal_components
+from cxrshort.stats.mixture import _initial, fit_mixture, principal_components
 
 
 @pytest.mark.parametrize("shape", [(200, 12), (20, 50)], ids=["more images", "more features"])
@@ -70,6 +71,47 @@ def test_likelihood_is_the_gaussian_one_with_weighted_truth_and_prediction() -> 
         )
         expected = np.log(mixture.shares[number]) + normal + weighted
         np.testing.assert_allclose(logs[:, number] - 1.5 * np.log(2 * np.pi), expected, rtol=1e-9)
+
+
+def test_steps_are_those_of_the_textbook() -> None:
+    """The same steps from the same start, an image at a time; more images than are worked on at once."""
+    rng = np.random.default_rng(0)
+    which = rng.integers(0, 2, 3000)
+    points = np.array([[0.0, 0], [2, 1]])[which] + rng.normal(size=(3000, 2))
+    truth, probabilities = (rng.random(3000) < 0.3).astype(float), rng.uniform(0.05, 0.95, 3000)
+    mixture = fit_mixture(points, truth, probabilities, slices=3, rng=np.random.default_rng(1))
+    shares = _initial(truth, probabilities, 3, np.random.default_rng(1))
+    for step in range(mixture.steps + 1):
+        sizes = shares.sum(axis=0)
+        means = shares.T @ points / sizes[:, None]
+        spreads = np.stack([shares[:, s] @ (points - means[s]) ** 2 / sizes[s] for s in range(3)]) + 1e-3
+        rates = [np.clip(shares.T @ values / sizes, 1e-4, 1 - 1e-4) for values in (truth, probabilities)]
+        logs = np.log(sizes / 3000) + norm.logpdf(points[:, None], means, np.sqrt(spreads)).sum(axis=2)
+        for values, rate in zip((truth, probabilities), rates, strict=True):
+            logs += 10 * (values[:, None] * np.log(rate) + (1 - values[:, None]) * np.log(1 - rate))
+        if step < mixture.steps:
+            shares = softmax(logs, axis=1)
+    assert mixture.steps > 3
+    np.testing.assert_allclose(mixture.means, means, rtol=1e-6)
+    np.testing.assert_allclose(mixture.variances, spreads, rtol=1e-6)
+    np.testing.assert_allclose([mixture.truths, mixture.predictions], rates, rtol=1e-6)
+
+
+def test_rows_of_embeddings_are_those_that_are_named() -> None:
+    points = np.random.default_rng(0).normal(size=(60, 4))
+    rows = np.array([3, 50, 7, 9, 22, 41, 5])
+    few, alone = principal_components(points, rows), principal_components(points[rows])
+    np.testing.assert_array_equal(few.axes, alone.axes)
+    np.testing.assert_array_equal(few.apply(points, rows), few.apply(points)[rows])
+
+
+def test_embedding_that_is_not_finite_is_refused_wherever_it_stands() -> None:
+    points = np.random.default_rng(0).normal(size=(60, 4))
+    projection = principal_components(points)
+    points[59, 2] = np.nan
+    with pytest.raises(DataError) as caught:
+        projection.apply(points)
+    assert caught.value.message == "an embedding is not finite"
 
 
 def test_assignment_does_not_look_at_the_truth() -> None:

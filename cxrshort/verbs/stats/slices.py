@@ -1,6 +1,6 @@
 """Is it fair: groups that no column names, in which the model errs more than its own scores say."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from scipy.special import expit
 from cxrshort.errors import DataError, UsageError
 from cxrshort.results import Result
 from cxrshort.stats.auc import check_level
+from cxrshort.stats.midranks import Bools, Integers
 from cxrshort.stats.predictions import IMAGE_COLUMNS
 from cxrshort.stats.slices import MINIMUM, SLICES, ErrorSlices, PredictedImages, Slice, find_slices
 from cxrshort.stats.verdicts import NO_EVIDENCE, NOT_TESTABLE, SUSPICIOUS
@@ -111,7 +112,8 @@ def slices(
         kind=KIND,
         verdicts=[row["verdict"] for row in rows],
     )
-    tables = {"slices.csv": rows, "slice-images.csv": [row for part in parts for row in _images(part)]}
+    images = [] if out is None else [row for part in parts for row in _images(part)]
+    tables = {"slices.csv": rows, "slice-images.csv": images}
     return write_result(
         result,
         "stats slices",
@@ -119,7 +121,7 @@ def slices(
         arguments=arguments,
         out=out,
         tables=tables,
-        draw=drawing(rows, tables["slice-images.csv"], pictures) if figures else None,
+        draw=drawing(rows, images, pictures) if figures else None,
         force=force,
     )
 
@@ -169,6 +171,8 @@ def _predicted(part: Decisions, embeddings: Embeddings) -> PredictedImages:
 
 def _rows(part: SlicedPart, level: float) -> Iterator[dict[str, Any]]:
     """Yield the row of each slice, the tested ones first."""
+    cells = part.decisions.part.columns
+    numbered = {name: _number_values(cells[name]) for name in _DESCRIBED if name in cells}
     for place, measured in enumerate(part.slices.slices):
         inside = part.slices.numbers == measured.number
         members = inside & ~part.slices.finding
@@ -190,7 +194,7 @@ def _rows(part: SlicedPart, level: float) -> Iterator[dict[str, Any]]:
                 "verdict": verdict,
                 "positives": measured.positives,
                 "probability": measured.probability,
-                "mostly": _mostly(part.decisions.part.columns, members, ~part.slices.finding & ~members),
+                "mostly": _mostly(numbered, members, ~part.slices.finding & ~members),
                 "reason": measured.reason,
             }
         )
@@ -208,17 +212,31 @@ def _limits(name: str, interval: Any) -> dict[str, Any]:
     return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
-def _mostly(cells: pd.DataFrame, members: Any, others: Any) -> str:
-    """Return the value of a column that a slice has most more of than the other images, with both shares."""
+def _number_values(cells: "pd.Series[str]") -> tuple[Integers, Sequence[str]]:
+    """Return the number of each cell's value, and the values."""
+    numbers, values = pd.factorize(cells)
+    return numbers.astype(np.int64), list(values)
+
+
+def _mostly(numbered: Mapping[str, tuple[Integers, Sequence[str]]], members: Bools, others: Bools) -> str:
+    """Return the value of a column that a slice has most more of than the other images, with both shares.
+
+    Args:
+        numbered: for each column, the number of each image's value (N,), and the values.
+        members: (N,) which images are of the slice.
+        others: (N,) which images it is compared with.
+    """
     largest, text = 0.0, ""
     for name in _DESCRIBED:
-        if name not in cells or not members.any() or not others.any():
+        if name not in numbered or not members.any() or not others.any():
             continue
-        inside, outside = (cells[name][rows].value_counts(normalize=True) for rows in (members, others))
-        for value, share in inside.items():
-            apart = float(share) - float(outside.get(value, 0.0))
-            if value and apart > largest:
-                text = f"{name} {value}: {100 * share:.0f} %, others {100 * float(outside.get(value, 0.0)):.0f} %"
+        numbers, values = numbered[name]
+        counts = [np.bincount(numbers[rows], minlength=len(values)) for rows in (members, others)]
+        shares = [count / count.sum() for count in counts]
+        for place in np.argsort(-counts[0], kind="stable"):
+            apart = float(shares[0][place] - shares[1][place])
+            if values[place] and apart > largest:
+                text = f"{name} {values[place]}: {100 * shares[0][place]:.0f} %, others {100 * shares[1][place]:.0f} %"
                 largest = apart
     return text
 
