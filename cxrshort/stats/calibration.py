@@ -208,7 +208,8 @@ def _resampled(
     gaps = [group[1] - group[2] for group in tables]  # (persons, bins): probabilities minus truth
 
     def statistic(weights: Floats) -> Floats:
-        moved = [(weights - 1) @ gap for gap in gaps]
+        changes = weights - 1
+        moved = [changes @ gap for gap in gaps]
         return np.column_stack([_brier_parts(*(weights @ table for table in tables[0])), *moved])
 
     values = statistic(np.ones((1, rows.persons)))[0]

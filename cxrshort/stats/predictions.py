@@ -103,8 +103,9 @@ def disambiguate_names(predictions: pd.DataFrame) -> pd.DataFrame:
         table[name] = disambiguate(table[name], table[f"{name}_id"])
     models = table.groupby(["training_id", "dataset_id", "replicate"])["model_id"].transform("nunique")
     ambiguous = table["training_id"].isin(set(table.loc[models > 1, "training_id"]))
-    table.loc[ambiguous, "training"] = table["training"] + " (" + table["model"] + ")"
-    table.loc[ambiguous, "training_id"] = table["training_id"] + "/" + table["model_id"]
+    if ambiguous.any():
+        table.loc[ambiguous, "training"] = table["training"] + " (" + table["model"] + ")"
+        table.loc[ambiguous, "training_id"] = table["training_id"] + "/" + table["model_id"]
     return table
 
 

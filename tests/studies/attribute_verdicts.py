@@ -1,7 +1,16 @@
 """How often ``stats attributes`` accuses phantoms in which nothing was planted, and whether it finds what was.
 
-Run: python -m tests.studies.attribute_verdicts --out FOLDER. Builds 12 clean datasets and one for each shortcut that a
-probe can see at 48 pixels, of 400 images; takes about five minutes. ``RULES["stats-attributes"]`` states its result.
+    python tests/studies/attribute_verdicts.py --out FOLDER
+
+Builds 12 clean datasets of 400 images, and six with a shortcut that a probe can see at 48 pixels; takes three minutes.
+``RULES["stats-attributes"]`` states the result on clean ones. In all planted ones the repository is called a shortcut
+for COVID-19, with these risks by ``--bias``:
+
+    bias       0.8   0.9   1.0
+    marker    0.23  0.45  0.79
+    border    0.27  0.54  1.00
+
+No pair of another label is accused or called suspicious.
 """
 
 import argparse
