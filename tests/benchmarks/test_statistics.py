@@ -6,6 +6,7 @@ resampled AUCs against a loop over scikit-learn, timed on the first resamples an
 against an interpreter that imports the same modules; and all of ``stats auc`` on 15 labels of 100,000 images.
 """
 
+import functools
 import statistics
 import subprocess
 import sys
@@ -88,18 +89,19 @@ def test_resampled_aucs_against_a_loop(benchmark, capsys, images, looped):
     print_ratio(capsys, benchmark, f"1,000 resampled AUCs of {images:,} images, loop / ours", slow / fast)
 
 
+@functools.cache
+def imported(code: str) -> list[str]:
+    """Return the modules of an interpreter that runs this code, without ours."""
+    listing = f"{code}\nimport sys; print(' '.join(name for name in sys.modules if not name.startswith('cxrshort')))"
+    return subprocess.run([sys.executable, "-c", listing], check=True, capture_output=True, text=True).stdout.split()
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_start_against_what_is_imported(benchmark, capsys, command):
     """The command's modules against an interpreter that imports the libraries which these import, and nothing else."""
     module = command.replace("-", "_")
     ours = f"import cxrshort.cli.stats.{module}, cxrshort.verbs.stats.{module}"
-    listing = "import sys; print(' '.join(name for name in sys.modules if not name.startswith('cxrshort')))"
-    before, after = (
-        subprocess.run(
-            [sys.executable, "-c", code + listing], check=True, capture_output=True, text=True
-        ).stdout.split()
-        for code in ("", ours + "; ")
-    )
+    before, after = imported(""), imported(ours)
     needed = [name for name in after if name not in before and "._" not in name and not name.startswith("_")]
     assert "torch" not in needed
     libraries = "import importlib\nfor name in " + repr(needed) + ":\n    importlib.import_module(name)"
@@ -109,7 +111,7 @@ def test_start_against_what_is_imported(benchmark, capsys, command):
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
         return time.perf_counter() - start
 
-    pairs = [(wall(ours), wall(libraries)) for _ in range(6)]
+    pairs = [(wall(ours), wall(libraries)) for _ in range(4)]
     benchmark.pedantic(lambda: wall(ours), rounds=1)
     ratio = statistics.median(first / second for first, second in pairs[1:])
     print_ratio(capsys, benchmark, f"start of stats {command} / its libraries", ratio)

@@ -1,13 +1,15 @@
 """The weight bootstrap against scikit-learn's weighted AUC and the analytic standard error."""
 
+import itertools
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from cxrshort.errors import DataError
 from cxrshort.stats.auc import auc, auc_interval
-from cxrshort.stats.bootstrap import bootstrap_aucs, draw_weights, percentile_interval, resample, weighted_aucs
-from cxrshort.stats.midranks import Sample
+from cxrshort.stats.bootstrap import _strata, bootstrap_aucs, draw_weights, percentile_interval, resample, weighted_aucs
+from cxrshort.stats.midranks import Sample, check_rows
 
 
 def draw(rows, seed, decimals=1):
@@ -72,6 +74,18 @@ def test_bootstrap_aucs_move_samples_of_the_same_persons_together():
     strangers = [Sample(targets, scores), Sample(targets, scores)]
     apart = bootstrap_aucs(strangers, draws=400, rng=np.random.default_rng(2)).aucs
     assert abs(np.corrcoef(apart.T)[0, 1]) < 0.2  # four standard errors of a correlation from 400 draws
+
+
+@pytest.mark.parametrize("samples", [1, 3, 25])
+def test_strata_are_persons_alike_in_all_samples(samples):
+    rng = np.random.default_rng(samples)
+    rows = [check_rows(rng.random(60) < 0.4, rng.random(60), rng.integers(0, 40, 60)) for _ in range(samples)]
+    codes = [rng.integers(0, 40, 60) for _ in rows]
+    sets = [part for row, own in zip(rows, codes, strict=True) for part in (set(own), set(own[row.positive]))]
+    marks = [[person in part for part in sets] for person in range(40)]
+    strata = _strata(rows, codes, 40)
+    for first, second in itertools.combinations(range(40), 2):
+        assert (strata[first] == strata[second]) == (marks[first] == marks[second])
 
 
 def test_bootstrap_aucs_repeat_with_the_same_seed():

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from cxrshort.stats.group_gaps import EXCEEDANCES, largest_gaps, permutation
+from cxrshort.stats.group_gaps import EXCEEDANCES, _in_order, largest_gaps, permutation
 
 
 def means_of(values: np.ndarray, groups: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -71,6 +71,14 @@ def test_groups_that_differ_within_persons_are_permuted_class_by_class() -> None
         assert permuted[own].sum() == numbers[own].sum()
         changed |= permuted != numbers
     assert changed[:40].mean() > 0.8  # the others have counts that nobody shares
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 8, 9, 12])
+def test_images_of_a_block_come_in_the_order_of_their_chances(length: int) -> None:
+    rng = np.random.default_rng(length)
+    images, chances = rng.integers(0, 1000, (length, 40)), rng.random((length, 40))
+    expected = np.stack([images[np.argsort(chances[:, block]), block] for block in range(40)], axis=1)
+    np.testing.assert_array_equal(_in_order(images, chances), expected)
 
 
 def test_clear_gap_uses_every_draw_and_no_gap_few() -> None:
