@@ -41,8 +41,9 @@ from cxrshort.interventions.trials import (
 )
 from cxrshort.models.outlines import draw_outlines, load_segmenter, segmenter_files
 from cxrshort.models.scoring import SCORING_BATCH
+from cxrshort.stats.named_draws import named_generator
 from cxrshort.stats.region_effects import too_few
-from cxrshort.stats.swap_findings import TEST, random_state
+from cxrshort.stats.swap_findings import TEST
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,7 @@ def plan_trials(
         region: RegionTest(
             region,
             intervention or USUAL,
-            choose_pairs(candidates, rows, pairs=pairs, rng=random_state(seed, "pairs")),
+            choose_pairs(candidates, rows, pairs=pairs, rng=named_generator(seed, "pairs")),
         )
         for region, rows in by_region.items()
     }
@@ -263,7 +264,7 @@ def _incomparable(trials: Sequence[RegionTrial], without_room: Collection[tuple[
 
 def _lung_control(candidates: Candidates, boxes: CandidateBoxes, *, pairs: int, seed: int) -> list[RegionTrial]:
     rows = np.flatnonzero(boxes.own_lungs).tolist()
-    chosen = choose_pairs(candidates, rows, pairs=pairs, rng=random_state(seed, "pairs"))
+    chosen = choose_pairs(candidates, rows, pairs=pairs, rng=named_generator(seed, "pairs"))
     return lung_trials(chosen, {row: lung_boxes(boxes.lungs[row]) for pair in chosen for row in pair})
 
 

@@ -29,6 +29,7 @@ from cxrshort.stats.association import Association, category_auc, number_auc
 from cxrshort.stats.auc import check_level
 from cxrshort.stats.midranks import Floats, Integers, is_exact
 from cxrshort.stats.mutual_information import Information, draw_one_row, label_information
+from cxrshort.stats.named_draws import named_generator
 
 UTILITY = (
     *("utility", "utility_low", "utility_high", "utility_error", "utility_p", "utility_smallest"),
@@ -93,7 +94,7 @@ def confounding(
     check_level(level)
     persons = pd.factorize(manifest["person_id"])[0]
     values = {column: as_numbers(manifest, column) for column in columns}
-    (tables,) = rng.spawn(1)  # so that the halves are those that they would be without the utility
+    seed = int(rng.spawn(1)[0].integers(2**63))  # the halves are those that they would be without the utility
     measured: list[tuple[str, str, Association, str, Information]] = []
     for label in labels:
         registry.check_name(map(str, manifest.columns), label, kind="label")
@@ -101,6 +102,7 @@ def confounding(
         for column in columns:
             worst = column == "repository" and _is_perfect(targets, values[column])
             association = _association(values[column], targets, persons=persons, rng=rng, level=level)
+            tables = named_generator(seed, label, column)  # whatever other columns are asked for
             information = _information(values[column], targets, persons=persons, rng=tables, level=level)
             measured.append((label, column, association, WORST if worst else _verdict(association), information))
     measured.sort(key=lambda row: (_rank(row[3]), -row[2].strength))

@@ -6,7 +6,6 @@ Everything is a function of ``changes.csv`` and ``null.npy``. What would invalid
 whether it changes the score as the class of the image predicts.
 """
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ import pandas as pd
 
 from cxrshort.stats.changes import Interval, mean_by_person, median_interval, population_change
 from cxrshort.stats.midranks import Floats, number_persons
+from cxrshort.stats.named_draws import named_generator
 from cxrshort.stats.region_effects import predicted_changes, region_effect
 from cxrshort.stats.signed_rank import holm, signed_rank
 from cxrshort.stats.verdicts import Evidence, Rule
@@ -60,11 +60,6 @@ class SwapChanges(NamedTuple):
         return None if logits is None else logits.astype(np.float64) - trials["before"].to_numpy()[:, None]
 
 
-def random_state(seed: int, *names: str) -> np.random.Generator:
-    """Return a generator that depends on the seed and on names alone, so that a region's numbers are its own."""
-    return np.random.default_rng([seed, zlib.crc32("/".join(names).encode())])
-
-
 def units_of(trials: pd.DataFrame) -> list[str]:
     """Return what is independent of one another: pairs where images exchange something, else persons.
 
@@ -98,7 +93,7 @@ def evidence_of(
             directions=trials["direction"].tolist(),
             units=units_of(trials),
             spread=changes.spread,
-            rng=random_state(seed, region, TEST),
+            rng=named_generator(seed, region, TEST),
             level=rule.level / len(tested),
         )
     corrected = dict(zip(tested, holm([effects[region].p for region in tested]), strict=True))
@@ -139,7 +134,7 @@ def population_rows(changes: SwapChanges, tested: Sequence[str], *, level: float
     published = {region: _published_trials(changes, region) for region in tested}
     comparable = sum(not _why_no_test(changes, trials) for trials in published.values())
     rows = [
-        _population_row(changes, trials, level=level / max(1, comparable), rng=random_state(seed, region, PUBLISHED))
+        _population_row(changes, trials, level=level / max(1, comparable), rng=named_generator(seed, region, PUBLISHED))
         for region, trials in published.items()
     ]
     adjusted = holm([row["p_normal"] if row["p_exact"] is None else row["p_exact"] for row in rows])
@@ -204,18 +199,18 @@ def control_rows(changes: SwapChanges, tested: Sequence[str], *, rule: Rule, see
     rows = []
     lungs = changes.table[changes.table["purpose"] == LUNGS]
     if len(lungs):
-        row = _control_row("lungs replaced", lungs, changes.spread, rng=random_state(seed, LUNGS))
+        row = _control_row("lungs replaced", lungs, changes.spread, rng=named_generator(seed, LUNGS))
         reacts = row["p"] <= rule.level and row["median"] > 0
         rows.append({**row, "expected": "a change", "outcome": "a change" if reacts else "no change"})
     shams = {region: changes.of(region, SHAM) for region in tested}
     for region, trials in shams.items():
         if len(trials):
-            row = _control_row("sham", trials, changes.spread, rng=random_state(seed, region, SHAM))
+            row = _control_row("sham", trials, changes.spread, rng=named_generator(seed, region, SHAM))
             nothing = not trials["changed_pixels"].any() and not trials["change"].any()
             rows.append({**row, "expected": "exactly 0", "outcome": "exactly 0" if nothing else "a change"})
     same = {region: trials for region in tested if len(trials := changes.of(region, SAME_CLASS))}
     within = [
-        _control_row("one class", trials, changes.spread, rng=random_state(seed, region, SAME_CLASS))
+        _control_row("one class", trials, changes.spread, rng=named_generator(seed, region, SAME_CLASS))
         for region, trials in same.items()
     ]
     for row, p in zip(within, holm([row["p"] for row in within]), strict=True):

@@ -48,6 +48,7 @@ from cxrshort.models.sources.foreign import without_download
 from cxrshort.models.sources.opening import Model, Reference, describe_model, open_model
 from cxrshort.results import Result
 from cxrshort.stats import swap_findings
+from cxrshort.stats.named_draws import named_generator
 from cxrshort.stats.predictions import LOGIT
 from cxrshort.stats.verdicts import RULES, Verdict, judge_regions
 
@@ -244,7 +245,7 @@ def prepare_test(
         planning: ``intervention``, ``pairs``, ``edge`` and ``seed`` of the trials.
     """
     fold, notes = audited_fold(reference, data, split)
-    rng = swap_findings.random_state(int(planning["seed"]), "candidates")
+    rng = named_generator(int(planning["seed"]), "candidates")
     candidates = choose_candidates(fold.data, label, rng=rng)
     tested = Fold(candidates.data, split, fold.role)
     boxes = find_boxes(candidates, sources, whole=data, label=label, compute=compute, batch_size=batch_size)

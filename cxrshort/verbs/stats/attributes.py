@@ -20,6 +20,7 @@ from cxrshort.stats.confounding import ColumnValues, as_numbers, confounding
 from cxrshort.stats.detectability import Detectability, FoldedFeatures, detectability, fold_features
 from cxrshort.stats.midranks import Floats, Integers, is_exact, number_persons
 from cxrshort.stats.mutual_information import Information, count_persons, draw_one_row
+from cxrshort.stats.named_draws import named_generator
 from cxrshort.stats.out_of_fold import person_folds
 from cxrshort.stats.verdicts import NOT_TESTABLE, VERDICTS
 from cxrshort.verbs.stats.audited_images import choose_label, pixel_features, small_p_text
@@ -127,19 +128,25 @@ def _measure(data: Dataset, table: pd.DataFrame, *, level: float, seed: int) -> 
     """Return a row for each label and attribute, the largest risk first; and the labels whose persons were sampled."""
     persons = number_persons(data.manifest["person_id"], len(data.manifest))
     values = {name: as_numbers(data.manifest, name) for name in dict.fromkeys(table["column"])}
-    draws = np.random.default_rng(seed).spawn(len(table) + 1)
     chosen, sampled = {}, []
     for label in dict.fromkeys(table["label"]):
         targets = data.manifest[label].to_numpy(dtype=np.float64, na_value=np.nan)
-        rows = draw_one_row(targets, is_exact(targets), persons, rng=draws[-1])
+        # By name, so that what is said of one attribute does not depend on which others are asked for.
+        rng = named_generator(seed, label)
+        rows = draw_one_row(targets, is_exact(targets), persons, rng=rng)
         if len(rows) > MOST_PERSONS:
-            rows = np.sort(draws[-1].choice(rows, MOST_PERSONS, replace=False))
+            rows = np.sort(rng.choice(rows, MOST_PERSONS, replace=False))
             sampled.append(label)
         chosen[label] = (targets, rows)
-    probes = Probes(data, chosen, rng=draws[-1])
+    probes = Probes(data, chosen, seed=seed)
     measured = [
-        (row, *_risk(probes, row, values[row["column"]], rng=rng, level=level))
-        for row, rng in zip(table.to_dict("records"), draws[:-1], strict=True)
+        (
+            row,
+            *_risk(
+                probes, row, values[row["column"]], rng=named_generator(seed, row["label"], row["column"]), level=level
+            ),
+        )
+        for row in table.to_dict("records")
     ]
     names = [f"{row['label']}: {row['column']}" for row, _, _ in measured]
     verdicts = judge_risks(names, [risk for _, _, risk in measured])
@@ -181,14 +188,12 @@ class Probes:
     Args:
         data: the dataset.
         chosen: targets, and one row of each person, by label.
-        rng: draws the folds.
+        seed: of the folds.
     """
 
-    def __init__(
-        self, data: Dataset, chosen: Mapping[str, tuple[Floats, Integers]], *, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, data: Dataset, chosen: Mapping[str, tuple[Floats, Integers]], *, seed: int) -> None:
         self._chosen = chosen
-        self._rng = rng
+        self._seed = seed
         self._positions = np.unique(np.concatenate([rows for _, rows in chosen.values()]))
         self._features = pixel_features(data, self._positions, {"pixels": _features})["pixels"]
         self._folded: dict[bytes, FoldedFeatures] = {}
@@ -203,7 +208,7 @@ class Probes:
         """Return the features of rows, decomposed for folds that have both classes."""
         key = rows.tobytes() + targets.tobytes()
         if key not in self._folded:
-            folds = person_folds(targets, np.arange(len(rows)), rng=self._rng)
+            folds = person_folds(targets, np.arange(len(rows)), rng=named_generator(self._seed, "folds"))
             self._folded = {key: fold_features(self._features[np.searchsorted(self._positions, rows)], folds)}
         return self._folded[key]
 

@@ -54,6 +54,14 @@ def test_first_axis_is_the_table_of_confounding(planted_phantom: Path) -> None:
     assert written["utility"] == pytest.approx(rows["repository"]["utility"], abs=0.1)  # of other images of a person
 
 
+def test_numbers_of_an_attribute_do_not_depend_on_the_others(planted_phantom: Path) -> None:
+    names = ("utility", "utility_p", "detectability", "detectability_p", "risk", "risk_low", "risk_high")
+    (alone,) = attributes(str(planted_phantom), label="COVID-19", columns=["view"]).summary["attributes"]
+    together = attributes(str(planted_phantom), columns=["sex", "view", "repository"]).summary["attributes"]
+    (row,) = [row for row in together if (row["label"], row["attribute"]) == ("COVID-19", "view")]
+    assert [row[name] for name in names] == [alone[name] for name in names]
+
+
 def test_attribute_that_is_the_label_cannot_be_told_apart(planted_phantom: Path, tmp_path: Path) -> None:
     labels = pd.read_csv(planted_phantom / "manifest.csv")["COVID-19"]
     folder = changed(planted_phantom, tmp_path / "d", repository=np.where(labels == 1, "a", "b"))
