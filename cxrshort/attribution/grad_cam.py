@@ -25,7 +25,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from cxrshort.attribution.contract import AttributionMethod, Requirements, Resources
-from cxrshort.attribution.passes import Explained, exact, explained_logits
+from cxrshort.attribution.passes import Explained, Outputs, exact, explained_logits
 from cxrshort.errors import UsageError
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.ensemble import Ensemble
@@ -37,7 +37,7 @@ def explain(
     model: nn.Module,
     images: Tensor,
     *,
-    outputs: Tensor | None = None,
+    outputs: Outputs = None,
     signs: Tensor | None = None,
     learn_maps: bool = True,
     learn_weights: bool = False,
@@ -49,7 +49,8 @@ def explain(
     Args:
         model: maps images to logits (N, L); its last maps are convolutional.
         images: (N, C, H, W).
-        outputs: (N,) int64, which logit to explain in each image; None takes the highest.
+        outputs: (N,) int64, which logit to explain in each image; or a choice among logits (N, L); None takes the
+            highest.
         signs: (N,), 1 for evidence in favour of the logit, -1 for evidence against it; None is 1.
         learn_maps: whether the graph is kept, to learn from maps and logits.
         learn_weights: whether the channel weights are part of that graph.
@@ -73,7 +74,7 @@ def weighted_activations(
     model: nn.Module,
     images: Tensor,
     *,
-    outputs: Tensor | None = None,
+    outputs: Outputs = None,
     signs: Tensor | None = None,
     learn_maps: bool = False,
     learn_weights: bool = False,

@@ -38,7 +38,7 @@ from cxrshort.attribution.contract import AttributionMethod, Requirements, Resou
 from cxrshort.attribution.convolution import ConvolutionCall, Role, convolve, made_from
 from cxrshort.attribution.first_layer import FIRST_LAYER_RULES, Stem, no_stem
 from cxrshort.attribution.gates import cap, rectify
-from cxrshort.attribution.passes import Explained, Phase, exact, explained_logits
+from cxrshort.attribution.passes import Explained, Outputs, Phase, exact, explained_logits
 from cxrshort.errors import UsageError
 from cxrshort.models.classifier import Classifier
 from cxrshort.registry import check_name
@@ -99,7 +99,7 @@ def relevance(
     model: nn.Module,
     images: Tensor,
     *,
-    outputs: Tensor | None = None,
+    outputs: Outputs = None,
     epsilon: float | Tensor = 0.01,
     bn: str = "batch-detached",
     first_layer: str = "epsilon",
@@ -110,7 +110,8 @@ def relevance(
     Args:
         model: maps images to logits (N, L); ReLU, ReLU6 and affine layers only.
         images: (N, C, H, W), float32 or float64.
-        outputs: (N,) int64, which logit to explain in each image; None takes the highest.
+        outputs: (N,) int64, which logit to explain in each image; or a choice among logits (N, L); None takes the
+            highest.
         epsilon: 0 or more, one number or one per image (N,); larger maps are smoother and smaller.
         bn: see :class:`~cxrshort.attribution.batch_norm.BatchNormRule`; of no effect on a model in eval mode.
         first_layer: ``"epsilon"``, or ``"box"`` for the z-B rule with pixels in [0, 1] (Montavon et al. 2017).
@@ -139,7 +140,7 @@ def explain(
     model: nn.Module,
     images: Tensor,
     *,
-    outputs: Tensor | None = None,
+    outputs: Outputs = None,
     epsilon: float | Tensor = 0.01,
     bn: str = "batch-detached",
     first_layer: str = "epsilon",

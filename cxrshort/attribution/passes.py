@@ -5,7 +5,7 @@ backward. A map made with ``create_graph`` is part of the graph that the other p
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -13,6 +13,9 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from cxrshort.errors import UsageError
+
+Outputs = Tensor | Callable[[Tensor], Tensor] | None
+"""Which logit of each image is explained: (N,) int64, a choice among logits (N, L), or None for the highest."""
 
 
 class Explained(NamedTuple):
@@ -49,14 +52,20 @@ def exact(images: Tensor) -> Iterator[None]:
         yield
 
 
-def explained_logits(logits: Tensor, outputs: Tensor | None) -> Tensor:
+def explained_logits(logits: Tensor, outputs: Outputs) -> Tensor:
     """Return one logit of each image, (N,): that of ``outputs``, or the highest.
+
+    Args:
+        logits: (N, L).
+        outputs: see :data:`Outputs`; a choice is made once, among logits without a graph.
 
     Raises:
         UsageError: outputs on the CPU name a logit that the model does not have.
     """
     if outputs is None:
         outputs = logits.detach().argmax(dim=1)
+    elif callable(outputs):
+        outputs = outputs(logits.detach())
     # Looking at outputs on a GPU would make each training step wait for it; those drawn for training are in range.
     elif outputs.device.type == "cpu" and bool(((outputs < 0) | (outputs >= logits.shape[1])).any()):
         wrong = outputs[(outputs < 0) | (outputs >= logits.shape[1])][0]

@@ -18,6 +18,10 @@ OBJECTIVES = {
         "cxrshort.training.objectives.multitask:Multitask", "labels and masks at once, by an architecture that draws"
     ),
 }
+DISTILLATIONS = {
+    "tea": Entry("cxrshort.training.objectives.tea:TEA", "the teacher's explanations alone (TEA; LRP maps)"),
+}
+"""Objectives that learn from a teacher: what ``tea-distill --method`` takes."""
 CURES = {
     "dfr": Entry(
         "cxrshort.training.cures.dfr:DFR",

@@ -1,7 +1,5 @@
 """Checks before a run is started: parts that do not fit together, and what the dataset lacks."""
 
-from torch import nn
-
 from cxrshort.errors import DataError, UsageError
 from cxrshort.masks.file import MaskFile, Tally
 from cxrshort.models import checkpoint
@@ -14,6 +12,7 @@ from cxrshort.training.data.folds import Folds
 from cxrshort.training.data.segmentation import MaskFolds
 from cxrshort.training.objectives.contract import Objective
 from cxrshort.training.recipes import Recipe
+from cxrshort.training.teacher import Teacher
 
 AnyFolds = Folds | MaskFolds
 Segmenter = tuple[Classifier, Description]
@@ -89,10 +88,10 @@ def check_masks(objective: Objective, folds: AnyFolds, recipe: Recipe, segmenter
             f"--segmenter has no use with --method {recipe.method}",
             "--background noise, or --method rrr, gain, isnet, multitask",
         )
-    predicted = objective.needs.predicted_masks
+    judged = objective.needs.predicted_masks or objective.needs.validation_masks
     if needs_masks and segmenter is None:
-        _check_every_mask(folds, recipe, judged=predicted or bool(recipe.background))
-    for fold in (folds.train, folds.val) if predicted else (folds.train,):
+        _check_every_mask(folds, recipe, judged=judged or bool(recipe.background))
+    for fold in (folds.train, folds.val) if judged else (folds.train,):
         objective.check(folds.groups, (segmenter or fold.masks) if needs_masks else None)
     count_masks(folds)
     return needs_masks
@@ -124,14 +123,17 @@ def check_warm_up(objective: Objective, recipe: Recipe) -> None:
         )
 
 
-def check_teacher(objective: Objective, teacher: nn.Module | None) -> None:
+def check_teacher(objective: Objective, teacher: Teacher | None) -> None:
     """Refuse an objective without the teacher that it needs, or a teacher that it has no use for.
 
     Raises:
         UsageError: it is so.
     """
     if objective.needs.teacher and teacher is None:
-        raise UsageError(f"'{objective.name}' learns from a teacher, and there is none", "give it a trained model")
+        raise UsageError(
+            f"'{objective.name}' learns from a teacher, and there is none",
+            f"cxrshort tea-distill --method {objective.name} --teacher MODEL",
+        )
     if teacher is not None and not objective.needs.teacher:
         raise UsageError(f"'{objective.name}' has no use for a teacher", "leave it out, or choose another --method")
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class TrainingJob:
         resume: go on where a run was interrupted.
         tensorboard: write the events for TensorBoard too.
         report: takes events.
+        verb: the command that asked for the run.
+        read: files that the run reads beside those of dataset and recipe, by what they are.
     """
 
     data: Dataset
@@ -50,6 +52,8 @@ class TrainingJob:
     resume: bool = False
     tensorboard: bool = False
     report: Report = runs.ignore_event
+    verb: str = "train"
+    read: Mapping[str, Path] = field(default_factory=dict)
 
     def titled(self, title: str) -> Report:
         """Return a report whose events also say which run of a sweep they belong to."""
@@ -58,7 +62,7 @@ class TrainingJob:
     def files(self) -> dict[str, Path]:
         """Return what the run reads and must not write over, by what it is; run.json keeps the hashes of files."""
         recipe = self.recipe
-        files = {"manifest": self.data.path, **image_folders(self.data)}
+        files = {"manifest": self.data.path, **image_folders(self.data), **self.read}
         if recipe.segmenter and not is_foreign(recipe.segmenter):
             files["segmenter"] = checkpoint.locate_model(recipe.segmenter)
         for name in ("mask_file", "weights"):
@@ -71,7 +75,7 @@ class TrainingJob:
         recipe = self.recipe
         weights = recipe.weights if recipe.weights != "none" else ""
         dataset = str(self.data.path) if self.data.path else "standard input"
-        return [dataset, *filter(None, [weights, recipe.segmenter, recipe.mask_file])]
+        return [dataset, *filter(None, [weights, recipe.segmenter, recipe.mask_file]), *map(str, self.read.values())]
 
 
 def identify(recipe: Recipe) -> dict[str, Any]:

@@ -32,18 +32,20 @@ from cxrshort.training.forecast import forecast
 from cxrshort.training.inputs import Report, TrainingJob, hash_manifest
 from cxrshort.training.learner import Learner, make_learner
 from cxrshort.training.loop import FitConfig, chosen_epoch, fit
+from cxrshort.training.objectives.contract import FoldImages
 from cxrshort.training.preparation import PreparedJob, count_unused, cut_folds, prepare
+from cxrshort.training.teacher import Teacher
 
 CHECKPOINT = ".state.pt"
 
 
-def train_model(job: TrainingJob, *, teacher: nn.Module | None = None) -> dict[str, Any]:
+def train_model(job: TrainingJob, *, teacher: Teacher | None = None) -> dict[str, Any]:
     """Train one model and write it into the job's folder.
 
     Args:
         job: what is trained, on what, and where it is written.
-        teacher: the network that the model learns from, where the method needs one. It is frozen, put in evaluation
-            mode and on the job's device, and is no part of any file of the run.
+        teacher: what the model learns from, where the method needs one. Its network is frozen, put in evaluation mode
+            and on the job's device, and is no part of any file of the run; one that learns on stands in the checkpoint.
 
     Returns:
         The summary that run.json also holds; an empty one in all processes but the first.
@@ -67,10 +69,10 @@ def train_model(job: TrainingJob, *, teacher: nn.Module | None = None) -> dict[s
             _fit_config(prepared, learner), report=_report(run, job, learner, checkpoint), interrupted=interrupted
         )
         fit(learner.network, learner.batches, config=config, checkpoint=checkpoint)
-        return {} if run.read_only else _finish(run, learner, checkpoint, folds=prepared.folds)
+        return _finish(run, learner, checkpoint, prepared=prepared)
 
 
-def forecast_jobs(jobs: Sequence[TrainingJob], *, models: int, teacher: nn.Module | None = None) -> dict[str, Any]:
+def forecast_jobs(jobs: Sequence[TrainingJob], *, models: int, teacher: Teacher | None = None) -> dict[str, Any]:
     """Return what training would read, write and take, from a short trial of the first job; nothing is written.
 
     Args:
@@ -97,7 +99,7 @@ def forecast_jobs(jobs: Sequence[TrainingJob], *, models: int, teacher: nn.Modul
         "outputs": [
             forecasts.preview_folder(
                 planned_job.folder,
-                "train",
+                job.verb,
                 inputs=planned_job.files().values(),
                 force=planned_job.force,
                 resume=planned_job.resume,
@@ -136,7 +138,7 @@ def _score(measured: Mapping[str, Any]) -> dict[str, float]:
 def _open_run(job: TrainingJob, settings: Mapping[str, Any]) -> AbstractContextManager[runs.Run]:
     return runs.open_run(
         job.folder,
-        "train",
+        job.verb,
         arguments=settings,
         inputs=job.files(),
         compute=job.compute,
@@ -147,7 +149,8 @@ def _open_run(job: TrainingJob, settings: Mapping[str, Any]) -> AbstractContextM
 
 def _fit_config(prepared: PreparedJob, learner: Learner) -> FitConfig:
     job = prepared.job
-    return FitConfig(prepared.objective, job.recipe, job.compute, learner.validate, teacher=prepared.teacher)
+    teacher = None if prepared.teacher is None else prepared.teacher.network
+    return FitConfig(prepared.objective, job.recipe, job.compute, learner.validate, teacher=teacher)
 
 
 def _report(run: runs.Run, job: TrainingJob, learner: Learner, checkpoint: Checkpoint) -> Report:
@@ -180,7 +183,7 @@ def _settings(prepared: PreparedJob) -> dict[str, Any]:
         record.pop(name)
     settings = {**record, **recipe, **job.compute.record(), "processes": job.compute.processes}
     if prepared.teacher is not None:
-        settings["teacher_sha256"] = _hash_weights(prepared.teacher)
+        settings["teacher_sha256"] = _hash_weights(prepared.teacher.network)
     return json_values({**settings, "manifest_sha256": hash_manifest(job.data)})
 
 
@@ -193,17 +196,25 @@ def _hash_weights(network: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _finish(run: runs.Run, learner: Learner, checkpoint: Checkpoint, *, folds: AnyFolds) -> dict[str, Any]:
-    """Write the model of the chosen epoch, its figure and run.json, and return the summary."""
+def _finish(run: runs.Run, learner: Learner, checkpoint: Checkpoint, *, prepared: PreparedJob) -> dict[str, Any]:
+    """Write the model of the chosen epoch, its figure and run.json, and return the summary; the first process does."""
+    folds, job = prepared.folds, prepared.job
     best = checkpoint.history[chosen_epoch(checkpoint.history, str(learner.description.recipe["selection"]))]
     selection = {"split": "val", "measure": folds.measure, **_score(best), "epoch": best["epoch"]}
     learner.network.load_state_dict(checkpoint.best_weights)
+    images = FoldImages(
+        learner.batches.pixels, learner.batches.masks, learner.batches.mask_bit, prepared.teacher, judge=None
+    )
+    finished = prepared.objective.finish(learner.network, learner.model, learner.description, images, job.compute)
+    if run.read_only:
+        return {}
     description = dataclasses.replace(learner.description, selection=selection)
     model_files.save_model(learner.model, run.path(model_files.FILE), description=description)
     plots.training_curve(_curve(checkpoint.history, best), run.path(CURVE), measure=folds.measure)
     summary = {
         "model": str(run.path(model_files.FILE)),
         **_summarise(description, folds, best),
+        **finished,
         "history": checkpoint.history,
     }
     run.finish({"summary": summary})

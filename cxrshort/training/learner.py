@@ -1,5 +1,6 @@
 """The learner of a fit: the network, its batches, its validation, and the model that is saved."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -25,9 +26,11 @@ from cxrshort.training.data.folds import Folds
 from cxrshort.training.data.sampling import balanced_sampling_weights, class_codes, count_targets
 from cxrshort.training.data.segmentation import WholeImage, replace_background
 from cxrshort.training.loop import Validate
-from cxrshort.training.objectives.contract import ValidationImages
+from cxrshort.training.objectives.contract import FoldImages
+from cxrshort.training.objectives.distillation import Distillation
 from cxrshort.training.preparation import PreparedJob
 from cxrshort.training.recipes import Recipe
+from cxrshort.training.teacher import CoTraining
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,20 @@ def make_learner(prepared: PreparedJob, *, trial: bool = False) -> Learner:
         return _pipeline_learner(prepared, batches, prepared.segmenter)
     if recipe.background:
         return _foreground_learner(prepared, batches)
-    masks = _masks(prepared, folds.val, trial=trial) if prepared.objective.needs.predicted_masks else None
+    needs = prepared.objective.needs
+    judged = needs.predicted_masks or needs.validation_masks
+    masks = _masks(prepared, folds.val, trial=trial) if judged else None
     validate = _validation(prepared, folds.val.pixels, masks=masks)
-    return Learner(prepared.model, batches, validate, prepared.model, prepared.description)
+    network = _learning_network(prepared)
+    return Learner(network, batches, validate, prepared.model, prepared.description)
+
+
+def _learning_network(prepared: PreparedJob) -> nn.Module:
+    """Return what a step changes: the model, or the model together with a teacher that learns on."""
+    objective, teacher = prepared.objective, prepared.teacher
+    if teacher is None or not (isinstance(objective, Distillation) and objective.co_trains):
+        return prepared.model
+    return CoTraining(prepared.model, copy.deepcopy(teacher.network))
 
 
 def _validation(
@@ -89,7 +103,8 @@ def _validation(
         complete: returns the model that is judged, where the network is a part of it.
     """
     job, folds, objective = prepared.job, prepared.folds, prepared.objective
-    images = ValidationImages(pixels, masks, bits_of(job.recipe.mask_bit), prepared.teacher)
+    judge = folds.judge if isinstance(folds, Folds) else None
+    images = FoldImages(pixels, masks, bits_of(job.recipe.mask_bit), prepared.teacher, judge)
 
     def validate(network: nn.Module) -> dict[str, float]:
         model = complete(network)

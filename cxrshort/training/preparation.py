@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from cxrshort import registry
 from cxrshort.dataset import Dataset
@@ -38,6 +37,7 @@ from cxrshort.training.inputs import TrainingJob, identify, name_training
 from cxrshort.training.objectives.contract import Objective, make_objective
 from cxrshort.training.recipes import Recipe
 from cxrshort.training.rehearsal import rehearse
+from cxrshort.training.teacher import Teacher, taught_description
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class PreparedJob:
         description: of the model.
         needs_masks: whether the objective, or a background to be replaced, asks for masks.
         segmenter: whose masks are used; None takes the dataset's.
-        teacher: the network that the model learns from; None where the objective needs none.
+        teacher: what the model learns from; None where the objective needs none.
     """
 
     job: TrainingJob
@@ -64,15 +64,15 @@ class PreparedJob:
     description: Description
     needs_masks: bool
     segmenter: Segmenter | None = None
-    teacher: nn.Module | None = None
+    teacher: Teacher | None = None
 
 
-def prepare(job: TrainingJob, *, teacher: nn.Module | None = None, trial: bool = False) -> PreparedJob:
+def prepare(job: TrainingJob, *, teacher: Teacher | None = None, trial: bool = False) -> PreparedJob:
     """Prepare and check everything that a run needs; nothing is written.
 
     Args:
         job: what was asked for.
-        teacher: the network that the model learns from, where the method needs one.
+        teacher: what the model learns from, where the method needs one.
         trial: only time and memory matter: weights that would be downloaded are not, and the model starts without.
 
     Raises:
@@ -112,8 +112,17 @@ def prepare(job: TrainingJob, *, teacher: nn.Module | None = None, trial: bool =
         weights = "none"
     model = factory.build_model(description, seed=job.seed, weights=weights)
     model = model.to(compute.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if teacher is not None:
+        teacher.network.to(compute.torch_device).eval().requires_grad_(False)
+        description = taught_description(description, teacher)
+        objective.start(model, description, teacher)
     rehearse(
-        model, objective, architecture=architecture, compute=compute, shape=data.pixels.image_shape, teacher=teacher
+        model,
+        objective,
+        architecture=architecture,
+        compute=compute,
+        shape=data.pixels.image_shape,
+        teacher=None if teacher is None else teacher.network,
     )
     return PreparedJob(job, folds, objective, architecture, model, description, needs_masks, segmenter, teacher)
 

@@ -89,14 +89,14 @@ def train_replicates(jobs: Sequence[TrainingJob], *, train: TrainModel) -> dict[
     """
     first, count = jobs[0], len(jobs)
     parent = first.folder.parent
-    series = runs.Run(parent, "train", {}, read_only=True)
+    series = runs.Run(parent, first.verb, {}, read_only=True)
 
     def begin() -> None:
         nonlocal series
         for job in jobs if not first.resume else ():
-            runs.check_free(job.folder, "train", inputs=job.files().values(), force=job.force, resume=False)
+            runs.check_free(job.folder, job.verb, inputs=job.files().values(), force=job.force, resume=False)
         arguments = _arguments(first, [job.replicate for job in jobs])
-        series = runs.start_series(parent, "train", arguments=arguments, inputs=first.files())
+        series = runs.start_series(parent, first.verb, arguments=arguments, inputs=first.files())
 
     distributed.on_first_rank(begin, first.compute)
     summaries = [
@@ -245,7 +245,7 @@ def _open_run(job: TrainingJob, arguments: Mapping[str, Any]) -> AbstractContext
     """Return the run folder that holds a series."""
     return runs.open_run(
         job.folder,
-        "train",
+        job.verb,
         arguments=arguments,
         inputs=job.files(),
         compute=job.compute,

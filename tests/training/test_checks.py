@@ -20,6 +20,7 @@ from cxrshort.models.people import hash_people
 from cxrshort.training import checks, recipes
 from cxrshort.training.data.folds import Folds
 from cxrshort.training.objectives.contract import Needs, Objective, make_objective
+from cxrshort.training.teacher import Teacher
 
 STANDARD = recipes.load_recipe("standard")
 SPEC = InputSpec(16)
@@ -177,10 +178,10 @@ def test_run_of_nothing_but_warm_up_epochs_is_refused(epochs: int) -> None:
 
 def test_teacher_is_there_exactly_where_one_is_needed() -> None:
     needing, without = Asking(Needs(teacher=True)), Asking(Needs())
-    checks.check_teacher(needing, nn.Identity())
+    checks.check_teacher(needing, Teacher(nn.Identity()))
     checks.check_teacher(without, None)
     assert refused(checks.check_teacher, needing, None)[1] == "'asking' learns from a teacher, and there is none"
-    assert refused(checks.check_teacher, without, nn.Identity())[1] == "'asking' has no use for a teacher"
+    assert refused(checks.check_teacher, without, Teacher(nn.Identity()))[1] == "'asking' has no use for a teacher"
 
 
 def test_masks_of_a_file_alone_are_counted(tmp_path) -> None:

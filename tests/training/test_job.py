@@ -25,7 +25,8 @@ from cxrshort.training import OBJECTIVES, recipes
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.inputs import TrainingJob
 from cxrshort.training.job import CHECKPOINT, train_model
-from cxrshort.training.objectives.contract import Needs, Objective, ValidationImages
+from cxrshort.training.objectives.contract import FoldImages, Needs, Objective
+from cxrshort.training.teacher import Teacher
 
 from .tiny import tiny_dataset
 
@@ -55,7 +56,7 @@ class Distillation(Objective):
     def divisor(self, batch: Batch) -> Tensor:
         return torch.tensor(len(batch.images))
 
-    def validate(self, model: nn.Module, images: ValidationImages, compute: Compute) -> dict[str, float]:
+    def validate(self, model: nn.Module, images: FoldImages, compute: Compute) -> dict[str, float]:
         assert images.teacher is not None
         return {"images_of_the_teacher": float(len(images.pixels))}
 
@@ -77,7 +78,7 @@ def teacher() -> nn.Module:
 
 def test_teacher_stays_as_it_was_and_in_evaluation_mode(job: TrainingJob, teacher: nn.Module) -> None:
     before = copy.deepcopy(teacher.state_dict())
-    summary = train_model(job, teacher=teacher)
+    summary = train_model(job, teacher=Teacher(teacher))
     assert not any(module.training for module in teacher.modules())
     assert all(parameter.grad is None and not parameter.requires_grad for parameter in teacher.parameters())
     assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
@@ -85,41 +86,41 @@ def test_teacher_stays_as_it_was_and_in_evaluation_mode(job: TrainingJob, teache
 
 
 def test_student_comes_closer_to_its_teacher(job: TrainingJob, teacher: nn.Module) -> None:
-    history = train_model(replace(job, recipe=replace(job.recipe, epochs=12)), teacher=teacher)["history"]
+    history = train_model(replace(job, recipe=replace(job.recipe, epochs=12)), teacher=Teacher(teacher))["history"]
     assert history[-1]["loss"] < history[0]["loss"] / 2
 
 
 def test_no_file_of_the_run_holds_the_teacher(job: TrainingJob, teacher: nn.Module) -> None:
     with pytest.raises(ResumableError):
-        train_model(_stopping(job), teacher=teacher)
+        train_model(_stopping(job), teacher=Teacher(teacher))
     saved = torch.load(job.folder / CHECKPOINT, weights_only=True)
     student = factory.build_model(Description("classifier", "small-cnn", ("COVID-19", "Edema"), InputSpec(size=16)))
     assert saved["objective"] == {} and saved["model"].keys() == student.state_dict().keys()
     # Two moments for each parameter are all that Adam keeps.
     assert len(saved["optimizer"]["state"]) == len(list(student.parameters()))
-    train_model(replace(job, resume=True), teacher=teacher)
+    train_model(replace(job, resume=True), teacher=Teacher(teacher))
     model, _ = factory.load_model(job.folder / checkpoint.FILE)
     assert model.state_dict().keys() == student.state_dict().keys()
     assert not (job.folder / CHECKPOINT).exists()
 
 
 def test_run_with_a_teacher_resumes_to_the_same_bytes(job: TrainingJob, teacher: nn.Module, tmp_path: Path) -> None:
-    train_model(job, teacher=copy.deepcopy(teacher))
+    train_model(job, teacher=Teacher(copy.deepcopy(teacher)))
     stopped = replace(job, folder=tmp_path / "stopped")
     with pytest.raises(ResumableError):
-        train_model(_stopping(stopped), teacher=copy.deepcopy(teacher))
-    train_model(replace(stopped, resume=True), teacher=copy.deepcopy(teacher))
+        train_model(_stopping(stopped), teacher=Teacher(copy.deepcopy(teacher)))
+    train_model(replace(stopped, resume=True), teacher=Teacher(copy.deepcopy(teacher)))
     whole, resumed = ((planned.folder / checkpoint.FILE).read_bytes() for planned in (job, stopped))
     assert whole == resumed
 
 
 def test_resume_refuses_another_teacher(job: TrainingJob, teacher: nn.Module) -> None:
     with pytest.raises(ResumableError):
-        train_model(_stopping(job), teacher=teacher)
+        train_model(_stopping(job), teacher=Teacher(teacher))
     with torch.no_grad():
         next(teacher.parameters()).add_(1.0)
     with pytest.raises(UsageError, match="teacher_sha256 was '[0-9a-f]{64}' and is '[0-9a-f]{64}'"):
-        train_model(replace(job, resume=True), teacher=teacher)
+        train_model(replace(job, resume=True), teacher=Teacher(teacher))
 
 
 def test_teacher_is_refused_where_it_is_missing_or_of_no_use(job: TrainingJob, teacher: nn.Module) -> None:
@@ -127,7 +128,7 @@ def test_teacher_is_refused_where_it_is_missing_or_of_no_use(job: TrainingJob, t
         train_model(job)
     assert caught.value.message == "'distillation' learns from a teacher, and there is none"
     with pytest.raises(UsageError) as caught:
-        train_model(replace(job, recipe=recipes.load_recipe("standard")), teacher=teacher)
+        train_model(replace(job, recipe=recipes.load_recipe("standard")), teacher=Teacher(teacher))
     assert caught.value.message == "'erm' has no use for a teacher"
     assert not job.folder.exists()
 
@@ -147,6 +148,6 @@ def test_note_on_a_slow_epoch_goes_to_the_caller_and_not_into_the_log(
 ) -> None:
     monkeypatch.setattr(contention.SlowEpochs, "note", lambda self, seconds: "slow" if seconds >= 0 else "")
     events: list[dict[str, object]] = []
-    train_model(replace(job, report=lambda event: events.append(dict(event))), teacher=teacher)
+    train_model(replace(job, report=lambda event: events.append(dict(event))), teacher=Teacher(teacher))
     assert [event["text"] for event in events if event["event"] == "note"] == ["slow", "slow"]
     assert "note" not in {json.loads(line)["event"] for line in (job.folder / "log.jsonl").read_text().splitlines()}

@@ -133,7 +133,10 @@ class Folds:
             compute: device and precision.
             pixels: what the model is given; None takes the validation fold's images.
         """
-        logits = score(model, self.val.pixels if pixels is None else pixels, compute=compute)
+        return self.judge(score(model, self.val.pixels if pixels is None else pixels, compute=compute))
+
+    def judge(self, logits: npt.NDArray[np.float32]) -> dict[str, float]:
+        """Return what :meth:`validate` does, of logits (N, L) of the validation images."""
         if not np.isfinite(logits).all():  # weights that are numbers still, and too large
             return {"val_loss": float("nan"), "score": float("nan")}
         tensor = torch.from_numpy(logits)

@@ -1,20 +1,25 @@
 """The contract of all objectives, and their construction from command-line settings."""
 
-from collections.abc import Mapping
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from cxrshort import distributed, registry
 from cxrshort.compute import Compute
 from cxrshort.images.prefetch import Source
+from cxrshort.models.checkpoint import Description
+from cxrshort.models.classifier import Classifier
 from cxrshort.models.outputs import Task
-from cxrshort.training import OBJECTIVES
+from cxrshort.training import DISTILLATIONS, OBJECTIVES
 from cxrshort.training.data.batches import Batch, MaskSource
 from cxrshort.training.data.groups import Codes, check_groups
 from cxrshort.training.data.masks import check_masks
 from cxrshort.training.method_settings import parse_settings
+from cxrshort.training.teacher import Teacher
 
 
 class Needs(NamedTuple):
@@ -24,29 +29,33 @@ class Needs(NamedTuple):
         masks: of where evidence may lie.
         groups: of the training images.
         teacher: a trained network, frozen and in evaluation mode.
-        predicted_masks: a network that draws masks beside its logits; the validation images have masks then too.
+        predicted_masks: a network that draws masks beside its logits.
+        validation_masks: masks of the validation images too.
     """
 
     masks: bool = False
     groups: bool = False
     teacher: bool = False
     predicted_masks: bool = False
+    validation_masks: bool = False
 
 
-class ValidationImages(NamedTuple):
-    """Hold what an objective's own measures are taken on.
+class FoldImages(NamedTuple):
+    """Hold the images of a fold, as an objective sees them after an epoch, or at the end.
 
     Args:
-        pixels: the images of the validation fold.
-        masks: their masks, where the objective needs predicted masks.
+        pixels: the images.
+        masks: their masks, where the objective needs them.
         mask_bit: which bits of the masks are foreground.
-        teacher: the network that the model learns from, where the objective needs one.
+        teacher: what the model learns from, where the objective needs one.
+        judge: returns the measures of logits (N, L), among them ``score``; None where there are none.
     """
 
     pixels: Source
     masks: MaskSource | None
     mask_bit: int
-    teacher: nn.Module | None
+    teacher: Teacher | None
+    judge: Callable[[npt.NDArray[np.float32]], Mapping[str, float]] | None = None
 
 
 class Objective(nn.Module):
@@ -79,6 +88,18 @@ class Objective(nn.Module):
     def forward(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return what a batch adds to the loss of its step, a scalar."""
         raise NotImplementedError
+
+    def start(self, model: Classifier, description: Description, teacher: Teacher) -> None:
+        """Change a new model's weights, or what of it learns, before the first step; where there is a teacher.
+
+        Args:
+            model: with its starting weights.
+            description: of the model.
+            teacher: what it learns from.
+
+        Raises:
+            UsageError: model and teacher do not fit together.
+        """
 
     def divisor(self, batch: Batch) -> Tensor | None:
         """Return over how many of a batch's images the loss takes means, a scalar; the model is not asked.
@@ -121,9 +142,24 @@ class Objective(nn.Module):
         """Return the buffers to which each process adds what it sees of a step; the step's sum is over all of them."""
         return list(self.buffers())
 
-    def validate(self, model: nn.Module, images: ValidationImages, compute: Compute) -> Mapping[str, float]:
+    def validate(self, model: nn.Module, images: FoldImages, compute: Compute) -> Mapping[str, float]:
         """Return measures of its own, which stand beside the validation loss and score, or take their place."""
         del model, images, compute
+        return {}
+
+    def finish(
+        self, model: nn.Module, classifier: Classifier, description: Description, images: FoldImages, compute: Compute
+    ) -> Mapping[str, Any]:
+        """Change the model of the chosen epoch before it is written; return what its summary says of that.
+
+        Args:
+            model: what was trained.
+            classifier: what is saved, the same network or a part of it.
+            description: of what is saved.
+            images: the training fold.
+            compute: device, precision and processes.
+        """
+        del model, classifier, description, images, compute
         return {}
 
 
@@ -131,7 +167,7 @@ def make_objective(name: str, settings: str, *, task: Task) -> Objective:
     """Build the objective that a recipe names.
 
     Args:
-        name: one of ``OBJECTIVES``.
+        name: one of ``OBJECTIVES`` or ``DISTILLATIONS``.
         settings: ``name=value`` joined by commas; empty takes the published ones.
         task: what the outputs mean.
 
@@ -142,6 +178,6 @@ def make_objective(name: str, settings: str, *, task: Task) -> Objective:
         >>> make_objective("group-dro", "step=0.1", task=Task()).settings.step
         0.1
     """
-    kind = registry.load_entry(OBJECTIVES, name, kind="method")
+    kind = registry.load_entry({**OBJECTIVES, **DISTILLATIONS}, name, kind="method")
     objective: Objective = kind(kind.Settings(**parse_settings(name, kind.Settings, settings)), task=task)
     return objective

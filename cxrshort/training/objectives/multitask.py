@@ -25,7 +25,7 @@ from cxrshort.models.outputs import MULTILABEL, Task, full_precision
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.masks import require_masks
 from cxrshort.training.data.segmentation import measure_predicted_masks
-from cxrshort.training.objectives.contract import Needs, Objective, ValidationImages
+from cxrshort.training.objectives.contract import FoldImages, Needs, Objective
 from cxrshort.training.task import batch_loss
 
 _SMOOTH = 1.0
@@ -102,7 +102,7 @@ class Multitask(Objective):
         labels = batch_loss(self.task, logits, batch)
         return self.settings.classification * labels + self.settings.segmentation * self.mean(losses, batch)
 
-    def validate(self, model: nn.Module, images: ValidationImages, compute: Compute) -> Mapping[str, float]:
+    def validate(self, model: nn.Module, images: FoldImages, compute: Compute) -> Mapping[str, float]:
         """Return ``mask_dice``, the mean Dice of the predicted masks, where there are masks to compare them with."""
         if images.masks is None:
             return {}

@@ -38,7 +38,7 @@ def sample_targets(task: Task, batch: Batch, *, seed: int) -> TargetSample:
     """Sample one labelled target of each image; of exclusive classes the true one."""
     answers = task.true_classes(batch.targets)
     has_target = answers >= 0
-    draws = _draws(batch, answers.shape[1], seed=seed).to(answers.device)
+    draws = sample_draws(batch, answers.shape[1], seed=seed).to(answers.device)
     questions = draws.masked_fill(~has_target, -1).argmax(1)
     chosen = answers.gather(1, questions[:, None])[:, 0].clamp(min=0)
     if task.name == "multiclass":
@@ -51,12 +51,12 @@ def sample_targets(task: Task, batch: Batch, *, seed: int) -> TargetSample:
 def sample_outputs(task: Task, batch: Batch, *, seed: int) -> Tensor:
     """Sample one output of each image, (N,) int64, all with the same probability."""
     targets = batch_targets(task, batch)
-    draws = _draws(batch, targets.shape[1], seed=seed)
+    draws = sample_draws(batch, targets.shape[1], seed=seed)
     return draws.argmax(1).to(targets.device)
 
 
-def _draws(batch: Batch, count: int, *, seed: int) -> Tensor:
-    """Return so many draws for each image, (N, count): those it has in the step, whatever part of it the batch is."""
+def sample_draws(batch: Batch, count: int, *, seed: int) -> Tensor:
+    """Return so many uniform draws of each image, (N, count): those it has in the step, whatever part the batch is."""
     first, images = (batch.share.first, batch.share.images) if batch.share else (0, len(batch.images))
     draws = torch.rand((images, count), generator=seeded_generator(seed, batch.epoch, batch.step))
     return draws[first : first + len(batch.images)]
