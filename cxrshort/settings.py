@@ -44,9 +44,11 @@ def type_name(value: object) -> str:
 
 
 def meanings(kind: type) -> dict[str, str]:
-    """Return what the ``Args`` of a docstring say, by name, in one line and without mark-up."""
-    text = inspect.getdoc(kind) or ""
-    _, _, listed = text.partition("Args:\n")
-    listed = re.split(r"\n(?=\S)", listed)[0]
-    entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", listed, flags=re.MULTILINE)
+    """Return what the ``Args`` of a class and its bases say, by name, in one line and without mark-up."""
+    entries: list[tuple[str, str]] = []
+    for base in reversed(kind.__mro__):
+        text = inspect.cleandoc(vars(base).get("__doc__") or "")
+        _, _, listed = text.partition("Args:\n")
+        listed = re.split(r"\n(?=\S)", listed)[0]
+        entries += re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", listed, flags=re.MULTILINE)
     return {name: " ".join(words.split()).replace("``", "").replace('"', "'") for name, words in entries}

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from cxrshort.cli import early, processes, training_settings
 from cxrshort.cli.options import (
-    FILES,
     Dataset,
     Device,
     DryRun,
@@ -22,28 +21,37 @@ from cxrshort.cli.options import (
 )
 from cxrshort.cli.printer import print_result
 from cxrshort.cli.progress import progress
+from cxrshort.cli.training_options import (
+    BASIC,
+    REPEATED,
+    ROBUST,
+    Accumulate,
+    Augment,
+    BatchSize,
+    Epochs,
+    LearningRate,
+    MaskBit,
+    Optimizer,
+    Patience,
+    Recipe,
+    Replicate,
+    Replicates,
+    RunName,
+    Schedule,
+    Settings,
+    Tensorboard,
+    WeightDecay,
+    Weights,
+)
 from cxrshort.errors import UsageError
 
-BASIC = "Training"
-TUNING = "Optimisation (defaults from --recipe; --recipe help shows them)"
-REPEATED = "Replicates, searches and ensembles"
 OUTPUTS = "Labels and validation"
-ROBUST = "Groups, masks and backgrounds"
 
 
 def train(
     dataset: Dataset = "",
     arch: Annotated[str, option("--arch", text="Architecture; 'help' lists them.", metavar="NAME", panel=BASIC)] = "",
-    recipe: Annotated[
-        str,
-        option(
-            "--recipe",
-            text="Published recipe, or a .toml file of your own; 'help' shows the values of all.",
-            metavar="NAME",
-            panel=BASIC,
-            default=True,
-        ),
-    ] = "standard",
+    recipe: Recipe = "standard",
     method: Annotated[
         str | None,
         option(
@@ -55,84 +63,21 @@ def train(
         ),
     ] = None,
     seed: Annotated[int, seed_option("Random seed.", panel=BASIC)] = 0,
-    settings: Annotated[
-        list[str] | None,
-        option(
-            "--set",
-            text="Any other setting of the recipe or the method; repeatable; 'help' lists them with type and default.",
-            metavar="NAME=VALUE",
-            panel=BASIC,
-        ),
-    ] = None,
+    settings: Settings = None,
     out: Out = None,
-    name: Annotated[
-        str | None,
-        option("--name", text="Last part of the run folder, in place of replicate-R.", metavar="NAME", panel=FILES),
-    ] = None,
-    epochs: Annotated[int | None, option("--epochs", text="Number of epochs.", metavar="N", panel=TUNING)] = None,
-    batch_size: Annotated[
-        int | None,
-        option("--batch-size", text="Images per optimiser step, over all processes.", metavar="N", panel=TUNING),
-    ] = None,
-    learning_rate: Annotated[
-        float | None, option("--learning-rate", "--lr", text="Initial learning rate.", metavar="X", panel=TUNING)
-    ] = None,
-    weight_decay: Annotated[
-        float | None,
-        option(
-            "--weight-decay", text="Weight decay: decoupled (AdamW), L2 penalty (SGD, Adam).", metavar="X", panel=TUNING
-        ),
-    ] = None,
-    optimizer: Annotated[
-        str | None, option("--optimizer", text="sgd, adam or adamw.", metavar="NAME", panel=TUNING)
-    ] = None,
-    schedule: Annotated[
-        str | None,
-        option(
-            "--schedule",
-            text="Learning rate schedule: constant, step, milestones, cosine, plateau or one-cycle.",
-            metavar="NAME",
-            panel=TUNING,
-        ),
-    ] = None,
-    weights: Annotated[
-        str | None,
-        option("--weights", text="Initial weights: none, imagenet (downloaded) or a file.", metavar="W", panel=TUNING),
-    ] = None,
-    augment: Annotated[
-        str | None,
-        option("--augment", text="Augmentation: none, degrave, cv19, tea or fastai.", metavar="NAME", panel=TUNING),
-    ] = None,
-    patience: Annotated[
-        int | None,
-        option("--patience", text="Early stopping: epochs without a better score on val.", metavar="N", panel=TUNING),
-    ] = None,
-    accumulate: Annotated[
-        int | None,
-        option("--accumulate", text="Gradient accumulation steps: micro-batches per batch.", metavar="N", panel=TUNING),
-    ] = None,
-    replicate: Annotated[
-        int,
-        option(
-            "--replicate",
-            text="Split of the dataset (train, val, test) to use.",
-            metavar="R",
-            panel=REPEATED,
-            default=True,
-            least=0,
-        ),
-    ] = 0,
-    replicates: Annotated[
-        int | None,
-        option(
-            "--replicates",
-            text="Train one model on each of the first N splits.",
-            metavar="N",
-            panel=REPEATED,
-            least=1,
-            most=1000,
-        ),
-    ] = None,
+    name: RunName = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    weight_decay: WeightDecay = None,
+    optimizer: Optimizer = None,
+    schedule: Schedule = None,
+    weights: Weights = None,
+    augment: Augment = None,
+    patience: Patience = None,
+    accumulate: Accumulate = None,
+    replicate: Replicate = 0,
+    replicates: Replicates = None,
     grid: Annotated[
         list[str] | None,
         option(
@@ -263,16 +208,7 @@ def train(
             panel=ROBUST,
         ),
     ] = None,
-    mask_bit: Annotated[
-        str | None,
-        option(
-            "--mask-bit",
-            text="Structures that are foreground, or that a segmenter learns, such as lungs,heart.",
-            metavar="NAMES",
-            panel=ROBUST,
-            default="lungs",
-        ),
-    ] = None,
+    mask_bit: MaskBit = None,
     background: Annotated[
         str | None,
         option(
@@ -288,9 +224,7 @@ def train(
     device: Device = "auto",
     precision: Precision = "auto",
     threads: Threads = None,
-    tensorboard: Annotated[
-        bool, option("--tensorboard", text="Also write TensorBoard events into the run folder.", panel=FILES)
-    ] = False,
+    tensorboard: Tensorboard = False,
     dry_run: DryRun = False,
     force: Force = False,
     resume: Resume = False,

@@ -26,6 +26,38 @@ def checked(
     return overrides
 
 
+def split_distillation(
+    options: dict[str, Any], settings: Sequence[str], *, own: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what goes over a recipe's values, and what goes over a distillation's own settings.
+
+    Args:
+        options: of the recipe, by name.
+        settings: of ``--set``, of either.
+        own: options of the distillation, by name.
+
+    Raises:
+        UsageError: a setting that is given twice, or that has no meaning here.
+    """
+    from cxrshort.training.recipes.settings import merge_settings, split_settings, split_text
+
+    fields, text = split_settings(settings)
+    return merge_settings(options, fields), merge_settings(own, split_text(text or ""))
+
+
+def distillation_listing(*, arch: str, recipe: str, method: str | None) -> Result:
+    """Return what ``help`` in the place of a value of ``tea-distill`` asks for."""
+    from cxrshort.verbs import listings
+
+    if arch == "help":
+        return listings.list_architectures()
+    if recipe == "help":
+        return listings.list_recipes()
+    if method == "help":
+        return listings.list_distillations()
+    return listings.list_distillation_settings(recipe)
+
+
 def takes_model(method: str | None) -> bool:
     """Return whether a method changes a trained model, which says what its architecture is."""
     from cxrshort.training import CURES

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +20,14 @@ from cxrshort.masks.structures import bits_of
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
-from cxrshort.models.pipeline import outline
+from cxrshort.models.pipeline import SegmentedClassifier, outline
 from cxrshort.models.scoring import SCORING_BATCH, scan
 from cxrshort.models.sources.foreign import files_of, is_foreign, open_foreign_segmenter
 from cxrshort.stats.overlap import dice_and_iou
 
 
 def load_segmenter(name: str, *, dataset: str, pixels: Mapping[str, Any]) -> tuple[Classifier, Description]:
-    """Read a trained segmenter for the images of a dataset.
+    """Read a trained segmenter for the images of a dataset; of a pipeline, the one within it.
 
     Args:
         name: a run folder, a model file, or ``py:package.module:factory?...``.
@@ -43,10 +43,12 @@ def load_segmenter(name: str, *, dataset: str, pixels: Mapping[str, Any]) -> tup
         return open_foreign_segmenter(name)
     path = checkpoint.locate_model(name)
     kind = checkpoint.read_description(path).kind
-    if kind != "segmenter":
+    if kind not in ("segmenter", "pipeline"):
         raise UsageError(f"'{name}' is a {kind}, --segmenter takes a segmenter", "cxrshort train --target masks")
     model, description = factory.load_model(path)
     checkpoint.check_pixels(name, description, dataset=dataset, pixels=pixels)
+    if isinstance(model.network, SegmentedClassifier):
+        return cast(Classifier, model.network.segmenter), description.parts[0]
     return model, description
 
 

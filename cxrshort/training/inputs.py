@@ -38,6 +38,7 @@ class TrainingJob:
         report: takes events.
         verb: the command that asked for the run.
         read: files that the run reads beside those of dataset and recipe, by what they are.
+        title: what people call the training; empty names it by the recipe.
     """
 
     data: Dataset
@@ -54,6 +55,7 @@ class TrainingJob:
     report: Report = runs.ignore_event
     verb: str = "train"
     read: Mapping[str, Path] = field(default_factory=dict)
+    title: str = ""
 
     def titled(self, title: str) -> Report:
         """Return a report whose events also say which run of a sweep they belong to."""

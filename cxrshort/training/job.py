@@ -33,8 +33,10 @@ from cxrshort.training.inputs import Report, TrainingJob, hash_manifest
 from cxrshort.training.learner import Learner, make_learner
 from cxrshort.training.loop import FitConfig, chosen_epoch, fit
 from cxrshort.training.objectives.contract import FoldImages
+from cxrshort.training.objectives.distillation import Distillation
 from cxrshort.training.preparation import PreparedJob, count_unused, cut_folds, prepare
 from cxrshort.training.teacher import Teacher
+from cxrshort.training.teaching import AGREEMENT, draw_teaching, summarise_teaching
 
 CHECKPOINT = ".state.pt"
 
@@ -198,19 +200,24 @@ def _hash_weights(network: nn.Module) -> str:
 
 def _finish(run: runs.Run, learner: Learner, checkpoint: Checkpoint, *, prepared: PreparedJob) -> dict[str, Any]:
     """Write the model of the chosen epoch, its figure and run.json, and return the summary; the first process does."""
-    folds, job = prepared.folds, prepared.job
+    folds, job, objective = prepared.folds, prepared.job, prepared.objective
     best = checkpoint.history[chosen_epoch(checkpoint.history, str(learner.description.recipe["selection"]))]
     selection = {"split": "val", "measure": folds.measure, **_score(best), "epoch": best["epoch"]}
     learner.network.load_state_dict(checkpoint.best_weights)
     images = FoldImages(
         learner.batches.pixels, learner.batches.masks, learner.batches.mask_bit, prepared.teacher, judge=None
     )
-    finished = prepared.objective.finish(learner.network, learner.model, learner.description, images, job.compute)
+    finished = dict(objective.finish(learner.network, learner.model, learner.description, images, job.compute))
     if run.read_only:
         return {}
     description = dataclasses.replace(learner.description, selection=selection)
     model_files.save_model(learner.model, run.path(model_files.FILE), description=description)
     plots.training_curve(_curve(checkpoint.history, best), run.path(CURVE), measure=folds.measure)
+    if prepared.teacher is not None and isinstance(objective, Distillation):
+        draw_teaching(checkpoint.history, best, run.path(AGREEMENT), measure=folds.measure, method=objective.name)
+        finished |= summarise_teaching(
+            learner.model, prepared.teacher, objective, best, pixels=folds.val.pixels, compute=job.compute
+        )
     summary = {
         "model": str(run.path(model_files.FILE)),
         **_summarise(description, folds, best),

@@ -99,7 +99,7 @@ def prepare(job: TrainingJob, *, teacher: Teacher | None = None, trial: bool = F
         spec=spec,
         dataset=data.name,
         dataset_id=data.dataset_id,
-        training=name_training(recipe),
+        training=job.title or name_training(recipe),
         replicate=job.replicate,
         seed=job.seed,
         recipe={**identify(recipe), "precision": compute.precision},

@@ -31,12 +31,14 @@ class Teacher:
         description: of that network; None where nothing is known of it.
         name: what opened it, for messages.
         training: identity of its training, the same for its replicates; empty where it is not known.
+        model: what is used where the teacher itself is: a pipeline with its segmenter; None is the network.
     """
 
     network: nn.Module
     description: Description | None = None
     name: str = "the teacher"
     training: str = ""
+    model: nn.Module | None = None
 
     @property
     def last_layer(self) -> nn.Linear | None:

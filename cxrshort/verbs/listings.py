@@ -37,6 +37,21 @@ def list_methods() -> Result:
     return _names({"methods": {name: entry.summary for name, entry in METHODS.items()}})
 
 
+def list_distillations() -> Result:
+    """Return the methods of ``tea-distill``."""
+    from cxrshort.training import DISTILLATIONS
+
+    return _names({"methods": {name: entry.summary for name, entry in DISTILLATIONS.items()}})
+
+
+def list_distillation_settings(recipe: str) -> Result:
+    """Return the settings that ``tea-distill --set`` takes, with their types and defaults."""
+    from cxrshort.training import DISTILLATIONS
+    from cxrshort.training.recipes.settings import describe_settings
+
+    return _settings(describe_settings(recipe, DISTILLATIONS))
+
+
 def list_attribution_methods() -> Result:
     """Return the attribution methods."""
     from cxrshort.attribution import METHODS

@@ -69,6 +69,17 @@ def split_settings(texts: Sequence[str]) -> tuple[dict[str, Any], str | None]:
     return recipe_values, ",".join(method_settings) if method_settings else None
 
 
+def split_text(text: str) -> dict[str, str]:
+    """Return the settings of a text by name.
+
+    Example:
+        >>> split_text("loss=l1,epsilon=1e-3:1e-2")
+        {'loss': 'l1', 'epsilon': '1e-3:1e-2'}
+    """
+    parts = (part.partition("=") for part in text.split(",") if part.strip())
+    return {key.strip(): value.strip() for key, _, value in parts}
+
+
 def merge_settings(options: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of options and of ``--set`` together.
 
@@ -82,17 +93,18 @@ def merge_settings(options: Mapping[str, Any], fields: Mapping[str, Any]) -> dic
     return {**options, **fields}
 
 
-def describe_settings(recipe: str) -> dict[str, list[dict[str, Any]]]:
+def describe_settings(recipe: str, methods: Mapping[str, registry.Entry] = METHODS) -> dict[str, list[dict[str, Any]]]:
     """Return what ``--set`` takes beyond the options, by section: name, type, default and meaning of each setting.
 
     Args:
         recipe: the recipe whose values are the defaults.
+        methods: the table of methods whose settings follow.
     """
     chosen = load_recipe(recipe)
     meanings = settings.meanings(Recipe)
     sections = {"training": [settings.setting_row(name, getattr(chosen, name), meanings[name]) for name in RARE]}
-    for method in METHODS:
-        kind = registry.load_entry(METHODS, method, kind="method").Settings
+    for method in methods:
+        kind = registry.load_entry(methods, method, kind="method").Settings
         method_meanings = settings.meanings(kind)
         own = [
             settings.setting_row(field.name, field.default, method_meanings.get(field.name, ""))
