@@ -70,11 +70,20 @@ def draw_agreement(history: Sequence[AgreementPoint], path: Path, *, measure: st
         for point in history:
             if point.chosen:
                 axes.axvline(point.epoch, color=INK, linewidth=0.6, linestyle=(0, (2, 2)), zorder=1)
-    top.set_ylim(bottom=0)
-    bottom.set_ylim(top=1.03)
+    top.set_ylim(0, 1.08 * max(point.loss for point in history))
+    bottom.set_ylim(min(0.0, *(point.correlation for point in history)) - 0.03, 1.03)
     for axes in (top, middle):
         axes.set_xticklabels([])
-    middle.legend(loc="lower right", frameon=False, fontsize=SMALL, ncols=2, borderaxespad=0.2)
+    # Between the axes, where no curve runs.
+    middle.legend(
+        loc="lower right",
+        bbox_to_anchor=(1, 0.99),
+        frameon=False,
+        fontsize=SMALL,
+        ncols=2,
+        borderaxespad=0,
+        borderpad=0,
+    )
     bottom.set_xlabel("epoch (dashed: the one that is kept)", size=NORMAL, color=INK, labelpad=2)
     return save_figure(figure, path)
 
