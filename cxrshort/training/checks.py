@@ -123,8 +123,13 @@ def check_warm_up(objective: Objective, recipe: Recipe) -> None:
         )
 
 
-def check_teacher(objective: Objective, teacher: Teacher | None) -> None:
-    """Refuse an objective without the teacher that it needs, or a teacher that it has no use for.
+def check_teacher(objective: Objective, teacher: Teacher | None, *, background: str = "") -> None:
+    """Refuse an objective without the teacher that it needs, a teacher that it has no use for, or a masked student.
+
+    Args:
+        objective: what is learnt.
+        teacher: what it learns from, if anything.
+        background: what the recipe puts in the background's place.
 
     Raises:
         UsageError: it is so.
@@ -136,6 +141,11 @@ def check_teacher(objective: Objective, teacher: Teacher | None) -> None:
         )
     if teacher is not None and not objective.needs.teacher:
         raise UsageError(f"'{objective.name}' has no use for a teacher", "leave it out, or choose another --method")
+    if teacher is not None and background:
+        raise UsageError(
+            f"the recipe's background is '{background}', and a student sees whole images",
+            "--background of tea-distill says what the teacher sees",
+        )
 
 
 def count_masks(folds: AnyFolds) -> Tally | None:

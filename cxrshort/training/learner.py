@@ -62,7 +62,8 @@ def make_learner(prepared: PreparedJob, *, trial: bool = False) -> Learner:
         trial: only time and memory matter: of what is computed once, a few images are timed.
     """
     recipe, architecture, folds = prepared.job.recipe, prepared.architecture, prepared.folds
-    if recipe.task == "regression" and recipe.weights in ("none", "imagenet"):
+    # A student's last layer starts as its objective says, and never by labels.
+    if recipe.task == "regression" and recipe.weights in ("none", "imagenet") and prepared.teacher is None:
         start_bias_at_means(head(prepared.model, architecture), folds.train_targets)
     if has_fixed_features(architecture, recipe):
         return _feature_learner(prepared, trial=trial)

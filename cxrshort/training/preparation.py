@@ -90,7 +90,7 @@ def prepare(job: TrainingJob, *, teacher: Teacher | None = None, trial: bool = F
     check_size(architecture, spec)
     segmenter = find_segmenter(data, recipe, replicate=job.replicate)
     check_warm_up(objective, recipe)
-    check_teacher(objective, teacher)
+    check_teacher(objective, teacher, background=recipe.background)
     needs_masks = check_masks(objective, folds, recipe, segmenter)
     description = Description(
         kind="segmenter" if recipe.task == "masks" else "classifier",

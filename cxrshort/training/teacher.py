@@ -90,10 +90,14 @@ def teacher_view(images: Tensor, masks: Tensor | None, *, background: str, netwo
     """
     if background == WHOLE or masks is None:
         return images
-    channels = network.spec.channels if isinstance(network, Classifier) else images.shape[1]
-    images = images.expand(-1, max(channels, images.shape[1]), -1, -1)
+    images = images.expand(-1, view_channels(network, images.shape[1]), -1, -1)
     field = torch.rand_like(images) if background == "noise" else torch.zeros_like(images)
     return torch.where(masks > 0.5, images, field)
+
+
+def view_channels(network: nn.Module, channels: int) -> int:
+    """Return the number of channels of what a teacher sees of images with so many: its own, where it takes more."""
+    return max(channels, network.spec.channels) if isinstance(network, Classifier) else channels
 
 
 class CoTraining(nn.Module):

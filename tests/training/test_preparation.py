@@ -18,6 +18,7 @@ from cxrshort.models.people import hash_people
 from cxrshort.training import recipes
 from cxrshort.training.inputs import TrainingJob
 from cxrshort.training.preparation import attach_masks, count_unused, cut_folds, find_segmenter, make_task, prepare
+from cxrshort.training.teacher import Teacher
 
 from .tiny import tiny_dataset
 
@@ -89,7 +90,7 @@ def test_parts_that_do_not_fit_together_are_refused(data: Dataset, tmp_path: Pat
 
 def test_teacher_of_no_use_is_refused(data: Dataset, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="'erm' has no use for a teacher"):
-        prepare(job(data, tmp_path), teacher=torch.nn.Identity())
+        prepare(job(data, tmp_path), teacher=Teacher(torch.nn.Identity()))
 
 
 def test_masks_of_the_recipes_file_are_those_of_the_dataset(data: Dataset) -> None:

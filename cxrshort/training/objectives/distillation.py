@@ -11,7 +11,6 @@ A loss on explanations says nothing of the last bias, and nearly nothing of othe
 of a logit does not contain them. ``output_bias`` says where the student's comes from.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -36,7 +35,15 @@ from cxrshort.training.data.masks import foreground
 from cxrshort.training.objectives.contract import FoldImages, Needs, Objective
 from cxrshort.training.objectives.explanations import choose_outputs
 from cxrshort.training.objectives.target_sampling import sample_draws
-from cxrshort.training.teacher import BACKGROUNDS, WHOLE, Teacher, last_layer, student_and_teacher, teacher_view
+from cxrshort.training.teacher import (
+    BACKGROUNDS,
+    WHOLE,
+    Teacher,
+    last_layer,
+    student_and_teacher,
+    teacher_view,
+    view_channels,
+)
 
 STARTS = ("teacher", "random")
 BIASES = ("teacher", "zero", "fit")
@@ -53,8 +60,8 @@ class DistillationSettings:
             sees whole images.
         init: the student's start: the ``"teacher"``'s weights, or ``"random"`` ones (those of ``--weights``, if any).
         freeze_last: the last layer is the teacher's, and does not learn.
-        output_bias: the bias of the last layer: the ``"teacher"``'s, ``"zero"``, or ``"fit"``: moved at the end so that
-            the mean logits on the training images are the teacher's.
+        output_bias: the bias of the last layer: the ``"teacher"``'s, where the last layers of both are known by name;
+            ``"zero"``; or ``"fit"``: moved at the end so that the mean logits on the training images are the teacher's.
         seed: random seed of the choice of outputs, epsilons and noise.
 
     Raises:
@@ -105,7 +112,7 @@ class Comparison(NamedTuple):
         losses: (N,), one per image.
         student: its logits (N, L).
         teacher: its logits (N, L), without a graph.
-        skipped: () number of images that could not be compared, whose loss is 0; None counts none.
+        skipped: () number of images that could not be compared, whose loss has no gradient; None counts none.
     """
 
     losses: Tensor
@@ -152,18 +159,20 @@ class Distillation(Objective):
         """Give the student its first weights and freeze what does not learn.
 
         Raises:
-            UsageError: the teacher's weights do not fit the student.
+            UsageError: they have different labels, the teacher's weights do not fit the student, or there is no bias.
         """
         settings, last = self.settings, last_layer(model, description)
+        _check_labels(description, teacher)
         if settings.init == "teacher":
             _copy_weights(model, description, teacher)
         if settings.freeze_last:
             copy_last_layer(last, teacher).requires_grad_(False)
         if last is not None and last.bias is not None:
             _set_bias(last, teacher, settings.output_bias)
-        elif settings.output_bias == "fit":
+        elif settings.output_bias != "teacher":
             raise UsageError(
-                f"'{description.architecture}' has no bias in its last layer",
+                f"--output-bias is '{settings.output_bias}', and the last layer of '{description.architecture}' is not "
+                "known by name, or has no bias",
                 "--output-bias teacher, or another --arch",
             )
 
@@ -220,38 +229,66 @@ class Distillation(Objective):
         last = last_layer(classifier, description)
         if self.settings.output_bias != "fit" or last is None:
             return {}
-        compared = self.compare_fold(model, images, compute)
-        outputs = (compared.shape[1] - 1) // 2
-        shifts = (compared[:, outputs + 1 :] - compared[:, 1 : outputs + 1]).mean(axis=0)
+
+        def differ(lesson: Lesson) -> Tensor:
+            with torch.no_grad():
+                differences: Tensor = lesson.teacher(lesson.view).float() - lesson.student(lesson.images).float()
+            return differences
+
+        shifts = self.scan_fold(differ, model, images, compute).mean(axis=0, dtype=np.float64)
         with torch.no_grad():
             last.bias.copy_(last.bias + torch.from_numpy(shifts).to(last.bias))
         return {"output_bias_shift": dict(zip(classifier.labels, shifts.tolist(), strict=True))}
 
     def compare_fold(self, model: nn.Module, images: FoldImages, compute: Compute) -> npt.NDArray[np.float32]:
         """Return loss, student's logits and teacher's logits of each image, (N, 1 + 2 L), without random draws."""
+
+        def work(lesson: Lesson) -> Tensor:
+            losses, own, others, _ = self.compare(lesson)
+            return torch.cat([losses[:, None].float(), own.float(), others.float()], 1).detach()
+
+        return self.scan_fold(work, model, images, compute)
+
+    def scan_fold(
+        self, work: Callable[[Lesson], Tensor], model: nn.Module, images: FoldImages, compute: Compute
+    ) -> npt.NDArray[np.float32]:
+        """Return what ``work`` finds in a lesson on each image of a fold, (N, ...), without random draws."""
         student, teacher = student_and_teacher(model, None if images.teacher is None else images.teacher.network)
         background = self.settings.background
         field = None
         if background != WHOLE:
-            channels = teacher.spec.channels if isinstance(teacher, Classifier) else 1
-            field = noise_field(background, channels=channels, size=images.pixels.image_shape[-1])
+            shape = images.pixels.image_shape
+            channels = view_channels(teacher, shape[0] if len(shape) == 3 else 1)
+            field = noise_field(background, channels=channels, size=shape[-1])
             field = field.to(compute.torch_device)
 
-        def work(batch: Tensor, indices: Indices) -> Tensor:
+        def teach(batch: Tensor, indices: Indices) -> Tensor:
             view = batch
             if field is not None and images.masks is not None:
                 chosen = select_bits(images.masks.take(indices), images.mask_bit)
                 masks = torch.from_numpy(chosen)[:, None].to(batch.device)
                 view = torch.where(masks, batch, field.expand(len(batch), -1, -1, -1))
             middle = torch.full((len(batch),), 0.5, device=batch.device)
-            lesson = Lesson(student, teacher, batch, view, lambda logits: logits.argmax(1), middle, learning=False)
-            losses, own, others, _ = self.compare(lesson)
-            return torch.cat([losses[:, None].float(), own.float(), others.float()], 1).detach()
+            return work(Lesson(student, teacher, batch, view, _highest, middle, learning=False))
 
         with evaluating(teacher):
             return scan(
-                work, images.pixels, model=student, compute=compute, batch_size=_VALIDATION_BATCH, gradients=True
+                teach, images.pixels, model=student, compute=compute, batch_size=_VALIDATION_BATCH, gradients=True
             )
+
+
+def _highest(logits: Tensor) -> Tensor:
+    return logits.argmax(1)
+
+
+def _check_labels(description: Description, teacher: Teacher) -> None:
+    """Refuse a teacher of other labels, where its labels are known."""
+    if teacher.description is not None and teacher.description.labels != description.labels:
+        raise UsageError(
+            f"the student's labels are '{','.join(description.labels)}', and '{teacher.name}' has "
+            f"'{','.join(teacher.description.labels)}'",
+            "leave --labels out, or take a teacher of these labels",
+        )
 
 
 def copy_last_layer(last: nn.Linear | None, teacher: Teacher) -> nn.Linear:
@@ -268,8 +305,8 @@ def copy_last_layer(last: nn.Linear | None, teacher: Teacher) -> nn.Linear:
         )
     if source.weight.shape != last.weight.shape:
         raise UsageError(
-            f"--freeze-last copies the last layer of '{teacher.name}', which reads {source.in_features} features, and "
-            f"that of the student reads {last.in_features}",
+            f"--freeze-last copies the last layer of '{teacher.name}', from {source.in_features} features to "
+            f"{source.out_features} outputs, and that of the student is from {last.in_features} to {last.out_features}",
             "--no-freeze-last, or an --arch of the same width",
         )
     with torch.no_grad():
@@ -301,8 +338,9 @@ def _set_bias(last: nn.Linear, teacher: Teacher, choice: str) -> None:
 
 
 def _correlation(student: npt.NDArray[np.float32], teacher: npt.NDArray[np.float32]) -> float:
-    """Return the mean over outputs of Pearson's correlation, 0 for an output that does not vary."""
+    """Return the mean over outputs of Pearson's correlation, 0 for an output that does not vary; NaN if a logit is."""
+    if not (np.isfinite(student).all() and np.isfinite(teacher).all()):
+        return float("nan")
     pairs = zip(student.T.astype(np.float64), teacher.T.astype(np.float64), strict=True)
     values = [np.corrcoef(own, other)[0, 1] if np.ptp(own) and np.ptp(other) else 0.0 for own, other in pairs]
-    mean = float(np.mean(values)) if values else 0.0
-    return mean if math.isfinite(mean) else 0.0
+    return float(np.mean(values))

@@ -11,7 +11,9 @@ only where the maps are equal. Unrelated networks score about 1.4.
 Both networks explain one output of each image, with the same epsilon, whose exponent is drawn uniformly. The teacher
 explains what it sees, relevance of noise in the background's place included.
 
-An image with a map that is 0 everywhere has no direction to learn: it is skipped and counted. With ``outputs`` or
+An image with a map that is 0 everywhere has no direction to learn: it is skipped, which is to say without a gradient,
+and counted. Where only one of its maps is 0, its loss is 2, which is that of equally large maps that share no pixel: a
+student whose maps vanish must not look like one that has learnt, when the epoch is chosen. With ``outputs`` or
 ``representations`` above 0, the loss of those distillations is added (Table 5 of the paper).
 
 With ``co_train`` the teacher learns on, by the labels, beside its student: in the warm-up epochs by the TEA loss too,
@@ -42,6 +44,8 @@ _SMALLEST = 8
 """Sides of the coarsest maps that are compared, in pixels."""
 _VANISHED = 1e-12
 """Mean absolute relevance below which a map counts as 0 everywhere."""
+_APART = 2.0
+"""Distance, by each loss, of two maps of the same size that share no pixel."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,9 @@ class _Remembered:
 def map_distances(
     student: Tensor, teacher: Tensor, *, loss: str = "geo-l1", resolutions: str = "multi"
 ) -> tuple[Tensor, Tensor]:
-    """Return the distance between the maps of each image (N,), and which have none since a map is 0 (N,) bool.
+    """Return the distance between the maps of each image (N,), and which cannot be compared since a map is 0 (N,) bool.
+
+    Those have no gradient; their distance is 0 where both maps are 0, else 2.
 
     Args:
         student: (N, K, H, W), signed.
@@ -201,12 +207,13 @@ def map_distances(
     if student.shape[1] != teacher.shape[1]:
         student, teacher = student.sum(1, keepdim=True), teacher.sum(1, keepdim=True)
     with torch.no_grad():
-        vanished = (_size(student) < _VANISHED) | (_size(teacher) < _VANISHED)
+        own, target = _size(student) < _VANISHED, _size(teacher) < _VANISHED
+        vanished, apart = own | target, _APART * (own ^ target)
     blank = vanished[:, None, None, None]
     student, teacher = (torch.where(blank, torch.ones_like(maps), maps) for maps in (student, teacher))
     kernels = level_kernels(min(student.shape[-2:])) if resolutions == "multi" else [1]
     distances = [_distances(_averaged(student, kernel), _averaged(teacher, kernel), loss=loss) for kernel in kernels]
-    return torch.stack(distances).mean(0), vanished
+    return torch.stack(distances).mean(0) + apart, vanished
 
 
 def level_kernels(side: int) -> list[int]:

@@ -1,0 +1,487 @@
+"""TEA's loss against Eq. 1 of Bassi et al. 2025 in NumPy, and its gradient through LRP against finite differences."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cxrshort.attribution import grad_cam, gradient, lrp
+from cxrshort.compute import Compute
+from cxrshort.errors import UsageError
+from cxrshort.models.outputs import Task
+from cxrshort.training.data.batches import Batch, Share
+from cxrshort.training.objectives.explanations import choose_outputs
+from cxrshort.training.objectives.target_sampling import sample_draws
+from cxrshort.training.objectives.tea import TEA, TEASettings, level_kernels, map_distances, parse_epsilon
+from cxrshort.training.task import batch_loss
+from cxrshort.training.teacher import CoTraining
+
+from .by_hand import batch
+
+Array = npt.NDArray[np.float64]
+LEVELS = {7: [7], 8: [8], 15: [15], 16: [16, 8], 28: [28, 14], 64: [64, 32, 16, 8], 224: [224, 112, 56, 28, 14]}
+"""Sides of the maps that are compared, by the side of the image (reference facts, section 2.1)."""
+
+
+def signed(*shape: int, seed: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def averaged(maps: Array, kernel: int) -> Array:
+    """Return the means over squares, (C, H // kernel, W // kernel); what is left over at the edges is dropped."""
+    channels, height, width = (size // (kernel if axis else 1) for axis, size in enumerate(maps.shape))
+    cut = maps[:, : height * kernel, : width * kernel]
+    return cut.reshape(channels, height, kernel, width, kernel).mean((2, 4))
+
+
+def equation_1(student: Array, teacher: Array, levels: int) -> float:
+    """Return the loss of one image as Eq. 1 writes it, with sums: ||Hs - Ht||_1 / (||Hs||_1 ||Ht||_1)^(1/2)."""
+    terms = []
+    for level in range(levels):
+        own, target = averaged(student, 2**level), averaged(teacher, 2**level)
+        terms.append(np.abs(own - target).sum() / math.sqrt(np.abs(own).sum() * np.abs(target).sum()))
+    return float(np.mean(terms))
+
+
+def normalised(student: Array, teacher: Array, power: int) -> float:
+    """Return the mean of |own - target|^power, where each map was divided by its own norm of that power."""
+    own, target = (maps / (np.abs(maps) ** power).mean() ** (1 / power) for maps in (student, teacher))
+    return float((np.abs(own - target) ** power).mean())
+
+
+@pytest.mark.parametrize("side", LEVELS)
+def test_levels_stop_before_maps_of_less_than_8_pixels(side: int) -> None:
+    assert [side // kernel for kernel in level_kernels(side)] == LEVELS[side]
+
+
+@pytest.mark.parametrize("side", [7, 28, 64, 224])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_distance_equals_equation_1(side: int, channels: int) -> None:
+    student, teacher = (signed(2, channels, side, side, seed=seed) for seed in (1, 2))
+    actual, vanished = map_distances(student, teacher)
+    expected = [
+        equation_1(*pair, levels=len(LEVELS[side])) for pair in zip(student.numpy(), teacher.numpy(), strict=True)
+    ]
+    # The 1e-10 that is added to a normaliser of about 1.
+    np.testing.assert_allclose(actual.numpy(), expected, rtol=1e-8)
+    assert vanished.tolist() == [False, False]
+
+
+@pytest.mark.parametrize("side", [28, 30])
+def test_single_resolution_compares_maps_as_they_are(side: int) -> None:
+    student, teacher = (signed(2, 1, side, side, seed=seed) for seed in (1, 2))
+    actual, _ = map_distances(student, teacher, resolutions="single")
+    expected = [equation_1(*pair, levels=1) for pair in zip(student.numpy(), teacher.numpy(), strict=True)]
+    np.testing.assert_allclose(actual.numpy(), expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize(("loss", "power"), [("l1", 1), ("l2", 2)])
+def test_ablations_divide_each_map_by_its_own_norm(loss: str, power: int) -> None:
+    student, teacher = (signed(2, 3, 28, 28, seed=seed) for seed in (1, 2))
+    actual, _ = map_distances(student, 1000 * teacher, loss=loss)
+    expected = [
+        np.mean([normalised(averaged(own, kernel), averaged(target, kernel), power) for kernel in (1, 2)])
+        for own, target in zip(student.numpy(), teacher.numpy(), strict=True)
+    ]
+    np.testing.assert_allclose(actual.numpy(), expected, rtol=1e-10)
+
+
+def test_maps_of_other_channels_are_compared_by_their_sums() -> None:
+    student, teacher = signed(2, 1, 16, 16, seed=1), signed(2, 3, 16, 16, seed=2)
+    expected, _ = map_distances(student, teacher.sum(1, keepdim=True))
+    assert torch.equal(map_distances(student, teacher)[0], expected)
+    assert torch.equal(map_distances(teacher, student)[0], expected)  # it is symmetric
+
+
+def test_unrelated_maps_score_about_the_square_root_of_2() -> None:
+    """Of two normal numbers, the mean |difference| is sqrt(2) times the mean |number|; at every level."""
+    student, teacher = (signed(4, 1, 64, 64, seed=seed) for seed in (1, 2))
+    np.testing.assert_allclose(map_distances(student, teacher)[0].numpy(), math.sqrt(2), atol=0.1)
+
+
+def test_only_equal_maps_have_no_distance_and_scale_counts() -> None:
+    maps = signed(1, 1, 16, 16, seed=1)
+    assert map_distances(maps, maps)[0].item() == 0
+    for scale in (0.5, 2.0, 100.0):
+        # |s - 1| / sqrt(s): the same for s and 1 / s.
+        expected = abs(scale - 1) / math.sqrt(scale)
+        assert map_distances(scale * maps, maps)[0].item() == pytest.approx(expected, rel=1e-8)
+        assert map_distances(scale * maps, maps, loss="l1")[0].item() == pytest.approx(0, abs=1e-12)
+        assert map_distances(scale * maps, maps, loss="l2")[0].item() == pytest.approx(0, abs=1e-12)
+    for seed in range(5):
+        assert map_distances(maps + 0.01 * signed(1, 1, 16, 16, seed=seed), maps)[0].item() > 0
+    assert map_distances(-maps, maps)[0].item() == pytest.approx(2, rel=1e-8)
+    assert map_distances(1e-6 * maps, maps)[0].item() > 900
+
+
+def test_maps_that_agree_from_afar_alone_are_apart_at_the_finest_level() -> None:
+    """Multi-resolution is a mean: checkerboards whose averages are equal still differ."""
+    checkerboard = torch.tensor([[1.0, -1.0], [-1.0, 1.0]], dtype=torch.float64).repeat(8, 8)[None, None]
+    maps = 3 + signed(1, 1, 8, 8, seed=1).repeat_interleave(2, 2).repeat_interleave(2, 3)
+    single, _ = map_distances(maps + checkerboard, maps, resolutions="single")
+    multi, _ = map_distances(maps + checkerboard, maps)
+    assert multi.item() == pytest.approx(single.item() / 2, rel=1e-8)
+
+
+@pytest.mark.parametrize("loss", ["geo-l1", "l1", "l2"])
+@pytest.mark.parametrize(("blank", "expected"), [("student", 2.0), ("teacher", 2.0), ("both", 0.0)])
+def test_map_that_is_0_is_skipped_without_a_gradient(loss: str, blank: str, expected: float) -> None:
+    student, teacher = (signed(2, 1, 16, 16, seed=seed) for seed in (1, 2))
+    for name, maps in (("student", student), ("teacher", teacher)):
+        maps[0] *= 0.0 if blank in (name, "both") else 1.0
+    student.requires_grad_()
+    distances, vanished = map_distances(student, teacher, loss=loss)
+    assert vanished.tolist() == [True, False]
+    assert distances[0].item() == expected
+    (slopes,) = torch.autograd.grad(distances.sum(), student)
+    assert bool(torch.isfinite(slopes).all())
+    assert float(slopes[0].abs().max()) == 0 < float(slopes[1].abs().max())
+    alone, _ = map_distances(student[1:], teacher[1:], loss=loss)
+    assert torch.equal(distances[1:], alone)
+
+
+@pytest.mark.parametrize("loss", ["geo-l1", "l1", "l2"])
+def test_maps_without_overlap_are_2_apart_as_a_map_that_vanished_is(loss: str) -> None:
+    maps = torch.zeros(1, 1, 16, 16, dtype=torch.float64)
+    maps[..., :8] = 3.0
+    assert map_distances(maps, maps.flip(3), loss=loss)[0].item() == pytest.approx(2, rel=1e-8)
+
+
+@pytest.mark.parametrize("loss", ["geo-l1", "l1", "l2"])
+def test_level_that_averages_to_0_keeps_the_gradient_a_number(loss: str) -> None:
+    student = torch.tensor([[1.0, -1.0], [-1.0, 1.0]], dtype=torch.float64).repeat(8, 8)[None, None].requires_grad_()
+    distances, vanished = map_distances(student, signed(1, 1, 16, 16, seed=1), loss=loss)
+    assert vanished.tolist() == [False]
+    (slopes,) = torch.autograd.grad(distances.sum(), student)
+    assert bool(torch.isfinite(distances).all()) and bool(torch.isfinite(slopes).all())
+
+
+@pytest.mark.parametrize("broken", ["student", "teacher"])
+def test_map_that_is_no_number_is_not_hidden(broken: str) -> None:
+    maps = {name: signed(2, 1, 16, 16, seed=seed) for seed, name in enumerate(("student", "teacher"))}
+    maps[broken][0, 0, 3, 3] = float("nan")
+    distances, vanished = map_distances(maps["student"], maps["teacher"])
+    assert torch.isnan(distances).tolist() == [True, False]
+    assert vanished.tolist() == [False, False]
+
+
+def test_maps_of_two_sizes_are_refused() -> None:
+    with pytest.raises(UsageError) as caught:
+        map_distances(torch.ones(1, 1, 7, 7), torch.ones(1, 1, 4, 4))
+    assert caught.value.message == "the maps of teacher and student have 4 and 7 pixels"
+    assert caught.value.hint == "choose an --arch whose last map has the teacher's size, or --set explanation=lrp"
+
+
+# The objective.
+def net(seed: int, *, outputs: int = 3) -> nn.Sequential:
+    """Return a network in float64 and eval mode, whose first two layers meet at a batch norm."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = nn.Sequential(
+            nn.Conv2d(1, 4, 3, padding=1),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.Conv2d(4, 5, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.AvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(20, outputs),
+        ).double()
+        model[1].weight.data.uniform_(0.5, 1.5)
+        model[1].bias.data.uniform_(-0.2, 0.2)
+    return model.eval()
+
+
+def lesson_batch(teacher: nn.Module, *, count: int = 6, masked: bool = False) -> Batch:
+    samples = batch([[1.0, 0.0, 0.0]] * count, masked=masked, size=8)
+    masks = samples.masks.double() if masked else None
+    return samples._replace(images=samples.images.double(), masks=masks, teacher=teacher)
+
+
+def test_objective_is_the_mean_distance_between_lrp_maps_of_the_same_output_and_epsilon() -> None:
+    student, teacher = net(1), net(2)
+    samples = lesson_batch(teacher)
+    loss = TEA(TEASettings(seed=4))(student, samples)
+    draws = sample_draws(samples, 5, seed=4)
+    outputs = choose_outputs(teacher(samples.images).detach(), draws[:, :4])
+    epsilon = 10 ** (-3 + draws[:, 4].double())  # the exponent is uniform from -3 to -2
+    own, target = (
+        lrp.relevance(model, samples.images, outputs=outputs, epsilon=epsilon) for model in (student, teacher)
+    )
+    torch.testing.assert_close(loss, map_distances(own, target)[0].mean(), rtol=1e-6, atol=0)
+    assert len(set(outputs.tolist())) > 1
+
+
+def flat(model: nn.Module) -> Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+def gradients(loss: Tensor, model: nn.Module) -> Tensor:
+    slopes = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
+    return torch.cat(
+        [
+            (torch.zeros_like(parameter) if slope is None else slope).flatten()
+            for slope, parameter in zip(slopes, model.parameters(), strict=True)
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"loss": "l1"},
+        {"loss": "l2", "resolutions": "single"},
+        {"explanation": "gradient-x-input"},
+        {"explanation": "gradient"},
+        {"explanation": "attention"},
+        {"explanation": "grad-cam"},
+    ],
+    ids=lambda settings: ",".join(settings.values()) or "published",
+)
+@pytest.mark.parametrize("training", [False, True])
+def test_gradient_equals_finite_differences(settings: dict[str, str], training: bool) -> None:
+    """Along three directions of all weights at once; central differences of 1e-7 leave about 1e-7 of error."""
+    student, teacher = net(1).train(training), net(2)
+    student[1].momentum = 0.0  # running statistics stay, however often the student is looked at
+    samples, objective = lesson_batch(teacher), TEA(TEASettings(epsilon="1e-2:1e-1", bn="autograd", **settings))
+    slopes, start = gradients(objective(student, samples), student), flat(student)
+    assert float(slopes.norm()) > 1e-3
+
+    def loss_at(weights: Tensor) -> float:
+        nn.utils.vector_to_parameters(weights, student.parameters())
+        return float(objective(student, samples).detach())
+
+    for seed in range(3):
+        direction, step = signed(len(start), seed=seed), 1e-7
+        expected = (loss_at(start + step * direction) - loss_at(start - step * direction)) / (2 * step)
+        assert float(slopes @ direction) == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def test_last_bias_gets_no_gradient_and_other_biases_get_theirs_through_epsilon_alone() -> None:
+    student, samples = net(1), lesson_batch(net(2))
+    TEA()(student, samples).backward()
+    assert student[-1].bias.grad is None
+    assert float(student[3].bias.grad.abs().max()) > 0
+    plain = net(1)
+    TEA(TEASettings(explanation="gradient-x-input"))(plain, samples).backward()
+    assert [name for name, value in plain.named_parameters() if value.grad is None or not value.grad.any()] == [
+        "0.bias",
+        "1.bias",
+        "3.bias",
+        "7.bias",
+    ]
+
+
+def test_teacher_gets_no_gradient_from_its_student() -> None:
+    student, teacher = net(1), net(2)
+    TEA()(student, lesson_batch(teacher)).backward()
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
+def test_student_equal_to_its_teacher_has_no_loss_and_no_slope() -> None:
+    student = net(2)
+    loss = TEA()(student, lesson_batch(net(2)))
+    assert loss.item() == 0
+    assert float(gradients(loss, student).abs().max()) == 0
+
+
+def test_loss_is_made_in_fp32_under_autocast() -> None:
+    """The student's mode, batch norm by the batch, is on; bf16 would change the loss by a tenth."""
+    losses = []
+    for enabled in (False, True):
+        student, teacher = net(1).float().train(), net(2).float()
+        samples = lesson_batch(teacher)._replace(images=batch([[1.0, 0.0, 0.0]] * 6, size=8).images)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            losses.append(TEA()(student, samples))
+    assert losses[1].dtype == torch.float32 and torch.equal(losses[0], losses[1])
+
+
+@pytest.mark.parametrize(
+    ("explanation", "explain"),
+    [
+        ("gradient", lambda model, images, outputs: slopes_of(model, images, outputs)),
+        ("gradient-x-input", lambda model, images, outputs: images * slopes_of(model, images, outputs)),
+        (
+            "grad-cam",
+            lambda model, images, outputs: grad_cam.weighted_activations(model, images, outputs=outputs).maps.relu(),
+        ),
+        ("attention", lambda model, images, outputs: (model[:6](images) ** 2).sum(1, keepdim=True)),
+    ],
+)
+def test_explanation_is_a_setting(explanation: str, explain: Callable[[nn.Module, Tensor, Tensor], Tensor]) -> None:
+    student, teacher = net(1), net(2)
+    samples = lesson_batch(teacher)
+    loss = TEA(TEASettings(explanation=explanation))(student, samples)
+    outputs = choose_outputs(teacher(samples.images).detach(), sample_draws(samples, 5, seed=0)[:, :4])
+    own, target = (explain(model, samples.images, outputs) for model in (student, teacher))
+    torch.testing.assert_close(loss, map_distances(own, target)[0].mean())
+
+
+def slopes_of(model: nn.Module, images: Tensor, outputs: Tensor) -> Tensor:
+    return gradient.explain(model, images, score=lambda logits: logits.gather(1, outputs[:, None])[:, 0]).maps
+
+
+# Epsilon.
+
+
+def epsilons(monkeypatch: pytest.MonkeyPatch, samples: Batch, settings: TEASettings | None = None) -> list[Tensor]:
+    """Return the epsilons that LRP is given, by the teacher first."""
+    given: list[Tensor] = []
+    explain = lrp.explain
+
+    def noting(*arguments, epsilon, **options):  # type: ignore[no-untyped-def]
+        given.append(epsilon)
+        return explain(*arguments, epsilon=epsilon, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(lrp, "explain", noting)
+        TEA(settings)(net(1), samples)
+    return given
+
+
+def test_teacher_and_student_have_one_epsilon_for_each_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    teachers, students = epsilons(monkeypatch, lesson_batch(net(2)))
+    assert torch.equal(teachers, students)
+    assert len(set(teachers.tolist())) == 6
+
+
+def test_exponent_of_epsilon_is_uniform(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, _ = epsilons(monkeypatch, lesson_batch(net(2), count=2000), TEASettings(epsilon="1e-4:1e-2"))
+    exponents = np.log10(values.numpy())
+    assert -4 <= exponents.min() < -3.99 and -2.01 < exponents.max() <= -2
+    # 4.5 standard deviations of a count of 2000 draws in one of four equal parts.
+    counts, _ = np.histogram(exponents, bins=4, range=(-4, -2))
+    assert (np.abs(counts - 500) < 4.5 * math.sqrt(2000 * 0.25 * 0.75)).all()
+
+
+def test_one_epsilon_is_that_of_all_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, _ = epsilons(monkeypatch, lesson_batch(net(2)), TEASettings(epsilon="0.05"))
+    np.testing.assert_allclose(values.numpy(), 0.05, rtol=1e-6)
+
+
+def test_draws_are_a_function_of_seed_epoch_and_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = lesson_batch(net(2))
+    first = epsilons(monkeypatch, samples)[0]
+    assert torch.equal(epsilons(monkeypatch, samples)[0], first)
+    for other in (samples._replace(epoch=1), samples._replace(step=8)):
+        assert not torch.equal(epsilons(monkeypatch, other)[0], first)
+    assert not torch.equal(epsilons(monkeypatch, samples, TEASettings(seed=1))[0], first)
+
+
+@pytest.mark.parametrize("parts", [2, 3])
+def test_draws_do_not_depend_on_how_a_step_is_cut(monkeypatch: pytest.MonkeyPatch, parts: int) -> None:
+    samples = lesson_batch(net(2))
+    whole = epsilons(monkeypatch, samples)[0]
+    cut = [epsilons(monkeypatch, part)[0] for part in samples.split(parts)]
+    assert len(cut) == parts and torch.equal(torch.cat(cut), whole)
+    # A process's share, worked on in passes.
+    share = samples._replace(
+        images=samples.images[2:], targets=samples.targets[2:], indices=samples.indices[2:], share=Share(2, 6, 1.0, 4)
+    )
+    passes = [epsilons(monkeypatch, part)[0] for part in share.split(2)]
+    assert torch.equal(torch.cat(passes), whole[2:])
+
+
+def test_passes_of_a_step_add_up_to_its_loss_and_gradient() -> None:
+    whole, parts = net(1), net(1)
+    samples, objective = lesson_batch(net(2)), TEA()
+    loss = objective(whole, samples)
+    loss.backward()
+    added = objective.backward(parts, samples, accumulation_steps=3, compute=Compute("cpu", "fp32", 1))
+    torch.testing.assert_close(added.double(), loss.detach())
+    for expected, actual in zip(whole.parameters(), parts.parameters(), strict=True):
+        if expected.grad is not None:
+            torch.testing.assert_close(actual.grad, expected.grad)
+
+
+def test_images_that_could_not_be_compared_are_counted() -> None:
+    samples, objective = lesson_batch(net(2)), TEA()
+    samples.images[:2] = 0.0  # relevance is pixel times slope
+    student = net(1)
+    loss = objective(student, samples)
+    loss.backward()
+    assert int(objective.skipped) == 2
+    assert all(bool(torch.isfinite(value.grad).all()) for value in student.parameters() if value.grad is not None)
+    objective(student, samples)
+    assert int(objective.skipped) == 4 and objective.state_dict()["skipped"].dtype == torch.int64
+
+
+def test_student_without_any_relevance_is_left_as_it_is() -> None:
+    student, objective = net(1), TEA()
+    with torch.no_grad():
+        student[-1].weight.zero_()
+    loss = objective(student, lesson_batch(net(2)))
+    assert loss.item() == 2.0 and int(objective.skipped) == 6
+    assert float(gradients(loss, student).abs().max()) == 0
+
+
+# Co-training.
+@pytest.mark.parametrize(("epoch", "follows"), [(0, True), (1, True), (2, False), (9, False)])
+def test_teacher_follows_its_student_in_warm_up_epochs_alone(epoch: int, follows: bool) -> None:
+    objective = TEA(TEASettings(co_train=True, warm_up_epochs=2, teacher_weight=0.0))
+    both = CoTraining(net(1), net(2))
+    objective(both, lesson_batch(net(3))._replace(epoch=epoch)).backward()
+    slopes = [parameter.grad for parameter in both.teacher.parameters() if parameter.grad is not None]
+    assert any(float(slope.abs().max()) > 0 for slope in slopes) == follows
+    assert objective.warm_up_epochs == 2 and objective.co_trains
+
+
+def test_teacher_learns_by_the_labels_with_its_weight() -> None:
+    samples = lesson_batch(net(3))
+    alone = TEA()(net(1), samples._replace(teacher=net(2)))
+    both = CoTraining(net(1), net(2)).eval()
+    loss = TEA(TEASettings(co_train=True, teacher_weight=0.3))(both, samples)
+    labels = functional.binary_cross_entropy_with_logits(net(2)(samples.images), samples.targets.double())
+    torch.testing.assert_close(loss, alone + 0.3 * labels)
+    loss.backward()
+    expected = torch.autograd.grad(0.3 * batch_loss(Task(), both.teacher(samples.images), samples), both.teacher[-1].bias)
+    torch.testing.assert_close(both.teacher[-1].bias.grad, expected[0])
+    assert both.student[-1].bias.grad is None
+
+
+def test_parts_of_a_co_trained_step_add_up_to_its_loss() -> None:
+    samples = lesson_batch(net(3))
+    samples.targets[0] = float("nan")
+    samples = samples._replace(target_counts=np.array([0, 3, 3, 3, 3, 3]))
+    objective, both = TEA(TEASettings(co_train=True)), CoTraining(net(1), net(2)).eval()
+    added = objective.backward(both, samples, accumulation_steps=2, compute=Compute("cpu", "fp32", 1))
+    torch.testing.assert_close(added.double(), objective(both, samples).detach())
+
+
+# Settings.
+def test_published_settings_are_the_defaults() -> None:
+    settings = TEASettings()
+    assert (settings.loss, settings.resolutions, settings.explanation) == ("geo-l1", "multi", "lrp")
+    assert parse_epsilon(settings.epsilon) == (1e-3, 1e-2) and settings.teacher_weight == 0.1
+    assert TEA().warm_up_epochs == 0 and not TEA().co_trains
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"loss": "l3"}, "'l3' is not a known loss on maps"),
+        ({"resolutions": "both"}, "'both' is not a known choice of resolutions"),
+        ({"explanation": "lpr"}, "'lpr' is not a known explanation to learn from"),
+        ({"bn": "train"}, "'train' is not a known rule for batch norm"),
+        ({"epsilon": "0"}, "--set epsilon is '0', it must be above 0, or a range LOW:HIGH"),
+        ({"epsilon": "1e-2:1e-3"}, "--set epsilon is '1e-2:1e-3', it must be above 0, or a range LOW:HIGH"),
+        ({"epsilon": "1e-2:inf"}, "--set epsilon is '1e-2:inf', it must be above 0, or a range LOW:HIGH"),
+        ({"epsilon": "nan"}, "--set epsilon is 'nan', it must be above 0, or a range LOW:HIGH"),
+        ({"epsilon": "small"}, "--set epsilon is 'small', it must be a number"),
+        ({"outputs": -1.0}, "outputs of tea is '-1.0', it must not be below 0"),
+        ({"representations": float("nan")}, "representations of tea is 'nan', it must not be below 0"),
+        ({"teacher_weight": -0.1}, "teacher_weight of tea is '-0.1', it must not be below 0"),
+        ({"warm_up_epochs": -1}, "warm_up_epochs of tea is '-1', it must not be below 0"),
+        ({"warm_up_epochs": 2}, "tea has warm-up epochs only with --co-train"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        TEASettings(**settings)  # type: ignore[arg-type]
+    assert caught.value.message.startswith(message)
