@@ -14,6 +14,20 @@ def test_chosen_takes_the_highest_logit_or_the_one_asked_for():
     assert explained_logits(LOGITS, torch.tensor([2, 1])).tolist() == [2, 4]
 
 
+def test_chosen_takes_what_is_chosen_among_the_logits_once():
+    asked = []
+
+    def lowest(logits):
+        asked.append(logits)
+        return logits.argmin(1)
+
+    logits = LOGITS.clone().requires_grad_()
+    scores = explained_logits(logits, lowest)
+    assert scores.tolist() == [1, 0] and len(asked) == 1 and not asked[0].requires_grad
+    scores.sum().backward()
+    assert logits.grad.tolist() == [[1, 0, 0], [0, 0, 1]]
+
+
 @pytest.mark.parametrize(("outputs", "wrong"), [([0, 3], 3), ([-1, 0], -1)])
 def test_chosen_refuses_a_logit_that_is_not_there(outputs, wrong):
     with pytest.raises(UsageError) as caught:

@@ -66,7 +66,7 @@ def test_two_processes_train_the_model_of_one(results: tuple[Path, Path], name: 
 
 PASSES = [
     ("erm", "accumulated"),
-    *((name, f"{name} in passes") for name in ("isnet", "irm", "pgi", "group-dro", "multitask")),
+    *((name, f"{name} in passes") for name in ("isnet", "irm", "pgi", "group-dro", "multitask", "tea")),
 ]
 
 
@@ -95,7 +95,7 @@ def test_all_processes_hold_the_same_bytes(results: tuple[Path, Path], name: str
     assert all(bool(torch.isfinite(value).all()) for value in first.values())
 
 
-@pytest.mark.parametrize("name", ["rrr", "gain", "irm", "pgi", "group-dro", "isnet"])
+@pytest.mark.parametrize("name", ["rrr", "gain", "irm", "pgi", "group-dro", "isnet", "tea", "tea co-trained"])
 def test_other_methods_learn_something_of_their_own(results: tuple[Path, Path], name: str) -> None:
     losses = [load_file(results[1] / f"{method}-0.safetensors")["losses"] for method in (name, "erm")]
     assert float((losses[0] - losses[1]).abs().max()) > 1e-3

@@ -3,6 +3,7 @@
 Without torchrun it is one process, which works on the same global batches.
 """
 
+import copy
 import json
 import sys
 from collections.abc import Callable
@@ -31,6 +32,7 @@ from cxrshort.training.data.batches import Batches
 from cxrshort.training.data.sampling import balanced_sampling_weights
 from cxrshort.training.loop import FitConfig, fit
 from cxrshort.training.objectives.contract import make_objective
+from cxrshort.training.teacher import CoTraining
 
 LABELS = ("COVID-19", "Edema")
 SGD = {"optimizer": "sgd", "learning_rate": 0.1, "epochs": 2, "batch_size": 9}
@@ -54,6 +56,13 @@ CASES: dict[str, dict[str, Any]] = {
     "pgi in passes": {"method": "pgi", "settings": "warm_up_epochs=0", "accumulate": 3},
     "group-dro": {"method": "group-dro", "settings": "step=0.5"},
     "group-dro in passes": {"method": "group-dro", "settings": "step=0.5", "accumulate": 3},
+    "tea": {"method": "tea", "settings": "background=black", "clip_norm": 0.05},
+    "tea in passes": {"method": "tea", "settings": "background=black", "clip_norm": 0.05, "accumulate": 3},
+    "tea co-trained": {
+        "method": "tea",
+        "settings": "background=black,co_train=true,warm_up_epochs=1",
+        "clip_norm": 0.05,
+    },
     "batch-norm": {},
 }
 
@@ -67,13 +76,13 @@ class Lungs:
         return masks
 
 
-def network(*, frozen: bool, draws: bool) -> Classifier:
+def network(*, frozen: bool, draws: bool, seed: int = 1) -> Classifier:
     """Return the small network, one that draws masks or not; ``frozen`` keeps its batch norms in eval mode.
 
     Every process drops its own features, so that only networks without dropout can be compared.
     """
     name = "multitask-unet-small" if draws else "small-cnn"
-    model = factory.build_model(Description("classifier", name, LABELS, InputSpec(size=32)), seed=1)
+    model = factory.build_model(Description("classifier", name, LABELS, InputSpec(size=32)), seed=seed)
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
@@ -105,8 +114,11 @@ def learn(name: str, data: Dataset, compute: Compute, out: Path) -> dict[str, to
         rank=compute.rank,
         processes=compute.processes,
     )
-    model = network(frozen=name != "batch-norm", draws=recipe.method == "multitask")
-    config = FitConfig(objective, recipe, compute, lambda trained: {"score": 0.5})
+    model: nn.Module = network(frozen=name != "batch-norm", draws=recipe.method == "multitask")
+    teacher = network(frozen=True, draws=False, seed=2) if objective.needs.teacher else None
+    if teacher is not None and objective.co_trains:
+        model = CoTraining(model, copy.deepcopy(teacher))
+    config = FitConfig(objective, recipe, compute, lambda trained: {"score": 0.5}, teacher=teacher)
     state = fit(model, batches, config=config, checkpoint=Checkpoint(path=out / f"{name}.pt"))
     weights = {key: value.contiguous() for key, value in model.state_dict().items() if "num_batches" not in key}
     memory = {f"objective.{key}": value for key, value in state.objective.items()}

@@ -386,7 +386,9 @@ class Constant(nn.Module):
         return self.value.expand(len(images), 3)
 
 
-@pytest.mark.parametrize(("value", "expected"), [(0.7, 0.0), (float("nan"), float("nan")), (float("inf"), float("nan"))])
+@pytest.mark.parametrize(
+    ("value", "expected"), [(0.7, 0.0), (float("nan"), float("nan")), (float("inf"), float("nan"))]
+)
 def test_correlation_of_logits_that_do_not_vary_is_0_and_of_no_numbers_is_none(
     teacher: Teacher, value: float, expected: float
 ) -> None:
@@ -424,6 +426,4 @@ def test_student_of_a_co_training_is_fitted_to_the_teacher_that_learnt(teacher: 
     student, learnt = build(1), build(5)
     objective(output_bias="fit").finish(CoTraining(student, learnt), student, DESCRIPTION, fold(teacher), FP32)
     with torch.no_grad():
-        torch.testing.assert_close(
-            student(Fold().images).mean(0), learnt(Fold().images).mean(0), rtol=1e-5, atol=1e-6
-        )
+        torch.testing.assert_close(student(Fold().images).mean(0), learnt(Fold().images).mean(0), rtol=1e-5, atol=1e-6)

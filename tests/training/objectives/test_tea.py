@@ -440,7 +440,9 @@ def test_teacher_learns_by_the_labels_with_its_weight() -> None:
     labels = functional.binary_cross_entropy_with_logits(net(2)(samples.images), samples.targets.double())
     torch.testing.assert_close(loss, alone + 0.3 * labels)
     loss.backward()
-    expected = torch.autograd.grad(0.3 * batch_loss(Task(), both.teacher(samples.images), samples), both.teacher[-1].bias)
+    expected = torch.autograd.grad(
+        0.3 * batch_loss(Task(), both.teacher(samples.images), samples), both.teacher[-1].bias
+    )
     torch.testing.assert_close(both.teacher[-1].bias.grad, expected[0])
     assert both.student[-1].bias.grad is None
 
