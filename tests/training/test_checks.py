@@ -129,6 +129,8 @@ def test_masks_without_a_use_are_refused(recipe, segmenter, message) -> None:
         (Needs(), "black", "mmmm", "m-", "val: 1 of the 2 images in 'val' have no mask, first 'val/1'"),
         (Needs(masks=True, predicted_masks=True), "", "mmmm", "-m",
          "val: 1 of the 2 images in 'val' have no mask, first 'val/0'"),
+        (Needs(masks=True, validation_masks=True), "", "mmmm", "-m",
+         "val: 1 of the 2 images in 'val' have no mask, first 'val/0'"),
     ],
 )  # fmt: skip
 def test_images_without_a_mask_are_refused(needs, background, train, val, missing) -> None:
@@ -160,6 +162,14 @@ def test_run_says_whether_it_needs_masks(needs, background, val, segmenter, expe
     assert checks.check_masks(Asking(needs), folds(val=val), recipe, segmenter) is expected
 
 
+@pytest.mark.parametrize("judged", [Needs(masks=True, predicted_masks=True), Needs(masks=True, validation_masks=True)])
+def test_validation_images_without_any_mask_are_refused_where_they_are_judged_by_them(judged: Needs) -> None:
+    assert refused(checks.check_masks, Asking(judged), folds(val="--"), STANDARD, None)[:2] == (
+        UsageError,
+        "'asking' needs masks of where evidence may lie",
+    )
+
+
 def test_segmenter_takes_the_place_of_masks_that_are_not_there() -> None:
     assert checks.check_masks(Asking(Needs(masks=True)), folds("--", "--"), STANDARD, SEGMENTER)
 
@@ -180,8 +190,20 @@ def test_teacher_is_there_exactly_where_one_is_needed() -> None:
     needing, without = Asking(Needs(teacher=True)), Asking(Needs())
     checks.check_teacher(needing, Teacher(nn.Identity()))
     checks.check_teacher(without, None)
-    assert refused(checks.check_teacher, needing, None)[1] == "'asking' learns from a teacher, and there is none"
+    assert refused(checks.check_teacher, needing, None)[1:] == (
+        "'asking' learns from a teacher, and there is none",
+        "cxrshort tea-distill --method asking --teacher MODEL",
+    )
     assert refused(checks.check_teacher, without, Teacher(nn.Identity()))[1] == "'asking' has no use for a teacher"
+
+
+def test_student_sees_whole_images() -> None:
+    needing = Asking(Needs(teacher=True))
+    assert refused(checks.check_teacher, needing, Teacher(nn.Identity()), background="noise")[1:] == (
+        "the recipe's background is 'noise', and a student sees whole images",
+        "--background of tea-distill says what the teacher sees",
+    )
+    checks.check_teacher(Asking(Needs()), None, background="noise")
 
 
 def test_masks_of_a_file_alone_are_counted(tmp_path) -> None:

@@ -66,8 +66,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 @pytest.fixture
-def teacher() -> Teacher:
-    return Teacher(factory.build_model(DESCRIPTION, seed=9), DESCRIPTION, "runs/teacher", "abc")
+def teacher(data: Dataset) -> Teacher:
+    """Return a network whose running statistics are those of the images, as a trained one's are."""
+    network = factory.build_model(DESCRIPTION, seed=9)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # the mean of all looks, here of one
+    with torch.no_grad():
+        network.train()(torch.from_numpy(data.pixels.take(np.arange(48))).float()[:, None] / 255)
+    return Teacher(network, DESCRIPTION, "runs/teacher", "abc")
 
 
 def job(data: Dataset, folder: Path, *, settings: str = "", masked: bool = False, **overrides: Any) -> TrainingJob:
@@ -95,9 +102,12 @@ def weights(folder: Path) -> dict[str, Tensor]:
 
 
 def test_student_approaches_its_teacher(data: Dataset, teacher: Teacher, tmp_path: Path) -> None:
-    history = train_model(job(data, tmp_path / "run", epochs=15), teacher=teacher)["history"]
-    losses = [record["val_loss"] for record in history]
-    assert min(losses) < 0.6 * losses[0]
+    """Running statistics begin elsewhere, hence the first validation; what is learnt of 24 images of noise is theirs."""
+    settings = "freeze_last=true,epsilon=0.1"
+    planned = job(data, tmp_path / "run", settings=settings, epochs=20, learning_rate=5e-3, weight_decay=0.0)
+    history = train_model(planned, teacher=teacher)["history"]
+    assert history[-1]["loss"] < 0.7 * history[0]["loss"]
+    assert history[-1]["val_loss"] < 0.5 * history[0]["val_loss"]
     assert {"logit_correlation", "teacher_score"} <= history[0].keys() and "images_skipped" not in history[0]
     assert len({record["teacher_score"] for record in history}) == 1  # the teacher does not learn
 
@@ -118,7 +128,7 @@ def test_student_that_starts_as_its_teacher_and_does_not_learn_is_its_teacher(
     # Running statistics are the student's own.
     for name, value in teacher.network.named_parameters():
         torch.testing.assert_close(learnt[name], value, rtol=0, atol=1e-7)
-    assert record["logit_correlation"] > 0.5
+    assert record["logit_correlation"] > 0.8
 
 
 @pytest.mark.parametrize("after", ["step", "epoch"])
@@ -285,7 +295,10 @@ def test_predicted_masks_teach_as_the_same_masks_of_the_dataset_do(tmp_path: Pat
     folder = tiny_dataset(tmp_path / "tiny", size=32)
     data = load_dataset(str(folder))
     description = Description("segmenter", "unet-small", ("mask",), InputSpec(32))
-    segmenter = factory.build_model(description, seed=0)
+    segmenter = factory.build_model(description, seed=0).eval()
+    with torch.no_grad():
+        images = torch.from_numpy(data.pixels.take(np.arange(48))).float()[:, None] / 255
+        list(segmenter.parameters())[-1].sub_(segmenter(images).median())  # draws half of the pixels
     checkpoint.save_model(segmenter, tmp_path / "segmenter.safetensors", description=description)
     drawn = draw_outlines(segmenter, data.pixels, compute=FP32, threshold=0.5).take(np.arange(48)) > 0
     assert 0.1 < drawn.mean() < 0.9
@@ -341,7 +354,8 @@ def test_model_file_says_who_taught_it_and_whom_either_has_seen(
 
 
 # What is refused.
-def test_teacher_of_another_architecture_cannot_be_the_start(data: Dataset, teacher: Teacher, tmp_path: Path) -> None:
+def test_teacher_of_another_architecture_cannot_be_the_start(teacher: Teacher, tmp_path: Path) -> None:
+    data = load_dataset(str(tiny_dataset(tmp_path / "tiny", size=32)))
     planned = replace(job(data, tmp_path / "run", settings="init=teacher"), arch="resnet18")
     with pytest.raises(UsageError) as caught:
         train_model(planned, teacher=teacher)
@@ -373,7 +387,7 @@ def test_teacher_that_lrp_cannot_look_into_is_refused_before_anything_is_written
 
 def test_student_behind_masks_of_its_own_is_refused(data: Dataset, teacher: Teacher, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        train_model(job(data, tmp_path / "run", masked=True, background="black"), teacher=teacher)
+        train_model(job(data, tmp_path / "run", background="black", masks=True), teacher=teacher)
     assert caught.value.message == "the recipe's background is 'black', and a student sees whole images"
     assert caught.value.hint == "--background of tea-distill says what the teacher sees"
 

@@ -167,6 +167,15 @@ def test_validate_equals_auc_and_loss_computed_apart(tmp_path: Path) -> None:
     assert both.measure == "AUC of COVID-19"
 
 
+def test_logits_of_another_model_are_judged_as_those_of_the_one_that_learns(tmp_path: Path) -> None:
+    compute, folds = Compute("cpu", "fp32", 1), cut(load(tmp_path / "tiny"))
+    model = factory.build_model(Description("classifier", "small-cnn", folds.labels, InputSpec(size=16)), seed=2)
+    logits = score(model, folds.val.pixels, compute=compute)
+    assert folds.judge(logits) == folds.validate(model, compute)
+    logits[3, 0] = np.nan
+    assert folds.judge(logits) == pytest.approx({"val_loss": np.nan, "score": np.nan}, nan_ok=True)
+
+
 class Brightness(torch.nn.Module):
     """Return the mean of each image."""
 

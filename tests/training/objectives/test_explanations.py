@@ -22,11 +22,12 @@ OUTPUTS = torch.tensor([2, 0, 1])
 
 @pytest.fixture(scope="module")
 def model() -> Classifier:
-    """Return a network in eval mode whose running statistics are not those of its start."""
+    """Return a network in eval mode, whose running statistics and last layer are not those of its start."""
     description = Description("classifier", "small-cnn", ("A", "B", "C"), InputSpec(size=32))
     network = factory.build_model(description, seed=3)
     with torch.no_grad():
         network.train()(images(seed=5))
+        list(network.modules())[-1].weight.copy_(torch.randn(3, 128, generator=torch.Generator().manual_seed(1)))
     return network.eval()
 
 

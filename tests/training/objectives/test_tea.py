@@ -291,6 +291,53 @@ def test_student_equal_to_its_teacher_has_no_loss_and_no_slope() -> None:
     assert float(gradients(loss, student).abs().max()) == 0
 
 
+def test_explanations_alone_teach_the_logits_of_images_that_were_not_seen() -> None:
+    """From a random start and the teacher's last layer, in a hundred steps; no label and no logit is ever compared."""
+    student, teacher = plain(1), plain(2)
+    student[-1].load_state_dict(teacher[-1].state_dict())
+    student[-1].requires_grad_(False)
+    seen, unseen = shaded(seed=0), shaded(seed=1)
+    objective = TEA(TEASettings(epsilon="1e-2:1e-1"))
+    optimizer = torch.optim.Adam([value for value in student.parameters() if value.requires_grad], 1e-2)
+
+    def judge() -> tuple[float, Tensor]:
+        samples = Batch(unseen, torch.zeros(48, 3), np.arange(48), teacher=teacher)
+        with torch.no_grad():
+            logits = torch.cat([student(unseen), teacher(unseen)], 1)
+        return objective(student, samples).item(), torch.corrcoef(logits.T)[:3, 3:].diagonal()
+
+    before, correlations = judge()
+    assert before > 1 and float(correlations.max()) < 0.5
+    for step in range(100):
+        optimizer.zero_grad()
+        objective(student, Batch(seen, torch.zeros(48, 3), np.arange(48), step=step, teacher=teacher)).backward()
+        nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        optimizer.step()
+    after, correlations = judge()
+    assert after < 0.35 * before and float(correlations.min()) > 0.6
+
+
+def plain(seed: int) -> nn.Sequential:
+    """Return a network without batch norm, in float32."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return nn.Sequential(
+            nn.Conv2d(1, 4, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(4, 6, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(24, 3),
+        )
+
+
+def shaded(*, seed: int) -> Tensor:
+    """Return noise of many brightnesses, (48, 1, 8, 8)."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(48, 1, 8, 8, generator=generator) * torch.rand(48, 1, 1, 1, generator=generator)
+
+
 def test_loss_is_made_in_fp32_under_autocast() -> None:
     """The student's mode, batch norm by the batch, is on; bf16 would change the loss by a tenth."""
     losses = []
