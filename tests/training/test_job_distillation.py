@@ -102,7 +102,7 @@ def weights(folder: Path) -> dict[str, Tensor]:
 
 
 def test_student_approaches_its_teacher(data: Dataset, teacher: Teacher, tmp_path: Path) -> None:
-    """Running statistics begin elsewhere, hence the first validation; what is learnt of 24 images of noise is theirs."""
+    """Running statistics begin elsewhere, hence the first validation loss; 24 images of noise teach no more."""
     settings = "freeze_last=true,epsilon=0.1"
     planned = job(data, tmp_path / "run", settings=settings, epochs=20, learning_rate=5e-3, weight_decay=0.0)
     history = train_model(planned, teacher=teacher)["history"]

@@ -59,7 +59,7 @@ def test_grad_cam_is_the_positive_part_of_its_attribution_method(model: Classifi
     torch.testing.assert_close(grad_cam.in_picture(signed, model, images())[:, 0], expected)
     torch.testing.assert_close(maps, signed.relu())
     torch.testing.assert_close(logits, model(images()))
-    assert bool((signed < 0).any()) and float(maps.max()) > 0
+    assert bool((signed < 0).any()) and bool((maps > 0).any())
     assert maps.requires_grad == logits.requires_grad == learning
 
 
