@@ -30,6 +30,7 @@ from cxrshort.errors import UsageError
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.ensemble import Ensemble
 
+_AVERAGES = {functional.adaptive_avg_pool2d, functional.avg_pool2d, torch.mean, Tensor.mean}
 _ATTENTION = {functional.multi_head_attention_forward, functional.scaled_dot_product_attention}
 
 
@@ -97,11 +98,18 @@ def weighted_activations(
 
 
 class LastMap(TorchFunctionMode):
-    """Note the last map of more than one pixel that a network computes."""
+    """Note the last map that a network computes.
 
-    def __init__(self) -> None:
+    Args:
+        smallest: number of pixels that it has at least; 2 passes over what an average over places returns. With 1, a
+            map of one pixel counts too, unless it is such an average or made from one.
+    """
+
+    def __init__(self, *, smallest: int = 2) -> None:
         super().__init__()
         self.activations: Tensor | None = None
+        self.smallest = smallest
+        self._averaged = False
 
     def __torch_function__(
         self,
@@ -115,8 +123,11 @@ class LastMap(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         if func in _ATTENTION:
             self.activations = None
-        elif isinstance(result, Tensor) and result.dim() == 4 and result.shape[2] * result.shape[3] > 1:
-            self.activations = result
+        elif isinstance(result, Tensor) and result.dim() == 4:
+            pixels = result.shape[2] * result.shape[3]
+            self._averaged = pixels == 1 and (self._averaged or func in _AVERAGES)
+            if pixels >= self.smallest and not self._averaged:
+                self.activations = result
         return result
 
     def checked(self, method: str = "grad-cam") -> Tensor:

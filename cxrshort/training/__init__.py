@@ -20,6 +20,16 @@ OBJECTIVES = {
 }
 DISTILLATIONS = {
     "tea": Entry("cxrshort.training.objectives.tea:TEA", "the teacher's explanations alone (TEA; LRP maps)"),
+    "outputs": Entry("cxrshort.training.objectives.outputs:Outputs", "the teacher's probabilities, at a temperature"),
+    "representations": Entry(
+        "cxrshort.training.objectives.representations:Representations", "the teacher's last map, below its last layer"
+    ),
+    "grad-cam-outputs": Entry(
+        "cxrshort.training.objectives.grad_cam_outputs:GradCAMOutputs", "the teacher's Grad-CAM and outputs (e2KD)"
+    ),
+    "gals": Entry(
+        "cxrshort.training.objectives.gals:GALS", "labels, without slopes outside the teacher's attention (GALS)"
+    ),
 }
 """Objectives that learn from a teacher: what ``tea-distill --method`` takes."""
 CURES = {

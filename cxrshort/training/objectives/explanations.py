@@ -5,6 +5,7 @@ What would invalidate a comparison: maps of teacher and student that differ in t
 are made in fp32: between the LRP maps of one network in fp32 and bf16 the TEA loss is already 0.08 to 0.16.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -31,7 +32,9 @@ class Explanation:
     epsilon: float | Tensor = 0.01
     bn: str = "batch-detached"
 
-    def explain(self, model: nn.Module, images: Tensor, *, outputs: Outputs, learning: bool) -> Explained:
+    def explain(
+        self, model: nn.Module, images: Tensor, *, outputs: Outputs, learning: bool, signs: Tensor | None = None
+    ) -> Explained:
         """Return maps (N, K, h, w) and logits (N, L).
 
         Args:
@@ -39,6 +42,8 @@ class Explanation:
             images: (N, C, H, W) in [0, 1].
             outputs: which logit of each image is explained.
             learning: whether a loss on both is to be differentiated.
+            signs: (N,), 1 for evidence in favour of the output, -1 for evidence against it; None is 1. Attention,
+                which explains no output, has none.
 
         Raises:
             UsageError: the network is none that this explanation can look into.
@@ -50,10 +55,11 @@ class Explanation:
                 model,
                 images.detach().requires_grad_(),
                 outputs=outputs,
+                signs=signs,
                 learn_maps=learning,
                 learn_weights=learning,
             )
-            maps = maps.relu()
+            maps, signs = maps.relu(), None
         elif self.kind == "lrp":
             maps, logits = lrp.explain(
                 model, images, outputs=outputs, epsilon=self.epsilon, bn=self.bn, create_graph=learning
@@ -67,6 +73,8 @@ class Explanation:
                 create_graph=learning,
             )
             maps = images * maps if self.kind == "gradient-x-input" else maps
+        if signs is not None:
+            maps = maps * signs[:, None, None, None]
         return Explained(maps, logits) if learning else Explained(maps.detach(), logits.detach())
 
 
@@ -81,6 +89,23 @@ def _attention(model: nn.Module, images: Tensor, *, learning: bool) -> Explained
         )
     maps = (last.activations**2).sum(1, keepdim=True)
     return Explained(maps, logits) if learning else Explained(maps.detach(), logits.detach())
+
+
+class ChosenOutputs:
+    """Choose outputs by the teacher's logits, and remember them for the student.
+
+    Args:
+        choose: returns the output of each image (N,) from logits (N, L).
+    """
+
+    def __init__(self, choose: Callable[[Tensor], Tensor]) -> None:
+        self._choose = choose
+        self.outputs: Tensor | None = None
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        """Return the output of each image, (N,) int64."""
+        self.outputs = self._choose(logits)
+        return self.outputs
 
 
 def choose_outputs(logits: Tensor, draws: Tensor) -> Tensor:

@@ -1,12 +1,6 @@
 """Training with explanations alone (TEA; Bassi et al. 2025): the student's maps become the teacher's, and nothing else.
 
-At level m both maps are averaged over squares of 2^m pixels, and
-
-    d_m = mean |Hs - Ht| / (sqrt(mean |Hs|) sqrt(mean |Ht|) + 1e-10)
-
-of each image, means over channels and places; the loss is the mean over the levels whose sides are 8 pixels or more.
-The normaliser is differentiated. The loss has no trivial minimum: it grows without limit as a map vanishes, and is 0
-only where the maps are equal. Unrelated networks score about 1.4.
+The loss is the distance of :mod:`cxrshort.training.objectives.map_distances`, over several resolutions.
 
 Both networks explain one output of each image, with the same epsilon, whose exponent is drawn uniformly. The teacher
 explains what it sees, relevance of noise in the background's place included.
@@ -25,7 +19,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from cxrshort.attribution.batch_norm import BATCH_NORM_RULES
 from cxrshort.errors import UsageError
@@ -34,18 +27,12 @@ from cxrshort.registry import check_name
 from cxrshort.settings import parse_value
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.objectives.distillation import Comparison, Distillation, DistillationSettings, Lesson
-from cxrshort.training.objectives.explanations import EXPLANATIONS, Explanation
+from cxrshort.training.objectives.explanations import EXPLANATIONS, ChosenOutputs, Explanation
+from cxrshort.training.objectives.map_distances import LOSSES, RESOLUTIONS, map_distances
+from cxrshort.training.objectives.outputs import output_losses
+from cxrshort.training.objectives.representations import Represented, representation_losses
 from cxrshort.training.task import batch_loss
 from cxrshort.training.teacher import CoTraining
-
-LOSSES = ("geo-l1", "l1", "l2")
-RESOLUTIONS = ("multi", "single")
-_SMALLEST = 8
-"""Sides of the coarsest maps that are compared, in pixels."""
-_VANISHED = 1e-12
-"""Mean absolute relevance below which a map counts as 0 everywhere."""
-_APART = 2.0
-"""Distance, by each loss, of two maps of the same size that share no pixel."""
 
 
 @dataclass(frozen=True)
@@ -148,14 +135,18 @@ class TEA(Distillation):
         low, high = self._exponents
         epsilon = torch.exp(low + lesson.spread * (high - low))
         explanation = Explanation(settings.explanation, epsilon, settings.bn)
-        chosen = _Remembered(lesson)
+        chosen = ChosenOutputs(lesson.outputs)
+        student, teacher = Represented(lesson.student), Represented(lesson.teacher)
         target, teacher_logits = explanation.explain(
-            lesson.teacher, lesson.view, outputs=chosen, learning=lesson.learning and lesson.warming
+            teacher, lesson.view, outputs=chosen, learning=lesson.learning and lesson.warming
         )
-        maps, logits = explanation.explain(
-            lesson.student, lesson.images, outputs=chosen.outputs, learning=lesson.learning
-        )
+        maps, logits = explanation.explain(student, lesson.images, outputs=chosen.outputs, learning=lesson.learning)
         losses, vanished = map_distances(maps, target, loss=settings.loss, resolutions=settings.resolutions)
+        if settings.outputs:
+            losses = losses + settings.outputs * output_losses(logits, teacher_logits, task=self.task)
+        if settings.representations:
+            others, blank = representation_losses(student.last_map, teacher.last_map)
+            losses, vanished = losses + settings.representations * others, vanished | blank
         return Comparison(losses, logits, teacher_logits.detach(), vanished.sum())
 
     def forward(self, model: torch.nn.Module, batch: Batch) -> Tensor:
@@ -165,89 +156,3 @@ class TEA(Distillation):
             return loss
         lesson = self.lesson(model, batch)
         return loss + self.settings.teacher_weight * batch_loss(self.task, model.teacher(lesson.view), batch)
-
-
-class _Remembered:
-    """Choose outputs by the teacher's logits, and remember them for the student.
-
-    Args:
-        lesson: how they are chosen.
-    """
-
-    def __init__(self, lesson: Lesson) -> None:
-        self._choose = lesson.outputs
-        self.outputs: Tensor | None = None
-
-    def __call__(self, logits: Tensor) -> Tensor:
-        self.outputs = self._choose(logits)
-        return self.outputs
-
-
-def map_distances(
-    student: Tensor, teacher: Tensor, *, loss: str = "geo-l1", resolutions: str = "multi"
-) -> tuple[Tensor, Tensor]:
-    """Return the distance between the maps of each image (N,), and which cannot be compared since a map is 0 (N,) bool.
-
-    Those have no gradient; their distance is 0 where both maps are 0, else 2.
-
-    Args:
-        student: (N, K, H, W), signed.
-        teacher: (N, J, H, W), signed; where the numbers of channels differ, both are summed over them.
-        loss: one of ``LOSSES``.
-        resolutions: one of ``RESOLUTIONS``.
-
-    Raises:
-        UsageError: maps of two sizes.
-    """
-    if student.shape[-2:] != teacher.shape[-2:]:
-        raise UsageError(
-            f"the maps of teacher and student have {teacher.shape[-1]} and {student.shape[-1]} pixels",
-            "choose an --arch whose last map has the teacher's size, or --set explanation=lrp",
-        )
-    if student.shape[1] != teacher.shape[1]:
-        student, teacher = student.sum(1, keepdim=True), teacher.sum(1, keepdim=True)
-    with torch.no_grad():
-        own, target = _size(student) < _VANISHED, _size(teacher) < _VANISHED
-        vanished, apart = own | target, _APART * (own ^ target)
-    blank = vanished[:, None, None, None]
-    student, teacher = (torch.where(blank, torch.ones_like(maps), maps) for maps in (student, teacher))
-    kernels = level_kernels(min(student.shape[-2:])) if resolutions == "multi" else [1]
-    distances = [_distances(_averaged(student, kernel), _averaged(teacher, kernel), loss=loss) for kernel in kernels]
-    return torch.stack(distances).mean(0) + apart, vanished
-
-
-def level_kernels(side: int) -> list[int]:
-    """Return the sides of the squares over which maps are averaged, level by level.
-
-    Example:
-        >>> level_kernels(224), level_kernels(7)
-        ([1, 2, 4, 8, 16], [1])
-    """
-    kernels = [1]
-    while side // (2 * kernels[-1]) >= _SMALLEST:
-        kernels.append(2 * kernels[-1])
-    return kernels
-
-
-def _averaged(maps: Tensor, kernel: int) -> Tensor:
-    return functional.avg_pool2d(maps, kernel) if kernel > 1 else maps
-
-
-def _distances(student: Tensor, teacher: Tensor, *, loss: str) -> Tensor:
-    """Return the distance of each pair of maps, (N,)."""
-    if loss == "geo-l1":
-        # Averaging may make a level vanish whose finer one does not; the slope of its root must stay a number.
-        own, target = (_size(maps).clamp(min=_VANISHED) for maps in (student, teacher))
-        return _size(student - teacher) / (own.sqrt() * target.sqrt() + 1e-10)
-    if loss == "l1":
-        own, target = (maps / _size(maps).clamp(min=_VANISHED)[:, None, None, None] for maps in (student, teacher))
-        return _size(own - target)
-    own, target = (
-        maps / (maps**2).mean((1, 2, 3), keepdim=True).clamp(min=_VANISHED**2).sqrt() for maps in (student, teacher)
-    )
-    return ((own - target) ** 2).mean((1, 2, 3))
-
-
-def _size(maps: Tensor) -> Tensor:
-    """Return the mean absolute relevance of each map, (N,)."""
-    return maps.abs().mean((1, 2, 3))

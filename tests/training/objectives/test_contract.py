@@ -1,5 +1,6 @@
 """The contract that every objective keeps, a new line in the table too; and objectives from words."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,36 +16,48 @@ from cxrshort.dataset import load_dataset
 from cxrshort.errors import ResumableError, UsageError
 from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
-from cxrshort.models.classifier import Classifier, InputSpec
+from cxrshort.models.classifier import InputSpec
 from cxrshort.models.outputs import Task
 from cxrshort.registry import load_entry
-from cxrshort.training import OBJECTIVES, checkpointing, recipes
+from cxrshort.training import DISTILLATIONS, OBJECTIVES, checkpointing, recipes
 from cxrshort.training.checkpointing import Checkpoint
 from cxrshort.training.data.batches import Batch, Batches
 from cxrshort.training.data.folds import Folds
 from cxrshort.training.loop import FitConfig, fit
-from cxrshort.training.objectives.contract import make_objective
+from cxrshort.training.objectives.contract import FoldImages, make_objective
+from cxrshort.training.teacher import CoTraining, Teacher
 
 from ..tiny import tiny_dataset
 
 FP32 = Compute("cpu", "fp32", 1)
 
 
-SHORT = {"isnet": {"warm_up_epochs": 1}}
+TAUGHT = {
+    **{name: {} for name in DISTILLATIONS},
+    "tea, co-trained": {"co_train": True, "warm_up_epochs": 1, "background": "noise"},
+    "tea, combined": {"outputs": 0.5, "representations": 0.5},
+}
+"""Ways to learn from a teacher, and their settings; the method's name comes before the comma."""
+CASES: dict[str, dict[str, Any]] = {**{name: {} for name in OBJECTIVES}, "isnet": {"warm_up_epochs": 1}, **TAUGHT}
 """Settings that bring every part of an objective into a run of three epochs."""
+WITHOUT_GRADIENT = {"tea": {"network.14.bias"}, "tea, co-trained": {"student.network.14.bias"}}
+"""Parameters that learn, but that a loss says nothing of: no map depends on the last bias."""
 
 
-@pytest.fixture(scope="module", params=list(OBJECTIVES))
+@pytest.fixture(scope="module", params=list(CASES))
 def method(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+def make_case(method: str) -> Any:
+    kind = load_entry({**OBJECTIVES, **DISTILLATIONS}, method.partition(",")[0], kind="method")
+    return kind(kind.Settings(**CASES[method]))
+
+
 @pytest.fixture(scope="module")
 def make(method: str, folds: Folds) -> Callable[[], Any]:
-    kind = load_entry(OBJECTIVES, method, kind="method")
-
     def build_objective() -> Any:
-        objective = kind(kind.Settings(**SHORT.get(method, {})))
+        objective = make_case(method)
         objective.check(groups(folds), Corner())
         return objective
 
@@ -57,14 +70,24 @@ def folds(tmp_path_factory: pytest.TempPathFactory) -> Folds:
     return Folds.cut(data, recipes.load_recipe("standard"), replicate=0, explicit_label=False)
 
 
-def build(folds: Folds, method: str, *, dropout: bool = True) -> Classifier:
-    """Return a small network that the method can teach; without dropout, two looks at one batch see the same."""
+def build(folds: Folds, method: str, *, dropout: bool = True) -> torch.nn.Module:
+    """Return what the method can teach of a small network; without dropout, two looks at one batch see the same."""
     name = "multitask-unet-small" if method == "multitask" else "small-cnn"
-    model = factory.build_model(Description("classifier", name, folds.labels, InputSpec(size=16)), seed=1)
+    description = Description("classifier", name, folds.labels, InputSpec(size=16))
+    model = factory.build_model(description, seed=1)
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout) and not dropout:
             module.p = 0.0
-    return model
+    if method not in TAUGHT:
+        return model
+    objective, teacher = make_case(method), teacher_of(folds)
+    objective.start(model, description, teacher)
+    return CoTraining(model, copy.deepcopy(teacher.network)) if objective.co_trains else model
+
+
+def teacher_of(folds: Folds) -> Teacher:
+    description = Description("classifier", "small-cnn", folds.labels, InputSpec(size=16))
+    return Teacher(factory.build_model(description, seed=2).eval().requires_grad_(False), description)
 
 
 def groups(folds: Folds) -> npt.NDArray[np.int64]:
@@ -93,7 +116,15 @@ def batches(folds: Folds) -> Batches:
 
 
 def first(folds: Folds) -> Batch:
-    return next(batches(folds).epoch(0))
+    return next(batches(folds).epoch(0))._replace(teacher=teacher_of(folds).network)
+
+
+def loss_of(objective: Any, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """Return a loss whose noise is the same at every call."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(4)
+        loss: torch.Tensor = objective(model, batch)
+    return loss
 
 
 @pytest.mark.parametrize("epoch", [0, 6])
@@ -106,8 +137,11 @@ def test_objective_gives_a_finite_loss_with_a_gradient(
     assert loss.shape == ()
     assert torch.isfinite(loss)
     loss.backward()
-    assert all(parameter.grad is not None and torch.isfinite(parameter.grad).all() for parameter in model.parameters())
-    assert any(parameter.grad.abs().max() > 0 for parameter in model.parameters() if parameter.grad is not None)
+    learning = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.requires_grad}
+    gradients = [gradient for gradient in learning.values() if gradient is not None]
+    assert {name for name, gradient in learning.items() if gradient is None} == WITHOUT_GRADIENT.get(method, set())
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
+    assert any(gradient.abs().max() > 0 for gradient in gradients)
 
 
 @pytest.mark.parametrize("epoch", [0, 6])
@@ -118,7 +152,7 @@ def test_two_steps_on_one_batch_lower_the_loss(make: Callable[[], Any], method: 
     optimizer = torch.optim.SGD(model.parameters(), 1.0)
     losses = []
     for _ in range(3):
-        loss = objective(model, batch)
+        loss = loss_of(objective, model, batch)
         optimizer.zero_grad()
         loss.backward()
         # Short steps downhill: the slopes of the explanation losses are a thousand times those of cross-entropy.
@@ -136,7 +170,7 @@ def test_objective_learns_in_bf16_as_in_fp32_but_for_rounding(
         model, objective = build(folds, method, dropout=False), make()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
             objective(model, first(folds))
-            losses.append(objective(model, first(folds)._replace(epoch=6)))
+            losses.append(loss_of(objective, model, first(folds)._replace(epoch=6)))
     assert losses[1].dtype == torch.float32
     # bf16 holds 8 bits: the network's own rounding, a few per cent of a loss at most.
     torch.testing.assert_close(losses[1], losses[0], rtol=0.05, atol=0.02)
@@ -145,7 +179,7 @@ def test_objective_learns_in_bf16_as_in_fp32_but_for_rounding(
 def test_objective_leaves_the_model_as_plain_training_would(make: Callable[[], Any], method: str, folds: Folds) -> None:
     """One forward pass counts once in the running statistics, however the objective looks at the model."""
     plain, model, batch = build(folds, method).train(), build(folds, method).train(), first(folds)
-    (plain.with_masks if method == "multitask" else plain)(batch.images)
+    plain.with_masks(batch.images) if method == "multitask" else plain(batch.images)
     make()(model, batch)
     for name, value in plain.state_dict().items():
         if not name.endswith("num_batches_tracked"):
@@ -165,12 +199,20 @@ def unbroken(
 def config(objective: Any, folds: Folds, *, stop_after: int = 0) -> FitConfig:
     """Return a fit of three epochs, which is interrupted after a step; 0 interrupts nothing."""
     looks, recipe = iter(range(1, 100)), recipes.load_recipe("standard", overrides={"epochs": 3})
+    teacher = teacher_of(folds) if objective.needs.teacher else None
+    images = FoldImages(folds.val.pixels, Corner(), 1, teacher, folds.judge)
+
+    def validate(model: torch.nn.Module) -> dict[str, float]:
+        measured = dict(folds.validate(model, FP32))
+        return {**measured, **objective.validate(model, images, FP32)} if teacher else measured
+
     return FitConfig(
         objective,
         recipe,
         FP32,
-        lambda model: folds.validate(model, FP32),
+        validate,
         interrupted=lambda: next(looks) == stop_after,
+        teacher=None if teacher is None else teacher.network,
     )
 
 
@@ -192,6 +234,26 @@ def test_objective_resumes_to_the_same_numbers(
     for name in unbroken.best_weights:
         assert torch.equal(resumed.best_weights[name], unbroken.best_weights[name])
         assert torch.equal(resumed.model[name], unbroken.model[name])
+
+
+@pytest.mark.parametrize("method", TAUGHT)
+def test_no_step_and_no_validation_changes_the_teacher(method: str, folds: Folds) -> None:
+    fit_config = config(make_case(method), folds)
+    network, before = fit_config.teacher, teacher_of(folds).network.state_dict()
+    assert network is not None
+    fit(build(folds, method), batches(folds), config=fit_config, checkpoint=Checkpoint())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert all(parameter.grad is None and not parameter.requires_grad for parameter in network.parameters())
+    assert not any(module.training for module in network.modules())
+
+
+@pytest.mark.parametrize("method", TAUGHT)
+def test_validation_follows_the_teacher_without_random_draws(method: str, folds: Folds) -> None:
+    fit_config, model = config(make_case(method), folds), build(folds, method)
+    first_time, again = fit_config.validate(model), fit_config.validate(model)
+    assert first_time == again
+    assert {"val_loss", "score", "logit_correlation", "teacher_score"} <= set(first_time)
+    assert np.isfinite(list(first_time.values())).all()
 
 
 def test_settings_are_read_as_the_type_of_their_default():
