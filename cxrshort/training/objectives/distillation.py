@@ -89,6 +89,7 @@ class Lesson(NamedTuple):
         teacher: the network that it learns from.
         images: (N, C, H, W) in [0, 1], what the student sees.
         view: (N, C or more, H, W), what the teacher sees.
+        masks: (N, 1, H, W), 1 in what the teacher sees of an image, else 0; None where it sees all.
         outputs: chooses the output that is explained from the teacher's logits.
         spread: (N,) in [0, 1], where in the range of a setting that is drawn each image's value lies.
         learning: whether the comparison is to be differentiated.
@@ -99,6 +100,7 @@ class Lesson(NamedTuple):
     teacher: nn.Module
     images: Tensor
     view: Tensor
+    masks: Tensor | None
     outputs: Callable[[Tensor], Tensor]
     spread: Tensor
     learning: bool = True
@@ -200,6 +202,7 @@ class Distillation(Objective):
             teacher,
             batch.images,
             view,
+            masks,
             lambda logits: choose_outputs(logits, draws[:, : logits.shape[1] + 1]),
             draws[:, -1].to(batch.images.device),
             warming=batch.epoch < self.warm_up_epochs,
@@ -263,13 +266,13 @@ class Distillation(Objective):
             field = field.to(compute.torch_device)
 
         def teach(batch: Tensor, indices: Indices) -> Tensor:
-            view = batch
+            view, masks = batch, None
             if field is not None and images.masks is not None:
                 chosen = select_bits(images.masks.take(indices), images.mask_bit)
-                masks = torch.from_numpy(chosen)[:, None].to(batch.device)
-                view = torch.where(masks, batch, field.expand(len(batch), -1, -1, -1))
+                masks = torch.from_numpy(chosen)[:, None].to(batch.device, torch.float32)
+                view = torch.where(masks > 0.5, batch, field.expand(len(batch), -1, -1, -1))
             middle = torch.full((len(batch),), 0.5, device=batch.device)
-            return work(Lesson(student, teacher, batch, view, _highest, middle, learning=False))
+            return work(Lesson(student, teacher, batch, view, masks, _highest, middle, learning=False))
 
         with evaluating(teacher):
             return scan(

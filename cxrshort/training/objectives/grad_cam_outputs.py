@@ -112,6 +112,7 @@ def grad_cam_distances(student: Tensor, teacher: Tensor, *, loss: str = "cosine"
     student, teacher = student.flatten(1), teacher.flatten(1)
     with torch.no_grad():
         vanished = (student.norm(dim=1) < _SHORTEST) | (teacher.norm(dim=1) < _SHORTEST)
-    own, target = (torch.where(vanished[:, None], torch.ones_like(maps), maps) for maps in (student, teacher))
-    cosines = (own * target).sum(1) / (own.norm(dim=1) * target.norm(dim=1))
+    blank = vanished[:, None]
+    student, teacher = (torch.where(blank, torch.ones_like(maps), maps) for maps in (student, teacher))
+    cosines = (student * teacher).sum(1) / (student.norm(dim=1) * teacher.norm(dim=1))
     return 1 - torch.where(vanished, torch.zeros_like(cosines), cosines), vanished

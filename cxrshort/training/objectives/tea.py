@@ -3,7 +3,9 @@
 The loss is the distance of :mod:`cxrshort.training.objectives.map_distances`, over several resolutions.
 
 Both networks explain one output of each image, with the same epsilon, whose exponent is drawn uniformly. The teacher
-explains what it sees, relevance of noise in the background's place included.
+explains what it sees, relevance of noise in the background's place included: no student can know that noise, which is
+new at every step. With ``mask_maps`` the teacher's maps are 0 there, as they would be for a teacher that is certain of
+where nothing is; the published code has the option, off.
 
 An image with a map that is 0 everywhere has no direction to learn: it is skipped, which is to say without a gradient,
 and counted. Where only one of its maps is 0, its loss is 2, which is that of equally large maps that share no pixel: a
@@ -26,6 +28,7 @@ from cxrshort.models.outputs import MULTILABEL, Task
 from cxrshort.registry import check_name
 from cxrshort.settings import parse_value
 from cxrshort.training.data.batches import Batch
+from cxrshort.training.data.masks import foreground
 from cxrshort.training.objectives.distillation import Comparison, Distillation, DistillationSettings, Lesson
 from cxrshort.training.objectives.explanations import EXPLANATIONS, ChosenOutputs, Explanation
 from cxrshort.training.objectives.map_distances import LOSSES, RESOLUTIONS, map_distances
@@ -45,6 +48,7 @@ class TEASettings(DistillationSettings):
         resolutions: ``"multi"`` (published) or ``"single"``, the maps as they are alone.
         explanation: ``"lrp"`` (published), ``"grad-cam"``, ``"gradient"``, ``"gradient-x-input"`` or ``"attention"``.
         epsilon: stabiliser of LRP, one number or a range ``LOW:HIGH`` from which each image draws, log-uniformly.
+        mask_maps: whether the teacher's maps are 0 outside of the masks; of no effect where it sees whole images.
         bn: the student's batch norm while explaining: ``"eval"`` (running statistics), ``"batch-detached"`` (those of
             the batch, as constants) or ``"autograd"`` (those of the batch, differentiated, as the published code).
         outputs: weight of the distillation of outputs beside it; 0 is TEA alone.
@@ -61,6 +65,7 @@ class TEASettings(DistillationSettings):
     resolutions: str = "multi"
     explanation: str = "lrp"
     epsilon: str = "1e-3:1e-2"
+    mask_maps: bool = False
     bn: str = "batch-detached"
     outputs: float = 0.0
     representations: float = 0.0
@@ -140,6 +145,8 @@ class TEA(Distillation):
         target, teacher_logits = explanation.explain(
             teacher, lesson.view, outputs=chosen, learning=lesson.learning and lesson.warming
         )
+        if settings.mask_maps and lesson.masks is not None:
+            target = target * foreground(lesson.masks, target, method=self.name)
         maps, logits = explanation.explain(student, lesson.images, outputs=chosen.outputs, learning=lesson.learning)
         losses, vanished = map_distances(maps, target, loss=settings.loss, resolutions=settings.resolutions)
         if settings.outputs:
