@@ -17,7 +17,8 @@ from cxrshort.models.outputs import Task
 from cxrshort.training.data.batches import Batch, Share
 from cxrshort.training.objectives.explanations import choose_outputs
 from cxrshort.training.objectives.target_sampling import sample_draws
-from cxrshort.training.objectives.tea import TEA, TEASettings, level_kernels, map_distances, parse_epsilon
+from cxrshort.training.objectives.map_distances import level_kernels, map_distances
+from cxrshort.training.objectives.tea import TEA, TEASettings, parse_epsilon
 from cxrshort.training.task import batch_loss
 from cxrshort.training.teacher import CoTraining
 
