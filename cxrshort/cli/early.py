@@ -95,12 +95,28 @@ def method(name: str | None) -> None:
     """Refuse a method that is not in the table.
 
     Raises:
-        UsageError: the name is not known.
+        UsageError: the name is not known, or that of a method of another verb.
     """
-    from cxrshort.training import METHODS
+    from cxrshort.training import DISTILLATIONS, METHODS
 
+    if name in DISTILLATIONS:
+        raise UsageError(f"'{name}' learns from a teacher", f"cxrshort tea-distill --method {name} --teacher MODEL")
     if name is not None:
         registry.check_name(METHODS, name, kind="method")
+
+
+def distillation(name: str | None) -> None:
+    """Refuse a distillation that is not in the table.
+
+    Raises:
+        UsageError: the name is not known, or that of a method of another verb.
+    """
+    from cxrshort.training import DISTILLATIONS, METHODS
+
+    if name in METHODS:
+        raise UsageError(f"'{name}' does not learn from a teacher", f"cxrshort train --method {name}")
+    if name is not None:
+        registry.check_name(DISTILLATIONS, name, kind="method of tea-distill", list_all="--method help")
 
 
 def attribution_method(name: str) -> None:

@@ -52,7 +52,7 @@ def distillation_listing(*, arch: str, recipe: str, method: str | None) -> Resul
     if arch == "help":
         return listings.list_architectures()
     if recipe == "help":
-        return listings.list_recipes()
+        return listings.list_distillation_recipes()
     if method == "help":
         return listings.list_distillations()
     return listings.list_distillation_settings(recipe)

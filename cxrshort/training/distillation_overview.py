@@ -24,7 +24,7 @@ def distillation_result(summary: Mapping[str, Any]) -> Result:
     if "replicates" not in summary:
         folders = [Path(summary["model"]).parent]
     figures = [*result.figures, *(path for folder in folders if (path := folder / AGREEMENT).is_file())]
-    blocks: list[Block] = [*result.tables, *(_comparison(run) for run in runs)]
+    blocks: list[Block] = [*result.tables, *(_comparison(run, several=len(runs) > 1) for run in runs)]
     notes = [*result.notes, *_notes(runs)]
     return replace(result, tables=blocks, figures=figures, notes=notes)
 
@@ -39,7 +39,7 @@ def distillation_forecast(plan: Mapping[str, Any], teacher: str) -> Result:
     return training_forecast({**plan, "teacher": teacher})
 
 
-def _comparison(run: Mapping[str, Any]) -> Table:
+def _comparison(run: Mapping[str, Any], *, several: bool) -> Table:
     """Return student and teacher side by side: validation score, size and speed in use."""
     best, used = run["distillation"], run["in_use"]
     scores = {"student": run["selection"]["score"], "teacher": best.get("teacher_score")}
@@ -59,7 +59,7 @@ def _comparison(run: Mapping[str, Any]) -> Table:
         Column("images/s", "speed", "count"),
     ]
     title = f"the logits of student and teacher correlate at {best['logit_correlation']:.3f}"
-    if "replicate" in run:
+    if several:
         title = f"replicate {run['replicate']}: {title}"
     return Table(columns, rows, title)
 
@@ -70,7 +70,12 @@ def _notes(runs: Any) -> list[str]:
     for run in runs:
         prefix = f"replicate {run['replicate']}: " if len(runs) > 1 else ""
         if skipped := run["distillation"]["images_skipped"]:
-            notes.append(f"{prefix}{skipped:,} times a map was 0 everywhere, and its image was skipped")
+            notes.append(f"{prefix}images without a loss, since a map was 0 everywhere: {skipped:,} over all steps")
+        if not run["teacher"]["patients_known"]:
+            notes.append(
+                f"{prefix}the teacher does not say whom it was trained on, so patients of the test fold may be among "
+                "them; trained-on=DATASET behind its name says it"
+            )
         if "output_bias_shift" in run:
             notes.append(
                 f"{prefix}the output bias was fitted to the teacher's mean logits: the student learned from more than "

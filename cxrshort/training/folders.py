@@ -40,8 +40,8 @@ def default_folder(
         if name in ("", ".", "..") or Path(name).name != name:
             raise UsageError(f"--name '{name}' is not the name of a folder", "--out takes a path")
         return parent / recipe.method / name
-    reference = Recipe(name="standard") if recipe.name == "standard" else recipes.published(recipe.name)
-    parts = [recipe.method, *([recipe.name] if recipe.name != "standard" else [])]
+    reference = recipes.published(recipe.name)
+    parts = [recipe.method, *([] if recipe.name in recipes.STANDARDS else [recipe.name])]
     for field, value in recipe.record().items():
         if value != getattr(reference, field) and field not in ("name", "method"):
             text = str(value).replace("_", "-") if field == "settings" else str(value)  # names of settings have no hash

@@ -102,7 +102,7 @@ def name_training(recipe: Recipe) -> str:
         'erm, epochs=9, class-weights'
     """
     reference, identified = recipes.published(recipe.name).record(), identify(recipe)
-    parts = [recipe.method, *([] if recipe.name == "standard" else [recipe.name])]
+    parts = [recipe.method, *([] if recipe.name in recipes.STANDARDS else [recipe.name])]
     for name, value in recipe.record().items():
         if value != reference[name] and name != "method":
             text = str(identified[name]).removeprefix("sha256:")

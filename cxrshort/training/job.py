@@ -216,7 +216,13 @@ def _finish(run: runs.Run, learner: Learner, checkpoint: Checkpoint, *, prepared
     if prepared.teacher is not None and isinstance(objective, Distillation):
         draw_teaching(checkpoint.history, best, run.path(AGREEMENT), measure=folds.measure, method=objective.name)
         finished |= summarise_teaching(
-            learner.model, prepared.teacher, objective, best, pixels=folds.val.pixels, compute=job.compute
+            learner.model,
+            prepared.teacher,
+            objective,
+            best,
+            segmenter=None if prepared.segmenter is None else prepared.segmenter[0],
+            pixels=folds.val.pixels,
+            compute=job.compute,
         )
     summary = {
         "model": str(run.path(model_files.FILE)),

@@ -41,6 +41,7 @@ def training_forecast(summary: Mapping[str, Any]) -> Result:
         ("labels", ", ".join(summary["labels"])),
         ("images", count_text(summary["images"])),
         ("epochs", str(summary["epochs"])),
+        ("teacher", str(summary.get("teacher", ""))),
         ("step", f"{summary['batch_size']:,} images in {summary['seconds_per_step']:g} s"),
         ("trainings", str(summary.get("runs", ""))),
     ]

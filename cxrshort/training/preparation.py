@@ -89,6 +89,8 @@ def prepare(job: TrainingJob, *, teacher: Teacher | None = None, trial: bool = F
     spec = dataclasses.replace(default_spec(architecture, data.pixels.image_shape[-1]), crop=recipe.crop)
     check_size(architecture, spec)
     segmenter = find_segmenter(data, recipe, replicate=job.replicate)
+    if segmenter is None and teacher is not None:
+        segmenter = teacher.segmenter
     check_warm_up(objective, recipe)
     check_teacher(objective, teacher, background=recipe.background)
     needs_masks = check_masks(objective, folds, recipe, segmenter)

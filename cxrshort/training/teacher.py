@@ -31,14 +31,14 @@ class Teacher:
         description: of that network; None where nothing is known of it.
         name: what opened it, for messages.
         training: identity of its training, the same for its replicates; empty where it is not known.
-        model: what is used where the teacher itself is: a pipeline with its segmenter; None is the network.
+        segmenter: its own, whose masks say what it sees; None where the dataset's do, or another segmenter's.
     """
 
     network: nn.Module
     description: Description | None = None
     name: str = "the teacher"
     training: str = ""
-    model: nn.Module | None = None
+    segmenter: tuple[Classifier, Description] | None = None
 
     @property
     def last_layer(self) -> nn.Linear | None:
@@ -54,6 +54,8 @@ def taught_description(student: Description, teacher: Teacher) -> Description:
     The teacher is named by its training, not by its file, so that students of replicates are replicates.
     """
     recipe = {**student.recipe, "teacher": f"training:{teacher.training}"}
+    if teacher.segmenter is not None:
+        recipe["segmenter"] = recipe["teacher"]
     known = {} if teacher.description is None else teacher.description.training_people
     return replace(student, recipe=recipe, training_people=merge_people([student.training_people, known]))
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cxrshort.compute import Compute
 from cxrshort.figures.agreement import AgreementPoint, draw_agreement
 from cxrshort.forecasts import significant
 from cxrshort.images.prefetch import Source
+from cxrshort.models.pipeline import outline
 from cxrshort.models.scoring import evaluating
 from cxrshort.training.objectives.distillation import Distillation
 from cxrshort.training.teacher import Teacher
@@ -30,6 +31,7 @@ def summarise_teaching(
     objective: Distillation,
     best: Mapping[str, Any],
     *,
+    segmenter: nn.Module | None,
     pixels: Source,
     compute: Compute,
 ) -> dict[str, Any]:
@@ -40,17 +42,19 @@ def summarise_teaching(
         teacher: what it learned from.
         objective: how.
         best: the record of the epoch that is kept.
+        segmenter: whose masks say what the teacher sees; it counts as a part of the teacher in use.
         pixels: images to time both on; of one process.
         compute: device and precision.
     """
     settings = objective.settings
     agreement = {name: best[name] for name in ("logit_correlation", "teacher_score", "val_loss") if name in best}
-    used = teacher.network if teacher.model is None else teacher.model
+    used = teacher.network if segmenter is None else _Segmented(segmenter, teacher.network)
     return {
         "teacher": {
             "model": teacher.name,
             "training_id": teacher.training,
             "background": settings.background,
+            "patients_known": bool(teacher.description and teacher.description.training_people),
             "learns_on": objective.co_trains,
         },
         "distillation": {
@@ -92,6 +96,23 @@ def draw_teaching(
         for record in history
     ]
     draw_agreement(points, path, measure=measure, loss=f"loss of {method}")
+
+
+class _Segmented(nn.Module):
+    """Segment, then classify, as a teacher with a segmenter is used; what takes the background's place costs nothing.
+
+    Args:
+        segmenter: draws the foreground.
+        network: the teacher.
+    """
+
+    def __init__(self, segmenter: nn.Module, network: nn.Module) -> None:
+        super().__init__()
+        self.segmenter, self.network = segmenter, network
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.network(images * outline(self.segmenter, images))
+        return logits
 
 
 def _measure_use(model: nn.Module, pixels: Source, compute: Compute) -> dict[str, float | int]:

@@ -3,7 +3,7 @@
 Tables are imported where they are listed, so that names which need no torch are shown at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from cxrshort.results import Column, Listing, Result, Table, Text
@@ -81,16 +81,30 @@ def list_architectures() -> Result:
 
 
 def list_recipes() -> Result:
-    """Return where each recipe comes from, and its values: all of the standard one, what differs of the others."""
+    """Return the recipes of ``train``: where each comes from, all values of the standard one, and how others differ."""
+    from cxrshort.training import METHODS
+
+    return _recipes(METHODS, standard="standard")
+
+
+def list_distillation_recipes() -> Result:
+    """Return the recipes of ``tea-distill``, as :func:`list_recipes` does those of ``train``."""
+    from cxrshort.training import DISTILLATIONS
+
+    return _recipes(DISTILLATIONS, standard="distillation")
+
+
+def _recipes(methods: Container[str], *, standard: str) -> Result:
     from cxrshort.training import recipes
 
-    sources, standard = recipes.sources(), recipes.load_recipe("standard").record()
+    sources = {name: text for name, text in recipes.sources().items() if recipes.load_recipe(name).method in methods}
+    reference = recipes.load_recipe(standard).record()
     shown, summary = list[Text](), {}
-    for name in sorted(sources, key=lambda name: name != "standard"):
-        values = recipes.differences(name)
-        summary[name] = {"source": sources[name], "values": {**standard, **values}}
-        if name == "standard":
-            values = {key: value for key, value in standard.items() if key != "name" and value != ""}
+    for name in sorted(sources, key=lambda name: name != standard):
+        values = recipes.differences(name, standard)
+        summary[name] = {"source": sources[name], "values": {**reference, **values}}
+        if name == standard:
+            values = {key: value for key, value in reference.items() if key != "name" and value != ""}
         text = ", ".join(f"{key} {_value_text(value)}" for key, value in values.items())
         shown += [
             Text(name),

@@ -20,6 +20,8 @@ GROUPED = ("group-dro", "irm", "pgi", "dfr", "p-clarc")
 """Methods that learn from groups."""
 COMPILED = ("erm", "group-dro", "irm")
 """Methods that ask a network for its logits only; the others look inside, or differentiate it twice."""
+STANDARDS = ("standard", "distillation")
+"""Recipes of a verb where none is named: names of folders and trainings leave them out."""
 BACKGROUNDS = ("noise", "black")
 COMBINATIONS = ("mean", "quadratic")
 SELECTIONS = ("score", "loss", "last")
@@ -235,15 +237,15 @@ def published(name: str) -> Recipe:
     return load_recipe(name) if name in names() else Recipe(name=name)
 
 
-def differences(name: str) -> dict[str, Any]:
-    """Return the values of a recipe that differ from the package's standard.
+def differences(name: str, standard: str = "standard") -> dict[str, Any]:
+    """Return the values of a recipe that differ from those of another, the package's standard.
 
     Example:
         >>> differences("roentmod")["patience"]
         50
     """
-    standard, values = load_recipe("standard").record(), load_recipe(name).record()
-    return {key: value for key, value in values.items() if key != "name" and value != standard[key]}
+    reference, values = load_recipe(standard).record(), load_recipe(name).record()
+    return {key: value for key, value in values.items() if key != "name" and value != reference[key]}
 
 
 def vary(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
