@@ -59,15 +59,34 @@ def tea_distill(
         str | None,
         option(
             "--segmenter",
-            text="Segmenter whose masks the teacher sees alone.",
+            text="Segmenter: the teacher sees what it leaves as foreground, and nothing else.",
             metavar="MODEL",
             panel=TEACHER,
             default="that of a pipeline",
         ),
     ] = None,
     masks: Annotated[
-        bool, option("--masks", text="The teacher sees the dataset's own masks alone.", panel=TEACHER)
+        bool, option("--masks", text="The teacher sees the foreground of the dataset's own masks alone.", panel=TEACHER)
     ] = False,
+    mask_file: Annotated[
+        str | None,
+        option(
+            "--mask-file",
+            text="The teacher sees the foreground of a file's masks alone, (rows of images.npy, H, W).",
+            metavar="FILE.npy",
+            panel=TEACHER,
+        ),
+    ] = None,
+    mask_bit: Annotated[
+        str | None,
+        option(
+            "--mask-bit",
+            text="Structures that are foreground, such as lungs,heart.",
+            metavar="NAMES",
+            panel=TEACHER,
+            default="as in its training, else lungs",
+        ),
+    ] = None,
     background: Annotated[
         str | None,
         option(
@@ -83,7 +102,11 @@ def tea_distill(
     ] = False,
     co_train: Annotated[
         bool,
-        option("--co-train", text="The teacher learns on by the labels; --set warm_up_epochs=N.", panel=TEACHER),
+        option(
+            "--co-train",
+            text="The teacher keeps learning from the labels (tea only); --set warm_up_epochs=N.",
+            panel=TEACHER,
+        ),
     ] = False,
     arch: Annotated[str, option("--arch", text="Architecture; 'help' lists them.", metavar="NAME", panel=STUDENT)] = "",
     method: Annotated[
@@ -129,6 +152,16 @@ def tea_distill(
             default="teacher",
         ),
     ] = None,
+    select_label: Annotated[
+        str | None,
+        option(
+            "--select-label",
+            text="Label whose validation AUC is reported beside the loss.",
+            metavar="LABEL",
+            panel=STUDENT,
+            default="as in the teacher's training",
+        ),
+    ] = None,
     seed: Annotated[int, seed_option("Random seed.", panel=STUDENT)] = 0,
     settings: Settings = None,
     out: Out = None,
@@ -166,8 +199,8 @@ def tea_distill(
     epoch), training.png, log.jsonl and run.json into runs/DATASET/ARCH/METHOD/replicate-R (or --out). Labels, task and
     crop are the teacher's. A teacher that was trained on the student's test patients is refused.
 
-    A loss on explanations hardly knows the offsets between outputs. So a student of the teacher's architecture starts
-    as its teacher and keeps its last layer; other students take the teacher's bias, or --output-bias fit.
+    A loss on explanations barely determines the offsets between outputs. So a student of the teacher's architecture
+    starts as its teacher and keeps its last layer; other students take the teacher's bias, or --output-bias fit.
 
     --set reaches the settings without an option of their own, such as --set explanation=grad-cam or, for LRP,
     --set epsilon=1e-3:1e-2; --set help lists them. LRP is claimed by a patent in some countries: see NOTICE.
@@ -196,14 +229,26 @@ def tea_distill(
         "augment": augment,
         "patience": patience,
         "accumulate": accumulate,
+        "select_label": select_label,
+        "mask_bit": mask_bit,
+        "mask_file": mask_file,
+        "segmenter": segmenter,
     }
-    own = {"init": init, "freeze_last": freeze_last, "output_bias": output_bias, "co_train": co_train or None}
+    own = {
+        "background": background,
+        "init": init,
+        "freeze_last": freeze_last,
+        "output_bias": output_bias,
+        "co_train": co_train or None,
+    }
     first = early.is_first()
     with processes.quiet_unless(first):
         early.dataset(dataset)
         early.architecture(arch)
-        early.models([name for name in (teacher, segmenter) if name])
+        early.distillation(method)
         overrides, own = training_settings.split_distillation(options, settings or (), own=own)
+        segmenter, background = overrides.pop("segmenter"), own.pop("background")
+        early.models([name for name in (teacher, segmenter) if name])
     early.spare_threads(device=device, precision=precision, threads=threads, quiet=quiet)
     from cxrshort.training.teachers import StudentOptions, TeacherOptions
     from cxrshort.verbs.tea_distill import tea_distill as run
@@ -211,7 +256,7 @@ def tea_distill(
     with progress(quiet=quiet or not first) as report, processes.quiet_unless(first):
         result = run(
             dataset,
-            teacher=TeacherOptions(teacher, segmenter, masks, background, whole_image),
+            teacher=TeacherOptions(teacher, segmenter, masks or bool(mask_file), background, whole_image),
             student=StudentOptions(arch, recipe, method, own, overrides),
             replicate=replicate,
             replicates=replicates,

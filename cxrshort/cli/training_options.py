@@ -1,4 +1,4 @@
-"""Options of everything that trains, each with the meaning that it has in ``train``."""
+"""Options that every command that trains has, each with the same meaning."""
 
 from typing import Annotated
 

@@ -70,7 +70,9 @@ def _notes(runs: Any) -> list[str]:
     for run in runs:
         prefix = f"replicate {run['replicate']}: " if len(runs) > 1 else ""
         if skipped := run["distillation"]["images_skipped"]:
-            notes.append(f"{prefix}images without a loss, since a map was 0 everywhere: {skipped:,} over all steps")
+            notes.append(
+                f"{prefix}images that were not compared, since a map was 0 everywhere: {skipped:,} over all steps"
+            )
         if not run["teacher"]["patients_known"]:
             notes.append(
                 f"{prefix}the teacher does not say whom it was trained on, so patients of the test fold may be among "

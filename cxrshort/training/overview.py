@@ -38,10 +38,10 @@ def training_forecast(summary: Mapping[str, Any]) -> Result:
     """
     facts = [
         ("architecture", f"{summary['architecture']}, {summary['parameters']:,} parameters"),
+        ("teacher", str(summary.get("teacher", ""))),
         ("labels", ", ".join(summary["labels"])),
         ("images", count_text(summary["images"])),
         ("epochs", str(summary["epochs"])),
-        ("teacher", str(summary.get("teacher", ""))),
         ("step", f"{summary['batch_size']:,} images in {summary['seconds_per_step']:g} s"),
         ("trainings", str(summary.get("runs", ""))),
     ]

@@ -10,9 +10,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from torch import nn
+from typing import Any, cast
 
 from cxrshort import registry
 from cxrshort.compute import Compute
@@ -20,10 +18,13 @@ from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError, UsageError
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
+from cxrshort.models.classifier import Classifier
+from cxrshort.models.heads import LINEAR
 from cxrshort.models.pipeline import SegmentedClassifier
 from cxrshort.models.sources.opening import Reference, describe_model, expand_name, open_model
-from cxrshort.training import DISTILLATIONS, recipes
-from cxrshort.training.recipes import Recipe
+from cxrshort.registry import check_name
+from cxrshort.training import DISTILLATIONS, METHODS, recipes
+from cxrshort.training.recipes import BACKGROUNDS, Recipe
 from cxrshort.training.recipes.settings import split_text
 from cxrshort.training.teacher import WHOLE, Teacher
 
@@ -39,8 +40,12 @@ class TeacherOptions:
         name: a model file, a run folder, a folder of replicates, or a model of another package.
         segmenter: whose masks say what the teacher sees; None takes those of a pipeline.
         masks: whether the dataset's masks say it.
-        background: what takes the background's place; None takes what the teacher was trained with, else noise.
+        background: what takes the background's place, ``"noise"`` or ``"black"``; None takes what the teacher was
+            trained with, else noise.
         whole: whether the teacher sees whole images, whatever it was trained on.
+
+    Raises:
+        UsageError: options that exclude each other, or an unknown background.
     """
 
     name: str
@@ -62,6 +67,16 @@ class TeacherOptions:
         ]
         if len(chosen) > 1:
             raise UsageError(f"{' and '.join(chosen)} exclude each other", "give one of them")
+        if self.background is not None:
+            check_name(BACKGROUNDS, self.background, kind="background")
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Return what the user said of the teacher's images, by which folders and trainings are named."""
+        if self.whole:
+            return {"background": WHOLE}
+        masks = {"masks": "dataset"} if self.masks else {}
+        return masks | ({"background": self.background} if self.background else {})
 
 
 def locate_teacher(options: TeacherOptions, *, replicate: int) -> Reference:
@@ -137,14 +152,23 @@ class StudentOptions:
             UsageError: there is none of that name, or the recipe does not distil.
         """
         method = self.method or recipes.load_recipe(self.recipe).method
-        registry.check_name(DISTILLATIONS, method, kind="method of tea-distill", list_all="--method help")
+        if method in METHODS and self.method is None:
+            raise UsageError(
+                f"the recipe '{self.recipe}' trains by '{method}', which does not learn from a teacher",
+                "--recipe help lists those that do; or give --method",
+            )
+        check_name(DISTILLATIONS, method, kind="method of tea-distill", list_all="--method help")
         return method
 
-    def named_recipe(self) -> Recipe:
-        """Return the recipe with what was given and nothing else, by which folders and trainings are named."""
-        given = {key: _spell(value) for key, value in self.settings.items() if value is not None}
-        overrides = {"method": self.chosen_method, "settings": _join(given) or None, **self.overrides}
-        return recipes.load_recipe(self.recipe, overrides=overrides)
+    def named_recipe(self, teacher: TeacherOptions) -> Recipe:
+        """Return the recipe with what was given and nothing else, by which folders and trainings are named.
+
+        Args:
+            teacher: what was given of it.
+        """
+        given = {key: _spell(value) for key, value in self.settings.items() if value is not None} | teacher.settings
+        overrides = {"method": self.chosen_method, "settings": _join(given) or None, "segmenter": teacher.segmenter}
+        return recipes.load_recipe(self.recipe, overrides={**overrides, **self.overrides})
 
 
 def student_recipe(student: StudentOptions, teacher: TeacherOptions, reference: Reference) -> Recipe:
@@ -162,23 +186,30 @@ def student_recipe(student: StudentOptions, teacher: TeacherOptions, reference: 
         UsageError: an unknown name, or a setting that is none.
     """
     method, description = student.chosen_method, reference.description
-    kind = registry.load_entry(DISTILLATIONS, method, kind="method of tea-distill").Settings
-    defaults = {item.name: _spell(item.default) for item in dataclasses.fields(kind)}
-    published = split_text(recipes.load_recipe(student.recipe).settings)
-    settings = {key: value for key, value in published.items() if key in defaults}
+    kind = registry.load_entry(DISTILLATIONS, method, kind="method of tea-distill")
+    defaults = {item.name: _spell(item.default) for item in dataclasses.fields(kind.Settings)}
+    published = recipes.load_recipe(student.recipe)
+    settings = split_text(published.settings)
+    if method != published.method:
+        settings = {key: value for key, value in settings.items() if key in defaults}
     network = description.parts[1] if description.kind == "pipeline" else description
-    alike = network.architecture == student.arch and network.kind == "classifier"
+    alike = (network.architecture, network.kind, network.head) == (student.arch, "classifier", LINEAR)
     if not alike:
         settings = {key: value for key, value in settings.items() if key not in ("init", "freeze_last")}
-    settings.setdefault("init", "teacher" if alike else "random")
-    settings["background"] = background = teacher_background(teacher, description)
+    settings.setdefault("init", "teacher" if alike and kind.starts_as_teacher else "random")
     settings |= {key: _spell(value) for key, value in student.settings.items() if value is not None}
-    if settings["init"] == "teacher":
+    if settings["init"] == "teacher" and kind.starts_as_teacher:
         settings.setdefault("freeze_last", "true")
+    settings["background"] = background = teacher_background(teacher, description)
     text = _join({key: value for key, value in settings.items() if value != defaults.get(key)})
-    values = {**_shared(network, background), "segmenter": _segmenter(teacher, reference, background)}
+    values = {**_shared(network, background), "segmenter": teacher.segmenter}
     given = {key: value for key, value in student.overrides.items() if value is not None}
-    return recipes.load_recipe(student.recipe, overrides={**values, **given, "method": method, "settings": text})
+    recipe = recipes.load_recipe(student.recipe, overrides={**values, **given, "method": method, "settings": text})
+    if recipe.members > 1:
+        raise UsageError(
+            f"tea-distill trains one student, not an ensemble of {recipe.members}", "--replicates N, or another --seed"
+        )
+    return recipe
 
 
 def _join(settings: Mapping[str, str]) -> str:
@@ -196,39 +227,34 @@ def _shared(network: Description, background: str) -> dict[str, Any]:
     return {**shared, "labels": ",".join(labels)}
 
 
-def _segmenter(options: TeacherOptions, reference: Reference, background: str) -> str:
-    if background == WHOLE or options.masks:
-        return ""
-    if options.segmenter is not None:
-        return options.segmenter
-    return reference.name if reference.description.kind == "pipeline" else ""
-
-
 def _spell(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def open_teacher(reference: Reference, compute: Compute) -> Teacher:
-    """Open a teacher's network on the device.
+def open_teacher(reference: Reference, options: TeacherOptions, compute: Compute) -> Teacher:
+    """Open a teacher's network on the device, and the segmenter of a pipeline where its masks are used.
 
     Args:
         reference: the teacher, as :func:`locate_teacher` returns it.
+        options: what it sees.
         compute: device and precision.
     """
-    model = open_model(reference, compute).classifier
-    description, network = reference.description, model
-    inner: nn.Module = model.network
+    network, description = open_model(reference, compute).classifier, reference.description
+    segmenter, inner = None, network.network
     if isinstance(inner, SegmentedClassifier):
-        description, network = reference.description.parts[1], inner.classifier  # type: ignore[assignment]
-    description = dataclasses.replace(description, training_people=reference.description.training_people)
-    return Teacher(network, description, reference.title, reference.training_id, model)
+        parts, network = description.parts, cast(Classifier, inner.classifier)
+        if not (options.whole or options.masks or options.segmenter is not None):
+            segmenter = cast(Classifier, inner.segmenter), parts[0]
+        # Whoever the segmenter saw, the teacher learned from.
+        description = dataclasses.replace(parts[1], training_people=description.training_people)
+    return Teacher(network, description, reference.title, reference.training_id, segmenter)
 
 
 def check_teacher_data(reference: Reference, data: Dataset, recipe: Recipe, *, replicate: int) -> None:
     """Refuse a teacher whose labels or pixels are not the student's, or that saw the student's test patients.
 
     Raises:
-        UsageError: other labels.
+        UsageError: other labels, or some that the dataset lacks.
         DataError: another way to make pixels, or patients of the test fold.
     """
     description = reference.description
@@ -238,7 +264,12 @@ def check_teacher_data(reference: Reference, data: Dataset, recipe: Recipe, *, r
         raise UsageError(
             f"the student's labels are '{','.join(labels)}', and '{reference.title}' has "
             f"'{','.join(description.labels)}'",
-            "leave --labels out, or take a teacher of these labels",
+            "leave the labels out: a student has those of its teacher",
+        )
+    if missing := [label for label in labels if label not in data.manifest and label != recipe.rest_class]:
+        raise UsageError(
+            f"'{reference.title}' returns '{','.join(missing)}', and {data.name} has no such label",
+            "take a teacher of labels that the dataset has",
         )
     if description.pixels:
         checkpoint.check_pixels(reference.title, description, dataset=data.name, pixels=data.recipe)

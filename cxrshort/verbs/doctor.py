@@ -235,7 +235,17 @@ def _groupable(name: str, description: Description | None, data: Dataset | None)
 
 def _regional(name: str, description: Description | None, data: Dataset | None) -> list[str]:
     own = [] if data is None or _has_masks(data) or _has_regions(data) else ["regions: masks.npy or regions.csv"]
-    return [NOT_BUILT, *_scorable(name, description, data), *own]
+    return [*_scorable(name, description, data), *own]
+
+
+def _teachable(name: str, description: Description | None, data: Dataset | None) -> list[str]:
+    if description is not None and description.kind == "segmenter":
+        return ["a classifier"]
+    missing = _scorable(name, description, data)
+    masked = description is not None and description.kind == "classifier" and bool(description.background)
+    if masked and data is not None and not _has_masks(data):
+        missing.append("masks of every image: build-dataset --masks; or --segmenter MODEL")
+    return missing
 
 
 def _later(name: str, description: Description | None, data: Dataset | None) -> list[str]:
@@ -247,6 +257,7 @@ AUDITS: dict[str, tuple[str, Check]] = {
     "generalization gap to another hospital": ("evaluate MODEL --dataset OWN --dataset D", _comparable),
     "training with masks of where evidence may lie": ("train --method rrr|gain|isnet, --background", _maskable),
     "training with groups": ("train --method group-dro|irm|pgi --group COLUMN", _groupable),
+    "a student of the model's explanations": ("tea-distill --teacher MODEL --dataset D", _teachable),
     "attribution by region": ("explain MODEL --dataset D", _explainable),
     "exchange of markers and shoulders": ("swap-test MODEL --dataset D", _regional),
     "what distinguishes two groups of images": ("cyclegan audit", _later),

@@ -82,7 +82,7 @@ def tea_distill(
     data = load_dataset(dataset)
     splits = manifests.split_columns(data.manifest)
     sweeps.check_splits(splits, replicate=replicate, replicates=replicates, dataset=data.name)
-    named = student.named_recipe()
+    named = student.named_recipe(teacher)
     default = partial(default_folder, data.name, student.arch, named, seed=seed, name=name)
     if replicates is None:
         folders = {replicate: out or default(replicate=replicate)}
@@ -108,22 +108,28 @@ def tea_distill(
                 tensorboard=tensorboard,
                 report=report,
                 verb="tea-distill",
-                read={f"teacher {part}": path for part, path in enumerate(reference.files.values())},
+                read=_name_files(reference),
                 title=f"{name_training(named)}, of {reference.training}",
             )
         )
     with distributed.process_group(compute):
         if dry_run:
-            plan = forecast_jobs(jobs, models=len(jobs), teacher=open_teacher(references[numbers[0]], compute))
+            plan = forecast_jobs(jobs, models=len(jobs), teacher=open_teacher(references[numbers[0]], teacher, compute))
             if replicates is not None:
                 plan["outputs"] = forecasts.preview_series(jobs[0].folder.parent, "tea-distill", plan["outputs"])
             return distillation_forecast(plan, references[numbers[0]].title)
-        train = partial(_train, references=references)
+        train = partial(_train, references=references, options=teacher)
         if replicates is not None:
             return distillation_result(sweeps.train_replicates(jobs, train=train))
         return distillation_result(train(jobs[0]))
 
 
-def _train(job: TrainingJob, *, references: Mapping[int, Reference]) -> dict[str, Any]:
+def _train(job: TrainingJob, *, references: Mapping[int, Reference], options: TeacherOptions) -> dict[str, Any]:
     """Train the student of one replicate with its own teacher."""
-    return train_model(job, teacher=open_teacher(references[job.replicate], job.compute))
+    return train_model(job, teacher=open_teacher(references[job.replicate], options, job.compute))
+
+
+def _name_files(reference: Reference) -> dict[str, Path]:
+    """Return the files of a teacher by the names that the run's record gives them."""
+    paths = list(reference.files.values())
+    return {"teacher" if len(paths) == 1 else f"teacher_{part}": path for part, path in enumerate(paths)}

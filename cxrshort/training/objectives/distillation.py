@@ -13,7 +13,7 @@ of a logit does not contain them. ``output_bias`` says where the student's comes
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from cxrshort.compute import Compute
 from cxrshort.errors import UsageError
 from cxrshort.images.prefetch import Indices
 from cxrshort.masks.bits import select_bits
+from cxrshort.models import ARCHITECTURES
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.outputs import MULTILABEL, Task
@@ -135,6 +136,8 @@ class Distillation(Objective):
     """
 
     Settings = DistillationSettings
+    starts_as_teacher: ClassVar[bool] = True
+    """Whether a student of its teacher's architecture starts as its teacher, where nobody says otherwise."""
     settings: DistillationSettings
     skipped: Tensor
 
@@ -322,11 +325,13 @@ def copy_last_layer(last: nn.Linear | None, teacher: Teacher) -> nn.Linear:
 def _copy_weights(model: Classifier, description: Description, teacher: Teacher) -> None:
     own, others = model.state_dict(), teacher.network.state_dict()
     if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in others.items()}:
-        architecture = teacher.description.architecture if teacher.description else ""
+        single = teacher.description is not None and teacher.description.kind == "classifier"
+        architecture = teacher.description.architecture if teacher.description and single else ""
+        proposed = architecture if architecture in ARCHITECTURES and architecture != description.architecture else ""
         raise UsageError(
             f"--init teacher copies the weights of '{architecture or teacher.name}', which do not fit "
             f"'{description.architecture}'",
-            "--init random" + (f", or --arch {architecture}" if architecture else ""),
+            "--init random" + (f", or --arch {proposed}" if proposed else ""),
         )
     model.load_state_dict(others)
 

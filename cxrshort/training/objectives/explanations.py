@@ -5,7 +5,8 @@ What would invalidate a comparison: maps of teacher and student that differ in t
 are made in fp32: between the LRP maps of one network in fp32 and bf16 the TEA loss is already 0.08 to 0.16.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +16,23 @@ from cxrshort.attribution import grad_cam, gradient, lrp
 from cxrshort.attribution.passes import Explained, Outputs, exact, explained_logits
 from cxrshort.errors import UsageError
 
+_ANY_NETWORK = "--set explanation=gradient-x-input explains any network"
 EXPLANATIONS = ("lrp", "grad-cam", "gradient", "gradient-x-input", "attention")
+
+
+@contextmanager
+def naming(network: str, *, kind: str) -> Iterator[None]:
+    """Say in errors which network cannot be explained: student or teacher.
+
+    Args:
+        network: what it is called.
+        kind: of the explanation.
+    """
+    try:
+        yield
+    except UsageError as error:
+        hint = _ANY_NETWORK if kind == "lrp" else error.hint
+        raise UsageError(f"{network}: {error.message}", hint) from error
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,7 @@ class GALS(Distillation):
 
     name = "gals"
     Settings = GALSSettings
+    starts_as_teacher = False
     settings: GALSSettings
 
     def __init__(self, settings: GALSSettings | None = None, *, task: Task = MULTILABEL) -> None:

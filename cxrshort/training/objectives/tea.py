@@ -30,7 +30,7 @@ from cxrshort.settings import parse_value
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.data.masks import foreground
 from cxrshort.training.objectives.distillation import Comparison, Distillation, DistillationSettings, Lesson
-from cxrshort.training.objectives.explanations import EXPLANATIONS, ChosenOutputs, Explanation
+from cxrshort.training.objectives.explanations import EXPLANATIONS, ChosenOutputs, Explanation, naming
 from cxrshort.training.objectives.map_distances import LOSSES, RESOLUTIONS, map_distances
 from cxrshort.training.objectives.outputs import output_losses
 from cxrshort.training.objectives.representations import Represented, representation_losses
@@ -142,12 +142,14 @@ class TEA(Distillation):
         explanation = Explanation(settings.explanation, epsilon, settings.bn)
         chosen = ChosenOutputs(lesson.outputs)
         student, teacher = Represented(lesson.student), Represented(lesson.teacher)
-        target, teacher_logits = explanation.explain(
-            teacher, lesson.view, outputs=chosen, learning=lesson.learning and lesson.warming
-        )
+        with naming("the teacher", kind=settings.explanation):
+            target, teacher_logits = explanation.explain(
+                teacher, lesson.view, outputs=chosen, learning=lesson.learning and lesson.warming
+            )
         if settings.mask_maps and lesson.masks is not None:
             target = target * foreground(lesson.masks, target, method=self.name)
-        maps, logits = explanation.explain(student, lesson.images, outputs=chosen.outputs, learning=lesson.learning)
+        with naming("the student", kind=settings.explanation):
+            maps, logits = explanation.explain(student, lesson.images, outputs=chosen.outputs, learning=lesson.learning)
         losses, vanished = map_distances(maps, target, loss=settings.loss, resolutions=settings.resolutions)
         if settings.outputs:
             losses = losses + settings.outputs * output_losses(logits, teacher_logits, task=self.task)

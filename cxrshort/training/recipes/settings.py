@@ -19,6 +19,11 @@ _OPTIONS_ONLY = ("name", "method", "settings", "task", "masks")
 _METHODS = ("background",)
 """Names that are a method's setting where ``--set`` says them (isnet's weight), and an option for the recipe's."""
 
+_NOT_DISTILLED = ("compile", "combine")
+"""Rare settings that have no use in ``tea-distill``."""
+_DISTILLATION_OPTIONS = ("background", "init", "freeze_last", "output_bias", "co_train")
+"""Settings of distillations that are options of ``tea-distill``."""
+
 
 def recipe_fields() -> dict[str, Any]:
     """Return the settings of a recipe that ``--set`` takes, with the values of Python's defaults.
@@ -102,13 +107,19 @@ def describe_settings(recipe: str, methods: Mapping[str, registry.Entry] = METHO
     """
     chosen = load_recipe(recipe)
     meanings = settings.meanings(Recipe)
-    sections = {"training": [settings.setting_row(name, getattr(chosen, name), meanings[name]) for name in RARE]}
+    rare, named = (
+        (RARE, ())
+        if methods is METHODS
+        else (tuple(name for name in RARE if name not in _NOT_DISTILLED), _DISTILLATION_OPTIONS)
+    )
+    sections = {"training": [settings.setting_row(name, getattr(chosen, name), meanings[name]) for name in rare]}
     for method in methods:
         kind = registry.load_entry(methods, method, kind="method").Settings
         method_meanings = settings.meanings(kind)
         own = [
             settings.setting_row(field.name, field.default, method_meanings.get(field.name, ""))
             for field in dataclasses.fields(kind)
+            if field.name not in named
         ]
         if own:
             sections[f"--method {method}"] = own
