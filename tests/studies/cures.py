@@ -1,12 +1,13 @@
 """What cures a planted shortcut? Every method beside plain training, an oracle and a ceiling, judged by interventions.
 
-The shortcut of the phantom is one alone (the laterality marker), so that the rest of an image says nothing of the
+The shortcut of the phantom is one alone (``--shortcut marker``), so that the rest of an image says nothing of the
 hospital. Four kinds of rows, always:
 
 * ``erm``: plain training where the marker gives the class away;
 * ``oracle``: plain training on as many films of the same rooms whose markers say nothing;
-* ``ceiling``: plain training on the lungs alone, all else black: what a method that looks at the lungs can reach;
-* the methods, trained on the films of ``erm``; those of the last layer (dfr, p-clarc) start from ``erm`` itself.
+* ``ceiling``: plain training on the lungs alone, noise all around: what a method that looks at the lungs can reach;
+* the methods, trained on the films of ``erm``; those of the last layer (dfr, p-clarc) start from ``erm`` itself, and
+  the distillations (tea, outputs, representations, grad-cam-outputs) have ``ceiling`` as their teacher.
 
 What a model uses is asked by interventions on films of a fair test set, whose markers say nothing, never by where a map
 says that it looks: exchange the marker and keep the patient; grey the lungs; black out all but the lungs.
@@ -39,11 +40,14 @@ from cxrshort.compute import Compute, choose_compute
 from cxrshort.dataset import load_dataset
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.classifier import Classifier
+from cxrshort.models.pipeline import noise_field
 from cxrshort.models.scoring import score
 from cxrshort.registry import load_entry
 from cxrshort.stats.auc import auc
-from cxrshort.training import CURES
+from cxrshort.training import CURES, DISTILLATIONS
+from cxrshort.training.teachers import StudentOptions, TeacherOptions
 from cxrshort.verbs.build_dataset import build_dataset
+from cxrshort.verbs.tea_distill import tea_distill
 from cxrshort.verbs.train import train
 
 CELLS = f"repository,{COVID}"
@@ -54,6 +58,9 @@ WEIGHTS = {
     "isnet": ("share=0.7,decay=0.9", "share=0.95,decay=0.996"),
 }
 """Of each mask method, the published weight first; the one that is reported is chosen on the validation fold."""
+CEILING = {"background": "noise", "masks": True, "epochs": 30}
+"""Noise is new at every step, so that it needs more epochs; black shows the outlines, and teaches less."""
+DISTILLED = ("tea", "outputs", "representations", "grad-cam-outputs")
 TEST_FILMS = 3000
 GRADIENT_FILMS = 500
 TUNING = "tuning: AUC on val, backgrounds exchanged"
@@ -82,7 +89,7 @@ def settings(bias: float) -> list[Setting]:
     rows = [
         Setting("erm", {}),
         Setting("oracle", {}, fair=True),
-        Setting("ceiling", {"background": "black", "masks": True}),
+        Setting("ceiling", CEILING),
     ]
     if bias < 1:
         rows.append(Setting("group-dro", {"method": "group-dro", "group": CELLS}))
@@ -96,7 +103,7 @@ def settings(bias: float) -> list[Setting]:
         # The first epochs of isnet are plain training: published 5, too many for so short a run.
         more = ",warm_up_epochs=2" if method == "isnet" else ""
         rows += [Setting(method, {"method": method, "settings": text + more}, note=text) for text in texts]
-    return rows
+    return [*rows, *(Setting(method, {}) for method in DISTILLED)]
 
 
 class Films:
@@ -125,7 +132,7 @@ class Films:
 
 def draw(home: Path, name: str, *, bias: float, seed: int, images: int, arguments: argparse.Namespace) -> Path:
     """Draw a phantom dataset whose hospitals differ in one shortcut, once."""
-    out = home / f"{name}-{bias}-{seed}"
+    out = home / f"{name}-{arguments.shortcut}-{bias}-{seed}"
     if not (out / "run.json").exists():
         build_dataset(
             name,
@@ -210,8 +217,10 @@ def measure(folder: Path, home: Path, *, seed: int, bias: float, arguments: argp
     other = read(draw(home, "phantom-deceiving", **fair_films), "all")
 
     def scores(images: npt.NDArray[np.uint8], lungs: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-        shown = np.where(lungs, images, 0).astype(np.uint8) if description.background == "black" else images
-        return logits(model, shown, compute)
+        if not description.background:
+            return logits(model, images, compute)
+        field = noise_field(description.background, channels=1, size=images.shape[-1]).numpy()
+        return logits(model, np.where(lungs, images, np.round(255 * field)).astype(np.uint8), compute)
 
     usual = scores(fair.images, fair.lungs)
     grey = np.where(fair.lungs, fair.images.mean((1, 2), keepdims=True), fair.images).astype(np.uint8)
@@ -222,10 +231,10 @@ def measure(folder: Path, home: Path, *, seed: int, bias: float, arguments: argp
     mixed = np.where(val.lungs, val.images, val.images[others]).astype(np.uint8)
     return {
         "AUC, own test fold": area(own.truth, scores(own.images, own.lungs)),
-        "AUC, markers deceive": area(own.truth, scores(worst.images, worst.lungs)),
+        "AUC, styles deceive": area(own.truth, scores(worst.images, worst.lungs)),
         "AUC, fair": area(fair.truth, usual),
         "worst-group error, fair": worst_group_error(fair, usual),
-        "effect of exchanging markers, SD": float(
+        "effect of exchanging styles, SD": float(
             np.abs(scores(other.images, other.lungs) - usual).mean() / usual.std()
         ),
         "AUC, lungs greyed": area(fair.truth, scores(grey, fair.lungs)),
@@ -243,7 +252,10 @@ def learn(task: tuple[Setting, float, int, argparse.Namespace]) -> list[dict[str
     home = arguments.out / "films"
     trained_on = 0.5 if setting.fair else bias
     data = draw(home, "phantom-I", bias=trained_on, seed=seed, images=arguments.images, arguments=arguments)
-    out = arguments.out / f"{setting.method}-{setting.note.replace('=', '-').replace(',', '-')}-{bias}-{seed}"
+    out = (
+        arguments.out
+        / f"{arguments.shortcut}-{setting.method}-{setting.note.replace('=', '-').replace(',', '-')}-{bias}-{seed}"
+    )
     usual = {
         "epochs": arguments.epochs,
         "batch_size": 64,
@@ -257,10 +269,18 @@ def learn(task: tuple[Setting, float, int, argparse.Namespace]) -> list[dict[str
     overrides = {**usual, **setting.overrides}
     same = {"arch": arguments.arch, "seed": seed, "device": arguments.device, "threads": 1}
     if setting.method in CURES:
-        start = arguments.out / f"start-{bias}-{seed}"
+        start = arguments.out / f"start-{arguments.shortcut}-{bias}-{seed}"
         train(str(data), overrides=usual, out=start, precision="auto", resume=start.exists(), **same)
         overrides, started = {**setting.overrides, "weights": str(start)}, time.monotonic()
-    train(str(data), overrides=overrides, out=out, precision=precision, force=True, **same)
+    if setting.method in DISTILLATIONS:
+        teacher = arguments.out / f"teacher-{arguments.shortcut}-{bias}-{seed}"
+        train(str(data), overrides=usual | CEILING, out=teacher, precision="auto", resume=teacher.exists(), **same)
+        started = time.monotonic()
+        student = StudentOptions(arguments.arch, method=setting.method, overrides=setting.overrides)
+        del same["arch"]
+        tea_distill(str(data), teacher=TeacherOptions(str(teacher)), student=student, out=out, force=True, **same)
+    else:
+        train(str(data), overrides=overrides, out=out, precision=precision, force=True, **same)
     seconds = time.monotonic() - started
     values = measure(out, home, seed=seed, bias=bias, arguments=arguments) | {"seconds": seconds}
     shutil.rmtree(out)
@@ -331,7 +351,8 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     file = arguments.out / "cures.csv"
     measured = pd.read_csv(file, keep_default_na=False) if file.exists() else pd.DataFrame(columns=COLUMNS)
-    completed = {tuple(row) for row in measured[["arch", "bias", "method", "setting", "seed"]].to_numpy()}
+    identity = ["arch", "shortcut", "bias", "method", "setting", "seed"]
+    completed = {tuple(row) for row in measured[identity].to_numpy()}
     tasks = []
     for seed, bias in itertools.product(range(arguments.seeds), arguments.bias):
         for name in ("phantom-I", "phantom-deceiving"):  # drawn before the workers start, which share them
@@ -349,7 +370,7 @@ def main() -> None:
             (setting, bias, seed, arguments)
             for setting in settings(bias)
             if (not arguments.methods or setting.method in arguments.methods)
-            and (arguments.arch, bias, setting.method, setting.note, seed) not in completed
+            and (arguments.arch, arguments.shortcut, bias, setting.method, setting.note, seed) not in completed
         ]
     sys.stderr.write(f"films drawn after {time.monotonic() - started:.0f} s; {len(tasks)} trainings\n")
     context = multiprocessing.get_context("spawn")
