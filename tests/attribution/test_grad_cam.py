@@ -78,6 +78,20 @@ def test_last_map_of_stock_networks_is_the_one_before_pooling(name: str, shape: 
     assert (activations >= 0).all()  # it stands behind the last ReLU, functional ones included
 
 
+@pytest.mark.parametrize(("size", "shape"), [(16, (2, 5, 4, 4)), (4, (2, 5, 1, 1))])
+def test_map_of_one_pixel_counts_where_that_is_asked_for_but_for_averages(size: int, shape: tuple[int, ...]) -> None:
+    network = nn.Sequential(
+        nn.Conv2d(1, 3, 3, stride=2, padding=1),
+        nn.Conv2d(3, 5, 3, stride=2, padding=1),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Conv2d(5, 7, 1),
+        nn.Flatten(),
+    )
+    with LastMap(smallest=1) as last:
+        network(draw(2, 1, size, size).float())
+    assert last.activations is not None and last.activations.shape == shape
+
+
 @pytest.mark.parametrize("through_weights", [False, True])
 def test_maps_can_be_differentiated_with_and_without_their_weights(through_weights: bool) -> None:
     network, images = seeded(net), draw(2, 1, 8, 8)

@@ -102,9 +102,9 @@ def grad_cam_distances(student: Tensor, teacher: Tensor, *, loss: str = "cosine"
         (tensor([1.]), tensor([False]))
     """
     if student.shape[-2:] != teacher.shape[-2:]:
-        own, other = (" x ".join(map(str, maps.shape[-2:])) for maps in (student, teacher))
+        sizes = [" x ".join(map(str, maps.shape[-2:])) for maps in (teacher, student)]
         raise UsageError(
-            f"the Grad-CAM map of the teacher has {other} pixels, and that of the student has {own}",
+            f"the Grad-CAM map of the teacher has {sizes[0]} pixels, and that of the student has {sizes[1]}",
             "choose an --arch whose last map has the teacher's size",
         )
     if loss == "geo-l1":

@@ -30,6 +30,14 @@ def convolutional(*, outputs: int = 1, seed: int = 0) -> nn.Sequential:
         )
 
 
+def arguing(*, outputs: int = 1, seed: int = 0) -> nn.Sequential:
+    """Return such a network whose channels all argue for every output, so that no class activation map is 0."""
+    model = convolutional(outputs=outputs, seed=seed)
+    with torch.no_grad():
+        model[4].weight.abs_()
+    return model
+
+
 def batch(
     targets: list[list[float]], *, groups: list[int] | None = None, masked: bool = False, epoch: int = 9, size: int = 4
 ) -> Batch:
