@@ -7,7 +7,7 @@ al. (2025) for films and COCO-on-Places; for Coloured MNIST and DogsWithTies the
 which distance of maps it used: ``geo-l1`` is the other candidate, its own loss at one resolution.
 
 Cosine sees the direction of a map alone, so its size is left to the outputs. Grad-CAM is 0 everywhere where nothing
-argues for the output: such an image is counted, its cosine is 0, and it learns from outputs alone.
+argues for the output: such an image is counted, and learns from outputs alone.
 
 What would invalidate it as a cure: a last map can be moved without moving the evidence; see :mod:`cxrshort.attribution.
 grad_cam`.
@@ -87,7 +87,9 @@ class GradCAMOutputs(Distillation):
 
 
 def grad_cam_distances(student: Tensor, teacher: Tensor, *, loss: str = "cosine") -> tuple[Tensor, Tensor]:
-    """Return the distance between the maps of each image (N,), and which have none since a map is 0 (N,) bool.
+    """Return the distance between the maps of each image (N,), and which cannot be compared since a map is 0 (N,) bool.
+
+    Those have no gradient; their distance is 0 where both maps are 0, else that of maps that share no pixel.
 
     Args:
         student: (N, 1, h, w).
@@ -111,8 +113,8 @@ def grad_cam_distances(student: Tensor, teacher: Tensor, *, loss: str = "cosine"
         return map_distances(student, teacher, resolutions="single")
     student, teacher = student.flatten(1), teacher.flatten(1)
     with torch.no_grad():
-        vanished = (student.norm(dim=1) < _SHORTEST) | (teacher.norm(dim=1) < _SHORTEST)
-    blank = vanished[:, None]
-    student, teacher = (torch.where(blank, torch.ones_like(maps), maps) for maps in (student, teacher))
-    cosines = (student * teacher).sum(1) / (student.norm(dim=1) * teacher.norm(dim=1))
-    return 1 - torch.where(vanished, torch.zeros_like(cosines), cosines), vanished
+        blank, missing = (maps.norm(dim=1) < _SHORTEST for maps in (student, teacher))
+        vanished, apart = blank | missing, (blank ^ missing).to(student.dtype)
+    own, target = (torch.where(vanished[:, None], torch.ones_like(maps), maps) for maps in (student, teacher))
+    cosines = (own * target).sum(1) / (own.norm(dim=1) * target.norm(dim=1))
+    return torch.where(vanished, apart, 1 - cosines), vanished

@@ -115,7 +115,7 @@ class Represented(nn.Module):
 
 
 def representation_losses(student: Tensor, teacher: Tensor, *, loss: str = "geo-l1") -> tuple[Tensor, Tensor]:
-    """Return the distance between the maps of each image (N,), and which have none since a map is 0 (N,) bool.
+    """Return the distance between the maps of each image (N,), and which cannot be compared since a map is 0 (N,) bool.
 
     Args:
         student: (N, K, h, w).

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from cxrshort.compute import Compute
 from cxrshort.errors import UsageError
 from cxrshort.models import factory
 from cxrshort.models.checkpoint import Description
@@ -89,6 +90,22 @@ def test_loss_has_the_gradient_of_its_differences() -> None:
             with torch.no_grad():
                 weight[place] -= step
         assert (values[0] - values[1]) / 2e-5 == pytest.approx(gradient[place].item(), rel=1e-5)
+
+
+def test_parts_of_a_step_add_up_to_the_whole() -> None:
+    """Four images with 2, 1, 0 and 2 labels: the labels' loss is a mean over 5, the penalty over 4."""
+    teacher = convolutional(outputs=2, seed=2)
+    samples = batch([[1.0, 0.0], [0.0, NAN], [NAN, NAN], [1.0, 1.0]], size=8)._replace(
+        teacher=teacher, target_counts=np.array([2, 1, 0, 2])
+    )
+    losses, gradients = [], []
+    for parts in (1, 2):
+        student = linear(inputs=64, outputs=2)
+        objective = GALS(GALSSettings(weight=0.5))
+        losses.append(objective.backward(student, samples, accumulation_steps=parts, compute=Compute("cpu", "fp32", 1)))
+        gradients.append(student[1].weight.grad)
+    torch.testing.assert_close(losses[0], losses[1])
+    torch.testing.assert_close(gradients[0], gradients[1])
 
 
 def test_attention_that_is_the_same_everywhere_is_counted_and_not_punished() -> None:

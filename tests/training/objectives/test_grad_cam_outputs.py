@@ -87,9 +87,9 @@ def test_loss_has_the_gradient_of_its_differences_through_map_and_outputs() -> N
     assert torch.autograd.gradcheck(loss, tuple(weights.values()))
 
 
-@pytest.mark.parametrize(("loss", "expected"), [("cosine", 1.0), ("geo-l1", 0.0)])
+@pytest.mark.parametrize(("loss", "expected"), [("cosine", 1.0), ("geo-l1", 2.0)])
 def test_map_that_is_0_everywhere_is_counted_and_teaches_by_outputs_alone(loss: str, expected: float) -> None:
-    student, teacher = convolutional(), convolutional(seed=1)
+    student, teacher = arguing(), convolutional(seed=1)
     with torch.no_grad():
         teacher[4].weight.copy_(-teacher[4].weight.abs())  # nothing argues for the output
     samples = batch([[1.0], [0.0]], size=8)._replace(teacher=teacher)
@@ -101,6 +101,20 @@ def test_map_that_is_0_everywhere_is_counted_and_teaches_by_outputs_alone(loss: 
     gradients = [torch.autograd.grad(value, list(student.parameters())) for value in (actual, alone)]
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize(("loss", "apart"), [("cosine", 1.0), ("geo-l1", 2.0)])
+def test_map_that_is_0_is_as_far_as_maps_that_share_no_pixel(loss: str, apart: float) -> None:
+    blank, left, right = torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2)
+    left[..., 0], right[..., 1] = 1.0, 1.0
+    for student, teacher, expected, vanished in (
+        (left, right, apart, False),
+        (left, blank, apart, True),
+        (blank, right, apart, True),
+        (blank, blank, 0.0, True),
+    ):
+        distances, compared = grad_cam_distances(student, teacher, loss=loss)
+        assert distances.tolist() == [pytest.approx(expected)] and compared.tolist() == [vanished]
 
 
 def test_teacher_that_is_no_number_is_not_hidden() -> None:
