@@ -6,6 +6,9 @@ default the distance of maps is the single-resolution TEA loss, as in the publis
 The map is the last that the network computes before its places are averaged, after its ReLU where it has one, also one
 of a single pixel. Layers behind it would never learn: a network that has some, but for the last layer, is refused.
 
+Both networks run in fp32: between the maps of one network in fp32 and bf16 the loss is already 0.05 (ResNet-18) to 0.13
+(DenseNet-121, both untrained, 96 px), and between those of unrelated networks 1.2 to 1.4.
+
 What would invalidate it as a cure: a map can be reached by way of a shortcut as well as outputs can.
 """
 
@@ -53,7 +56,7 @@ class RepresentationsSettings(DistillationSettings):
 
 
 class Representations(Distillation):
-    """Minimise the distance between the last maps of the student and the teacher.
+    """Minimise the distance between the last maps of the student and the teacher; fp32 throughout.
 
     Args:
         settings: see :class:`RepresentationsSettings`.
@@ -76,9 +79,10 @@ class Representations(Distillation):
     def compare(self, lesson: Lesson) -> Comparison:
         """Return the loss of each image."""
         student, teacher = Represented(lesson.student), Represented(lesson.teacher)
-        with torch.no_grad():
+        full = torch.autocast(lesson.images.device.type, enabled=False)
+        with torch.no_grad(), full:
             target = teacher(lesson.view)
-        with torch.set_grad_enabled(lesson.learning):
+        with torch.set_grad_enabled(lesson.learning), full:
             logits = student(lesson.images)
             losses, vanished = representation_losses(student.last_map, teacher.last_map, loss=self.settings.loss)
         return Comparison(losses, logits, target, vanished.sum())

@@ -83,6 +83,13 @@ def test_teacher_that_is_no_number_is_not_hidden(loss: str) -> None:
     assert math.isnan(Representations(RepresentationsSettings(loss=loss))(convolutional(), samples).item())
 
 
+def test_autocast_changes_nothing() -> None:
+    student, samples = convolutional(), batch([[1.0], [0.0]], size=8)._replace(teacher=convolutional(seed=1))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = Representations()(student, samples)
+    torch.testing.assert_close(loss, Representations()(student, samples), rtol=0, atol=0)
+
+
 def small_cnn(seed: int, *, size: int = 32) -> tuple[Classifier, Description]:
     description = Description("classifier", "small-cnn", ("A", "B"), InputSpec(size=size))
     return factory.build_model(description, seed=seed), description
