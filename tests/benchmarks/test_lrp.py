@@ -14,14 +14,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import densenet121
 
-from cxrshort.attribution.lrp import explain, relevance
+from cxrshort.attribution.lrp import relevance
 from cxrshort.compute import keep_freed_memory
+from cxrshort.training.data.batches import Batch
+from cxrshort.training.objectives.tea import TEA, TEASettings
 
 from ..cli.console import environment
 from .turns import in_turns
@@ -58,23 +61,16 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-def map_loss(maps: Tensor, targets: Tensor) -> Tensor:
-    """L1 over the geometric mean of both norms, at five resolutions (Bassi et al. 2025, equation 1)."""
-    levels = []
-    for kernel in (1, 2, 4, 8, 16):
-        ours, theirs = functional.avg_pool2d(maps, kernel), functional.avg_pool2d(targets, kernel)
-        norms = ours.abs().mean((1, 2, 3)).sqrt() * theirs.abs().mean((1, 2, 3)).sqrt()
-        levels.append(((ours - theirs).abs().mean((1, 2, 3)) / (norms + 1e-10)).mean())
-    return torch.stack(levels).mean()
-
-
 class Steps:
     """A teacher and a student, and the steps that are compared."""
 
-    def __init__(self, *, bn: str, count: int = BATCH, **options: object) -> None:
+    def __init__(self, *, bn: str, count: int = BATCH) -> None:
         self.teacher, self.student, self.images = network().eval(), network().train(), draw(count)
-        self.epsilon, self.bn, self.options = torch.logspace(-3, -2, count, device=DEVICE), bn, options
+        self.teacher.requires_grad_(False)
+        self.epsilon = torch.logspace(-3, -2, count, device=DEVICE)
+        self.objective = TEA(TEASettings(epsilon="1e-3:1e-2", bn=bn)).to(DEVICE)
         self.targets = torch.randint(0, 2, (count, LABELS), device=DEVICE).float()
+        self.batch = Batch(self.images, self.targets, np.arange(count), teacher=self.teacher)
         self.optimizer = torch.optim.SGD(self.student.parameters(), 1e-3, momentum=0.9)
 
     def forward(self) -> None:
@@ -88,11 +84,7 @@ class Steps:
         self.learn(functional.binary_cross_entropy_with_logits(self.student(self.images), self.targets))
 
     def explanations_alone(self) -> None:
-        targets = self.heatmap()
-        maps = explain(
-            self.student, self.images, epsilon=self.epsilon, bn=self.bn, create_graph=True, **self.options
-        ).maps
-        self.learn(map_loss(maps, targets))
+        self.learn(self.objective(self.student, self.batch))
 
     def learn(self, loss: Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)
