@@ -45,6 +45,28 @@ class Documented:
     """
 
 
+class Inheriting(Documented):
+    """Say more.
+
+    Args:
+        second: what it means here.
+        third: three.
+    """
+
+
+class Silent(Documented):
+    pass
+
+
+def test_meanings_of_a_base_are_kept_where_a_class_does_not_say_otherwise():
+    assert meanings(Inheriting) == {
+        "first": "one 'word' that goes on.",
+        "second": "what it means here.",
+        "third": "three.",
+    }
+    assert meanings(Silent) == meanings(Documented)
+
+
 def test_meanings_are_the_arguments_of_a_docstring_in_one_line():
     assert meanings(Documented) == {"first": "one 'word' that goes on.", "second": "two."}
     assert meanings(type("Silent", (), {"__doc__": ""})) == {}

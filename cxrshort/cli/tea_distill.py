@@ -1,6 +1,6 @@
 """``cxrshort tea-distill``."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from cxrshort.cli import early, processes, training_settings
 from cxrshort.cli.options import (
@@ -234,7 +234,7 @@ def tea_distill(
         "mask_file": mask_file,
         "segmenter": segmenter,
     }
-    own = {
+    own: dict[str, Any] = {
         "background": background,
         "init": init,
         "freeze_last": freeze_last,

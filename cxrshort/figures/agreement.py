@@ -4,6 +4,7 @@ What would mislead: two AUCs that meet say nothing of why they do; so the distan
 them and the correlation of the logits below (Bassi et al. 2025, Fig. 1d).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,7 @@ def draw_agreement(history: Sequence[AgreementPoint], path: Path, *, measure: st
         for point in history:
             if point.chosen:
                 axes.axvline(point.epoch, color=INK, linewidth=0.6, linestyle=(0, (2, 2)), zorder=1)
-    top.set_ylim(0, 1.08 * max(point.loss for point in history))
+    top.set_ylim(0, 1.08 * max((point.loss for point in history if math.isfinite(point.loss)), default=0) or 1)
     bottom.set_ylim(min(0.0, *(point.correlation for point in history)) - 0.03, 1.03)
     for axes in (top, middle):
         axes.set_xticklabels([])

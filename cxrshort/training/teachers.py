@@ -24,6 +24,7 @@ from cxrshort.models.pipeline import SegmentedClassifier
 from cxrshort.models.sources.opening import Reference, describe_model, expand_name, open_model
 from cxrshort.registry import check_name
 from cxrshort.training import DISTILLATIONS, METHODS, recipes
+from cxrshort.training.objectives.distillation import DistillationSettings
 from cxrshort.training.recipes import BACKGROUNDS, Recipe
 from cxrshort.training.recipes.settings import split_text
 from cxrshort.training.teacher import WHOLE, Teacher
@@ -191,7 +192,8 @@ def student_recipe(student: StudentOptions, teacher: TeacherOptions, reference: 
     published = recipes.load_recipe(student.recipe)
     settings = split_text(published.settings)
     if method != published.method:
-        settings = {key: value for key, value in settings.items() if key in defaults}
+        shared = [item.name for item in dataclasses.fields(DistillationSettings)]
+        settings = {key: value for key, value in settings.items() if key in shared}
     network = description.parts[1] if description.kind == "pipeline" else description
     alike = (network.architecture, network.kind, network.head) == (student.arch, "classifier", LINEAR)
     if not alike:

@@ -99,7 +99,8 @@ def test_recipe_help_shows_the_values_of_every_recipe() -> None:
         "  values: weights imagenet, epochs 100, optimizer adam, learning_rate 0.0001, weight_decay 0,",
         "    schedule constant, patience 50",
     ]
-    assert sorted(name.split("\n")[0] for name in [standard, *others[:-1]]) == recipes.names()
+    shown = sorted(name.split("\n")[0] for name in [standard, *others[:-1]])
+    assert shown == [name for name in recipes.names() if recipes.load_recipe(name).method in METHODS]
     listed = json.loads(cxrshort_here("train", "--recipe", "help", "--json").stdout)
     assert listed["schema"] == "cxrshort.recipes/1"
     assert listed["recipes"]["tea2025"]["values"]["milestones"] == "10,40,160"

@@ -10,9 +10,11 @@ from torch import Tensor, nn
 
 from cxrshort.compute import choose_compute
 from cxrshort.dataset import Dataset
-from cxrshort.errors import DataError, MissingInputError
+from cxrshort.errors import DataError, MissingInputError, UsageError
 from cxrshort.models.classifier import Classifier, InputSpec
-from cxrshort.models.outlines import draw_outlines, measure_outlines, segmenter_files
+from cxrshort.models.outlines import draw_outlines, load_segmenter, measure_outlines, segmenter_files
+
+from ..training.teacher_files import PIXELS, classifier, pipeline_of, save, segmenter
 
 COUNT, SIDE = 70, 20
 
@@ -63,6 +65,21 @@ def test_outlines_are_drawn_in_smaller_batches_where_memory_runs_out(data: Datas
     assert sizes == [14, *[7] * 10]
     with pytest.raises(torch.OutOfMemoryError):
         draw_outlines(segmenter, data.pixels, compute=compute, batch_size=14)
+
+
+def test_segmenter_of_a_pipeline_is_taken_out_of_it(tmp_path: Path) -> None:
+    classes, outlines = classifier(), segmenter()
+    name = save(pipeline_of(classes), tmp_path / "pipeline")
+    model, description = load_segmenter(name, dataset="d", pixels=PIXELS)
+    images = torch.rand(2, 1, 32, 32)
+    assert torch.equal(model(images), outlines[0](images))
+    assert (description.kind, description.labels) == ("segmenter", ("lungs",))
+    with pytest.raises(UsageError) as caught:
+        load_segmenter(save(classes, tmp_path / "classifier"), dataset="d", pixels=PIXELS)
+    assert caught.value.message == f"'{tmp_path / 'classifier'}' is a classifier, --segmenter takes a segmenter"
+    with pytest.raises(DataError) as refused:
+        load_segmenter(name, dataset="d", pixels={"size": 32, "fit": "pad"})
+    assert refused.value.message == f"'{name}' was trained on images made with fit 'crop', d has fit 'pad'"
 
 
 def test_files_of_a_segmenter_are_its_model_or_its_weights(tmp_path: Path) -> None:

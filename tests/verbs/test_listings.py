@@ -9,6 +9,7 @@ from cxrshort.datasets.building import settings as build_settings
 from cxrshort.datasets.catalogue import sections
 from cxrshort.models import ARCHITECTURES
 from cxrshort.results import Listing, Result, Table
+from cxrshort.training import DISTILLATIONS
 from cxrshort.training import METHODS as TRAINING_METHODS
 from cxrshort.training import recipes
 from cxrshort.training.recipes.settings import RARE
@@ -33,6 +34,7 @@ def test_people_and_programs_read_the_same_names(make: Callable[[], Result]) -> 
 def test_datasets_stand_in_their_sections() -> None:
     assert listed(listings.list_datasets()) == {title: list(names) for title, names in sections().items()}
     assert listed(listings.list_methods()) == {"methods": list(TRAINING_METHODS)}
+    assert listed(listings.list_distillations()) == {"methods": list(DISTILLATIONS)}
 
 
 def test_architectures_are_a_table_with_their_parameters() -> None:
@@ -56,10 +58,34 @@ def test_settings_have_name_type_default_and_meaning() -> None:
 
 
 def test_recipes_have_their_source_and_all_their_values() -> None:
-    document = listings.list_recipes().document
-    assert document["schema"] == "cxrshort.recipes/1" and list(document["recipes"]) == recipes.names()
-    for name, recipe in document["recipes"].items():
-        assert recipe["source"] and recipe["values"]["epochs"] == recipes.published(name).epochs
+    documents = [listings.list_recipes().document, listings.list_distillation_recipes().document]
+    trained, distilled = (list(document["recipes"]) for document in documents)
+    assert sorted([*trained, *distilled]) == recipes.names() and not {*trained} & {*distilled}
+    assert {recipes.published(name).method for name in distilled} <= set(DISTILLATIONS)
+    for document in documents:
+        assert document["schema"] == "cxrshort.recipes/1"
+        for name, recipe in document["recipes"].items():
+            assert recipe["source"] and recipe["values"] == recipes.published(name).record() | {
+                "name": recipe["values"]["name"]
+            }
+
+
+def test_recipes_of_distillations_say_what_differs_from_their_own_standard() -> None:
+    text = [str(getattr(line, "text", "")) for line in listings.list_distillation_recipes().tables]
+    assert text[0] == "distillation"
+    assert text[text.index("tea2025-waterbirds") + 2] == (
+        "epochs 400, batch_size 100, learning_rate 0.001, schedule constant, settings "
+        "init=teacher,freeze_last=true,epsilon=1e-3:1e-2"
+    )
+
+
+def test_settings_of_distillations_leave_out_what_has_an_option_or_no_use() -> None:
+    sections = listed(listings.list_distillation_settings("tea2025-mnist"))
+    assert list(sections) == ["training", *(f"--method {name}" for name in DISTILLATIONS)]
+    assert {"momentum", "clip_norm"} <= {*sections["training"]} and not {"compile", "combine"} & {*sections["training"]}
+    assert {"epsilon", "explanation", "warm_up_epochs", "seed"} <= {*sections["--method tea"]}
+    options = {"background", "init", "freeze_last", "output_bias", "co_train"}
+    assert not [name for names in sections.values() for name in names if name in options]
 
 
 def test_attribution_methods_and_their_settings_are_listed() -> None:

@@ -2,7 +2,9 @@ import pytest
 
 from cxrshort.errors import UsageError
 from cxrshort.registry import check_name
-from cxrshort.training import AUGMENTATIONS, OBJECTIVES, recipes
+from cxrshort.models.outputs import Task
+from cxrshort.training import AUGMENTATIONS, DISTILLATIONS, OBJECTIVES, recipes
+from cxrshort.training.objectives.contract import make_objective
 from cxrshort.training.recipes import Recipe
 
 
@@ -10,7 +12,8 @@ from cxrshort.training.recipes import Recipe
 def test_recipe_names_things_that_exist(name: str) -> None:
     recipe = recipes.load_recipe(name)
     assert recipe.name == name
-    check_name(OBJECTIVES, recipe.method, kind="method")
+    check_name({**OBJECTIVES, **DISTILLATIONS}, recipe.method, kind="method")
+    make_objective(recipe.method, recipe.settings, task=Task())
     check_name(AUGMENTATIONS, recipe.augment, kind="augmentation")
 
 
@@ -36,6 +39,8 @@ def test_degrave2021_says_what_the_paper_says() -> None:
     )
 
 
+CLIPPED = {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.0, "clip_norm": 1.0, "selection": "loss"}
+"""What all students of TEA share, unless a recipe says otherwise."""
 STATED = {
     "darkcovidnet": {  # fastai v1 notebooks of Ozturk et al. 2020
         "epochs": 100,
@@ -98,6 +103,50 @@ STATED = {
         "milestones": "10,40,160",
         "clip_norm": 1.0,
         "augment": "tea",
+    },
+    "tea2025-xray": {  # Bassi et al. 2025, X-ray student: co-trained, DenseNet-121
+        "method": "tea",
+        "settings": "init=teacher,freeze_last=true,co_train=true,warm_up_epochs=5,epsilon=1e-3:1e-2",
+        "epochs": 500,
+        "batch_size": 16,
+        "learning_rate": 1e-3,
+        "milestones": "300,400",
+        "augment": "tea",
+        **CLIPPED,
+    },
+    "tea2025-coco": {  # COCO-on-Places student, ResNet-50
+        "settings": "init=teacher,freeze_last=true,epsilon=1e-3:1e-2",
+        "epochs": 10000,
+        "batch_size": 128,
+        "learning_rate": 1e-2,
+        "milestones": "500",
+        **CLIPPED,
+    },
+    "tea2025-waterbirds": {  # Waterbirds student, ResNet-50
+        "settings": "init=teacher,freeze_last=true,epsilon=1e-3:1e-2",
+        "epochs": 400,
+        "batch_size": 100,
+        "learning_rate": 1e-3,
+        "schedule": "constant",
+        **CLIPPED,
+    },
+    "tea2025-mnist": {  # Coloured MNIST student, ResNet-18
+        "settings": "init=random,epsilon=1e-2:1e-1",
+        "epochs": 100,
+        "batch_size": 128,
+        "learning_rate": 1e-2,
+        "schedule": "constant",
+        **CLIPPED,
+        "momentum": 0.99,
+    },
+    "tea2025-dogs": {  # DogsWithTies student, ResNet-18, of CLIP
+        "settings": "init=random,epsilon=1e-3:1e-2",
+        "epochs": 20000,
+        "batch_size": 16,
+        "learning_rate": 1e-3,
+        "schedule": "constant",
+        **CLIPPED,
+        "weight_decay": 1e-3,
     },
 }
 
