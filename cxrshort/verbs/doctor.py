@@ -233,11 +233,6 @@ def _groupable(name: str, description: Description | None, data: Dataset | None)
     return [] if varied else ["a column with two values or more, such as view or sex"]
 
 
-def _regional(name: str, description: Description | None, data: Dataset | None) -> list[str]:
-    own = [] if data is None or _has_masks(data) or _has_regions(data) else ["regions: masks.npy or regions.csv"]
-    return [*_scorable(name, description, data), *own]
-
-
 def _teachable(name: str, description: Description | None, data: Dataset | None) -> list[str]:
     if description is not None and description.kind == "segmenter":
         return ["a classifier"]
@@ -259,7 +254,7 @@ AUDITS: dict[str, tuple[str, Check]] = {
     "training with groups": ("train --method group-dro|irm|pgi --group COLUMN", _groupable),
     "a student of the model's explanations": ("tea-distill --teacher MODEL --dataset D", _teachable),
     "attribution by region": ("explain MODEL --dataset D", _explainable),
-    "exchange of markers and shoulders": ("swap-test MODEL --dataset D", _regional),
+    "exchange of markers and shoulders": ("swap-test MODEL --dataset D", _explainable),
     "what distinguishes two groups of images": ("cyclegan audit", _later),
     "counterfactual edits": ("roentmod stress-test", _later),
 }

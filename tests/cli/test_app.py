@@ -52,7 +52,9 @@ def test_help_names_all_nine_verbs() -> None:
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
-@pytest.mark.parametrize("verb", ["build-dataset", "train", "evaluate", "explain", "swap-test", "tea-distill", "stats", *later.VERBS])
+@pytest.mark.parametrize(
+    "verb", ["build-dataset", "train", "evaluate", "explain", "swap-test", "tea-distill", "stats", *later.VERBS]
+)
 def test_every_verb_has_help(verb: str, option: str) -> None:
     result = cxrshort_here(verb, option)
     assert result.exit_code == 0

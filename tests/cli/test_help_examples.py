@@ -72,7 +72,7 @@ def build_phantoms(words: Sequence[str]) -> None:
 
 
 def test_every_verb_that_is_built_has_an_example() -> None:
-    assert {"build-dataset", "train", "evaluate", "explain", "swap-test"} <= set(EXAMPLES)
+    assert {"build-dataset", "train", "evaluate", "explain", "swap-test", "tea-distill"} <= set(EXAMPLES)
     assert {name for name in commands(GROUP) if name.startswith("stats ")} <= set(EXAMPLES)
 
 
@@ -112,7 +112,12 @@ def test_example_in_help_runs(working_folder: Path, name: str) -> None:
         write_tables(words)
     if verb != "build-dataset":
         build_phantoms(words)
-    if verb in ("evaluate", "explain", "swap-test"):  # their models are those that train makes of the first dataset
+    if verb in (
+        "evaluate",
+        "explain",
+        "swap-test",
+        "tea-distill",
+    ):  # their models are those that train makes of the first dataset
         training = ("--dataset", values(words, "--dataset")[0], "--arch", "small-cnn", "--epochs", "1")
         for model in (word for word in words if word.startswith("runs/")):
             succeed("train", *training, "--out", model, *FAST)
@@ -153,6 +158,8 @@ def smaller(line: str) -> str:
         return f"{line} --images 8 --references 8 --set samples=8 --device cpu --threads 1"
     if verb == "swap-test":
         return f"{line} --patches 20 --device cpu --threads 1"
+    if verb == "tea-distill":
+        return f"{line} --epochs 1 --device cpu --threads 1"
     return f"{line} --device cpu --threads 1" if verb == "evaluate" else line
 
 

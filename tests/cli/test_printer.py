@@ -102,7 +102,9 @@ def test_command_of_a_verb_prints_nothing_itself() -> None:
     cli, verbs = Path(app.__file__).parent, Path(app.__file__).parent.parent / "verbs"
     commands = sorted({path.name for path in cli.glob("*.py")} & {path.name for path in verbs.glob("[a-z]*.py")})
     audits = ["explain.py", "swap_test.py"]
-    assert commands == sorted(["build_dataset.py", "doctor.py", "evaluate.py", "paths.py", "tea_distill.py", "train.py", *audits])
+    assert commands == sorted(
+        ["build_dataset.py", "doctor.py", "evaluate.py", "paths.py", "tea_distill.py", "train.py", *audits]
+    )
     for name in commands:
         source = (cli / name).read_text(encoding="utf-8")
         assert "print_result(" in source

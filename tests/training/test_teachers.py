@@ -28,12 +28,12 @@ from cxrshort.training.teachers import (
 from .teacher_files import LABELS, classifier, ensemble_of, masked_dataset, pipeline_of, save, segmenter
 
 FP32 = Compute("cpu", "fp32", 1)
-NETWORK = '''
+NETWORK = """
 from torch import nn
 
 def make():
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
-'''
+"""
 FOREIGN = "py:network_of_mine:make?labels=COVID-19,Edema&size=32&channels=1&range=0..1"
 
 
@@ -44,7 +44,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save(classifier(), folder / "plain")
     save(classifier(background="noise", recipe={"mask_bit": "lungs"}), folder / "masked")
     save(classifier(arch="resnet18"), folder / "resnet")
-    save(pipeline_of(classifier(recipe={"crop": 0.9, "mask_bit": "lungs+heart", "mask_threshold": 0.4})), folder / "pipe")
+    save(
+        pipeline_of(classifier(recipe={"crop": 0.9, "mask_bit": "lungs+heart", "mask_threshold": 0.4})), folder / "pipe"
+    )
     save(ensemble_of(1, 2), folder / "ensemble")
     save(segmenter(), folder / "lungs")
     for replicate in (0, 1):
@@ -244,7 +246,9 @@ def test_pipeline_teaches_by_its_classifier_behind_its_own_segmenter(models: Pat
     assert not isinstance(teacher.network.network, SegmentedClassifier)
     assert teacher.description is not None and teacher.description.architecture == "small-cnn"
     assert teacher.segmenter is not None and teacher.segmenter[1].kind == "segmenter"
-    assert count_people(teacher.description.training_people, ["elsewhere/P1", "elsewhere/P2"]) == 2  # the segmenter's too
+    assert (
+        count_people(teacher.description.training_people, ["elsewhere/P1", "elsewhere/P2"]) == 2
+    )  # the segmenter's too
     images = torch.rand(2, 1, 32, 32)
     assert torch.equal(teacher.network(images), classifier()[0](images))
     assert teacher.last_layer is not None

@@ -9,10 +9,11 @@ from cxrshort.verbs import doctor as verb
 from cxrshort.verbs.doctor import AUDITS, EXTRAS, doctor
 
 from ..cli.console import cxrshort_here
+from ..training.teacher_files import classifier, pipeline_of, save, segmenter
 from ..training.tiny import tiny_dataset
 
 CPU = ("--device", "cpu", "--precision", "fp32", "--threads", 1)
-AUC, GAP, MASKS, GROUPS, EXPLAIN, *LATER = AUDITS
+AUC, GAP, MASKS, GROUPS, STUDENT, EXPLAIN, SWAP, *LATER = AUDITS
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +45,18 @@ def test_doctor_says_which_audits_are_possible(working_folder: Path) -> None:
     assert home[AUC] == []
     assert home[GAP] == ["a dataset of another hospital than the training dataset"]
     away = missing(doctor(str(working_folder / "run"), dataset=str(working_folder / "other"), device="cpu").summary)
-    assert away[AUC] == away[GAP] == away[EXPLAIN] == []
+    assert away[AUC] == away[GAP] == away[EXPLAIN] == away[STUDENT] == away[SWAP] == []
     assert all(verb.NOT_BUILT in away[audit] for audit in LATER)
+
+
+def test_doctor_says_what_a_teacher_lacks(working_folder: Path, tmp_path: Path) -> None:
+    other = str(working_folder / "other")
+    masked = save(classifier(background="noise", recipe={"mask_bit": "lungs"}), tmp_path / "masked")
+    (lacking,) = missing(doctor(masked, dataset=other, device="cpu").summary)[STUDENT]
+    assert lacking == "masks of every image: build-dataset --masks; or --segmenter MODEL"
+    assert missing(doctor(save(pipeline_of(classifier()), tmp_path / "p"), dataset=other).summary)[STUDENT] == []
+    lungs = save(segmenter(), tmp_path / "lungs")
+    assert missing(doctor(lungs, dataset=other).summary)[STUDENT] == ["a classifier"]
 
 
 def test_doctor_counts_patients_of_the_model(working_folder: Path, tmp_path: Path) -> None:

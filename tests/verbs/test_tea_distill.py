@@ -32,7 +32,7 @@ from ..training.tiny import png_signature, tree
 
 CPU: dict[str, Any] = {"device": "cpu", "precision": "fp32", "threads": 1}
 EPOCHS = {"epochs": 1, "batch_size": 12}
-NETWORKS = '''
+NETWORKS = """
 import torch
 from torch import nn
 
@@ -42,7 +42,7 @@ def make(activation=nn.ReLU):
 
 def smooth():
     return make(nn.SiLU)
-'''
+"""
 OPTIONS = "labels=COVID-19,Edema&size=32&channels=1&range=0..1"
 
 
@@ -182,7 +182,9 @@ def stop_at_once(event: object) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-@pytest.mark.parametrize("options", [{}, {"settings": {"co_train": True, "warm_up_epochs": 1}}], ids=["tea", "co-train"])
+@pytest.mark.parametrize(
+    "options", [{}, {"settings": {"co_train": True, "warm_up_epochs": 1}}], ids=["tea", "co-train"]
+)
 def test_resumed_run_ends_in_the_same_bytes(here: Path, tmp_path: Path, options: dict[str, Any]) -> None:
     options = {"overrides": {"epochs": 2}, **options}
     distil("pipe", tmp_path / "whole", **options)
