@@ -9,9 +9,8 @@ from cxrshort.datasets.building import settings as build_settings
 from cxrshort.datasets.catalogue import sections
 from cxrshort.models import ARCHITECTURES
 from cxrshort.results import Listing, Result, Table
-from cxrshort.training import DISTILLATIONS
+from cxrshort.training import DISTILLATIONS, recipes
 from cxrshort.training import METHODS as TRAINING_METHODS
-from cxrshort.training import recipes
 from cxrshort.training.recipes.settings import RARE
 from cxrshort.verbs import listings
 

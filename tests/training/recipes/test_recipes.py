@@ -1,8 +1,8 @@
 import pytest
 
 from cxrshort.errors import UsageError
-from cxrshort.registry import check_name
 from cxrshort.models.outputs import Task
+from cxrshort.registry import check_name
 from cxrshort.training import AUGMENTATIONS, DISTILLATIONS, OBJECTIVES, recipes
 from cxrshort.training.objectives.contract import make_objective
 from cxrshort.training.recipes import Recipe
