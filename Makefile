@@ -7,7 +7,7 @@ DEVELOPED := $(VENV)/.developed
 BENCHED := $(VENV)/.benched
 SLOW ?= not slow
 
-.PHONY: demo study study-coverage hostile test check lint types pages-current wheel bench pages clean
+.PHONY: demo study study-coverage study-digits hostile test check lint types pages-current wheel bench pages clean
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml
@@ -93,6 +93,10 @@ study-coverage: $(INSTALLED)
 	$(BIN)/python tests/studies/auc_coverage.py
 	$(BIN)/python tests/studies/curve_area_coverage.py
 	$(BIN)/python tests/studies/interval_coverage.py --out study/interval-coverage.csv
+
+# Whether explanations alone teach digits to a student whose every digit has the colour of its class; one hour.
+study-digits: $(DEVELOPED)
+	$(BIN)/python tests/studies/coloured_digits.py --out study
 
 # Damaged inputs of every kind through the command line, a table of what became of them; ten minutes.
 hostile: $(INSTALLED)

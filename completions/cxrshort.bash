@@ -41,7 +41,7 @@ _cxrshort() {
         train:--optimizer) compopt +o default; _cxrshort_reply "sgd adam adamw"; return ;;
         train:--schedule) compopt +o default; _cxrshort_reply "constant step milestones cosine plateau one-cycle"; return ;;
         train:--weights) _cxrshort_reply "none imagenet"; return ;;
-        train:--augment) compopt +o default; _cxrshort_reply "none degrave cv19 tea fastai"; return ;;
+        train:--augment) compopt +o default; _cxrshort_reply "none degrave cv19 tea fastai random-colour"; return ;;
         train:--target) compopt +o default; _cxrshort_reply "labels masks"; return ;;
         train:--empty-labels) compopt +o default; _cxrshort_reply "mask zero"; return ;;
         train:--balance) compopt +o default; _cxrshort_reply "label group"; return ;;

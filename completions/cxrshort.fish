@@ -80,7 +80,7 @@ complete -c cxrshort -n '__fish_seen_subcommand_from train' -l weight-decay -x -
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l optimizer -x -a 'sgd adam adamw' -d 'sgd, adam or adamw.'
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l schedule -x -a 'constant step milestones cosine plateau one-cycle' -d 'Learning rate schedule: constant, step, milestones, cosine, plateau or one-cycle.'
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l weights -r -a 'none imagenet' -d 'Initial weights: none, imagenet (downloaded) or a file.'
-complete -c cxrshort -n '__fish_seen_subcommand_from train' -l augment -x -a 'none degrave cv19 tea fastai' -d 'Augmentation: none, degrave, cv19, tea or fastai.'
+complete -c cxrshort -n '__fish_seen_subcommand_from train' -l augment -x -a 'none degrave cv19 tea fastai random-colour' -d 'Augmentation: none, degrave, cv19, tea, fastai or random-colour.'
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l patience -x -d 'Early stopping: epochs without a better score on val.'
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l accumulate -x -d 'Gradient accumulation steps: micro-batches per batch.'
 complete -c cxrshort -n '__fish_seen_subcommand_from train' -l replicate -x -d 'Split of the dataset (train, val, test) to use.'

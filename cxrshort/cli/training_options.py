@@ -62,7 +62,12 @@ Weights = Annotated[
 ]
 Augment = Annotated[
     str | None,
-    option("--augment", text="Augmentation: none, degrave, cv19, tea or fastai.", metavar="NAME", panel=TUNING),
+    option(
+        "--augment",
+        text="Augmentation: none, degrave, cv19, tea, fastai or random-colour.",
+        metavar="NAME",
+        panel=TUNING,
+    ),
 ]
 Patience = Annotated[
     int | None,

@@ -52,4 +52,7 @@ AUGMENTATIONS = {
     ),
     "tea": Entry("cxrshort.training.data.augmentation:tea", "mirror, rotate within 40 degrees, shift by up to 1/8"),
     "fastai": Entry("cxrshort.training.data.augmentation:fastai", "mirror, rotate within 10 degrees, zoom, lighting"),
+    "random-colour": Entry(
+        "cxrshort.training.data.augmentation:random_colour", "each colour channel times a random factor from 0 to 1"
+    ),
 }

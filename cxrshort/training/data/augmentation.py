@@ -56,6 +56,18 @@ def fastai(images: Tensor, generator: torch.Generator) -> Tensor:
     return lighten(warped, brightness=brightness, contrast=contrast)
 
 
+def random_colour(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Multiply each colour channel of each image by U(0, 1) (TEA: the teacher of Coloured MNIST knows no colour).
+
+    White becomes any colour, and black stays black. A mask that comes as one more channel is left as it is.
+    """
+    channels = images.shape[1]
+    coloured = 3 if channels >= 3 else 1
+    factors = torch.ones(len(images), channels)
+    factors[:, :coloured] = torch.rand(len(images), coloured, generator=generator)
+    return images * factors.to(images.device)[:, :, None, None]
+
+
 def lighten(images: Tensor, *, brightness: Tensor, contrast: Tensor) -> Tensor:
     """Shift the log-odds of grey levels, then stretch them about middle grey (fastai v1's lighting transforms).
 

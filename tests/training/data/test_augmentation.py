@@ -7,7 +7,7 @@ import torch
 from cxrshort.registry import load_entry
 from cxrshort.training import AUGMENTATIONS
 from cxrshort.training.data import augmentation
-from cxrshort.training.data.augmentation import Augmentation, degrave, fastai, lighten, tea
+from cxrshort.training.data.augmentation import Augmentation, degrave, fastai, lighten, random_colour, tea
 
 
 @pytest.fixture(params=list(AUGMENTATIONS))
@@ -108,3 +108,24 @@ def test_numbers_of_an_augmentation_are_drawn_apart(
     augment(torch.zeros(2000, 1, 2, 2), generator(5))
     correlations = np.corrcoef(torch.stack(drawn).numpy()) - np.eye(numbers)
     assert np.abs(correlations).max() < 0.1  # SD of each of them: 1 / sqrt(2000) = 0.022
+
+
+def test_random_colour_gives_white_every_colour_and_leaves_black() -> None:
+    images = torch.zeros(500, 3, 2, 2)
+    images[:, :, 0] = 1.0
+    coloured = random_colour(images, generator(5))
+    assert not coloured[:, :, 1].any()
+    assert torch.equal(coloured[:, :, 0, 0], coloured[:, :, 0, 1])  # one colour for all of an image
+    colours = coloured[:, :, 0, 0]
+    # U(0, 1) has the mean 1/2 and the variance 1/12; tolerances are four standard errors of 500 draws.
+    torch.testing.assert_close(colours.mean(0), torch.full((3,), 0.5), atol=0.052, rtol=0)
+    torch.testing.assert_close(colours.var(0), torch.full((3,), 1 / 12), atol=0.014, rtol=0)
+    assert torch.corrcoef(colours.T).fill_diagonal_(0).abs().max() < 4 / math.sqrt(500)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_random_colour_leaves_a_mask_in_the_last_channel(channels: int) -> None:
+    stacked = torch.ones(6, channels + 1, 2, 2)
+    result = random_colour(stacked, generator(6))
+    assert torch.equal(result[:, -1], stacked[:, -1])
+    assert (result[:, :-1] < 1).all()
