@@ -159,8 +159,8 @@ def test_dataset_smaller_than_the_network_takes_is_refused(tmp_path: Path) -> No
     data = tiny_dataset(tmp_path / "tiny", size=16)
     error = fails(str(data), arch="resnet18", out=tmp_path / "run")
     assert isinstance(error, UsageError)
-    assert error.message == "'resnet18' needs images of 32 pixels, the dataset has 16"
-    assert error.hint == "build-dataset with --size 32 or more"
+    assert error.message == "'resnet18' needs images of 28 pixels, the dataset has 16"
+    assert error.hint == "build-dataset with --size 28 or more"
     assert not (tmp_path / "run").exists()
 
 

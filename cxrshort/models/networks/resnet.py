@@ -15,10 +15,19 @@ from torchvision.models import (
 
 from cxrshort.models.architecture import Architecture
 
+_DIGITS = 28
+"""Side of MNIST's digits, from which Bassi et al. 2025 train ResNets; 32 times less is a map of one pixel."""
+
 
 def _architecture(name: str, build: Callable[..., nn.Module], weights: Any) -> Architecture:
     # The first ImageNet weights, which the papers started from; torchvision's second ones came in 2022.
-    return Architecture(name, lambda outputs: build(num_classes=outputs), "fc", imagenet=weights.IMAGENET1K_V1)
+    return Architecture(
+        name,
+        lambda outputs: build(num_classes=outputs),
+        "fc",
+        minimum_size=_DIGITS,
+        imagenet=weights.IMAGENET1K_V1,
+    )
 
 
 RESNET18 = _architecture("resnet18", resnet18, ResNet18_Weights)

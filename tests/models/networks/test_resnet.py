@@ -11,7 +11,8 @@ from cxrshort.models.networks.resnet import RESNET18, RESNET50, RESNEXT50_32X4D
 def test_resnet18_computes_what_torchvisions_does():
     network, stock = RESNET18.build(3).eval(), models.resnet18(num_classes=3).eval()
     stock.load_state_dict(network.state_dict())
-    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    side = RESNET18.minimum_size
+    images = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         torch.testing.assert_close(network(images), stock(images), rtol=0, atol=0)
 
