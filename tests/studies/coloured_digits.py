@@ -23,6 +23,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -80,19 +81,19 @@ class Student:
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
 
-FROM_RANDOM = {"init": "random"}
-EPSILON = {"epsilon": "1e-2:1e-1"}
-"""The paper's range for these digits."""
+RANDOM = {"init": "random", "freeze_last": False}
+MAPS = {"epsilon": "1e-2:1e-1", "output_bias": "fit"}
+"""The paper's range for these digits. The bias is fitted at the end, which is taken back for a row of its own."""
 STUDENTS = (
     Student("erm", (100, 18, 0), overrides=ERM),
-    Student("outputs", (100, 93, 87), "outputs", FROM_RANDOM),
-    Student("representations", (100, 92, 87), "representations", {**FROM_RANDOM, "freeze_last": True}),
-    Student("grad-cam-outputs", (100, 91, 85), "grad-cam-outputs", FROM_RANDOM),
-    Student("tea", (99, 98, 98), "tea", {**FROM_RANDOM, **EPSILON, "output_bias": "fit"}),
-    Student("tea from teacher", (), "tea", {"init": "teacher", **EPSILON}, {"epochs": 5, "learning_rate": 1e-3}),
+    Student("outputs", (100, 93, 87), "outputs", RANDOM),
+    Student("representations", (100, 92, 87), "representations", {"init": "random", "freeze_last": True}),
+    Student("grad-cam-outputs", (100, 91, 85), "grad-cam-outputs", {**RANDOM, "outputs": 1}),
+    Student("tea", (99, 98, 98), "tea", {"init": "random", "freeze_last": True, **MAPS}),
+    Student("tea, own last layer", (), "tea", {**RANDOM, **MAPS}),
+    Student("tea from teacher", (), "tea", {"init": "teacher", **MAPS}, {"epochs": 5, "learning_rate": 1e-3}),
 )
 ORACLE = Student("teacher", (99, 99, 99))
-UNFITTED = "tea, bias not fitted"
 
 
 def write_digits(root: Path, seed: int) -> None:
@@ -191,7 +192,7 @@ def train_student(
 ) -> dict[str, dict[str, float]]:
     """Train a model of one row, and return what was measured of it, by row: one whose bias is fitted has two."""
     name = student.name
-    out = home / f"{name.replace(' ', '-')}-{arguments.arch}-{seed}"
+    out = home / f"{name.replace(',', '').replace(' ', '-')}-{arguments.arch}-{seed}"
     started, own = time.process_time(), dict[str, float]()
     shifts: Mapping[str, float] = {}
     if name == "teacher":
@@ -205,10 +206,8 @@ def train_student(
         learn(draw_coloured(home, seed), out, student.overrides, seed=seed, arguments=arguments)
     own["seconds"] = time.process_time() - started
     table = predictions(out, home, seed, arguments)
-    measured = {name: {**accuracies(table), **own}}
-    if shifts:
-        measured[UNFITTED] = accuracies(table, shifts)
-    return measured
+    fitted = {f"{name}, bias fitted": accuracies(table)} if shifts else {}
+    return {name: {**accuracies(table, shifts), **own}, **fitted}
 
 
 def predictions(model: Path, home: Path, seed: int, arguments: argparse.Namespace) -> pd.DataFrame:
@@ -218,15 +217,15 @@ def predictions(model: Path, home: Path, seed: int, arguments: argparse.Namespac
     return pd.read_csv(out / "predictions.csv")
 
 
-def accuracies(table: pd.DataFrame, shifts: Mapping[str, float] | None = None) -> dict[str, float]:
+def accuracies(table: pd.DataFrame, shifts: Mapping[str, float] = MappingProxyType({})) -> dict[str, float]:
     """Return the accuracy on each version in percent, and biased less deceiving.
 
     Args:
         table: predictions, with the log-odds of each digit.
-        shifts: what was added to the bias of each digit, to be taken off; None takes nothing off.
+        shifts: what was added to the bias of each digit, to be taken off.
     """
     # Log-probabilities are the logits but for one number per image, so that a shift can be taken off them.
-    scores = {label: -np.logaddexp(0, -table[f"{LOGIT}{label}"]) - (shifts or {}).get(label, 0) for label in LABELS}
+    scores = {label: -np.logaddexp(0, -table[f"{LOGIT}{label}"]) - shifts.get(label, 0) for label in LABELS}
     truth = table[[f"{TARGET}{label}" for label in LABELS]].to_numpy().argmax(1)
     right = pd.DataFrame(scores).to_numpy().argmax(1) == truth
     share = pd.Series(100.0 * right).groupby(table["group"]).mean()
