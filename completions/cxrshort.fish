@@ -210,7 +210,7 @@ complete -c cxrshort -n '__fish_seen_subcommand_from tea-distill' -l weight-deca
 complete -c cxrshort -n '__fish_seen_subcommand_from tea-distill' -l optimizer -x -d 'sgd, adam or adamw.'
 complete -c cxrshort -n '__fish_seen_subcommand_from tea-distill' -l schedule -x -d 'Learning rate schedule: constant, step, milestones, cosine, plateau or one-cycle.'
 complete -c cxrshort -n '__fish_seen_subcommand_from tea-distill' -l weights -r -d 'Initial weights: none, imagenet (downloaded) or a file.'
-complete -c cxrshort -n '__fish_seen_subcommand_from tea-distill' -l augment -x -d 'Augmentation: none, degrave, cv19, tea or fastai.'
+complete -c cxrshort -n '__fish_seen_subcommand_from tea-distill' -l augment -x -d 'Augmentation: none, degrave, cv19, tea, fastai or random-colour.'
 complete -c cxrshort -n '__fish_seen_subcommand_from tea-distill' -l patience -x -d 'Early stopping: epochs without a better score on val.'
 complete -c cxrshort -n '__fish_seen_subcommand_from tea-distill' -l accumulate -x -d 'Gradient accumulation steps: micro-batches per batch.'
 complete -c cxrshort -n '__fish_seen_subcommand_from tea-distill' -l replicate -x -d 'Split of the dataset (train, val, test) to use.'
