@@ -1,7 +1,8 @@
 """Rules of relevance for transformers: an explanation sees each of their operations as a linear map.
 
-A GELU y = x F(x) is its factor F; a layer norm is linear with its standard deviation as a constant; attention is linear
-in the values with its weights as constants (Ali et al. 2022). Where both factors of a matrix product depend on the
+A GELU y = x F(x) is its factor F, and so is the quick GELU of CLIP; a layer norm is linear with its standard deviation
+as a constant, and an embedding of unit length with its norm as one; attention is linear in the values with its weights
+as constants (Ali et al. 2022). Where both factors of a matrix product depend on the
 picture, each passes on half (Achtibat et al. 2024, AttnLRP); a constant factor leaves the whole to the other. So
 nothing is lost: without biases, a map of a transformer adds up to its logit.
 
@@ -23,6 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cxrshort.attribution.passes import Phase
+from cxrshort.models.networks import activations
 
 _LONGEST_CHAIN = 8
 _ATTENTION_NAMES: tuple[str, ...] = (
@@ -84,6 +86,23 @@ def gelu(phase: Phase, input: Tensor, approximate: str = "none") -> Tensor:
     else:
         factor = 0.5 * (1 + torch.erf(input / math.sqrt(2)))
     return input * constant(factor, phase)
+
+
+def quick_gelu(phase: Phase, input: Tensor) -> Tensor:
+    """Stand in for :func:`cxrshort.models.networks.activations.quick_gelu`: the input times its factor."""
+    return input * constant(torch.sigmoid(activations.QUICK_GELU_SLOPE * input), phase)
+
+
+def normalise(
+    phase: Phase, input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None
+) -> Tensor | None:
+    """Stand in for ``torch.nn.functional.normalize``: a linear map, its norm constant; None where it writes to another.
+
+    Embeddings on a sphere have no slope along themselves: with the norm learnt through, a map would add up to 0.
+    """
+    if out is not None:
+        return None
+    return input / constant(input.norm(p, dim, keepdim=True).clamp_min(eps), phase)
 
 
 def layer_norm(
@@ -184,6 +203,8 @@ def _passes_relevance(values: Tensor) -> bool:
 
 RULES: dict[Callable[..., Any], Callable[..., Any]] = {
     functional.gelu: gelu,
+    activations.quick_gelu: quick_gelu,
+    functional.normalize: normalise,
     functional.layer_norm: layer_norm,
     torch.layer_norm: layer_norm,
     functional.softmax: softmax,

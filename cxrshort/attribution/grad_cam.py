@@ -32,6 +32,8 @@ from cxrshort.models.ensemble import Ensemble
 
 _AVERAGES = {functional.adaptive_avg_pool2d, functional.avg_pool2d, torch.mean, Tensor.mean}
 _ATTENTION = {functional.multi_head_attention_forward, functional.scaled_dot_product_attention}
+_JOINS_HEADS = {functional.linear, functional.conv2d}
+"""What ends the result of an attention: until then it has an axis of heads, which makes it look like a map."""
 
 
 def explain(
@@ -110,6 +112,7 @@ class LastMap(TorchFunctionMode):
         self.activations: Tensor | None = None
         self.smallest = smallest
         self._averaged = False
+        self._of_heads = False
 
     def __torch_function__(
         self,
@@ -123,7 +126,10 @@ class LastMap(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         if func in _ATTENTION:
             self.activations = None
-        elif isinstance(result, Tensor) and result.dim() == 4:
+            self._of_heads = func is functional.scaled_dot_product_attention
+        elif func in _JOINS_HEADS:
+            self._of_heads = False
+        if not self._of_heads and isinstance(result, Tensor) and result.dim() == 4:
             pixels = result.shape[2] * result.shape[3]
             self._averaged = pixels == 1 and (self._averaged or func in _AVERAGES)
             if pixels >= self.smallest and not self._averaged:

@@ -22,6 +22,7 @@ EXTRAS = {
     "timm": ("timm", "architectures timm:NAME"),
     "txrv": ("torchxrayvision", "models txrv:NAME"),
     "onnx": ("onnxruntime", "models in ONNX files"),
+    "clip": ("transformers", "zero-shot models clip:FOLDER"),
     "dask": ("distributed", "build-dataset --scheduler"),
     "parquet": ("pyarrow", "manifests and tables as .parquet"),
     "tensorboard": ("tensorboard", "train --tensorboard"),

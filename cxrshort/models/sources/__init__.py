@@ -1,1 +1,1 @@
-"""Sources of models: model files, user code, ONNX, timm, TorchXRayVision."""
+"""Sources of models: model files, user code, ONNX, timm, TorchXRayVision, CLIP."""

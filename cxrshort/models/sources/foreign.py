@@ -1,12 +1,13 @@
 """Models trained elsewhere, under the same classifier as those trained here.
 
-Four kinds of names are understood wherever a model is asked for:
+Five kinds of names are understood wherever a model is asked for:
 
 * ``py:package.module:factory?labels=A,B&size=224&range=0..1``: ``factory()`` returns a ``torch.nn.Module``; with
   ``weights=FILE`` its state is loaded. The module is imported, so its code runs: only by this explicit name.
 * ``model.onnx?labels=A,B&range=0..1``: for scoring.
 * ``timm:NAME?labels=A,B&weights=FILE``: a network of timm with weights for these labels.
 * ``txrv:all``: the published classifiers of TorchXRayVision; with ``weights=FILE`` from a file.
+* ``clip:FOLDER?labels=A,B&prompt=a photo of a {class}``: a zero-shot classifier by a CLIP model of transformers.
 
 Options stand behind the ``?`` of the name and nowhere else, so that several foreign models in one command may differ in
 them, and so that a name says the same in ``evaluate``, in ``--segmenter`` and in a run's record.
@@ -38,13 +39,16 @@ from cxrshort.registry import Entry
 INPUT = ("labels", "size", "mean", "std", "range", "channels", "output")
 """What is said about a network that does not say it itself."""
 TRAINED_ON = "trained-on"
-EVERY_OPTION = ("weights", *INPUT, "download", TRAINED_ON)
+EVERY_OPTION = ("weights", *INPUT, "prompt", "temperature", "download", TRAINED_ON)
 KINDS = {
     "py": Entry("cxrshort.models.sources.python:open_python", "a factory of yours: py:package.module:factory?..."),
     "onnx": Entry("cxrshort.models.sources.onnx:open_onnx", "an ONNX file: FILE.onnx?..."),
     "timm": Entry("cxrshort.models.sources.timm:open_timm", "a network of timm: timm:NAME?..."),
     "txrv": Entry("cxrshort.models.sources.txrv:open_txrv", "published by TorchXRayVision: txrv:NAME"),
+    "clip": Entry("cxrshort.models.sources.clip:open_clip", "a CLIP model of transformers: clip:FOLDER?..."),
 }
+FOLDER_KINDS = {"clip": Entry("cxrshort.models.sources.clip:clip_files", KINDS["clip"].summary)}
+"""Those that are read from a folder, and what lists its files."""
 SEGMENTER_KINDS = {"py": Entry("cxrshort.models.sources.python:open_python_segmenter", KINDS["py"].summary)}
 """Those that may also be a segmenter."""
 
@@ -131,16 +135,33 @@ def open_foreign_segmenter(text: str) -> Opened:
 
 
 def files_of(text: str) -> list[Path]:
-    """Return the files that a foreign model is read from: weights, or the ONNX file.
+    """Return the files that a foreign model is read from: weights, the ONNX file, or those of a folder.
 
     Example:
         >>> [str(path) for path in files_of("py:net:make?weights=a.safetensors&size=224")]
         ['a.safetensors']
     """
     options = Options.parse(text, allowed=EVERY_OPTION)
+    kind = foreign_kind(text)
+    if kind in FOLDER_KINDS:
+        list_files: Callable[[Options], list[Path]] = registry.load_entry(FOLDER_KINDS, kind, kind="foreign model")
+        return list_files(options)
     weights = options.file("weights")
     own = [Path(options.name).expanduser()] if options.name.endswith(".onnx") else []
     return own if weights is None else [*own, weights]
+
+
+def name_without_place(text: str) -> str:
+    """Return a foreign model's name without options, and without where its files lie.
+
+    Example:
+        >>> [name_without_place(name) for name in ("nets/a.onnx?labels=A", "clip:nets/b?labels=A,B", "txrv:all")]
+        ['a.onnx', 'clip:', 'txrv:all']
+    """
+    name, kind = text.partition("?")[0], foreign_kind(text)
+    if kind in FOLDER_KINDS:
+        return f"{kind}:"
+    return Path(name).name if kind == "onnx" else name
 
 
 def name_by_content(text: str) -> str:

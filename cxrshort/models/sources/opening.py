@@ -18,7 +18,14 @@ from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.identity import IDENTITY_DIGITS, training_id, training_name
 from cxrshort.models.outputs import Task
-from cxrshort.models.sources.foreign import EVERY_OPTION, TRAINED_ON, files_of, is_foreign, open_foreign
+from cxrshort.models.sources.foreign import (
+    EVERY_OPTION,
+    TRAINED_ON,
+    files_of,
+    is_foreign,
+    name_without_place,
+    open_foreign,
+)
 from cxrshort.models.sources.options import Options
 
 _LISTED = 3
@@ -138,8 +145,9 @@ def _foreign_id(name: str, classifier: Classifier) -> str:
     """Return the identity of a foreign model: of what its name says, of its files and of its weights."""
     options = Options.parse(name, allowed=EVERY_OPTION)
     stated = {key: value for key, value in options.values.items() if key not in ("weights", "download", TRAINED_ON)}
-    stem = Path(options.name).name if options.name.endswith(".onnx") else options.name
-    digest = hashlib.sha256("&".join([stem, *(f"{key}={stated[key]}" for key in sorted(stated))]).encode())
+    digest = hashlib.sha256(
+        "&".join([name_without_place(name), *(f"{key}={stated[key]}" for key in sorted(stated))]).encode()
+    )
     for path in files_of(name):
         digest.update(sha256(path).encode())
     for key, value in classifier.state_dict().items():

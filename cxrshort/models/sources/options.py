@@ -1,5 +1,6 @@
 """Options of a model trained elsewhere, behind the ``?`` of its name."""
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,9 @@ from cxrshort.models.classifier import InputSpec
 from cxrshort.models.outputs import OUTPUTS
 from cxrshort.registry import check_name
 
+CLASS = "{class}"
+"""What stands for the name of a class in a prompt."""
+DEFAULT_PROMPT = f"a photo of a {CLASS}"
 _EXAMPLES = {"size": 224, "channels": 3}
 
 
@@ -78,6 +82,32 @@ class Options:
         """Return a path, if it was given."""
         value = self.values.get(option)
         return None if value is None else Path(value).expanduser()
+
+    def prompts(self) -> tuple[str, ...]:
+        """Return the texts that stand for a class, in each of which ``{class}`` is replaced by its label.
+
+        Raises:
+            UsageError: one is empty, or names no class.
+        """
+        text = self.values.get("prompt", DEFAULT_PROMPT)
+        prompts = tuple(part.strip() for part in text.split("|"))
+        if not all(CLASS in prompt for prompt in prompts):
+            raise UsageError(
+                f"'prompt={text}' does not say where the class stands",
+                f"write {CLASS} in each prompt, such as prompt={DEFAULT_PROMPT}",
+            )
+        return prompts
+
+    def positive(self, option: str, *, default: float) -> float:
+        """Return a number above 0; the default where it is not given."""
+        text = self.values.get(option, str(default))
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not 0 < value < math.inf:
+            raise UsageError(f"'{option}={text}' is not a number above 0", f"such as {option}={default:g}")
+        return value
 
     def flag(self, option: str) -> bool:
         """Return whether an option says yes; it says no where it is not given."""

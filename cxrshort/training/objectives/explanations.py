@@ -31,7 +31,7 @@ def naming(network: str, *, kind: str) -> Iterator[None]:
     try:
         yield
     except UsageError as error:
-        hint = _ANY_NETWORK if kind == "lrp" else error.hint
+        hint = _ANY_NETWORK if kind in ("lrp", "grad-cam") else error.hint
         raise UsageError(f"{network}: {error.message}", hint) from error
 
 

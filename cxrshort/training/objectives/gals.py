@@ -36,7 +36,7 @@ from cxrshort.registry import check_name
 from cxrshort.training.data.batches import Batch
 from cxrshort.training.objectives.contract import FoldImages
 from cxrshort.training.objectives.distillation import Comparison, Distillation, DistillationSettings, Lesson
-from cxrshort.training.objectives.explanations import EXPLANATIONS, Explanation
+from cxrshort.training.objectives.explanations import EXPLANATIONS, Explanation, naming
 from cxrshort.training.objectives.target_sampling import sample_targets
 from cxrshort.training.task import batch_loss
 
@@ -93,9 +93,10 @@ class GALS(Distillation):
         """Return the loss of one batch, a scalar."""
         settings, lesson = self.settings, self.lesson(model, batch)
         sampled = sample_targets(self.task, batch, seed=settings.seed)
-        maps = Explanation(settings.explanation).explain(
-            lesson.teacher, lesson.view, outputs=sampled.outputs, signs=sampled.signs, learning=False
-        )[0]
+        with naming("the teacher", kind=settings.explanation):
+            maps = Explanation(settings.explanation).explain(
+                lesson.teacher, lesson.view, outputs=sampled.outputs, signs=sampled.signs, learning=False
+            )[0]
         attention, blank = attention_of(maps, lesson.teacher, batch.images)
         slopes, logits = gradient.explain(
             lesson.student,
