@@ -8,6 +8,7 @@ from torchvision.models import VisionTransformer
 
 from cxrshort.attribution.lrp import LRP, explain, relevance
 from cxrshort.errors import UsageError
+from cxrshort.models.networks.activations import QuickGELU
 
 SIZE, PATCH, WIDTH, HEADS, LABELS = 8, 4, 6, 2, 3
 
@@ -176,6 +177,44 @@ def test_gelu_is_its_factor(approximate):
     explained = explain(network, images)
     expected = functional.gelu(images, approximate=approximate).flatten(1) * network[2].weight
     torch.testing.assert_close(explained.maps.flatten(1), expected.detach())
+
+
+def test_quick_gelu_is_its_factor() -> None:
+    network = nn.Sequential(nn.Flatten(), QuickGELU(), nn.Linear(4, 1, bias=False)).double()
+    images = torch.randn(3, 1, 2, 2, dtype=torch.float64)
+    expected = images.flatten(1) * torch.sigmoid(1.702 * images.flatten(1)) * network[2].weight
+    torch.testing.assert_close(relevance(network, images).flatten(1), expected.detach())
+
+
+class UnitLength(nn.Module):
+    """A linear layer, its outputs divided by their norm, and another layer, without biases."""
+
+    def __init__(self, order: float) -> None:
+        super().__init__()
+        self.order, self.inner, self.head = order, nn.Linear(4, 3, bias=False), nn.Linear(3, 2, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(functional.normalize(self.inner(x.flatten(1)), self.order, dim=1))
+
+
+@pytest.mark.parametrize("order", [1.0, 2.0])
+def test_norm_of_an_embedding_is_a_constant_that_learning_goes_through(order: float) -> None:
+    network = UnitLength(order).double()
+    images = torch.rand(3, 1, 2, 2, dtype=torch.float64)
+    explained = explain(network, images, outputs=torch.tensor([0, 1, 0]), create_graph=True)
+    inner = network.inner(images.flatten(1))
+    rows = network.head.weight[torch.tensor([0, 1, 0])] / inner.norm(order, 1, keepdim=True)
+    expected = (rows @ network.inner.weight) * images.flatten(1)
+    torch.testing.assert_close(explained.maps.flatten(1), expected)
+    torch.testing.assert_close(
+        explained.maps.sum((1, 2, 3)), explained.logits.gather(1, torch.tensor([[0], [1], [0]]))[:, 0]
+    )
+    for actual, wanted in zip(
+        torch.autograd.grad(explained.maps.square().sum(), list(network.parameters())),
+        torch.autograd.grad(expected.square().sum(), list(network.parameters())),
+        strict=True,
+    ):
+        torch.testing.assert_close(actual, wanted)
 
 
 def test_convolutional_network_of_gelu_and_layer_norm_is_conserved_too():

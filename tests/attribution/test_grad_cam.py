@@ -189,9 +189,38 @@ def test_ensemble_is_refused() -> None:
     assert caught.value.hint == "explain its members, or choose another method such as gradient-x-input"
 
 
+class FusedAttention(nn.Module):
+    """A layer of attention as transformers and timm write it, with an axis of heads around it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.inner = nn.Conv2d(3, 4, 2, 2), nn.Linear(4, 12)
+        self.outer, self.head = nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        tokens = self.patches(images).flatten(2).transpose(1, 2)
+        q, k, v = (part.unflatten(2, (2, 2)).transpose(1, 2) for part in self.inner(tokens).chunk(3, -1))
+        joined = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).contiguous().flatten(2)
+        return self.head(self.outer(joined).mean(1))
+
+
+def test_map_after_an_attention_is_one_again() -> None:
+    class Hybrid(FusedAttention):
+        def forward(self, images: Tensor) -> Tensor:
+            maps = self.patches(images)
+            q = maps.flatten(2).transpose(1, 2)[:, None]
+            attended = functional.scaled_dot_product_attention(q, q, q)[:, 0]
+            return self.head(self.outer(attended).transpose(1, 2).unflatten(2, maps.shape[2:]).mean((2, 3)))
+
+    with LastMap() as last:
+        seeded(Hybrid)(draw(1, 3, 8, 8))
+    assert last.checked().shape == (1, 4, 4, 4)
+
+
 @pytest.mark.parametrize(
     "build",
     [
+        FusedAttention,
         lambda: torchvision.models.VisionTransformer(8, 4, num_layers=1, num_heads=1, hidden_dim=8, mlp_dim=8),
         lambda: nn.Sequential(nn.Flatten(), nn.Linear(192, 2)),
     ],

@@ -181,10 +181,25 @@ def test_weights_in_the_older_format_are_the_same_model(saved, folder):
 def test_features_are_the_embeddings_of_images(saved):
     model = open_model(f"clip:{saved[0]}?{QUERY}", CPU)
     layers = last_layers(model)
-    pixels = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE), np.uint8)
-    logits, features = score_with_features(model.classifier, layers, pixels, compute=CPU)
+    logits, features = score_with_features(model.classifier, layers, Squares(SIZE), compute=CPU)
     assert (logits.shape, features.shape) == ((3, 2), (3, 6))
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, rtol=1e-5)
+    texts = layers[0].weight.detach().numpy()
+    np.testing.assert_allclose(features @ texts.T, logits, rtol=1e-4, atol=1e-5)
+
+
+class Squares:
+    """Hold three random images."""
+
+    def __init__(self, side: int) -> None:
+        self.images = np.random.default_rng(0).integers(0, 256, (3, side, side), dtype=np.uint8)
+        self.image_shape = (side, side)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        return self.images[indices]
 
 
 def test_gradients_reach_the_image_and_opening_writes_nothing(saved, capfd):

@@ -22,6 +22,7 @@ def images() -> Tensor:
     [
         ("py:a.b:c", True),
         ("txrv:all", True),
+        ("clip:models/b?labels=A,B&prompt=a: {class}", True),
         ("models/a.onnx", True),
         ("a.onnx?labels=A", True),
         ("runs/I", False),
@@ -78,7 +79,8 @@ def test_text_that_is_no_foreign_model_is_refused():
     assert error.message == "'runs/I' is not a foreign model"
     assert error.hint == (
         "a factory of yours: py:package.module:factory?..., an ONNX file: FILE.onnx?..., "
-        "a network of timm: timm:NAME?..., published by TorchXRayVision: txrv:NAME"
+        "a network of timm: timm:NAME?..., published by TorchXRayVision: txrv:NAME, "
+        "a CLIP model of transformers: clip:FOLDER?..."
     )
 
 

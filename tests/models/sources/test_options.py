@@ -6,7 +6,7 @@ from cxrshort.errors import UsageError
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.sources.options import Options
 
-KNOWN = ("labels", "size", "mean", "std", "range", "channels", "output", "weights", "download")
+KNOWN = ("labels", "size", "mean", "std", "range", "channels", "output", "weights", "download", "prompt", "temperature")
 
 
 def parse(query: str) -> Options:
@@ -54,6 +54,13 @@ def test_what_the_file_says_need_not_be_said_again():
     assert (spec.size, spec.channels) == (96, 1)
 
 
+def test_prompts_are_split_and_the_default_is_that_of_clip():
+    assert parse("labels=A").prompts() == ("a photo of a {class}",)
+    assert parse("prompt={class} | an x-ray = {class}?").prompts() == ("{class}", "an x-ray = {class}?")
+    assert parse("temperature=2.5").positive("temperature", default=1.0) == 2.5
+    assert parse("labels=A").positive("temperature", default=1.0) == 1.0
+
+
 @pytest.mark.parametrize(
     ("query", "message", "hint"),
     [
@@ -98,6 +105,11 @@ def test_options_that_make_no_sense_are_refused(query, message, hint):
         ("labels=A,A", Options.labels, "'labels=A,A' has an empty or repeated name", "name each output once, in order"),
         ("output=logit", Options.output, "'logit' is not a known kind of output", "did you mean 'logits'?"),
         ("download=1", lambda options: options.flag("download"), "'download=1' is neither yes nor no", "download=yes"),
+        ("prompt=a dog", Options.prompts, "'prompt=a dog' does not say where the class stands",
+         "write {class} in each prompt, such as prompt=a photo of a {class}"),
+        *((f"temperature={value}", lambda options: options.positive("temperature", default=1.0),
+           f"'temperature={value}' is not a number above 0", "such as temperature=1")
+          for value in ("0", "-1", "nan", "inf", "warm")),
         ("size=8&range=0..1", lambda options: options.spec(size=9),
          "'size=8' contradicts 'py:my.net:build', which takes 9", "leave size out"),
     ],
