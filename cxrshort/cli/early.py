@@ -131,7 +131,7 @@ def attribution_method(name: str) -> None:
 
 
 def models(names: Iterable[str]) -> None:
-    """Refuse a model file or run folder that is not there; ``py:``, ``timm:``, ``txrv:`` and options come later.
+    """Refuse a model file or run folder that is not there; ``py:``, ``clip:``, other prefixes and options come later.
 
     Raises:
         MissingInputError: there is no such file, or not the dataset that a model is said to be trained on.

@@ -24,7 +24,7 @@ from cxrshort.cli.printer import print_result
 from cxrshort.cli.processes import quiet_unless
 from cxrshort.cli.progress import progress
 
-FOREIGN = "Models trained elsewhere (py:, ONNX, timm:, txrv:)"
+FOREIGN = "Models trained elsewhere (py:, ONNX, timm:, txrv:, clip:)"
 
 
 def evaluate(
@@ -77,7 +77,8 @@ def evaluate(
     A MODEL may have been trained elsewhere; the options behind its name, which belongs in quotes, say what it does not:
     'py:package.module:factory?weights=FILE.safetensors&labels=COVID-19&size=224&range=0..1&trained-on=DATASET',
     'FILE.onnx?labels=COVID-19&range=0..1', 'timm:NAME?labels=COVID-19&weights=FILE', or txrv:all. Further options are
-    mean, std, channels and output (logits, probabilities or softmax).
+    mean, std, channels and output (logits, probabilities or softmax). The folder of a CLIP model of transformers is a
+    zero-shot classifier of exclusive classes: 'clip:FOLDER?labels=cat,dog&prompt=a photo of a {class}&temperature=10'.
 
     With --features, features.npy holds a row of float32 numbers per image, a memory map that numpy.load opens, and
     features.csv says which image of predictions.csv each row is of; stats slices reads both. ONNX files and segmenters

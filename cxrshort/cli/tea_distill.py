@@ -199,6 +199,9 @@ def tea_distill(
     epoch), training.png, log.jsonl and run.json into runs/DATASET/ARCH/METHOD/replicate-R (or --out). Labels, task and
     crop are the teacher's. A teacher that was trained on the student's test patients is refused.
 
+    A zero-shot CLIP model teaches too (see cxrshort evaluate --help): 'clip:FOLDER?labels=cat,dog&temperature=10'. It
+    has no convolutional map, so gals takes --set explanation=lrp.
+
     A loss on explanations barely determines the offsets between outputs. So a student of the teacher's architecture
     starts as its teacher and keeps its last layer; other students take the teacher's bias, or --output-bias fit.
 

@@ -1,10 +1,11 @@
 """Zero-shot classifiers by CLIP (Radford et al. 2021), from a folder that transformers saved.
 
-``clip:FOLDER?labels=A,B&prompt=a photo of a {class}&temperature=10``. Each label stands in place of ``{class}``; the
-text is embedded once, when the model is opened. Several prompts, separated by ``|``, are averaged on the unit sphere.
-The logit of a class is scale / temperature times the cosine of image and text, the scale being CLIP's own, 100 in
-OpenAI's weights; classes exclude each other. "CLIP's temperature parameter is set to 10" (Bassi et al. 2025,
-DogsWithTies) is ``temperature=10`` whether it means the divisor or the scale itself, since 100 / 10 is 10.
+``clip:FOLDER?labels=A,B&prompt=a photo of a {class}&temperature=10``. Each label, its underscores as spaces, stands in
+place of ``{class}``; the text is embedded once, when the model is opened. Several prompts, separated by ``|``, are
+averaged on the unit sphere. The logit of a class is scale / temperature times the cosine of image and text, the scale
+being CLIP's own, 100 in OpenAI's weights; classes exclude each other. "CLIP's temperature parameter is set to 10"
+(Bassi et al. 2025, DogsWithTies) is ``temperature=10`` whether it means the divisor or the scale itself, since 100 / 10
+is 10.
 
 Size, centre crop, mean and standard deviation are those of the folder's image processor. Images are made smaller or
 larger bilinearly as for every model here; CLIP's own preprocessing is bicubic.
@@ -184,7 +185,7 @@ def _replace_quick_gelus(network: nn.Module) -> None:
 
 
 def _fill(prompts: Sequence[str], label: str) -> list[str]:
-    return [prompt.replace(CLASS, label) for prompt in prompts]
+    return [prompt.replace(CLASS, label.replace("_", " ")) for prompt in prompts]
 
 
 def _load_model(transformers: Any, folder: Path) -> Any:

@@ -5,7 +5,8 @@
 The sum is over the pixels of each image, and averaged over images. A in [0, 1] is the teacher's attention: the positive
 part of its explanation of the true class, stretched from 0 to 1 in each image, and enlarged to the image. A multilabel
 teacher explains one known label of each image, drawn by (seed, epoch, step), and the evidence against it where it is
-absent. The published teacher is CLIP; any network will do that has a convolutional map, or that LRP can look into.
+absent. The published teacher is CLIP; any network will do that has a convolutional map, or that LRP can look into, as
+it can into CLIP's vision transformers (``--set explanation=lrp``), which have no such map.
 
 The sum does not depend on the batch size, and hardly on that of the images. Published code differentiates the mean loss
 of B images and averages over B x C x H x W, so weight = published weight / (B C H W): 1e4 at B = 96 and 3 x 224 x 224

@@ -109,6 +109,14 @@ def test_default_prompt_is_that_of_clip(saved):
     assert torch.equal(default(draw()), spelled(draw()))
 
 
+def test_underscores_of_a_label_are_spaces_of_the_text(saved):
+    texts = []
+    for labels, prompt in (("Tibetan_Mastiff,pug", "a {class}"), ("Mastiff,pug", "a Tibetan {class}")):
+        classifier, _ = open_clip(f"clip:{saved[0]}?labels={labels}&prompt={prompt}")
+        texts.append(classifier.network.network.head.weight[0])
+    torch.testing.assert_close(*texts)
+
+
 def test_grey_images_are_replicated_and_all_sizes_are_taken(saved):
     classifier, _ = open_clip(f"clip:{saved[0]}?{QUERY}")
     grey = draw(1)
