@@ -59,6 +59,8 @@ class Evidence:
         smallest_effect: the smallest effect that so many images would have shown; None where none would have.
         reason: why it cannot be tested; empty where it can.
         doubt: what alone makes it suspicious, as a clause; empty where nothing does.
+        missing: what an accusation would have to rest on and does not, as a clause: what would be a shortcut is called
+            suspicious. Empty where nothing is missing.
     """
 
     region: str
@@ -69,6 +71,7 @@ class Evidence:
     smallest_effect: float | None = None
     reason: str = ""
     doubt: str = ""
+    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,11 @@ RULES: Mapping[str, Rule] = {
         margin=0.01,
         calibrated="12 clean datasets of the phantom (400 images; 870 pairs of attribute and label): 0 were accused, "
         "0 called suspicious; the smallest corrected p was 0.06",
+    ),
+    "roentmod-stress-test": Rule(
+        unit="percentile points that co-occurrence does not explain",
+        margin=10.0,
+        calibrated="CALIB",
     ),
 }
 """The rule of each audit."""
@@ -173,6 +181,8 @@ def _rule_on(evidence: Evidence, rule: Rule) -> tuple[str, str]:
         raise DataError(f"'{evidence.region}' has no effect or no p-value, and no reason why it cannot be tested")
     significant, shown = p <= rule.level, f"an effect of {effect:.3f}"
     at_least = f"is at least the margin of {rule.margin:g}"
+    if significant and effect >= rule.margin and evidence.missing:
+        return SUSPICIOUS, f"{shown} {at_least}, p = {p:.2g}, but {evidence.missing}"
     if significant and effect >= rule.margin:
         return SHORTCUT, f"{shown} {at_least}, p = {p:.2g}"
     if evidence.doubt:
