@@ -15,7 +15,19 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from cxrshort import __version__
-from cxrshort.cli import build_dataset, doctor, evaluate, explain, later, paths, stats, swap_test, tea_distill, train
+from cxrshort.cli import (
+    build_dataset,
+    doctor,
+    evaluate,
+    explain,
+    later,
+    paths,
+    roentmod,
+    stats,
+    swap_test,
+    tea_distill,
+    train,
+)
 from cxrshort.cli.commands import PanelCommand, Root
 from cxrshort.cli.groups import make_group
 from cxrshort.cli.streams import Checked, Unread, open_closed_streams, silence
@@ -152,6 +164,7 @@ _add(
     swap_test.swap_test,
     short_help="Exchange regions between films, and test whether the model relies on them.",
 )
+app.add_typer(make_group("roentmod", roentmod.TEXT, roentmod.QUESTIONS, wrapper=boundary))
 _add("tea-distill", tea_distill.tea_distill, short_help="Train a student by a teacher's explanations alone.")
 for name, summary in later.VERBS.items():
     _add(name, later.make(name), help=summary, context_settings=later.ANY_ARGUMENTS)

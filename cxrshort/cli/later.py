@@ -8,7 +8,6 @@ from cxrshort.errors import WorkFailedError
 
 VERBS = {
     "cyclegan": "(not built yet) Learn what distinguishes two groups of images: train, transform, audit.",
-    "roentmod": "(not built yet) Edit radiographs with a diffusion model as a stress test.",
 }
 ANY_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
 

@@ -27,8 +27,8 @@ class Cooccurrence:
     """Hold shares of edits by added finding and finding that is seen.
 
     Args:
-        shares: 0 to 1 by (added, seen), without the cells that are not known; names as :func:`~cxrshort.stats.finding_names.canonical` has
-            them.
+        shares: 0 to 1 by (added, seen), without the cells that are not known; names as
+            :func:`~cxrshort.stats.finding_names.canonical` has them.
         source: what messages call the table.
     """
 

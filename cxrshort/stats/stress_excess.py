@@ -5,9 +5,9 @@ C / A of what adding q itself does to the same persons, A being how often q is t
 edit adds q, real images with and without q stand for that. The rest is the excess, tested by a t-test over persons with
 the error of what is taken off: a test of means, since shares of a mean add up, and of a median they do not.
 
-What would invalidate it: edits of different persons for p and q (they are matched, and others left out), a co-occurrence
-of another editor, and fewer than some ten persons with changes that are far from normal (the signed-rank test beside
-it is for that).
+What would invalidate it: edits of different persons for p and q (they are matched, and others left out), a
+co-occurrence of another editor, and fewer than some ten persons with changes that are far from normal (the signed-rank
+test beside it is for that).
 """
 
 import math

@@ -45,7 +45,17 @@ def test_version_is_printed() -> None:
 def test_help_names_all_nine_verbs() -> None:
     result = cxrshort_here("--help")
     assert result.exit_code == 0
-    verbs = ("build-dataset", "train", "evaluate", "explain", "swap-test", "tea-distill", "stats", *later.VERBS)
+    verbs = (
+        "build-dataset",
+        "train",
+        "evaluate",
+        "explain",
+        "swap-test",
+        "roentmod",
+        "tea-distill",
+        "stats",
+        *later.VERBS,
+    )
     for verb in verbs:
         assert f"  {verb} " in result.stdout
     assert len(verbs) == 9
@@ -53,7 +63,8 @@ def test_help_names_all_nine_verbs() -> None:
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
 @pytest.mark.parametrize(
-    "verb", ["build-dataset", "train", "evaluate", "explain", "swap-test", "tea-distill", "stats", *later.VERBS]
+    "verb",
+    ["build-dataset", "train", "evaluate", "explain", "swap-test", "roentmod", "tea-distill", "stats", *later.VERBS],
 )
 def test_every_verb_has_help(verb: str, option: str) -> None:
     result = cxrshort_here(verb, option)

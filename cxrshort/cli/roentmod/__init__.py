@@ -1,0 +1,20 @@
+"""``cxrshort roentmod``: the sub-commands, a file each, by the question that they answer."""
+
+from cxrshort.registry import Entry
+
+_HERE = "cxrshort.cli.roentmod"
+
+TEXT = """Add findings to radiographs that have none, and test what classifiers make of them.
+
+A model that takes one finding for a sign of another has learnt a shortcut, however good its AUC is.
+"""
+
+QUESTIONS: dict[str, dict[str, Entry]] = {
+    "Does it take one finding for another?": {
+        "stress-test": Entry(
+            f"{_HERE}.stress_test:stress_test",
+            "Change of every prediction by every added finding, with a shortcut verdict on each pair.",
+        ),
+    },
+}
+"""The sub-commands; another one is one file and one line here."""

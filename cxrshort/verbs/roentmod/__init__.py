@@ -1,0 +1,1 @@
+"""Edited radiographs as a test of classifiers: a module per sub-command."""
