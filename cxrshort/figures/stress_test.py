@@ -36,7 +36,7 @@ from cxrshort.figures.swap_test import VERDICT_COLOURS
 from cxrshort.stats.verdicts import SHORTCUT, SUSPICIOUS
 
 MOST_MODELS, MOST_ROWS, MOST_COLUMNS = 6, 30, 30
-_CELL, _TALL, _LEFT, _GAP, _RIGHT = 0.52, 0.36, 1.45, 0.35, 0.85
+_CELL, _TALL, _LEFT, _GAP, _RIGHT = 0.52, 0.36, 1.55, 0.35, 0.85
 _FEWEST = 30.0
 """Percentile points at the end of the scale, unless changes are larger: a small change shall look small."""
 CHANGES = LinearSegmentedColormap.from_list("changes", ["#b43335", "#ffffff", "#1e579a"])
@@ -81,7 +81,7 @@ class ProbabilityCell:
     cooccurrence: float | None = None
 
 
-def draw_matrices(matrices: Mapping[str, Sequence[MatrixCell]], path: Path, *, title: str = "") -> Path:
+def draw_changes(matrices: Mapping[str, Sequence[MatrixCell]], path: Path, *, title: str = "") -> Path:
     """Draw the matrix of each model, side by side: rows are added findings, columns predicted ones.
 
     Args:
@@ -96,7 +96,7 @@ def draw_matrices(matrices: Mapping[str, Sequence[MatrixCell]], path: Path, *, t
         >>> import tempfile
         >>> cells = [MatrixCell("Edema", "Edema", 40.0, on_target=True), MatrixCell("Edema", "Mass", None)]
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     draw_matrices({"erm": cells}, Path(folder, "matrix.png")).name
+        ...     draw_changes({"erm": cells}, Path(folder, "matrix.png")).name
         'matrix.png'
     """
     rows, columns = _sides([cell for cells in matrices.values() for cell in cells])
@@ -190,7 +190,7 @@ def _scale_bar(figure: Figure, scale: Normalize, *, left: float, top: float, hei
     """Draw what colours mean, beside the last matrix."""
     axes = add_axes(figure, left, top, width=0.12, height=max(height, 0.7))
     bar = figure.colorbar(ScalarMappable(scale, CHANGES), cax=axes)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=SMALL, colors=INK, length=2)
     bar.set_label("change, points", size=SMALL, color=INK, labelpad=1)
 
@@ -224,7 +224,7 @@ def draw_probabilities(matrices: Mapping[str, Sequence[ProbabilityCell]], path: 
             axes = add_axes(
                 figure, 0.6 + place % in_line * (wide + 0.25), top + 0.4 + line * (tall + 0.3), width=wide, height=tall
             )
-            axes.set_title(_short(f"+ {added}", 24), size=SMALL, color=INK, pad=2, loc="left")
+            axes.set_title(_short(f"+ {added}", 24), size=SMALL, color=INK, pad=5, loc="left")
             _draw_points(axes, [cell for cell in cells if cell.added == added], columns)
             lowest = place + in_line >= len(rows)
             axes.set_xticklabels(
@@ -250,7 +250,8 @@ def _draw_points(axes: Axes, cells: Sequence[ProbabilityCell], columns: Sequence
             axes.text(x, 0.5, "n/a", size=6, color="#777777", rotation=90, ha="center", va="center")
             continue
         if cell.cooccurrence is not None:
-            axes.plot([x - 0.35, x + 0.35], [cell.cooccurrence] * 2, color=DATASET_COLOURS["external"], linewidth=1.6)
+            ends, height = [x - 0.35, x + 0.35], [cell.cooccurrence] * 2
+            axes.plot(ends, height, color=DATASET_COLOURS["external"], linewidth=1.6, clip_on=False, zorder=3)
         axes.plot([x, x], [cell.before, cell.after], color=FAINT, linewidth=1.2, zorder=1)
         axes.plot([x], [cell.before], "o", ms=4.5, markerfacecolor="white", markeredgecolor=_BEFORE, clip_on=False)
         axes.plot([x], [cell.after], "o", ms=4.5, color=_AFTER, clip_on=False)

@@ -51,7 +51,8 @@ def as_scores(scores: ArrayLike) -> Floats:
         >>> bool(as_scores(0.1) == as_scores(np.float32(0.1)))
         True
     """
-    return np.asarray(scores, np.float32).astype(np.float64)
+    with np.errstate(over="ignore"):  # beyond float32 a score is infinite, and its percentile 0 or 100
+        return np.asarray(scores, np.float32).astype(np.float64)
 
 
 def is_constant(*scores: ArrayLike) -> bool:

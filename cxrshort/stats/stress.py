@@ -28,7 +28,7 @@ from cxrshort.stats.cooccurrence import Cooccurrence
 from cxrshort.stats.midranks import Floats, Integers, number_persons
 from cxrshort.stats.percentiles import is_constant, percentiles
 from cxrshort.stats.signed_rank import fewest_differences, holm, signed_rank
-from cxrshort.stats.stress_excess import Effect, Excess, excess_change, smallest_excess
+from cxrshort.stats.stress_excess import MeanChange, Excess, excess_change, smallest_excess
 from cxrshort.stats.verdicts import RULES, Evidence, Rule, Verdict, judge
 
 RULE = RULES["roentmod-stress-test"]
@@ -124,7 +124,7 @@ class _Column:
     after: list[Floats]
     sham: list[Floats | None]
     own: dict[int, float]
-    labelled: Effect | None
+    labelled: MeanChange | None
 
     def net(self, row: int) -> Floats:
         """Return each image's change beyond its sham, beyond its original where there are no shams."""
@@ -200,7 +200,7 @@ def _by_person(values: Floats, codes: Integers) -> dict[int, float]:
     return dict(zip(people.tolist(), means.tolist(), strict=True))
 
 
-def _labelled_change(reference: ReferenceCohort, place: int) -> Effect | None:
+def _labelled_change(reference: ReferenceCohort, place: int) -> MeanChange | None:
     """Return by how much real persons with a finding lie above those without; None where fewer than two have it."""
     if reference.targets is None or reference.persons is None:
         return None

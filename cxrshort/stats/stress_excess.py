@@ -20,11 +20,11 @@ from scipy.stats import t
 from cxrshort.stats.changes import Interval
 from cxrshort.stats.midranks import Floats
 
-POWER = 0.8
+
 NOT_COUNTED = "nobody has counted how often it comes along with the added finding"
 NOT_MEASURED = "it comes along, and nothing shows how much that changes"
 
-Effect = tuple[float, float]
+MeanChange = tuple[float, float]
 """A mean change and its standard error, in percentile points."""
 
 
@@ -55,7 +55,7 @@ def excess_change(
     *,
     own: Mapping[int, float],
     adherence: float = 1.0,
-    labelled: Effect | None = None,
+    labelled: MeanChange | None = None,
     level: float = 0.95,
 ) -> Excess:
     """Return the mean change that co-occurrence does not explain.
@@ -110,7 +110,7 @@ def mean_test(values: Floats, further: float = 0.0, *, level: float = 0.95) -> t
     return Interval(mean, mean - reach, mean + reach), error, float(2 * t.sf(abs(mean) / error, count - 1))
 
 
-def smallest_excess(error: float, persons: int, *, level: float, margin: float, power: float = POWER) -> float:
+def smallest_excess(error: float, persons: int, *, level: float, margin: float, power: float = 0.8) -> float:
     """Return the smallest mean excess that so many persons would have shown: significant, and at least the margin.
 
     Args:

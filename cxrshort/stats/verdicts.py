@@ -125,8 +125,13 @@ RULES: Mapping[str, Rule] = {
     ),
     "roentmod-stress-test": Rule(
         unit="percentile points that co-occurrence does not explain",
+        # To be calibrated as the others are: at least 20 clean classifiers of the phantom (no --comorbidity) on exact
+        # edits of it, at several numbers of persons. The margin is then the smallest multiple of 5 points at which none
+        # is accused and at most 1 in 20 is called suspicious. A classifier's own confusions of findings that look alike
+        # are in the margin, which no simulation of scores has.
         margin=10.0,
-        calibrated="CALIB",
+        calibrated="no trained models yet; 480 simulated matrices of faultless models (12 to 150 persons; findings that "
+        "come along in 0 to 90 % of the edits): of 14,400 cells 2 were accused, 4 called suspicious",
     ),
 }
 """The rule of each audit."""

@@ -10,12 +10,12 @@ from cxrshort.figures.stress_test import (
     MOST_ROWS,
     MatrixCell,
     ProbabilityCell,
-    draw_matrices,
+    draw_changes,
     draw_probabilities,
 )
 
 
-def draw_figures(summary: Mapping[str, Any], *, matrix: Path, probabilities: Path) -> tuple[list[Path], list[str]]:
+def draw_stress_test(summary: Mapping[str, Any], *, matrix: Path, probabilities: Path) -> tuple[list[Path], list[str]]:
     """Draw the matrix and the probabilities of each model, and note what has no room.
 
     Args:
@@ -48,7 +48,7 @@ def draw_figures(summary: Mapping[str, Any], *, matrix: Path, probabilities: Pat
         if cell["model"] in models[:MOST_MODELS] and cell["predicted"] in predicted[:MOST_COLUMNS]
     ]
     shown = models[:MOST_MODELS]
-    draw_matrices(
+    draw_changes(
         {name: [_matrix_cell(cell) for cell in [*kept, *controls] if cell["model"] == name] for name in shown},
         matrix,
         title=f"Median change of the percentile by a finding that was added: {summary['after']}",

@@ -5,7 +5,7 @@ Further columns of ``evaluate`` are used where they are there: ``model_id`` and 
 ``person_id`` (else ``patient_id``) says whose image it is, ``target.LABEL`` what is in it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +58,7 @@ class ScoreRows:
 
     def labels(self) -> list[str]:
         """Return the labels that have a logit in some row."""
-        names = [name for name in self.rows if name.startswith(LOGIT)]
+        names = [str(name) for name in self.rows if str(name).startswith(LOGIT)]
         return [name.removeprefix(LOGIT) for name in names if self.rows[name].notna().any()]
 
     def logits(self, labels: Sequence[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
@@ -91,11 +91,11 @@ def is_scores(name: str) -> bool:
     return _has_logits(tables.read_header(path, separator=tables.sniff_separator(path)))
 
 
-def _has_logits(columns: Sequence[str]) -> bool:
+def _has_logits(columns: Iterable[object]) -> bool:
     return any(str(name).startswith(LOGIT) for name in columns)
 
 
-def read_scores(table: str | Path) -> ScoreRows:
+def read_score_rows(table: str | Path) -> ScoreRows:
     """Read a table of predictions.
 
     Args:
@@ -155,8 +155,8 @@ def tidy(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     Raises:
         DataError: a logit or target is no number.
     """
-    numbers = [column for column in rows if str(column).startswith((LOGIT, TARGET))]
-    texts = {
+    numbers = [str(column) for column in rows if str(column).startswith((LOGIT, TARGET))]
+    texts: dict[str, object] = {
         column: rows[column].astype(object).where(rows[column].notna(), "").astype(str) if column in rows else ""
         for column in TEXTS
     }

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -26,7 +27,7 @@ from cxrshort.stats.cooccurrence import Cooccurrence, read_cooccurrence
 from cxrshort.stats.stress import RULE, StressCell, stress_cells
 from cxrshort.verbs.roentmod.matrix import cell_record, finding_record, sort_findings, stress_blocks
 from cxrshort.verbs.roentmod.pairing import ModelPairs, choose_labels, match_models, pair_edits
-from cxrshort.verbs.roentmod.scores import ScoreRows, is_scores, read_scores, tidy
+from cxrshort.verbs.roentmod.scores import ScoreRows, is_scores, read_score_rows, tidy
 
 VERB = "roentmod stress-test"
 KIND = "stress-test"
@@ -109,11 +110,11 @@ def stress_test(
     table = None if expected in (None, TARGETS) else read_cooccurrence(Path(str(expected)))
     compute = distributed.with_rank(choose_compute(device, precision=precision, threads=threads))
     judge = partial(judge_scores, expected=TARGETS if expected == TARGETS else table, sham=sham, labels=labels)
-    arguments = {"models": [str(model) for model in models], "before": before, "after": after, "reference": reference}
-    arguments |= {"expected": expected, "sham": sham, "labels": list(labels)}
+    arguments: dict[str, Any] = {"models": [str(model) for model in models], "before": before, "after": after}
+    arguments |= {"reference": reference, "expected": expected, "sham": sham, "labels": list(labels)}
     inputs = {} if table is None else {"expected": Path(str(expected))}
     if not models:
-        scores = [read_scores(name) for name in (before, after, reference) if name is not None]
+        scores = [read_score_rows(name) for name in (before, after, reference) if name is not None]
         result = judge(*scores)
         inputs |= {part.name if number else "before": part.path for number, part in enumerate(scores) if part.path}
         if dry_run or out is None:
@@ -167,7 +168,7 @@ def prepare_scores(
                 "leave the models out, or name a dataset",
             )
     reference = wanted["reference"]
-    tables = [read_scores(reference)] if reference is not None and is_scores(reference) else []
+    tables = [read_score_rows(reference)] if reference is not None and is_scores(reference) else []
     roles = [role for role, name in wanted.items() if name is not None and not (role == "reference" and tables)]
     data = {role: load_dataset(str(wanted[role])) for role in roles}
     folds, notes = [], []
@@ -280,14 +281,14 @@ def _result(
 
 def _write_results(run: runs.Run, result: Result, scored: Mapping[str, pd.DataFrame] | None) -> Result:
     """Write tables and figures, and return the result with them."""
-    from cxrshort.verbs.roentmod.drawing import draw_figures
+    from cxrshort.verbs.roentmod.drawing import draw_stress_test
 
     summary = result.summary
     for name, rows in ((FINDINGS, summary["findings"]), (CELLS, summary["cells"]), (CONTROLS, summary["controls"])):
         manifests.write_table(pd.DataFrame(rows), run.path(name))
     if scored is not None:
         manifests.write_table(pd.concat(scored.values(), ignore_index=True), run.path(SCORES))
-    drawn, notes = draw_figures(summary, matrix=run.path(MATRIX), probabilities=run.path(PROBABILITIES))
+    drawn, notes = draw_stress_test(summary, matrix=run.path(MATRIX), probabilities=run.path(PROBABILITIES))
     result = replace(result, notes=[*result.notes, *notes])
     write_json(run.path(SUMMARY), {"schema": f"cxrshort.{KIND}/1", **summary, "notes": list(result.notes)})
     run.finish({"summary": summary})

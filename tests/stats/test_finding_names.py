@@ -1,0 +1,32 @@
+"""Names of one finding are recognised, and no name of another one."""
+
+import pytest
+
+from cxrshort.columns import LABELS
+from cxrshort.stats.finding_names import ROUND_TRIPS, SHAMS, canonical, label_of, plain
+
+
+@pytest.mark.parametrize(
+    ("edit", "label"),
+    [
+        ("cardiomegaly", "Cardiomegaly"),
+        ("edema", "Edema"),
+        ("middle lobe pneumonia", "Pneumonia"),
+        ("right pleural effusion", "Effusion"),
+        ("hernia", "Hernia"),
+        ("left upper lobe mass", "Mass"),
+        ("Pleural_Thickening", "Pleural_Thickening"),
+        ("covid-19", "COVID-19"),
+        ("pleural", ""),
+        ("no mass", ""),
+    ],
+)
+def test_prompts_of_the_paper_and_labels_are_of_their_labels(edit: str, label: str) -> None:
+    assert label_of(edit, LABELS) == label
+
+
+def test_no_label_stands_for_another_one_or_for_a_sham() -> None:
+    names = [canonical(label) for label in LABELS]
+    assert len(set(names)) == len(names)
+    assert not set(names) & {*SHAMS, *ROUND_TRIPS}
+    assert all(plain(name) == name for name in (*SHAMS, *ROUND_TRIPS))
