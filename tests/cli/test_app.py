@@ -25,6 +25,8 @@ from .console import COMMAND, cxrshort_here, environment, failure
 CPU = ("--device", "cpu", "--precision", "fp32", "--threads", 1)
 TRAIN = ("train", "--dataset", "tiny", "--arch", "small-cnn", "--epochs", 1, "--out", "run", *CPU)
 BUILD = ("build-dataset", "--dataset", "folder", "--root", "films", "--size", 16)
+BUILT = ("build-dataset", "train", "evaluate", "explain", "swap-test", "roentmod", "tea-distill", "stats")
+"""Verbs that work."""
 EVALUATE = ("evaluate", "run", "--dataset", "tiny", "--out", "results", *CPU)
 
 
@@ -45,27 +47,14 @@ def test_version_is_printed() -> None:
 def test_help_names_all_nine_verbs() -> None:
     result = cxrshort_here("--help")
     assert result.exit_code == 0
-    verbs = (
-        "build-dataset",
-        "train",
-        "evaluate",
-        "explain",
-        "swap-test",
-        "roentmod",
-        "tea-distill",
-        "stats",
-        *later.VERBS,
-    )
+    verbs = (*BUILT, *later.VERBS)
     for verb in verbs:
         assert f"  {verb} " in result.stdout
     assert len(verbs) == 9
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
-@pytest.mark.parametrize(
-    "verb",
-    ["build-dataset", "train", "evaluate", "explain", "swap-test", "roentmod", "tea-distill", "stats", *later.VERBS],
-)
+@pytest.mark.parametrize("verb", [*BUILT, *later.VERBS])
 def test_every_verb_has_help(verb: str, option: str) -> None:
     result = cxrshort_here(verb, option)
     assert result.exit_code == 0

@@ -169,9 +169,7 @@ def _real(table: ScoreRows, noun: str, notes: list[str] | None = None) -> tuple[
     notes = [] if notes is None else notes
     edited = (table.rows["edit"] != "") | (table.rows["source_image_id"] != "")
     if edited.all():
-        raise DataError(
-            f"{table.name}: every image is an edit, and none an {noun}".replace("an image", "image"), _EVALUATE
-        )
+        raise DataError(f"{table.name}: all images are edits, and none is an {noun}", _EVALUATE)
     if edited.any():
         notes.append(f"{table.name}: {int(edited.sum()):,} edited images are no {noun} and left out")
     real = table.where(~edited)
