@@ -28,7 +28,7 @@ from cxrshort.stats.cooccurrence import Cooccurrence
 from cxrshort.stats.midranks import Floats, Integers, number_persons
 from cxrshort.stats.percentiles import is_constant, percentiles
 from cxrshort.stats.signed_rank import fewest_differences, holm, signed_rank
-from cxrshort.stats.stress_excess import MeanChange, Excess, excess_change, smallest_excess
+from cxrshort.stats.stress_excess import Excess, MeanChange, excess_change, smallest_excess
 from cxrshort.stats.verdicts import RULES, Evidence, Rule, Verdict, judge
 
 RULE = RULES["roentmod-stress-test"]

@@ -20,7 +20,6 @@ from scipy.stats import t
 from cxrshort.stats.changes import Interval
 from cxrshort.stats.midranks import Floats
 
-
 NOT_COUNTED = "nobody has counted how often it comes along with the added finding"
 NOT_MEASURED = "it comes along, and nothing shows how much that changes"
 

@@ -130,8 +130,8 @@ RULES: Mapping[str, Rule] = {
         # is accused and at most 1 in 20 is called suspicious. A classifier's own confusions of findings that look alike
         # are in the margin, which no simulation of scores has.
         margin=10.0,
-        calibrated="no trained models yet; 480 simulated matrices of faultless models (12 to 150 persons; findings that "
-        "come along in 0 to 90 % of the edits): of 14,400 cells 2 were accused, 4 called suspicious",
+        calibrated="not yet on trained models; 480 simulated matrices of faultless models (12 to 150 persons; findings "
+        "that come along in 0 to 90 % of the edits): of 14,400 cells 2 were accused, 4 called suspicious",
     ),
 }
 """The rule of each audit."""

@@ -256,8 +256,8 @@ AUDITS: dict[str, tuple[str, Check]] = {
     "a student of the model's explanations": ("tea-distill --teacher MODEL --dataset D", _teachable),
     "attribution by region": ("explain MODEL --dataset D", _explainable),
     "exchange of markers and shoulders": ("swap-test MODEL --dataset D", _explainable),
-    "what distinguishes two groups of images": ("cyclegan audit", _later),
     "counterfactual edits": ("roentmod stress-test MODEL --before D --after EDITS", _scorable),
+    "what distinguishes two groups of images": ("cyclegan audit", _later),
 }
 """What can be asked of a model and a dataset, the command that does it, and what it needs."""
 

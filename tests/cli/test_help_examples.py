@@ -21,6 +21,7 @@ from cxrshort.datasets.phantom.cohort import DATASETS as PHANTOMS
 from cxrshort.training import recipes
 from cxrshort.verbs.train import default_folder
 
+from ..verbs.roentmod.tables import predictions as edited_predictions
 from ..verbs.stats.finished_runs import evaluation, scores
 from ..verbs.stats.scored import predictions
 from .console import COMMAND, cxrshort_here, environment
@@ -73,7 +74,7 @@ def build_phantoms(words: Sequence[str]) -> None:
 
 def test_every_verb_that_is_built_has_an_example() -> None:
     assert {"build-dataset", "train", "evaluate", "explain", "swap-test", "tea-distill"} <= set(EXAMPLES)
-    assert {name for name in commands(GROUP) if name.startswith("stats ")} <= set(EXAMPLES)
+    assert {name for name in commands(GROUP) if name.startswith(("roentmod ", "stats "))} <= set(EXAMPLES)
 
 
 def write_tables(words: Sequence[str]) -> None:
@@ -104,12 +105,20 @@ def write_tables(words: Sequence[str]) -> None:
             build_phantoms(["--dataset", name])
 
 
+def write_edited_scores(folder: Path) -> None:
+    """Write the predictions of originals and edits, and what readers saw, that an example of roentmod reads."""
+    edited_predictions(folder)
+    (folder / "readers.csv").write_text("added,Edema,Effusion\nEdema,0.97,0.1\n")
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_example_in_help_runs(working_folder: Path, name: str) -> None:
     program, verb, *words = shlex.split(EXAMPLES[name])
     assert program == "cxrshort" and " ".join([verb, *words]).startswith(name)
     if verb == "stats":
         write_tables(words)
+    if verb == "roentmod":
+        write_edited_scores(working_folder)
     if verb != "build-dataset":
         build_phantoms(words)
     if verb in (

@@ -1,4 +1,4 @@
-"""Simulated logits of a classifier before and after edits: what comes along is drawn per image, shortcuts are planted."""
+"""Simulated logits of a classifier before and after edits, with findings that come along and planted shortcuts."""
 
 from collections.abc import Mapping
 

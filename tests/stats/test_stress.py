@@ -1,4 +1,4 @@
-"""The matrix of a stress test: planted shortcuts are found, faultless models are not accused, what is missing is said."""
+"""The matrix of a stress test: planted shortcuts are found, faultless models are not accused, gaps are named."""
 
 import numpy as np
 import pytest

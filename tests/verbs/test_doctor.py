@@ -13,7 +13,7 @@ from ..training.teacher_files import classifier, pipeline_of, save, segmenter
 from ..training.tiny import tiny_dataset
 
 CPU = ("--device", "cpu", "--precision", "fp32", "--threads", 1)
-AUC, GAP, MASKS, GROUPS, STUDENT, EXPLAIN, SWAP, *LATER = AUDITS
+AUC, GAP, MASKS, GROUPS, STUDENT, EXPLAIN, SWAP, STRESS, *LATER = AUDITS
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_doctor_says_which_audits_are_possible(working_folder: Path) -> None:
     assert home[AUC] == []
     assert home[GAP] == ["a dataset of another hospital than the training dataset"]
     away = missing(doctor(str(working_folder / "run"), dataset=str(working_folder / "other"), device="cpu").summary)
-    assert away[AUC] == away[GAP] == away[EXPLAIN] == away[STUDENT] == away[SWAP] == []
+    assert away[AUC] == away[GAP] == away[EXPLAIN] == away[STUDENT] == away[SWAP] == away[STRESS] == []
     assert all(verb.NOT_BUILT in away[audit] for audit in LATER)
 
 

@@ -114,9 +114,10 @@ def stress_test(
     arguments |= {"reference": reference, "expected": expected, "sham": sham, "labels": list(labels)}
     inputs = {} if table is None else {"expected": Path(str(expected))}
     if not models:
-        scores = [read_score_rows(name) for name in (before, after, reference) if name is not None]
-        result = judge(*scores)
-        inputs |= {part.name if number else "before": part.path for number, part in enumerate(scores) if part.path}
+        named = {"before": before, "after": after, **({} if reference is None else {"reference": reference})}
+        scores = {role: read_score_rows(name) for role, name in named.items()}
+        result = judge(*scores.values())
+        inputs |= {role: part.path for role, part in scores.items() if part.path is not None}
         if dry_run or out is None:
             return replace(result, notes=[*result.notes, "--out DIR writes tables and figures"])
         with runs.open_run(out, VERB, arguments=arguments, inputs=inputs, force=force, resume=None) as run:

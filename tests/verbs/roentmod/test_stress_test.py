@@ -132,7 +132,7 @@ def test_models_are_scored_on_their_test_fold_and_their_predictions_kept(home: P
     result = of_models(home, out=tmp_path / "out")
     cells = {(row["added"], row["predicted"]): row for row in result.summary["cells"]}
     own = cells["covid-19", "COVID-19"]
-    assert own["on_target"] and own["change"] > 20 and own["images"] == 30
+    assert own["on_target"] and own["change"] > 20 and own["images"] == 15
     assert sorted(tree(tmp_path / "out")) == sorted([*FILES, "predictions.csv"])
     shams = {row["change"] for row in result.summary["controls"]}
     assert shams == {0.0}
@@ -144,7 +144,7 @@ def test_models_are_scored_on_their_test_fold_and_their_predictions_kept(home: P
 
 def test_dry_run_counts_images_and_writes_nothing(home: Path, tmp_path: Path) -> None:
     result = of_models(home, out=tmp_path / "out", dry_run=True)
-    assert result.summary["images"] == {"before": 60, "after": 60} and not (tmp_path / "out").exists()
+    assert result.summary["images"] == {"before": 30, "after": 30} and not (tmp_path / "out").exists()
     assert result.summary["hours"] >= 0
 
 
@@ -157,5 +157,5 @@ def test_originals_are_not_both_scored_and_to_be_scored(home: Path, tmp_path: Pa
 
 def test_reference_cohort_may_be_a_dataset(home: Path, tmp_path: Path) -> None:
     result = of_models(home, reference=str(home / "films"), out=tmp_path / "out")
-    assert result.summary["models"][0]["reference_images"] == 60
+    assert result.summary["models"][0]["reference_images"] == 30
     assert not any(note.startswith("percentiles are within") for note in result.notes)
