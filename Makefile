@@ -94,7 +94,7 @@ study-coverage: $(INSTALLED)
 	$(BIN)/python tests/studies/curve_area_coverage.py
 	$(BIN)/python tests/studies/interval_coverage.py --out study/interval-coverage.csv
 
-# Whether explanations alone teach digits to a student whose every digit has the colour of its class; forty minutes on one core.
+# Whether explanations alone teach digits whose colours give their classes away; forty minutes on one core.
 study-digits: $(DEVELOPED)
 	$(BIN)/python tests/studies/coloured_digits.py --out study
 
