@@ -14,6 +14,7 @@ import pandas as pd
 
 from cxrshort import places, tables
 from cxrshort.errors import DataError, MissingInputError, UsageError
+from cxrshort.stats.percentiles import as_scores
 from cxrshort.stats.predictions import LOGIT, TARGET, disambiguate
 
 PREDICTIONS = "predictions.csv"
@@ -62,8 +63,8 @@ class ScoreRows:
         return [name.removeprefix(LOGIT) for name in names if self.rows[name].notna().any()]
 
     def logits(self, labels: Sequence[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-        """Return the logits of some labels, (N, L)."""
-        return self.rows[[LOGIT + label for label in labels]].to_numpy(dtype=np.float64)
+        """Return the logits of some labels, (N, L), with the precision that tables keep of them."""
+        return as_scores(self.rows[[LOGIT + label for label in labels]].to_numpy(dtype=np.float64))
 
     def targets(self, labels: Sequence[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         """Return the truth of some labels, (N, L); NaN where it is not known."""
