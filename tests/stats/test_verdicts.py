@@ -84,7 +84,11 @@ def test_a_record_holds_the_numbers():
 def test_rules_are_numbers_that_can_be_met():
     assert VERDICTS == ("shortcut", "suspicious", "no evidence", "not testable")
     for rule in RULES.values():
-        assert rule.unit and 0 < rule.margin < (100 if rule.unit.startswith("percentile") else 2) and 0 < rule.level <= 0.05
+        assert (
+            rule.unit
+            and 0 < rule.margin < (100 if rule.unit.startswith("percentile") else 2)
+            and 0 < rule.level <= 0.05
+        )
 
 
 @pytest.mark.parametrize("name", RULES)
