@@ -6,7 +6,8 @@ numbers tell these apart. The *change* is what is published: the percentile afte
 2025, Methods), as a median. The change *beyond the sham* compares with an edit that adds nothing, so that what the
 editor does to every image does not count. The *excess* takes off what co-occurrence explains, and is a mean; see
 :mod:`cxrshort.stats.stress_excess`. Only the excess accuses, and only where the signed-rank test of the change beyond
-the sham agrees. A signed-rank test of the excess would not do: where a finding comes along in 45 % of the edits, the
+the sham agrees. Where the model does not react to the predicted finding itself, when that is added, its output cannot be
+said to be of that finding: such a cell is suspicious at most. A signed-rank test of the excess would not do: where a finding comes along in 45 % of the edits, the
 excess of a faultless model has a mean of 0, and a distribution that is not symmetric about it.
 
 The unit is the person. What would invalidate a cell: edited images in the reference cohort, a sham of other noise than
@@ -92,6 +93,7 @@ class StressCell:
         beyond: median of after minus sham, with limits; NaN without a sham.
         p_beyond: of its signed-rank test; None without a sham.
         cooccurrence: share of these edits that show the predicted finding; None where it is not known.
+        reaction: mean change beyond the sham where the predicted finding itself was added; None where it never was.
         excess: mean change beyond the sham that co-occurrence does not explain; None on target and without pairs.
         verdict: None on target.
         reason: why there are no numbers; "" where there are.
@@ -110,6 +112,7 @@ class StressCell:
     beyond: Interval = _NOTHING
     p_beyond: float | None = None
     cooccurrence: float | None = None
+    reaction: float | None = None
     excess: Excess | None = None
     verdict: Verdict | None = None
     reason: str = ""
@@ -259,6 +262,7 @@ def _cell(
         beyond=beyond,
         p_beyond=p_beyond,
         cooccurrence=share,
+        reaction=float(np.mean(list(column.own.values()))) if column.own else None,
         excess=excess,
     )
 
@@ -314,6 +318,8 @@ def _evidence(cell: StressCell, p: float | None, *, fewest: int, level: float, r
         too_few = f"{excess.persons} persons: a test over so many cells needs {fewest}"
         return Evidence(region, excess.mean.value, reason=too_few)
     missing = [excess.missing, NO_SHAM if cell.p_beyond is None else ""]
+    if cell.reaction is not None and cell.reaction < rule.margin:
+        missing.append(f"the model hardly reacts to {cell.predicted} itself ({cell.reaction:.1f} points)")
     return Evidence(
         region,
         excess.mean.value,

@@ -51,7 +51,7 @@ def test_rows_are_edits_and_columns_predictions_in_their_order() -> None:
 
 
 def test_planted_shortcuts_are_found_and_no_other_cell_is_accused() -> None:
-    rng, planted = np.random.default_rng(0), {(1, 3): 0.8, (2, 1): 0.8}
+    rng, planted = np.random.default_rng(0), {(1, 3): 1.3, (2, 1): 1.3}
     called, accused = 0, 0
     for _ in range(20):
         verdicts = words(matrix(rng, SHARES, persons=40, shortcuts=planted))
@@ -90,6 +90,16 @@ def test_nothing_is_more_than_suspicious_without_readers_or_without_a_sham(
     reason = NO_SHAM if cooccurrence else "nobody has counted how often it comes along with the added finding"
     assert cell.verdict.why.endswith(f"but {reason}")
     assert np.isnan(cell.beyond.value) == (not with_sham)
+
+
+def test_finding_that_the_model_does_not_react_to_is_suspicious_at_most() -> None:
+    rng = np.random.default_rng(10)
+    shares = np.eye(4)
+    made = edits(rng, np.diag([1.0, 1, 1, 0]), persons=40, shortcuts={(0, 3): 1.8})
+    cells = stress_cells(made, NAMES, reference=cohort(rng), cooccurrence=counted(shares))
+    cell = next(cell for cell in cells if (cell.added, cell.predicted) == (NAMES[0], NAMES[3]))
+    assert cell.verdict is not None and cell.verdict.verdict == SUSPICIOUS and cell.reaction is not None
+    assert cell.verdict.why.endswith(f"but the model hardly reacts to Hernia itself ({cell.reaction:.1f} points)")
 
 
 def test_less_of_a_finding_is_suspicious() -> None:

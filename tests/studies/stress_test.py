@@ -6,6 +6,10 @@ more: exact edits, which bring nothing else along. A clean model may confuse fin
 :data:`cxrshort.stats.verdicts.RULES` has a margin: it is what clean models stay below. A planted pair may be taken for
 one another in both directions; more than that is a false accusation.
 
+A network has to know the findings: after 10 epochs of 3,000 films at a rate of 1e-3 (AUC 0.56) each output rises with
+any large shadow, and cardiomegaly is taken for edema by 29 points; after 40 at 3e-3 (AUC 0.76 of cardiomegaly, edema
+and effusion, 0.5 of the others) by 18. Audit models that are better than that.
+
 Four cohorts per condition, several trainings each. ``python tests/studies/stress_test.py --out stress`` does what is
 missing and prints the tables; ``--seconds S`` begins nothing new after so long.
 """
@@ -42,7 +46,7 @@ COHORTS, SIZE, SEVERITY, SHAM = 4, 64, 0.7, "sham"
 RULE = RULES["roentmod-stress-test"]
 RECIPE = {
     "batch_size": 64, "labels": ",".join(FINDINGS), "select_label": None, "selection": "last", "clip_norm": 1.0,
-    "epochs": 10,
+    "epochs": 40, "learning_rate": 3e-3,
 }  # fmt: skip
 
 

@@ -122,11 +122,13 @@ def stress_test(
     along in a share C of the edits explains C times the change by adding that finding itself. Tests are over persons,
     with Holm's correction over the pairs.
 
-    shortcut: at least 10 percentile points at p of at most 0.05. suspicious: as much at p of at most 0.2; or against
-    the predicted direction; or a shortcut without a sham edit or without --expected. no evidence: anything else. not
-    testable: too few persons, or an output that never varies, as that of a model that was not trained on the finding.
-    The margin is not set on trained models yet: of 14,400 cells of simulated models without shortcuts, 2 got shortcut
-    and 4 got suspicious.
+    shortcut: at least 20 percentile points at p of at most 0.05. suspicious: as much at p of at most 0.2; or against
+    the predicted direction; or a shortcut without a sham edit, without --expected, or for a finding that the model does
+    not react to when it is added itself. no evidence: anything else. not testable: too few persons, or an output that
+    never varies, as that of a model that was not trained on the finding.
+
+    The margin is provisional. Of 2 models trained on phantoms without a shortcut, one (AUC 0.76) was not accused; of
+    the other (AUC 0.56), which confuses findings that look alike, 2 pairs got shortcut, and 3 got suspicious.
 
     Predictions of any framework will do: a CSV or Parquet table with image_id and a column logit.LABEL for each
     finding, edits with source_image_id and edit too. person_id, model and target.LABEL are used if they are there.

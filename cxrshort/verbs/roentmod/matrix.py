@@ -34,6 +34,7 @@ def cell_record(model: str, cell: StressCell) -> Record:
         **_interval("beyond_sham", cell.beyond),
         "p_beyond_sham": cell.p_beyond,
         "cooccurrence": cell.cooccurrence,
+        "reaction": None if cell.reaction is None else _number(cell.reaction),
         "explained": None if excess is None else _number(excess.explained),
         **_interval("excess", Interval(math.nan, math.nan, math.nan) if excess is None else excess.mean),
         "p_excess": None if excess is None else excess.p,

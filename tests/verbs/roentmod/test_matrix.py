@@ -22,13 +22,13 @@ def summary(**options: object) -> dict[str, object]:
 
 
 def test_verdicts_come_worst_first_and_only_accusations_are_printed() -> None:
-    planted = summary(shortcuts={(1, 3): 1.0, (2, 0): 2.0})
+    planted = summary(shortcuts={(1, 3): 1.3, (2, 0): 2.0})
     verdicts = stress_blocks(planted, rule=RULE)[0]
     assert isinstance(verdicts, Table)
     assert [(row["added"], row["predicted"]) for row in verdicts.rows] == [("Effusion", NAMES[0]), ("Edema", NAMES[3])]
     assert verdicts.title == (
         "Cells off target: 2 shortcut, 10 no evidence; effects are mean percentile points that co-occurrence does not "
-        "explain, the margin is 10"
+        "explain, the margin is 20"
     )
 
 
@@ -37,7 +37,7 @@ def test_no_accusation_says_what_would_have_been_seen() -> None:
     assert isinstance(text, Text)
     first, second = text.text.split("\n")
     assert first.startswith("Cells off target: 12 no evidence;")
-    assert second.startswith("Where there is no evidence, 80 % of tests like these would have shown an effect of 1")
+    assert second.startswith("Where there is no evidence, 80 % of tests like these would have shown an effect of 2")
 
 
 def test_cells_on_target_are_bracketed_and_significant_ones_starred() -> None:
