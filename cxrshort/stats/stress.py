@@ -6,9 +6,10 @@ numbers tell these apart. The *change* is what is published: the percentile afte
 2025, Methods), as a median. The change *beyond the sham* compares with an edit that adds nothing, so that what the
 editor does to every image does not count. The *excess* takes off what co-occurrence explains, and is a mean; see
 :mod:`cxrshort.stats.stress_excess`. Only the excess accuses, and only where the signed-rank test of the change beyond
-the sham agrees. Where the model does not react to the predicted finding itself, when that is added, its output cannot be
-said to be of that finding: such a cell is suspicious at most. A signed-rank test of the excess would not do: where a finding comes along in 45 % of the edits, the
-excess of a faultless model has a mean of 0, and a distribution that is not symmetric about it.
+the sham agrees. Where the model does not react to the predicted finding itself, when that is added, its output cannot
+be said to be of that finding: such a cell is suspicious at most. A signed-rank test of the excess would not do: where a
+finding comes along in 45 % of the edits, the excess of a faultless model has a mean of 0, and a distribution that is
+not symmetric about it.
 
 The unit is the person. What would invalidate a cell: edited images in the reference cohort, a sham of other noise than
 the edits, originals that have the predicted finding already, a co-occurrence of another editor, and an output that

@@ -52,7 +52,7 @@ RECIPE = {
 
 @dataclass(frozen=True)
 class Condition:
-    """Say what a model was trained on: how strongly the pair is correlated (0 for clean models), and which one it is."""
+    """Say what a model was trained on: the correlation of the pair (0 for clean models), and its number."""
 
     strength: float
     number: int
@@ -146,26 +146,31 @@ def judge(home: Path, condition: Condition, arguments: argparse.Namespace) -> li
     return [{**facts, **{name: row[name] for name in kept}} for row in result.summary["findings"]]
 
 
+def say(text: str) -> None:
+    """Write a line."""
+    sys.stdout.write(f"{text}\n")
+
+
 def report(cells: pd.DataFrame) -> None:
     """Print how many models are accused rightly and wrongly, with limits."""
     planted = cells["added"].isin(PAIR) & cells["predicted"].isin(PAIR) & (cells["strength"] > 0)
     for strength, part in cells.groupby("strength"):
         models = part["number"].nunique()
-        print(f"correlation {strength:g}: {models} models, AUC {part['auc'].mean():.2f}, "
+        say(f"correlation {strength:g}: {models} models, AUC {part['auc'].mean():.2f}, "
               f"on-target change {part['on_target'].mean():.0f} points")  # fmt: skip
         others = part[~planted[part.index]]
         for word in (SHORTCUT, SUSPICIOUS):
             accused = others[others["verdict"] == word]
-            print(f"  other cells called {word}: {len(accused)} of {len(others)}, in {accused['number'].nunique()} "
+            say(f"  other cells called {word}: {len(accused)} of {len(others)}, in {accused['number'].nunique()} "
                   f"models {_limits(accused['number'].nunique(), models)}")  # fmt: skip
-        print(f"  largest excess elsewhere {others['effect'].max():.1f}, lowest {others['effect'].min():.1f}")
+        say(f"  largest excess elsewhere {others['effect'].max():.1f}, lowest {others['effect'].min():.1f}")
         pair = part[planted[part.index]]
         for added, of_added in pair.groupby("added"):
             called = int((of_added["verdict"] == SHORTCUT).sum())
-            print(f"  {added} taken for the other: {called} of {models} {_limits(called, models)}, excess "
+            say(f"  {added} taken for the other: {called} of {models} {_limits(called, models)}, excess "
                   f"{of_added['effect'].median():.1f}")  # fmt: skip
     worst = cells[cells["strength"] == 0].nlargest(8, "effect")
-    print(worst[["added", "predicted", "effect", "p", "verdict"]].to_string(index=False))
+    say(worst[["added", "predicted", "effect", "p", "verdict"]].to_string(index=False))
 
 
 def _limits(count: int, models: int) -> str:
