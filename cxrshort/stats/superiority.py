@@ -16,7 +16,7 @@ Noether, J. Am. Stat. Assoc. 82:645 (1987), for how many runs are needed.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -100,6 +100,11 @@ class Improvement:
     seeds: int
     splits: int
     caution: str
+
+    def within(self, bound: float) -> "Improvement":
+        """Return the same with limits that no difference lies beyond, such as 1 for two AUCs."""
+        tests = replace(self.tests, low=max(-bound, self.tests.low), high=min(bound, self.tests.high))
+        return replace(self, tests=tests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,9 +337,10 @@ def improvement_of_scores(
     contrast = np.repeat([-1 / runs, 1 / runs], runs)
     images = max(0.0, float(contrast @ covariance @ contrast))
     persons = min(check_rows(targets, tables[0], clusters).persons_by_class)
-    return improvement(
+    gain = improvement(
         (aucs[runs:] - aucs[:runs])[:, None], margin=margin, images=images, image_freedom=persons - 1, level=level
     )
+    return gain.within(1.0)
 
 
 def chance_better(before: ArrayLike, after: ArrayLike, *, level: float = 0.95) -> ChanceBetter:

@@ -132,8 +132,8 @@ RULES: Mapping[str, Rule] = {
         # 2 reached a margin of 10.
         margin=20.0,
         calibrated="provisional: 2 clean models of the phantom (small networks at 64 px, AUC 0.56 and 0.76; 60 pairs "
-        "of findings): 2 were accused, 3 called suspicious, all of the model of AUC 0.56, which confuses cardiomegaly and "
-        "edema; the largest effects were 29 and 18",
+        "of findings): 2 were accused, 3 called suspicious, all of the model of AUC 0.56, which confuses cardiomegaly "
+        "and edema; the largest effects were 29 and 18",
     ),
 }
 """The rule of each audit."""

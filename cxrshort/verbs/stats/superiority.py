@@ -181,6 +181,8 @@ def _test(
         )
     except DataError as error:
         return {**counts, **_EMPTY, **means, **wins, "p": None, "reason": error.message}, []
+    if runs.images_of_run is not None:  # of predictions, whose scores are AUCs
+        gain = gain.within(1.0)
     tests = {
         name: getattr(gain.tests, name)
         for name in ("difference", "standard_error", "low", "high", "p_not_inferior", "p_equivalent", "verdict")
