@@ -176,7 +176,7 @@ def student_recipe(student: StudentOptions, teacher: TeacherOptions, reference: 
     """Return every setting of a student: the recipe's, what it shares with its teacher, and what the user gave.
 
     A student of its teacher's architecture starts as its teacher and keeps its last layer, as published, where neither
-    the user nor the recipe says otherwise.
+    the user nor the recipe says otherwise. One that starts at random is explained by the statistics of the batch.
 
     Args:
         student: what is trained.
@@ -202,6 +202,8 @@ def student_recipe(student: StudentOptions, teacher: TeacherOptions, reference: 
     settings |= {key: _spell(value) for key, value in student.settings.items() if value is not None}
     if settings["init"] == "teacher" and kind.starts_as_teacher:
         settings.setdefault("freeze_last", "true")
+    if settings["init"] == "random" and student.recipe == StudentOptions.recipe and student.settings.get("bn") is None:
+        settings.pop("bn", None)  # the running statistics of a random start mean nothing yet
     settings["background"] = background = teacher_background(teacher, description)
     text = _join({key: value for key, value in settings.items() if value != defaults.get(key)})
     values = {**_shared(network, background), "segmenter": teacher.segmenter}

@@ -198,6 +198,15 @@ def test_student_starts_as_published_unless_told_otherwise(
     assert (settings.get("init", "random"), settings.get("freeze_last", "false")) == (init, freeze)
 
 
+def test_random_start_is_explained_by_the_statistics_of_the_batch(models: Path) -> None:
+    started = StudentOptions("small-cnn")
+    assert settings_of(recipe_of(models, "plain", started))["bn"] == "eval"
+    for student in (StudentOptions("resnet18"), StudentOptions("small-cnn", settings={"init": "random"})):
+        assert "bn" not in settings_of(recipe_of(models, "plain", student))
+    told = StudentOptions("small-cnn", settings={"init": "random", "bn": "eval"})
+    assert settings_of(recipe_of(models, "plain", told))["bn"] == "eval"
+
+
 def test_recipe_of_a_file_is_taken_and_its_unknown_settings_are_refused(models: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('method = "tea"\nsettings = "init=random,loss=l1"\nepochs = 3\n')
     recipe = recipe_of(models, "plain", StudentOptions("small-cnn", recipe=str(tmp_path / "mine.toml")))
