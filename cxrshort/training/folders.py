@@ -51,6 +51,34 @@ def default_folder(
     return parent / files.shorten("+".join(parts)) / last
 
 
+def run_folders(
+    default: Callable[..., Path],
+    *,
+    replicate: int,
+    replicates: int | None,
+    out: Path | None,
+    name: str | None,
+) -> dict[int, Path]:
+    """Return the folder of each run that a verb starts, by the number of its split.
+
+    Args:
+        default: returns the default folder of ``replicate=N``.
+        replicate: the split of a single run.
+        replicates: number of splits of a series; None is a single run.
+        out: where the user wants it: the run folder, or the parent of a series.
+        name: replaces the last part of the default folder.
+
+    Example:
+        >>> places = run_folders(lambda replicate: Path("a"), replicate=0, replicates=2, out=Path("b"), name=None)
+        >>> {number: str(path) for number, path in places.items()}
+        {0: 'b/replicate-0', 1: 'b/replicate-1'}
+    """
+    if replicates is None:
+        return {replicate: out or default(replicate=replicate)}
+    parent = default(replicate=0) if name and not out else out
+    return replicate_folders(lambda number: default(replicate=number), range(replicates), parent=parent)
+
+
 def replicate_folders(
     default: Callable[[int], Path], replicates: Iterable[int], *, parent: Path | None
 ) -> dict[int, Path]:

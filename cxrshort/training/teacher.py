@@ -56,8 +56,8 @@ def taught_description(student: Description, teacher: Teacher) -> Description:
     recipe = {**student.recipe, "teacher": f"training:{teacher.training}"}
     if teacher.segmenter is not None:
         recipe["segmenter"] = recipe["teacher"]
-    known = {} if teacher.description is None else teacher.description.training_people
-    return replace(student, recipe=recipe, training_people=merge_people([student.training_people, known]))
+    people = {} if teacher.description is None else teacher.description.training_people
+    return replace(student, recipe=recipe, training_people=merge_people([student.training_people, people]))
 
 
 def last_layer(model: Classifier, description: Description) -> nn.Linear | None:

@@ -35,7 +35,7 @@ _TAUGHT = ("rest_class", "task", "select_label", "empty_labels", "crop", "mask_b
 
 @dataclass(frozen=True)
 class TeacherOptions:
-    """Hold what the command line says of a teacher.
+    """Hold the command line's options of a teacher.
 
     Args:
         name: a model file, a run folder, a folder of replicates, or a model of another package.
@@ -73,7 +73,7 @@ class TeacherOptions:
 
     @property
     def settings(self) -> dict[str, str]:
-        """Return what the user said of the teacher's images, by which folders and trainings are named."""
+        """Return the user's options of the teacher's images, by which folders and trainings are named."""
         if self.whole:
             return {"background": WHOLE}
         masks = {"masks": "dataset"} if self.masks else {}
@@ -129,7 +129,7 @@ def teacher_background(options: TeacherOptions, description: Description) -> str
 
 @dataclass(frozen=True)
 class StudentOptions:
-    """Hold what the command line says of a student.
+    """Hold the command line's options of a student.
 
     Args:
         arch: the architecture.
@@ -147,7 +147,7 @@ class StudentOptions:
 
     @property
     def chosen_method(self) -> str:
-        """Return the method: the one that was given, else the recipe's.
+        """Return the method: ``method``, else the recipe's.
 
         Raises:
             UsageError: there is none of that name, or the recipe does not distil.
@@ -162,13 +162,13 @@ class StudentOptions:
         return method
 
     def named_recipe(self, teacher: TeacherOptions) -> Recipe:
-        """Return the recipe with what was given and nothing else, by which folders and trainings are named.
+        """Return the recipe with the user's options alone, by which folders and trainings are named.
 
         Args:
-            teacher: what was given of it.
+            teacher: the user's options of the teacher.
         """
-        given = {key: _spell(value) for key, value in self.settings.items() if value is not None} | teacher.settings
-        overrides = {"method": self.chosen_method, "settings": _join(given) or None, "segmenter": teacher.segmenter}
+        settings = {key: _spell(value) for key, value in self.settings.items() if value is not None} | teacher.settings
+        overrides = {"method": self.chosen_method, "settings": _join(settings) or None, "segmenter": teacher.segmenter}
         return recipes.load_recipe(self.recipe, overrides={**overrides, **self.overrides})
 
 
@@ -207,8 +207,8 @@ def student_recipe(student: StudentOptions, teacher: TeacherOptions, reference: 
     settings["background"] = background = teacher_background(teacher, description)
     text = _join({key: value for key, value in settings.items() if value != defaults.get(key)})
     values = {**_shared(network, background), "segmenter": teacher.segmenter}
-    given = {key: value for key, value in student.overrides.items() if value is not None}
-    recipe = recipes.load_recipe(student.recipe, overrides={**values, **given, "method": method, "settings": text})
+    overrides = {key: value for key, value in student.overrides.items() if value is not None}
+    recipe = recipes.load_recipe(student.recipe, overrides={**values, **overrides, "method": method, "settings": text})
     if recipe.members > 1:
         raise UsageError(
             f"tea-distill trains one student, not an ensemble of {recipe.members}", "--replicates N, or another --seed"

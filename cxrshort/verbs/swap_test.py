@@ -29,14 +29,7 @@ from cxrshort.interventions.swap_plan import (
     plan_trials,
 )
 from cxrshort.interventions.swap_tables import finding_tables, plan_notes
-from cxrshort.interventions.trial_scores import (
-    LabelScore,
-    Scorer,
-    fill_null,
-    image_digest,
-    null_array,
-    score_trials,
-)
+from cxrshort.interventions.trial_scores import LabelScore, Scorer, fill_null, image_digest, null_array, score_trials
 from cxrshort.json_files import write_json
 from cxrshort.models.audited_folds import audited_fold
 from cxrshort.models.blocks import Report, forget_blocks

@@ -14,7 +14,7 @@ from cxrshort.results import Result
 from cxrshort.training import sweeps, tracking
 from cxrshort.training.distillation_overview import distillation_forecast, distillation_result
 from cxrshort.training.distributed_steps import check_batch_size
-from cxrshort.training.folders import default_folder, replicate_folders
+from cxrshort.training.folders import default_folder, run_folders
 from cxrshort.training.inputs import Report, TrainingJob, name_training
 from cxrshort.training.job import forecast_jobs, train_model
 from cxrshort.training.teachers import (
@@ -84,11 +84,7 @@ def tea_distill(
     sweeps.check_splits(splits, replicate=replicate, replicates=replicates, dataset=data.name)
     named = student.named_recipe(teacher)
     default = partial(default_folder, data.name, student.arch, named, seed=seed, name=name)
-    if replicates is None:
-        folders = {replicate: out or default(replicate=replicate)}
-    else:
-        parent = default(replicate=0) if name and not out else out
-        folders = replicate_folders(lambda number: default(replicate=number), numbers, parent=parent)
+    folders = run_folders(default, replicate=replicate, replicates=replicates, out=out, name=name)
     jobs = []
     for number, reference in references.items():
         recipe = student_recipe(student, teacher, reference)

@@ -14,7 +14,7 @@ from cxrshort.training import recipes, sweeps, tracking
 from cxrshort.training.cures.job import cure_model, forecast_cures
 from cxrshort.training.cures.overview import cure_forecast
 from cxrshort.training.distributed_steps import check_batch_size
-from cxrshort.training.folders import default_folder, replicate_folders
+from cxrshort.training.folders import default_folder, run_folders
 from cxrshort.training.inputs import TrainingJob
 from cxrshort.training.job import forecast_jobs, train_model
 from cxrshort.training.methods import check_method, is_cure
@@ -88,11 +88,7 @@ def train(
     splits = manifests.split_columns(data.manifest)
     sweeps.check_splits(splits, replicate=replicate, replicates=replicates, dataset=data.name)
     default = partial(default_folder, data.name, arch, settings, seed=seed, name=name, grid=list(points[0]))
-    if replicates is None:
-        folders = {replicate: out or default(replicate=replicate)}
-    else:
-        parent = default(replicate=0) if name and not out else out
-        folders = replicate_folders(lambda number: default(replicate=number), range(replicates), parent=parent)
+    folders = run_folders(default, replicate=replicate, replicates=replicates, out=out, name=name)
     jobs = [
         TrainingJob(
             data=data,

@@ -7,7 +7,7 @@ import pytest
 
 from cxrshort.errors import UsageError
 from cxrshort.training import recipes
-from cxrshort.training.folders import default_folder, replicate_folders
+from cxrshort.training.folders import default_folder, replicate_folders, run_folders
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,18 @@ def test_name_that_leaves_the_folder_of_the_method_is_refused(name: str) -> None
         f"--name '{name}' is not the name of a folder",
         "--out takes a path",
     )
+
+
+def test_folders_of_a_run_and_of_a_series() -> None:
+    def default(*, replicate: int) -> Path:
+        return Path("runs") / f"replicate-{replicate}"
+
+    single = {"replicate": 3, "replicates": None, "name": None}
+    assert run_folders(default, out=None, **single) == {3: Path("runs/replicate-3")}
+    assert run_folders(default, out=Path("mine"), **single) == {3: Path("mine")}
+    series = {"replicate": 0, "replicates": 2}
+    assert run_folders(default, out=None, name=None, **series) == {
+        number: default(replicate=number) for number in (0, 1)
+    }
+    named = run_folders(lambda *, replicate: Path("runs/mine"), out=None, name="mine", **series)
+    assert named == {0: Path("runs/mine/replicate-0"), 1: Path("runs/mine/replicate-1")}

@@ -4,8 +4,9 @@ The loss is the distance of :mod:`cxrshort.training.objectives.map_distances`, o
 
 Both networks explain one output of each image, with the same epsilon, whose exponent is drawn uniformly. The teacher
 explains what it sees, relevance of noise in the background's place included: no student can know that noise, which is
-new at every step. With ``mask_maps`` the teacher's maps are 0 there, as they would be for a teacher that is certain of
-where nothing is; the published code has the option, off.
+new at every step. With ``mask_maps`` the teacher's maps are 0 outside of the masks; the published code has the option,
+off. On a phantom (marker, 6,000 films, small-cnn, one seed) the logits correlated at 0.74 after an epoch with it, and
+at 0.32 without.
 
 An image with a map that is 0 everywhere has no direction to learn: it is skipped, which is to say without a gradient,
 and counted. Where only one of its maps is 0, its loss is 2, which is that of equally large maps that share no pixel: a
