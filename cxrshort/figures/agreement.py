@@ -54,7 +54,7 @@ def draw_agreement(history: Sequence[AgreementPoint], path: Path, *, measure: st
     if not history:
         raise DataError("no epoch to draw: the log has no finished epoch", "train for at least one epoch")
     figure = new_figure(5.4, 5.2)
-    top, middle, bottom = (add_axes(figure, 0.75, place, width=4.35, height=1.3) for place in (0.3, 1.85, 3.4))
+    top, middle, bottom = (add_axes(figure, 0.95, place, width=4.2, height=1.3) for place in (0.3, 1.85, 3.4))
     epochs = [point.epoch for point in history]
     _draw(top, epochs, [point.loss for point in history], _GREY, "")
     _draw(middle, epochs, [point.teacher for point in history], _TEACHER, "teacher")

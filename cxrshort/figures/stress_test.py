@@ -192,7 +192,7 @@ def _scale_bar(figure: Figure, scale: Normalize, *, left: float, top: float, hei
     bar = figure.colorbar(ScalarMappable(scale, CHANGES), cax=axes)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=SMALL, colors=INK, length=2)
-    bar.set_label("change, points", size=SMALL, color=INK, labelpad=1)
+    bar.set_label("change, points", size=SMALL, color=INK, labelpad=7)
 
 
 def draw_probabilities(matrices: Mapping[str, Sequence[ProbabilityCell]], path: Path, *, title: str = "") -> Path:
