@@ -1,0 +1,1 @@
+"""Networks and programs that make radiographs out of radiographs."""

@@ -1,0 +1,6 @@
+"""Editors, which put findings into radiographs; another one is one file and one line here."""
+
+from cxrshort.registry import Entry
+
+EDITORS: dict[str, Entry] = {}
+"""Editors by name; each is a function that returns an :class:`~cxrshort.generative.roentmod.contract.Editor`."""
