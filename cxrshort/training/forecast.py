@@ -34,7 +34,7 @@ def forecast(
         model: on its device; its weights change.
         batches: the training fold.
         config: recipe, device and precision; ``report`` takes an event for each step.
-        validation_images: scored after every epoch, at about a third of the cost of a step without penalty.
+        validation_images: scored after every epoch, at the cost that the objective states, of a step without penalty.
         seconds_before: what is computed once, before the first epoch, takes.
         seconds: how long the trial may take; where a whole batch takes longer, steps of fewer images are timed.
 
@@ -53,7 +53,7 @@ def forecast(
     parameters = sum(parameter.numel() for parameter in model.parameters())
     seconds_per_image = (warm_up / warm_up_rate if warm_up else 0.0) + (epochs - warm_up) / rate
     total = seconds_before + seconds_per_image * len(batches.pixels)
-    total += epochs * validation_images / 3 / (warm_up_rate or rate)
+    total += epochs * validation_images * config.objective.validation_cost / (warm_up_rate or rate)
     return {
         "parameters": parameters,
         "images_per_second": significant(rate),

@@ -30,7 +30,7 @@ class Teacher:
         network: maps images to logits; of a pipeline, its classifier.
         description: of that network; None where nothing is known of it.
         name: what opened it, for messages.
-        training: identity of its training, the same for its replicates; empty where it is not known.
+        training: identity of its training, the same for its replicates; of its file, where its training is not known.
         segmenter: its own, whose masks say what it sees; None where the dataset's do, or another segmenter's.
     """
 

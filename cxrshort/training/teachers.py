@@ -251,7 +251,9 @@ def open_teacher(reference: Reference, options: TeacherOptions, compute: Compute
             segmenter = cast(Classifier, inner.segmenter), parts[0]
         # Whoever the segmenter saw, the teacher learned from.
         description = dataclasses.replace(parts[1], training_people=description.training_people)
-    return Teacher(network, description, reference.title, reference.training_id, segmenter)
+    # A teacher of unknown training is one of its own: the students of two such teachers are no replicates.
+    training = reference.training_id or reference.model_id
+    return Teacher(network, description, reference.title, training, segmenter)
 
 
 def check_teacher_data(reference: Reference, data: Dataset, recipe: Recipe, *, replicate: int) -> None:

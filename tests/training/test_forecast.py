@@ -36,6 +36,29 @@ def test_forecast_follows_from_the_rate_that_it_measured(tmp_path: Path) -> None
         assert result["trial_images"] == min(batch_size, 48)
 
 
+class Judged(ERM):
+    """Take ten times as long for an image that is validated as for one that is learnt."""
+
+    validation_cost = 10.0
+
+
+def test_forecast_counts_validation_at_the_cost_that_the_objective_states(tmp_path: Path) -> None:
+    data = load_dataset(str(tiny_dataset(tmp_path / "tiny", size=16)))
+    model = factory.build_model(Description("classifier", "small-cnn", ("COVID-19",), InputSpec(size=16)))
+    batches = Batches(
+        data.pixels,
+        label_matrix(data.manifest, ["COVID-19"]),
+        batch_size=16,
+        seed=0,
+        device=torch.device("cpu"),
+    )
+    recipe = recipes.load_recipe("standard", overrides={"epochs": 50000})
+    config = FitConfig(Judged(), recipe, Compute("cpu", "fp32", 1), lambda network: {})
+    result = forecast(model, batches, config=config, validation_images=12)
+    hours = 50000 * (48 + 12 * 10) / result["images_per_second"] / 3600
+    assert abs(result["hours"] - hours) <= 0.006 * hours + 0.0006
+
+
 class Noting(ERM):
     """Note which epochs it was asked to learn; the first three are plain."""
 

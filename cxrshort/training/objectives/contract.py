@@ -68,6 +68,8 @@ class Objective(nn.Module):
     Settings: ClassVar[type]
     needs: Needs = Needs()
     task: Task
+    validation_cost: ClassVar[float] = 1 / 3
+    """What validation takes for an image, as a share of what a step takes: of forward and backward, the forward pass."""
 
     @property
     def warm_up_epochs(self) -> int:
