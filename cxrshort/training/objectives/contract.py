@@ -69,7 +69,7 @@ class Objective(nn.Module):
     needs: Needs = Needs()
     task: Task
     validation_cost: ClassVar[float] = 1 / 3
-    """What validation takes for an image, as a share of what a step takes: of forward and backward, the forward pass."""
+    """What validation takes for an image, as a share of a step: of forward and backward, the forward pass."""
 
     @property
     def warm_up_epochs(self) -> int:
