@@ -69,6 +69,9 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
     },
     "Can I report it?": {
         "ledger": Entry(f"{_HERE}.ledger:ledger", "Number of times each test fold was scored; preregistration."),
+        "audits": Entry(
+            f"{_HERE}.audits:audits", "AUCs and audit verdicts of models side by side: before and after a cure."
+        ),
         "cost": Entry(f"{_HERE}.cost:cost", "Time, device-hours, parameters and learning curves of runs."),
         "checks": Entry(f"{_HERE}.checks:checks", "Published recommendations for evaluations, checked on run folders."),
         "reporting": Entry(
