@@ -11,7 +11,8 @@ rest of an image says nothing of the hospital. Four kinds of rows, always:
 
 What a model uses is asked by interventions on films of a fair test set, whose markers say nothing, never by where a map
 says that it looks: exchange the marker and keep the patient; grey the lungs; black out all but the lungs. Beside it
-stands the verdict of swap-test, where the shortcut is a region, on the same films.
+stands the verdict of swap-test, where the shortcut is a region, on the test fold of the films that it was trained on:
+it exchanges the regions of a positive and a negative, which on fair films differ in no direction.
 
 ``python tests/studies/cures.py --out study`` measures what ``study/cures.csv`` lacks and prints the tables; ``--arch
 resnet18 --size 128 --images 12000`` is meant for a GPU, ``--workers N`` trains N models at the same time, and
@@ -254,17 +255,15 @@ def measure(folder: Path, home: Path, *, seed: int, bias: float, arguments: argp
     }
 
 
-def accusation(folder: Path, home: Path, *, seed: int, arguments: argparse.Namespace) -> dict[str, float]:
-    """Return what swap-test says of the planted regions on the fair films: 1 accused, 0.5 suspicious, 0 no evidence."""
-    fair = draw(home, "phantom-I", bias=0.5, seed=3000 + seed, images=arguments.test_images, arguments=arguments)
+def accusation(folder: Path, data: Path, *, seed: int, arguments: argparse.Namespace) -> dict[str, float]:
+    """Return what swap-test says of the planted regions of a test fold: 1 accused, 0.5 suspicious, 0 no evidence."""
     accused: dict[str, float] = {}
     for shortcut in arguments.shortcut.split("+"):
         if shortcut not in PRESETS:
             continue
         result = swap_test(
             folder,
-            dataset=str(fair),
-            split="all",
+            dataset=str(data),
             label=COVID,
             preset=(PRESETS[shortcut],),
             pairs=PAIRS,
@@ -321,7 +320,8 @@ def learn(task: tuple[Setting, float, int, argparse.Namespace]) -> list[dict[str
         train(str(data), overrides=overrides, out=out, precision=precision, force=True, **same)
     seconds = time.monotonic() - started
     values = measure(out, home, seed=seed, bias=bias, arguments=arguments)
-    values |= accusation(out, home, seed=seed, arguments=arguments) | {"seconds": seconds}
+    own = draw(home, "phantom-I", bias=bias, seed=seed, images=arguments.images, arguments=arguments)
+    values |= accusation(out, own, seed=seed, arguments=arguments) | {"seconds": seconds}
     if out != teacher:
         shutil.rmtree(out)
     shutil.rmtree(out.with_name(f"{out.name}-swap"), ignore_errors=True)
