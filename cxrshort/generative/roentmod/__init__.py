@@ -2,5 +2,10 @@
 
 from cxrshort.registry import Entry
 
-EDITORS: dict[str, Entry] = {}
+EDITORS: dict[str, Entry] = {
+    "diffusion": Entry(
+        "cxrshort.generative.roentmod.diffusion:open_editor",
+        "image-to-image diffusion with a radiograph generator, as RoentGen or RadEdit",
+    ),
+}
 """Editors by name; each is a function that returns an :class:`~cxrshort.generative.roentmod.contract.Editor`."""
