@@ -63,8 +63,7 @@ def denoise(
         schedule: the steps.
         guidance: how far the prompts are followed.
     """
-    scheduler = schedule.begun(noise.device)
-    timesteps = torch.tensor(schedule.timesteps, device=noise.device)
+    scheduler, timesteps = schedule.begun(noise.device)
     if latents is None:
         noisy = noise * scheduler.init_noise_sigma
     else:
@@ -80,10 +79,11 @@ def denoise(
         else:
             prediction = _predict(unet, scaled, timestep, prompts)
         noisy = scheduler.step(prediction, timestep, noisy, return_dict=False)[0]
-    return noisy
+    edited: Tensor = noisy
+    return edited
 
 
 def _predict(unet: Any, latents: Tensor, timestep: Tensor, embeddings: Tensor) -> Tensor:
     sample = latents.to(unet.dtype)
     prediction: Tensor = unet(sample, timestep, encoder_hidden_states=embeddings, return_dict=False)[0]
-    return prediction.float()
+    return prediction.to(torch.float32)

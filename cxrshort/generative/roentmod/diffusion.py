@@ -38,9 +38,8 @@ from cxrshort.generative.roentmod.noise_schedule import (
 from cxrshort.generative.roentmod.text_conditioning import TextConditioning
 from cxrshort.images.cache import checksum
 from cxrshort.images.raster import ImageError
+from cxrshort.stats.finding_names import ROUND_TRIPS, plain
 
-ROUND_TRIP = "round trip"
-"""The edit that encodes and decodes a picture, and no more."""
 GPU_BATCH = 8
 """Pictures at a time on a GPU; on a CPU a larger batch than 1 is not faster (40.2 s for two, 20.2 s for one)."""
 FAST_UNGUIDED = 1
@@ -49,7 +48,7 @@ FAST_UNGUIDED = 1
 
 def open_editor(  # noqa: PLR0913 -- an editor has as many settings as its command
     *,
-    generator: str,
+    generator: str | None = None,
     vae: str | None = None,
     text_encoder: str | None = None,
     tokenizer: str | None = None,
@@ -67,7 +66,7 @@ def open_editor(  # noqa: PLR0913 -- an editor has as many settings as its comma
     """Return an editor.
 
     Args:
-        generator: folder of a diffusers pipeline, or a hub id.
+        generator: folder of a diffusers pipeline, or a hub id; None where each part is named.
         vae: folder (or ``FOLDER:SUBFOLDER``, or hub id) of a VAE in place of the generator's.
         text_encoder: likewise.
         tokenizer: likewise.
@@ -243,17 +242,12 @@ class DiffusionEditor:
 
     def _edit(self, latents: Sequence[Latents | ImageError], rows: pd.DataFrame) -> list[Picture | ImageError]:
         """Return the edits of at most one internal batch."""
-        plain = rows["edit"].eq(ROUND_TRIP).to_numpy() if self.schedule else np.ones(len(rows), dtype=bool)
-        moved = [n for n, latent in enumerate(latents) if isinstance(latent, Latents) and not plain[n]]
+        noisy = [] if self.schedule is None else [not _is_round_trip(str(edit)) for edit in rows["edit"]]
+        moved = [n for n, has_noise in enumerate(noisy) if has_noise and isinstance(latents[n], Latents)]
         edited: dict[int, Tensor] = {}
         if moved:
-            stacked = torch.stack(
-                [
-                    latent.values
-                    for latent, is_plain in zip(latents, plain, strict=True)
-                    if isinstance(latent, Latents) and not is_plain
-                ]
-            )
+            chosen = [latent for number, latent in enumerate(latents) if number in moved]
+            stacked = torch.stack([latent.values for latent in chosen if isinstance(latent, Latents)])
             edited = dict(zip(moved, self._denoise(stacked, rows.iloc[moved], stacked.shape[-2:]), strict=True))
         return [self._decode(latent, edited.get(number)) for number, latent in enumerate(latents)]
 
@@ -288,6 +282,11 @@ class DiffusionEditor:
         smaller = "--batch-size 1" if self.batch_size > 1 else ""
         with deterministic(), enough_memory(self.compute, images=self.batch_size, hint=smaller):
             yield
+
+
+def _is_round_trip(edit: str) -> bool:
+    """Return whether the last of the edits that led to a picture only encodes and decodes it."""
+    return plain(edit.rpartition(", ")[2]) in ROUND_TRIPS
 
 
 def _precision(network: Any) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxrshort.errors import DataError, MissingInputError
+from cxrshort.errors import DataError, MissingInputError, UsageError
 from cxrshort.files import sha256
 
 INDEX, CONFIG, SCHEDULER_CONFIG = "model_index.json", "config.json", "scheduler_config.json"
@@ -93,41 +93,45 @@ class GeneratorFiles:
     Args:
         parts: by name, all of `PARTS`.
         scheduler: the content of ``scheduler_config.json``; None where the folder has none.
-        source: the generator as the user named it.
     """
 
     parts: Mapping[str, Part]
     scheduler: Mapping[str, Any] | None
-    source: str
 
 
-def find_generator(generator: str, replacements: Mapping[str, str | None], *, hub: bool = False) -> GeneratorFiles:
+def find_generator(
+    generator: str | None, replacements: Mapping[str, str | None], *, hub: bool = False
+) -> GeneratorFiles:
     """Return where the parts of a generator lie.
 
     Args:
         generator: a folder as diffusers writes it, or a hub id; of its parts, those that are replaced may be missing.
+            None where all are replaced.
         replacements: by name of a part, ``FOLDER`` or ``FOLDER:SUBFOLDER`` (or a hub id in place of the folder) that
             takes its place; the part itself or a pipeline that has it.
         hub: whether names may be ids of the Hugging Face hub, which are then fetched.
 
     Raises:
+        UsageError: there is no generator, and a part is not named.
         MissingInputError: a folder is not there, or cannot be fetched.
         DataError: it is no pipeline, lacks a part, or its weights are pickled.
     """
     if not hub:
         _stay_offline()
-    folder, revision = _locate(generator, hub=hub)
-    _check_pipeline(folder, generator)
-    parts = {}
-    for name in PARTS:
-        replacement = replacements.get(name)
-        if replacement is not None:
-            parts[name] = _replacing_part(name, replacement, hub=hub)
-        elif (folder / name).is_dir():
-            parts[name] = _part(name, folder / name, source=f"{generator}:{name}", revision=revision)
-    _check_complete(parts, folder=folder, generator=generator)
-    path = folder / "scheduler" / SCHEDULER_CONFIG
-    return GeneratorFiles(parts, _read(path) if path.is_file() else None, generator)
+    parts = {
+        name: _replacing_part(name, text, hub=hub) for name in PARTS if (text := replacements.get(name)) is not None
+    }
+    scheduler = None
+    if generator is not None:
+        folder, revision = _locate(generator, hub=hub)
+        _check_pipeline(folder, generator)
+        for name in PARTS:
+            if name not in parts and (folder / name).is_dir():
+                parts[name] = _part(name, folder / name, source=f"{generator}:{name}", revision=revision)
+        path = folder / "scheduler" / SCHEDULER_CONFIG
+        scheduler = _read(path) if path.is_file() else None
+    _check_complete(parts, generator)
+    return GeneratorFiles({name: parts[name] for name in PARTS}, scheduler)
 
 
 def _stay_offline() -> None:
@@ -198,7 +202,7 @@ def _check_pipeline(folder: Path, generator: str) -> None:
         )
 
 
-def _check_complete(parts: Mapping[str, Part], *, folder: Path, generator: str) -> None:
+def _check_complete(parts: Mapping[str, Part], generator: str | None) -> None:
     missing = [name for name in PARTS if name not in parts]
     if not missing:
         return
@@ -208,8 +212,14 @@ def _check_complete(parts: Mapping[str, Part], *, folder: Path, generator: str) 
             "; for RadEdit these are stabilityai/sdxl-vae and, for the last two, microsoft/BiomedVLP-BioViL-T on the "
             "Hugging Face hub"
         )
-    listed = ", ".join(f"{name}/" for name in missing)
-    raise DataError(f"'{generator}' is not a whole diffusers pipeline: it has no {listed}", f"{hint}; {REQUEST}")
+    if generator is None:
+        raise UsageError(
+            f"{_OPTIONS[missing[0]]} is missing: without --generator every part is named by itself",
+            f"--generator names the folder of a whole pipeline; {REQUEST}",
+        )
+    raise DataError(
+        f"'{generator}' is not a whole diffusers pipeline: it has no {_join(missing)}", f"{hint}; {REQUEST}"
+    )
 
 
 def _replacing_part(name: str, text: str, *, hub: bool) -> Part:

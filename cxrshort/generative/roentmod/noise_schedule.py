@@ -2,7 +2,7 @@
 
 Strength is not a noise level: ``round(steps x strength)`` steps are taken, the last ones of the schedule, and where the
 first of them lies depends on spacing and scheduler. At 50 steps and strength 0.4 the start is timestep 399 of 1000 with
-trailing spacing, 381 with leading, 250 at 12 leading steps, and 197 with Karras sigmas. So spacing is trailing unless
+trailing spacing, 381 with leading, 250 at 12 leading steps, and 228 with Karras sigmas. So spacing is trailing unless
 the user names another, Karras sigmas are refused, and the start timestep is reported with every edit.
 
 What diffusers' own image-to-image pipeline does otherwise: it truncates ``steps x strength`` (.58 x 50 gives 28), and
@@ -74,7 +74,8 @@ class NoiseSettings:
         """Return a new scheduler of diffusers; it holds the state of one run."""
         import diffusers
 
-        return getattr(diffusers, SCHEDULERS[self.name][0])(**self.config)
+        with _calls_of_older_numpy():
+            return getattr(diffusers, SCHEDULERS[self.name][0])(**self.config)
 
 
 def noise_settings(text: str, folder: Mapping[str, Any] | None) -> NoiseSettings:
@@ -122,7 +123,7 @@ def _refuse_other_sigmas(text: str) -> None:
         if f"{name}=" in text:
             raise UsageError(
                 f"'{name}' spaces the noise otherwise, so that the same strength starts elsewhere (0.4 of 50 steps at "
-                "timestep 197 in place of 399)",
+                "timestep 228 in place of 399)",
                 "leave it out, and lower --strength where a weaker edit is wanted",
             )
 
@@ -148,9 +149,9 @@ class NoiseSchedule:
     Args:
         settings: the scheduler and its noise.
         steps: of the whole schedule, of which an edit takes the last ones.
-        timesteps: at which the U-Net is called, from the start.
+        timesteps: at which the U-Net is called, from the start; rounded where a scheduler has some in between.
         begin: place of the first one in the whole schedule.
-        custom: whether the scheduler is handed the timesteps, as in the fast mode.
+        custom: whether they are other ones than the last of the scheduler's own, as in the fast mode.
         taken: denoising steps.
     """
 
@@ -171,17 +172,20 @@ class NoiseSchedule:
         """Return the first timestep, at which noise is added to the image."""
         return self.timesteps[0]
 
-    def begun(self, device: Any = "cpu") -> Any:
-        """Return a scheduler of diffusers that stands at the first step."""
+    def begun(self, device: Any = "cpu") -> tuple[Any, Any]:
+        """Return a scheduler of diffusers that stands at the first step, and its timesteps, a tensor (calls,)."""
         scheduler = self.settings.scheduler()
+        own = self.custom and self.settings.name != "pndm"
         with _calls_of_older_numpy():
-            if self.custom:
+            if own:
                 scheduler.set_timesteps(timesteps=list(self.timesteps), device=device)
             else:
                 scheduler.set_timesteps(self.steps, device=device)
         if hasattr(scheduler, "set_begin_index"):
-            scheduler.set_begin_index(0 if self.custom else self.begin)
-        return scheduler
+            scheduler.set_begin_index(self.begin)
+        if self.custom:
+            return scheduler, scheduler.timesteps.new_tensor(self.timesteps)
+        return scheduler, scheduler.timesteps[self.begin :]
 
     def record(self) -> dict[str, Any]:
         """Return what people are told: steps, calls, the start, and how much of the image is left there."""
@@ -244,10 +248,10 @@ def _schedule(settings: NoiseSettings, *, steps: int, taken: int, fast: bool) ->
     scheduler = settings.scheduler()
     with _calls_of_older_numpy():
         scheduler.set_timesteps(steps)
-    whole = [int(timestep) for timestep in scheduler.timesteps]
+    whole = [round(float(timestep)) for timestep in scheduler.timesteps]
     if settings.name == "pndm":
         distinct = sorted(set(whole), reverse=True)[steps - taken :]
-        return NoiseSchedule(settings, steps, tuple(_twice_the_second(distinct)), 0, False, taken)
+        return NoiseSchedule(settings, steps, tuple(_twice_the_second(distinct)), 0, True, taken)
     begin = (steps - taken) * scheduler.order
     if fast:
         fewer = max(min(FEWEST_FAST, taken), math.floor(FAST_SHARE * taken + 0.5))
