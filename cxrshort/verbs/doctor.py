@@ -17,12 +17,14 @@ from cxrshort.models.checkpoint import Description
 from cxrshort.models.sources import opening
 from cxrshort.results import Facts, Result, Text
 
-REQUIRED = ("torch", "torchvision", "numpy", "pandas", "pydicom", "scikit-learn", "statsmodels", "captum", "diffusers")
+REQUIRED = (
+    *("torch", "torchvision", "numpy", "pandas", "pydicom", "scikit-learn", "statsmodels", "captum"),
+    *("diffusers", "transformers"),
+)
 EXTRAS = {
     "timm": ("timm", "architectures timm:NAME"),
     "txrv": ("torchxrayvision", "models txrv:NAME"),
     "onnx": ("onnxruntime", "models in ONNX files"),
-    "clip": ("transformers", "zero-shot models clip:FOLDER"),
     "dask": ("distributed", "build-dataset --scheduler"),
     "parquet": ("pyarrow", "manifests and tables as .parquet"),
     "tensorboard": ("tensorboard", "train --tensorboard"),

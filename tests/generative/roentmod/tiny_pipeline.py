@@ -5,7 +5,6 @@ takes. Its pictures show nothing; that prompts and seeds change them, and how of
 """
 
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,12 +41,11 @@ def build(
         seed: of the weights.
     """
     import diffusers
-    import transformers
 
     folder = Path(folder)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        tokenizer, encoder = (_clip if text == "clip" else _bert)(transformers, folder)
+        tokenizer, encoder = clip() if text == "clip" else bert()
         parts = {
             "unet": diffusers.UNet2DConditionModel(**{**_unet(), **(unet or {})}),
             "vae": diffusers.AutoencoderKL(**{**_vae(), **(vae or {})}),
@@ -94,8 +92,9 @@ def _vae() -> dict[str, Any]:
     }
 
 
-def _clip(transformers: Any, folder: Path) -> tuple[Any, Any]:
-    """Return a tokenizer of single bytes and a text encoder of two layers."""
+def clip(*, width: int = WIDTH, layers: int = 2, heads: int = 4) -> tuple[Any, Any]:
+    """Return a tokenizer of single bytes and a text encoder."""
+    import transformers
     from tokenizers.pre_tokenizers import ByteLevel
 
     letters = sorted(ByteLevel.alphabet())
@@ -105,10 +104,10 @@ def _clip(transformers: Any, folder: Path) -> tuple[Any, Any]:
     end = vocabulary["<|endoftext|>"]
     config = transformers.CLIPTextConfig(
         vocab_size=len(words),
-        hidden_size=WIDTH,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
+        hidden_size=width,
+        intermediate_size=4 * width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
         max_position_embeddings=LONGEST,
         bos_token_id=end - 1,
         eos_token_id=end,
@@ -117,8 +116,10 @@ def _clip(transformers: Any, folder: Path) -> tuple[Any, Any]:
     return tokenizer, transformers.CLIPTextModel(config).eval()
 
 
-def _bert(transformers: Any, folder: Path) -> tuple[Any, Any]:
-    """Return a tokenizer of single letters and a BERT of two layers, which reads 128 tokens of 64 positions' double."""
+def bert() -> tuple[Any, Any]:
+    """Return a tokenizer of single letters, which states 128 tokens, and a BERT of two layers and 256 positions."""
+    import transformers
+
     letters = [chr(number) for number in range(33, 127)]
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
     tokenizer = transformers.BertTokenizer(
@@ -143,11 +144,6 @@ def use_pickle(folder: Path, part: str) -> None:
     name = "pytorch_model.bin" if part == "text_encoder" else f"{weights.stem}.bin"
     torch.save(load_file(weights), folder / part / name)
     weights.unlink()
-
-
-def copy_part(source: Path, part: str, target: Path) -> Path:
-    """Copy one part of a pipeline and return its folder."""
-    return Path(shutil.copytree(source / part, target))
 
 
 if __name__ == "__main__":
