@@ -81,10 +81,15 @@ COLUMNS = (
     Column("source_image_id", "text", "image that this one was made from"),
     Column("edit", "text", "what was changed in it"),
     Column("edit_prompt", "text", "text that a generator was given"),
+    Column("edit_label", "text", "label of the finding that was added; empty where none was"),
     Column("edit_seed", "integer", "seed of the noise that it began with"),
+    Column("edit_repetition", "integer", "number of the repetition with other noise, from 0"),
     Column("edit_parameters", "text", "its other settings, a JSON object"),
 )
 BY_NAME = {column.name: column for column in COLUMNS}
+
+EDIT_PREFIX = "edit_"
+"""What the names of all columns that describe an edit begin with; one of an editor's own is never a label."""
 
 EXCLUDED_COLUMNS = ("path", "patient_id", "reason", "detail")
 REGION_COLUMNS = ("image_id", "region", "x0", "y0", "x1", "y1")

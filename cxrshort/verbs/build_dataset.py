@@ -3,7 +3,6 @@
 import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -171,7 +170,9 @@ def build_dataset(
     finished = shards.read_shards(folder, image_source=image_source, count=count) if merge and from_scratch else None
     with (
         workers.cluster(scheduler),
-        _opened(folder, arguments, inputs=inputs, force=force, resume=resume, merge=merge) as run,
+        shards.open_whole(
+            folder, "build-dataset", arguments=arguments, inputs=inputs, force=force, resume=resume, merge=merge
+        ) as run,
     ):
         summary = write_dataset(
             run,
@@ -230,24 +231,6 @@ def _with_patients(candidates: Candidates, earlier: str | None) -> Candidates:
             "patients of published repositories are the same wherever they are read",
         )
     return dataclasses.replace(candidates, own_patients=str(record["own_patients"]))
-
-
-def _opened(
-    folder: Path,
-    arguments: Mapping[str, Any],
-    *,
-    inputs: Mapping[str, Path],
-    force: bool,
-    resume: bool,
-    merge: bool,
-) -> AbstractContextManager[runs.Run]:
-    if merge:
-        # The shards made the folder an unfinished run, or stand beside a finished one that --force is to replace.
-        replace = force and (folder / runs.DONE).exists()
-        force, resume = replace, not replace
-    elif not force:
-        shards.refuse_unmerged(folder)
-    return runs.open_run(folder, "build-dataset", arguments=arguments, inputs=inputs, force=force, resume=resume)
 
 
 def _complete_options(request: BuildRequest, *, jobs: int | None, header_cache: bool) -> ReadOptions:

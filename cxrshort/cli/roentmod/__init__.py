@@ -10,6 +10,9 @@ A model that takes one finding for a sign of another has learnt a shortcut, howe
 """
 
 QUESTIONS: dict[str, dict[str, Entry]] = {
+    "What would the same patient look like with a finding?": {
+        "edit": Entry(f"{_HERE}.edit:edit", "Radiographs with findings added, as a dataset."),
+    },
     "Does it take one finding for another?": {
         "stress-test": Entry(
             f"{_HERE}.stress_test:stress_test",

@@ -167,6 +167,8 @@ def add_pixel_results(
     rows = candidates.rows.assign(cache=str(build.run.folder.resolve()), cache_row=numbers, pixels_crc32=crc32[IMAGES])
     if MASKS in build.image_source.caches:
         rows = rows.assign(mask_row=numbers, mask_crc32=crc32[MASKS])
+    if "facts" in results:
+        rows = rows.join(_facts(results["facts"]))
     candidates = dataclasses.replace(candidates, rows=rows)
     return _join_people(build, candidates) if build.image_source.from_files else (candidates, [])
 
@@ -185,6 +187,11 @@ def _without_refused(candidates: Candidates, results: pd.DataFrame, *, from_file
             sizes[name] = spacing.map(lambda pair, place=place: pair[place] if isinstance(pair, list | tuple) else None)
     candidates = dataclasses.replace(candidates, rows=candidates.rows.assign(**sizes))
     return cohorts.exclude(candidates, refused)
+
+
+def _facts(column: "pd.Series[Any]") -> pd.DataFrame:
+    """Return the facts of edited pictures as columns, empty where a picture has no such fact."""
+    return pd.DataFrame([facts if isinstance(facts, dict) else {} for facts in column], index=column.index)
 
 
 def _join_people(build: Build, candidates: Candidates) -> tuple[Candidates, list[dict[str, Any]]]:

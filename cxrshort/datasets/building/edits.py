@@ -8,7 +8,7 @@ in the test fold; splits are therefore inherited, or drawn by person.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ import pandas as pd
 
 from cxrshort import manifest as manifests
 from cxrshort import regions, runs
-from cxrshort.columns import EXCLUDED_COLUMNS, REGION_COLUMNS
+from cxrshort.columns import EDIT_PREFIX, EXCLUDED_COLUMNS, REGION_COLUMNS
 from cxrshort.dataset import IMAGES, Dataset
 from cxrshort.datasets.building.image_source import ImageSource, Make, Record
 from cxrshort.datasets.building.mask_files import mask_rows
@@ -27,8 +27,29 @@ from cxrshort.images.raster import ImageError
 from cxrshort.json_files import read_json
 
 Pictures = npt.NDArray[np.uint8]
-Edited = Sequence[Pictures | ImageError]
-"""For each row of a batch its picture, (H, W) or (3, H, W), or why there is none."""
+
+
+class DescribedPicture(Protocol):
+    """Hold a picture, (H, W) or (3, H, W), and the numbers that become columns of its row.
+
+    Attributes:
+        pixels: uint8.
+        facts: numbers by column; the names begin with ``edit_``.
+    """
+
+    @property
+    def pixels(self) -> Pictures:
+        """Return the picture."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, float]:
+        """Return what its row says of it besides."""
+        ...
+
+
+Edited = Sequence[Pictures | DescribedPicture | ImageError]
+"""For each row of a batch its picture, (H, W) or (3, H, W), with its facts or without, or why there is none."""
 Transform = Callable[[Pictures, pd.DataFrame], Edited]
 """Takes the source images of a batch, (n, H, W) or (n, 3, H, W), and the rows of their edits."""
 
@@ -38,7 +59,9 @@ _OF_THE_CACHE = ("cache", "cache_row", "pixels_crc32", "mask_row", "mask_crc32")
 _MASKS_AT_ONCE = 64
 
 
-def edited_rows(manifest: pd.DataFrame, positions: Sequence[int], edits: Sequence[str]) -> pd.DataFrame:
+def edited_rows(
+    manifest: pd.DataFrame, positions: Sequence[int], edits: Sequence[str], *, repetitions: Sequence[int] = ()
+) -> pd.DataFrame:
     """Return the rows of edited images: those of their sources under new names, without pixels and masks.
 
     A caller may add columns (``edit_prompt``, ``edit_seed``, ``edit_parameters`` and its own), and change labels where
@@ -48,6 +71,8 @@ def edited_rows(manifest: pd.DataFrame, positions: Sequence[int], edits: Sequenc
         manifest: rows of the sources.
         positions: which row each edited image is made from.
         edits: what is changed in each, such as ``cardiomegaly``.
+        repetitions: number of the repetition of each, from 0, which stands in ``edit_repetition``; none where nothing
+            is repeated.
 
     Returns:
         Rows numbered from 0; ``source_image_id`` names the source, ``edit`` what was done to it, after what had been
@@ -64,12 +89,19 @@ def edited_rows(manifest: pd.DataFrame, positions: Sequence[int], edits: Sequenc
     """
     if not len(positions):
         raise UsageError("there is no image to edit", "choose other images, or another edit")
-    rows = manifest.iloc[list(positions)].drop(columns=[name for name in _OF_THE_CACHE if name in manifest])
-    rows = rows.reset_index(drop=True)
+    earlier = [name for name in manifest if name in _OF_THE_CACHE or str(name).startswith(EDIT_PREFIX)]
+    rows = manifest.iloc[list(positions)].drop(columns=earlier).reset_index(drop=True)
     earlier_edits = rows["edit"].fillna("").astype(str) if "edit" in rows else pd.Series("", rows.index)
-    names = pd.Series([f"{source}#{edit}" for source, edit in zip(rows["image_id"], edits, strict=True)])
+    numbers = list(repetitions) or [0] * len(rows)
+    names = pd.Series(
+        [
+            f"{source}#{edit}" + (f"#{number}" if number else "")
+            for source, edit, number in zip(rows["image_id"], edits, numbers, strict=True)
+        ]
+    )
     if repeated := names[names.duplicated()].tolist():
         raise UsageError(f"'{repeated[0]}' would be made twice", "name each edit of an image differently")
+    rows = rows.assign(edit_repetition=numbers) if repetitions else rows
     return manifests.check_manifest(
         rows.assign(
             image_id=names,
@@ -87,6 +119,7 @@ def of_edits(
     settings: str,
     batch_size: int = 16,
     carry: bool = True,
+    masks: Callable[[pd.DataFrame], Pictures] | None = None,
 ) -> tuple[Candidates, ImageSource]:
     """Return edits of a dataset's images as candidates and image source.
 
@@ -101,6 +134,8 @@ def of_edits(
             seeds.
         batch_size: pictures made at a time.
         carry: whether masks and regions of the sources fit their edits too; not where an edit moves things.
+        masks: returns the masks of edits, (n, H, W), from their rows, where they are not those of the sources; with
+            the bits of the dataset's masks.
 
     Raises:
         DataError: a source is not in the dataset, or the rows break a rule of manifests.
@@ -123,7 +158,7 @@ def of_edits(
         in_batches(generate, rows["image_id"].tolist(), batch_size=batch_size, stamp=stamp),
         mask_bits=bits,
         labels=tuple(manifests.label_columns(rows)),
-        carry=lambda finished, target: _carry(data, finished, target, bits=bits, regions_too=carry),
+        carry=lambda finished, target: _carry(data, finished, target, bits=bits, regions_too=carry, masks=masks),
         made_from={data.dataset_id: data.name, **data.made_from},
         stamp=stamp,
     )
@@ -208,11 +243,18 @@ def _sources(data: Dataset, rows: pd.DataFrame) -> npt.NDArray[np.int64]:
     return np.asarray(positions, dtype=np.int64)
 
 
-def _write(writer: RowWriter, row: int, picture: Pictures | ImageError, *, name: str, stamp: str) -> dict[str, Any]:
+def _write(
+    writer: RowWriter, row: int, picture: Pictures | DescribedPicture | ImageError, *, name: str, stamp: str
+) -> dict[str, Any]:
     """Write one picture and return its result; one image may have many edits, so that a failed one is named."""
     if isinstance(picture, ImageError):
         return {"reason": picture.reason, "detail": f"{name}: {picture.detail}"}
-    return {"source": stamp, "crc32": [writer.write(row, picture)]}
+    if isinstance(picture, np.ndarray):
+        return {"source": stamp, "crc32": [writer.write(row, picture)]}
+    facts = {fact: float(value) for fact, value in picture.facts.items()}
+    if misnamed := [fact for fact in facts if not fact.startswith(EDIT_PREFIX)]:
+        raise ValueError(f"a fact of an edit is called '{misnamed[0]}', not {EDIT_PREFIX}...")
+    return {"source": stamp, "crc32": [writer.write(row, picture.pixels)], "facts": facts}
 
 
 def _carried_bits(data: Dataset) -> tuple[dict[str, int], list[str]]:
@@ -226,9 +268,15 @@ def _carried_bits(data: Dataset) -> tuple[dict[str, int], list[str]]:
 
 
 def _carry(
-    data: Dataset, candidates: Candidates, target: Path, *, bits: Mapping[str, int], regions_too: bool
+    data: Dataset,
+    candidates: Candidates,
+    target: Path,
+    *,
+    bits: Mapping[str, int],
+    regions_too: bool,
+    masks: Callable[[pd.DataFrame], Pictures] | None,
 ) -> tuple[Candidates, pd.DataFrame]:
-    """Write the masks of the sources for their edits, and return these with their mask rows, and the boxes."""
+    """Write the masks of the edits or of their sources, and return the edits with their mask rows, and the boxes."""
     rows = candidates.rows
     boxes = _boxes(data, rows) if regions_too else pd.DataFrame(columns=list(REGION_COLUMNS))
     sources = _sources(data, rows)
@@ -241,7 +289,8 @@ def _carry(
     crc32: list[int] = []
     with RowWriter(temporary) as writer:
         for start in range(0, len(masked), _MASKS_AT_ONCE):
-            fields = data.masks.take(sources[masked[start : start + _MASKS_AT_ONCE]])
+            chosen = masked[start : start + _MASKS_AT_ONCE]
+            fields = data.masks.take(sources[chosen]) if masks is None else masks(rows.iloc[chosen])
             crc32 += [writer.write(start + number, field & kept_bits) for number, field in enumerate(fields)]
     keep_rows(temporary, range(len(masked)), target)
     return replace(candidates, rows=rows.join(mask_rows(rows, rows.index[masked], crc32))), boxes

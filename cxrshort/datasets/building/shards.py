@@ -10,6 +10,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,39 @@ def opened(
     shard_arguments = {**arguments, "shard": str(shard)}
     with runs.open_run(shard.folder(folder), verb, arguments=shard_arguments, force=force, resume=not force) as run:
         yield run
+
+
+def open_whole(
+    folder: Path,
+    verb: str,
+    *,
+    arguments: Mapping[str, Any],
+    inputs: Mapping[str, Path],
+    force: bool,
+    resume: bool,
+    merge: bool,
+) -> AbstractContextManager[runs.Run]:
+    """Open the dataset folder for one process that makes all images, or that merges the shards of others.
+
+    Args:
+        folder: the dataset folder.
+        verb: the command that makes the dataset.
+        arguments: what the user asked for.
+        inputs: what is read, by name.
+        force: start over where a dataset exists.
+        resume: go on where one was interrupted.
+        merge: build the dataset from its shards.
+
+    Raises:
+        OutputError: the folder holds something else, or shards that would be lost; or it cannot be written.
+    """
+    if merge:
+        # The shards made the folder an unfinished run, or stand beside a finished one that --force is to replace.
+        replace = force and (folder / runs.DONE).exists()
+        force, resume = replace, not replace
+    elif not force:
+        refuse_unmerged(folder)
+    return runs.open_run(folder, verb, arguments=arguments, inputs=inputs, force=force, resume=resume)
 
 
 def make_shard(shard: Shard, build: Build, count: int, *, report: Callable[[int, int], None]) -> dict[str, Any]:
@@ -220,7 +254,14 @@ def refuse_unmerged(folder: Path) -> None:
 
 
 def preview_dataset_folder(
-    folder: Path, *, inputs: Iterable[Path], force: bool, resume: bool, part: bool, merge: bool
+    folder: Path,
+    *,
+    inputs: Iterable[Path],
+    force: bool,
+    resume: bool,
+    part: bool,
+    merge: bool,
+    verb: str = "build-dataset",
 ) -> dict[str, str]:
     """Return what a build would do with the dataset folder, as :func:`cxrshort.forecasts.preview_folder` does."""
     if part or merge:  # goes on with what other shards have begun, and never with what is finished
@@ -230,7 +271,7 @@ def preview_dataset_folder(
             refuse_unmerged(folder)
         except OutputError as error:
             return {"folder": str(folder), "fate": "refused", "reason": error.message, "hint": error.hint}
-    return forecasts.preview_folder(folder, "build-dataset", inputs=inputs, force=force, resume=resume)
+    return forecasts.preview_folder(folder, verb, inputs=inputs, force=force, resume=resume)
 
 
 def discard(folder: Path) -> None:

@@ -120,7 +120,7 @@ def _gastric_bubble(phantom: Phantom, geometry: Geometry, frame: Frame) -> Field
 def _develop(phantom: Phantom, attenuation: Field, *, size: int) -> Field:
     """Add quantum noise and map attenuation to grey in [0, 1]."""
     shot, style = phantom.acquisition, phantom.style
-    generator = np.random.default_rng([phantom.seed, 2])
+    generator = np.random.default_rng([phantom.seed if phantom.noise_seed is None else phantom.noise_seed, 2])
     noise = generator.standard_normal((size, size), dtype=np.float32)
     noise[:, 1:] += style.grain * noise[:, :-1]
     noise[1:, :] += style.grain * noise[:-1, :]

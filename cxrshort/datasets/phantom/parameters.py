@@ -89,6 +89,7 @@ class Phantom:
         style: the acquisition style.
         findings: (label, severity) pairs in the order of ``LABELS``; severity in (0, 1]; no pair, no finding.
         seed: decides noise and texture only, so it stays when one factor changes.
+        noise_seed: decides the quantum noise instead, as of another exposure of the same moment; None for ``seed``.
 
     Raises:
         DataError: a view, label, severity or order that the phantom does not have.
@@ -104,6 +105,7 @@ class Phantom:
     style: Style
     findings: tuple[tuple[str, float], ...]
     seed: int
+    noise_seed: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be drawn."""
@@ -122,7 +124,10 @@ class Phantom:
 
     def to_json(self) -> str:
         """Write the parameters as one line of JSON; floats keep every digit."""
-        return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
+        values = dataclasses.asdict(self)
+        if self.noise_seed is None:
+            del values["noise_seed"]
+        return json.dumps(values, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "Phantom":

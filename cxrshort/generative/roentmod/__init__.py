@@ -7,5 +7,9 @@ EDITORS: dict[str, Entry] = {
         "cxrshort.generative.roentmod.diffusion:open_editor",
         "image-to-image diffusion with a radiograph generator, as RoentGen or RadEdit",
     ),
+    "phantom": Entry(
+        "cxrshort.generative.roentmod.phantom:open_editor",
+        "exact counterfactuals of a phantom dataset",
+    ),
 }
 """Editors by name; each is a function that returns an :class:`~cxrshort.generative.roentmod.contract.Editor`."""

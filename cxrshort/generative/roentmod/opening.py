@@ -1,0 +1,151 @@
+"""Editors opened from the options of a command: each takes its own, and refuses those of another one."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, cast
+
+from cxrshort import registry
+from cxrshort.compute import Compute
+from cxrshort.dataset import Dataset
+from cxrshort.errors import UsageError
+from cxrshort.generative.roentmod import EDITORS
+from cxrshort.generative.roentmod.contract import Editor
+
+DIFFUSION, PHANTOM, CYCLEGAN = "diffusion", "phantom", "cyclegan"
+STRENGTH, GUIDANCE, STEPS = 0.4, 4.0, 50
+"""The paper's strength and guidance (its text has the two swapped), and the steps that diffusers takes by default."""
+_DEFAULTS: Mapping[str, Any] = {"strength": STRENGTH, "guidance": GUIDANCE, "steps": STEPS}
+
+
+@dataclass(frozen=True)
+class EditorOptions:
+    """Hold the options of editors as the command line takes them; what is None or false was not asked for.
+
+    Args:
+        generator: diffusion: folder or hub id of a pipeline.
+        vae: diffusion: folder or hub id of another autoencoder.
+        text_encoder: diffusion: folder or hub id of another text encoder.
+        tokenizer: diffusion: folder or hub id of another tokenizer.
+        unet: diffusion: folder or hub id of another U-Net.
+        hub: diffusion: whether hub ids may be downloaded.
+        strength: diffusion: share of the steps that are made, 0 to 1.
+        guidance: diffusion: guidance scale.
+        steps: diffusion: steps of the whole schedule.
+        scheduler: diffusion: name of the scheduler.
+        negative: diffusion: words of what is not wanted.
+        fast: diffusion: fewer steps.
+        severity: phantom: of the added findings, above 0 and at most 1.
+        keep_noise: phantom: keep the noise of the originals.
+        batch_size: pictures made at a time.
+    """
+
+    generator: str | None = None
+    vae: str | None = None
+    text_encoder: str | None = None
+    tokenizer: str | None = None
+    unet: str | None = None
+    hub: bool = False
+    strength: float | None = None
+    guidance: float | None = None
+    steps: int | None = None
+    scheduler: str | None = None
+    negative: str | None = None
+    fast: bool = False
+    severity: float | None = None
+    keep_noise: bool = False
+    batch_size: int | None = None
+
+    def chosen(self) -> dict[str, Any]:
+        """Return the options that were asked for."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None and value is not False}
+
+
+_OPTIONS: Mapping[str, tuple[str, ...]] = {
+    PHANTOM: ("severity", "keep_noise", "batch_size"),
+    CYCLEGAN: ("batch_size",),
+    DIFFUSION: tuple(field.name for field in fields(EditorOptions) if field.name not in ("severity", "keep_noise")),
+}
+
+
+def parse_editor(text: str, options: EditorOptions) -> tuple[str, str]:
+    """Return the name of an editor and its model, "" where it has none, once the options fit it.
+
+    Raises:
+        UsageError: an unknown editor, one without its model, an option of another one, or a number out of range.
+    """
+    name, sign, model = text.partition(":")
+    if name == CYCLEGAN and name not in EDITORS:
+        others = ", ".join(EDITORS)
+        raise UsageError(f"--editor '{text}' is not built yet: this version has no cyclegan", f"one of: {others}")
+    registry.check_name(EDITORS, name, kind="editor")
+    if (name == CYCLEGAN) != bool(model) or (sign and not model):
+        raise UsageError(f"--editor is '{text}'", "cyclegan:MODEL names its model, the others have none")
+    allowed = _OPTIONS.get(name, ("batch_size",))
+    foreign = [option for option in options.chosen() if option not in allowed]
+    if foreign:
+        owner = next(editor for editor, names in _OPTIONS.items() if foreign[0] in names)
+        raise UsageError(f"{_flag(foreign[0])} is of the editor '{owner}', not of '{name}'", f"--editor {owner}")
+    if name == DIFFUSION:
+        _check_numbers(options)
+    if options.batch_size is not None and options.batch_size < 1:
+        raise UsageError(f"--batch-size is '{options.batch_size}', it must be 1 or more", "leave it out")
+    return name, model
+
+
+def open_editor(name: str, model: str, options: EditorOptions, *, data: Dataset, compute: Compute) -> Editor:
+    """Return an editor.
+
+    Args:
+        name: of :data:`cxrshort.generative.roentmod.EDITORS`.
+        model: of an editor that has one.
+        options: of this editor.
+        data: the sources.
+        compute: where a network works.
+
+    Raises:
+        CxrshortError: what the editor says of its options, of its files, or of the sources.
+    """
+    function = registry.load_entry(EDITORS, name, kind="editor")
+    chosen = options.chosen()
+    if chosen.pop("keep_noise", False):
+        chosen["noise"] = "kept"
+    if name == DIFFUSION:
+        chosen = {**_DEFAULTS, **chosen}
+    offered = {"data": data, "compute": compute, **({"model": model} if model else {})}
+    accepted = inspect.signature(function).parameters
+    taken = {key: value for key, value in offered.items() if key in accepted}
+    return cast(Editor, function(**taken, **chosen))
+
+
+def editor_parameters(name: str, options: EditorOptions) -> dict[str, Any]:
+    """Return the settings that stand in every row: numbers and words, no files."""
+    if name != DIFFUSION:
+        return {key: value for key, value in options.chosen().items() if key in ("severity", "keep_noise")}
+    chosen = {**_DEFAULTS, **options.chosen()}
+    return {
+        key: chosen[key] for key in ("strength", "guidance", "steps", "scheduler", "negative", "fast") if key in chosen
+    }
+
+
+def _check_numbers(options: EditorOptions) -> None:
+    if not options.generator and not options.unet:
+        raise UsageError(
+            "--generator is missing: the editor 'diffusion' needs the folder of a pipeline",
+            "RoentGen's weights are given out by its authors on request (StanfordAIMI/RoentGen); --editor phantom needs "
+            "none",
+        )
+    if options.strength is not None and not 0 <= options.strength <= 1:
+        raise UsageError(
+            f"--strength is '{options.strength:g}', it must be from 0 to 1",
+            "the paper's text has the two numbers swapped: --strength 0.4 --guidance 4",
+        )
+    if options.guidance is not None and options.guidance < 0:
+        raise UsageError(f"--guidance is '{options.guidance:g}', it must be 0 or more", "the paper's is 4")
+    if options.steps is not None and options.steps < 1:
+        raise UsageError(f"--steps is '{options.steps}', it must be 1 or more", "50 is usual")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,329 @@
+"""Add findings to radiographs that have none, and write the edits as a dataset."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cxrshort import forecasts, places, runs
+from cxrshort.compute import choose_compute, enough_memory
+from cxrshort.dataset import Dataset, load_dataset
+from cxrshort.datasets.building import assembly, shards
+from cxrshort.datasets.building.edits import of_edits
+from cxrshort.datasets.building.image_source import ImageSource
+from cxrshort.datasets.building.writing import DatasetSettings, write_dataset
+from cxrshort.datasets.cohorts import Candidates
+from cxrshort.datasets.overview import shard_result
+from cxrshort.errors import UsageError
+from cxrshort.generative.roentmod.composite import EDGE, Composite, open_composite
+from cxrshort.generative.roentmod.contract import Editor, Prompt
+from cxrshort.generative.roentmod.forecast import forecast_edits, with_forecast
+from cxrshort.generative.roentmod.off_target import (
+    OffTarget,
+    check_table,
+    choose_off_target,
+    label_edits,
+    unseen_labels,
+)
+from cxrshort.generative.roentmod.opening import (
+    DIFFUSION,
+    PHANTOM,
+    EditorOptions,
+    editor_parameters,
+    open_editor,
+    parse_editor,
+)
+from cxrshort.generative.roentmod.phantom import PhantomEditor, check_labels
+from cxrshort.generative.roentmod.plan import choose_sources, plan_edits
+from cxrshort.generative.roentmod.prompts import choose_prompts
+from cxrshort.generative.roentmod.transform import editing
+from cxrshort.models.predictions import image_folders
+from cxrshort.results import Result
+from cxrshort.verbs.roentmod.edited_films import draw_sheet, edit_blocks, edits_table
+
+Report = Callable[[Mapping[str, Any]], None]
+
+VERB = "roentmod edit"
+SHEET = "edits.png"
+
+
+@dataclass(frozen=True)
+class PlannedEdits:
+    """Hold what is known before an editor is opened.
+
+    Args:
+        data: the sources.
+        rows: of all edits, with their labels.
+        prompts: edits of each image, the sham last.
+        scheme: how labels were filled in.
+        notes: what must be known of the choice.
+    """
+
+    data: Dataset
+    rows: pd.DataFrame
+    prompts: Sequence[Prompt]
+    scheme: OffTarget
+    notes: Sequence[str]
+
+
+def edit(
+    dataset: str,
+    *,
+    editor: str = DIFFUSION,
+    prompts: Sequence[str] = (),
+    prompt_table: Path | None = None,
+    off_target: str | None = None,
+    split: str = "test",
+    replicate: int = 0,
+    where: str = "",
+    sample: int | None = None,
+    all_images: bool = False,
+    repetitions: int = 1,
+    seed: int = 0,
+    options: EditorOptions | None = None,
+    inside: Sequence[str] = (),
+    edge: float = EDGE,
+    name: str | None = None,
+    out: Path | None = None,
+    shard: str | None = None,
+    merge: bool = False,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    dry_run: bool = False,
+    force: bool = False,
+    resume: bool = False,
+    report: Report = runs.ignore_event,
+) -> Result:
+    """Edit the images of a dataset, and write a dataset with a row for each image, prompt and repetition.
+
+    A sham edit and a round trip of each image stand beside those that add a finding. The bytes depend neither on shards
+    nor on interruptions.
+
+    Args:
+        dataset: a dataset folder, manifest, ``-`` or name.
+        editor: ``"diffusion"``, ``"phantom"`` or ``"cyclegan:MODEL"``.
+        prompts: ``NAME=words`` or the name of a built-in prompt; with no prompt at all the paper's six.
+        prompt_table: a table with the columns ``edit``, ``text`` and, if wanted, ``label``.
+        off_target: ``"negative"``, ``"ignore"``, ``"exact"`` or a table of co-occurrence; None takes ``"exact"`` where
+            the editor knows what its pictures show, else ``"ignore"``.
+        split: ``"test"``, ``"val"``, ``"train"`` or ``"all"``.
+        replicate: whose split.
+        where: expression over the columns that an image must fulfil.
+        sample: edit at most so many images, drawn by a hash.
+        all_images: edit images with findings too.
+        repetitions: of each edit, with other noise.
+        seed: 0 or more; of the noise.
+        options: of the editor.
+        inside: structures inside which the edit is kept, and outside which the source; none keeps all of the edit.
+        edge: width of the soft edge, as a share of the film's side.
+        name: of the new dataset; default the name of its folder.
+        out: the dataset folder; default ``datasets/NAME-EDITOR-edits``.
+        shard: ``"i/n"``: make every n-th edit and leave the rest to other processes.
+        merge: write the dataset from the shards that were made with the same arguments.
+        device: as in :func:`cxrshort.compute.choose_compute`.
+        precision: as in :func:`cxrshort.compute.choose_compute`.
+        threads: CPU threads.
+        dry_run: make one batch to see how long all will take, write nothing.
+        force: start over where a dataset exists.
+        resume: go on where edits were interrupted.
+        report: takes progress events.
+
+    Raises:
+        UsageError: options that contradict each other, unknown names, numbers out of range.
+        DataError: no image is without findings, or the images do not suit the editor.
+        OutputError: the folder exists or cannot be written.
+        ResumableError: the user interrupted; what is done stays.
+    """
+    part, options = shards.parse_shard(shard) if shard is not None else None, options or EditorOptions()
+    if part is not None and merge:
+        raise UsageError("--shard and --merge exclude each other", "merge when all shards are made")
+    kind, model = parse_editor(editor, options)
+    compute = choose_compute(device, precision=precision, threads=threads)
+    data = load_dataset(dataset)
+    plan = plan_dataset(
+        data.fold(split, replicate=replicate),
+        kind,
+        choices={"where": where, "sample": sample, "all_images": all_images, "seed": seed},
+        prompts=(prompts, prompt_table),
+        off_target=off_target,
+        repetitions=repetitions,
+        parameters=editor_parameters(kind, options),
+    )
+    folder = out or places.dataset_folder(f"{data.name}-{kind}-edits")
+    name = name or folder.resolve().name
+    chosen = {"editor": editor, "prompts": [asdict(prompt) for prompt in plan.prompts], "off_target": off_target}
+    kept = {"split": split, "replicate": replicate, "where": where, "sample": sample, "all_images": all_images}
+    composing = {"inside": list(inside), "edge": edge} if inside else {}
+    drawn = {"repetitions": repetitions, "seed": seed, **composing, **options.chosen()}
+    arguments = {"dataset": dataset, "name": name, **chosen, **kept, **drawn, **compute.record()}
+    if resume and not dry_run and (complete := runs.finished_summary(folder, arguments=arguments)):
+        return _result(complete, folder)
+    inputs = _inputs(data, off_target, prompt_table)
+    composite = open_composite(plan.data, inside, edge=edge)
+    with enough_memory(compute, images=options.batch_size or 1, hint="--batch-size makes fewer edits at a time"):
+        opened = open_editor(kind, model, options, data=plan.data, compute=compute)
+        candidates, source = _gather(plan, opened, composite, part=part, report=report)
+        count = len(plan.rows)
+        if dry_run:
+            fate = shards.preview_dataset_folder(
+                folder, inputs=inputs.values(), force=force, resume=resume, part=bool(part), merge=merge, verb=VERB
+            )
+            return _forecast(plan, opened, source, part.rows(count) if part else range(count), output=fate)
+        made = _image_reporter(report)
+        if part is not None:
+            with shards.opened(
+                part, folder, arguments=arguments, inputs=inputs.values(), force=force, verb=VERB
+            ) as run:
+                build = assembly.Build(run, part.image_source(source, count), data.pixels.image_shape[-1], 1)
+                return shard_result(shards.make_shard(part, build, count, report=made), run.folder)
+        from_scratch = force or not (folder / runs.DONE).exists()  # otherwise refused by what follows
+        finished = shards.read_shards(folder, image_source=source, count=count) if merge and from_scratch else None
+        with shards.open_whole(
+            folder, VERB, arguments=arguments, inputs=inputs, force=force, resume=resume, merge=merge
+        ) as run:
+            summary = write_dataset(
+                run,
+                candidates,
+                source,
+                settings=DatasetSettings(name, data.recipe, seed=seed, facts=_facts(plan, opened, composite)),
+                report=made,
+                draw=partial(draw_sheet, plan.data, path=run.path(SHEET), title=_title(plan, opened)),
+                finished=finished,
+            )
+    return _result(summary, folder)
+
+
+def plan_dataset(
+    fold: Dataset,
+    editor: str,
+    *,
+    choices: Mapping[str, Any],
+    prompts: tuple[Sequence[str], Path | None],
+    off_target: str | None,
+    repetitions: int,
+    parameters: Mapping[str, Any],
+) -> PlannedEdits:
+    """Return the images, prompts and rows of edits.
+
+    Args:
+        fold: the images that may be edited.
+        editor: its name.
+        choices: ``where``, ``sample``, ``all_images`` and ``seed``.
+        prompts: texts, and a table.
+        off_target: the scheme that is asked for.
+        repetitions: of each edit.
+        parameters: of the editor, for every row.
+    """
+    data, notes = choose_sources(fold, **choices)
+    findings, sham = choose_prompts(*prompts, labels=data.labels)
+    if editor == PHANTOM:
+        check_labels({prompt.edit: prompt.label for prompt in findings})
+    scheme = choose_off_target(off_target, knows=editor == PHANTOM)
+    added = [prompt.label or prompt.edit for prompt in findings]
+    check_table(scheme, added)
+    if unseen := unseen_labels(scheme, added, data.labels):
+        notes.append(f"the table has no column of {', '.join(unseen)}: these labels are empty in all edits")
+    if unlabelled := [prompt.edit for prompt in findings if not prompt.label]:
+        notes.append(f"no label of {data.name} is of the edit {', '.join(unlabelled)}: none is set to 1 there")
+    rows = plan_edits(
+        data.manifest,
+        [*findings, sham],
+        repetitions=repetitions,
+        seed=int(choices["seed"]),
+        parameters=parameters,
+    )
+    return PlannedEdits(data, label_edits(rows, data.labels, scheme), [*findings, sham], scheme, notes)
+
+
+def _gather(
+    plan: PlannedEdits, editor: Editor, composite: Composite | None, *, part: shards.Shard | None, report: Report
+) -> tuple[Candidates, ImageSource]:
+    """Return the edits as candidates and image source; those of phantoms are phantoms again, with masks of their own."""
+    count = len(part.rows(len(plan.rows))) if part else len(plan.rows)
+    phantom = editor if isinstance(editor, PhantomEditor) else None
+    identity = f"{editor.identity} {composite.identity}" if composite else editor.identity
+    candidates, source = of_edits(
+        plan.data,
+        plan.rows,
+        with_forecast(editing(editor, composite), count=count, batch=editor.batch_size, report=report),
+        settings=identity,
+        batch_size=editor.batch_size,
+        carry=not editor.moves,
+        masks=phantom.masks if phantom else None,
+    )
+    candidates = replace(candidates, notes=(*plan.notes, *candidates.notes))
+    if phantom and not composite:
+        phantoms = [phantom.edited(row) for _, row in candidates.rows.iterrows()]
+        source = replace(source, phantoms=phantoms)
+    return candidates, source
+
+
+def _facts(plan: PlannedEdits, editor: Editor, composite: Composite | None) -> dict[str, Any]:
+    """Return what the summary says of the edits."""
+    return {
+        "edited_dataset": plan.data.name,
+        "edited_images": len(plan.data.manifest),
+        "prompts": [asdict(prompt) for prompt in plan.prompts],
+        "off_target": plan.scheme.scheme,
+        "editor": dict(editor.facts),
+        **({"inside": list(composite.structures), "edge": composite.edge} if composite else {}),
+    }
+
+
+def _inputs(data: Dataset, off_target: str | None, prompt_table: Path | None) -> dict[str, Path]:
+    """Return the files and folders that are read and must not be written over, by what they are."""
+    named = {"dataset": data.path, "prompts": prompt_table, "off_target": Path(off_target) if off_target else None}
+    return {**{name: path for name, path in named.items() if path is not None}, **image_folders(data)}
+
+
+def _image_reporter(report: Report) -> Callable[[int, int], None]:
+    return lambda done, count: report({"event": "edits", "done": done, "of": count})
+
+
+def _title(plan: PlannedEdits, editor: Editor) -> str:
+    return f"{plan.data.name}, edited by {editor.facts.get('editor', 'the editor')}"
+
+
+def _forecast(
+    plan: PlannedEdits, editor: Editor, source: ImageSource, chosen: range, *, output: Mapping[str, str]
+) -> Result:
+    """Return what the edits would take, from a batch of them."""
+    folder = Path(output["folder"])
+    cost = forecast_edits(source, plan.rows, chosen, batch=editor.batch_size)
+    summary = {
+        "verb": VERB,
+        "reads": sorted(set(plan.data.manifest["cache"])),
+        "outputs": [dict(output)],
+        "images": len(plan.data.manifest),
+        "edits": len(chosen),
+        "prompts": [asdict(prompt) for prompt in plan.prompts],
+        "off_target": plan.scheme.scheme,
+        "editor": dict(editor.facts),
+        "disk_free_mib": forecasts.free_disk_mib(folder),
+        **cost,
+    }
+    names = ", ".join(prompt.edit for prompt in plan.prompts)
+    facts = [
+        ("images", f"{len(plan.data.manifest):,} of {plan.data.name}"),
+        ("edits", f"{len(chosen):,}: {names}, round trip"),
+        ("labels besides", plan.scheme.scheme),
+    ]
+    return forecasts.dry_run(summary, facts, notes=plan.notes)
+
+
+def _result(summary: Mapping[str, Any], folder: Path) -> Result:
+    """Return what was made, the same for a finished run that --resume finds."""
+    table = edits_table(folder)
+    sheet = folder / SHEET
+    return Result(
+        {**summary, "edits": table},
+        edit_blocks(summary, table),
+        [sheet] if sheet.is_file() else [],
+        summary["notes"],
+        folder,
+        kind="dataset",
+    )
