@@ -11,6 +11,7 @@ from cxrshort.dataset import Dataset
 from cxrshort.errors import UsageError
 from cxrshort.generative.roentmod import EDITORS
 from cxrshort.generative.roentmod.contract import Editor
+from cxrshort.generative.roentmod.phantom import SEVERITY
 
 DIFFUSION, PHANTOM, CYCLEGAN = "diffusion", "phantom", "cyclegan"
 STRENGTH, GUIDANCE, STEPS = 0.4, 4.0, 50
@@ -121,8 +122,11 @@ def open_editor(name: str, model: str, options: EditorOptions, *, data: Dataset,
 
 def editor_parameters(name: str, options: EditorOptions) -> dict[str, Any]:
     """Return the settings that stand in every row: numbers and words, no files."""
+    if name == PHANTOM:
+        severity = SEVERITY if options.severity is None else options.severity
+        return {"severity": severity, "noise": "kept" if options.keep_noise else "redrawn"}
     if name != DIFFUSION:
-        return {key: value for key, value in options.chosen().items() if key in ("severity", "keep_noise")}
+        return {}
     chosen = {**_DEFAULTS, **options.chosen()}
     return {
         key: chosen[key] for key in ("strength", "guidance", "steps", "scheduler", "negative", "fast") if key in chosen
@@ -133,8 +137,7 @@ def _check_numbers(options: EditorOptions) -> None:
     if not options.generator and not options.unet:
         raise UsageError(
             "--generator is missing: the editor 'diffusion' needs the folder of a pipeline",
-            "RoentGen's weights are given out by its authors on request (StanfordAIMI/RoentGen); --editor phantom needs "
-            "none",
+            "RoentGen's authors give out its weights on request (StanfordAIMI/RoentGen); --editor phantom needs none",
         )
     if options.strength is not None and not 0 <= options.strength <= 1:
         raise UsageError(

@@ -242,7 +242,7 @@ def plan_dataset(
 def _gather(
     plan: PlannedEdits, editor: Editor, composite: Composite | None, *, part: shards.Shard | None, report: Report
 ) -> tuple[Candidates, ImageSource]:
-    """Return the edits as candidates and image source; those of phantoms are phantoms again, with masks of their own."""
+    """Return the edits as candidates and image source; those of phantoms are phantoms with masks of their own."""
     count = len(part.rows(len(plan.rows))) if part else len(plan.rows)
     phantom = editor if isinstance(editor, PhantomEditor) else None
     identity = f"{editor.identity} {composite.identity}" if composite else editor.identity
