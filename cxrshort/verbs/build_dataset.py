@@ -151,10 +151,10 @@ def build_dataset(
     if dry_run:
         made = 0 if metadata_only else count if part is None else len(part.rows(count))
         plan = _plan(request, candidates, image_source, count=made, jobs=reading.jobs, folder=folder)
-        choices = {"force": force, "resume": resume, "part": bool(part), "merge": merge}
-        return build_forecast(
-            {**plan, "outputs": [shards.preview_dataset_folder(folder, inputs=inputs.values(), **choices)]}
+        fate = shards.preview_dataset_folder(
+            folder, inputs=inputs.values(), force=force, resume=resume, part=bool(part), merge=merge
         )
+        return build_forecast({**plan, "outputs": [fate]})
     arguments = request.arguments(name=name, own_patients=candidates.own_patients, size=side, reading=reading)
     if resume and (complete := runs.finished_summary(folder, arguments=arguments)):
         return dataset_result(complete, folder, figures=gallery.drawn(folder))

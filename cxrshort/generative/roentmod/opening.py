@@ -1,7 +1,7 @@
 """Editors opened from the options of a command: each takes its own, and refuses those of another one."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, cast
 
@@ -10,8 +10,7 @@ from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.errors import UsageError
 from cxrshort.generative.roentmod import EDITORS
-from cxrshort.generative.roentmod.contract import Editor
-from cxrshort.generative.roentmod.phantom import SEVERITY
+from cxrshort.generative.roentmod.contract import Editor, Prompt
 
 DIFFUSION, PHANTOM, CYCLEGAN = "diffusion", "phantom", "cyclegan"
 STRENGTH, GUIDANCE, STEPS = 0.4, 4.0, 50
@@ -63,6 +62,17 @@ class EditorOptions:
         return {name: value for name, value in values.items() if value is not None and value is not False}
 
 
+_IN_ROWS = (
+    "strength",
+    "guidance",
+    "steps",
+    "scheduler",
+    "start_timestep",
+    "negative",
+    "fast",
+    "severity",
+    "noise",
+)
 _OPTIONS: Mapping[str, tuple[str, ...]] = {
     PHANTOM: ("severity", "keep_noise", "batch_size"),
     CYCLEGAN: ("batch_size",),
@@ -120,17 +130,20 @@ def open_editor(name: str, model: str, options: EditorOptions, *, data: Dataset,
     return cast(Editor, function(**taken, **chosen))
 
 
-def editor_parameters(name: str, options: EditorOptions) -> dict[str, Any]:
-    """Return the settings that stand in every row: numbers and words, no files."""
-    if name == PHANTOM:
-        severity = SEVERITY if options.severity is None else options.severity
-        return {"severity": severity, "noise": "kept" if options.keep_noise else "redrawn"}
-    if name != DIFFUSION:
-        return {}
-    chosen = {**_DEFAULTS, **options.chosen()}
-    return {
-        key: chosen[key] for key in ("strength", "guidance", "steps", "scheduler", "negative", "fast") if key in chosen
-    }
+def check_words(editor: Editor, prompts: Sequence[Prompt]) -> None:
+    """Refuse prompts that an editor cannot read to their end, before the first edit.
+
+    Raises:
+        UsageError: a prompt has too many tokens.
+    """
+    check = getattr(editor, "check_prompts", None)
+    if check is not None:
+        check([prompt.text for prompt in prompts])
+
+
+def editor_parameters(editor: Editor) -> dict[str, Any]:
+    """Return the settings of an editor that stand in every row of its edits."""
+    return {name: editor.facts[name] for name in _IN_ROWS if name in editor.facts}
 
 
 def _check_numbers(options: EditorOptions) -> None:
@@ -144,8 +157,11 @@ def _check_numbers(options: EditorOptions) -> None:
             f"--strength is '{options.strength:g}', it must be from 0 to 1",
             "the paper's text has the two numbers swapped: --strength 0.4 --guidance 4",
         )
-    if options.guidance is not None and options.guidance < 0:
-        raise UsageError(f"--guidance is '{options.guidance:g}', it must be 0 or more", "the paper's is 4")
+    if options.guidance is not None and options.guidance < 1:
+        raise UsageError(
+            f"--guidance is '{options.guidance:g}', it must be 1 or more",
+            "the paper's text has the two numbers swapped: --strength 0.4 --guidance 4",
+        )
     if options.steps is not None and options.steps < 1:
         raise UsageError(f"--steps is '{options.steps}', it must be 1 or more", "50 is usual")
 

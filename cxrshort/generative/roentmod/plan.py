@@ -7,6 +7,7 @@ are taken unless asked otherwise; and edits without their sham, so that each ima
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -83,7 +84,7 @@ def plan_edits(
     *,
     repetitions: int = 1,
     seed: int = 0,
-    parameters: Mapping[str, object] | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Return the rows of edits with the labels of their sources: those that add noise by image, then round trips.
 
@@ -110,9 +111,12 @@ def plan_edits(
         repetitions=[number for _, number in every],
     )
     settings = dict(parameters or {})
-    numbers = {f"edit_{name}": value for name, value in settings.items() if type(value) in (int, float)}
     trips = np.arange(len(rows)) >= len(positions)
-    columns = {name: np.where(trips, np.nan, value) for name, value in numbers.items()}
+    columns = {
+        f"edit_{name}": np.where(trips, np.nan, float(value))
+        for name, value in settings.items()
+        if type(value) in (int, float)
+    }
     return rows.assign(
         edit_prompt=[prompt.text for prompt, _ in every],
         edit_label=[prompt.label for prompt, _ in every],

@@ -32,6 +32,7 @@ from cxrshort.generative.roentmod.opening import (
     DIFFUSION,
     PHANTOM,
     EditorOptions,
+    check_words,
     editor_parameters,
     open_editor,
     parse_editor,
@@ -51,19 +52,17 @@ SHEET = "edits.png"
 
 
 @dataclass(frozen=True)
-class PlannedEdits:
-    """Hold what is known before an editor is opened.
+class EditPlan:
+    """Hold what is known before an editor is opened, which may take long.
 
     Args:
         data: the sources.
-        rows: of all edits, with their labels.
         prompts: edits of each image, the sham last.
         scheme: how labels were filled in.
         notes: what must be known of the choice.
     """
 
     data: Dataset
-    rows: pd.DataFrame
     prompts: Sequence[Prompt]
     scheme: OffTarget
     notes: Sequence[str]
@@ -144,14 +143,12 @@ def edit(
     kind, model = parse_editor(editor, options)
     compute = choose_compute(device, precision=precision, threads=threads)
     data = load_dataset(dataset)
-    plan = plan_dataset(
+    plan = choose_edits(
         data.fold(split, replicate=replicate),
         kind,
         choices={"where": where, "sample": sample, "all_images": all_images, "seed": seed},
         prompts=(prompts, prompt_table),
         off_target=off_target,
-        repetitions=repetitions,
-        parameters=editor_parameters(kind, options),
     )
     folder = out or places.dataset_folder(f"{data.name}-{kind}-edits")
     name = name or folder.resolve().name
@@ -166,13 +163,16 @@ def edit(
     composite = open_composite(plan.data, inside, edge=edge)
     with enough_memory(compute, images=options.batch_size or 1, hint="--batch-size makes fewer edits at a time"):
         opened = open_editor(kind, model, options, data=plan.data, compute=compute)
-        candidates, source = _gather(plan, opened, composite, part=part, report=report)
-        count = len(plan.rows)
+        check_words(opened, plan.prompts)
+        rows = edit_rows(plan, opened, repetitions=repetitions, seed=seed)
+        candidates, source = _gather(plan, rows, opened, composite=composite, part=part, report=report)
+        count = len(rows)
         if dry_run:
             fate = shards.preview_dataset_folder(
                 folder, inputs=inputs.values(), force=force, resume=resume, part=bool(part), merge=merge, verb=VERB
             )
-            return _forecast(plan, opened, source, part.rows(count) if part else range(count), output=fate)
+            places_made = part.rows(count) if part else range(count)
+            return _forecast(plan, opened, source, rows=rows, chosen=places_made, output=fate)
         made = _image_reporter(report)
         if part is not None:
             with shards.opened(
@@ -197,17 +197,15 @@ def edit(
     return _result(summary, folder)
 
 
-def plan_dataset(
+def choose_edits(
     fold: Dataset,
     editor: str,
     *,
     choices: Mapping[str, Any],
     prompts: tuple[Sequence[str], Path | None],
     off_target: str | None,
-    repetitions: int,
-    parameters: Mapping[str, Any],
-) -> PlannedEdits:
-    """Return the images, prompts and rows of edits.
+) -> EditPlan:
+    """Return the images that are edited, the prompts, and how labels are filled in.
 
     Args:
         fold: the images that may be edited.
@@ -215,8 +213,6 @@ def plan_dataset(
         choices: ``where``, ``sample``, ``all_images`` and ``seed``.
         prompts: texts, and a table.
         off_target: the scheme that is asked for.
-        repetitions: of each edit.
-        parameters: of the editor, for every row.
     """
     data, notes = choose_sources(fold, **choices)
     findings, sham = choose_prompts(*prompts, labels=data.labels)
@@ -229,26 +225,32 @@ def plan_dataset(
         notes.append(f"the table has no column of {', '.join(unseen)}: these labels are empty in all edits")
     if unlabelled := [prompt.edit for prompt in findings if not prompt.label]:
         notes.append(f"no label of {data.name} is of the edit {', '.join(unlabelled)}: none is set to 1 there")
-    rows = plan_edits(
-        data.manifest,
-        [*findings, sham],
-        repetitions=repetitions,
-        seed=int(choices["seed"]),
-        parameters=parameters,
-    )
-    return PlannedEdits(data, label_edits(rows, data.labels, scheme), [*findings, sham], scheme, notes)
+    return EditPlan(data, [*findings, sham], scheme, notes)
+
+
+def edit_rows(plan: EditPlan, editor: Editor, *, repetitions: int, seed: int) -> pd.DataFrame:
+    """Return the rows of all edits with their labels."""
+    parameters = editor_parameters(editor)
+    rows = plan_edits(plan.data.manifest, plan.prompts, repetitions=repetitions, seed=seed, parameters=parameters)
+    return label_edits(rows, plan.data.labels, plan.scheme)
 
 
 def _gather(
-    plan: PlannedEdits, editor: Editor, composite: Composite | None, *, part: shards.Shard | None, report: Report
+    plan: EditPlan,
+    rows: pd.DataFrame,
+    editor: Editor,
+    *,
+    composite: Composite | None,
+    part: shards.Shard | None,
+    report: Report,
 ) -> tuple[Candidates, ImageSource]:
     """Return the edits as candidates and image source; those of phantoms are phantoms with masks of their own."""
-    count = len(part.rows(len(plan.rows))) if part else len(plan.rows)
+    count = len(part.rows(len(rows))) if part else len(rows)
     phantom = editor if isinstance(editor, PhantomEditor) else None
     identity = f"{editor.identity} {composite.identity}" if composite else editor.identity
     candidates, source = of_edits(
         plan.data,
-        plan.rows,
+        rows,
         with_forecast(editing(editor, composite), count=count, batch=editor.batch_size, report=report),
         settings=identity,
         batch_size=editor.batch_size,
@@ -262,7 +264,7 @@ def _gather(
     return candidates, source
 
 
-def _facts(plan: PlannedEdits, editor: Editor, composite: Composite | None) -> dict[str, Any]:
+def _facts(plan: EditPlan, editor: Editor, composite: Composite | None) -> dict[str, Any]:
     """Return what the summary says of the edits."""
     return {
         "edited_dataset": plan.data.name,
@@ -284,16 +286,22 @@ def _image_reporter(report: Report) -> Callable[[int, int], None]:
     return lambda done, count: report({"event": "edits", "done": done, "of": count})
 
 
-def _title(plan: PlannedEdits, editor: Editor) -> str:
+def _title(plan: EditPlan, editor: Editor) -> str:
     return f"{plan.data.name}, edited by {editor.facts.get('editor', 'the editor')}"
 
 
 def _forecast(
-    plan: PlannedEdits, editor: Editor, source: ImageSource, chosen: range, *, output: Mapping[str, str]
+    plan: EditPlan,
+    editor: Editor,
+    source: ImageSource,
+    *,
+    rows: pd.DataFrame,
+    chosen: range,
+    output: Mapping[str, str],
 ) -> Result:
     """Return what the edits would take, from a batch of them."""
     folder = Path(output["folder"])
-    cost = forecast_edits(source, plan.rows, chosen, batch=editor.batch_size)
+    cost = forecast_edits(source, rows, chosen, batch=editor.batch_size)
     summary = {
         "verb": VERB,
         "reads": sorted(set(plan.data.manifest["cache"])),
