@@ -24,6 +24,7 @@ from cxrshort.cli.options import (
     seed_option,
 )
 from cxrshort.cli.printer import print_result
+from cxrshort.cli.processes import quiet_unless
 from cxrshort.cli.progress import progress
 
 EDITS = "Edits"
@@ -262,12 +263,15 @@ def edit(
     0.4 --guidance 4 is what RoentMod used (its text has the numbers swapped); it names neither scheduler nor steps.
     Bytes depend on seed, device and batch size, not on shards or interruptions.
 
-    Several machines share the work: run the same command with --shard 1/N to --shard N/N, then once with --merge.
+    Several machines share the work: run the same command with --shard 1/N to --shard N/N, then once with --merge. Under
+    torchrun the processes of one command do so by themselves.
 
     Example: cxrshort roentmod edit --dataset phantom-III --editor phantom --prompt edema --out edits
     """
     check_loudness(quiet=quiet, verbose=verbose)
-    early.dataset(dataset)
+    first = early.is_first()
+    with quiet_unless(first):
+        early.dataset(dataset)
     early.spare_threads(device=device, precision=precision, threads=threads, quiet=quiet)
     from cxrshort.generative.roentmod.opening import EditorOptions
     from cxrshort.verbs.roentmod.edit import edit as run
@@ -289,7 +293,7 @@ def edit(
         keep_noise=keep_noise,
         batch_size=batch_size,
     )
-    with progress(quiet=quiet) as report:
+    with progress(quiet=quiet or not first) as report, quiet_unless(first):
         result = run(
             dataset,
             editor=editor,
@@ -318,4 +322,5 @@ def edit(
             resume=resume,
             report=report,
         )
-    print_result(result, json=json, quiet=quiet, verbose=verbose)
+    if first:
+        print_result(result, json=json, quiet=quiet, verbose=verbose)

@@ -1,6 +1,6 @@
 """Add findings to radiographs that have none, and write the edits as a dataset."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -8,15 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from cxrshort import forecasts, places, runs
+from cxrshort import distributed, forecasts, places, runs
 from cxrshort.compute import choose_compute, enough_memory
 from cxrshort.dataset import Dataset, load_dataset
-from cxrshort.datasets.building import assembly, shards
-from cxrshort.datasets.building.edits import of_edits
+from cxrshort.datasets.building import shards
+from cxrshort.datasets.building.edits import Transform, of_edits
 from cxrshort.datasets.building.image_source import ImageSource
-from cxrshort.datasets.building.writing import DatasetSettings, write_dataset
+from cxrshort.datasets.building.writing import DatasetSettings
 from cxrshort.datasets.cohorts import Candidates
-from cxrshort.datasets.overview import shard_result
 from cxrshort.errors import UsageError
 from cxrshort.generative.roentmod.composite import EDGE, Composite, open_composite
 from cxrshort.generative.roentmod.contract import Editor, Prompt
@@ -43,12 +42,8 @@ from cxrshort.generative.roentmod.prompts import choose_prompts
 from cxrshort.generative.roentmod.transform import editing
 from cxrshort.models.predictions import image_folders
 from cxrshort.results import Result
-from cxrshort.verbs.roentmod.edited_films import draw_sheet, edit_blocks, edits_table
-
-Report = Callable[[Mapping[str, Any]], None]
-
-VERB = "roentmod edit"
-SHEET = "edits.png"
+from cxrshort.verbs.roentmod.edited_films import draw_sheet
+from cxrshort.verbs.roentmod.edited_output import VERB, EditOutput, Report, edit_result, write_edits
 
 
 @dataclass(frozen=True)
@@ -139,9 +134,9 @@ def edit(
     """
     part, options = shards.parse_shard(shard) if shard is not None else None, options or EditorOptions()
     if part is not None and merge:
-        raise UsageError("--shard and --merge exclude each other", "merge when all shards are made")
+        raise UsageError("--shard and --merge exclude each other", "--merge when all shards are made")
     kind, model = parse_editor(editor, options)
-    compute = choose_compute(device, precision=precision, threads=threads)
+    compute = distributed.with_rank(choose_compute(device, precision=precision, threads=threads))
     data = load_dataset(dataset)
     plan = choose_edits(
         data.fold(split, replicate=replicate),
@@ -158,43 +153,30 @@ def edit(
     drawn = {"repetitions": repetitions, "seed": seed, **composing, **options.chosen()}
     arguments = {"dataset": dataset, "name": name, **chosen, **kept, **drawn, **compute.record()}
     if resume and not dry_run and (complete := runs.finished_summary(folder, arguments=arguments)):
-        return _result(complete, folder)
-    inputs = _inputs(data, off_target, prompt_table)
+        return edit_result(complete, folder)
+    output = EditOutput(
+        folder,
+        arguments,
+        _inputs(data, Path(off_target) if off_target and plan.scheme.table else None, prompt_table),
+        part=part,
+        merge=merge,
+        force=force,
+        resume=resume,
+    )
     composite = open_composite(plan.data, inside, edge=edge)
-    with enough_memory(compute, images=options.batch_size or 1, hint="--batch-size makes fewer edits at a time"):
+    memory = enough_memory(compute, images=options.batch_size or 1, hint="--batch-size makes fewer edits at a time")
+    with distributed.process_group(compute), memory:
         opened = open_editor(kind, model, options, data=plan.data, compute=compute)
         check_words(opened, plan.prompts)
         rows = edit_rows(plan, opened, repetitions=repetitions, seed=seed)
-        candidates, source = _gather(plan, rows, opened, composite=composite, part=part, report=report)
-        count = len(rows)
         if dry_run:
-            fate = shards.preview_dataset_folder(
-                folder, inputs=inputs.values(), force=force, resume=resume, part=bool(part), merge=merge, verb=VERB
-            )
-            places_made = part.rows(count) if part else range(count)
-            return _forecast(plan, opened, source, rows=rows, chosen=places_made, output=fate)
-        made = _image_reporter(report)
-        if part is not None:
-            with shards.opened(
-                part, folder, arguments=arguments, inputs=inputs.values(), force=force, verb=VERB
-            ) as run:
-                build = assembly.Build(run, part.image_source(source, count), data.pixels.image_shape[-1], 1)
-                return shard_result(shards.make_shard(part, build, count, report=made), run.folder)
-        from_scratch = force or not (folder / runs.DONE).exists()  # otherwise refused by what follows
-        finished = shards.read_shards(folder, image_source=source, count=count) if merge and from_scratch else None
-        with shards.open_whole(
-            folder, VERB, arguments=arguments, inputs=inputs, force=force, resume=resume, merge=merge
-        ) as run:
-            summary = write_dataset(
-                run,
-                candidates,
-                source,
-                settings=DatasetSettings(name, data.recipe, seed=seed, facts=_facts(plan, opened, composite)),
-                report=made,
-                draw=partial(draw_sheet, plan.data, path=run.path(SHEET), title=_title(plan, opened)),
-                finished=finished,
-            )
-    return _result(summary, folder)
+            _, source = _gather(plan, rows, opened, composite=composite)
+            return _forecast(plan, opened, source, rows=rows, output=output)
+        share = len(output.rows(len(rows))) // compute.processes
+        candidates, source = _gather(plan, rows, opened, composite=composite, forecast=(share, report))
+        settings = DatasetSettings(name, data.recipe, seed=seed, facts=_facts(plan, opened, composite))
+        draw = partial(draw_sheet, plan.data, title=_title(plan, opened))
+        return write_edits(output, candidates, source, settings=settings, draw=draw, compute=compute, report=report)
 
 
 def choose_edits(
@@ -241,17 +223,26 @@ def _gather(
     editor: Editor,
     *,
     composite: Composite | None,
-    part: shards.Shard | None,
-    report: Report,
+    forecast: tuple[int, Report] | None = None,
 ) -> tuple[Candidates, ImageSource]:
-    """Return the edits as candidates and image source; those of phantoms are phantoms with masks of their own."""
-    count = len(part.rows(len(rows))) if part else len(rows)
+    """Return the edits as candidates and image source; those of phantoms are phantoms with masks of their own.
+
+    Args:
+        plan: images, prompts and labels.
+        rows: of all edits.
+        editor: makes them.
+        composite: what of them is kept.
+        forecast: number of edits of this process, and what takes the forecast after the first batch.
+    """
     phantom = editor if isinstance(editor, PhantomEditor) else None
     identity = f"{editor.identity} {composite.identity}" if composite else editor.identity
+    transform: Transform = editing(editor, composite)
+    if forecast is not None:
+        transform = with_forecast(transform, count=forecast[0], batch=editor.batch_size, report=forecast[1])
     candidates, source = of_edits(
         plan.data,
         rows,
-        with_forecast(editing(editor, composite), count=count, batch=editor.batch_size, report=report),
+        transform,
         settings=identity,
         batch_size=editor.batch_size,
         carry=not editor.moves,
@@ -276,43 +267,30 @@ def _facts(plan: EditPlan, editor: Editor, composite: Composite | None) -> dict[
     }
 
 
-def _inputs(data: Dataset, off_target: str | None, prompt_table: Path | None) -> dict[str, Path]:
+def _inputs(data: Dataset, table: Path | None, prompt_table: Path | None) -> dict[str, Path]:
     """Return the files and folders that are read and must not be written over, by what they are."""
-    named = {"dataset": data.path, "prompts": prompt_table, "off_target": Path(off_target) if off_target else None}
+    named = {"dataset": data.path, "prompts": prompt_table, "off_target": table}
     return {**{name: path for name, path in named.items() if path is not None}, **image_folders(data)}
-
-
-def _image_reporter(report: Report) -> Callable[[int, int], None]:
-    return lambda done, count: report({"event": "edits", "done": done, "of": count})
 
 
 def _title(plan: EditPlan, editor: Editor) -> str:
     return f"{plan.data.name}, edited by {editor.facts.get('editor', 'the editor')}"
 
 
-def _forecast(
-    plan: EditPlan,
-    editor: Editor,
-    source: ImageSource,
-    *,
-    rows: pd.DataFrame,
-    chosen: range,
-    output: Mapping[str, str],
-) -> Result:
+def _forecast(plan: EditPlan, editor: Editor, source: ImageSource, *, rows: pd.DataFrame, output: EditOutput) -> Result:
     """Return what the edits would take, from a batch of them."""
-    folder = Path(output["folder"])
-    cost = forecast_edits(source, rows, chosen, batch=editor.batch_size)
+    chosen = output.rows(len(rows))
     summary = {
         "verb": VERB,
         "reads": sorted(set(plan.data.manifest["cache"])),
-        "outputs": [dict(output)],
+        "outputs": [output.preview()],
         "images": len(plan.data.manifest),
         "edits": len(chosen),
         "prompts": [asdict(prompt) for prompt in plan.prompts],
         "off_target": plan.scheme.scheme,
         "editor": dict(editor.facts),
-        "disk_free_mib": forecasts.free_disk_mib(folder),
-        **cost,
+        "disk_free_mib": forecasts.free_disk_mib(output.folder),
+        **forecast_edits(source, rows, chosen, batch=editor.batch_size),
     }
     names = ", ".join(prompt.edit for prompt in plan.prompts)
     facts = [
@@ -321,17 +299,3 @@ def _forecast(
         ("labels besides", plan.scheme.scheme),
     ]
     return forecasts.dry_run(summary, facts, notes=plan.notes)
-
-
-def _result(summary: Mapping[str, Any], folder: Path) -> Result:
-    """Return what was made, the same for a finished run that --resume finds."""
-    table = edits_table(folder)
-    sheet = folder / SHEET
-    return Result(
-        {**summary, "edits": table},
-        edit_blocks(summary, table),
-        [sheet] if sheet.is_file() else [],
-        summary["notes"],
-        folder,
-        kind="dataset",
-    )

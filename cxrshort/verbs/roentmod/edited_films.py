@@ -11,10 +11,24 @@ from cxrshort import manifest as manifests
 from cxrshort.dataset import MANIFEST, Dataset, Pixels
 from cxrshort.figures.edit_sheet import MOST_EDITS, MOST_IMAGES, EditedFilm, draw_edit_sheet
 from cxrshort.generative.roentmod.transform import CHANGE, CHANGED_SHARE
-from cxrshort.results import Block, Facts, Text, text_table
+from cxrshort.results import DEFAULT, UNLESS_QUIET, VERBOSE, Block, Facts, Text, text_table
 
 SPREAD = "edit_channel_spread"
 """The column in which an editor of colour pictures says how far they are from grey."""
+_MAIN = (
+    "editor",
+    "strength",
+    "guidance",
+    "steps",
+    "scheduler",
+    "denoising_steps",
+    "start_timestep",
+    "severity",
+    "noise",
+    "device",
+    "unet_precision",
+)
+"""What is printed of an editor; --verbose prints all of it."""
 
 
 def edits_table(folder: Path) -> list[dict[str, Any]]:
@@ -48,7 +62,10 @@ def _median(part: pd.DataFrame, column: str) -> float | None:
 
 def edit_blocks(summary: Mapping[str, Any], table: Sequence[Mapping[str, Any]]) -> list[Block]:
     """Return what is printed: the editor, the edits, the accounting."""
-    editor = [(name.replace("_", " "), str(value)) for name, value in summary["editor"].items() if _is_plain(value)]
+    editor = {name: str(value) for name, value in summary["editor"].items() if _is_plain(value)}
+    every = [(name.replace("_", " "), value) for name, value in editor.items()]
+    main = [(name.replace("_", " "), editor[name]) for name in _MAIN if name in editor]
+    coloured = any(row["channel_spread"] is not None for row in table)
     cells = [
         [
             row["edit"],
@@ -57,10 +74,19 @@ def edit_blocks(summary: Mapping[str, Any], table: Sequence[Mapping[str, Any]]) 
             f"{row['images']:,}",
             _percent(row["change"]),
             _percent(row["changed_share"]),
+            *([_number(row["channel_spread"])] if coloured else []),
         ]
         for row in table
     ]
-    header = ["edit", "prompt", "finding", "made", "median change of grey", "pixels changed"]
+    header = [
+        "edit",
+        "prompt",
+        "finding",
+        "made",
+        "change",
+        "pixels changed",
+        *(["channel spread"] if coloured else []),
+    ]
     excluded = sum(summary["excluded"].values())
     name, counts = next(iter(summary["splits"].items()))
     folds = ", ".join(f"{fold} {count:,}" for fold, count in counts.items())
@@ -70,7 +96,14 @@ def edit_blocks(summary: Mapping[str, Any], table: Sequence[Mapping[str, Any]]) 
         f"{summary['edited_dataset']}; {name}: {folds}",
         f"labels besides the added finding: {summary['off_target']}",
     ]
-    blocks: list[Block] = [Facts(editor), text_table(header, cells, counts=(3, 4, 5)), Text("\n".join(lines))]
+    blocks: list[Block] = [
+        Facts(main, shown=DEFAULT),
+        Facts(every, shown=VERBOSE),
+        Text("", shown=UNLESS_QUIET),
+        text_table(header, cells, counts=(3, 4, 5, 6)),
+        Text("change: median over images of the mean change of grey, of the whole range", shown=UNLESS_QUIET),
+        Text("\n".join(lines)),
+    ]
     if excluded:
         reasons = [[reason, f"{count:,}"] for reason, count in summary["excluded"].items()]
         blocks.append(text_table(["excluded because", "edits"], reasons, counts=(1,)))
@@ -79,6 +112,10 @@ def edit_blocks(summary: Mapping[str, Any], table: Sequence[Mapping[str, Any]]) 
 
 def _is_plain(value: object) -> bool:
     return isinstance(value, str | int | float)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
 
 
 def _percent(value: float | None) -> str:
