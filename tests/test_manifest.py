@@ -474,3 +474,17 @@ def test_standard_input_refuses_a_closed_one():
 def test_standard_input_refuses_bytes_that_are_no_text():
     shown = standard_input_of(input=b"image_id,\xff\n", env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "1"})
     assert shown == "standard input: not text in UTF-8"
+
+
+def test_facts_of_edits_are_never_labels(tmp_path):
+    path = tmp_path / "manifest.csv"
+    path.write_text(
+        "image_id,repository,patient_id,person_id,edit_strength,edit_vae_fp32,edit_label,edit_repetition,own\n"
+        "x/1,x,p,p,0.4,1,,0,0.5\n"
+    )
+    table = manifests.read_manifest(path)
+    assert manifests.label_columns(table) == ["own"]
+    assert not manifests.has_label(table, "edit_strength") and manifests.has_label(table, "own")
+    assert table["edit_strength"].tolist() == ["0.4"] and table["edit_repetition"].tolist() == [0]
+    in_memory = table.assign(edit_strength=0.4)
+    assert manifests.label_columns(in_memory) == ["own"]

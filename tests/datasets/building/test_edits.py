@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -329,3 +329,71 @@ def test_rows_of_required_columns_alone_are_enough(data: Dataset, tmp_path: Path
     rows = edited_rows(bare, [0, 1], ["inverted", "inverted"])
     assert edit(small, tmp_path / "out", rows=rows)["rows"] == 2
     np.testing.assert_array_equal(load_dataset(str(tmp_path / "out")).pixels.take([1]), 255 - data.pixels.take([1]))
+
+
+@dataclass(frozen=True)
+class Described:
+    """A picture and what its row says of it."""
+
+    pixels: np.ndarray
+    facts: dict[str, float]
+
+
+def test_facts_of_pictures_become_columns_and_survive_interruption(data: Dataset, tmp_path: Path) -> None:
+    def described(sources: np.ndarray, rows: pd.DataFrame) -> list[Described | np.ndarray | ImageError]:
+        made: list[Described | np.ndarray | ImageError] = []
+        for pixels, (number, row) in zip(sources, rows.iterrows(), strict=True):
+            facts = {"edit_spread": float(number) / 8} | ({"edit_retried": 1.0} if number == 3 else {})
+            plain = row["edit"] == "darker" and number == 1
+            made.append(ImageError("blank") if number == 5 else pixels if plain else Described(pixels, facts))
+        return made
+
+    def interrupt(done: int, count: int) -> None:
+        if done >= 16:
+            raise KeyboardInterrupt
+
+    edit(data, tmp_path / "one", transform=described)
+    with pytest.raises(ResumableError):
+        edit(data, tmp_path / "two", transform=described, report=interrupt)
+    edit(data, tmp_path / "two", transform=described, resume=True)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    made = load_dataset(str(tmp_path / "one"))
+    assert made.labels == data.labels
+    assert made.manifest["edit_spread"].tolist()[:5] == ["0.0", "", "0.25", "0.375", "0.5"]
+    assert made.manifest["edit_retried"].tolist()[:5] == ["", "", "", "1", ""]
+    assert len(made.manifest) == FILMS * len(EDITS) - 1
+
+
+def test_facts_of_another_name_are_a_mistake_of_the_transform(data: Dataset, tmp_path: Path) -> None:
+    def misnamed(sources: np.ndarray, rows: pd.DataFrame) -> list[Described]:
+        return [Described(pixels, {"spread": 1.0}) for pixels in sources]
+
+    with pytest.raises(ValueError, match="a fact of an edit is called 'spread'"):
+        edit(data, tmp_path / "out", transform=misnamed)
+
+
+def test_edits_of_edits_have_facts_of_their_own(data: Dataset, tmp_path: Path) -> None:
+    def of_value(value: float) -> Transform:
+        return lambda sources, rows: [Described(pixels, {"edit_spread": value}) for pixels in sources]
+
+    edit(data, tmp_path / "first", transform=of_value(0.5))
+    first = load_dataset(str(tmp_path / "first"))
+    rows = edited_rows(first.manifest, [0], ["again"])
+    assert "edit_spread" not in rows and "edit_prompt" not in rows and rows["edit"].tolist() == ["inverted, again"]
+    edit(first, tmp_path / "second", rows=rows, transform=of_value(0.25))
+    assert load_dataset(str(tmp_path / "second")).manifest["edit_spread"].tolist() == ["0.25"]
+
+
+def test_masks_of_edits_may_be_their_own(data: Dataset, tmp_path: Path) -> None:
+    assert data.masks is not None
+    shape = data.masks.image_shape
+    edit(data, tmp_path / "out", masks=lambda rows: np.full((len(rows), *shape), 3, np.uint8))
+    made = load_dataset(str(tmp_path / "out"))
+    assert made.masks is not None and (made.masks.take(range(len(made.manifest))) == 3).all()
+
+
+def test_repetitions_have_names_of_their_own(data: Dataset) -> None:
+    rows = edited_rows(data.manifest, [0, 0], ["darker", "darker"], repetitions=[0, 1])
+    name = data.manifest["image_id"].iloc[0]
+    assert rows["image_id"].tolist() == [f"{name}#darker", f"{name}#darker#1"]
+    assert rows["edit_repetition"].tolist() == [0, 1] and rows["edit"].tolist() == ["darker", "darker"]

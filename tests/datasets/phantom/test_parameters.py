@@ -1,9 +1,11 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from cxrshort.datasets.phantom.cohort import sample_phantoms
+from cxrshort.datasets.phantom.drawing import draw_phantom
 from cxrshort.datasets.phantom.parameters import (
     Phantom,
     with_finding,
@@ -131,3 +133,13 @@ def test_a_phantom_that_cannot_be_drawn_is_refused(values: dict[str, object], me
         dataclasses.replace(HEALTHY, **values)
     assert raised.value.message == message
     assert raised.value.hint == HINT
+
+
+def test_noise_seed_changes_the_noise_alone_and_is_written_only_where_it_is_set() -> None:
+    again = dataclasses.replace(HEALTHY, noise_seed=7)
+    assert "noise_seed" not in HEALTHY.to_json() and Phantom.from_json(again.to_json()) == again
+    before = draw_phantom(HEALTHY, size=64).pixels
+    difference = before.astype(int) - draw_phantom(again, size=64).pixels
+    assert difference.any() and abs(difference.mean()) < 0.2 and np.abs(difference).max() < 60
+    same = draw_phantom(dataclasses.replace(HEALTHY, noise_seed=HEALTHY.seed), size=64)
+    np.testing.assert_array_equal(same.pixels, before)

@@ -1,0 +1,66 @@
+"""Edits by two processes under torchrun, and after kill -9: the bytes of one unbroken process."""
+
+import json
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from cxrshort.verbs.roentmod.edited_output import VERB, EditOutput
+
+from ...cli.console import COMMAND, start
+from ...training.test_distributed_steps import TORCHRUN, launch
+from .edited import contents, phantoms
+
+OPTIONS = ["roentmod", "edit", "--dataset", "films", "--editor", "phantom", "--split", "all", "--name", "edits"]
+OPTIONS += ["--device", "cpu", "--precision", "fp32", "--threads", "1", "--json"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with phantoms and what one process made of them."""
+    home = tmp_path_factory.mktemp("edits")
+    phantoms(home / "films", images=100, size=64)
+    completed = launch([*COMMAND, *OPTIONS, "--out", "one"], cwd=home)
+    assert completed.returncode == 0, completed.stderr
+    (home / "one.json").write_text(completed.stdout)
+    return home
+
+
+def test_two_processes_write_the_bytes_of_one(home: Path) -> None:
+    completed = launch([*TORCHRUN, "-m", "cxrshort", *OPTIONS, "--out", "two"], cwd=home)
+    assert completed.returncode == 0, completed.stderr
+    document = json.loads(completed.stdout)  # one document, so one process has printed
+    assert {**document, "folder": "one"} == json.loads((home / "one.json").read_text())
+    assert contents(home / "two") == contents(home / "one")
+    assert not (home / "two" / ".shards").exists()
+
+
+def test_killed_edits_go_on_to_the_same_bytes(home: Path) -> None:
+    journal = home / "killed" / ".journal.jsonl"
+    with start(*OPTIONS, "--out", "killed", cwd=home) as process:
+        while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 1):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL and not (home / "killed" / "run.json").exists()
+    shutil.copytree(home / "killed", home / "other")
+    completed = launch([*COMMAND, *OPTIONS, "--out", "other", "--severity", "0.5", "--resume"], cwd=home)
+    assert completed.returncode == 2 and "was begun from other images or settings" in completed.stdout
+    completed = launch([*COMMAND, *OPTIONS, "--out", "killed", "--resume"], cwd=home)
+    assert completed.returncode == 0, completed.stderr
+    assert contents(home / "killed") == contents(home / "one")
+
+
+def test_preview_says_what_becomes_of_the_folder(home: Path, tmp_path: Path) -> None:
+    def fate(folder: Path, **options: bool) -> str:
+        chosen = {"merge": False, "force": False, "resume": False, **options}
+        return EditOutput(folder, {}, {}, part=None, **chosen).preview()["fate"]
+
+    assert fate(tmp_path / "new") == "new"
+    assert (fate(home / "one"), fate(home / "one", force=True)) == ("refused", "replaced")
+    assert fate(home / "one", resume=True) == "complete"
+    assert EditOutput(tmp_path, {}, {}, part=None, merge=False, force=False, resume=False).rows(3) == range(3)
+    assert VERB == "roentmod edit"
