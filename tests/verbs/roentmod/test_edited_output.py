@@ -1,7 +1,6 @@
 """Edits by two processes under torchrun, and after kill -9: the bytes of one unbroken process."""
 
 import json
-import shutil
 import signal
 import time
 from pathlib import Path
@@ -22,7 +21,7 @@ OPTIONS += ["--device", "cpu", "--precision", "fp32", "--threads", "1", "--json"
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with phantoms and what one process made of them."""
     home = tmp_path_factory.mktemp("edits")
-    phantoms(home / "films", images=100, size=64)
+    phantoms(home / "films", images=60, size=64)
     completed = launch([*COMMAND, *OPTIONS, "--out", "one"], cwd=home)
     assert completed.returncode == 0, completed.stderr
     (home / "one.json").write_text(completed.stdout)
@@ -46,9 +45,6 @@ def test_killed_edits_go_on_to_the_same_bytes(home: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.communicate()
     assert process.returncode == -signal.SIGKILL and not (home / "killed" / "run.json").exists()
-    shutil.copytree(home / "killed", home / "other")
-    completed = launch([*COMMAND, *OPTIONS, "--out", "other", "--severity", "0.5", "--resume"], cwd=home)
-    assert completed.returncode == 2 and "was begun from other images or settings" in completed.stdout
     completed = launch([*COMMAND, *OPTIONS, "--out", "killed", "--resume"], cwd=home)
     assert completed.returncode == 0, completed.stderr
     assert contents(home / "killed") == contents(home / "one")
