@@ -28,6 +28,7 @@ from cxrshort.generative.roentmod.off_target import (
     unseen_labels,
 )
 from cxrshort.generative.roentmod.opening import (
+    CYCLEGAN,
     DIFFUSION,
     PHANTOM,
     EditorOptions,
@@ -195,9 +196,18 @@ def choose_edits(
         choices: ``where``, ``sample``, ``all_images`` and ``seed``.
         prompts: texts, and a table.
         off_target: the scheme that is asked for.
+
+    Raises:
+        UsageError: prompts or a scheme that do not suit the editor.
+        DataError: no image is without findings.
     """
     data, notes = choose_sources(fold, **choices)
     findings, sham = choose_prompts(*prompts, labels=data.labels)
+    if editor == CYCLEGAN and len(findings) != 1:
+        raise UsageError(
+            f"--editor '{editor}' makes one edit, the way to its other side, and {len(findings)} prompts are asked for",
+            'name it, such as --prompt COVID-19="looks of the --to side"',
+        )
     if editor == PHANTOM:
         check_labels({prompt.edit: prompt.label for prompt in findings})
     scheme = choose_off_target(off_target, knows=editor == PHANTOM)

@@ -12,7 +12,7 @@ from cxrshort.datasets.phantom.drawing import draw_phantom
 from cxrshort.datasets.phantom.parameters import Phantom
 from cxrshort.errors import CxrshortError, DataError, OutputError, UsageError
 from cxrshort.generative.roentmod.opening import EditorOptions
-from cxrshort.verbs.roentmod.edit import edit
+from cxrshort.verbs.roentmod.edit import choose_edits, edit
 from cxrshort.verbs.roentmod.stress_test import stress_test
 from cxrshort.verbs.train import train
 
@@ -263,6 +263,15 @@ def test_table_without_the_row_of_a_prompt_is_refused(source: Path, tmp_path: Pa
     with pytest.raises(DataError) as caught:
         edited(source, tmp_path / "out", prompts=["edema"], off_target=str(table))
     assert caught.value.message == "readers.csv: no row is of the added finding 'Edema'"
+
+
+def test_a_cyclegan_makes_one_edit(source: Path) -> None:
+    data = load_dataset(str(source))
+    chosen = {"choices": {"seed": 0}, "off_target": None}
+    plan = choose_edits(data, "cyclegan", prompts=(["COVID-19=the other side"], None), **chosen)  # type: ignore[arg-type]
+    assert [prompt.label for prompt in plan.prompts] == ["COVID-19", ""] and plan.scheme.scheme == "ignore"
+    with pytest.raises(UsageError, match="makes one edit, the way to its other side, and 6 prompts are asked for"):
+        choose_edits(data, "cyclegan", prompts=([], None), **chosen)  # type: ignore[arg-type]
 
 
 def test_films_of_no_phantom_are_refused_by_its_editor(tmp_path: Path) -> None:
