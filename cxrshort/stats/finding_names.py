@@ -53,6 +53,24 @@ def canonical(name: str) -> str:
     return SYNONYMS.get(plain(name), plain(name))
 
 
+def edit_role(name: str, sham: str | None = None) -> str:
+    """Return what an edit is for: ``"edit"``, ``"sham"`` or ``"round trip"``.
+
+    Args:
+        name: of the edit.
+        sham: the name that the user gives the edit that adds nothing; None for :data:`SHAMS` alone.
+
+    Example:
+        >>> edit_role("Cardiomegaly"), edit_role("No_Finding"), edit_role("nothing", sham="nothing")
+        ('edit', 'sham', 'sham')
+    """
+    if sham is not None and plain(name) == plain(sham):
+        return "sham"
+    if plain(name) in ROUND_TRIPS:
+        return "round trip"
+    return "sham" if plain(name) in SHAMS else "edit"
+
+
 def label_of(edit: str, labels: Iterable[str]) -> str:
     """Return the label of the finding that an edit adds; "" where no label is of it.
 

@@ -3,7 +3,7 @@
 import pytest
 
 from cxrshort.columns import LABELS
-from cxrshort.stats.finding_names import ROUND_TRIPS, SHAMS, canonical, label_of, plain
+from cxrshort.stats.finding_names import ROUND_TRIPS, SHAMS, canonical, edit_role, label_of, plain
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,17 @@ def test_no_label_stands_for_another_one_or_for_a_sham() -> None:
     assert len(set(names)) == len(names)
     assert not set(names) & {*SHAMS, *ROUND_TRIPS}
     assert all(plain(name) == name for name in (*SHAMS, *ROUND_TRIPS))
+
+
+def test_role_of_an_edit_is_read_off_its_name() -> None:
+    assert [edit_role(name) for name in ("Edema", "sham", "No acute cardiopulmonary process", "VAE-round-trip")] == [
+        "edit",
+        "sham",
+        "sham",
+        "round trip",
+    ]
+    assert [edit_role(name, sham="Nothing_new") for name in ("nothing new", "sham", "Edema")] == [
+        "sham",
+        "sham",
+        "edit",
+    ]

@@ -13,7 +13,7 @@ import pandas as pd
 from cxrshort.errors import DataError
 from cxrshort.registry import check_name
 from cxrshort.stats.cooccurrence import Cooccurrence
-from cxrshort.stats.finding_names import ROUND_TRIPS, SHAMS, canonical, label_of, plain
+from cxrshort.stats.finding_names import SHAMS, canonical, edit_role, label_of, plain
 from cxrshort.stats.midranks import Floats
 from cxrshort.stats.percentiles import MANY_TIES, is_constant, largest_tie
 from cxrshort.stats.stress import EditedImages, ReferenceCohort
@@ -127,7 +127,7 @@ def pair_edits(
     edits, source = edits.where(pd.Series(source >= 0)), source[source >= 0]
     persons = _persons(originals, notes)
     cohort = originals if reference is None else _real(reference, "image of the reference cohort", notes)[0]
-    roles = {name: _role(name, sham) for name in dict.fromkeys(edits.rows["edit"])}
+    roles = {name: edit_role(name, sham) for name in dict.fromkeys(edits.rows["edit"])}
     control = next((name for name, role in _by_role(roles, sham) if role == "sham"), None)
     if all(role != "edit" for role in roles.values()):
         raise DataError(f"{after.name}: no edit adds a finding: {list_names(list(roles))}", "edit names what it adds")
@@ -234,15 +234,6 @@ def _persons(originals: ScoreRows, notes: list[str]) -> "np.ndarray[tuple[int], 
         notes.append(f"{int((names == '').sum()):,} originals have no person_id and count as of persons of their own")
     named = names.where(names != "", "image " + rows["image_id"])
     return named.to_numpy(dtype=object)
-
-
-def _role(name: str, sham: str | None) -> str:
-    """Return what an edit is for: ``"edit"``, ``"sham"`` or ``"round trip"``."""
-    if sham is not None and plain(name) == plain(sham):
-        return "sham"
-    if plain(name) in ROUND_TRIPS:
-        return "round trip"
-    return "sham" if plain(name) in SHAMS else "edit"
 
 
 def _by_role(roles: Mapping[str, str], sham: str | None) -> list[tuple[str, str]]:
