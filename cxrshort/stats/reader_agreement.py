@@ -88,9 +88,7 @@ def cohen_kappa(
     return _with_interval(COHEN, coefficient, counts, codes, rng=rng, level=level)
 
 
-def fleiss_kappa(
-    answers: ArrayLike, persons: ArrayLike, *, rng: np.random.Generator, level: float = 0.95
-) -> Agreement:
+def fleiss_kappa(answers: ArrayLike, persons: ArrayLike, *, rng: np.random.Generator, level: float = 0.95) -> Agreement:
     """Return the agreement of several readers over the images that all of them read.
 
     Args:
