@@ -19,5 +19,15 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
             "Change of every prediction by every added finding, with a shortcut verdict on each pair.",
         ),
     },
+    "What do readers see in the edits?": {
+        "reader-sheets": Entry(
+            f"{_HERE}.reader_sheets:reader_sheets",
+            "Blinded, shuffled reading sheets of edited radiographs, and the key apart from them.",
+        ),
+        "readers": Entry(
+            f"{_HERE}.readers:readers",
+            "Readers' answers: adherence, co-occurrence, agreement.",
+        ),
+    },
 }
 """The sub-commands; another one is one file and one line here."""

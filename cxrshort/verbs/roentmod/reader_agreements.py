@@ -55,12 +55,15 @@ def _between(finding: str, matrix: pd.DataFrame, persons: "pd.Series[str]", seed
         rng = named_generator(seed, "kappa", finding, first, second)
         agreement = cohen_kappa(matrix[first], matrix[second], persons, rng=rng)
         if agreement.images:
-            rows.append(_record(finding, f"{first}, {second}", agreement))
-    if len(names) > 2 and matrix.notna().all(axis=1).any():
+            images = matrix.index[matrix[[first, second]].notna().all(axis=1)].nunique()
+            rows.append(_record(finding, f"{first}, {second}", agreement, images=images))
+    complete = matrix.notna().all(axis=1)
+    if len(names) > 2 and complete.any():
         rng = named_generator(seed, "fleiss", finding)
-        rows.append(_record(finding, ALL_READERS, fleiss_kappa(matrix.to_numpy(), persons, rng=rng)))
-    rng = named_generator(seed, "alpha", finding)
-    return [*rows, _record(finding, ALL_READERS, krippendorff_alpha(matrix.to_numpy(), persons, rng=rng))]
+        agreement = fleiss_kappa(matrix.to_numpy(), persons, rng=rng)
+        rows.append(_record(finding, ALL_READERS, agreement, images=matrix.index[complete].nunique()))
+    agreement = krippendorff_alpha(matrix.to_numpy(), persons, rng=named_generator(seed, "alpha", finding))
+    return [*rows, _record(finding, ALL_READERS, agreement, images=matrix.index[shared].nunique())]
 
 
 def _within(finding: str, both: pd.DataFrame, persons: "pd.Series[str]", seed: int) -> list[Record]:
@@ -71,11 +74,12 @@ def _within(finding: str, both: pd.DataFrame, persons: "pd.Series[str]", seed: i
         own = (both[READER] == reader).to_numpy()
         rng = named_generator(seed, "second reading", finding, reader)
         agreement = cohen_kappa(both.loc[own, "first"], both.loc[own, "second"], owners[own], rng=rng)
-        rows.append(_record(finding, f"{reader}, twice", agreement))
+        rows.append(_record(finding, f"{reader}, twice", agreement, images=both.loc[own, "image_id"].nunique()))
     return rows
 
 
-def _record(finding: str, readers: str, agreement: Agreement) -> Record:
+def _record(finding: str, readers: str, agreement: Agreement, *, images: int) -> Record:
+    """Return a row; of all findings together an image counts once, and its answers once for each finding."""
     return {
         "finding": finding,
         "readers": readers,
@@ -84,7 +88,8 @@ def _record(finding: str, readers: str, agreement: Agreement) -> Record:
         "low": agreement.low,
         "high": agreement.high,
         "equal": agreement.equal,
-        "images": agreement.images,
+        "images": images,
+        "answers": agreement.images,
         "persons": agreement.persons,
         "reason": agreement.reason,
     }

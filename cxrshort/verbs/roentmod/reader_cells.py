@@ -72,7 +72,7 @@ def cooccurrence_cells(
 
 def row_names(readings: pd.DataFrame, findings: Sequence[str]) -> list[str]:
     """Return the rows of co-occurrence: findings in the order of the sheets, other findings, controls."""
-    roles = readings.drop_duplicates(ROW).set_index(ROW)[ROLE].to_dict()
+    roles = readings.drop_duplicates(ROW).sort_values(ROW).set_index(ROW)[ROLE].to_dict()
     edits = [str(name) for name, role in roles.items() if role == "edit"]
     controls = [str(name) for name, role in roles.items() if role != "edit"]
     return [*(name for name in findings if name in edits), *(name for name in edits if name not in findings), *controls]
@@ -92,7 +92,7 @@ def share_record(share: Share) -> Record:
 def interval_record(name: str, interval: Interval) -> Record:
     """Return an interval as three columns, None where a number is missing."""
     numbers = {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-    return {key: float(value) if math.isfinite(value) else None for key, value in numbers.items()}
+    return {key: round(float(value), 6) if math.isfinite(value) else None for key, value in numbers.items()}
 
 
 def adherence_rows(readings: pd.DataFrame, findings: Sequence[str], *, rule: str, seed: int) -> list[Record]:
@@ -106,7 +106,11 @@ def adherence_rows(readings: pd.DataFrame, findings: Sequence[str], *, rule: str
     """
     shams = readings[readings[ROLE] == "sham"]
     rows = []
-    for edit, own in readings[readings[ROLE] == "edit"].groupby("edit", sort=False):
+    order = row_names(readings, findings)
+    edits = sorted(
+        readings[readings[ROLE] == "edit"].groupby("edit"), key=lambda pair: order.index(pair[1][ROW].iloc[0])
+    )
+    for edit, own in edits:
         name = str(own[ROW].iloc[0])
         row: Record = {"edit": str(edit), "prompt": own[PROMPT].iloc[0], "added": name}
         if name not in findings:
@@ -140,7 +144,8 @@ def adherence_rows(readings: pd.DataFrame, findings: Sequence[str], *, rule: str
 def realism_rows(readings: pd.DataFrame, questions: Sequence[str], *, rule: str) -> list[Record]:
     """Return how often images look artificial, or show a finding without a column, over all edits and by edit."""
     edited = readings[readings[ROLE] != ORIGINAL]
-    groups = [("all edits", edited), *((str(name), part) for name, part in readings.groupby(ROW, sort=False))]
+    names = row_names(readings, [])
+    groups = [("all edits", edited), *((name, readings[readings[ROW] == name]) for name in names)]
     return [
         {
             "images_of": name,

@@ -82,6 +82,7 @@ def _agreement(rows: Sequence[Record], shown: Any) -> Table:
         Column("value", "value", "interval", least=_INTERVAL),
         Column("equal answers", "shown_equal", "count"),
         Column("images", "images", "count"),
+        Column("answers", "answers", "count"),
     ]
     records = [{**row, "shown_equal": "" if row["equal"] is None else f"{100 * row['equal']:.1f} %"} for row in rows]
     return Table(heads, records, "Agreement of readers, in answers 0, 1 and 2; intervals are over persons", shown)

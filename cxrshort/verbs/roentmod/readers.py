@@ -178,7 +178,7 @@ def _draw(summary: Mapping[str, Any], run: runs.Run) -> tuple[list[Path], list[s
     matrices = {"readers of the edits": _cells_of(summary["cells"], "share")}
     if summary["cohort"] is not None:
         matrices = {f"labels of {summary['cohort']}": _cells_of(summary["cells"], "cohort"), **matrices}
-    foot = "framed: the finding that was asked for; hatched: no answer"
+    foot = "framed: the finding that was asked for; hatched: not known"
     title = "Share of images that show each finding"
     figures = [draw_shares(matrices, run.path(COOCCURRENCE_FIGURE), title=title, foot=foot)]
     names = [row["reader"] for row in summary["readers"]]

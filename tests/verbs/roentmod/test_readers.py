@@ -33,7 +33,7 @@ def test_adherence_stands_beside_the_sham_edits(tmp_path: Path) -> None:
     rows = {row["edit"]: row for row in result.summary["adherence"]}
     heart = rows["cardiomegaly"]
     assert (heart["share"], heart["sham"]) == pytest.approx((0.9, 0.3))
-    assert heart["beyond_sham"] == pytest.approx(0.6) and 0.3 < heart["beyond_sham_low"] < 0.6
+    assert heart["beyond_sham"] == pytest.approx(0.6) and 0.2 < heart["beyond_sham_low"] < 0.6
     assert heart["prompt"] == "cardiomegaly, please" and heart["by_reader"]["R2"]["share"] == pytest.approx(0.9)
     assert [name for name, row in rows.items() if row["low_adherence"]] == ["left upper lobe mass"]
     assert any("less than 80% of its edits: left upper lobe mass (0.70)" in note for note in result.notes)
@@ -111,13 +111,14 @@ def test_folder_holds_tables_and_figures(tmp_path: Path) -> None:
 
 def test_cohort_stands_beside_the_edits(tmp_path: Path) -> None:
     key = write_key(tmp_path, readers=1)
-    films = build_films(tmp_path, images=60)
-    manifest = pd.read_csv(films / "manifest.csv")
-    result = readers(fill(key), key=key, cohort=str(films), out=tmp_path / "out")
-    cell = next(c for c in result.summary["cells"] if (c["added"], c["seen"]) == ("Edema", "Cardiomegaly"))
-    edema = manifest[manifest["Edema"] == 1]
-    assert len(edema) and cell["cohort"] == pytest.approx(edema["Cardiomegaly"].mean())
-    assert result.summary["cohort"] == "phantom-III"
+    manifest = pd.read_csv(build_films(tmp_path) / "manifest.csv")
+    manifest["Edema"], manifest["Cardiomegaly"] = 0, 0
+    manifest.loc[:3, "Edema"], manifest.loc[:0, "Cardiomegaly"] = 1, 1
+    manifest.to_csv(tmp_path / "cohort.csv", index=False)
+    result = readers(fill(key), key=key, cohort=str(tmp_path / "cohort.csv"), out=tmp_path / "out")
+    cells = {(cell["added"], cell["seen"]): cell["cohort"] for cell in result.summary["cells"]}
+    assert (cells["Edema", "Cardiomegaly"], cells["Cardiomegaly", "Edema"]) == (0.25, 1.0)
+    assert cells["sham", "Edema"] is None and result.summary["cohort"] == "films"
 
 
 def test_realism_is_of_all_edits_and_of_each(tmp_path: Path) -> None:
