@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ...verbs.roentmod.edited_films import build_edits, build_films
+from ...verbs.roentmod.painted_edits import build_edits, build_films
 from ..console import cxrshort_here, failure
 
 VERB = ("roentmod", "reader-sheets")

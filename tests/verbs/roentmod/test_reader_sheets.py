@@ -11,7 +11,7 @@ from cxrshort.dataset import load_dataset
 from cxrshort.errors import DataError, OutputError
 from cxrshort.verbs.roentmod.reader_sheets import reader_sheets
 
-from .edited_films import EDITS, build_edits, build_films
+from .painted_edits import EDITS, build_edits, build_films
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from cxrshort.errors import OutputError, UsageError
 from cxrshort.stats.cooccurrence import read_cooccurrence
 from cxrshort.verbs.roentmod.readers import readers
 
-from .edited_films import build_films
+from .painted_edits import build_films
 from .filled_sheets import FINDINGS, SHOWN, change, fill, write_key
 
 
