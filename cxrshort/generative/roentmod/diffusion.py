@@ -12,6 +12,7 @@ pictures differ by up to 1e-4 of their range between internal batches, and by no
 """
 
 import contextlib
+import copy
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -159,7 +160,10 @@ class DiffusionEditor:
         )
         sample_size = components.unet.config.sample_size or 64
         self.native_side = int(np.max(sample_size)) * components.downscaling
-        records = {name: part.record() for name, part in components.files.parts.items()}
+        self._describe({name: part.record() for name, part in components.files.parts.items()})
+
+    def _describe(self, records: dict[str, Any]) -> None:
+        """State facts and identity, from the components as files."""
         self.facts = self._facts(records)
         kept = {name: value for name, value in self.facts.items() if name != "components"}
         self.identity = json.dumps({"files": identify(records), **kept}, sort_keys=True)
@@ -179,6 +183,29 @@ class DiffusionEditor:
             "longest_prompt": self.conditioning.longest,
             "components": records,
         }
+
+    def at(self, *, strength: float, guidance: float) -> "DiffusionEditor":
+        """Return the same editor with another strength and guidance; networks, prompts and latents are shared.
+
+        Args:
+            strength: share of the steps that an edit takes, 0 to 1.
+            guidance: scale of classifier-free guidance, 1 or more.
+
+        Raises:
+            UsageError: a number is out of range.
+        """
+        if not 1 <= guidance < math.inf:
+            raise UsageError(f"guidance is '{guidance:g}', it must be 1 or more", "such as 4; 1 is no guidance")
+        if self.whole is None:
+            raise UsageError("the editor has no schedule of its own", "open it with steps of 1 or more")
+        steps, fast = int(self.settings["steps"]), bool(self.settings["fast"])
+        other = copy.copy(self)
+        other.settings = {**self.settings, "strength": strength, "guidance": guidance}
+        other.schedule = schedule_edit(self.whole.settings, steps=steps, strength=strength, fast=fast)
+        other.moves, other.calls_per_edit = other.schedule is not None, other.schedule.calls if other.schedule else 0
+        other._guidance = Guidance(guidance, self._guidance.negative, unguided=self._guidance.unguided)
+        other._describe(self.facts["components"])
+        return other
 
     def check_prompts(self, texts: Sequence[str]) -> None:
         """Refuse prompts whose end the text encoder does not read, before the first edit.
