@@ -12,6 +12,10 @@ A model that takes one finding for a sign of another has learnt a shortcut, howe
 QUESTIONS: dict[str, dict[str, Entry]] = {
     "What would the same patient look like with a finding?": {
         "edit": Entry(f"{_HERE}.edit:edit", "Radiographs with findings added, as a dataset."),
+        "tune": Entry(
+            f"{_HERE}.tune:tune",
+            "A few images at every strength and guidance, so that a radiologist or a number can choose.",
+        ),
     },
     "Does it take one finding for another?": {
         "stress-test": Entry(

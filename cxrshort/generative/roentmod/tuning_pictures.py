@@ -6,6 +6,7 @@ is begun again finds the cells that are there, and a cell whose file has another
 
 import hashlib
 import time
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,19 +33,31 @@ _DIGITS = 16
 
 @dataclass(frozen=True, eq=False)
 class CellPictures:
-    """Hold the pictures of one cell.
+    """Hold the pictures of one cell, in their file: those of a whole grid are too many for memory.
 
     Args:
         cell: its settings.
-        pictures: (prompts, images, H, W) uint8.
-        made: (prompts, images) whether there is a picture; those that failed are black.
+        path: of the file.
+        shape: (prompts, images, H, W).
         facts: steps and start timestep, where the editor has them.
     """
 
     cell: Cell
-    pictures: Pictures
-    made: npt.NDArray[np.bool_]
+    path: Path
+    shape: tuple[int, int, int, int]
     facts: Mapping[str, Any]
+
+    def read(self) -> tuple[Pictures, npt.NDArray[np.bool_]]:
+        """Return the pictures (prompts, images, H, W), and whether each was made; those that failed are black.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        try:
+            with np.load(self.path, allow_pickle=False) as stored:
+                return stored["pictures"].reshape(self.shape), stored["made"].reshape(self.shape[:2])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(f"'{self.path}' is damaged", "remove it, and run the same command again") from error
 
 
 def tuning_rows(data: Dataset, prompts: Sequence[Prompt], *, seed: int) -> pd.DataFrame:
@@ -89,26 +102,50 @@ def make_cells(
     originals = data.pixels.take(range(len(data.manifest)))
     prompts = len(rows) // len(originals)
     files = [home / f"{_name(own, rows, originals)}.npz" for own in editors]
-    shape = (prompts, *originals.shape)
+    shape = (prompts, len(originals), *originals.shape[1:])
     results = []
     calls = [float(own.facts.get("unet_calls", 1)) for own in editors]
     waiting = [number for number, path in enumerate(files) if not path.exists()]
     for number, (own, cell, path) in enumerate(zip(editors, cells, files, strict=True)):
-        if not path.exists():
+        if number in waiting:
             started = time.perf_counter()
             pictures, made = _make(own, np.tile(originals, (prompts, 1, 1)), rows)
             _keep(path, pictures, made)
             if len(waiting) > 1 and number == waiting[0]:
                 left = [calls[other] for other in waiting[1:]]
                 report(_forecast(time.perf_counter() - started, calls[number], left))
-        pictures, made = _read(path)
-        results.append(
-            CellPictures(cell, pictures.reshape(shape), made.reshape(prompts, len(originals)), cell_facts(own))
-        )
+        results.append(CellPictures(cell, path, shape, cell_facts(own)))
         report({"event": "cells", "done": number + 1, "of": len(cells)})
-    if not any(result.made.any() for result in results):
+    if not any(result.read()[1].any() for result in results):
         raise DataError("no picture of the grid could be made", "roentmod edit says why, in excluded.csv")
     return results
+
+
+def forecast_cells(editor: Editor, cells: Sequence[Cell], data: Dataset, rows: pd.DataFrame) -> dict[str, Any]:
+    """Return what a grid takes, from a batch of its first cell: ``images_per_second``, ``minutes`` and more.
+
+    Args:
+        editor: opened.
+        cells: of the grid.
+        data: the sources.
+        rows: of :func:`tuning_rows`.
+    """
+    editors = [editor_of(editor, cell) for cell in cells]
+    size = editors[0].batch_size
+    places = np.resize(np.arange(len(rows)), size)
+    sources = data.pixels.take(np.resize(np.arange(len(data.manifest)), len(rows)))[places]
+    started = time.perf_counter()
+    editing(editors[0])(sources, rows.iloc[places])
+    calls = [float(own.facts.get("unet_calls", 1)) for own in editors]
+    seconds = (time.perf_counter() - started) / size * len(rows) * sum(calls) / max(calls[0], 1.0)
+    edits = len(rows) * len(cells)
+    height, width = data.pixels.image_shape
+    return {
+        "images_per_second": forecasts.significant(edits / max(seconds, 1e-6)),
+        "minutes": forecasts.significant(seconds / 60),
+        "disk_mib": round(edits * height * width / 2**20, 1),
+        "memory_mib": forecasts.peak_memory_mib(),
+    }
 
 
 def _name(editor: Editor, rows: pd.DataFrame, originals: Pictures) -> str:
@@ -136,16 +173,8 @@ def _keep(path: Path, pictures: Pictures, made: npt.NDArray[np.bool_]) -> None:
         np.savez(stream, pictures=pictures, made=made)
 
 
-def _read(path: Path) -> tuple[Pictures, npt.NDArray[np.bool_]]:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return stored["pictures"], stored["made"]
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"'{path}' is damaged", "remove it, and run the same command again") from error
-
-
 def _forecast(seconds: float, calls: float, waiting: Sequence[float]) -> dict[str, Any]:
-    """Return what the cells that are left take, from one that was made: each in proportion to its calls of the U-Net."""
+    """Return what the other cells take, from one that was made: each in proportion to its calls of the U-Net."""
     hours = seconds * sum(waiting) / max(calls, 1.0) / 3600
     duration = forecasts.duration_text(hours)
     about = "" if duration.startswith("less") else "about "
