@@ -10,8 +10,8 @@ from cxrshort.errors import OutputError, UsageError
 from cxrshort.stats.cooccurrence import read_cooccurrence
 from cxrshort.verbs.roentmod.readers import readers
 
-from .painted_edits import build_films
 from .filled_sheets import FINDINGS, SHOWN, change, fill, write_key
+from .painted_edits import build_films
 
 
 def test_cells_are_the_shares_that_the_edits_show(tmp_path: Path) -> None:
