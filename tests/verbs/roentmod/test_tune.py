@@ -71,15 +71,12 @@ def test_generator_is_taken_through_strengths_and_guidances(home: Path, tmp_path
 
 
 def test_interrupted_grid_is_taken_up_again(home: Path, tmp_path: Path) -> None:
-    class Stop(Exception):
-        pass
-
     def stop(event: dict[str, object]) -> None:
         if event["event"] == "cells":
-            raise Stop
+            raise KeyboardInterrupt
 
     arguments = {**PHANTOM, "out": tmp_path / "out"}
-    with pytest.raises(Stop):
+    with pytest.raises(KeyboardInterrupt):
         tune(str(home / "films"), report=stop, **arguments)  # type: ignore[arg-type]
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "pictures").iterdir()}
     with pytest.raises(OutputError, match="holds an unfinished run"):

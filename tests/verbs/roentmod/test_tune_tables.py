@@ -12,7 +12,7 @@ from cxrshort.results import Table
 from cxrshort.verbs.roentmod.tune_scores import PIXELS, SAME_PERSON, GridScores
 from cxrshort.verbs.roentmod.tune_tables import cell_rows, grid_scores, proposals, tune_blocks
 
-PROMPTS = [Prompt("edema", "edema", "Edema"), Prompt("lump", "left upper lobe mass"), Prompt("sham", "nothing")]
+PROMPTS = [Prompt("edema", "edema", "Edema"), Prompt("lump", "left upper lobe mass", "Mass"), Prompt("sham", "nothing")]
 CELLS = [Cell(0.2, 4.0), Cell(0.4, 4.0), Cell(0.9, 4.0)]
 RISES = (1.0, 2.0, 5.0)
 PERSONS = ["a", "b"]
