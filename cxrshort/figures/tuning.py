@@ -211,7 +211,9 @@ def _draw_map(
     for y, x in np.ndindex(values.shape):
         if math.isfinite(values[y, x]):
             dark = (values[y, x] - low) > 0.62 * (max(high, 1e-12) * 1.15 - low)
-            axes.text(x, y, _short(values[y, x]), size=6, color="white" if dark else INK, ha="center", va="center")
+            axes.text(
+                x, y, _short(float(values[y, x])), size=6, color="white" if dark else INK, ha="center", va="center"
+            )
         else:
             corner = (x - 0.5, y - 0.5)
             axes.add_patch(Rectangle(corner, 1, 1, facecolor="white", edgecolor=FAINT, hatch="////", linewidth=0.4))

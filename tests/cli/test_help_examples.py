@@ -21,6 +21,8 @@ from cxrshort.datasets.phantom.cohort import DATASETS as PHANTOMS
 from cxrshort.training import recipes
 from cxrshort.verbs.train import default_folder
 
+from ..verbs.roentmod.filled_sheets import fill, write_key
+from ..verbs.roentmod.painted_edits import build_edits, build_films
 from ..verbs.roentmod.tables import predictions as edited_predictions
 from ..verbs.stats.finished_runs import evaluation, finished, scores
 from ..verbs.stats.scored import predictions
@@ -114,6 +116,14 @@ def write_edited_scores(folder: Path) -> None:
     (folder / "readers.csv").write_text("added,Edema,Effusion\nEdema,0.97,0.1\n")
 
 
+def write_study(folder: Path, words: Sequence[str]) -> None:
+    """Write the dataset of edits, or the readers' answers and their key, that an example of roentmod reads."""
+    if "edits" in values(words, "--dataset"):
+        build_edits(folder, build_films(folder))
+    if "--key" in words:
+        fill(write_key(folder, readers=2))
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_example_in_help_runs(working_folder: Path, name: str) -> None:
     program, verb, *words = shlex.split(EXAMPLES[name])
@@ -122,6 +132,7 @@ def test_example_in_help_runs(working_folder: Path, name: str) -> None:
         write_tables(words)
     if verb == "roentmod":
         write_edited_scores(working_folder)
+        write_study(working_folder, words)
     if verb != "build-dataset":
         build_phantoms(words)
     if verb in (

@@ -145,8 +145,9 @@ def plan_readings(images: pd.DataFrame, request: SheetRequest) -> pd.DataFrame:
         reader = f"R{number}"
         order, repetition = _order(images.iloc[chosen], request, reader)
         names = [f"{reader}-{place:0{width}d}" for place in range(1, len(order) + 1)]
-        rows = images.iloc[chosen[order]]
-        parts.append(rows.assign(**{READING: names, READER: reader, REPETITION: repetition}))
+        rows = images.iloc[chosen[order]].reset_index(drop=True)
+        rows[READING], rows[READER], rows[REPETITION] = names, reader, repetition
+        parts.append(rows)
     return pd.concat(parts, ignore_index=True)[[*KEY, "position"]]
 
 
@@ -189,7 +190,8 @@ def _stand_apart(persons: "np.ndarray[tuple[int], np.dtype[np.object_]]") -> lis
 
     Where no other person is left to stand between, they are not.
     """
-    waiting, order, recent = list(range(len(persons))), [], []
+    waiting, order = list(range(len(persons))), list[int]()
+    recent: list[object] = []
     while waiting:
         place = next((place for place, row in enumerate(waiting) if persons[row] not in recent), 0)
         row = waiting.pop(place)
