@@ -190,7 +190,7 @@ def _plan(
     findings, sham = choose_prompts(*prompts, labels=data.labels)
     if editor == PHANTOM:
         check_labels({prompt.edit: prompt.label for prompt in findings})
-    notes = [*notes, *check_models(references, data, sources, split=split[0])]
+    notes = [*notes, *check_models(references, data, sources, split=split[0], replicate=split[1])]
     if not references:
         notes.append("no MODEL judges the edits, so that no cell is proposed")
     return TunePlan(data, sources, [*findings, sham], cells, references, notes)

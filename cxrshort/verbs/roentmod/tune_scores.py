@@ -79,14 +79,18 @@ class PictureSource:
         return self._pictures[np.asarray(indices, dtype=np.int64)]
 
 
-def check_models(references: Sequence[Reference], data: Dataset, fold: Dataset, *, split: str) -> list[str]:
+def check_models(
+    references: Sequence[Reference], data: Dataset, fold: Dataset, *, split: str, replicate: int = 0
+) -> list[str]:
     """Refuse models that cannot judge these images, and return notes on others.
 
     Args:
         references: the models.
         data: the dataset, for its pixels.
         fold: the images that are edited.
-        split: which fold these are of; images of training are allowed where the user names them.
+        split: which fold these are of. Images of training are allowed where the user names them, and those of the
+            validation fold that a model was chosen by, since no weights were fitted to them.
+        replicate: whose split.
 
     Raises:
         UsageError: a model is no classifier, or needs masks.
@@ -106,13 +110,15 @@ def check_models(references: Sequence[Reference], data: Dataset, fold: Dataset, 
         checkpoint.check_pixels(model.name, description, dataset=data.name, pixels=data.recipe)
         people = fold.manifest["person_id"]
         seen = checkpoint.trained_on(description, people)
-        if seen and split != "train":
+        is_own = data.dataset_id == description.dataset_id and replicate == description.replicate
+        if seen and not (split == "train" or (split == "val" and is_own)):
             raise DataError(
                 f"'{model.name}' was trained on {seen} of the {people.nunique()} persons whose images are edited",
                 "--split test takes the fold that training never saw",
             )
         if seen:
-            notes.append(f"'{model.title}' was trained on {seen} of the persons whose images are edited")
+            verb = "chosen by" if split == "val" else "trained on"
+            notes.append(f"'{model.title}' was {verb} images of {seen} of the persons whose images are edited")
     return notes
 
 

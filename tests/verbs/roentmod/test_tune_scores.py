@@ -108,10 +108,15 @@ def test_edited_images_are_no_real_pairs(films: Dataset) -> None:
 def test_training_images_are_refused_unless_they_are_asked_for(home: Path, films: Dataset) -> None:
     references = describe_models([str(home / "model")])
     seen, unseen = films.fold("train", replicate=0), films.fold("val", replicate=0)
-    assert check_models(references, films, unseen, split="val") == []
+    assert check_models(references, films, films.fold("test", replicate=0), split="test") == []
+    assert (
+        check_models(references, films, unseen, split="val")[0].partition("' was ")[2].startswith("chosen by images of")
+    )
+    with pytest.raises(DataError, match="was trained on"):
+        check_models(references, films, unseen, split="val", replicate=1)
     with pytest.raises(DataError, match="was trained on .* of the .* persons whose images are edited"):
         check_models(references, films, seen, split="all")
-    assert "was trained on" in check_models(references, films, seen, split="train")[0]
+    assert "was trained on images of" in check_models(references, films, seen, split="train")[0]
     other = Dataset("other", pd.DataFrame(films.manifest), recipe={**films.recipe, "equalise": True})
     with pytest.raises(DataError):
         check_models(references, other, unseen, split="val")
