@@ -120,7 +120,7 @@ def _check_range(
 
 
 def editor_of(editor: Editor, cell: Cell) -> Editor:
-    """Return an editor with the settings of a cell, which shares networks and what was encoded with the given one.
+    """Return an editor with the settings of a cell, which shares its networks and what it encoded.
 
     Args:
         editor: opened once for the whole grid.

@@ -178,4 +178,4 @@ def _forecast(seconds: float, calls: float, waiting: Sequence[float]) -> dict[st
     hours = seconds * sum(waiting) / max(calls, 1.0) / 3600
     duration = forecasts.duration_text(hours)
     about = "" if duration.startswith("less") else "about "
-    return {"event": "note", "text": f"the other {len(waiting):,} cells take {about}{duration}"}
+    return {"event": "note", "text": f"cells left: {len(waiting):,}, {about}{duration}"}

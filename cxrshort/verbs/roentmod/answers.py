@@ -98,9 +98,9 @@ def read_answers(paths: Sequence[Path], key: pd.DataFrame, *, blank: str = "miss
                 "keep the header of sheet.csv",
             )
         part = part if not parts else _renamed_as(parts[0], part)
-        missing = int((key[READER] == reader).sum()) - len(part)
-        if missing:
-            notes.append(f"{path.name}: {missing:,} readings of reader {reader} are not in the file")
+        expected = int((key[READER] == reader).sum())
+        if missing := expected - len(part):
+            notes.append(f"{path.name}: {missing:,} of {expected:,} readings of reader {reader} are not in the file")
         notes += _count_blanks(part, path.name, blank)
         parts.append(part if blank == "missing" else part.fillna(dict.fromkeys(_questions(part), 0.0)))
     if unread := [name for name in key[READER].unique() if name not in files]:
@@ -187,9 +187,13 @@ def _count_blanks(part: pd.DataFrame, file: str, blank: str) -> list[str]:
     if blank == "absent":
         count = int(empty.sum())
         return [f"{file}: {count:,} empty cells are read as absent"] if count else []
-    notes = [f"{file}: {rows:,} readings were not answered, and are left out"] if rows else []
+    notes = [f"{file}: {rows:,} of {len(part):,} readings were not answered, and are left out"] if rows else []
     if cells:
-        notes.append(f"{file}: {cells:,} cells of answered readings are empty, and left out; --blank absent reads 0")
+        answered = (len(part) - rows) * len(findings)
+        notes.append(
+            f"{file}: {cells:,} of {answered:,} cells of answered readings are empty, and left out; --blank absent "
+            "reads 0"
+        )
     return notes
 
 

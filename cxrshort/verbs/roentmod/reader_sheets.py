@@ -76,22 +76,22 @@ def reader_sheets(
     _check_pictures(parts)
     images = choose_images(pd.concat([part.manifest for part in parts], ignore_index=True), request)
     key = plan_readings(images, request)
-    asked = findings_of(images, request)
+    findings = findings_of(images, request)
     folder = out or Path("results") / f"{data.name}-{KIND}"
     inputs = {part.name: part.path for part in parts if part.path is not None}
     inputs |= {name: path for part in parts for name, path in image_folders(part).items()}
     height, width = parts[0].pixels.image_shape
     disk_mib = len(key) * height * width / 2**20
-    summary, notes = _summarise(data, images, key, asked)
+    summary, notes = _summarise(data, images, key, findings)
     if dry_run:
         fate = forecasts.preview_folder(folder, VERB, inputs=inputs.values(), force=force, resume=None)
         facts = {"reads": [str(part.path or part.name) for part in parts], "outputs": [fate]}
         facts |= {"disk_mib": round(disk_mib, 2), "disk_free_mib": forecasts.free_disk_mib(folder)}
         return forecasts.dry_run({**facts, **summary}, [("images", f"{len(images):,}"), *_facts(summary)], notes=notes)
     arguments: dict[str, Any] = {"dataset": dataset, "originals": originals, "readers": readers, "per_edit": per_edit}
-    arguments |= {"findings": list(findings), "shared": shared, "repeats": repeats, "sham": sham, "seed": seed}
+    arguments |= {"findings": list(request.findings), "shared": shared, "repeats": repeats, "sham": sham, "seed": seed}
     with runs.open_run(folder, VERB, arguments=arguments, inputs=inputs, force=force, resume=None) as run:
-        write_sheets(run.path(SHEETS), key, asked, pixels=_reader_of(parts))
+        write_sheets(run.path(SHEETS), key, findings, pixels=_reader_of(parts))
         write_table(key[list(KEY)], run.path(KEY_FILE))
         run.finish({"summary": summary})
     return Result(summary, [Facts(_facts(summary)), _table(summary)], notes=notes, folder=folder, kind=KIND)
@@ -168,8 +168,8 @@ def _summarise(
     notes = []
     if not any(edit["role"] == "sham" for edit in edits):
         notes.append("no edit adds nothing: how often readers see a finding by mistake will not be known; --sham NAME")
-    asked = {canonical(name) for name in findings}
-    if missing := [str(edit["added"]) for edit in edits if edit["added"] and canonical(edit["added"]) not in asked]:
+    questions = {canonical(name) for name in findings}
+    if missing := [str(edit["added"]) for edit in edits if edit["added"] and canonical(edit["added"]) not in questions]:
         notes.append(f"readers are not asked about a finding that edits add: {', '.join(missing)}")
     notes.append(f"give each reader one folder of {SHEETS}/, and keep {KEY_FILE} and run.json to yourself")
     return summary, notes

@@ -74,7 +74,7 @@ def test_first_cell_gives_a_forecast_of_the_others(films: Dataset, tmp_path: Pat
     rows = tuning_rows(films, PROMPTS, seed=0)
     make_cells(open_phantom(data=films), CELLS, films, rows, home=tmp_path, report=report)  # type: ignore[arg-type]
     notes = [event["text"] for event in taken if event["event"] == "note"]
-    assert notes == ["the other 1 cells take less than a minute"]
+    assert notes == ["cells left: 1, less than a minute"]
     cost = forecast_cells(open_phantom(data=films), CELLS, films, rows)
     assert cost["images_per_second"] > 0 and cost["disk_mib"] == pytest.approx(12 * 32 * 32 / 2**20, abs=0.1)
 
@@ -95,8 +95,8 @@ def test_edits_that_fail_are_black_and_marked(films: Dataset, tmp_path: Path) ->
     assert made.tolist() == [[False] * 3, [True] * 3] and not pictures[0].any()
     everything = Failing(plain.phantoms, plain.size, noise="edema")
     with pytest.raises(DataError, match="no picture of the grid could be made"):
-        one = rows[rows["edit"] == "edema"].reset_index(drop=True)
-        make_cells(everything, CELLS[:1], films, one, home=tmp_path, report=lambda event: None)
+        edema = rows[rows["edit"] == "edema"].reset_index(drop=True)
+        make_cells(everything, CELLS[:1], films, edema, home=tmp_path, report=lambda event: None)
 
 
 def test_damaged_file_is_named(films: Dataset, tmp_path: Path) -> None:

@@ -60,9 +60,9 @@ def test_missing_readings_cells_and_readers_are_counted(tmp_path: Path) -> None:
     change(paths[0], lose)
     answers = read_answers(paths, read_key(key))
     assert answers.notes == [
-        "answers-R1.csv: 4 readings of reader R1 are not in the file",
-        "answers-R1.csv: 2 readings were not answered, and are left out",
-        "answers-R1.csv: 1 cells of answered readings are empty, and left out; --blank absent reads 0",
+        "answers-R1.csv: 4 of 80 readings of reader R1 are not in the file",
+        "answers-R1.csv: 2 of 76 readings were not answered, and are left out",
+        "answers-R1.csv: 1 of 222 cells of answered readings are empty, and left out; --blank absent reads 0",
         "no answers of reader 'R3'",
     ]
     assert int(answers.rows["Edema"].isna().sum()) == 3

@@ -89,8 +89,8 @@ def test_model_says_of_unchanged_pictures_what_it_says_of_originals(home: Path, 
 def test_limit_is_of_one_person_where_somebody_has_two_images(films: Dataset) -> None:
     pairs = find_pairs(films, films, seed=0)
     assert pairs is not None and pairs.kind == SAME_PERSON
-    several = films.manifest["person_id"].value_counts()
-    assert len(pairs.first) == min(50, int((several > 1).sum()))
+    counts = films.manifest["person_id"].value_counts()
+    assert len(pairs.first) == min(50, int((counts > 1).sum()))
     single = films.manifest.drop_duplicates("person_id").head(4).reset_index(drop=True)
     lonely = Dataset("lonely", single, recipe=films.recipe)
     others = find_pairs(lonely, lonely, seed=0)
