@@ -128,17 +128,17 @@ def share_difference(
     first = np.asarray(in_first, bool)
     both = []
     for side in (first, ~first):
-        chosen = [np.asarray(column, object)[side] for column in (images, persons)]
-        both.append(_image_means(np.asarray(answers, np.float64)[side], *chosen, rule))
+        names, owners = np.asarray(images, object)[side], np.asarray(persons, object)[side]
+        both.append(_image_means(np.asarray(answers, np.float64)[side], names, owners, rule))
     if any(means.empty for means in both):
         return Interval(np.nan, np.nan, np.nan)
     value = float(both[0]["value"].mean() - both[1]["value"].mean())
     codes = number_persons(np.concatenate([means["person"] for means in both]), sum(map(len, both)))
     people = int(codes.max()) + 1
     sums, counts = np.zeros((2, people)), np.zeros((2, people))
-    for side, (means, own) in enumerate(zip(both, (codes[: len(both[0])], codes[len(both[0]) :]), strict=True)):
-        sums[side] = np.bincount(own, weights=means["value"].to_numpy(np.float64), minlength=people)
-        counts[side] = np.bincount(own, minlength=people)
+    for row, (means, own) in enumerate(zip(both, (codes[: len(both[0])], codes[len(both[0]) :]), strict=True)):
+        sums[row] = np.bincount(own, weights=means["value"].to_numpy(np.float64), minlength=people)
+        counts[row] = np.bincount(own, minlength=people)
     if people < 2:
         return Interval(value, np.nan, np.nan)
 

@@ -81,7 +81,8 @@ def read_answers(paths: Sequence[Path], key: pd.DataFrame, *, blank: str = "miss
     """
     check_name(BLANKS, blank, kind="meaning of an empty cell")
     files: dict[str, str] = {}
-    parts, notes = [], []
+    parts: list[pd.DataFrame] = []
+    notes: list[str] = []
     for path in paths:
         part = _read_sheet(path, key)
         reader = str(part[READER].iloc[0])
