@@ -16,7 +16,7 @@ from cxrshort.verbs.train import train
 from ...generative.roentmod.tiny_pipeline import build
 
 CPU = {"device": "cpu", "precision": "fp32", "threads": 1}
-PHANTOM = {"editor": "phantom", "prompts": ["edema"], "strengths": "0.3,0.9", "images": 2, **CPU}
+PHANTOM = {"editor": "phantom", "prompts": ["edema"], "strengths": "0.3,0.9", "images": 2, "all_images": True, **CPU}
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,7 @@ def test_generator_is_taken_through_strengths_and_guidances(home: Path, tmp_path
         strengths="0,0.4",
         guidances="1,4",
         images=2,
+        all_images=True,
         options=options,
         out=tmp_path / "out",
         **CPU,  # type: ignore[arg-type]
