@@ -203,7 +203,7 @@ def tune(
     4, which are not on that grid. The default grids hold both. Strength is not a noise level: cells.csv has the steps
     and the timestep at which they start.
 
-    Example: cxrshort roentmod tune --dataset phantom-III --split all --editor phantom --prompt edema --strengths 0.3,0.7
+    Example: cxrshort roentmod tune --dataset phantom-III --split all --editor phantom --prompt edema --images 2
     """
     check_loudness(quiet=quiet, verbose=verbose)
     early.dataset(dataset)
