@@ -182,7 +182,6 @@ def _proposal_table(rows: Sequence[Record], *, first: str, guided: bool) -> Tabl
         Column("target beyond sham", "beyond_sham", "interval", least=_INTERVAL),
         Column("off target", "shown_off_target", "count"),
         Column("distance", "shown_distance", "count"),
-        Column("why none", "reason"),
     ]
     return Table(heads, [_shown(row) for row in rows], "Proposed: look at the sheets, and let readers confirm it")
 
