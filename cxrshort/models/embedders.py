@@ -123,9 +123,7 @@ def _short_name(reference: Reference, is_clip: bool) -> str:
     return reference.title.partition("?")[0].removeprefix("runs/")
 
 
-def embed_images(
-    embedder: Embedder, parts: Sequence[Dataset], compute: Compute
-) -> list[npt.NDArray[np.float32]]:
+def embed_images(embedder: Embedder, parts: Sequence[Dataset], compute: Compute) -> list[npt.NDArray[np.float32]]:
     """Return the embeddings (N, D) of the images of each dataset.
 
     Args:

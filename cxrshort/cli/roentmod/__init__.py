@@ -33,5 +33,11 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
             "Readers' answers: adherence, co-occurrence, agreement.",
         ),
     },
+    "Do edits keep the person?": {
+        "identity": Entry(
+            f"{_HERE}.identity:identity",
+            "Distance of edits from their originals, beside other persons and real follow-ups.",
+        ),
+    },
 }
 """The sub-commands; another one is one file and one line here."""

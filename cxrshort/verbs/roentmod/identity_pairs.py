@@ -19,7 +19,7 @@ from cxrshort.stats.follow_ups import WITHIN_DAYS, find_follow_ups
 from cxrshort.stats.identity_scores import derange_persons
 from cxrshort.stats.midranks import Integers
 from cxrshort.stats.named_draws import named_generator
-from cxrshort.verbs.roentmod.pairing import edit_role
+from cxrshort.stats.finding_names import edit_role
 from cxrshort.verbs.roentmod.scores import list_names
 
 BEFORE, AFTER, LATER = "before", "after", "follow-up"
@@ -94,11 +94,12 @@ def pair_images(
     if not added:
         raise DataError(f"{after.name}: no edit adds a finding: {list_names(names)}", "--sham names the one that does")
     persons = _persons(before, edits["first"].unique(), notes)
+    edits["person_id"] = persons.loc[edits["first"]].to_numpy()
     reasons: dict[tuple[str, str], str] = {}
     parts = []
     for name in added:
         own = edits[edits["edit"] == name]
-        controls = _control_pairs(own, persons, seed=seed)
+        controls = _control_pairs(own, seed=seed)
         if controls is None:
             reasons[name, CONTROL] = ONE_PERSON
         beside = edits[edits["first"].isin(own["first"])]
@@ -210,15 +211,14 @@ def _persons(data: Dataset, places: Integers, notes: list[str]) -> "pd.Series[st
     return merged
 
 
-def _control_pairs(edits: pd.DataFrame, persons: "pd.Series[str]", *, seed: int) -> pd.DataFrame | None:
+def _control_pairs(edits: pd.DataFrame, *, seed: int) -> pd.DataFrame | None:
     """Return each original beside the edit of another person's; None where there is one person.
 
     The other person is the same one in all edits of the same originals.
     """
-    own = persons.loc[edits["first"]].to_numpy()
-    if len(np.unique(own)) < 2:
+    if edits["person_id"].nunique() < 2:
         return None
-    partners = derange_persons(own, rng=named_generator(seed, "other persons"))
+    partners = derange_persons(edits["person_id"], rng=named_generator(seed, "other persons"))
     other = edits.iloc[partners]
     return edits.assign(second=other["second"].to_numpy(), other_id=other["other_id"].to_numpy())
 

@@ -117,8 +117,8 @@ def comparison_records(pairs: IdentityPairs, embedders: Sequence[Embedder]) -> l
 
 def _rate(part: pd.DataFrame, first: str, second: str, *, column: str) -> WinRate | None:
     """Return how often the pairs of one kind are nearer than those of another of the same original and edit."""
-    keys = ["image_id", *([] if REAL in (first, second) and MODEL not in (first, second) else ["edit"])]
-    sides = [part[part["kind"] == kind].groupby([*keys, "person_id"], sort=False)[column].mean() for kind in (first, second)]
+    keys = ["image_id", "edit", "person_id"]
+    sides = [part[part["kind"] == kind].groupby(keys, sort=False)[column].mean() for kind in (first, second)]
     if second == SHAM:
         # A sham is of all edits of an image, and stands under one of them where all edits are taken together.
         means = part[part["kind"] == SHAM].groupby("image_id")[column].mean()
