@@ -18,7 +18,6 @@ from cxrshort.figures.style import (
     FAINT,
     INK,
     LARGE,
-    NORMAL,
     SMALL,
     add_axes,
     fit,

@@ -19,6 +19,7 @@ from torch.nn import functional
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError, UsageError
+from cxrshort.images.prefetch import Source
 from cxrshort.models import checkpoint
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.embeddings import last_layers, refuse_without_features, score_with_features
@@ -143,7 +144,7 @@ def embed_images(embedder: Embedder, parts: Sequence[Dataset], compute: Compute)
     model, layers = _open(embedder, compute)
     embeddings = []
     for part in parts:
-        pixels = part.pixels
+        pixels: Source = part.pixels
         if embedder.reference is not None:
             description = embedder.reference.description
             checkpoint.check_pixels(embedder.name, description, dataset=part.name, pixels=part.recipe)
@@ -173,6 +174,6 @@ def small_pixels(data: Dataset) -> npt.NDArray[np.float32]:
         places = np.arange(start, min(start + SCORING_BATCH, len(data.manifest)))
         images: Tensor = torch.from_numpy(data.pixels.take(places)).float() / 255
         images = images.mean(dim=1) if images.dim() == 4 else images
-        sides = [min(THUMBNAIL, side) for side in images.shape[-2:]]
+        sides = (min(THUMBNAIL, images.shape[-2]), min(THUMBNAIL, images.shape[-1]))
         parts.append(functional.adaptive_avg_pool2d(images[:, None], sides).flatten(1).numpy())
     return np.concatenate(parts) if parts else np.zeros((0, THUMBNAIL**2), np.float32)

@@ -73,7 +73,8 @@ def to_unit_length(embeddings: ArrayLike) -> Floats:
     """Return embeddings (N, D) divided by their lengths; those of length 0 stay as they are."""
     values = np.asarray(embeddings, np.float64)
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
-    return np.divide(values, lengths, out=np.zeros_like(values), where=lengths > 0)
+    units: Floats = np.divide(values, lengths, out=np.zeros_like(values), where=lengths > 0)
+    return units
 
 
 def derange_persons(persons: ArrayLike, *, rng: np.random.Generator) -> Integers:

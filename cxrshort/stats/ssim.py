@@ -53,7 +53,8 @@ def absolute_difference(first: ArrayLike, second: ArrayLike) -> Floats:
         DataError: shapes that differ.
     """
     x, y = _stacks(first, second)
-    return np.abs(x - y)
+    differences: Floats = np.abs(x - y)
+    return differences
 
 
 def mean_within(values: Floats, areas: NDArray[np.bool_]) -> Floats:
@@ -65,7 +66,8 @@ def mean_within(values: Floats, areas: NDArray[np.bool_]) -> Floats:
     """
     pixels = areas.sum(axis=(1, 2))
     sums = np.where(areas, values, 0.0).sum(axis=(1, 2))
-    return np.divide(sums, pixels, out=np.full(len(values), np.nan), where=pixels > 0)
+    means: Floats = np.divide(sums, pixels, out=np.full(len(values), np.nan), where=pixels > 0)
+    return means
 
 
 def _stacks(first: ArrayLike, second: ArrayLike) -> tuple[Floats, Floats]:

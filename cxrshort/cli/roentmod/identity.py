@@ -104,8 +104,8 @@ def identity(
 
     Writes findings.csv (distances by edit, kind of pair and embedding), comparisons.csv (which picture is nearer, and
     the verdicts), differences.csv (structural similarity and absolute difference, inside and outside of the edited
-    region), pairs.csv (every pair), identity.png, summary.json and run.json into results/EMBEDDINGS/BEFORE+AFTER-identity
-    (or --out).
+    region), pairs.csv (every pair), identity.png, summary.json and run.json into
+    results/EMBEDDINGS/BEFORE+AFTER-identity (or --out).
 
     The pairwise Fréchet distance of two images is the squared Euclidean distance of their embeddings: raw ones of
     convolutional networks, unit-normalised ones of CLIP and of files whose NAME holds clip. Values can be compared

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cxrshort import distributed, forecasts, runs
@@ -172,8 +173,9 @@ def measure_pairs(
             arrays = [to_unit_length(values).astype(values.dtype) for values in arrays]
         by_role = dict(zip(images, arrays, strict=True))
         distances = pd.Series(0.0, table.index)
-        for (first, second), part in table.groupby(["first_role", "second_role"], sort=False):
-            vectors = by_role[first][part["first"].to_numpy()], by_role[second][part["second"].to_numpy()]
+        for roles, part in table.groupby(["first_role", "second_role"], sort=False):
+            first, second = (by_role[str(role)] for role in roles)
+            vectors = first[part["first"].to_numpy(np.int64)], second[part["second"].to_numpy(np.int64)]
             distances[part.index] = DISTANCES[settings.distance](*vectors)
         columns[DISTANCE + embedder.name] = distances
     report({"event": "comparing", "text": f"comparing {len(table):,} pairs pixel by pixel"})

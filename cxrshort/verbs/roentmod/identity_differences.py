@@ -62,7 +62,7 @@ class EditedAreas:
         batch = own.take([place])
         if not batch.available[0, columns].any():
             return None
-        area: npt.NDArray[np.bool_] = batch.areas[0, columns].any(axis=0)
+        area: npt.NDArray[np.bool_] = np.logical_or.reduce(batch.areas[0, columns], axis=0)
         return area
 
 

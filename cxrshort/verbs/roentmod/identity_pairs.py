@@ -246,8 +246,8 @@ def _real_pairs(
         return {}, {REAL: reason, REAL_CONTROL: reason}
     if pairs.by_age.any():
         notes.append(
-            f"{label}: {int(pairs.by_age.sum()):,} of {len(pairs):,} follow-ups are dated by age and name alone, and may "
-            "lie up to a year further apart"
+            f"{label}: {int(pairs.by_age.sum()):,} of {len(pairs):,} follow-ups are dated by age and name alone, and "
+            "may lie up to a year further apart"
         )
     first, second = rows[pairs.earlier], rows[pairs.later]
     names = manifest["image_id"].to_numpy()

@@ -124,7 +124,7 @@ def _rate(part: pd.DataFrame, first: str, second: str, *, column: str) -> WinRat
         means = part[part["kind"] == SHAM].groupby("image_id")[column].mean()
         own = sides[0].reset_index()
         sides[1] = pd.Series(means.reindex(own["image_id"]).to_numpy(), index=sides[0].index).dropna()
-    both = pd.concat(dict(zip("ab", sides, strict=True)), axis=1, join="inner").reset_index()
+    both = pd.concat(sides, axis=1, join="inner", keys=["a", "b"]).reset_index()
     return None if both.empty else win_rate(both["a"], both["b"], both["person_id"])
 
 
@@ -191,8 +191,8 @@ def disagreements(comparisons: Sequence[Record]) -> list[str]:
     blind = _by_verdict(comparisons, last, REAL, REAL_CONTROL)
     if unsure := [name for word, names in blind.items() if word not in (NEARER, NOT_TESTABLE) for name in names]:
         notes.append(
-            f"{list_names(unsure)} cannot tell a person's own follow-up from another person's: what it says of identity "
-            "means little"
+            f"{list_names(unsure)} cannot tell a person's own follow-up from another person's, and says little of "
+            "identity"
         )
     if len({row["embedding"] for row in comparisons}) == 1:
         notes.append(
