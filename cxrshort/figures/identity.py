@@ -30,7 +30,7 @@ from cxrshort.figures.style import (
 MOST_PANELS = 6
 _ACROSS = 3
 """Panels beside each other."""
-_WIDTH, _ROW, _NAMES, _GAP, _BELOW = 2.35, 0.36, 1.15, 0.3, 0.62
+_WIDTH, _ROW, _NAMES, _GAP, _BELOW = 2.35, 0.36, 1.15, 0.3, 0.5
 _OWN, _OTHER, _FOLLOW_UP = DATASET_COLOURS["III"], DATASET_COLOURS["I"], DATASET_COLOURS["II"]
 COLOURS = {
     "control": _OTHER,

@@ -205,7 +205,7 @@ def judge_pairs(pairs: IdentityPairs, embedders: Sequence[Embedder], *, settings
     }
     notes = [*pairs.notes, *disagreements(comparisons), *_training_notes(pairs, embedders)]
     if (pairs.table["region"] == "").all():
-        notes.append("no mask or box says where edits lie: inside and outside are not told apart")
+        notes.append("no mask or box says where edits lie: --masks of build-dataset would tell inside from outside")
     return Result(summary, identity_blocks(summary), notes=notes, kind=KIND)
 
 

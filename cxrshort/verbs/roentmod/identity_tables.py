@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cxrshort.models.embedders import Embedder
-from cxrshort.results import ALWAYS, UNLESS_QUIET, VERBOSE, Block, Column, Facts, Table, interval_text
+from cxrshort.results import ALWAYS, DEFAULT, UNLESS_QUIET, VERBOSE, Block, Column, Facts, Table, interval_text
 from cxrshort.stats.clustered_medians import clustered_median
 from cxrshort.stats.identity_scores import (
     FARTHER,
@@ -140,8 +140,8 @@ def _words(rate: WinRate | None, first: str, second: str, *, pairs: IdentityPair
     """Return the verdict of a comparison and why there is none."""
     if rate is None:
         missing = [_reason(pairs, edit, kind) for kind in (second, first)]
-        known = next((reason for reason in missing if reason != _NONE), "no original has both")
-        return {"verdict": NOT_TESTABLE, "reason": known}
+        reason = next((text for text in missing if text != _NONE), "no original has both")
+        return {"verdict": NOT_TESTABLE, "reason": reason}
     if math.isnan(rate.share.low):
         return {"verdict": NOT_TESTABLE, "reason": "one person: a share of persons has no limits"}
     return {"verdict": keeps_word(rate) if second == CONTROL else rate.direction, "reason": ""}
@@ -190,9 +190,10 @@ def disagreements(comparisons: Sequence[Record]) -> list[str]:
     last = comparisons[-1]["edit"] if comparisons else ""
     blind = _by_verdict(comparisons, last, REAL, REAL_CONTROL)
     if unsure := [name for word, names in blind.items() if word not in (NEARER, NOT_TESTABLE) for name in names]:
+        count = max(row["images"] for row in comparisons if row["than"] == REAL_CONTROL)
         notes.append(
-            f"{list_names(unsure)} cannot tell a person's own follow-up from another person's, and says little of "
-            "identity"
+            f"by {list_names(unsure)} a person's own follow-up is not nearer than another person's beyond doubt "
+            f"({count:,} pairs): what it says of identity may mean little"
         )
     if len({row["embedding"] for row in comparisons}) == 1:
         notes.append(
@@ -213,11 +214,13 @@ def _by_verdict(comparisons: Sequence[Record], edit: str, first: str, second: st
 def identity_blocks(summary: Mapping[str, Any]) -> list[Block]:
     """Return what people see: verdicts by embedding, distances, pixel differences, definitions."""
     names = [row["embedding"] for row in summary["embeddings"]]
-    facts = [(row["embedding"], f"{summary['distance']} of {row['definition']}") for row in summary["embeddings"]]
+    kinds = [kind for kind in KINDS if any(row["kind"] == kind and row["pairs"] for row in summary["findings"])]
+    facts = [(kind, f"{_MEANINGS[kind]} beside the original") for kind in kinds]
+    facts += [(row["embedding"], f"{summary['distance']} of {row['definition']}") for row in summary["embeddings"]]
     return [
         _comparison_table(summary["comparisons"], names),
         _distance_table(summary["findings"], names),
-        _difference_table(summary["differences"]),
+        *_difference_tables(summary["differences"]),
         Facts(facts, shown=UNLESS_QUIET),
     ]
 
@@ -236,19 +239,19 @@ def _side_by_side(rows: Sequence[Record], keys: Sequence[str], text: Any) -> lis
 
 def _comparison_table(comparisons: Sequence[Record], names: Sequence[str]) -> Table:
     rows = _side_by_side(comparisons, ("edit", "nearer", "than"), _share_text)
-    shown = [{**row, "question": f"{row['nearer']} < {row['than']}"} for row in rows if row["images"]]
+    shown = [{**row, "comparison": f"{row['nearer']} < {row['than']}"} for row in rows if row["images"]]
     shown += [
-        {**row, "question": f"{row['nearer']} < {row['than']}"}
+        {**row, "comparison": f"{row['nearer']} < {row['than']}"}
         for row in rows
         if not row["images"] and (row["nearer"], row["than"]) == (MODEL, CONTROL)
     ]
     title = (
-        "Share of images whose one picture is nearer than the other, with 95 % interval. model < control: identity is "
-        f"{KEPT} where the lower limit is above {LEAST_SHARE:g}"
+        "Share of images of which the first picture is nearer to the original than the second; model < control says "
+        f"whether identity is {KEPT} (lower limit above {LEAST_SHARE:g})"
     )
     columns = [
         Column("edit", "edit"),
-        Column("nearer", "question", least=15),
+        Column("comparison", "comparison", least=15),
         Column("images", "images", "count"),
         *(Column(name, DISTANCE + name, least=28) for name in names),
     ]
@@ -271,8 +274,7 @@ def _distance_table(findings: Sequence[Record], names: Sequence[str]) -> Table:
         Column("pairs", "pairs", "count"),
         *(Column(name, DISTANCE + name, least=26) for name in names),
     ]
-    meanings = "; ".join(f"{kind}: {_MEANINGS[kind]}" for kind in KINDS if any(row["kind"] == kind for row in rows))
-    title = f"Distance to the original, median with 95 % interval (interquartile range). {meanings}"
+    title = "Distance to the original: median with 95 % interval (interquartile range)"
     return Table(columns, rows, title, UNLESS_QUIET, blocks=True)
 
 
@@ -283,7 +285,8 @@ def _distance_text(row: Record) -> str:
     return f"{row['median']:.3g}{limits} ({row['interquartile_range']:.2g})"
 
 
-def _difference_table(differences: Sequence[Record]) -> Table:
+def _difference_tables(differences: Sequence[Record]) -> list[Table]:
+    """Return pixel differences of all edits together, and of each where the user wants to see everything."""
     columns = [
         Column("edit", "edit"),
         Column("pair", "kind", least=12),
@@ -299,5 +302,6 @@ def _difference_table(differences: Sequence[Record]) -> Table:
         {**row, **{f"{name}_text": "" if row[name] is None else f"{row[name]:.4f}" for name in MEASURES}}
         for row in differences
     ]
-    title = "Pixel by pixel: structural similarity and mean absolute difference of grey in [0, 1], medians over pairs"
-    return Table(columns, rows, title, VERBOSE if len(rows) > 12 else UNLESS_QUIET)
+    title = "Structural similarity and mean absolute difference of grey in [0, 1]: medians over pairs"
+    brief = [row for row in rows if row["edit"] == rows[-1]["edit"]]
+    return [Table(columns, brief, title, DEFAULT), Table(columns, rows, title, VERBOSE)]
