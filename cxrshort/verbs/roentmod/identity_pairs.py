@@ -14,12 +14,11 @@ import pandas as pd
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError
 from cxrshort.images.cache import checksum
-from cxrshort.stats.finding_names import canonical, label_of
+from cxrshort.stats.finding_names import canonical, edit_role, label_of
 from cxrshort.stats.follow_ups import WITHIN_DAYS, find_follow_ups
 from cxrshort.stats.identity_scores import derange_persons
 from cxrshort.stats.midranks import Integers
 from cxrshort.stats.named_draws import named_generator
-from cxrshort.stats.finding_names import edit_role
 from cxrshort.verbs.roentmod.scores import list_names
 
 BEFORE, AFTER, LATER = "before", "after", "follow-up"
