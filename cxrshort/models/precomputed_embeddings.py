@@ -129,7 +129,7 @@ def _read_file(path: Path) -> _Part:
 def _read_archive(path: Path) -> _Part:
     """Return the names and the one other array of an archive."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         reason = "it holds Python objects" if "allow_pickle" in str(error) else "it is damaged"

@@ -58,7 +58,12 @@ def test_one_pair_of_a_person_is_drawn_and_preferred_originals_come_first() -> N
 
 
 def test_ages_and_names_stand_for_dates_that_are_missing() -> None:
-    rows = [("p/00_002.png", "p", "", 1.0), ("p/00_000.png", "p", "", 0.0), ("q_1", "q", "", 0.0), ("q_2", "q", "", 1.0)]
+    rows = [
+        ("p/00_002.png", "p", "", 1.0),
+        ("p/00_000.png", "p", "", 0.0),
+        ("q_1", "q", "", 0.0),
+        ("q_2", "q", "", 1.0),
+    ]
     aged = pairs(images(*rows, age_years=[60, 60, 50, 53]))
     assert places(aged) == [(1, 0)] and aged.by_age.tolist() == [True]
     assert places(pairs(images(*rows, age_years=[60, 60, 50, 52]))) == [(1, 0), (2, 3)]

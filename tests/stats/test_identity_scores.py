@@ -37,7 +37,10 @@ def frechet(first: np.ndarray, second: np.ndarray) -> float:
 
 def test_pairwise_distance_is_the_whole_formula_of_sets_without_covariance() -> None:
     first, second = draw(0), draw(1)
-    whole = [frechet(np.repeat(x[None], 2, axis=0), np.repeat(y[None], 2, axis=0)) for x, y in zip(first, second, strict=True)]
+    whole = [
+        frechet(np.repeat(x[None], 2, axis=0), np.repeat(y[None], 2, axis=0))
+        for x, y in zip(first, second, strict=True)
+    ]
     np.testing.assert_allclose(pairwise_frechet(first, second), whole, rtol=1e-12)
 
 

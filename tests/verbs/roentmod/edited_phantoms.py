@@ -69,8 +69,7 @@ def write_edits(
     def transform(sources: np.ndarray, batch: pd.DataFrame) -> list[np.ndarray]:
         del sources
         return [
-            picture(by_name[source], edit)
-            for source, edit in zip(batch["source_image_id"], batch["edit"], strict=True)
+            picture(by_name[source], edit) for source, edit in zip(batch["source_image_id"], batch["edit"], strict=True)
         ]
 
     with runs.open_run(folder, "edit", arguments={}) as run:
