@@ -1,10 +1,13 @@
 """What makes embeddings: names, definitions, and that vectors are those of the network that is named."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset, load_dataset
@@ -14,7 +17,6 @@ from cxrshort.verbs.build_dataset import build_dataset
 from cxrshort.verbs.evaluate import evaluate
 from cxrshort.verbs.train import train
 
-from .sources.own_network import INPUT, SOURCE
 from .sources.tiny_clip import save_tiny_clip
 
 FP32 = Compute("cpu", "fp32", 1)
@@ -110,16 +112,17 @@ def test_names_that_say_too_little_or_the_same_are_refused(home: Path, tmp_path:
 
 
 def test_model_of_other_pixels_and_numbers_that_are_none_are_refused(
-    home: Path, films: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, films: Dataset, tmp_path: Path
 ) -> None:
     (embedder, _) = describe_embedders([str(home / "model")])
     other = Dataset("other", films.manifest, recipe={**films.recipe, "equalise": True})
     with pytest.raises(DataError, match="was trained on images made with"):
         embed_images(embedder, [other], FP32)
-    broken = "def broken():\n    network = plain()\n    network.layers[0].bias.data.fill_(float('nan'))\n    return network\n"
-    (tmp_path / "nan_network.py").write_text(SOURCE + broken)
-    monkeypatch.syspath_prepend(tmp_path)
-    (embedder, _) = describe_embedders([f"nan=py:nan_network:broken?{INPUT}"])
+    path = shutil.copytree(home / "model", tmp_path / "model") / "model.safetensors"
+    with safe_open(path, "pt") as file:
+        state, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+    save_file({name: value * float("nan") for name, value in state.items()}, path, metadata)
+    (embedder, _) = describe_embedders([f"nan={path}"])
     with pytest.raises(DataError) as caught:
         embed_images(embedder, [films], FP32)
     assert caught.value.message == "'nan' has no finite features for 40 of 40 images of films"
