@@ -108,9 +108,7 @@ def test_edits_without_their_original_are_counted_or_refused(films: Dataset, edi
 def test_originals_that_are_edits_and_edits_that_are_none(films: Dataset, edits: Dataset) -> None:
     assert refusal(edits, edits) == "edits: all images are edits, and none is an original"
     assert refusal(films, films) == "films: no row has both source_image_id and edit"
-    assert refusal(films, rows(edits, edits.manifest["edit"] == "sham")) == (
-        "edits: no edit adds a finding: 'sham'"
-    )
+    assert refusal(films, rows(edits, edits.manifest["edit"] == "sham")) == ("edits: no edit adds a finding: 'sham'")
     both = replace(films, manifest=pd.concat([films.manifest, edits.manifest], ignore_index=True))
     pairs = pair_images(both, replace(both, name="both"), None)
     assert pairs.notes[:2] == [
