@@ -24,8 +24,8 @@ from cxrshort.models import checkpoint
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.embeddings import last_layers, refuse_without_features, score_with_features
 from cxrshort.models.foreground import visible_pixels
-from cxrshort.models.inception import open_inception
-from cxrshort.models.precomputed_embeddings import is_precomputed, read_precomputed
+from cxrshort.models.inception import check_weights, open_inception
+from cxrshort.models.precomputed_embeddings import check_present, is_precomputed, read_precomputed
 from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.models.sources.foreign import foreign_kind
 from cxrshort.models.sources.opening import Reference, describe_model, open_model
@@ -104,9 +104,11 @@ def _describe(text: str) -> Embedder:
     if is_precomputed(source):
         if not own_name:
             raise UsageError(f"'{text}' has no name that tables could call it", f"NAME={text}")
+        check_present(Path(source))
         return Embedder(own_name, "", CLIP in own_name.casefold(), (Path(source),))
     if source.startswith(_PREFIX):
         path = Path(source.removeprefix(_PREFIX)).expanduser()
+        check_weights(path)
         return Embedder(own_name or INCEPTION, source, files=(path,))
     is_clip = foreign_kind(source) == CLIP
     if is_clip and "labels=" not in source:

@@ -34,10 +34,7 @@ def open_inception(path: Path) -> tuple[Classifier, nn.Linear]:
         MissingInputError: there is no such file.
         DataError: the file holds something else.
     """
-    if path.suffix != SUFFIX:
-        raise UsageError(f"'{path}' is not a {SUFFIX} file: other files of weights may hold code", _HINT)
-    if not path.is_file():
-        raise MissingInputError(f"'{path}' does not exist", _HINT)
+    check_weights(path)
     network, state = _without_weights(), dict(read_tensors(path))
     own = network.state_dict()
     state = {name: value for name, value in state.items() if not name.startswith(_AUXILIARY)}
@@ -53,6 +50,19 @@ def open_inception(path: Path) -> tuple[Classifier, nn.Linear]:
     network.set_submodule("fc", layer)
     spec = InputSpec(SIDE, channels=3, mean=(0.5,) * 3, std=(0.5,) * 3)
     return Classifier(network, labels=tuple(map(str, range(CLASSES))), spec=spec).eval(), layer
+
+
+def check_weights(path: Path) -> None:
+    """Refuse a file that is not there or of a kind that is not read, before any work is done.
+
+    Raises:
+        UsageError: it is no ``.safetensors`` file.
+        MissingInputError: it is not there.
+    """
+    if path.suffix != SUFFIX:
+        raise UsageError(f"'{path}' is not a {SUFFIX} file: other files of weights may hold code", _HINT)
+    if not path.is_file():
+        raise MissingInputError(f"'{path}' does not exist", _HINT)
 
 
 def _without_weights() -> nn.Module:

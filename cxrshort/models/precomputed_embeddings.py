@@ -102,9 +102,18 @@ def read_precomputed(paths: Sequence[Path]) -> PrecomputedEmbeddings:
 _Part = tuple[npt.NDArray[np.object_], npt.NDArray[np.float32]]
 
 
-def _read_file(path: Path) -> _Part:
-    if not path.is_file():
+def check_present(path: Path) -> None:
+    """Refuse a file of embeddings that is not there.
+
+    Raises:
+        MissingInputError: it is not there.
+    """
+    if not path.exists():
         raise MissingInputError(f"'{path}' does not exist", _MISSING)
+
+
+def _read_file(path: Path) -> _Part:
+    check_present(path)
     if path.suffix.lower() == ".npz":
         return _read_archive(path)
     separator = sniff_separator(path)

@@ -108,7 +108,8 @@ def test_names_that_say_too_little_or_the_same_are_refused(home: Path, tmp_path:
     assert refusal(f"a={path}", f"a={home / 'model'}") == "'a' is the name of two embeddings"
     assert refusal(f"pixels={path}") == "'pixels' is the embedding that is always there"
     assert refusal(str(tmp_path / "none")).startswith(f"'{tmp_path / 'none'}'")
-    assert refusal("net.onnx?labels=A&range=0..1") != ""
+    assert refusal(f"a={tmp_path / 'b.npz'}") == f"'{tmp_path / 'b.npz'}' does not exist"
+    assert refusal("inception:a.pth") == "'a.pth' is not a .safetensors file: other files of weights may hold code"
 
 
 def test_model_of_other_pixels_and_numbers_that_are_none_are_refused(

@@ -23,7 +23,7 @@ from .edited_phantoms import CPU, date_follow_ups, write_edits, write_films
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with films with dates, their edits, the same edits in other persons' films, and a model."""
     home = tmp_path_factory.mktemp("identity")
-    write_films(home / "films", images=40, size=64)
+    write_films(home / "films", images=40)
     write_edits(home / "films", home / "edits")
     write_edits(home / "films", home / "strangers", strangers=True)
     date_follow_ups(home / "films")
