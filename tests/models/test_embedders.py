@@ -44,7 +44,7 @@ def refusal(*names: str) -> str:
 
 
 def test_pixels_are_always_there_and_last(home: Path) -> None:
-    assert [(one.name, one.unit) for one in describe_embedders([])] == [("pixels", False)]
+    assert [(embedder.name, embedder.unit) for embedder in describe_embedders([])] == [("pixels", False)]
     embedders = describe_embedders([str(home / "model"), f"again={home / 'model'}"])
     assert [embedder.name for embedder in embedders] == [str(home / "model"), "again", "pixels"]
     assert embedders[1].definition == f"features before the last layer of {home / 'model'}, raw"
@@ -84,9 +84,9 @@ def test_clip_needs_no_labels_and_is_compared_by_its_angle(films: Dataset, tmp_p
     )
     assert (first.name, first.unit) == ("clip:tiny", True)
     assert first.definition == f"features before the last layer of clip:{tmp_path / 'tiny'}, unit length"
-    (one,), (two,) = (embed_images(embedder, [films], FP32) for embedder in (first, second))
-    np.testing.assert_array_equal(one, two)
-    np.testing.assert_allclose(np.linalg.norm(one, axis=1), 1, rtol=1e-5)
+    (plain,), (labelled,) = (embed_images(embedder, [films], FP32) for embedder in (first, second))
+    np.testing.assert_array_equal(plain, labelled)
+    np.testing.assert_allclose(np.linalg.norm(plain, axis=1), 1, rtol=1e-5)
 
 
 def test_files_named_clip_are_compared_by_their_angle(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_embedding_is_what_torchvision_pools(saved: tuple[Path, nn.Module]) -> N
     with torch.inference_mode(), capture_inputs([layer]) as inputs:
         classifier(images)
     pooled: list[Tensor] = []
-    network.get_submodule("avgpool").register_forward_hook(lambda module, given, output: pooled.append(output))
+    network.get_submodule("avgpool").register_forward_hook(lambda module, inputs, output: pooled.append(output))
     large = functional.interpolate(images, (299, 299), mode="bilinear", antialias=True).expand(-1, 3, -1, -1)
     with torch.inference_mode():
         network(2 * large - 1)

@@ -61,13 +61,13 @@ def pairs(
 
 
 def row(records: list[dict[str, object]], **wanted: object) -> dict[str, object]:
-    (one,) = [record for record in records if all(record[name] == value for name, value in wanted.items())]
-    return one
+    (record,) = [record for record in records if all(record[name] == value for name, value in wanted.items())]
+    return record
 
 
 def summary(part: IdentityPairs) -> dict[str, object]:
     return {
-        "embeddings": [{"embedding": one.name, "definition": one.definition} for one in NETS],
+        "embeddings": [{"embedding": net.name, "definition": net.definition} for net in NETS],
         "distance": "distance",
         "findings": distance_records(part, NETS),
         "comparisons": comparison_records(part, NETS),
@@ -107,7 +107,9 @@ def test_comparisons_are_of_the_same_images() -> None:
 def test_edits_of_somebody_else_do_not_keep_the_person() -> None:
     records = comparison_records(pairs({**NEAR, MODEL: 4.0}, pixels={**NEAR, MODEL: 8.0}), NETS)
     verdicts = {
-        one["embedding"]: one["verdict"] for one in records if (one["edit"], one["than"]) == (ALL_EDITS, CONTROL)
+        record["embedding"]: record["verdict"]
+        for record in records
+        if (record["edit"], record["than"]) == (ALL_EDITS, CONTROL)
     }
     assert verdicts == {"net": "not kept", "pixels": "not kept"}
 
@@ -150,8 +152,8 @@ def test_differences_have_regions_only_where_pictures_lie_on_each_other() -> Non
 
 
 def test_embeddings_stand_side_by_side_in_exact_text() -> None:
-    one = summary(pairs(edits=("edema",)))
-    comparisons, distances, *_ = identity_blocks(one)
+    document = summary(pairs(edits=("edema",)))
+    comparisons, distances, *_ = identity_blocks(document)
     assert isinstance(comparisons, Table) and isinstance(distances, Table)
     assert [column.heading for column in comparisons.columns] == ["edit", "comparison", "images", "net", "pixels"]
     assert comparisons.rows[0] == {
@@ -159,7 +161,7 @@ def test_embeddings_stand_side_by_side_in_exact_text() -> None:
         DISTANCE + "net": "1.000 [0.832, 1.000] kept", DISTANCE + "pixels": "1.000 [0.832, 1.000] kept",
     }  # fmt: skip
     text = distances.rows[1][DISTANCE + "net"]
-    own = row(one["findings"], edit="edema", kind=MODEL, embedding="net")  # type: ignore[arg-type]
+    own = row(document["findings"], edit="edema", kind=MODEL, embedding="net")  # type: ignore[arg-type]
     assert text == f"{own['median']:.3g} [{own['low']:.3g}, {own['high']:.3g}] ({own['interquartile_range']:.2g})"
     assert len(distances.rows) == 5
 
