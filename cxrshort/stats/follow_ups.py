@@ -72,7 +72,7 @@ def find_follow_ups(
     part = images.iloc[rows].reset_index(drop=True)
     days = read_days(_column(part, "study_date"), name="study_date") if len(part) else np.empty((0, 2))
     ages = _column(part, "age_years", number=True).to_numpy(dtype=np.float64)
-    order: Floats = _numbered(part["image_id"]).rank(method="first").to_numpy(np.float64)
+    order: Floats = np.asarray(_numbered(part["image_id"]).rank(method="first"), dtype=np.float64)
     study = _column(part, "study_id").to_numpy(dtype=object)
     favourites = part["image_id"].isin(list(preferred)).to_numpy()
     chosen: list[tuple[int, int, bool]] = []
