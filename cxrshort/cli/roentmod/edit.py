@@ -266,7 +266,7 @@ def edit(
     Several machines share the work: run the same command with --shard 1/N to --shard N/N, then once with --merge. Under
     torchrun the processes of one command do so by themselves.
 
-    Example: cxrshort roentmod edit --dataset phantom-III --editor phantom --prompt edema --out edits
+    Example: cxrshort roentmod edit --dataset phantom-III --editor phantom --split all --out edits
     """
     check_loudness(quiet=quiet, verbose=verbose)
     first = early.is_first()

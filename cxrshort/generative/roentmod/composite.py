@@ -66,8 +66,8 @@ def soft_mask(inside: npt.NDArray[np.bool_], *, edge: float) -> npt.NDArray[np.f
     """Return 1 inside, falling to 0 over so many pixels outside.
 
     Example:
-        >>> soft_mask(np.array([[True, False, False, False]]), edge=2).round(2).tolist()
-        [[1.0, 0.67, 0.33, 0.0]]
+        >>> soft_mask(np.array([[True, False, False, False]]), edge=1).tolist()
+        [[1.0, 0.5, 0.0, 0.0]]
     """
     distance = distance_transform_edt(~inside)
     return np.clip(1.0 - distance / (edge + 1.0), 0.0, 1.0).astype(np.float32)
