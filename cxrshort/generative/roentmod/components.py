@@ -146,7 +146,7 @@ def _check_libraries() -> None:
     except Exception as error:  # operators that torch does not have are a RuntimeError, missing symbols an OSError
         version = metadata.version("torchvision")
         raise UsageError(
-            f"torchvision '{version}' does not match torch '{torch.__version__}' ({str(error).splitlines()[0]})",
+            f"torchvision '{version}' does not match torch '{torch.__version__}' ({_first_line(error)})",
             "install both together: pip install --upgrade torch torchvision",
         ) from error
     try:
@@ -194,8 +194,12 @@ def _load_text_encoder(part: Part) -> Any:
 def _load_tokenizer(part: Part) -> Any:
     import transformers
 
+    # BiomedVLP's tokenizer is BERT's under a name of its own, which only a program in its folder knows.
+    words, settings = part.folder / "vocab.txt", part.folder / "tokenizer_config.json"
+    has_program = settings.is_file() and '"auto_map"' in settings.read_text(encoding="utf-8", errors="replace")
+    kind = transformers.BertTokenizerFast if has_program and words.is_file() else transformers.AutoTokenizer
     with _as_data_error(part):
-        return transformers.AutoTokenizer.from_pretrained(part.folder, local_files_only=True, trust_remote_code=False)
+        return kind.from_pretrained(part.folder, local_files_only=True, trust_remote_code=False)
 
 
 def _whole(model: Any, report: Mapping[str, Any], part: Part) -> Any:
@@ -223,8 +227,13 @@ def _as_data_error(part: Part) -> Iterator[None]:
     except DataError:
         raise
     except Exception as error:  # diffusers, transformers and safetensors raise errors without a common ancestor
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DataError(f"'{part.folder}' cannot be read as a {part.name} ({reason})", "fetch it again") from error
+        raise DataError(
+            f"'{part.folder}' cannot be read as a {part.name} ({_first_line(error)})", "fetch it again"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @contextlib.contextmanager

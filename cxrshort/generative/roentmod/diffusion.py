@@ -307,7 +307,11 @@ class DiffusionEditor:
     def _careful(self) -> Iterator[None]:
         """Keep to operations that give the same bytes again, and say clearly where memory runs out."""
         smaller = "--batch-size 1" if self.batch_size > 1 else ""
-        with deterministic(), enough_memory(self.compute, images=self.batch_size, hint=smaller):
+        on_gpu = self.compute.torch_device.type == "cuda"  # a CPU's passes repeat themselves, and the mode costs time
+        with (
+            deterministic() if on_gpu else contextlib.nullcontext(),
+            enough_memory(self.compute, images=self.batch_size, hint=smaller),
+        ):
             yield
 
 

@@ -240,7 +240,7 @@ def schedule_edit(settings: NoiseSettings, *, steps: int, strength: float, fast:
         return _schedule(settings, steps=steps, taken=taken, fast=fast)
     except (ValueError, IndexError) as error:
         raise UsageError(
-            f"'{settings.name}' cannot take {taken} of {steps} steps ({str(error).splitlines()[0]})", "other --steps"
+            f"'{settings.name}' cannot take {taken} of {steps} steps ({error})", "choose other --steps, such as 50"
         ) from error
 
 

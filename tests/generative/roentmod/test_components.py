@@ -90,6 +90,23 @@ def test_layout_of_radedit_is_read_with_its_parts_named(built, tmp_path):
     assert components.tokenizer.model_max_length == 128
 
 
+def test_tokenizer_with_a_program_of_its_own_is_read_as_the_one_that_it_extends(built, tmp_path):
+    texts = build(tmp_path / "biovil", text="bert", without=("unet", "vae", "scheduler", "model_index.json"))
+    names = {"text_encoder": str(texts), "tokenizer": str(texts)}
+    expected = load(built, **names).tokenizer
+    words = sorted(expected.get_vocab(), key=expected.get_vocab().get)
+    (texts / "tokenizer" / "tokenizer.json").unlink()
+    (texts / "tokenizer" / "vocab.txt").write_text("\n".join(words))
+    change(
+        texts / "tokenizer" / "tokenizer_config.json",
+        tokenizer_class="CXRBertTokenizer",
+        auto_map={"AutoTokenizer": ["configuration.CXRBertTokenizer", None]},
+    )
+    actual = load(built, **names).tokenizer
+    assert actual("pleural effusion")["input_ids"] == expected("pleural effusion")["input_ids"]
+    assert actual.model_max_length == 128
+
+
 def test_weights_with_the_names_of_2022_are_read(built, folder):
     from safetensors.torch import load_file, save_file
 
