@@ -169,12 +169,20 @@ def test_guidance_matters_before_the_last_step_of_the_fast_mode():
     assert far[2] > 2 * far[1]
 
 
-def test_guided_edits_of_gaussians_go_where_their_means_lie():
-    """Guidance 4 overshoots the prompt's mean of 1, and an edit without it stops there."""
-    network = CASES["narrow Gaussians"]
-    usual = schedule_edit(noise_settings("dpm++", NOISE), steps=50, strength=0.4)
-    assert usual is not None
-    _, guided = edited(network, usual)
-    _, plain = edited(network, usual, unguided=usual.calls)
-    assert float(plain.mean()) == pytest.approx(1, abs=0.15)
-    assert float(guided.mean()) > float(plain.mean()) + 0.05
+def test_edits_of_gaussians_are_those_of_the_closed_form():
+    """Without guidance the equation has a solution: the place in units of the standard deviation stays the same."""
+    network, schedule_of_1000 = (
+        CASES["Gaussians"],
+        schedule_edit(noise_settings("dpm++", NOISE), steps=1000, strength=0.4),
+    )
+    assert schedule_of_1000 is not None
+    latents, plain = edited(network, schedule_of_1000, unguided=schedule_of_1000.calls)
+    noise = torch.randn((2, *latents.shape), generator=torch.Generator().manual_seed(0))[0]
+    image_share, noise_share = schedule_of_1000.shares()
+    mean, deviation_of_prompt = network.means[1], network.deviations[1]
+    spread = (image_share**2 * deviation_of_prompt**2 + noise_share**2) ** 0.5
+    noisy = image_share * latents + noise_share * noise
+    expected = mean + deviation_of_prompt / spread * (noisy - image_share * mean)
+    torch.testing.assert_close(plain, expected, rtol=0, atol=0.01)
+    _, guided = edited(network, schedule_of_1000)
+    assert float(guided.mean()) > float(plain.mean())
