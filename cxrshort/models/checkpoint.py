@@ -28,7 +28,8 @@ FILE = "model.safetensors"
 FORMAT_VERSION = max(schema.FORMATS)
 CURED_ON = "cured_on"
 """Entry of a recipe: identity of the dataset whose validation fold changed the last layer of a trained model."""
-_KEY = "cxrshort"
+KEY = "cxrshort"
+"""Entry of a file's metadata that holds the description."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,11 @@ class Description:
     """Describe a model and where it comes from.
 
     Args:
-        kind: ``"classifier"``, ``"ensemble"`` of several, ``"segmenter"``, or ``"pipeline"`` of a segmenter and a
-            classifier.
+        kind: ``"classifier"``, ``"ensemble"`` of several, ``"segmenter"``, ``"pipeline"`` of a segmenter and a
+            classifier, or ``"cyclegan"``.
         architecture: name in the table of architectures.
-        labels: names of the outputs: labels, or the masks of a segmenter.
+        labels: names of the outputs: labels, or the masks of a segmenter; for a cyclegan the expressions of its two
+            sides.
         spec: input specification.
         dataset: name of the training dataset.
         dataset_id: its identity; empty in older files.
@@ -173,7 +175,7 @@ def save_model(model: Classifier, path: Path, *, description: Description) -> No
     """Write the model, atomically; equal models give equal bytes."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     # In memory first: the library's own writer turns a full disk into an error of another kind.
-    content = serialise(tensors, metadata={_KEY: description.to_json()})
+    content = serialise(tensors, metadata={KEY: description.to_json()})
     with files.atomic(path) as temporary:
         temporary.write_bytes(content)
 
@@ -203,7 +205,7 @@ def read_description(path: Path) -> Description:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            text, names = (file.metadata() or {}).get(_KEY), file.keys()
+            text, names = (file.metadata() or {}).get(KEY), file.keys()
     except (SafetensorError, OSError) as error:
         raise DataError(f"'{path}' is not a model file", "cxrshort train makes a model") from error
     if text is None:

@@ -26,7 +26,9 @@ Combination = Literal["mean", "quadratic"]
 
 BACKGROUNDS = get_args(Background)
 COMBINATIONS = get_args(Combination)
-KINDS = ("classifier", "ensemble", "segmenter", "pipeline")
+CYCLEGAN = "cyclegan"
+"""Kind and architecture of a pair of generators, which is no network of labels or masks."""
+KINDS = ("classifier", "ensemble", "segmenter", "pipeline", CYCLEGAN)
 TASKS = ("multilabel", "multiclass", "regression", "masks")
 FORMATS = (1, 2)
 """Versions that are read, the last of which is written. Format 1 has no salt for the hashes of persons."""
@@ -98,7 +100,7 @@ def _is_architecture(value: Any) -> bool:
     if not isinstance(value, str):
         return False
     family, colon, name = value.partition(":")
-    return bool(name) and family in FAMILIES if colon else value in ARCHITECTURES
+    return bool(name) and family in FAMILIES if colon else value in ARCHITECTURES or value == CYCLEGAN
 
 
 def _are_hashes(value: Any) -> bool:
@@ -180,12 +182,12 @@ SETTING = Field("text, a number, true, false, null, or a list of them", _is_sett
 def _of_masks(record: Mapping[str, Any]) -> bool:
     """Return whether a model returns masks, by its architecture; those of other packages return labels."""
     name = record["architecture"]
-    return ":" not in name and find_architecture(name).output == "masks"
+    return ":" not in name and name != CYCLEGAN and find_architecture(name).output == "masks"
 
 
 def _size_fits(record: Mapping[str, Any]) -> bool:
     name, size = record["architecture"], record["spec"]["size"]
-    if ":" in name or record["kind"] == "pipeline":
+    if ":" in name or record["kind"] in ("pipeline", CYCLEGAN):
         return True
     architecture = find_architecture(name)
     # A network whose smallest side is the side that it is built for takes no other.
@@ -195,7 +197,7 @@ def _size_fits(record: Mapping[str, Any]) -> bool:
 
 def _channels_fit(record: Mapping[str, Any]) -> bool:
     name, channels = record["architecture"], record["spec"]["channels"]
-    return ":" in name or bool(channels == find_architecture(name).channels)
+    return ":" in name or name == CYCLEGAN or bool(channels == find_architecture(name).channels)
 
 
 def _per_channel(name: str) -> Agreement:
@@ -215,6 +217,26 @@ def _of_classifier(name: str) -> Agreement:
 
 
 AGREEMENTS = (
+    Agreement(
+        "architecture",
+        "cyclegan where 'kind' is cyclegan, and nowhere else",
+        lambda record: (record["architecture"] == CYCLEGAN) == (record["kind"] == CYCLEGAN),
+    ),
+    Agreement(
+        "labels",
+        "the expressions of two sides where 'kind' is cyclegan",
+        lambda record: record["kind"] != CYCLEGAN or len(record["labels"]) == len(("from", "to")),
+    ),
+    *(
+        Agreement(
+            f"recipe.{name}",
+            "a whole number from 1 to 4096 where 'kind' is cyclegan",
+            lambda record, name=name: (
+                record["kind"] != CYCLEGAN or _is_whole(record["recipe"].get(name), low=1, high=4096)
+            ),
+        )
+        for name in ("width", "blocks", "discriminator_width")
+    ),
     Agreement(
         "parts",
         "a segmenter and a classifier where 'kind' is pipeline, and nothing elsewhere",
@@ -290,7 +312,7 @@ def check_description(record: Any, *, source: str, within: str = "") -> None:
         Traceback (most recent call last):
             ...
         cxrshort.errors.DataError: 'm.safetensors': field 'kind' is 'clasifier', it must be one of: classifier, \
-ensemble, segmenter, pipeline
+ensemble, segmenter, pipeline, cyclegan
     """
     _check_fields(record, DESCRIPTION, source=source, within=within)
     _check_fields(record["spec"], SPEC, source=source, within=f"{within}spec.")

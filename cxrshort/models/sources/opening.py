@@ -18,6 +18,7 @@ from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import Classifier
 from cxrshort.models.identity import IDENTITY_DIGITS, training_id, training_name
 from cxrshort.models.outputs import Task
+from cxrshort.models.schema import CYCLEGAN
 from cxrshort.models.sources.foreign import (
     EVERY_OPTION,
     TRAINED_ON,
@@ -133,8 +134,13 @@ def _describe_one(name: str) -> Reference:
         files = {str(path): path for path in files_of(name)}
         return Reference(name, name, _foreign_id(name, classifier), description, files)
     path = Path(name)
-    content = sha256(path)[:IDENTITY_DIGITS]
-    return Reference(name, model_title(name), content, checkpoint.read_description(path), {name: path})
+    content, description = sha256(path)[:IDENTITY_DIGITS], checkpoint.read_description(path)
+    if description.kind == CYCLEGAN:
+        raise UsageError(
+            f"'{model_title(name)}' is a cyclegan, which returns images and no labels",
+            "cxrshort cyclegan transform and cyclegan audit take it",
+        )
+    return Reference(name, model_title(name), content, description, {name: path})
 
 
 def _read(name: str) -> tuple[Classifier, Description]:
