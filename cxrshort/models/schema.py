@@ -36,6 +36,8 @@ FORMATS = (1, 2)
 _HINT = "the file was changed after it was written: train the model again, or download it again"
 _SHOWN = 60
 """Characters of a wrong value that a message shows."""
+_WIDEST = 4096
+"""Channels, or blocks, of a generator; far beyond any that a machine holds."""
 _LARGEST_SIDE = 16384
 """Pixels; four times the longest side of any detector."""
 
@@ -216,6 +218,14 @@ def _of_classifier(name: str) -> Agreement:
     )
 
 
+def _of_cyclegan(name: str) -> Agreement:
+    return Agreement(
+        f"recipe.{name}",
+        f"a whole number from 1 to {_WIDEST} where 'kind' is cyclegan",
+        lambda record: record["kind"] != CYCLEGAN or _is_whole(record["recipe"].get(name), low=1, high=_WIDEST),
+    )
+
+
 AGREEMENTS = (
     Agreement(
         "architecture",
@@ -227,16 +237,7 @@ AGREEMENTS = (
         "the expressions of two sides where 'kind' is cyclegan",
         lambda record: record["kind"] != CYCLEGAN or len(record["labels"]) == len(("from", "to")),
     ),
-    *(
-        Agreement(
-            f"recipe.{name}",
-            "a whole number from 1 to 4096 where 'kind' is cyclegan",
-            lambda record, name=name: (
-                record["kind"] != CYCLEGAN or _is_whole(record["recipe"].get(name), low=1, high=4096)
-            ),
-        )
-        for name in ("width", "blocks", "discriminator_width")
-    ),
+    *(_of_cyclegan(name) for name in ("width", "blocks", "discriminator_width")),
     Agreement(
         "parts",
         "a segmenter and a classifier where 'kind' is pipeline, and nothing elsewhere",

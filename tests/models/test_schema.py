@@ -22,6 +22,8 @@ SIDE = 16
 LABELS = ("COVID-19", "Edema")
 RECIPE = {"method": "erm", "task": "multilabel", "mask_bit": "lungs", "learning_rate": 0.1}
 Built = tuple[Classifier, Description]
+KINDS = [kind for kind in schema.KINDS if kind != schema.CYCLEGAN]
+"""Those that return logits; of a cyclegan, see tests/generative/cyclegan/test_model.py."""
 
 
 def built(kind: str = "classifier", seed: int = 0) -> Built:
@@ -51,7 +53,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("models")
     for kind, (model, description) in models().items():
         save_model(model, folder / kind, description=description)
-    return {kind: folder / kind for kind in schema.KINDS}
+    return {kind: folder / kind for kind in KINDS}
 
 
 def record_of(path: Path) -> dict[str, Any]:
@@ -152,7 +154,7 @@ def names(path: str) -> set[str]:
     return {f"'{path}'", f"'{path}.", f"'{short(path)}'", *(["'parts'"] if path.startswith("parts[") else []), *later}
 
 
-@pytest.mark.parametrize("kind", schema.KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_altered_field_is_refused_by_name_or_works(kind: str, saved: dict[str, Path], tmp_path: Path) -> None:
     original = record_of(saved[kind])
     refused, accepted = 0, 0
@@ -179,7 +181,7 @@ def test_altered_field_is_refused_by_name_or_works(kind: str, saved: dict[str, P
     assert refused > 5 * accepted > 0
 
 
-@pytest.mark.parametrize("kind", schema.KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("record", [None, 3, "text", [], [1], True])
 def test_description_that_is_no_object_is_refused(
     kind: str, record: Any, saved: dict[str, Path], tmp_path: Path

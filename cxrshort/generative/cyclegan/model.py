@@ -74,7 +74,7 @@ class CycleGan:
         generator = self.generators.toward(direction)
         parts = []
         with torch.inference_mode(), _full_precision(), enough_memory(self.compute, images=_LARGEST_BATCH):
-            for part in images.split(_LARGEST_BATCH):
+            for part in torch.split(images, _LARGEST_BATCH):
                 inputs = from_unit(part.to(self.compute.torch_device, torch.float32))
                 inputs = inputs.expand(-1, self.description.spec.channels, -1, -1)
                 outputs = to_unit(generator(inputs.contiguous()))
