@@ -2,7 +2,7 @@
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -168,8 +168,20 @@ def _read_published(name: str) -> dict[str, Any]:
     return _read(name)
 
 
-def _read_file(path: Path) -> dict[str, Any]:
-    if path.stem in names():
+def read_file(path: Path, *, kind: type = Recipe, published: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the settings in a file of the user's own, as the types that they have.
+
+    Args:
+        path: the TOML file.
+        kind: the dataclass whose fields it sets.
+        published: names that are taken.
+
+    Raises:
+        UsageError: it has the name of a published recipe.
+        MissingInputError: there is no such file.
+        DataError: the file is not TOML, or holds what is not a setting of a recipe.
+    """
+    if path.stem in published:
         raise UsageError(f"'{path}' has the name of a published recipe", "give the file another name")
     files.require_regular(path, hint="--recipe help lists the published recipes")
     try:
@@ -180,7 +192,7 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise MissingInputError(f"'{path}' cannot be read: {(error.strerror or str(error)).lower()}") from error
     except (ValueError, RecursionError) as error:  # not UTF-8, or not TOML
         raise DataError(f"'{path}' is not TOML: {error}", "lines such as: learning_rate = 1e-4") from error
-    fields = {field.name: field.default for field in dataclasses.fields(Recipe) if field.name != "name"}
+    fields = {field.name: field.default for field in dataclasses.fields(kind) if field.name != "name"}
     for key, value in values.items():
         if key != "source":
             _check_entry(path, key, value, fields)
@@ -218,7 +230,7 @@ def load_recipe(name: str, *, overrides: Mapping[str, Any] | None = None) -> Rec
         DataError: the file is not TOML, or holds what is not a setting of a recipe.
     """
     is_file = name.endswith(".toml")
-    values = _read_file(Path(name)) if is_file else _read_published(name)
+    values = read_file(Path(name), published=names()) if is_file else _read_published(name)
     values.pop("source", "")
     name = Path(name).stem if is_file else name
     overriding = {key: value for key, value in (overrides or {}).items() if value is not None}
