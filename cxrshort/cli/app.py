@@ -17,10 +17,10 @@ import typer
 from cxrshort import __version__
 from cxrshort.cli import (
     build_dataset,
+    cyclegan,
     doctor,
     evaluate,
     explain,
-    later,
     paths,
     roentmod,
     stats,
@@ -164,10 +164,9 @@ _add(
     swap_test.swap_test,
     short_help="Exchange regions between films, and test whether the model relies on them.",
 )
+app.add_typer(make_group("cyclegan", cyclegan.TEXT, cyclegan.QUESTIONS, wrapper=boundary))
 app.add_typer(make_group("roentmod", roentmod.TEXT, roentmod.QUESTIONS, wrapper=boundary))
 _add("tea-distill", tea_distill.tea_distill, short_help="Train a student by a teacher's explanations alone.")
-for name, summary in later.VERBS.items():
-    _add(name, later.make(name), help=summary, context_settings=later.ANY_ARGUMENTS)
 _add("paths", paths.paths, short_help="Show where datasets, runs, results and caches are.")
 _add("doctor", doctor.doctor, short_help="Check the installation, the machine, models and datasets.")
 app.add_typer(make_group("stats", stats.TEXT, stats.QUESTIONS, wrapper=boundary))

@@ -98,10 +98,21 @@ def _recipes(methods: Container[str], *, standard: str) -> Result:
     from cxrshort.training import recipes
 
     sources = {name: text for name, text in recipes.sources().items() if recipes.load_recipe(name).method in methods}
-    reference = recipes.load_recipe(standard).record()
+    differences = {name: recipes.differences(name, standard) for name in sources}
+    return _described(sources, recipes.load_recipe(standard).record(), differences, standard=standard)
+
+
+def _described(
+    sources: Mapping[str, str],
+    reference: Mapping[str, Any],
+    differences: Mapping[str, Mapping[str, Any]],
+    *,
+    standard: str,
+) -> Result:
+    """Return recipes with their sources, all values of the standard one, and the differences of the others."""
     shown, summary = list[Text](), {}
     for name in sorted(sources, key=lambda name: name != standard):
-        values = recipes.differences(name, standard)
+        values = {key: value for key, value in differences[name].items() if key != "name"}
         summary[name] = {"source": sources[name], "values": {**reference, **values}}
         if name == standard:
             values = {key: value for key, value in reference.items() if key != "name" and value != ""}
@@ -114,6 +125,29 @@ def _recipes(methods: Container[str], *, standard: str) -> Result:
         ]
     end = Text("what a recipe does not list has its standard value")
     return Result({"recipes": {name: summary[name] for name in sources}}, (*shown, end), kind="recipes")
+
+
+def list_cyclegan_recipes() -> Result:
+    """Return the recipes of ``cyclegan train``, as :func:`list_recipes` does those of ``train``."""
+    from cxrshort.generative.cyclegan import recipes
+
+    reference = recipes.load_recipe(recipes.STANDARD).record()
+    values = {
+        name: {key: value for key, value in recipes.load_recipe(name).record().items() if value != reference[key]}
+        for name in recipes.names()
+    }
+    return _described(recipes.sources(), reference, values, standard=recipes.STANDARD)
+
+
+def list_cyclegan_settings(recipe: str) -> Result:
+    """Return the settings that ``cyclegan train --set`` takes beyond the options.
+
+    Args:
+        recipe: the recipe whose values are the defaults.
+    """
+    from cxrshort.generative.cyclegan.recipes import describe_settings
+
+    return _settings(describe_settings(recipe))
 
 
 def list_training_settings(recipe: str) -> Result:

@@ -282,7 +282,7 @@ def _settings(prepared: PreparedCycleGan) -> dict[str, Any]:
 
 
 def _report(run: runs.Run, prepared: PreparedCycleGan, checkpoint: Checkpoint) -> Report:
-    """Return what takes events to the log and the caller; at a look it also writes the history, and tells its faults."""
+    """Return what takes events to the log and the caller; at a look it writes the history, and tells its faults."""
     if run.read_only:
         return runs.ignore_event
     job = prepared.job

@@ -15,6 +15,7 @@ from cxrshort.errors import UsageError
 
 Direction = Literal["to", "from"]
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
+OTHER: dict[Direction, Direction] = {"to": "from", "from": "to"}
 DIVISOR = 4
 """A generator halves its picture twice and doubles it twice."""
 SMALLEST_SIZE = 32

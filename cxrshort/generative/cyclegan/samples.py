@@ -10,9 +10,9 @@ import torch
 
 from cxrshort.figures.transform_sheets import TransformRow, draw_transform_sheet
 from cxrshort.generative.cyclegan.diagnosis import measure_change
-from cxrshort.generative.cyclegan.networks import DIRECTIONS, Direction, from_unit, to_unit
+from cxrshort.generative.cyclegan.networks import DIRECTIONS, OTHER, Direction, from_unit, to_unit
 from cxrshort.generative.cyclegan.sides import Sides
-from cxrshort.generative.cyclegan.steps import OTHER, Learner
+from cxrshort.generative.cyclegan.steps import Learner
 
 _MEASURED = 8
 """Images of a side that are transformed at a look; the sheet shows the first `_SHOWN` of them."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from cxrshort import distributed
 from cxrshort.compute import Compute, seeded_generator
 from cxrshort.generative.cyclegan.losses import adversarial_loss, mean_difference
-from cxrshort.generative.cyclegan.networks import DIRECTIONS, Direction, make_networks
+from cxrshort.generative.cyclegan.networks import DIRECTIONS, OTHER, Direction, make_networks
 from cxrshort.generative.cyclegan.pairs import PairBatch
 from cxrshort.generative.cyclegan.recipes import CycleGanRecipe
 from cxrshort.generative.cyclegan.replay import ReplayBuffer
@@ -22,7 +22,6 @@ from cxrshort.training.averaging import Average
 
 LOSSES = ("generator_to", "generator_from", "cycle", "identity", "discriminator_to", "discriminator_from")
 """Losses of a step, in the order of the tensor that :meth:`Learner.step` returns; without their weights."""
-OTHER: dict[Direction, Direction] = {"to": "from", "from": "to"}
 _REPLAY = {"to": 4, "from": 5}
 """Counters of the draws of the replay buffers."""
 

@@ -11,5 +11,9 @@ EDITORS: dict[str, Entry] = {
         "cxrshort.generative.roentmod.phantom:open_editor",
         "exact counterfactuals of a phantom dataset",
     ),
+    "cyclegan": Entry(
+        "cxrshort.generative.roentmod.cyclegan:open_editor",
+        "a cyclegan of cxrshort cyclegan train, toward its --to side",
+    ),
 }
 """Editors by name; each is a function that returns an :class:`~cxrshort.generative.roentmod.contract.Editor`."""
