@@ -128,8 +128,8 @@ def default_folder(
 
     Example:
         >>> recipe = recipes.load_recipe("standard", overrides={"epochs": 9})
-        >>> str(default_folder("I", {"from": "view == PA", "to": "view == AP"}, recipe, replicate=0, seed=0))
-        'runs/I/cyclegan/view-PA-to-view-AP-ee3d9b+epochs-9/replicate-0'
+        >>> str(default_folder("I", {"from": "AP == 0", "to": "AP == 1"}, recipe, replicate=0, seed=0))
+        'runs/I/cyclegan/AP-0-to-AP-1-873e90+epochs-9/replicate-0'
     """
     parts = [files.shell_safe(f"{expressions['from']} to {expressions['to']}")]
     if name is not None and (name in ("", ".", "..") or Path(name).name != name):

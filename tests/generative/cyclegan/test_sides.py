@@ -24,7 +24,7 @@ def test_sides_are_rows_of_the_training_fold_alone(tmp_path: Path) -> None:
 
 def test_larger_side_is_drawn_down_to_the_smaller_one(tmp_path: Path) -> None:
     data = dataset(tmp_path)
-    expressions = {"from": "COVID-19 == 0", "to": "COVID-19 == 1 and view == AP"}
+    expressions = {"from": "COVID-19 == 0", "to": 'COVID-19 == 1 and view == "AP"'}
     sides = choose_sides(data, expressions, replicate=0)
     assert sides.available["from"] == 12 and sides.counts["from"] == sides.counts["to"] == sides.available["to"] < 12
 
@@ -46,7 +46,7 @@ def test_side_without_images_is_refused(tmp_path: Path) -> None:
 def test_image_on_both_sides_is_refused(tmp_path: Path) -> None:
     data = dataset(tmp_path)
     with pytest.raises(DataError) as caught:
-        choose_sides(data, {"from": "view == PA", "to": "COVID-19 == 1"}, replicate=0)
+        choose_sides(data, {"from": 'view == "PA"', "to": "COVID-19 == 1"}, replicate=0)
     assert caught.value.message.startswith("tiny: 8 images are on both sides, first 'tiny/")
     assert caught.value.hint == "write expressions that exclude each other"
 
