@@ -57,7 +57,9 @@ def draw_adversarial_curves(
         values = [record[name] for record in history]
         if any(values):
             _draw(axes[2], numbers, values, INK, style=style, label=name)
-    axes[2].legend(loc="upper right", frameon=False, fontsize=SMALL, ncols=2)
+    axes[2].legend(
+        loc="lower right", bbox_to_anchor=(1, 1), frameon=False, fontsize=SMALL, ncols=2, borderaxespad=0, borderpad=0
+    )
     names = ("discriminator loss", "generator loss", "mean |difference|\nof −1 to 1", "mean change\nof 255")
     for panel, name in zip(axes, names, strict=True):
         panel.set_ylabel(name, size=SMALL, color=INK)

@@ -13,7 +13,7 @@ from cxrshort.figures.style import DPI, NORMAL, SMALL, fit, new_figure, place_te
 
 _SIDE = 128
 """Pixels of the figure that an image is wide at least; it is enlarged by a whole number."""
-_GAP, _LABEL, _HEADING = 6, 105, 30
+_GAP, _LABEL, _HEADING = 6, 118, 30
 _GAIN = 2.0
 """Factor by which differences are drawn stronger than they are; half of the range of grey is full colour."""
 _ROWS = ("original", "transformed", "difference", "and back")

@@ -1,8 +1,8 @@
 """Training rates of a CycleGAN, as ratios: ``pytest --benchmark-only tests/benchmarks/test_cyclegan.py``.
 
 What is compared is measured in one run, in turns. On a CPU with a width of 16 (a step of the published width of 64
-takes half a minute on one core), in seconds of the
-processor, so that a neighbour on the machine costs nothing; on a GPU with a width of 64, in seconds of the clock.
+takes half a minute on one core), in seconds of the processor, so that a neighbour on the machine costs nothing; on a
+GPU with a width of 64, in seconds of the clock.
 """
 
 import sys

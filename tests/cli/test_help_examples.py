@@ -76,7 +76,8 @@ def build_phantoms(words: Sequence[str]) -> None:
 
 def test_every_verb_that_is_built_has_an_example() -> None:
     assert {"build-dataset", "train", "evaluate", "explain", "swap-test", "tea-distill"} <= set(EXAMPLES)
-    assert {name for name in commands(GROUP) if name.startswith(("roentmod ", "stats "))} <= set(EXAMPLES)
+    groups = ("cyclegan ", "roentmod ", "stats ")
+    assert {name for name in commands(GROUP) if name.startswith(groups)} <= set(EXAMPLES)
 
 
 def write_tables(words: Sequence[str]) -> None:
@@ -144,7 +145,21 @@ def test_example_in_help_runs(working_folder: Path, name: str) -> None:
         training = ("--dataset", values(words, "--dataset")[0], "--arch", "small-cnn", "--epochs", "1")
         for model in (word for word in words if word.startswith("runs/")):
             succeed("train", *training, "--out", model, *FAST)
+    if verb == "cyclegan":
+        write_models(words)
+        words += ["--width", "4", "--set", "blocks=1", *FAST] if words[0] == "train" else FAST
     succeed(verb, *words)
+
+
+def write_models(words: Sequence[str]) -> None:
+    """Train what an example of cyclegan reads: a cyclegan, and classifiers of the same dataset behind it."""
+    models = [word for word in words if word.startswith("runs/")]
+    dataset = ("--dataset", values(words, "--dataset")[0], "--epochs", "1", *FAST)
+    sides = ("--from", "COVID-19 == 0", "--to", "COVID-19 == 1", "--width", "4", "--set", "blocks=1")
+    for model in models[:1]:
+        succeed("cyclegan", "train", *dataset, *sides, "--out", model)
+    for model in models[1:]:
+        succeed("train", *dataset, "--arch", "small-cnn", "--out", model)
 
 
 def blocks() -> list[str]:

@@ -161,7 +161,7 @@ def train(
     Images must be squares of a side divisible by 4, 32 pixels or more. Under torchrun several processes train one
     model, each on its share of every batch.
 
-    Example: cxrshort cyclegan train --dataset phantom-I --from "COVID-19 == 0" --to "COVID-19 == 1" --width 16
+    Example: cxrshort cyclegan train --dataset phantom-I --from "COVID-19 == 0" --to "COVID-19 == 1" --epochs 2
     """
     check_loudness(quiet=quiet, verbose=verbose)
     if "help" in (recipe, *(settings or [])):

@@ -88,7 +88,7 @@ def transform(
 
     Shards and interruptions leave the bytes as they are. Pictures are made in fp32 whatever --precision says.
 
-    Example: cxrshort cyclegan transform runs/negative-to-positive --dataset phantom-I --direction to --split test
+    Example: cxrshort cyclegan transform runs/cyclegan --dataset phantom-I --direction to --split test
     """
     check_loudness(quiet=quiet, verbose=verbose)
     early.models([model])
