@@ -174,6 +174,7 @@ class Dataset:
         mask_file: takes the place of the dataset's own masks; see :meth:`with_mask_file`.
         dataset_id: the identity of its content, see :func:`content_id`; a subset of rows has that of its dataset.
         made_from: the datasets whose images were edited into these, the name of each by its identity.
+        synthetic: where real and synthetic images were composed for a training, the dataset of the latter.
     """
 
     name: str
@@ -183,6 +184,14 @@ class Dataset:
     mask_file: Path | None = None
     dataset_id: str = ""
     made_from: Mapping[str, str] = field(default_factory=dict)
+    synthetic: "Dataset | None" = None
+
+    @property
+    def is_synthetic(self) -> npt.NDArray[np.bool_]:
+        """Return whether each row is of the synthetic part, (N,)."""
+        if self.synthetic is None:
+            return np.zeros(len(self.manifest), bool)
+        return self.manifest["image_id"].isin(self.synthetic.manifest["image_id"]).to_numpy(dtype=bool)
 
     @cached_property
     def pixels(self) -> Pixels:

@@ -75,6 +75,33 @@ def locate_dataset(name: str) -> Path:
     raise MissingInputError(f"'{name}' is not built yet", f"cxrshort build-dataset --dataset {name}")
 
 
+def dataset_parts(name: str) -> tuple[str, ...]:
+    """Return the datasets that ``name`` stands for: one, or those of ``REAL+SYNTHETIC``.
+
+    A name of a dataset that is there is that dataset, ``bimcv+`` among them; else it is divided at a ``+`` which has a
+    dataset on either side. Where the parts are not there either, the last ``+`` inside the name divides it, so that
+    whoever looks for them says which one is missing.
+
+    Example:
+        >>> dataset_parts("III+synthetic"), dataset_parts("bimcv++synthetic"), dataset_parts("bimcv+")
+        (('III', 'synthetic'), ('bimcv+', 'synthetic'), ('bimcv+',))
+    """
+    if name == "-" or _is_there(name):
+        return (name,)
+    joints = [place for place, character in enumerate(name) if character == "+" and 0 < place < len(name) - 1]
+    pairs = [(name[:place], name[place + 1 :]) for place in joints]
+    complete = [pair for pair in pairs if all(part == "-" or _is_there(part) for part in pair)]
+    return (complete or pairs or [(name,)])[-1]
+
+
+def _is_there(name: str) -> bool:
+    try:
+        locate_dataset(name)
+    except MissingInputError as error:
+        return "is not complete" in error.message  # it is there, and whoever reads it says so
+    return True
+
+
 def exists(path: Path) -> bool:
     """Return whether something is there; a name that the file system does not allow is nothing."""
     try:

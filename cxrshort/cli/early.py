@@ -18,6 +18,18 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def datasets_to_train_on(name: str) -> None:
+    """Refuse a dataset, or a part of ``REAL+SYNTHETIC``, that is not there.
+
+    Raises:
+        MissingInputError: with the command that builds it, or the name that was meant.
+    """
+    from cxrshort import places
+
+    for part in places.dataset_parts(name):
+        dataset(part)
+
+
 def dataset(name: str) -> None:
     """Refuse a dataset that is not there.
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cxrshort.cli import early, processes, training_settings
 from cxrshort.cli.options import (
-    Dataset,
+    DATA,
     Device,
     DryRun,
     Force,
@@ -49,7 +49,15 @@ OUTPUTS = "Labels and validation"
 
 
 def train(
-    dataset: Dataset = "",
+    dataset: Annotated[
+        str,
+        option(
+            "--dataset",
+            text="Dataset: a name, a dataset folder, a manifest file, - for standard input; or REAL+SYNTHETIC.",
+            metavar="D",
+            panel=DATA,
+        ),
+    ] = "",
     arch: Annotated[str, option("--arch", text="Architecture; 'help' lists them.", metavar="NAME", panel=BASIC)] = "",
     recipe: Recipe = "standard",
     method: Annotated[
@@ -60,6 +68,15 @@ def train(
             metavar="NAME",
             panel=BASIC,
             default="erm",
+        ),
+    ] = None,
+    mix: Annotated[
+        float | None,
+        option(
+            "--mix",
+            text="With --dataset REAL+SYNTHETIC: share of the synthetic images in every epoch, 0 to 1.",
+            metavar="X",
+            panel=BASIC,
         ),
     ] = None,
     seed: Annotated[int, seed_option("Random seed.", panel=BASIC)] = 0,
@@ -259,6 +276,10 @@ def train(
     --method dfr and p-clarc change the last layer of --weights MODEL (whose --arch is taken) by its val patients, in
     minutes: refitted where --group is balanced, or blind to what --group (or masks: --set source=masks) tells apart.
 
+    --dataset REAL+SYNTHETIC --mix 0.3 shows every real image once in an epoch, and so many synthetic ones (of roentmod
+    edit or synthesise) that they are 3 of 10. Real images alone validate and test. Synthetic images of persons whom the
+    real dataset holds out never train. A name that is a dataset is taken whole, such as bimcv+; bimcv++edits is two.
+
     --set reaches the settings without an option of their own, such as --set momentum=0.99 or, with --method rrr,
     --set weight=10. --recipe my.toml reads your own recipe: lines of NAME = VALUE, the names as --set help and --recipe
     help list them; what it leaves out has its standard value.
@@ -301,6 +322,7 @@ def train(
         "class_weights": class_weights or None,
         "members": members,
         "patience": patience,
+        "mix": mix,
     }
     first = early.is_first()
     with processes.quiet_unless(first):

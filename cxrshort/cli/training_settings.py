@@ -22,7 +22,7 @@ def checked(
         early.architecture(arch)
     early.method(overrides["method"])
     recipes.load_recipe(recipe, overrides=overrides)
-    early.dataset(dataset)
+    early.datasets_to_train_on(dataset)
     return overrides
 
 

@@ -26,6 +26,8 @@ from cxrshort.models.schema import Combination
 
 FILE = "model.safetensors"
 FORMAT_VERSION = max(schema.FORMATS)
+SYNTHETIC_DATASET = "synthetic_dataset"
+"""Entry of a recipe: identity of the dataset whose images were mixed into the training."""
 CURED_ON = "cured_on"
 """Entry of a recipe: identity of the dataset whose validation fold changed the last layer of a trained model."""
 KEY = "cxrshort"

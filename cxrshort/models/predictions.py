@@ -22,7 +22,7 @@ from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError, UsageError
 from cxrshort.models import checkpoint
 from cxrshort.models.blocks import Report
-from cxrshort.models.checkpoint import CURED_ON, Description
+from cxrshort.models.checkpoint import CURED_ON, SYNTHETIC_DATASET, Description
 from cxrshort.models.embeddings import score_with_features
 from cxrshort.models.foreground import visible_pixels
 from cxrshort.models.outlines import measure_outlines
@@ -87,7 +87,8 @@ def role_of(description: Description, data: Dataset) -> str:
     trained = description.training_people
     if not (description.dataset_id or len(trained)):
         return ""
-    trained_on = {description.dataset_id, str(description.recipe.get(CURED_ON, ""))} - {""}
+    others = {str(description.recipe.get(entry, "")) for entry in (CURED_ON, SYNTHETIC_DATASET)}
+    trained_on = {description.dataset_id, *others} - {""}
     if trained_on & {data.dataset_id, *data.made_from}:
         return INTERNAL
     people = data.manifest["person_id"]

@@ -52,12 +52,12 @@ def forecast(
     rate, images = trial.rate(epochs - 1)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     seconds_per_image = (warm_up / warm_up_rate if warm_up else 0.0) + (epochs - warm_up) / rate
-    total = seconds_before + seconds_per_image * len(batches.pixels)
+    total = seconds_before + seconds_per_image * batches.images_per_epoch
     total += epochs * validation_images * config.objective.validation_cost / (warm_up_rate or rate)
     return {
         "parameters": parameters,
         "images_per_second": significant(rate),
-        "seconds_per_step": significant(min(batches.batch_size, len(batches.pixels)) / rate),
+        "seconds_per_step": significant(min(batches.batch_size, batches.images_per_epoch) / rate),
         "trial_images": images,
         "hours": round(total / 3600, 3),
         "state_mib": round(4 * parameters * 4 / 2**20, 1),

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,8 @@ class TrainingJob:
         """Return what the run reads and must not write over, by what it is; run.json keeps the hashes of files."""
         recipe = self.recipe
         files = {"manifest": self.data.path, **image_folders(self.data), **self.read}
+        if self.data.synthetic is not None:
+            files["synthetic manifest"] = self.data.synthetic.path
         if recipe.segmenter and not is_foreign(recipe.segmenter):
             files["segmenter"] = checkpoint.locate_model(recipe.segmenter)
         for name in ("mask_file", "weights"):
@@ -76,8 +78,9 @@ class TrainingJob:
         """Return the files and folders that the run reads, for people."""
         recipe = self.recipe
         weights = recipe.weights if recipe.weights != "none" else ""
-        dataset = str(self.data.path) if self.data.path else "standard input"
-        return [dataset, *filter(None, [weights, recipe.segmenter, recipe.mask_file]), *map(str, self.read.values())]
+        parts = [self.data, *([self.data.synthetic] if self.data.synthetic else [])]
+        datasets = [str(part.path) if part.path else "standard input" for part in parts]
+        return [*datasets, *filter(None, [weights, recipe.segmenter, recipe.mask_file]), *map(str, self.read.values())]
 
 
 def identify(recipe: Recipe) -> dict[str, Any]:
@@ -112,7 +115,13 @@ def name_training(recipe: Recipe) -> str:
 
 
 def hash_manifest(data: Dataset) -> str:
-    """Return the SHA-256 of a manifest's file, or of its rows where they came through standard input."""
+    """Return the SHA-256 of a manifest's file, or of its rows where they came through standard input.
+
+    Of real and synthetic images together it is that of both hashes.
+    """
+    if data.synthetic is not None:
+        both = hash_manifest(replace(data, synthetic=None)) + hash_manifest(data.synthetic)
+        return hashlib.sha256(both.encode()).hexdigest()
     if data.path is not None:
         return sha256(data.path)
     return hashlib.sha256(data.manifest.to_csv(index=False).encode()).hexdigest()

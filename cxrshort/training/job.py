@@ -26,6 +26,7 @@ from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.training import checkpointing, interruption, tracking
 from cxrshort.training.checkpointing import Checkpoint
 from cxrshort.training.checks import AnyFolds, count_masks
+from cxrshort.training.data.parts import count_parts
 from cxrshort.training.data.segmentation import MaskFolds
 from cxrshort.training.folders import CURVE
 from cxrshort.training.forecast import forecast
@@ -114,6 +115,7 @@ def forecast_jobs(jobs: Sequence[TrainingJob], *, models: int, teacher: Teacher 
         "epochs": job.recipe.epochs,
         "batch_size": min(job.recipe.batch_size, images["train"]),
         **count_unused(folds),
+        **count_parts(folds.train, share=job.recipe.mix, replicate=job.replicate),
         "device": job.compute.device,
         "threads": job.compute.threads,
         **expected,
@@ -251,6 +253,7 @@ def _summarise(description: Description, folds: AnyFolds, best: Mapping[str, Any
         "labels": list(folds.labels),
         "labels_left_out": list(folds.left_out),
         **count_unused(folds),
+        **count_parts(folds.train, share=float(description.recipe["mix"]), replicate=description.replicate),
         **({"validation": folds.validation_summary(best)} if isinstance(folds, MaskFolds) else {}),
         **({"training_masks": masks._asdict()} if masks else {}),
         "images": {"train": len(folds.train.manifest), "val": len(folds.val.manifest)},

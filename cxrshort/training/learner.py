@@ -23,6 +23,7 @@ from cxrshort.training.checks import AnyFolds, Segmenter
 from cxrshort.training.data.batches import Batches, MaskSource
 from cxrshort.training.data.features import compute_features, has_fixed_features, head, time_features
 from cxrshort.training.data.folds import Folds
+from cxrshort.training.data.parts import mix_parts
 from cxrshort.training.data.sampling import balanced_sampling_weights, class_codes, count_targets
 from cxrshort.training.data.segmentation import WholeImage, replace_background
 from cxrshort.training.loop import Validate
@@ -189,6 +190,7 @@ def _batches(prepared: PreparedJob, source: Source, *, masks: MaskSource | None)
         mask_bit=bits_of(recipe.mask_bit),
         target_counts=count_targets(folds.train_targets, task=folds.task),
         sampling_weights=_sampling_weights(folds, recipe),
+        mixture=mix_parts(folds.train, recipe.mix),
         rank=compute.rank,
         processes=compute.processes,
     )

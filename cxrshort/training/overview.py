@@ -7,6 +7,7 @@ from typing import Any
 from cxrshort import forecasts
 from cxrshort.results import VERBOSE, Block, Result, Text, count_text, text_table
 from cxrshort.training.cures.overview import cure_blocks
+from cxrshort.training.data.parts import describe_parts
 from cxrshort.training.folders import CURVE
 
 _INTERVAL = 20
@@ -68,7 +69,7 @@ def training_notes(summary: Mapping[str, Any]) -> list[str]:
             )
         if left_out := run.get("labels_left_out"):
             notes.append(f"{prefix}labels without both classes in training are no outputs: {', '.join(left_out)}")
-        notes += [f"{prefix}{note}" for note in run.get("notes", ())]
+        notes += [f"{prefix}{note}" for note in (*describe_parts(run), *run.get("notes", ()))]
     return notes
 
 

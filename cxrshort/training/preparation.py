@@ -31,6 +31,7 @@ from cxrshort.training.checks import (
     find_fitting_architecture,
 )
 from cxrshort.training.data.folds import Folds
+from cxrshort.training.data.parts import check_mix, mix_parts, record_parts, select_parts
 from cxrshort.training.data.sampling import parse_label_weights, positive_weights
 from cxrshort.training.data.segmentation import MaskFolds
 from cxrshort.training.inputs import TrainingJob, identify, name_training
@@ -81,6 +82,7 @@ def prepare(job: TrainingJob, *, teacher: Teacher | None = None, trial: bool = F
     """
     recipe, compute = job.recipe, job.compute
     registry.load_entry(AUGMENTATIONS, recipe.augment, kind="augmentation")  # refuses an unknown one
+    check_mix(job.data, recipe)
     data = attach_masks(job.data, recipe)
     folds = cut_folds(data, recipe, replicate=job.replicate, explicit_label=job.explicit_label)
     objective = make_objective(recipe.method, recipe.settings, task=make_task(folds, recipe))
@@ -104,7 +106,7 @@ def prepare(job: TrainingJob, *, teacher: Teacher | None = None, trial: bool = F
         training=job.title or name_training(recipe),
         replicate=job.replicate,
         seed=job.seed,
-        recipe={**identify(recipe), "precision": compute.precision},
+        recipe={**identify(recipe), "precision": compute.precision, **record_parts(data, recipe)},
         pixels=data.recipe,
         training_people=hash_people([*folds.train.manifest["person_id"], *folds.val.manifest["person_id"]]),
     )
@@ -141,6 +143,7 @@ def attach_masks(data: Dataset, recipe: Recipe) -> Dataset:
 
 def cut_folds(data: Dataset, recipe: Recipe, *, replicate: int, explicit_label: bool) -> AnyFolds:
     """Cut one replicate's folds out of a dataset, for labels or for masks."""
+    data = select_parts(data, recipe.mix, replicate=replicate)
     if recipe.task == "masks":
         return MaskFolds.cut(data, recipe, replicate=replicate)
     return Folds.cut(data, recipe, replicate=replicate, explicit_label=explicit_label)
@@ -155,7 +158,9 @@ def count_unused(folds: AnyFolds) -> dict[str, Any]:
 
 def make_task(folds: AnyFolds, recipe: Recipe) -> Task:
     """Return what the outputs mean, and how much the positives of each label weigh in the loss."""
-    weights = positive_weights(folds.train_targets) if recipe.class_weights else ()
+    mixture = mix_parts(folds.train, recipe.mix)
+    times = None if mixture is None else mixture.times()
+    weights = positive_weights(folds.train_targets, times) if recipe.class_weights else ()
     if recipe.label_weights:
         weights = parse_label_weights(recipe.label_weights, folds.labels)
     return Task(recipe.task, weights)

@@ -8,11 +8,11 @@ from typing import Any
 from cxrshort import distributed, forecasts, runs
 from cxrshort import manifest as manifests
 from cxrshort.compute import choose_compute
-from cxrshort.dataset import load_dataset
 from cxrshort.results import Result
 from cxrshort.training import recipes, sweeps, tracking
 from cxrshort.training.cures.job import cure_model, forecast_cures
 from cxrshort.training.cures.overview import cure_forecast
+from cxrshort.training.data.parts import check_mix, load_training_data
 from cxrshort.training.distributed_steps import check_batch_size
 from cxrshort.training.folders import default_folder, run_folders
 from cxrshort.training.inputs import TrainingJob
@@ -50,7 +50,7 @@ def train(
     others return an empty one.
 
     Args:
-        dataset: a dataset folder, a manifest, ``-`` or a name.
+        dataset: a dataset folder, a manifest, ``-`` or a name; or a real and a synthetic one, ``REAL+SYNTHETIC``.
         arch: one of the architectures; empty takes that of the model which a cure changes.
         recipe: a published way to train.
         overrides: values over the recipe's, by the names of :class:`Recipe`; None leaves the recipe's.
@@ -84,7 +84,10 @@ def train(
     check_batch_size(settings, compute)
     if tensorboard:
         tracking.check_tensorboard()
-    data = load_dataset(dataset)
+    data = load_training_data(dataset)
+    named = (overrides or {}).get("mix") is not None or any("mix" in point for point in points)
+    for point in points:
+        check_mix(data, sweeps.apply_point(settings, point), named=named or settings.mix > 0)
     splits = manifests.split_columns(data.manifest)
     sweeps.check_splits(splits, replicate=replicate, replicates=replicates, dataset=data.name)
     default = partial(default_folder, data.name, arch, settings, seed=seed, name=name, grid=list(points[0]))

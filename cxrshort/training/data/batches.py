@@ -14,6 +14,7 @@ from cxrshort.compute import seeded_generator
 from cxrshort.images.prefetch import Indices, Source, prefetched
 from cxrshort.masks.bits import select_bits
 from cxrshort.training.data.augmentation import Augmentation, unchanged
+from cxrshort.training.data.mixture import Mixture
 
 
 class Share(NamedTuple):
@@ -141,6 +142,8 @@ class Batches:
             are not NaN.
         sampling_weights: (N,) relative probabilities with which an epoch draws its N images, with replacement; None
             sees every image once.
+        mixture: which images are real and which synthetic, and how many of each an epoch shows; None shows every image
+            once.
         rank: number of this process; every one cuts the same batches and takes its own share of each.
         processes: how many share a batch; ``batch_size`` is that of all of them together.
     """
@@ -156,6 +159,7 @@ class Batches:
     mask_bit: int = MASK_BITS["lungs"]
     target_counts: Indices | None = None
     sampling_weights: npt.NDArray[np.float64] | None = None
+    mixture: Mixture | None = None
     rank: int = 0
     processes: int = 1
 
@@ -165,12 +169,20 @@ class Batches:
 
     def _starts(self) -> list[int]:
         """Return where each batch of an epoch begins."""
-        starts = list(range(0, len(self.pixels), self.batch_size))
-        alone = self.batch_size > 1 and len(self.pixels) > 1 and len(self.pixels) % self.batch_size == 1
+        count = self.images_per_epoch
+        starts = list(range(0, count, self.batch_size))
+        alone = self.batch_size > 1 and count > 1 and count % self.batch_size == 1
         return starts[:-1] if alone else starts
+
+    @property
+    def images_per_epoch(self) -> int:
+        """Return the number of images that an epoch shows, those that come again counted again."""
+        return len(self.pixels) if self.mixture is None else len(self.mixture)
 
     def order(self, epoch: int) -> Indices:
         """Return the order in which the images of one epoch are seen."""
+        if self.mixture is not None:
+            return self.mixture.order(epoch, seed=self.seed)
         count, generator = len(self.pixels), seeded_generator(self.seed, epoch)
         if self.sampling_weights is None:
             order = torch.randperm(count, generator=generator)

@@ -53,19 +53,23 @@ def class_codes(targets: npt.NDArray[np.float32], *, task: Task, select: int | N
     return codes
 
 
-def positive_weights(targets: npt.NDArray[np.float32]) -> tuple[float, ...]:
+def positive_weights(
+    targets: npt.NDArray[np.float32], times: npt.NDArray[np.float64] | None = None
+) -> tuple[float, ...]:
     """Return negatives / positives of each label, (L,), over its known targets; 1 where one of them is missing.
 
     Args:
         targets: (N, L) in [0, 1], NaN where empty; a soft target counts in part as either.
+        times: (N,) how often an epoch shows each image; None shows all of them once.
 
     Example:
         >>> positive_weights(np.array([[1, np.nan], [0, 1], [0, 1]], np.float32))
         (2.0, 1.0)
     """
     weights = []
+    shown = np.ones(len(targets)) if times is None else times
     for column in targets.T.astype(np.float64):
-        positives, negatives = float(np.nansum(column)), float(np.nansum(1 - column))
+        positives, negatives = float(np.nansum(shown * column)), float(np.nansum(shown * (1 - column)))
         weights.append(negatives / positives if positives > 0 and negatives > 0 else 1.0)
     return tuple(weights)
 

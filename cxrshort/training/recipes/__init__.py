@@ -102,6 +102,7 @@ class Recipe:
         members: networks of an ensemble, each trained from a seed of its own.
         combine: how an ensemble combines its members' probabilities: ``"mean"``, or ``"quadratic"``, the root of their
             mean square.
+        mix: share of the images of an epoch that are of the synthetic part of ``REAL+SYNTHETIC``, 0 to 1.
     """
 
     name: str
@@ -147,6 +148,7 @@ class Recipe:
     label_weights: str = ""
     members: int = 1
     combine: str = "mean"
+    mix: float = 0.0
 
     def record(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
@@ -331,6 +333,10 @@ def _check_steps(recipe: Recipe) -> None:
         )
     if recipe.balance:
         check_name(BALANCES, recipe.balance, kind="way to balance")
+    if not 0 <= recipe.mix <= 1:
+        raise UsageError(f"--mix is '{recipe.mix}', it must be from 0 to 1", "--mix 0.3 draws 3 synthetic images of 10")
+    if recipe.balance and recipe.mix:
+        raise UsageError("--balance and --mix both say what an epoch draws", "give one of them")
     if recipe.group and recipe.method not in GROUPED and recipe.balance != "group":
         raise UsageError(
             f"--group has no use with --method {recipe.method}", f"--method {', '.join(GROUPED)}, or --balance group"
