@@ -91,7 +91,7 @@ def dataset_parts(name: str) -> tuple[str, ...]:
     joints = [place for place, character in enumerate(name) if character == "+" and 0 < place < len(name) - 1]
     pairs = [(name[:place], name[place + 1 :]) for place in joints]
     complete = [pair for pair in pairs if all(part == "-" or _is_there(part) for part in pair)]
-    return (complete or pairs or [(name,)])[-1]
+    return (complete or pairs)[-1] if pairs else (name,)
 
 
 def _is_there(name: str) -> bool:

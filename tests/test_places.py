@@ -54,3 +54,25 @@ def test_name_longer_than_the_file_system_allows_is_not_there(tmp_path: Path) ->
     for name in (long, f"{tmp_path}/{long}"):
         with pytest.raises(MissingInputError):
             places.locate_dataset(name)
+
+
+def test_plus_joins_two_datasets_unless_it_is_a_name_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXRSHORT_DATASETS", str(tmp_path))
+    for name in ("bimcv+", "III", "edits", "a+b", "a", "b+c"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.csv").touch()
+    expected = {
+        "III+edits": ("III", "edits"),
+        "bimcv+": ("bimcv+",),
+        "bimcv++edits": ("bimcv+", "edits"),
+        "edits+bimcv+": ("edits", "bimcv+"),
+        "a+b": ("a+b",),  # there as it stands
+        "a+b+c": ("a", "b+c"),  # the one joint that has a dataset on either side
+        "III+absent": ("III", "absent"),
+        "absent": ("absent",),
+        "+edits": ("+edits",),
+        "-+edits": ("-", "edits"),
+        "-": ("-",),
+        f"{tmp_path}/III+{tmp_path}/edits": (f"{tmp_path}/III", f"{tmp_path}/edits"),
+    }
+    assert {name: places.dataset_parts(name) for name in expected} == expected

@@ -96,11 +96,12 @@ class Folds:
             return
         for split, targets in (("train", self.train_targets), ("val", self.val_targets)):
             values = targets[:, self.select]
-            if not _has_both_classes(values):
+            classes = _leanings(values) if split == "train" else values  # soft labels train, and measure no AUC
+            if not _has_both_classes(classes):
                 label = self.labels[self.select]
-                have = "no positive" if (values == 0).any() else "no negative" if (values == 1).any() else "no labelled"
+                have = "positive" if (classes == 0).any() else "negative" if (classes == 1).any() else "labelled"
                 raise DataError(
-                    f"{name}: label '{label}' has {have} image in '{split}' of 'split_{replicate}'",
+                    f"{name}: label '{label}' has no {have} image in '{split}' of 'split_{replicate}'",
                     "choose another --select-label or --replicate",
                 )
 
@@ -213,6 +214,11 @@ def group_codes(data: Dataset, group: str) -> npt.NDArray[np.int64]:
 
 def _has_both_classes(targets: npt.NDArray[np.float32]) -> bool:
     return bool((targets == 1).any() and (targets == 0).any())
+
+
+def _leanings(targets: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return soft targets as the nearer of 0 and 1; NaN at 0.5, which is neither, and where they are empty."""
+    return np.where(targets == 0.5, np.float32(np.nan), np.round(targets))
 
 
 def _choose_labels(train: Dataset, recipe: Recipe, task: Task) -> tuple[list[str], tuple[str, ...]]:

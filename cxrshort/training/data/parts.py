@@ -82,7 +82,8 @@ def held_out(real: pd.DataFrame, synthetic: pd.DataFrame, split: str) -> npt.NDA
     own = [synthetic[name].isin(rows[name]) for name in ("person_id", "patient_id")]
     names = [synthetic["image_id"], *([synthetic["source_image_id"]] if "source_image_id" in synthetic else [])]
     origins = [*names, *(column.str.partition(_EDIT)[0] for column in names)]
-    return np.logical_or.reduce([*own, *(column.isin(rows["image_id"]) for column in origins)])
+    matches = [*own, *(column.isin(rows["image_id"]) for column in origins)]
+    return np.asarray(np.logical_or.reduce(matches), dtype=bool)
 
 
 def check_mix(data: Dataset, recipe: Recipe, *, named: bool = True) -> None:
