@@ -80,3 +80,40 @@ def test_dataset_and_architecture_are_asked_for(words: tuple[str, ...], missing:
         f"{missing} is missing",
         "cxrshort train --dataset phantom-I --arch densenet121",
     )
+
+
+def test_real_and_synthetic_images_are_mixed_by_a_share(tiny: str, tmp_path: Path) -> None:
+    made = tiny_dataset(tmp_path / "made", name="made", size=16, seed=1)
+    words = ("train", "--dataset", f"{tiny}+{made}", "--arch", "small-cnn", "--epochs", 1)
+    assert failure(cxrshort_here(*words, *CPU)) == (
+        2,
+        "'tiny+made' is a real and a synthetic dataset, and --mix is missing",
+        "--mix 0.3 draws 3 synthetic images of 10; 0.43 is their share of all images",
+    )
+    assert failure(cxrshort_here(*words, *CPU, "--mix", "0.3", "--balance", "label")) == (
+        2,
+        "--balance and --mix both say what an epoch draws",
+        "give one of them",
+    )
+    result = cxrshort_here(*words, "--mix", "0.2", "--device", "cpu", "--precision", "fp32", "--threads", 1)
+    assert result.exit_code == 0, result.stderr
+    assert "an epoch shows 24 real images and 6 of the 24 synthetic ones of made; real" in " ".join(
+        result.stderr.split()
+    )
+    folder = tmp_path / "runs" / "tiny+made" / "small-cnn" / "erm+epochs-1+mix-0.2" / "replicate-0"
+    assert checkpoint.read_description(folder / "model.safetensors").recipe["mix"] == 0.2
+    assert set(json.loads((folder / "run.json").read_text())["inputs"]) >= {"manifest", "synthetic manifest"}
+
+
+def test_share_is_searched_and_0_is_the_real_images_alone(tiny: str, tmp_path: Path) -> None:
+    made = tiny_dataset(tmp_path / "made", name="made", size=16, seed=1)
+    result = cxrshort_here("train", "--dataset", f"{tiny}+{made}", "--arch", "small-cnn", "--epochs", 1,
+                           "--grid", "mix=0,0.5,1", "--out", "run", *CPU)  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    shares = [line.split(",")[1] for line in (tmp_path / "run" / "trials.csv").read_text().splitlines()]
+    assert shares == ["mix", "0.0", "0.5", "1.0"]
+
+
+def test_part_that_is_not_there_is_named(tiny: str) -> None:
+    completed = cxrshort_here("train", "--dataset", f"{tiny}+absent", "--mix", "0.3", "--arch", "small-cnn", *CPU)
+    assert failure(completed)[:2] == (66, "'absent' is not built yet")
