@@ -39,5 +39,8 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
             "Distance of edits from their originals, beside other persons and real follow-ups.",
         ),
     },
+    "Has the generator learnt its patients by heart?": {
+        "nearest": Entry(f"{_HERE}.nearest:nearest", "The real image that each synthetic one is nearest to."),
+    },
 }
 """The sub-commands; another one is one file and one line here."""

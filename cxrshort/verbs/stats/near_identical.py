@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
 from cxrshort.datasets.building.duplicates import find_duplicates
+from cxrshort.images.reduction import reduce_image, reduce_images
 from cxrshort.stats.leakage import Cohort, crossing_pairs
 from cxrshort.verbs.stats.cohort_tables import CohortTable
 
@@ -30,7 +30,6 @@ SAME_FILM = 0.85
 MOST_SHOWN = 18
 """Pairs on a sheet."""
 
-_BLOCK = 256
 _SHOWN_SIDE = 224
 _NAME = 25
 """Characters of a name below a picture."""
@@ -94,28 +93,6 @@ def _persons(table: CohortTable) -> NDArray[Any]:
     return np.where(persons == "", own, persons)
 
 
-def reduce_images(pixels: Any, side: int) -> NDArray[np.uint8]:
-    """Return all images of a dataset at a smaller size, (N, side, side), in grey.
-
-    Args:
-        pixels: with ``take``, ``image_shape`` and a length, as :class:`cxrshort.dataset.Pixels`.
-        side: pixels of the result.
-    """
-    reduced = np.empty((len(pixels), side, side), np.uint8)
-    for start in range(0, len(pixels), _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, len(pixels)))
-        for place, picture in zip(rows, pixels.take(rows), strict=True):
-            reduced[place] = _resize(picture, side)
-    return reduced
-
-
-def _resize(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    grey = picture if picture.ndim == 2 else picture.mean(axis=0).astype(np.uint8)
-    if grey.shape == (side, side):
-        return grey
-    return np.asarray(Image.fromarray(grey).resize((side, side), Image.Resampling.BILINEAR))
-
-
 def _describe(cohorts: tuple[Cohort, Cohort], rows: NDArray[np.int64], correlations: NDArray[Any]) -> pd.DataFrame:
     table: dict[str, Any] = {}
     for place, (cohort, end) in enumerate(zip(cohorts, ("first", "second"), strict=True)):
@@ -153,7 +130,7 @@ def drawing(
             for end in ("first", "second"):
                 own = pixels[pair[end]]
                 if own is not None:
-                    images.append(_resize(own.take([int(pair[f"row_{end}"])])[0], _SHOWN_SIDE))
+                    images.append(reduce_image(own.take([int(pair[f"row_{end}"])])[0], _SHOWN_SIDE))
                     captions.append(_caption(pair, end))
         return [contact_sheet(np.stack(images), captions, path(SHEET), columns=2 * min(3, len(shown)))]
 

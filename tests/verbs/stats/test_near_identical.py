@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageEnhance
 
+from cxrshort.images.reduction import reduce_images
 from cxrshort.verbs.stats.cohort_tables import ColumnNames, read_cohort
-from cxrshort.verbs.stats.near_identical import drawing, find_near_identical, reduce_images
+from cxrshort.verbs.stats.near_identical import drawing, find_near_identical
 
 from .cohorts import SIDE, dataset, film, manifest
 
