@@ -12,7 +12,8 @@ from cxrshort.images.reduction import reduce_image
 from cxrshort.verbs.roentmod.nearest_tables import Measures
 
 MOST_PANELS = 4
-_SHOWN_SIDE = 224
+_SHOWN_SIDE = 256
+"""Wide enough for a caption in one line."""
 _NAME = 25
 """Characters of a name below a picture."""
 

@@ -8,7 +8,13 @@ from scipy.ndimage import gaussian_filter
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from cxrshort.datasets.building.duplicates import find_duplicates, join_people
+from cxrshort.datasets.building.duplicates import (
+    CONFIRMED,
+    find_duplicates,
+    join_people,
+    nearest_films,
+    register_films,
+)
 from cxrshort.images.cache import create_cache, open_cache
 from cxrshort.images.decoding import decode_into
 
@@ -140,3 +146,29 @@ def test_join_people_joins_patients_that_have_no_row():
 def test_flat_pictures_are_no_films_however_equal():
     flat = np.full((64, 64), 7, np.uint8)
     assert pairs([flat, flat, film(1, 64), film(1, 64)]) == [(2, 3)]
+
+
+def test_nearest_film_of_another_group_is_the_one_that_was_changed() -> None:
+    references = np.stack([film(seed) for seed in range(30)])
+    copies = np.stack([np.roll(references[5], 1, axis=0), references[9] // 2 + 40, references[5]])
+    groups = [str(seed) for seed in range(30)]
+    places, distances = nearest_films(copies, references, groups=["a", "b", "5"], reference_groups=groups)
+    assert places[:2].tolist() == [5, 9] and (distances[:2] < 0.1).all()
+    assert places[2] != 5 and distances[2] > 0.1  # its own group is left out
+    alone = nearest_films(copies, references, groups=["a"] * 3, reference_groups=["a"] * 30)
+    assert alone[0].tolist() == [-1] * 3 and np.isinf(alone[1]).all()
+
+
+def test_nearest_film_is_found_without_its_border() -> None:
+    references = np.stack([film(seed) for seed in range(40)])
+    inner = Image.fromarray(references[3]).crop((5, 5, 107, 107)).resize((112, 112))
+    places, _ = nearest_films(np.asarray(inner)[None], references, groups=["x"], reference_groups=["y"] * 40)
+    assert places.tolist() == [3]
+    assert register_films(np.asarray(inner)[None], references[3:4])[0] >= CONFIRMED
+
+
+def test_registered_films_are_those_that_fit() -> None:
+    films = np.stack([film(seed) for seed in range(3)])
+    correlations = register_films(films, films[[0, 2, 1]])
+    assert correlations[0] == 1.0 and (correlations[1:] < CONFIRMED).all()
+    assert register_films(films[:0], films[:0]).shape == (0,)
