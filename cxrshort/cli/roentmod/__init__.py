@@ -16,6 +16,9 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
             f"{_HERE}.tune:tune",
             "A few images at every strength and guidance, so that a radiologist or a number can choose.",
         ),
+        "synthesise": Entry(
+            f"{_HERE}.synthesise:synthesise", "Synthetic radiographs and their edits, as a dataset to train on."
+        ),
     },
     "Does it take one finding for another?": {
         "stress-test": Entry(

@@ -37,6 +37,8 @@ class EditOutput:
         merge: write the dataset from its shards.
         force: start over where a dataset exists.
         resume: go on where edits were interrupted.
+        verb: the command that makes the dataset.
+        describe: returns what people see of the finished dataset, from its summary and folder; None describes edits.
     """
 
     folder: Path
@@ -46,6 +48,8 @@ class EditOutput:
     merge: bool
     force: bool
     resume: bool
+    verb: str = VERB
+    describe: Callable[[Mapping[str, Any], Path], Result] | None = None
 
     def rows(self, count: int) -> range:
         """Return which edits are made here."""
@@ -60,7 +64,7 @@ class EditOutput:
             resume=self.resume,
             part=self.part is not None,
             merge=self.merge,
-            verb=VERB,
+            verb=self.verb,
         )
 
 
@@ -104,7 +108,7 @@ def write_edits(
     finished = shards.read_shards(folder, image_source=source, count=count) if merge and from_scratch else None
     with shards.open_whole(
         folder,
-        VERB,
+        output.verb,
         arguments=output.arguments,
         inputs=output.inputs,
         force=output.force,
@@ -120,13 +124,13 @@ def write_edits(
             draw=partial(draw, path=run.path(SHEET)),
             finished=finished,
         )
-    return edit_result(summary, folder)
+    return (output.describe or edit_result)(summary, folder)
 
 
 def _make_shard(output: EditOutput, part: shards.Shard, source: ImageSource, count: int, *, report: Report) -> Result:
     inputs = output.inputs.values()
     with shards.opened(
-        part, output.folder, arguments=output.arguments, inputs=inputs, force=output.force, verb=VERB
+        part, output.folder, arguments=output.arguments, inputs=inputs, force=output.force, verb=output.verb
     ) as run:
         build = assembly.Build(run, part.image_source(source, count), source.caches[IMAGES][-1], 1)
         return shard_result(shards.make_shard(part, build, count, report=_image_reporter(report)), run.folder)
