@@ -68,8 +68,9 @@ def nearest(
 
     leak: the fine structure is that of a real film. suspicious: it correlates by 0.75 or more, or the image is nearer
     to a real one than any two real images of different persons are to each other, which one of n + 1 is by chance. no
-    evidence: anything else, also a copy that is rotated by 3 degrees, or mirrored. Images below 64 pixels are at most suspicious. What the generator was trained on and the
-    dataset does not hold is not compared. Edits of the real dataset's own persons are compared with the others.
+    evidence: anything else, also a copy that is rotated by 3 degrees, or mirrored. Images below 64 pixels are at most
+    suspicious. What the generator was trained on and the dataset does not hold is not compared. Edits of the real
+    dataset's own persons are compared with the others.
 
     Writes nearest.csv (a row for each synthetic image, the most suspicious first), nearest.png (the nearest pairs),
     distances.png, summary.json and run.json into results/D/D2-nearest (or --out).
