@@ -92,7 +92,7 @@ def test_real_images_say_size_and_the_nearest_are_listed(tmp_path: Path) -> None
 
 
 def test_model_is_trained_on_real_and_synthetic_images_with_soft_labels(home: Path, tmp_path: Path) -> None:
-    build_dataset("phantom-III", out=tmp_path / "real", number_of_images=60, size=32, jobs=1, replicates=1)
+    build_dataset("phantom-III", out=tmp_path / "real", number_of_images=200, size=32, jobs=1, replicates=1)
     overrides = {"epochs": 1, "mix": 0.4, "labels": "Edema,Cardiomegaly,Effusion"}
     result = train(
         f"{tmp_path / 'real'}+{home / 'whole'}", arch="small-cnn", overrides=overrides, out=tmp_path / "run", **CPU
