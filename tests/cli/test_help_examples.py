@@ -69,7 +69,7 @@ def values(words: Sequence[str], option: str) -> list[str]:
 
 
 def build_phantoms(words: Sequence[str]) -> None:
-    for dataset in values(words, "--dataset"):
+    for dataset in (*values(words, "--dataset"), *values(words, "--compare-with")):
         if dataset in PHANTOMS and not Path("datasets", dataset).exists():
             succeed("build-dataset", "--dataset", dataset, "--images", "80", "--size", "32", "--jobs", "1")
 

@@ -75,7 +75,7 @@ def nearest(
     Writes nearest.csv (a row for each synthetic image, the most suspicious first), nearest.png (the nearest pairs),
     distances.png, summary.json and run.json into results/D/D2-nearest (or --out).
 
-    Example: cxrshort roentmod nearest --dataset synthetic --compare-with phantom-III --fail-on leak
+    Example: cxrshort roentmod nearest --dataset phantom-external --compare-with phantom-III --out nearest
     """
     check_loudness(quiet=quiet, verbose=verbose)
     gate.check_level(fail_on, gate.LEAK_LEVELS)
