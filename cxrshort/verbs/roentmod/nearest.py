@@ -204,13 +204,15 @@ def find_nearest(
 
 
 def _without_edits(real: Dataset) -> tuple[Dataset, list[str]]:
-    edited = real.manifest["edit"].fillna("").astype(str) != "" if "edit" in real.manifest else np.False_
-    if not np.any(edited):
+    if "edit" not in real.manifest:
         return real, []
-    kept = real.manifest[~edited].reset_index(drop=True)
+    edited = (real.manifest["edit"].fillna("").astype(str) != "").to_numpy(dtype=bool)
+    if not edited.any():
+        return real, []
+    kept = real.manifest.loc[~edited].reset_index(drop=True)
     if kept.empty:
         raise DataError(f"{real.name} holds edits alone", "--compare-with takes real images")
-    return replace(real, manifest=kept), [f"{int(np.sum(edited)):,} edits of {real.name} are left out"]
+    return replace(real, manifest=kept), [f"{int(edited.sum()):,} edits of {real.name} are left out"]
 
 
 def _persons(*parts: Dataset) -> list[npt.NDArray[Any]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -200,10 +200,11 @@ def _open_phantoms(plan: SynthesisPlan, options: EditorOptions) -> tuple[Synthes
         for name, phantom in zip(baselines["image_id"].tolist(), healthy, strict=True)
     }
     noise = "kept" if options.keep_noise else "redrawn"
-    editor = PhantomEditor(named, plan.size, severity, noise, options.batch_size or BATCH)
+    phantoms = PhantomEditor(named, plan.size, severity, noise, options.batch_size or BATCH)
+    editor = cast(Editor, phantoms)
     synthesis = _assemble(plan, editor, baselines, named)
     edits = synthesis.rows.iloc[plan.images :]
-    return synthesis, [*named.values(), *(editor.edited(row) for _, row in edits.iterrows())], editor
+    return synthesis, [*named.values(), *(phantoms.edited(row) for _, row in edits.iterrows())], editor
 
 
 def _assemble(
@@ -295,8 +296,13 @@ def _with_nearest(
     if real is None:
         return result
     synthetic = load_dataset(str(folder))
-    home, arguments = folder / NEAREST, {"dataset": str(folder), "compare_with": real.name, **compute.record()}
-    arguments["embeddings"] = [embedder.name for embedder in embedders]
+    home = folder / NEAREST
+    arguments = {
+        "dataset": str(folder),
+        "compare_with": real.name,
+        "embeddings": [embedder.name for embedder in embedders],
+        **compute.record(),
+    }
     inputs = {**image_folders(real), **({} if real.path is None else {real.name: real.path})}
     with runs.open_run(
         home, NEAREST_VERB, arguments=arguments, inputs=inputs, compute=compute, force=force or home.exists()
