@@ -43,7 +43,16 @@ class Foreground:
     def take(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         """Return the images at these positions, (N, C, H, W), uint8."""
         chosen = np.asarray(indices, dtype=np.int64)
-        images, masks = self._pixels.take(chosen), self._masks.take(chosen)
+        return self.cover(self._pixels.take(chosen), chosen)
+
+    def cover(self, images: npt.NDArray[np.uint8], indices: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Return edits of the images at these positions behind the masks of the images themselves, (N, C, H, W), uint8.
+
+        Args:
+            images: (N, H, W) or (N, C, H, W) uint8.
+            indices: (N,) whose masks are taken; a position may be repeated.
+        """
+        masks = self._masks.take(indices)
         images = images[:, None] if images.ndim == 3 else images
         return np.where(select_bits(masks, self._bit)[:, None], images, self._field)
 

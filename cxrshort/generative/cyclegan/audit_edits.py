@@ -6,7 +6,7 @@ that returns one image whatever it is given, which is refused here, and images o
 training.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from cxrshort import runs
 from cxrshort.compute import Compute
 from cxrshort.errors import DataError
-from cxrshort.generative.cyclegan.audit_images import OTHER, AuditedImages, Indices
+from cxrshort.generative.cyclegan.audit_images import OTHER, AuditedImages, Direction, Indices
 from cxrshort.images.prefetch import Source
 from cxrshort.models.blocks import Report
 from cxrshort.models.scoring import counted, scan
@@ -34,7 +34,7 @@ class Transformer(Protocol):
     def size(self) -> int:
         """Return the side of the images that it takes, in pixels."""
 
-    def transform_pixels(self, pixels: Bytes, direction: str) -> Bytes:
+    def transform_pixels(self, pixels: Bytes, direction: Direction) -> Bytes:
         """Return images (N, H, W), uint8, as the direction ``"to"`` or ``"from"`` transforms them."""
 
 
@@ -50,7 +50,7 @@ class Edits:
         back: (N, H, W) uint8, transformed back by the other direction; None where that was not asked for.
     """
 
-    direction: str
+    direction: Direction
     rows: Indices
     before: Bytes
     after: Bytes
@@ -98,7 +98,7 @@ def mean_differences(before: Bytes, after: Bytes) -> npt.NDArray[np.float64]:
 def transform_images(
     generator: Transformer,
     images: AuditedImages,
-    direction: str,
+    direction: Direction,
     *,
     rows: Indices,
     compute: Compute,
@@ -131,9 +131,10 @@ def transform_images(
         both = [after, generator.transform_pixels(after, OTHER[direction])] if cycle else [after]
         return np.stack(both, axis=1)
 
+    exact = replace(compute, precision="fp32")  # as the images that ``cyclegan transform`` writes
     counting = counted(work, unit="images transformed", count=len(rows), compute=compute, report=report)
     transformed = scan(
-        counting, pixels, model=nn.Identity(), compute=compute, batch_size=batch_size, rows=rows, shrink=True
+        counting, pixels, model=nn.Identity(), compute=exact, batch_size=batch_size, rows=rows, shrink=True
     )
     before, after = pixels.take(rows), transformed[:, 0]
     check_collapse(before, after, goal=images.goal(direction))

@@ -6,6 +6,7 @@ be learnt by heart; an image that is on both sides; and images of one side in th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +20,14 @@ from cxrshort.models.checkpoint import Description
 from cxrshort.stats.named_draws import named_generator
 
 Indices = npt.NDArray[np.int64]
-FROM, TO = "from", "to"
-SIDES = (FROM, TO)
+Direction = Literal["to", "from"]
+FROM: Direction = "from"
+TO: Direction = "to"
+SIDES: tuple[Direction, Direction] = (FROM, TO)
 """The two sides, and the directions: ``to`` transforms images of the side ``from`` and leads to the side ``to``."""
-OTHER: Mapping[str, str] = {FROM: TO, TO: FROM}
+OTHER: Mapping[Direction, Direction] = {FROM: TO, TO: FROM}
+LEAST_DIFFERENCE = 0.1
+"""Difference in prevalence of a finding between the sides below which transforming predicts no direction."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,15 +44,15 @@ class AuditedImages:
 
     data: Dataset
     split: str
-    rows: Mapping[str, Indices]
-    expressions: Mapping[str, str]
+    rows: Mapping[Direction, Indices]
+    expressions: Mapping[Direction, str]
     notes: Sequence[str]
 
-    def started(self, direction: str) -> Indices:
+    def started(self, direction: Direction) -> Indices:
         """Return the positions of the images that a direction transforms."""
         return self.rows[OTHER[direction]]
 
-    def goal(self, direction: str) -> str:
+    def goal(self, direction: Direction) -> str:
         """Return what images are to be after a direction, as people say it."""
         return self.expressions[direction]
 
@@ -57,7 +62,7 @@ def choose_images(
     models: Mapping[str, Description],
     *,
     split: str,
-    expressions: Mapping[str, str],
+    expressions: Mapping[Direction, str],
     images: int | None,
     seed: int,
 ) -> AuditedImages:
@@ -129,7 +134,7 @@ def _check_unseen(models: Mapping[str, Description], fold: Dataset, split: str, 
     return notes
 
 
-def predicted_direction(images: AuditedImages, label: str, direction: str) -> str:
+def predicted_direction(images: AuditedImages, label: str, direction: Direction) -> str:
     """Return what a shortcut predicts of a label's log-odds: ``"increase"``, ``"decrease"``, or ``"either"``.
 
     It is decided by the labels of the original images of both sides, never by the transformed ones: the prevalence of
@@ -155,7 +160,3 @@ def predicted_direction(images: AuditedImages, label: str, direction: str) -> st
     if abs(difference) < LEAST_DIFFERENCE:
         return "either"
     return "increase" if difference > 0 else "decrease"
-
-
-LEAST_DIFFERENCE = 0.1
-"""Difference in prevalence of a finding between the sides below which transforming predicts no direction."""

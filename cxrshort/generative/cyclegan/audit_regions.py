@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cxrshort.attribution.explained_regions import PARTS
-from cxrshort.generative.cyclegan.audit_images import SIDES, Indices
+from cxrshort.generative.cyclegan.audit_images import SIDES, Direction, Indices
 from cxrshort.regions import RegionBatch
 
 MARKER = "marker"
@@ -41,13 +41,13 @@ class TransformedRegions:
         rows: positions of the images of each side.
     """
 
-    def __init__(self, regions: NamedRegions, rows: Mapping[str, Indices]) -> None:
+    def __init__(self, regions: NamedRegions, rows: Mapping[Direction, Indices]) -> None:
         self._regions = regions
         self._kept = [number for number, name in enumerate(regions.names) if name not in PARTS]
         self.names = tuple(regions.names[number] for number in self._kept)
         self._usual = {side: self._usual_places(rows[side]) for side in SIDES}
 
-    def take(self, indices: Indices, direction: str) -> RegionBatch:
+    def take(self, indices: Indices, direction: Direction) -> RegionBatch:
         """Return the regions of these images, (N, R, H, W), and which are known, (N, R).
 
         Args:
@@ -63,11 +63,9 @@ class TransformedRegions:
             available[:, place] = True
         return RegionBatch(areas, available)
 
-    def packed(self, indices: Indices, direction: str) -> "PackedRegions":
+    def packed(self, indices: Indices, direction: Direction) -> "PackedRegions":
         """Return the regions of these images as bits, which take an eighth of the memory."""
-        parts = [
-            self.take(indices[start : start + _AT_ONCE], direction) for start in range(0, len(indices), _AT_ONCE)
-        ]
+        parts = [self.take(indices[start : start + _AT_ONCE], direction) for start in range(0, len(indices), _AT_ONCE)]
         width = parts[0].areas.shape[-1]
         bits = np.concatenate([np.packbits(part.areas, axis=-1) for part in parts])
         return PackedRegions(self.names, bits, np.concatenate([part.available for part in parts]), width)
