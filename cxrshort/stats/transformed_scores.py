@@ -222,23 +222,18 @@ def carried_evidence(
         for region in remaining
     }
     corrected = dict(zip(remaining, holm([effects[region].p for region in remaining]), strict=True))
-    evidence = []
-    for region in scores.regions:
-        if region not in effects:
-            evidence.append(Evidence(region, None, reason=stated[region]))
-            continue
-        interval = effects[region].effect
-        evidence.append(
-            Evidence(
-                region,
-                interval.value,
-                *(_finite(limit) for limit in (interval.low, interval.high)),
-                corrected[region],
-                effects[region].smallest_effect,
-                missing=unchanged.get(region, ""),
-            )
-        )
-    return evidence
+    return [
+        Evidence(region, None, reason=stated[region])
+        if region not in effects
+        else _evidence(region, effects[region], corrected[region], missing=unchanged.get(region, ""))
+        for region in scores.regions
+    ]
+
+
+def _evidence(region: str, effect: RegionEffect, p: float | None, *, missing: str) -> Evidence:
+    low, high = _finite(effect.effect.low), _finite(effect.effect.high)
+    smallest = effect.smallest_effect
+    return Evidence(region, effect.effect.value, low, high, p, smallest_effect=smallest, missing=missing)
 
 
 def _usable(scores: TransformedScores, region: str) -> npt.NDArray[np.bool_]:

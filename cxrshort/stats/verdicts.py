@@ -135,6 +135,15 @@ RULES: Mapping[str, Rule] = {
         "of findings): 2 were accused, 3 called suspicious, all of the model of AUC 0.56, which confuses cardiomegaly "
         "and edema; the largest effects were 29 and 18",
     ),
+    "cyclegan-audit": Rule(
+        unit="SD of the logits",
+        # Provisional: that of swap-test, whose effects have the same unit, until tests/studies/cyclegan_audit.py has
+        # run with at least 20 clean classifiers and as many CycleGANs of unconfounded phantoms.
+        margin=0.25,
+        calibrated="provisional: the margin of swap-test, whose effects have the same unit; a region that was not "
+        "changed more than its area, than the same shape elsewhere and than in images that need no change is called "
+        "suspicious at most",
+    ),
 }
 """The rule of each audit."""
 

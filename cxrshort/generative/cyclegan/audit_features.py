@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cxrshort.compute import Compute
-from cxrshort.errors import DataError, MissingInputError
+from cxrshort.errors import DataError, MissingInputError, UsageError
 from cxrshort.files import sha256
 from cxrshort.images.prefetch import Indices
-from cxrshort.models.embeddings import last_layers, score_with_features
+from cxrshort.models.embeddings import last_layers, refuse_without_features, score_with_features
 from cxrshort.models.scoring import SCORING_BATCH, scan
 from cxrshort.models.sources.opening import Model
 from cxrshort.generative.cyclegan.audit_scores import PixelStack
@@ -106,6 +106,19 @@ def inception_features(
     network = network.to(compute.torch_device)
     with torch.inference_mode():
         return scan(work, PixelStack(pixels), model=network, compute=compute, batch_size=batch_size, shrink=True)
+
+
+def has_features(model: Model) -> bool:
+    """Return whether features can be taken of a classifier; of one that needs the dataset's masks they are not."""
+    description = model.reference.description
+    if description.kind == "classifier" and description.background:
+        return False
+    try:
+        refuse_without_features([model.reference])
+        last_layers(model)
+    except UsageError:
+        return False
+    return True
 
 
 def classifier_features(model: Model, pixels: Bytes, *, compute: Compute) -> Floats:

@@ -107,10 +107,20 @@ class PartScores:
     elsewhere: Floats
 
 
-def forward_passes(regions: PackedRegions, compared: Collection[str], *, places: int = ELSEWHERE) -> int:
-    """Return how many images a classifier scores at most for the parts of some edits."""
-    tested = sum(name in compared for name in regions.names)
-    return len(regions) * (2 + 2 * len(regions.names) + places * tested)
+def forward_passes(images: int, *, regions: int, compared: int, places: int = ELSEWHERE) -> int:
+    """Return how many images a classifier scores at most for some edits and their parts.
+
+    Args:
+        images: how many edits.
+        regions: of each.
+        compared: regions whose shape is transformed elsewhere, too.
+        places: how often.
+
+    Example:
+        >>> forward_passes(10, regions=3, compared=2, places=4)
+        160
+    """
+    return images * (2 + 2 * regions + places * compared)
 
 
 def score_parts(

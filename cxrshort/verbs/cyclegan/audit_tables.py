@@ -1,0 +1,207 @@
+"""What people see of an audit by a CycleGAN: verdicts first, then flips, then where images changed, then how well."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cxrshort.generative.cyclegan.audit_results import BOTH, Record
+from cxrshort.results import UNLESS_QUIET, VERBOSE, Block, Column, Table, interval_text
+from cxrshort.stats.verdicts import NOT_TESTABLE, Rule
+
+SHOWN_REGIONS = 8
+"""Regions that are printed, from the one that changed most; ``--verbose`` prints all."""
+_INTERVAL, _SHARE = len("-0.500 [-1.000, -0.250]"), len("100 % [83, 100]")
+_FEW_FLIPS = 0.5
+
+
+def audit_blocks(summary: Mapping[str, Any], *, rule: Rule) -> list[Block]:
+    """Return the tables of a summary.
+
+    Args:
+        summary: as summary.json has it.
+        rule: of the verdict.
+    """
+    several = len(summary["classifiers"]) > 1
+    return [
+        _verdicts(summary["findings"], several=several, rule=rule),
+        _flips(summary["population"], several=several),
+        *_regions(summary),
+        _quality(summary["cycle"]),
+        *([_distances(summary["distances"])] if summary["distances"] else []),
+    ]
+
+
+def audit_notes(summary: Mapping[str, Any]) -> list[str]:
+    """Return what must be known of the numbers.
+
+    Example:
+        >>> row = {"classifier": "a", "goal": "x == 1", "decision": "p 0.5", "reached": 0.2, "reached_high": 0.3}
+        >>> audit_notes({"population": [row], "distances": []})[0].partition(":")[0]
+        "to 'x == 1' only 20 % of the images reach the predicted class of 'a' (p 0.5)"
+    """
+    notes = [
+        f"to '{row['goal']}' only {_percent(row['reached'])} of the images reach the predicted class of "
+        f"'{row['classifier']}' ({row['decision']}): much of what it relies on was not changed, and what a region "
+        "carries is a part of little"
+        for row in summary["population"]
+        if row["reached"] is not None and row["reached_high"] < _FEW_FLIPS
+    ]
+    notes += [
+        f"no kernel distance to '{row['goal']}': {row['reason']}" for row in summary["distances"] if row["reason"]
+    ]
+    return list(dict.fromkeys(notes))
+
+
+def _verdicts(findings: Sequence[Record], *, several: bool, rule: Rule) -> Table:
+    heads = [
+        *([Column("classifier", "classifier")] if several else []),
+        Column("region", "region"),
+        Column("verdict", "verdict", least=len(NOT_TESTABLE)),
+        Column("effect", "shown_effect", least=_INTERVAL),
+        Column("p (Holm)", "shown_p", "count"),
+        Column("why", "why"),
+    ]
+    rows = [
+        {
+            **row,
+            "shown_effect": _interval(row, "effect", low="low", high="high"),
+            "shown_p": _p(row["p"]),
+        }
+        for row in findings
+    ]
+    label = findings[0]["label"] if findings else ""
+    title = (
+        f"{label}: effects are median changes by the region alone, as predicted, in {rule.unit}; the margin is "
+        f"{rule.margin:g}"
+    )
+    return Table(heads, rows, title)
+
+
+def _flips(population: Sequence[Record], *, several: bool) -> Table:
+    heads = [
+        *([Column("classifier", "classifier")] if several else []),
+        Column("to", "goal"),
+        Column("decision", "shown_decision"),
+        Column("images", "images", "count"),
+        Column("positive", "shown_positive"),
+        Column("flips", "shown_flips", least=_SHARE),
+        Column("reach the class", "shown_reached", least=_SHARE),
+        Column("median change, SD", "shown_change", least=_INTERVAL),
+    ]
+    rows = [
+        {
+            **row,
+            "shown_decision": f"{row['decision']} ({row['threshold']:.2f})" if row["decision"] != "p 0.5" else "p 0.5",
+            "shown_positive": f"{_percent(row['positive_before'])} → {_percent(row['positive_after'])}",
+            "shown_flips": _share(row, "flips"),
+            "shown_reached": _share(row, "reached"),
+            "shown_change": _interval(row, "median_change"),
+        }
+        for row in population
+    ]
+    return Table(heads, rows, "Decisions before and after the images were transformed", UNLESS_QUIET, blocks=True)
+
+
+def _regions(summary: Mapping[str, Any]) -> list[Block]:
+    """Return where images changed and what that carries, of both directions."""
+    changed = [row for row in summary["regions"] if row["direction"] == BOTH]
+    carried = {
+        (row["classifier"], row["region"]): row for row in summary["carried"] if row["direction"] == BOTH
+    }
+    names = [entry["classifier"] for entry in summary["classifiers"]]
+    several = len(names) > 1
+    heads = [
+        Column("rank", "rank", "count"),
+        Column("region", "region"),
+        Column("area", "shown_area", "count"),
+        Column("of the difference", "shown_share", "count"),
+        Column("ratio", "shown_ratio", least=_INTERVAL),
+        Column("p (shifts)", "shown_p", "count"),
+        Column("to the sham", "shown_sham", least=_INTERVAL),
+        *(
+            Column(f"carried, {number}" if several else "carried alone", f"carried {number}", least=_INTERVAL)
+            for number, _ in enumerate(names, start=1)
+        ),
+    ]
+    rows = [
+        {
+            **row,
+            "shown_area": _percent(row["area"]),
+            "shown_share": _percent(row["difference_share"]),
+            "shown_ratio": _interval(row, "ratio"),
+            "shown_p": _p(row["p_shift"]),
+            "shown_sham": _interval(row, "sham_ratio"),
+            **{
+                f"carried {number}": _carried(carried.get((name, row["region"])))
+                for number, name in enumerate(names, start=1)
+            },
+        }
+        for row in changed
+    ]
+    listed = f"; carried by {', '.join(f'{number}: {name}' for number, name in enumerate(names, 1))}" if several else ""
+    title = "Where images changed: share of the difference over share of the area, both directions" + listed
+    more = f" (the first {SHOWN_REGIONS} of {len(rows)} regions)" if len(rows) > SHOWN_REGIONS else ""
+    return [
+        Table(heads, rows[:SHOWN_REGIONS], title + more, ("usual",), blocks=True),
+        Table(heads, rows, title, VERBOSE, blocks=True),
+    ]
+
+
+def _quality(cycle: Sequence[Record]) -> Table:
+    heads = [
+        Column("to", "goal"),
+        Column("images", "images", "count"),
+        Column("mean difference", "shown_difference", least=_INTERVAL),
+        Column("cycle error", "shown_error", least=_INTERVAL),
+    ]
+    rows = [
+        {
+            **row,
+            "shown_difference": _interval(row, "mean_difference"),
+            "shown_error": _interval(row, "cycle_error"),
+        }
+        for row in cycle
+    ]
+    return Table(heads, rows, "Grey values of [0, 1]: transformed images, and there and back", UNLESS_QUIET)
+
+
+def _distances(distances: Sequence[Record]) -> Table:
+    heads = [
+        Column("features", "network"),
+        Column("to", "goal"),
+        Column("images", "set"),
+        Column("KID", "shown_distance", least=_INTERVAL),
+    ]
+    rows = [
+        {**row, "shown_distance": _interval(row, "kid") or f"none: {row['reason']}"} for row in distances
+    ]
+    return Table(heads, rows, "Kernel distance to real images of the goal, 0 where sets are alike", UNLESS_QUIET)
+
+
+def _carried(row: Record | None) -> str:
+    if row is None:
+        return ""
+    return _interval(row, "share") or str(row["carried_reason"])
+
+
+def _interval(row: Mapping[str, Any], name: str, *, low: str = "", high: str = "") -> str:
+    value = row.get(name)
+    limits = row.get(low or f"{name}_low"), row.get(high or f"{name}_high")
+    if value is None:
+        return ""
+    if limits[0] is None or limits[1] is None:
+        return f"{value:z.3f}"
+    return interval_text(value, *limits)
+
+
+def _share(row: Mapping[str, Any], name: str) -> str:
+    if row[name] is None:
+        return ""
+    return f"{_percent(row[name])} [{100 * row[f'{name}_low']:.0f}, {100 * row[f'{name}_high']:.0f}]"
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.0f} %" if share >= 0.01 else f"{100 * share:.1f} %"
+
+
+def _p(p: float | None) -> str:
+    return "" if p is None else f"{p:.2g}"
