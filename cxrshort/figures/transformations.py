@@ -6,9 +6,10 @@ to red (brighter), which ends where `CLIP` percent of the differences do.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -26,8 +27,9 @@ from cxrshort.figures.style import INK, LARGE, SMALL, fit, fit_title, new_figure
 CLIP = 99.5
 EXPECTED, ELSEWHERE, EDGE = "where findings lie", "elsewhere", "border or corner"
 """Kinds of boxes."""
+LineStyle = Literal["-"] | tuple[float, Sequence[float]]
 _COLOURS = {EXPECTED: "#4f9dff", ELSEWHERE: "#ff4b3a", EDGE: "#ff4b3a"}
-_DASHED = {EXPECTED: "-", ELSEWHERE: "-", EDGE: (0, (3, 2))}
+_DASHED: Mapping[str, LineStyle] = {EXPECTED: "-", ELSEWHERE: "-", EDGE: (0, (3, 2))}
 DIFFERENCE = LinearSegmentedColormap.from_list(
     "difference", [(0.08, 0.25, 0.60), (0.55, 0.70, 0.92), (1.0, 1.0, 1.0), (0.95, 0.60, 0.52), (0.66, 0.10, 0.12)]
 )

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from cxrshort import runs
 from cxrshort.compute import Compute
 from cxrshort.errors import DataError
-from cxrshort.generative.cyclegan.audit_images import OTHER, AuditedImages, Direction, Indices
+from cxrshort.generative.cyclegan.audit_images import OTHER, AuditedImages, Indices
+from cxrshort.generative.cyclegan.networks import Direction
 from cxrshort.images.prefetch import Source
 from cxrshort.models.blocks import Report
 from cxrshort.models.scoring import counted, scan

@@ -6,7 +6,6 @@ be learnt by heart; an image that is on both sides; and images of one side in th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +14,12 @@ import pandas as pd
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError, UsageError
 from cxrshort.expressions import select_rows
+from cxrshort.generative.cyclegan.networks import Direction
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.stats.named_draws import named_generator
 
 Indices = npt.NDArray[np.int64]
-Direction = Literal["to", "from"]
 FROM: Direction = "from"
 TO: Direction = "to"
 SIDES: tuple[Direction, Direction] = (FROM, TO)

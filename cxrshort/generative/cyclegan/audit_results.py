@@ -11,8 +11,9 @@ import pandas as pd
 from cxrshort.errors import DataError
 from cxrshort.generative.cyclegan.audit_classifiers import AuditedClassifier, probability
 from cxrshort.generative.cyclegan.audit_edits import Edits
-from cxrshort.generative.cyclegan.audit_images import SIDES, AuditedImages, Direction, predicted_direction
+from cxrshort.generative.cyclegan.audit_images import SIDES, AuditedImages, predicted_direction
 from cxrshort.generative.cyclegan.audit_scores import PartScores
+from cxrshort.generative.cyclegan.networks import Direction
 from cxrshort.generative.cyclegan.region_changes import MeasuredEdits, change_records, join_edits, unchanged_regions
 from cxrshort.stats.kernel_distance import KernelDistance, kernel_distance
 from cxrshort.stats.named_draws import named_generator

@@ -1,12 +1,11 @@
 """Ask a CycleGAN what in the data tells the classes apart, and whether classifiers rely on it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from cxrshort import distributed, forecasts, runs
@@ -14,40 +13,30 @@ from cxrshort import manifest as manifests
 from cxrshort.attribution.explained_regions import EXPECTED, RegionSources, read_regions, why_not_judged
 from cxrshort.compute import Compute, choose_compute, enough_memory
 from cxrshort.dataset import Dataset, load_dataset
-from cxrshort.generative.cyclegan.audit_classifiers import AuditedClassifier, choose_label, open_classifier
-from cxrshort.generative.cyclegan.audit_edits import Edits, check_size, transform_images
-from cxrshort.generative.cyclegan.audit_features import (
-    classifier_features,
-    has_features,
-    inception_features,
-    load_inception,
-)
-from cxrshort.generative.cyclegan.audit_images import FROM, SIDES, TO, AuditedImages, Direction, choose_images
-from cxrshort.generative.cyclegan.audit_regions import PackedRegions, TransformedRegions
+from cxrshort.generative.cyclegan.audit_classifiers import AuditedClassifier, choose_label
+from cxrshort.generative.cyclegan.audit_images import FROM, SIDES, TO, choose_images
+from cxrshort.generative.cyclegan.audit_regions import TransformedRegions
 from cxrshort.generative.cyclegan.audit_results import (
     Record,
-    ScoredClassifier,
     carried_rows,
     change_table,
     cycle_rows,
-    distance_rows,
     judge_classifier,
-    persons_of,
     population_rows,
     region_rows,
 )
-from cxrshort.generative.cyclegan.audit_scores import ELSEWHERE, forward_passes, score_parts
-from cxrshort.generative.cyclegan.model import CycleGan, describe_cyclegan, load_cyclegan
-from cxrshort.generative.cyclegan.region_changes import MeasuredEdits, measure_edits
+from cxrshort.generative.cyclegan.audit_run import AuditedEdits, AuditPlan, run_networks
+from cxrshort.generative.cyclegan.audit_scores import ELSEWHERE, forward_passes
+from cxrshort.generative.cyclegan.model import describe_cyclegan, load_cyclegan
+from cxrshort.generative.cyclegan.networks import Direction
 from cxrshort.json_files import write_json
 from cxrshort.models.blocks import Report
-from cxrshort.models.checkpoint import Description
 from cxrshort.models.forecast import forecast
 from cxrshort.models.predictions import Fold, image_folders
 from cxrshort.models.result_folders import results_folder
 from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.models.sources.foreign import without_download
-from cxrshort.models.sources.opening import Reference, describe_models
+from cxrshort.models.sources.opening import describe_models
 from cxrshort.results import Result
 from cxrshort.stats.verdicts import RULES
 from cxrshort.verbs.cyclegan.audit_drawing import DrawnAudit, draw_audit
@@ -66,48 +55,6 @@ CHANGES, REGIONS, CARRIED, FINDINGS, POPULATION, DISTANCES, SUMMARY = (
     "distances.csv",
     "summary.json",
 )
-
-
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    """Hold everything that is known before anything is written.
-
-    Args:
-        name: of the CycleGAN.
-        generator: its description.
-        references: the classifiers.
-        labels: of each classifier, whose log-odds count.
-        data: the whole dataset.
-        images: those that are transformed.
-    """
-
-    name: str
-    generator: Description
-    references: Sequence[Reference]
-    labels: Sequence[str]
-    data: Dataset
-    images: AuditedImages
-
-
-@dataclass(frozen=True, eq=False)
-class _Audited:
-    """Hold what the networks were run for.
-
-    Args:
-        edits: of both directions.
-        regions: of the same images.
-        measured: differences by region.
-        shams: the same of images that need no change.
-        scored: of the classifiers.
-        distances: rows of ``distances.csv``.
-    """
-
-    edits: Mapping[Direction, Edits]
-    regions: Mapping[Direction, PackedRegions]
-    measured: Mapping[Direction, MeasuredEdits]
-    shams: Mapping[Direction, MeasuredEdits]
-    scored: Sequence[ScoredClassifier]
-    distances: Sequence[Record]
 
 
 def audit(
@@ -196,7 +143,7 @@ def audit(
             cut, notes = read_regions(plan.images.data, sources, compute=compute, batch_size=batch_size)
             reasons = why_not_judged(cut.names, tuple(expected), plan.images.data.manifest)
             generator = load_cyclegan(model, compute)
-            work = partial(_run_networks, plan, generator, TransformedRegions(cut, plan.images.rows))
+            work = partial(run_networks, plan, generator, TransformedRegions(cut, plan.images.rows))
             settings = {"places": places, "batch_size": batch_size, "seed": seed}
             audited = work(
                 compute=compute, settings=settings, not_judged=reasons, inception=inception, report=rank_report
@@ -217,7 +164,7 @@ def _plan(
     label: str | None,
     images: int | None,
     seed: int,
-) -> _Plan:
+) -> AuditPlan:
     """Describe models and choose images, and refuse what cannot be audited."""
     _, generator = describe_cyclegan(model)
     references = describe_models(classifiers)
@@ -226,7 +173,7 @@ def _plan(
     described = {model: generator, **{reference.name: reference.description for reference in references}}
     expressions: dict[Direction, str] = {FROM: generator.labels[0], TO: generator.labels[1]}
     chosen = choose_images(data, described, split=split, expressions=expressions, images=images, seed=seed)
-    return _Plan(model, generator, references, labels, data, chosen)
+    return AuditPlan(model, generator, references, labels, data, chosen)
 
 
 def _default_folder(
@@ -237,7 +184,7 @@ def _default_folder(
     return results_folder([model, *classifiers], [data], options=named, verb=VERB)
 
 
-def _inputs(plan: _Plan, sources: RegionSources, inception: Path | None) -> dict[str, Path]:
+def _inputs(plan: AuditPlan, sources: RegionSources, inception: Path | None) -> dict[str, Path]:
     path, _ = describe_cyclegan(plan.name)
     files = {plan.name: path} | {name: file for model in plan.references for name, file in model.files.items()}
     table = {} if plan.data.path is None else {"dataset": plan.data.path}
@@ -245,91 +192,10 @@ def _inputs(plan: _Plan, sources: RegionSources, inception: Path | None) -> dict
     return {**files, **table, **weights, **sources.files, **image_folders(plan.data)}
 
 
-def _run_networks(
-    plan: _Plan,
-    generator: CycleGan,
-    regions: TransformedRegions,
-    *,
-    compute: Compute,
-    settings: Mapping[str, int],
-    not_judged: Mapping[str, str],
-    inception: Path | None,
-    report: Report,
-) -> _Audited:
-    """Transform the images of both sides, and score them and their parts by each classifier."""
-    images, size = plan.images, settings["batch_size"]
-    check_size(generator, plan.data.name, images.data.pixels.image_shape)
-    transform = partial(transform_images, generator, images, compute=compute, batch_size=size, report=report)
-    edits: dict[Direction, Edits] = {}
-    cut: dict[Direction, PackedRegions] = {}
-    measured: dict[Direction, MeasuredEdits] = {}
-    shams: dict[Direction, MeasuredEdits] = {}
-    for direction in SIDES[::-1]:
-        goal = images.goal(direction)
-        report({"event": "transforming", "text": f"transforming images to '{goal}', and images that are so already"})
-        rows, needless = images.started(direction), images.rows[direction]
-        edits[direction] = transform(direction, rows=rows)
-        cut[direction] = regions.packed(rows, direction)
-        measured[direction] = measure_edits(edits[direction].differences, cut[direction], persons_of(images, rows))
-        sham = transform(direction, rows=needless, cycle=False)
-        shams[direction] = measure_edits(
-            sham.differences, regions.packed(needless, direction), persons_of(images, needless)
-        )
-    compared = [name for name in regions.names if name not in not_judged]
-    scored = []
-    for reference, label in zip(plan.references, plan.labels, strict=True):
-        report({"event": "scoring", "text": f"scoring images and their parts with {reference.title}"})
-        opened = open_classifier(
-            reference,
-            label,
-            images,
-            whole=plan.data,
-            replicate=plan.generator.replicate,
-            compute=compute,
-            batch_size=size,
-        )
-        score = partial(score_parts, opened.scorer, compared=compared, seed=settings["seed"], report=report)
-        parts = {
-            direction: score(edits[direction], cut[direction], places=settings["places"]) for direction in SIDES[::-1]
-        }
-        scored.append(ScoredClassifier(opened, parts))
-    distances = _distances(plan, edits, [entry.classifier for entry in scored], inception, compute=compute)
-    return _Audited(edits, cut, measured, shams, scored, distances)
-
-
-def _distances(
-    plan: _Plan,
-    edits: Mapping[Direction, Edits],
-    classifiers: Sequence[AuditedClassifier],
-    inception: Path | None,
-    *,
-    compute: Compute,
-) -> list[Record]:
-    """Return how far transformed images are from real ones by Inception, or else by each classifier's own features."""
-    images, pixels = plan.images, plan.images.data.pixels
-    extract: dict[str, Any] = {}
-    if inception is not None:
-        network, title = load_inception(inception)
-        extract[title] = partial(inception_features, network, compute=compute)
-    else:
-        for classifier in classifiers:
-            if has_features(classifier.model):
-                title = f"last layer of {classifier.title}"
-                extract[title] = partial(classifier_features, classifier.model, compute=compute)
-    rows = []
-    for title, features in extract.items():
-        real = features(pixels.take(np.arange(len(pixels))))
-        for direction in SIDES[::-1]:
-            started, reached = images.started(direction), images.rows[direction]
-            sets = {"transformed": features(edits[direction].after), "original": real[started], "goal": real[reached]}
-            rows += distance_rows(images, direction, sets, network=title)
-    return rows
-
-
 def _write_results(
     run: runs.Run,
-    plan: _Plan,
-    audited: _Audited,
+    plan: AuditPlan,
+    audited: AuditedEdits,
     *,
     not_judged: Mapping[str, str],
     notes: Sequence[str],
@@ -395,7 +261,9 @@ def _about(classifier: AuditedClassifier) -> Record:
     }
 
 
-def _forecast(plan: _Plan, regions: Sequence[str], *, compute: Compute, places: int, output: Mapping[str, str]) -> Result:
+def _forecast(
+    plan: AuditPlan, regions: Sequence[str], *, compute: Compute, places: int, output: Mapping[str, str]
+) -> Result:
     """Return what an audit would read, write and take."""
     images = plan.images
     count = sum(len(images.rows[side]) for side in SIDES)
@@ -417,7 +285,10 @@ def _forecast(plan: _Plan, regions: Sequence[str], *, compute: Compute, places: 
     }
     facts = [
         ("classifiers", f"{len(plan.references)}"),
-        *((f"to '{images.goal(direction)}'", f"{len(images.started(direction)):,} images") for direction in SIDES[::-1]),
+        *(
+            (f"to '{images.goal(direction)}'", f"{len(images.started(direction)):,} images")
+            for direction in SIDES[::-1]
+        ),
         ("forward passes", f"about {passes:,} of the classifiers"),
     ]
     return forecasts.dry_run(summary, facts, notes=list(images.notes))

@@ -25,9 +25,10 @@ from cxrshort.figures.transformations import (
     draw_transformations,
 )
 from cxrshort.generative.cyclegan.audit_edits import Edits
-from cxrshort.generative.cyclegan.audit_images import SIDES, AuditedImages, Direction
+from cxrshort.generative.cyclegan.audit_images import SIDES, AuditedImages
 from cxrshort.generative.cyclegan.audit_regions import PackedRegions
 from cxrshort.generative.cyclegan.audit_results import BOTH, ScoredClassifier
+from cxrshort.generative.cyclegan.networks import Direction
 from cxrshort.generative.cyclegan.region_changes import MeasuredEdits
 from cxrshort.regions import CORNERS, EDGES
 

@@ -104,9 +104,7 @@ def _flips(population: Sequence[Record], *, several: bool) -> Table:
 def _regions(summary: Mapping[str, Any]) -> list[Block]:
     """Return where images changed and what that carries, of both directions."""
     changed = [row for row in summary["regions"] if row["direction"] == BOTH]
-    carried = {
-        (row["classifier"], row["region"]): row for row in summary["carried"] if row["direction"] == BOTH
-    }
+    carried = {(row["classifier"], row["region"]): row for row in summary["carried"] if row["direction"] == BOTH}
     names = [entry["classifier"] for entry in summary["classifiers"]]
     several = len(names) > 1
     heads = [
@@ -171,9 +169,7 @@ def _distances(distances: Sequence[Record]) -> Table:
         Column("images", "set"),
         Column("KID", "shown_distance", least=_INTERVAL),
     ]
-    rows = [
-        {**row, "shown_distance": _interval(row, "kid") or f"none: {row['reason']}"} for row in distances
-    ]
+    rows = [{**row, "shown_distance": _interval(row, "kid") or f"none: {row['reason']}"} for row in distances]
     return Table(heads, rows, "Kernel distance to real images of the goal, 0 where sets are alike", UNLESS_QUIET)
 
 
@@ -184,13 +180,10 @@ def _carried(row: Record | None) -> str:
 
 
 def _interval(row: Mapping[str, Any], name: str, *, low: str = "", high: str = "") -> str:
-    value = row.get(name)
-    limits = row.get(low or f"{name}_low"), row.get(high or f"{name}_high")
+    value, least, most = row.get(name), row.get(low or f"{name}_low"), row.get(high or f"{name}_high")
     if value is None:
         return ""
-    if limits[0] is None or limits[1] is None:
-        return f"{value:z.3f}"
-    return interval_text(value, *limits)
+    return f"{value:z.3f}" if least is None or most is None else interval_text(value, least, most)
 
 
 def _share(row: Mapping[str, Any], name: str) -> str:
