@@ -209,6 +209,6 @@ def _write_key(figure: Figure, examples: Sequence[Transformation], *, top: float
         place_text(figure, kind, left=left + 0.31, top=top + 0.02, size=SMALL)
     if used:
         place_text(
-            figure, "changed most in this image; scale in grey values of 255", left=_LEFT + 1.55 * len(used),
+            figure, "changed most in the image; scale in grey values of 255", left=_LEFT + 1.55 * len(used),
             top=top + 0.02, size=SMALL,
         )  # fmt: skip

@@ -1,8 +1,9 @@
 """The classifiers of an audit: their label, their scores of the original images, and where they decide.
 
-What would invalidate decisions: a threshold that was chosen on the images that it is judged on. The operating point is
-therefore that of the validation fold (Youden's), of persons whom the classifier was not trained on, and of the dataset
-that is audited; where there is none, decisions are made at a probability of 0.5 alone.
+What would invalidate decisions: a threshold that was chosen on the images that it is judged on, or on images that the
+weights were fitted to. The operating point is therefore that of the validation fold of the audited dataset (Youden's):
+of the fold that chose the classifier's state, or of persons whom it has never seen. Where there is none, decisions are
+made at a probability of 0.5 alone.
 """
 
 import math
@@ -107,7 +108,11 @@ def open_classifier(
     scorer = PartScorer(network, visible_pixels(reference.description, images.data), compute, batch_size)
     logits = _score(scorer, images.data, reference)
     thresholds, notes = {HALF: 0.0}, list[str]()
-    validation = _validation(reference, whole, label, replicate=replicate)
+    validation = (
+        f"images of every fold are audited (--split {images.split})"
+        if images.split in ("all", "val")
+        else _validation(reference, whole, label, replicate=replicate)
+    )
     if isinstance(validation, str):
         notes.append(f"'{reference.title}' decides at a probability of 0.5 alone: {validation}")
     else:
@@ -134,8 +139,10 @@ def _validation(
     fold = whole.fold("val", replicate=replicate) if (whole.manifest[column] == "val").any() else None
     if fold is None:
         return f"{whole.name} has no validation fold"
-    if checkpoint.trained_on(reference.description, fold.manifest["person_id"]):
-        return "it was trained on patients of the validation fold"
+    description = reference.description
+    own = description.replicate == replicate and description.dataset_id in (whole.dataset_id, *whole.made_from)
+    if not own and checkpoint.trained_on(description, fold.manifest["person_id"]):
+        return f"it was trained on patients of the validation fold of {whole.name}"
     targets = read_targets(fold.manifest, label)
     if not ((targets == 0).any() and (targets == 1).any()):
         return f"the validation fold of {whole.name} does not hold both classes of {label}"

@@ -1,5 +1,6 @@
 """The tables of an audit, from edits, regions and scores: a row per image, region, classifier or set."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cxrshort.attribution.explained_regions import BORDER
 from cxrshort.errors import DataError
 from cxrshort.generative.cyclegan.audit_classifiers import AuditedClassifier, probability
 from cxrshort.generative.cyclegan.audit_edits import Edits
 from cxrshort.generative.cyclegan.audit_images import SIDES, AuditedImages, predicted_direction
+from cxrshort.generative.cyclegan.audit_regions import PackedRegions
 from cxrshort.generative.cyclegan.audit_scores import PartScores
 from cxrshort.generative.cyclegan.networks import Direction
 from cxrshort.generative.cyclegan.region_changes import MeasuredEdits, change_records, join_edits, unchanged_regions
@@ -26,7 +29,7 @@ from cxrshort.stats.transformed_scores import (
     flip_record,
     join_scores,
 )
-from cxrshort.stats.verdicts import Rule, Verdict, judge_regions
+from cxrshort.stats.verdicts import MUCH_SHARED, OFTEN_SHARED, SHORTCUT, SUSPICIOUS, Rule, Verdict, judge_regions
 
 BOTH = "both"
 Record = dict[str, Any]
@@ -197,7 +200,28 @@ def judge_classifier(
         rule=rule,
         seed=seed,
     )
+    evidence.sort(key=lambda region: -(region.effect or 0.0))
     return judge_regions(evidence, rule)
+
+
+def overlap_notes(findings: Sequence[Record], regions: PackedRegions) -> list[str]:
+    """Return which accused or suspicious regions share much of the smaller one in many images.
+
+    Args:
+        findings: rows of ``findings.csv``.
+        regions: of some of the images.
+    """
+    accused = list(dict.fromkeys(row["region"] for row in findings if row["verdict"] in (SHORTCUT, SUSPICIOUS)))
+    areas = {name: regions.region(regions.names.index(name)) for name in accused if name != BORDER}
+    listed = []
+    for first, second in itertools.combinations(areas, 2):
+        smaller = np.minimum(areas[first].sum(axis=(1, 2)), areas[second].sum(axis=(1, 2)))
+        shared = (areas[first] & areas[second]).sum(axis=(1, 2))[smaller > 0] >= MUCH_SHARED * smaller[smaller > 0]
+        if len(shared) and shared.mean() >= OFTEN_SHARED:
+            listed.append(f"{first} and {second} in {100 * shared.mean():.0f} %".replace("_", " "))
+    if not listed:
+        return []
+    return [f"regions overlap ({', '.join(listed)} of the images): a verdict on one region may be due to the other"]
 
 
 def cycle_rows(images: AuditedImages, edits: Mapping[Direction, Edits], *, seed: int) -> list[Record]:

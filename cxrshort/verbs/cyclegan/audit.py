@@ -22,6 +22,7 @@ from cxrshort.generative.cyclegan.audit_results import (
     change_table,
     cycle_rows,
     judge_classifier,
+    overlap_notes,
     population_rows,
     region_rows,
 )
@@ -239,7 +240,7 @@ def _write_results(
         "cycle": cycle_rows(images, audited.edits, seed=seed),
         "distances": list(audited.distances),
     }
-    all_notes += audit_notes(summary)
+    all_notes += [*audit_notes(summary), *overlap_notes(findings, audited.regions[TO])]
     drawn = DrawnAudit(images, audited.edits, audited.regions, audited.measured, scored)
     figures = draw_audit(run.path, drawn, summary)
     write_json(run.path(SUMMARY), {"schema": f"cxrshort.{KIND}/1", **summary, "notes": all_notes})

@@ -78,20 +78,25 @@ def draw_audit(path_of: Callable[[str], Path], drawn: DrawnAudit, summary: Mappi
     typical = [
         _transformation(drawn, direction, row) for direction in SIDES[::-1] for row in _typical(drawn.edits[direction])
     ]
-    label = summary["classifiers"][0]["label"]
+    first = summary["classifiers"][0]
+    label = first["label"]
+    by_first = f" by {first['classifier']}" if len(drawn.scored) > 1 else ""
+    names = "; ".join(f"{number}: {entry.classifier.title}" for number, entry in enumerate(drawn.scored, start=1))
+    by_all = f" by {names}" if len(drawn.scored) > 1 else ""
     figures = [
         draw_transformations(
             typical[:MOST_EXAMPLES],
             path_of(EDITS),
-            title=f"Images that change little, typically and much; log-odds of {label}",
+            title=f"Images that change little, typically and much; log-odds of {label}{by_all}",
         )
     ]
-    ranked = sorted(
-        ((direction, row) for direction in SIDES for row in range(len(drawn.edits[direction].rows))),
-        key=lambda place: -float(drawn.edits[place[0]].changes[place[1]]),
-    )
-    largest = [_transformation(drawn, *place) for place in ranked[:MOST_TILES]]
-    title = f"The {len(largest)} largest of {len(ranked)} changes; log-odds of {label}"
+    count = sum(len(edits.rows) for edits in drawn.edits.values())
+    largest = [
+        _transformation(drawn, direction, int(row))
+        for direction in SIDES[::-1]
+        for row in np.argsort(-drawn.edits[direction].changes, kind="stable")[: MOST_TILES // 2]
+    ]
+    title = f"The {len(largest)} largest of {count} changes, of both directions; log-odds of {label}{by_first}"
     figures.append(draw_change_sheet(largest, path_of(LARGEST), title=title))
     changed = [row for row in summary["regions"] if row["direction"] == BOTH and row["ratio"] is not None]
     if changed:
@@ -116,10 +121,10 @@ def _transformation(drawn: DrawnAudit, direction: Direction, row: int) -> Transf
     edits = drawn.edits[direction]
     name = str(drawn.images.data.manifest["image_id"].iloc[int(edits.rows[row])])
     lines = []
-    for entry in drawn.scored:
+    for number, entry in enumerate(drawn.scored, start=1):
         before, after = entry.parts[direction].before[row], entry.parts[direction].after[row]
-        title = f"{entry.classifier.title}: " if len(drawn.scored) > 1 else ""
-        lines.append(f"{title}{signed(float(before))} → {signed(float(after))}")
+        title = f" (classifier {number})" if len(drawn.scored) > 1 else ""
+        lines.append(f"{signed(float(before))} → {signed(float(after))}{title}")
     lines.append(f"mean difference {255 * edits.changes[row]:.1f} of 255")
     return Transformation(
         name,
@@ -127,23 +132,26 @@ def _transformation(drawn: DrawnAudit, direction: Direction, row: int) -> Transf
         edits.before[row],
         edits.after[row],
         lines,
-        changed_boxes(drawn.measured[direction].means[row], drawn.regions[direction], row),
+        changed_boxes(drawn.measured[direction].means[row], drawn.regions[direction], row, mean=edits.changes[row]),
     )
 
 
-def changed_boxes(means: npt.NDArray[np.float64], regions: PackedRegions, row: int) -> list[tuple[str, Box]]:
-    """Return boxes around the regions of an image that changed most, by kind.
+def changed_boxes(
+    means: npt.NDArray[np.float64], regions: PackedRegions, row: int, *, mean: float
+) -> list[tuple[str, Box]]:
+    """Return boxes around the regions of an image that changed most, and more than the whole image, by kind.
 
     Args:
         means: (R,) mean absolute difference within each region; NaN where it is unknown or empty.
         regions: of all images.
         row: the image.
+        mean: mean absolute difference of the whole image.
     """
     areas = regions.image(row)
     order = [int(number) for number in np.argsort(-np.nan_to_num(means, nan=-1.0), kind="stable")]
     chosen: list[int] = []
     for number in order:
-        if len(chosen) == _BOXES or not np.isfinite(means[number]) or means[number] <= 0:
+        if len(chosen) == _BOXES or not np.isfinite(means[number]) or means[number] <= mean:
             break
         if regions.names[number] == BORDER or any(_share(areas[number], areas[other]) > _SHARED for other in chosen):
             continue

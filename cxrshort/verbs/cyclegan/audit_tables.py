@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cxrshort.generative.cyclegan.audit_classifiers import HALF
 from cxrshort.generative.cyclegan.audit_results import BOTH, Record
 from cxrshort.results import UNLESS_QUIET, VERBOSE, Block, Column, Table, interval_text
 from cxrshort.stats.verdicts import NOT_TESTABLE, Rule
@@ -36,19 +37,20 @@ def audit_notes(summary: Mapping[str, Any]) -> list[str]:
     Example:
         >>> row = {"classifier": "a", "goal": "x == 1", "decision": "p 0.5", "reached": 0.2, "reached_high": 0.3}
         >>> audit_notes({"population": [row], "distances": []})[0].partition(":")[0]
-        "to 'x == 1' only 20 % of the images reach the predicted class of 'a' (p 0.5)"
+        "'a' follows few of the images (20 % to 'x == 1')"
     """
+    few: dict[str, list[str]] = {}
+    for row in summary["population"]:
+        if row["decision"] == HALF and row["reached"] is not None and row["reached_high"] < _FEW_FLIPS:
+            few.setdefault(row["classifier"], []).append(f"{_percent(row['reached'])} to '{row['goal']}'")
     notes = [
-        f"to '{row['goal']}' only {_percent(row['reached'])} of the images reach the predicted class of "
-        f"'{row['classifier']}' ({row['decision']}): much of what it relies on was not changed, and what a region "
-        "carries is a part of little"
-        for row in summary["population"]
-        if row["reached"] is not None and row["reached_high"] < _FEW_FLIPS
+        f"'{classifier}' follows few of the images ({', '.join(shares)}): much of what it relies on was not changed"
+        for classifier, shares in few.items()
     ]
-    notes += [
+    missing = [
         f"no kernel distance to '{row['goal']}': {row['reason']}" for row in summary["distances"] if row["reason"]
     ]
-    return list(dict.fromkeys(notes))
+    return [*notes, *dict.fromkeys(missing)]
 
 
 def _verdicts(findings: Sequence[Record], *, several: bool, rule: Rule) -> Table:
@@ -90,7 +92,7 @@ def _flips(population: Sequence[Record], *, several: bool) -> Table:
     rows = [
         {
             **row,
-            "shown_decision": f"{row['decision']} ({row['threshold']:.2f})" if row["decision"] != "p 0.5" else "p 0.5",
+            "shown_decision": f"{row['decision']} ({row['threshold']:.2f})" if row["decision"] != HALF else HALF,
             "shown_positive": f"{_percent(row['positive_before'])} → {_percent(row['positive_after'])}",
             "shown_flips": _share(row, "flips"),
             "shown_reached": _share(row, "reached"),
@@ -193,7 +195,7 @@ def _share(row: Mapping[str, Any], name: str) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.0f} %" if share >= 0.01 else f"{100 * share:.1f} %"
+    return "" if share is None else f"{100 * share:.0f} %" if share >= 0.01 or not share else f"{100 * share:.1f} %"
 
 
 def _p(p: float | None) -> str:
