@@ -14,6 +14,12 @@ QUESTIONS: dict[str, dict[str, Entry]] = {
     "What tells two groups apart?": {
         "train": Entry(f"{_HERE}.train:train", "Train generators between two groups of a dataset's images."),
     },
+    "Do classifiers rely on it?": {
+        "audit": Entry(
+            f"{_HERE}.audit:audit",
+            "Flips by transformed images, where they changed, and a shortcut verdict on each region.",
+        ),
+    },
     "What would an image look like in the other group?": {
         "transform": Entry(f"{_HERE}.transform:transform", "Transform a dataset's images; masks and regions follow."),
     },
