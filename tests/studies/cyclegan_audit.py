@@ -7,7 +7,7 @@ correlation of the learned differences with the exact ones, of the same patients
 (:func:`cxrshort.datasets.phantom.parameters.with_site`).
 
 Exposure changes the whole film and has no region: an audit cannot find it there, and should accuse no region. Networks
-are far smaller than the published ones (width 16, 3 blocks) and trained for minutes instead of a week, so that what
+are far smaller than the published ones (width 8, 3 blocks) and trained for minutes instead of a week, so that what
 they miss says little about what the published ones would.
 
 ``python tests/studies/cyclegan_audit.py --out audits`` does what is missing and prints the table; ``--seeds`` and
@@ -50,7 +50,7 @@ NAME, SIZE, LABEL = "phantom-I", 64, "COVID-19"
 SIDES = {"negative": DATASETS[NAME].negative[0], "positive": DATASETS[NAME].positive[0]}
 CPU: dict[str, Any] = {"device": "cpu", "precision": "fp32", "threads": 1}
 CLASSIFIER = {"labels": LABEL, "epochs": 30, "learning_rate": 3e-3, "batch_size": 32, "selection": "last"}
-GAN = {"width": 16, "blocks": 3, "discriminator_width": 16, "batch_size": 4, "ema": 0.99}
+GAN = {"width": 8, "blocks": 3, "discriminator_width": 16, "batch_size": 4, "ema": 0.99}
 CHOSEN_REGIONS = ("lungs", "marker", "border", "shoulders")
 """Regions in which learned and exact differences are compared, besides the whole film."""
 
