@@ -152,7 +152,9 @@ def test_few_persons_are_named_and_do_not_weigh_on_other_regions() -> None:
             *(scores.rest, scores.elsewhere, scores.persons, scores.directions),
         )
     )
-    assert judged["b"].why == "3 persons reach p = 0.25 at best, and 0.025 is needed (0.05 over 2 regions), which takes 7"
+    assert (
+        judged["b"].why == "3 persons reach p = 0.25 at best, and 0.025 is needed (0.05 over 2 regions), which takes 7"
+    )
     alone = evidence_of(made_up(), reasons={"b": "not asked"})
     assert judged["a"].evidence.p == alone["a"].evidence.p
 

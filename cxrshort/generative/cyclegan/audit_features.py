@@ -52,6 +52,16 @@ class InceptionFeatures(nn.Module):
         return features
 
 
+def check_weights(path: Path) -> None:
+    """Refuse a file of weights that is not there, before any work is done.
+
+    Raises:
+        MissingInputError: it is not.
+    """
+    if not path.is_file():
+        raise MissingInputError(f"'{path}' does not exist", "without --inception, the classifiers' features are taken")
+
+
 def load_inception(path: Path) -> tuple[InceptionFeatures, str]:
     """Read Inception-v3 from a file of weights, and return it with its name.
 
@@ -64,10 +74,7 @@ def load_inception(path: Path) -> tuple[InceptionFeatures, str]:
     """
     from torchvision.models import inception_v3  # a second, which most audits need not spend
 
-    if not path.is_file():
-        raise MissingInputError(
-            f"'{path}' does not exist", "leave --inception out: the classifier's features are taken"
-        )
+    check_weights(path)
     try:
         weights = load_file(path)
     except SafetensorError as error:

@@ -14,6 +14,7 @@ from cxrshort.attribution.explained_regions import EXPECTED, RegionSources, read
 from cxrshort.compute import Compute, choose_compute, enough_memory
 from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.generative.cyclegan.audit_classifiers import AuditedClassifier, choose_label
+from cxrshort.generative.cyclegan.audit_features import check_weights
 from cxrshort.generative.cyclegan.audit_images import FROM, SIDES, TO, choose_images
 from cxrshort.generative.cyclegan.audit_regions import TransformedRegions
 from cxrshort.generative.cyclegan.audit_results import (
@@ -116,6 +117,8 @@ def audit(
         UsageError: a model of another kind, or a label that a classifier does not have.
         MissingInputError: a model, dataset or file is not there.
     """
+    if inception is not None:
+        check_weights(inception)
     compute = distributed.with_rank(choose_compute(device, precision=precision, threads=threads))
     names = [without_download(str(name)) if dry_run else str(name) for name in classifiers]
     plan = _plan(str(model), names, dataset, split=split, label=label, images=images, seed=seed)

@@ -1,4 +1,4 @@
-"""Classifiers of an audit: labels, scores of the original images, and operating points of images that are not judged."""
+"""Classifiers of an audit: labels, scores of the original images, and operating points of other images."""
 
 from dataclasses import replace
 from pathlib import Path
