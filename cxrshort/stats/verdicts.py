@@ -142,7 +142,8 @@ RULES: Mapping[str, Rule] = {
         margin=0.25,
         calibrated="provisional: the margin of swap-test, whose effects have the same unit; a region that was not "
         "changed more than its area, than the same shape elsewhere and than in images that need no change is called "
-        "suspicious at most",
+        "suspicious at most. 1 clean model of the phantom (a small network at 64 px, AUC 0.58) was not accused; its "
+        "largest effect was 0.17, and that of a model of planted markers 1.88",
     ),
 }
 """The rule of each audit."""

@@ -136,7 +136,7 @@ def audit(
 
     Under torchrun several processes transform and score a share each; the first one writes and prints.
 
-    Example: cxrshort cyclegan audit runs/gan runs/phantom-I/small-cnn/erm/replicate-0 --dataset phantom-I
+    Example: cxrshort cyclegan audit runs/cyclegan runs/phantom-I/small-cnn/erm/replicate-0 --dataset phantom-I
     """
     check_loudness(quiet=quiet, verbose=verbose)
     gate.check_level(fail_on)
