@@ -81,9 +81,9 @@ def kernel_distance(
     people = int(codes.max()) + 1
     pairs = ((0, 0, 1.0), (1, 1, 1.0), (0, 1, -2.0))
     value, without = 0.0, np.zeros(people)
-    for one, other, factor in pairs:
-        sums = _sums_by_person(features[one], features[other], own[one], own[other], people=people)
-        counts = np.outer(np.bincount(own[one], minlength=people), np.bincount(own[other], minlength=people))
+    for left, right, factor in pairs:
+        sums = _sums_by_person(features[left], features[right], own[left], own[right], people=people)
+        counts = np.outer(np.bincount(own[left], minlength=people), np.bincount(own[right], minlength=people))
         mean, leaving = _jackknife_means(sums, counts.astype(np.float64))
         value, without = value + factor * mean, without + factor * leaving
     error = float(np.sqrt((people - 1) / people * ((without - without.mean()) ** 2).sum()))
@@ -92,14 +92,15 @@ def kernel_distance(
 
 
 def _checked(first: ArrayLike, second: ArrayLike) -> tuple[Floats, Floats]:
-    one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    if one.ndim != 2 or other.ndim != 2 or one.shape[1:] != other.shape[1:] or not one.size or not other.size:
+    left, right = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if left.ndim != 2 or right.ndim != 2 or left.shape[1:] != right.shape[1:] or not left.size or not right.size:
         raise DataError(
-            f"features of shape {one.shape} and {other.shape} cannot be compared", "give (N, D) and (M, D) of one model"
+            f"features of shape {left.shape} and {right.shape} cannot be compared",
+            "give (N, D) and (M, D) of one model",
         )
-    if wrong := int((~np.isfinite(one)).any(axis=1).sum() + (~np.isfinite(other)).any(axis=1).sum()):
+    if wrong := int((~np.isfinite(left)).any(axis=1).sum() + (~np.isfinite(right)).any(axis=1).sum()):
         raise DataError(f"features of {wrong} images are not finite", "check the weights of the network")
-    return one, other
+    return left, right
 
 
 def _sums_by_person(first: Floats, second: Floats, of_first: Integers, of_second: Integers, *, people: int) -> Floats:

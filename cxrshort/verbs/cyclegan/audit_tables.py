@@ -21,10 +21,10 @@ def audit_blocks(summary: Mapping[str, Any], *, rule: Rule) -> list[Block]:
         summary: as summary.json has it.
         rule: of the verdict.
     """
-    several = len(summary["classifiers"]) > 1
+    is_comparison = len(summary["classifiers"]) > 1
     return [
-        _verdicts(summary["findings"], several=several, rule=rule),
-        _flips(summary["population"], several=several),
+        _verdicts(summary["findings"], is_comparison=is_comparison, rule=rule),
+        _flips(summary["population"], is_comparison=is_comparison),
         *_regions(summary),
         _quality(summary["cycle"]),
         *([_distances(summary["distances"])] if summary["distances"] else []),
@@ -53,9 +53,9 @@ def audit_notes(summary: Mapping[str, Any]) -> list[str]:
     return [*notes, *dict.fromkeys(missing)]
 
 
-def _verdicts(findings: Sequence[Record], *, several: bool, rule: Rule) -> Table:
+def _verdicts(findings: Sequence[Record], *, is_comparison: bool, rule: Rule) -> Table:
     heads = [
-        *([Column("classifier", "classifier")] if several else []),
+        *([Column("classifier", "classifier")] if is_comparison else []),
         Column("region", "region"),
         Column("verdict", "verdict", least=len(NOT_TESTABLE)),
         Column("effect", "shown_effect", least=_INTERVAL),
@@ -78,9 +78,9 @@ def _verdicts(findings: Sequence[Record], *, several: bool, rule: Rule) -> Table
     return Table(heads, rows, title)
 
 
-def _flips(population: Sequence[Record], *, several: bool) -> Table:
+def _flips(population: Sequence[Record], *, is_comparison: bool) -> Table:
     heads = [
-        *([Column("classifier", "classifier")] if several else []),
+        *([Column("classifier", "classifier")] if is_comparison else []),
         Column("to", "goal"),
         Column("decision", "shown_decision"),
         Column("images", "images", "count"),
@@ -108,7 +108,7 @@ def _regions(summary: Mapping[str, Any]) -> list[Block]:
     changed = [row for row in summary["regions"] if row["direction"] == BOTH]
     carried = {(row["classifier"], row["region"]): row for row in summary["carried"] if row["direction"] == BOTH}
     names = [entry["classifier"] for entry in summary["classifiers"]]
-    several = len(names) > 1
+    is_comparison = len(names) > 1
     heads = [
         Column("rank", "rank", "count"),
         Column("region", "region"),
@@ -118,7 +118,7 @@ def _regions(summary: Mapping[str, Any]) -> list[Block]:
         Column("p (shifts)", "shown_p", "count"),
         Column("to the sham", "shown_sham", least=_INTERVAL),
         *(
-            Column(f"carried, {number}" if several else "carried alone", f"carried {number}", least=_INTERVAL)
+            Column(f"carried, {number}" if is_comparison else "carried alone", f"carried {number}", least=_INTERVAL)
             for number, _ in enumerate(names, start=1)
         ),
     ]
@@ -137,7 +137,11 @@ def _regions(summary: Mapping[str, Any]) -> list[Block]:
         }
         for row in changed
     ]
-    listed = f"; carried by {', '.join(f'{number}: {name}' for number, name in enumerate(names, 1))}" if several else ""
+    listed = (
+        f"; carried by {', '.join(f'{number}: {name}' for number, name in enumerate(names, 1))}"
+        if is_comparison
+        else ""
+    )
     title = "Where images changed: share of the difference over share of the area, both directions" + listed
     more = f" (the first {SHOWN_REGIONS} of {len(rows)} regions)" if len(rows) > SHOWN_REGIONS else ""
     return [
