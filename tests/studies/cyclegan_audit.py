@@ -12,8 +12,8 @@ they miss says little about what the published ones would.
 
 One seed of the marker has been run (``--seeds 1 --epochs 32 --per-class 250 --images 50``, 5 CPU minutes): the marker's
 region ranks first of 16 (6.5 times its area), the classifier of these films flips in all of 100 images, the clean one
-(AUC 0.58) reaches the other class in 22 and 45 %, and is not accused; learned and exact differences correlate by 0.94 in
-the marker's region, 0.53 over the film. Shoulders and a corner, in which the markers lie, are accused with it.
+(AUC 0.58) reaches the other class in 22 and 45 %, and is not accused; learned and exact differences correlate by 0.94
+in the marker's region, 0.53 over the film. Shoulders and a corner, in which the markers lie, are accused with it.
 
 ``python tests/studies/cyclegan_audit.py --out audits`` does what is missing and prints the table; ``--seeds`` and
 ``--epochs`` make it larger, ``--seconds S`` begins nothing new after so long, and ``--report`` prints alone.
