@@ -63,7 +63,7 @@ WORLDS = {"distinct": DISTINCT, "alike": ALIKE}
 PAIR = ("Cardiomegaly", "Effusion")
 STRENGTHS = (0.9, 0.6, 0.3)
 MARGINS = (10.0, 15.0, 20.0, 25.0, 30.0)
-COHORTS, SIZE, FILMS, SHARE, MILDEST, EDITED = 4, 64, 6000, 0.25, 0.5, 0.75
+CLEAN_COHORTS, COHORTS, SIZE, FILMS, SHARE, MILDEST, EDITED = 4, 2, 64, 6000, 0.25, 0.5, 0.75
 AUDITED, REPEATED, TAUGHT, FRESH_FILMS, FRESH_SEED = 60, 250, 200, 3000, 900
 SHAM = "sham"
 RULE = RULES["roentmod-stress-test"]
@@ -72,7 +72,7 @@ RECIPE: dict[str, Any] = {
     "select_label": None, "selection": "last", "clip_norm": 1.0, "schedule": "one-cycle", "learning_rate": 5e-3,
     "batch_size": 64,
 }  # fmt: skip
-EPOCHS, ROUNDS = {"real": 12, "counterfactual": 9}, 5
+EPOCHS, SEEDS = {"real": 12, "counterfactual": 9}, 5
 IDENTITY = ["world", "strength", "training", "number"]
 
 
@@ -171,7 +171,7 @@ def join(films: Path, edits: Path, out: Path) -> Path:
 
 def measure(home: Path, task: Task) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Train and audit one model; return a row per cell, and one per label and test set."""
-    seed = 200 + task.number % COHORTS
+    seed = 200 + task.number % (COHORTS if task.strength else CLEAN_COHORTS)
     films = draw(home, "phantom-III", world=task.world, strength=task.strength, seed=seed, films=FILMS)
     same = {"world": task.world, "strength": 0.0, "seed": FRESH_SEED, "films": FRESH_FILMS}
     fresh, external = (draw(home, name, **same) for name in ("phantom-III", "phantom-external"))
@@ -191,8 +191,7 @@ def measure(home: Path, task: Task) -> tuple[list[dict[str, Any]], list[dict[str
     options = {"device": "cpu", "precision": "bf16", "threads": 1}
     train(str(data), arch="small-cnn", overrides=overrides, seed=task.number, out=model, force=True, **options)
     own = _scores(model, films, edits, split="test")
-    other = _scores(model, fresh, fresh_edits, split="all")
-    abroad = _scores(model, external, external, split="all")[0]
+    *other, abroad = _scores(model, fresh, fresh_edits, external, split="all")
     shutil.rmtree(model)
     identity = dict(zip(IDENTITY, task.identity, strict=True))
     cells = [{**identity, **row} for row in _cells(own, other, task.findings)]
@@ -205,9 +204,10 @@ def measure(home: Path, task: Task) -> tuple[list[dict[str, Any]], list[dict[str
     return cells, aucs
 
 
-def _scores(model: Path, before: Path, after: Path, *, split: str) -> list[ScoreRows]:
-    """Return what a model says of originals and edits, by the verb's own steps."""
-    test, _ = prepare_scores([str(model)], {"before": str(before), "after": str(after), "reference": None}, split)
+def _scores(model: Path, before: Path, after: Path, third: Path | None = None, *, split: str) -> list[ScoreRows]:
+    """Return what a model says of originals, edits and a third dataset, by the verb's own steps."""
+    reference = None if third is None else str(third)
+    test, _ = prepare_scores([str(model)], {"before": str(before), "after": str(after), "reference": reference}, split)
     compute = choose_compute("cpu", precision="fp32", threads=1)
     scored = score_models(test, compute, batch_size=256, report=runs.ignore_event)
     return [ScoreRows(test.data[role].name, tidy(rows, role)) for role, rows in scored.items()]
@@ -256,12 +256,11 @@ def share(count: int, of: int) -> str:
 def show_networks(cells: pd.DataFrame, aucs: pd.DataFrame) -> None:
     """Print what the models know: AUC where nothing comes together, and reactions to what was added."""
     say("What the networks know: AUC on films without comorbidity, and the change where the finding itself was added")
+    reactions = cells[cells["added"] == cells["predicted"]].groupby(IDENTITY[:3])["beyond_sham"].mean()
     for key, part in aucs[aucs["films"] == "fair"].groupby(IDENTITY[:3]):
-        own = _of(cells, key)
-        own = own[own["added"] == own["predicted"]]
         by_label = part.groupby("label")["auc"].mean()
         texts = [f"{label} {value:.2f}" for label, value in by_label.items()]
-        texts.append(f"{own['beyond_sham'].mean():.0f} points")
+        texts.append(f"{reactions[key]:.0f} points")
         say(f"  {_title(key)}, {part['number'].nunique()} models: {', '.join(texts)}")
 
 
@@ -337,13 +336,6 @@ def _paired(rows: pd.DataFrame, value: str, *, digits: int) -> str:
     return f"{before}, {after}, {mean} [{low}, {high}], {len(gain)} seeds"
 
 
-def _of(table: pd.DataFrame, key: Sequence[object]) -> pd.DataFrame:
-    chosen = np.ones(len(table), bool)
-    for name, value in zip(IDENTITY, key, strict=False):
-        chosen &= (table[name] == value).to_numpy()
-    return table[chosen]
-
-
 def _title(key: Sequence[object]) -> str:
     world, strength, training = key
     return f"{world}, correlation {strength:g}, {training} films"
@@ -368,13 +360,16 @@ def tasks(models: int) -> list[Task]:
     def real(strength: float, first: int, last: int, world: str = "distinct") -> list[Task]:
         return [Task(world, strength, "real", number) for number in range(first, min(last, models))]
 
-    strongest, weakest = STRENGTHS[0], STRENGTHS[-1]
-    cured = [Task("distinct", strongest, "counterfactual", number) for number in range(min(ROUNDS, models))]
-    rounds = zip(real(0.0, 0, ROUNDS), real(strongest, 0, ROUNDS), cured, real(weakest, 0, ROUNDS), strict=True)
-    later = [real(0.0, ROUNDS, models), real(0.0, 0, ROUNDS, "alike")]
-    for first in (ROUNDS, 2 * ROUNDS, models):
-        later += [real(strength, 0, first) for strength in STRENGTHS]
-    return list(dict.fromkeys([*itertools.chain(*rounds), *itertools.chain(*later)]))
+    def rounds(first: int, last: int) -> list[Task]:
+        strongest = real(STRENGTHS[0], first, last)
+        cured = [replace(task, training="counterfactual") for task in strongest]
+        parts = (real(0.0, first, last), strongest, cured, real(STRENGTHS[-1], first, last))
+        return list(itertools.chain(*zip(*parts, strict=True)))
+
+    order = [*rounds(0, 2), *real(0.0, 2, 12), *rounds(2, SEEDS), *real(0.0, 12, models), *real(0.0, 0, SEEDS, "alike")]
+    for last in (SEEDS, 10, models):
+        order += itertools.chain(*(real(strength, 0, last) for strength in STRENGTHS))
+    return list(dict.fromkeys(order))
 
 
 def main(words: Sequence[str]) -> None:
