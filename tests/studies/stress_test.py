@@ -63,7 +63,7 @@ WORLDS = {"distinct": DISTINCT, "alike": ALIKE}
 PAIR = ("Cardiomegaly", "Effusion")
 STRENGTHS = (0.9, 0.6, 0.3)
 MARGINS = (10.0, 15.0, 20.0, 25.0, 30.0)
-CLEAN_COHORTS, COHORTS, SIZE, FILMS, SHARE, MILDEST, EDITED = 4, 2, 64, 6000, 0.25, 0.5, 0.75
+COHORTS, SIZE, FILMS, SHARE, MILDEST, EDITED = 2, 64, 6000, 0.25, 0.5, 0.75
 AUDITED, REPEATED, TAUGHT, FRESH_FILMS, FRESH_SEED = 60, 250, 200, 3000, 900
 SHAM = "sham"
 RULE = RULES["roentmod-stress-test"]
@@ -171,7 +171,7 @@ def join(films: Path, edits: Path, out: Path) -> Path:
 
 def measure(home: Path, task: Task) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Train and audit one model; return a row per cell, and one per label and test set."""
-    seed = 200 + task.number % (COHORTS if task.strength else CLEAN_COHORTS)
+    seed = 200 + task.number % COHORTS
     films = draw(home, "phantom-III", world=task.world, strength=task.strength, seed=seed, films=FILMS)
     same = {"world": task.world, "strength": 0.0, "seed": FRESH_SEED, "films": FRESH_FILMS}
     fresh, external = (draw(home, name, **same) for name in ("phantom-III", "phantom-external"))
@@ -238,11 +238,9 @@ def called(cells: pd.DataFrame, margin: float) -> "pd.Series[str]":
     rule = replace(RULE, margin=margin)
     words = []
     for row in cells.to_dict(orient="records"):
-        if row["added"] == row["predicted"]:
-            words.append("")
-            continue
         missing = "the model hardly reacts" if row["reaction"] < margin else ""
-        words.append(judge(Evidence("", row["excess"], p=row["p"], missing=missing), rule).verdict)
+        evidence = Evidence("", row["excess"], p=row["p"], missing=missing)
+        words.append("" if row["added"] == row["predicted"] else judge(evidence, rule).verdict)
     return pd.Series(words, cells.index)
 
 
@@ -275,8 +273,8 @@ def show_margins(cells: pd.DataFrame) -> None:
             others = part[~planted & (verdicts == SHORTCUT)]
             doubtful = part[~planted & (verdicts == SUSPICIOUS)]
             count = int((~planted & (part["added"] != part["predicted"])).sum())
-            texts = [f"models accused of others {share(others['number'].nunique(), models)}"]
-            texts.append(f"cells {len(others)} of {count}, and {len(doubtful)} suspicious")
+            texts = [f"models accused of others {share(others['number'].nunique(), models)}, "
+                     f"cells {len(others)} of {count}, and {len(doubtful)} suspicious"]  # fmt: skip
             for added, predicted in itertools.permutations(PAIR) if key[1] else []:
                 cell = (part["added"] == added) & (part["predicted"] == predicted)
                 hits = int((verdicts[cell] == SHORTCUT).sum())
