@@ -7,7 +7,7 @@ DEVELOPED := $(VENV)/.developed
 BENCHED := $(VENV)/.benched
 SLOW ?= not slow
 
-.PHONY: demo study study-coverage study-digits hostile test check lint types pages-current wheel bench pages clean
+.PHONY: demo study study-coverage study-digits study-stress hostile test check lint types pages-current wheel bench pages clean
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml
@@ -97,6 +97,10 @@ study-coverage: $(INSTALLED)
 # Whether explanations alone teach digits whose colours give their classes away; forty minutes on one core.
 study-digits: $(DEVELOPED)
 	$(BIN)/python tests/studies/coloured_digits.py --out study
+
+# Whether a stress test shows findings that were taught together, and leaves clean models alone; an hour on one core.
+study-stress: $(INSTALLED)
+	$(BIN)/python tests/studies/stress_test.py --out study/stress
 
 # Damaged inputs of every kind through the command line, a table of what became of them; ten minutes.
 hostile: $(INSTALLED)

@@ -7,9 +7,9 @@ sham has that noise alone. The planted pair may be taken for one another in both
 called is an accusation of a model that nobody taught it.
 
 Such an accusation is false only where the model does not react like that. So every audit of 60 persons is repeated on
-250 others, whom no model has seen, and their mean is taken for the truth. Findings that look alike are confused by
-clean models in truth: ``alike`` has pneumonia and a mass among its six, two opacities of one size; ``distinct`` has
-none such, and the margin in :data:`cxrshort.stats.verdicts.RULES` is from there.
+250 others, whom no model has seen, and their mean is taken for the truth. The margin of
+:data:`cxrshort.stats.verdicts.RULES` is from ``distinct``, where edema and a mass are the most alike; ``alike`` has the
+six published findings, two of which, pneumonia and a mass, are opacities of one size.
 
 ``counterfactual`` models have the films of the strongest correlation and edits of healthy persons of the train fold:
 200 persons with each finding, labelled with that one alone. They see as many images as the others, in fewer epochs.
@@ -17,8 +17,8 @@ none such, and the margin in :data:`cxrshort.stats.verdicts.RULES` is from there
 A network has to know the findings, or each output rises with any large shadow. Findings are therefore frequent (a
 quarter of the persons), plain (severity from 0.5 on), and alone: nine others of the phantom are left out.
 
-``python tests/studies/stress_test.py --out study/stress`` measures what ``cells.csv`` lacks and prints the tables;
-``--seconds S`` begins no further model after so long.
+``python tests/studies/stress_test.py --out study/stress`` measures what ``cells.csv`` lacks and prints the tables (30 s
+a model on one free core); ``--seconds S`` begins no further model after so long.
 """
 
 import argparse
@@ -257,8 +257,7 @@ def show_networks(cells: pd.DataFrame, aucs: pd.DataFrame) -> None:
     reactions = cells[cells["added"] == cells["predicted"]].groupby(IDENTITY[:3])["beyond_sham"].mean()
     for key, part in aucs[aucs["films"] == "fair"].groupby(IDENTITY[:3]):
         by_label = part.groupby("label")["auc"].mean()
-        texts = [f"{label} {value:.2f}" for label, value in by_label.items()]
-        texts.append(f"{reactions[key]:.0f} points")
+        texts = [*(f"{label} {value:.2f}" for label, value in by_label.items()), f"{reactions[key]:.0f} points"]
         say(f"  {_title(key)}, {part['number'].nunique()} models: {', '.join(texts)}")
 
 

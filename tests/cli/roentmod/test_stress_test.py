@@ -37,7 +37,7 @@ def test_verbose_prints_all_cells_and_probabilities(planted: tuple[object, ...])
 def test_document_holds_findings_and_cells(planted: tuple[object, ...]) -> None:
     document = json.loads(cxrshort_here(*planted, "--expected", "targets", "--label", "Hernia", "--json").stdout)
     assert document["schema"] == "cxrshort.stress-test/1" and len(document["cells"]) == 4
-    assert document["findings"][0]["verdict"] == "shortcut" and document["rule"]["margin"] == 20.0
+    assert document["findings"][0]["verdict"] == "shortcut" and document["rule"]["margin"] == 25.0
 
 
 @pytest.mark.parametrize(

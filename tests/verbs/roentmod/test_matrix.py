@@ -28,7 +28,7 @@ def test_verdicts_come_worst_first_and_only_accusations_are_printed() -> None:
     assert [(row["added"], row["predicted"]) for row in verdicts.rows] == [("Effusion", NAMES[0]), ("Edema", NAMES[3])]
     assert verdicts.title == (
         "Cells off target: 2 shortcut, 10 no evidence; effects are mean percentile points that co-occurrence does not "
-        "explain, the margin is 20"
+        "explain, the margin is 25"
     )
 
 
