@@ -130,7 +130,8 @@ def stress_test(
     The margin is what 20 models that were trained on phantoms without a shortcut stay below: none was accused, and
     their largest effect was 23.5 points, between findings that look alike (a mass and edema). Weak shortcuts stay
     unnamed: two findings that come together in training at a correlation of 0.9 were called in 5 of 5 models, at 0.3
-    (about 20 points) in none of 5. Findings that look more alike may be called without any shortcut.
+    (about 20 points) in none of 5. Findings that hardly differ are called without any shortcut, as a mass and pneumonia
+    were in all of 5 other models.
 
     Predictions of any framework will do: a CSV or Parquet table with image_id and a column logit.LABEL for each
     finding, edits with source_image_id and edit too. person_id, model and target.LABEL are used if they are there.
