@@ -213,11 +213,12 @@ def of_synthesis(
     def make(files: Mapping[str, Path], chosen: Sequence[int], rows: Sequence[int], jobs: int, record: Record) -> None:
         films = _Films(plan, files[IMAGES], row_of)
         # The films come first, since their edits begin with them.
-        for generate, is_wanted in (
-            (films.generate, lambda number: number < plan.baselines),
-            (films.edit, lambda number: number >= plan.baselines),
-        ):
-            pairs = [(number, row) for number, row in zip(chosen, rows, strict=True) if is_wanted(number)]
+        for generate, are_films in ((films.generate, True), (films.edit, False)):
+            pairs = [
+                (number, row)
+                for number, row in zip(chosen, rows, strict=True)
+                if (number < plan.baselines) == are_films
+            ]
             making = in_batches(generate, names, batch_size=plan.batch_size)
             making(files, [number for number, _ in pairs], [row for _, row in pairs], jobs, record)
 
