@@ -198,7 +198,10 @@ def smaller(line: str) -> str:
         return f"{line} --patches 20 --device cpu --threads 1"
     if verb == "tea-distill":
         return f"{line} --epochs 1 --device cpu --threads 1"
-    return f"{line} --device cpu --threads 1" if verb == "evaluate" else line
+    if verb == "cyclegan":
+        return f"{line} --device cpu --threads 1" + (" --epochs 1" if words[0] == "train" else " --images 6")
+    scoring = verb == "evaluate" or (verb == "roentmod" and words[0] != "reader-sheets")
+    return f"{line} --device cpu --threads 1" if scoring else line
 
 
 def _usual_folder(words: list[str]) -> Path:
