@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from cxrshort.errors import DataError
-from cxrshort.results import Column, Result, Table, interval_text
+from cxrshort.results import Block, Column, Result, Table, Text, interval_text
 from cxrshort.verbs.stats.output import clean_record, write_result
 from cxrshort.verbs.stats.run_folders import MODEL, RunFolder, collect_runs
 
 KIND = "stats-audits"
 EVALUATE = "evaluate"
+ON_TARGET_UNIT = "percentile points"
 PREDICTIONS = "predictions.csv"
 _IDENTITY_DIGITS = 32
 _MODEL_FIELDS = ("model", "classifier")
@@ -103,7 +104,8 @@ def audits(folders: Sequence[Path], *, out: Path | None = None, force: bool = Fa
         "answers": [clean_record(_record(answer)) for answer in answers],
     }
     notes = [*collected.notes, *_notes(answers, rows, models)]
-    result = Result(summary, [_table(rows, models, names)], notes=notes, kind=KIND)
+    shown: list[Block] = [_table(rows, models, names), *_units(answers)]
+    result = Result(summary, shown, notes=notes, kind=KIND)
     tables = {"audits.csv": [_record(answer) for answer in answers]}
     arguments = {"folders": list(map(str, folders))}
     return write_result(result, "stats audits", source=None, arguments=arguments, out=out, tables=tables, force=force)
@@ -173,6 +175,30 @@ def _audited(run: RunFolder) -> Iterator[Answer]:
             reason=str(finding.get("why") or ""),
             run=run.name,
         )
+    yield from _on_target(run)
+
+
+def _on_target(run: RunFolder) -> Iterator[Answer]:
+    """Yield how far the added finding itself is seen: a cure that blinds a model is none."""
+    summary = run.summary
+    for cell in summary.get("cells", []):
+        if not cell.get("on_target"):
+            continue
+        model = str(cell.get("model", summary.get("model", "")))
+        yield Answer(
+            audit=run.verb,
+            question=f"{cell['added']}, on target",
+            unit=ON_TARGET_UNIT,
+            dataset=_of_fold(run, str(summary.get("dataset", ""))),
+            dataset_id=str(summary.get("dataset_id") or run.inputs.get("dataset", "")),
+            model_id=_model_id(run, model),
+            model=model,
+            value=cell.get("change"),
+            low=cell.get("change_low"),
+            high=cell.get("change_high"),
+            reason=str(cell.get("reason") or ""),
+            run=run.name,
+        )
 
 
 def _of_fold(run: RunFolder, dataset: str) -> str:
@@ -224,17 +250,27 @@ def _rows(answers: Sequence[Answer], models: Mapping[str, None]) -> list[dict[st
     return [
         {
             "audit": audit,
-            "question": f"{question}, {unit}" if unit else question,
+            "question": question,
             "dataset": dataset,
             **{model: of_models[model].text if model in of_models else "" for model in models},
         }
-        for (audit, question, unit, dataset, _), of_models in ordered
+        for (audit, question, _, dataset, _), of_models in ordered
     ]
 
 
 def _table(rows: Sequence[Mapping[str, str]], models: Mapping[str, None], names: Mapping[str, str]) -> Table:
     first = [Column("audit", "audit", folds=True), Column("question", "question"), Column("on", "dataset", folds=True)]
     return Table([*first, *(Column(names[model], model) for model in models)], rows, blocks=True)
+
+
+def _units(answers: Sequence[Answer]) -> list[Text]:
+    """Return what the numbers of each audit are."""
+    units: dict[str, list[str]] = {}
+    for answer in answers:
+        if answer.unit and answer.unit not in units.setdefault(answer.audit, []):
+            units[answer.audit].append(answer.unit)
+    lines = [f"{audit}: {'; on target: '.join(of_audit)}" for audit, of_audit in units.items() if of_audit]
+    return [Text("\n".join(lines))] if lines else []
 
 
 def _notes(answers: Sequence[Answer], rows: Sequence[Mapping[str, str]], models: Mapping[str, None]) -> list[str]:

@@ -21,8 +21,9 @@ def test_text_for_people(tmp_path: Path) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert lines[0] == "audit question on before after"
-    row = "swap-test marker, SD marked shortcut 1.500 [1.500, 1.750] no evidence 0.000 [0.000, 0.250]"
+    row = "swap-test marker marked shortcut 1.500 [1.500, 1.750] no evidence 0.000 [0.000, 0.250]"
     assert lines[2] == row
+    assert lines[-1] == "swap-test: SD"
 
 
 def test_one_json_document(tmp_path: Path) -> None:

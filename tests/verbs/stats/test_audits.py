@@ -36,7 +36,7 @@ def test_models_stand_side_by_side_in_the_order_of_the_folders(tmp_path: Path) -
     result = audits([before, after])
     assert [column.heading for column in result.tables[0].columns][3:] == ["plain", "cured"]
     assert table(result) == [
-        ["swap-test", "marker, SD", "marked", "shortcut 1.620 [1.520, 1.720]", "no evidence 0.004 [-0.096, 0.104]"]
+        ["swap-test", "marker", "marked", "shortcut 1.620 [1.520, 1.720]", "no evidence 0.004 [-0.096, 0.104]"]
     ]
     assert not result.notes
     reverse = audits([after, before])
@@ -97,10 +97,33 @@ def test_findings_of_several_models_and_labels(tmp_path: Path) -> None:
     ]
     run = audit(tmp_path / "1", "both", BEFORE, *findings, verb="roentmod stress-test")
     rows = table(audits([run], out=tmp_path / "out"))
-    assert [row[1] for row in rows] == ["marker (Edema), SD", "marker (Mass), SD"]
+    assert [row[1] for row in rows] == ["marker (Edema)", "marker (Mass)"]
     assert rows[1][4] == ""
     written = pd.read_csv(tmp_path / "out" / "audits.csv")
     assert written["value"].tolist() == [30.0, 1.0, 2.0] and (tmp_path / "out" / "run.json").exists()
+
+
+def test_added_finding_itself_stands_beside_the_others(tmp_path: Path) -> None:
+    cells = [
+        {
+            "model": "runs/plain",
+            "added": "edema",
+            "on_target": True,
+            "change": 40.0,
+            "change_low": 35.0,
+            "change_high": 45.0,
+        },
+        {"model": "runs/plain", "added": "edema", "on_target": False, "change": 1.0},
+    ]
+    run = audit(
+        tmp_path / "1", "runs/plain", BEFORE, finding("no evidence", 1.0), verb="roentmod stress-test", cells=cells
+    )
+    result = audits([run])
+    assert [row[1:] for row in table(result)] == [
+        ["marker", "marked", "no evidence 1.000 [0.900, 1.100]"],
+        ["edema, on target", "marked", "40.000 [35.000, 45.000]"],
+    ]
+    assert result.tables[1].text == "roentmod stress-test: SD; on target: percentile points"
 
 
 def test_nothing_to_show_is_refused(tmp_path: Path) -> None:
