@@ -320,8 +320,7 @@ def learn(task: tuple[Setting, float, int, argparse.Namespace]) -> list[dict[str
         train(str(data), overrides=overrides, out=out, precision=precision, force=True, **same)
     seconds = time.monotonic() - started
     values = measure(out, home, seed=seed, bias=bias, arguments=arguments)
-    own = draw(home, "phantom-I", bias=bias, seed=seed, images=arguments.images, arguments=arguments)
-    values |= accusation(out, own, seed=seed, arguments=arguments) | {"seconds": seconds}
+    values |= accusation(out, data, seed=seed, arguments=arguments) | {"seconds": seconds}
     if out != teacher:
         shutil.rmtree(out)
     shutil.rmtree(out.with_name(f"{out.name}-swap"), ignore_errors=True)
