@@ -34,7 +34,7 @@ _WIDTH, _ROW, _NAMES, _GAP, _BELOW = 2.35, 0.36, 1.15, 0.3, 0.5
 _OWN, _OTHER, _FOLLOW_UP = DATASET_COLOURS["III"], DATASET_COLOURS["I"], DATASET_COLOURS["II"]
 COLOURS = {
     "control": _OTHER,
-    "model": _OWN,
+    "edit": _OWN,
     "sham": "#8aa5c8",
     "round trip": "#8aa5c8",
     "real": _FOLLOW_UP,
@@ -75,7 +75,7 @@ def draw_identity(panels: Sequence[DistancePanel], path: Path, *, title: str = "
 
     Example:
         >>> import tempfile
-        >>> rows = {"control": np.linspace(1, 2, 20), "model": np.linspace(0, 1, 20)}
+        >>> rows = {"control": np.linspace(1, 2, 20), "edit": np.linspace(0, 1, 20)}
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     draw_identity([DistancePanel("pixels", rows)], Path(folder, "identity.png")).name
         'identity.png'
@@ -97,7 +97,7 @@ def draw_identity(panels: Sequence[DistancePanel], path: Path, *, title: str = "
         beyond = _draw_panel(axes, panel, kinds)
         names = [kind.replace(" control", "\ncontrol") for kind in kinds]
         axes.set_yticks(range(len(kinds)), names if number % _ACROSS == 0 else [""] * len(kinds), size=SMALL)
-        further = f"; {beyond} beyond" if beyond else ""
+        further = f" ({beyond} further on)" if beyond else ""
         axes.set_xlabel(f"{measure}{further}", size=SMALL, color=INK, labelpad=2)
     note = "dot: median; bar: middle half; ticks: medians of single edits"
     foot = fit(note, width=across - 0.3, size=SMALL)

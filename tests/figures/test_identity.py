@@ -13,8 +13,8 @@ from ..training.tiny import png_signature
 
 def panel(name: str = "pixels", seed: int = 0) -> DistancePanel:
     rng = np.random.default_rng(seed)
-    rows = {"control": rng.gamma(4, 1, 40), "model": rng.gamma(1, 0.2, 40), "sham": np.zeros(40), "real": np.empty(0)}
-    return DistancePanel(name, rows, {"control": [3.0, 4.0], "model": [0.1]})
+    rows = {"control": rng.gamma(4, 1, 40), "edit": rng.gamma(1, 0.2, 40), "sham": np.zeros(40), "real": np.empty(0)}
+    return DistancePanel(name, rows, {"control": [3.0, 4.0], "edit": [0.1]})
 
 
 def test_panels_are_drawn_the_same_each_time(tmp_path: Path) -> None:

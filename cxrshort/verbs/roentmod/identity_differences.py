@@ -18,7 +18,7 @@ from cxrshort.masks.structures import structures
 from cxrshort.regions import Regions
 from cxrshort.stats.finding_names import canonical
 from cxrshort.stats.ssim import absolute_difference, mean_within, similarity_map
-from cxrshort.verbs.roentmod.identity_pairs import AFTER, BEFORE, MODEL, SAME_PLACE
+from cxrshort.verbs.roentmod.identity_pairs import AFTER, BEFORE, EDIT, SAME_PLACE
 from cxrshort.verbs.roentmod.identity_tables import MEASURES
 
 BLOCK = 16
@@ -80,7 +80,7 @@ def measure_differences(data: Mapping[str, Dataset], table: pd.DataFrame, *, mas
     Raises:
         UsageError: an unknown structure.
     """
-    own = table[table["kind"] == MODEL]
+    own = table[table["kind"] == EDIT]
     edited = dict(zip(zip(own["edit"], own["first"], strict=True), own["second"], strict=True))
     areas = EditedAreas(
         {role: regions.of(data[role]) for role in (BEFORE, AFTER) if role in data},

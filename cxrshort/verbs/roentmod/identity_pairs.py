@@ -22,12 +22,12 @@ from cxrshort.stats.named_draws import named_generator
 from cxrshort.verbs.roentmod.scores import list_names
 
 BEFORE, AFTER, LATER = "before", "after", "follow-up"
-CONTROL, MODEL, REAL, REAL_CONTROL, SHAM, ROUND_TRIP = (
-    "control", "model", "real", "real control", "sham", "round trip",
+CONTROL, EDIT, REAL, REAL_CONTROL, SHAM, ROUND_TRIP = (
+    "control", "edit", "real", "real control", "sham", "round trip",
 )  # fmt: skip
-KINDS = (CONTROL, MODEL, SHAM, ROUND_TRIP, REAL, REAL_CONTROL)
+KINDS = (CONTROL, EDIT, SHAM, ROUND_TRIP, REAL, REAL_CONTROL)
 """Kinds of pairs, in the order of tables; the first image of all but the last two is an original."""
-SAME_PLACE = (MODEL, SHAM, ROUND_TRIP)
+SAME_PLACE = (EDIT, SHAM, ROUND_TRIP)
 """Those whose pictures lie on each other, so that they can be compared region by region."""
 ALL_EDITS = "all edits"
 PAIR_COLUMNS = ("edit", "kind", "first_role", "first", "second_role", "second", "image_id", "other_id", "person_id")
@@ -103,7 +103,7 @@ def pair_images(
             reasons[name, CONTROL] = ONE_PERSON
         beside = edits[edits["first"].isin(own["first"])]
         shams, trips = (beside[beside["edit"].map(roles) == role] for role in ("sham", "round trip"))
-        tables = {CONTROL: controls, MODEL: own, SHAM: shams, ROUND_TRIP: trips}
+        tables = {CONTROL: controls, EDIT: own, SHAM: shams, ROUND_TRIP: trips}
         real, why = _real_pairs(data[LATER], name, set(own["image_id"]), notes, within_days=within_days, seed=seed)
         tables |= real
         reasons |= {(name, kind): reason for kind, reason in why.items()}
@@ -241,7 +241,7 @@ def _real_pairs(
         preferred=edited,
     )
     if not len(pairs):
-        reason = f"{data.name}: in nobody does {label} appear within {within_days:g} days"
+        reason = f"in nobody of '{data.name}' does {label} appear within {within_days:g} days"
         return {}, {REAL: reason, REAL_CONTROL: reason}
     if pairs.by_age.any():
         notes.append(

@@ -27,7 +27,7 @@ from cxrshort.verbs.roentmod.identity_pairs import (
     ALL_EDITS,
     CONTROL,
     KINDS,
-    MODEL,
+    EDIT,
     REAL,
     REAL_CONTROL,
     ROUND_TRIP,
@@ -40,12 +40,12 @@ from cxrshort.verbs.roentmod.scores import list_names
 Record = dict[str, Any]
 DISTANCE = "distance."
 """Before the name of an embedding: its column of distances."""
-COMPARISONS = ((MODEL, CONTROL), (MODEL, REAL), (MODEL, SHAM), (REAL, REAL_CONTROL))
+COMPARISONS = ((EDIT, CONTROL), (EDIT, REAL), (EDIT, SHAM), (REAL, REAL_CONTROL))
 """Which picture is nearer to the same original; the first comparison says whether identity is kept."""
 MEASURES = tuple(f"{measure}{part}" for measure in ("ssim", "difference") for part in ("", "_inside", "_outside"))
 _MEANINGS = {
     CONTROL: "another person's edit",
-    MODEL: "the edit",
+    EDIT: "the edit",
     SHAM: "the sham edit",
     ROUND_TRIP: "encoded and decoded",
     REAL: "the person's follow-up with the finding",
@@ -175,13 +175,13 @@ def disagreements(comparisons: Sequence[Record]) -> list[str]:
     """Return what embeddings contradict each other in, and what none of them can say."""
     notes: list[str] = []
     for edit in dict.fromkeys(row["edit"] for row in comparisons):
-        kept = _by_verdict(comparisons, edit, MODEL, CONTROL)
+        kept = _by_verdict(comparisons, edit, EDIT, CONTROL)
         if kept.get(KEPT) and kept.get(LOST):
             notes.append(
                 f"{edit}: embeddings disagree: identity is kept by {list_names(kept[KEPT])} and not by "
                 f"{list_names(kept[LOST])}"
             )
-        nearer = _by_verdict(comparisons, edit, MODEL, REAL)
+        nearer = _by_verdict(comparisons, edit, EDIT, REAL)
         if nearer.get(NEARER) and nearer.get(FARTHER):
             notes.append(
                 f"{edit}: embeddings disagree: the edit is nearer than the follow-up by {list_names(nearer[NEARER])}, "
@@ -243,10 +243,10 @@ def _comparison_table(comparisons: Sequence[Record], names: Sequence[str]) -> Ta
     shown += [
         {**row, "comparison": f"{row['nearer']} < {row['than']}"}
         for row in rows
-        if not row["images"] and (row["nearer"], row["than"]) == (MODEL, CONTROL)
+        if not row["images"] and (row["nearer"], row["than"]) == (EDIT, CONTROL)
     ]
     title = (
-        "Share of images of which the first picture is nearer to the original than the second; model < control says "
+        "Share of images of which the first picture is nearer to the original than the second; edit < control says "
         f"whether identity is {KEPT} (lower limit above {LEAST_SHARE:g})"
     )
     columns = [

@@ -24,7 +24,7 @@ def test_verdicts_distances_and_definitions_are_printed(command: tuple[object, .
     assert result.exit_code == 0, result.stderr
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert lines[0].startswith("Share of images of which the first picture is nearer to the original")
-    assert any(line.startswith("cardiomegaly model < control 40 1.000 [") and line.endswith("kept") for line in lines)
+    assert any(line.startswith("cardiomegaly edit < control 40 1.000 [") and line.endswith("kept") for line in lines)
     assert any(line.startswith("all edits control 80 ") for line in lines)
     assert any(line.startswith("pixels pairwise Fréchet distance") for line in lines)
     assert "small pixels are the only embedding" in result.stderr

@@ -49,9 +49,9 @@ def test_exact_edits_keep_the_person(home: Path, tmp_path: Path) -> None:
             for row in result.summary["findings"]
             if (row["edit"], row["embedding"]) == ("all edits", name)
         }
-        assert medians["sham"] < medians["model"] < medians["real"]
-        assert medians["model"] < 0.2 * medians["control"]
-    outside = {row["kind"]: row for row in result.summary["differences"] if row["edit"] == "all edits"}["model"]
+        assert medians["sham"] < medians["edit"] < medians["real"]
+        assert medians["edit"] < 0.2 * medians["control"]
+    outside = {row["kind"]: row for row in result.summary["differences"] if row["edit"] == "all edits"}["edit"]
     assert outside["difference_outside"] < 0.3 * outside["difference_inside"]
     assert outside["ssim_outside"] > outside["ssim_inside"]
 
@@ -126,7 +126,7 @@ def test_one_person_is_not_testable_and_the_rest_is(home: Path, tmp_path: Path) 
     result = identity(before=str(tmp_path / "one.csv"), after=str(tmp_path / "edits"), out=tmp_path / "out", **CPU)
     assert verdicts(result) == {"pixels": "not testable"}
     assert "control is not testable: one person: there is no other person's image" in result.notes
-    medians = [row["median"] for row in result.summary["findings"] if row["kind"] == "model"]
+    medians = [row["median"] for row in result.summary["findings"] if row["kind"] == "edit"]
     assert all(median > 0 for median in medians)
 
 
@@ -138,7 +138,7 @@ def test_model_that_has_seen_the_persons_is_noted(home: Path, tmp_path: Path) ->
 def test_dry_run_writes_nothing(home: Path, tmp_path: Path) -> None:
     result = judged(home, tmp_path / "out", dry_run=True)
     assert not (tmp_path / "out").exists() and result.plan
-    assert result.summary["pairs"]["model"] == 80 and result.summary["embeddings"] == ["pixels"]
+    assert result.summary["pairs"]["edit"] == 80 and result.summary["embeddings"] == ["pixels"]
     assert result.summary["outputs"][0]["fate"] == "new"
 
 

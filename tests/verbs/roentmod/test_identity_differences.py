@@ -11,7 +11,7 @@ from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.errors import UsageError
 from cxrshort.stats.ssim import similarity_map
 from cxrshort.verbs.roentmod.identity_differences import measure_differences
-from cxrshort.verbs.roentmod.identity_pairs import MODEL, SHAM, pair_images, used_images
+from cxrshort.verbs.roentmod.identity_pairs import EDIT, SHAM, pair_images, used_images
 
 from .edited_phantoms import write_edits, write_films
 
@@ -40,7 +40,7 @@ def test_whole_inside_and_outside_are_means_of_the_maps(home: Path) -> None:
     first, second = images["before"].pixels.take(range(5)) / 255, edits.pixels.take(range(0, 10, 2)) / 255
     assert films.masks is not None
     lungs = (films.masks.take(range(5)) & films.structures["lungs"][0]) > 0
-    own = table[table["kind"] == MODEL]
+    own = table[table["kind"] == EDIT]
     assert set(own["region"]) == {"lungs"}
     for name, maps in (("ssim", similarity_map(first, second)), ("difference", np.abs(first - second))):
         np.testing.assert_allclose(own[name], maps.mean(axis=(1, 2)), rtol=1e-10)
@@ -53,7 +53,7 @@ def test_whole_inside_and_outside_are_means_of_the_maps(home: Path) -> None:
 
 def test_named_structures_are_the_region(home: Path) -> None:
     table, _ = measured(*loaded(home), mask_bit="lungs+heart")
-    own = table[table["kind"] == MODEL]
+    own = table[table["kind"] == EDIT]
     assert set(own["region"]) == {"lungs+heart"}
     films, edits = loaded(home)
     assert films.masks is not None
@@ -75,9 +75,9 @@ def test_boxes_of_the_finding_come_before_lungs_and_hold_for_the_sham(home: Path
         table, _ = measured(films, edits)
     finally:
         path.write_text(before)
-    assert set(table.loc[table["kind"].isin([MODEL, SHAM]), "region"]) == {"finding"}
+    assert set(table.loc[table["kind"].isin([EDIT, SHAM]), "region"]) == {"finding"}
     first, second = films.pixels.take([0])[0] / 255, edits.pixels.take([0])[0] / 255
-    own = table[table["kind"] == MODEL].iloc[0]
+    own = table[table["kind"] == EDIT].iloc[0]
     assert own["difference_inside"] == pytest.approx(np.abs(first - second)[6:30, 4:20].mean())
 
 

@@ -13,7 +13,7 @@ from cxrshort.errors import CxrshortError
 from cxrshort.verbs.roentmod.identity_pairs import (
     ALL_EDITS,
     CONTROL,
-    MODEL,
+    EDIT,
     PAIR_COLUMNS,
     REAL,
     REAL_CONTROL,
@@ -69,7 +69,7 @@ def test_each_edit_stands_beside_its_original_and_another_persons_edit(films: Da
     pairs = pair_images(films, edits, None)
     assert pairs.edits == ["cardiomegaly", "right pleural effusion"]
     assert list(pairs.table.columns) == list(PAIR_COLUMNS)
-    own, control = kind(pairs, MODEL), kind(pairs, CONTROL)
+    own, control = kind(pairs, EDIT), kind(pairs, CONTROL)
     assert own["other_id"].tolist() == [f"{name}#cardiomegaly" for name in films.manifest["image_id"]]
     assert own["person_id"].tolist() == PERSONS
     persons = dict(zip(films.manifest["image_id"], PERSONS, strict=True))
@@ -88,7 +88,7 @@ def test_other_persons_are_drawn_by_the_seed(films: Dataset, edits: Dataset) -> 
 
 def test_all_edits_hold_each_pair_once(films: Dataset, edits: Dataset) -> None:
     pairs = pair_images(films, edits, None)
-    assert len(kind(pairs, MODEL, ALL_EDITS)) == 12 and len(kind(pairs, SHAM, ALL_EDITS)) == 6
+    assert len(kind(pairs, EDIT, ALL_EDITS)) == 12 and len(kind(pairs, SHAM, ALL_EDITS)) == 6
 
 
 def test_sham_of_another_name_is_named(films: Dataset, edits: Dataset) -> None:
@@ -99,7 +99,7 @@ def test_sham_of_another_name_is_named(films: Dataset, edits: Dataset) -> None:
 def test_edits_without_their_original_are_counted_or_refused(films: Dataset, edits: Dataset) -> None:
     pairs = pair_images(rows(films, films.manifest.index > 1), edits, None)
     names = films.manifest["image_id"]
-    assert len(kind(pairs, MODEL)) == 4
+    assert len(kind(pairs, EDIT)) == 4
     assert pairs.notes[0] == f"8 edits without their original are left out, of images '{names[0]}', '{names[1]}'"
     others = replace(films, manifest=films.manifest.assign(image_id=[f"x/{number}" for number in range(6)]))
     assert refusal(others, edits).startswith(f"edits holds edits of other images than films: '{names[0]}'")
@@ -129,7 +129,7 @@ def test_images_of_other_sizes_are_refused(home: Path, films: Dataset, edits: Da
 def test_one_person_has_no_control(films: Dataset, edits: Dataset) -> None:
     lonely = replace(films, manifest=films.manifest.assign(person_id="P0"))
     pairs = pair_images(lonely, edits, None)
-    assert kind(pairs, CONTROL).empty and len(kind(pairs, MODEL)) == 6
+    assert kind(pairs, CONTROL).empty and len(kind(pairs, EDIT)) == 6
     assert "control is not testable: one person: there is no other person's image" in pairs.notes
 
 
@@ -140,7 +140,7 @@ def test_film_under_two_persons_counts_as_of_one(films: Dataset, edits: Dataset)
         manifest.loc[3, column] = manifest.loc[0, column]
     pairs = pair_images(replace(films, manifest=manifest), edits, None)
     assert pairs.notes[0] == "1 films stand among the originals under 2 persons ('P0', 'P2'), who count as one"
-    assert kind(pairs, MODEL)["person_id"].tolist() == ["P0", "P0", "P1", "P0", "P3", "P3"]
+    assert kind(pairs, EDIT)["person_id"].tolist() == ["P0", "P0", "P1", "P0", "P3", "P3"]
     for seed in range(8):
         control = kind(pair_images(replace(films, manifest=manifest), edits, None, seed=seed), CONTROL)
         names = films.manifest["image_id"].tolist()
@@ -174,7 +174,7 @@ def test_follow_ups_are_found_in_the_manifest(home: Path, edits: Dataset, tmp_pa
     )
     date_follow_ups(films, days=800)
     late = pair_images(load_dataset(str(films)), edits, None)
-    assert "real is not testable: films: in nobody does Cardiomegaly appear within 730 days ('cardiomegaly')" in (
+    assert "real is not testable: in nobody of 'films' does Cardiomegaly appear within 730 days ('cardiomegaly')" in (
         late.notes
     )
 

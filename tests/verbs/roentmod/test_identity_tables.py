@@ -11,7 +11,7 @@ from cxrshort.stats.clustered_medians import clustered_median
 from cxrshort.verbs.roentmod.identity_pairs import (
     ALL_EDITS,
     CONTROL,
-    MODEL,
+    EDIT,
     ONE_PERSON,
     REAL,
     REAL_CONTROL,
@@ -30,7 +30,7 @@ from cxrshort.verbs.roentmod.identity_tables import (
 )
 
 NETS = [Embedder("net", "net"), Embedder("pixels", "pixels")]
-NEAR = {CONTROL: 4.0, MODEL: 1.0, SHAM: 0.5, REAL: 2.0, REAL_CONTROL: 5.0}
+NEAR = {CONTROL: 4.0, EDIT: 1.0, SHAM: 0.5, REAL: 2.0, REAL_CONTROL: 5.0}
 
 
 def pairs(
@@ -53,7 +53,7 @@ def pairs(
                 "person_id": [f"p{number}" for number in range(persons)],
                 DISTANCE + "net": middle * rng.uniform(0.9, 1.1, persons),
                 DISTANCE + "pixels": pixels[kind] * rng.uniform(0.9, 1.1, persons),
-                "region": "lungs" if kind in (MODEL, SHAM) else "",
+                "region": "lungs" if kind in (EDIT, SHAM) else "",
                 **{name: np.nan if kind == CONTROL and "side" in name else middle / 10 for name in MEASURES},
             }  # fmt: skip
             parts.append(pd.DataFrame(rows))
@@ -78,13 +78,13 @@ def summary(part: IdentityPairs) -> dict[str, object]:
 def test_distances_have_medians_quartiles_and_limits() -> None:
     part = pairs()
     records = distance_records(part, NETS)
-    own = row(records, edit="edema", kind=MODEL, embedding="net")
-    values = part.table.query("edit == 'edema' and kind == 'model'")[DISTANCE + "net"]
+    own = row(records, edit="edema", kind=EDIT, embedding="net")
+    values = part.table.query("edit == 'edema' and kind == 'edit'")[DISTANCE + "net"]
     interval = clustered_median(values, range(20))
     assert (own["median"], own["low"], own["high"]) == (interval.value, interval.low, interval.high)
     assert own["interquartile_range"] == own["upper_quartile"] - own["lower_quartile"]
     assert (own["pairs"], own["persons"]) == (20, 20)
-    assert row(records, edit=ALL_EDITS, kind=MODEL, embedding="net")["pairs"] == 40
+    assert row(records, edit=ALL_EDITS, kind=EDIT, embedding="net")["pairs"] == 40
     assert row(records, edit=ALL_EDITS, kind=SHAM, embedding="net")["pairs"] == 20
     trip = row(records, edit="edema", kind="round trip", embedding="net")
     assert (trip["pairs"], trip["median"], trip["reason"]) == (0, None, "no such pair")
@@ -96,16 +96,16 @@ def test_one_edit_has_no_line_of_all() -> None:
 
 def test_comparisons_are_of_the_same_images() -> None:
     records = comparison_records(pairs(), NETS)
-    kept = row(records, edit="edema", nearer=MODEL, than=CONTROL, embedding="net")
+    kept = row(records, edit="edema", nearer=EDIT, than=CONTROL, embedding="net")
     assert (kept["share"], kept["verdict"], kept["images"]) == (1.0, "kept", 20)
-    sham = row(records, edit=ALL_EDITS, nearer=MODEL, than=SHAM, embedding="net")
+    sham = row(records, edit=ALL_EDITS, nearer=EDIT, than=SHAM, embedding="net")
     assert (sham["share"], sham["verdict"], sham["images"]) == (0.0, "farther", 40)
     real = row(records, edit="mass", nearer=REAL, than=REAL_CONTROL, embedding="pixels")
     assert (real["share"], real["verdict"]) == (1.0, "nearer")
 
 
 def test_edits_of_somebody_else_do_not_keep_the_person() -> None:
-    records = comparison_records(pairs({**NEAR, MODEL: 4.0}, pixels={**NEAR, MODEL: 8.0}), NETS)
+    records = comparison_records(pairs({**NEAR, EDIT: 4.0}, pixels={**NEAR, EDIT: 8.0}), NETS)
     verdicts = {
         record["embedding"]: record["verdict"]
         for record in records
@@ -115,17 +115,17 @@ def test_edits_of_somebody_else_do_not_keep_the_person() -> None:
 
 
 def test_what_cannot_be_compared_says_why() -> None:
-    part = pairs({MODEL: 1.0}, reasons={("edema", CONTROL): ONE_PERSON, ("mass", CONTROL): ONE_PERSON})
+    part = pairs({EDIT: 1.0}, reasons={("edema", CONTROL): ONE_PERSON, ("mass", CONTROL): ONE_PERSON})
     records = comparison_records(part, NETS)
-    own = row(records, edit="edema", nearer=MODEL, than=CONTROL, embedding="net")
+    own = row(records, edit="edema", nearer=EDIT, than=CONTROL, embedding="net")
     assert (own["verdict"], own["reason"], own["share"]) == ("not testable", ONE_PERSON, None)
     lonely = pairs(edits=("edema",), persons=1)
-    own = row(comparison_records(lonely, NETS), edit="edema", nearer=MODEL, than=CONTROL, embedding="net")
+    own = row(comparison_records(lonely, NETS), edit="edema", nearer=EDIT, than=CONTROL, embedding="net")
     assert (own["verdict"], own["reason"]) == ("not testable", "one person: a share of persons has no limits")
 
 
 def test_contradictions_are_noted() -> None:
-    notes = disagreements(comparison_records(pairs(pixels={**NEAR, MODEL: 8.0}, edits=("edema",)), NETS))
+    notes = disagreements(comparison_records(pairs(pixels={**NEAR, EDIT: 8.0}, edits=("edema",)), NETS))
     assert notes == [
         "edema: embeddings disagree: identity is kept by 'net' and not by 'pixels'",
         "edema: embeddings disagree: the edit is nearer than the follow-up by 'net', the follow-up by 'pixels'",
@@ -145,7 +145,7 @@ def test_embeddings_that_know_nobody_and_pixels_alone_are_noted() -> None:
 
 def test_differences_have_regions_only_where_pictures_lie_on_each_other() -> None:
     records = difference_records(pairs())
-    own = row(records, edit="edema", kind=MODEL)
+    own = row(records, edit="edema", kind=EDIT)
     assert (own["ssim"], own["difference_outside"], own["region"], own["pairs"]) == (0.1, 0.1, "lungs", 20)
     control = row(records, edit="edema", kind=CONTROL)
     assert (control["ssim"], control["ssim_inside"], control["region"]) == (0.4, None, "")
@@ -157,17 +157,17 @@ def test_embeddings_stand_side_by_side_in_exact_text() -> None:
     assert isinstance(comparisons, Table) and isinstance(distances, Table)
     assert [column.heading for column in comparisons.columns] == ["edit", "comparison", "images", "net", "pixels"]
     assert comparisons.rows[0] == {
-        "edit": "edema", "nearer": MODEL, "than": CONTROL, "comparison": "model < control", "images": 20,
+        "edit": "edema", "nearer": EDIT, "than": CONTROL, "comparison": "edit < control", "images": 20,
         DISTANCE + "net": "1.000 [0.832, 1.000] kept", DISTANCE + "pixels": "1.000 [0.832, 1.000] kept",
     }  # fmt: skip
     text = distances.rows[1][DISTANCE + "net"]
-    own = row(document["findings"], edit="edema", kind=MODEL, embedding="net")  # type: ignore[arg-type]
+    own = row(document["findings"], edit="edema", kind=EDIT, embedding="net")  # type: ignore[arg-type]
     assert text == f"{own['median']:.3g} [{own['low']:.3g}, {own['high']:.3g}] ({own['interquartile_range']:.2g})"
     assert len(distances.rows) == 5
 
 
 def test_a_control_that_is_missing_is_still_shown() -> None:
-    part = pairs({MODEL: 1.0}, edits=("edema",), reasons={("edema", CONTROL): ONE_PERSON})
+    part = pairs({EDIT: 1.0}, edits=("edema",), reasons={("edema", CONTROL): ONE_PERSON})
     comparisons = identity_blocks(summary(part))[0]
     assert isinstance(comparisons, Table)
     assert [line[DISTANCE + "net"] for line in comparisons.rows] == ["not testable"]
