@@ -26,8 +26,8 @@ from cxrshort.stats.verdicts import NOT_TESTABLE
 from cxrshort.verbs.roentmod.identity_pairs import (
     ALL_EDITS,
     CONTROL,
-    KINDS,
     EDIT,
+    KINDS,
     REAL,
     REAL_CONTROL,
     ROUND_TRIP,
