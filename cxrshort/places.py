@@ -58,7 +58,7 @@ def locate_dataset(name: str) -> Path:
         name: a dataset folder, a manifest file, or a name below :func:`datasets_root`.
 
     Raises:
-        MissingInputError: nothing is there, or the folder's build was interrupted.
+        MissingInputError: nothing is there, the folder is no dataset, or its build was interrupted.
     """
     candidates = [Path(name), dataset_folder(name)]
     for candidate in candidates:
@@ -68,6 +68,11 @@ def locate_dataset(name: str) -> Path:
             return candidate / MANIFEST
         if is_file(candidate):
             return candidate
+    if any(_is_folder(candidate) for candidate in candidates):
+        raise MissingInputError(
+            f"'{name}' is no dataset: the folder has no {MANIFEST}",
+            "give a dataset folder, a manifest file, or the name of a dataset",
+        )
     if os.sep in name or name.endswith((".csv", ".parquet")):
         raise MissingInputError(
             f"'{name}' does not exist", "give a dataset folder, a manifest file, or the name of a dataset"
@@ -114,5 +119,13 @@ def is_file(path: Path) -> bool:
     """Return whether there is such a file; a name that the file system does not allow is none."""
     try:
         return path.is_file()
+    except OSError:
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    """Return whether a path is a folder; names that no file system could hold are none."""
+    try:
+        return path.is_dir()
     except OSError:
         return False

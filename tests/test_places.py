@@ -76,3 +76,13 @@ def test_plus_joins_two_datasets_unless_it_is_a_name_s_own(tmp_path: Path, monke
         f"{tmp_path}/III+{tmp_path}/edits": (f"{tmp_path}/III", f"{tmp_path}/edits"),
     }
     assert {name: places.dataset_parts(name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("name", ["model", "runs/model"])
+def test_folder_without_a_manifest_is_said_to_be_no_dataset(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir(parents=True)
+    with pytest.raises(MissingInputError, match=f"'{name}' is no dataset: the folder has no manifest.csv"):
+        places.locate_dataset(name)

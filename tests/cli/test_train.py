@@ -97,7 +97,7 @@ def test_real_and_synthetic_images_are_mixed_by_a_share(tiny: str, tmp_path: Pat
     )
     result = cxrshort_here(*words, "--mix", "0.2", "--device", "cpu", "--precision", "fp32", "--threads", 1)
     assert result.exit_code == 0, result.stderr
-    assert "an epoch shows 24 real images and 6 of the 24 synthetic ones of made; real" in " ".join(
+    assert "an epoch shows 24 real images and 6 synthetic ones, drawn from the 24 of made; real" in " ".join(
         result.stderr.split()
     )
     folder = tmp_path / "runs" / "tiny+made" / "small-cnn" / "erm+epochs-1+mix-0.2" / "replicate-0"

@@ -183,9 +183,10 @@ def describe_parts(counts: Mapping[str, Any]) -> list[str]:
     """Return what people should know of the synthetic images of a training, from :func:`count_parts`."""
     if not (parts := counts.get("synthetic")):
         return []
+    repeated = ", some more than once" if parts["synthetic_per_epoch"] > parts["images"] else ""
     notes = [
-        f"an epoch shows {parts['real_per_epoch']:,} real images and {parts['synthetic_per_epoch']:,} of the "
-        f"{parts['images']:,} synthetic ones of {parts['dataset']}; real images alone validate"
+        f"an epoch shows {parts['real_per_epoch']:,} real images and {parts['synthetic_per_epoch']:,} synthetic ones, "
+        f"drawn from the {parts['images']:,} of {parts['dataset']}{repeated}; real images alone validate"
     ]
     if count := parts["held_out_images"]:
         notes.append(

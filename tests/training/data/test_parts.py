@@ -116,6 +116,12 @@ def test_edit_of_a_held_out_person_never_trains(real: Path, tmp_path: Path, disg
     assert int(train.is_synthetic.sum()) == 3
     counts = count_parts(train, share=0.3, replicate=0)
     assert (counts["synthetic"]["held_out_images"], counts["synthetic"]["held_out_persons"]) == (1, 1)
+    assert describe_parts(counts)[0].startswith(
+        f"an epoch shows {counts['synthetic']['real_per_epoch']} real images and "
+        f"{counts['synthetic']['synthetic_per_epoch']} synthetic ones, drawn from the 3 of leak"
+    )
+    repeated = {"synthetic": {**counts["synthetic"], "synthetic_per_epoch": 4}}
+    assert "4 synthetic ones, drawn from the 3 of leak, some more than once; real" in describe_parts(repeated)[0]
     assert describe_parts(counts)[1] == (
         "1 synthetic images of 1 persons in val or test of the real dataset never train"
     )
