@@ -6,7 +6,7 @@ from typing import Any
 
 from cxrshort import forecasts
 from cxrshort.generative.cyclegan.job import SAMPLES
-from cxrshort.results import Result, Text, count_text, text_table
+from cxrshort.results import Result, Text, text_table
 from cxrshort.training.folders import CURVE
 
 
@@ -31,9 +31,10 @@ def cyclegan_result(summary: Mapping[str, Any]) -> Result:
     ]
     header = ["direction", "mean change of 255", "variety kept", "discriminator loss", "generator loss"]
     cycle = 127.5 * last["cycle"] / 2  # of both directions, in the range from -1 to 1
+    images = summary["images"]
     text = Text(
-        f"trained on {count_text(summary['images'])} images in {summary['steps']:,} steps; there and back, images "
-        f"differ by {cycle:.1f} of 255 on average"
+        f"trained on {images['from']:,} images of --from and {images['to']:,} of --to in {summary['steps']:,} steps; "
+        f"there and back, images differ by {cycle:.1f} of 255 on average"
     )
     sheets = sorted((model.parent / SAMPLES).glob("step-*.png"))[-1:]
     figures = [path for path in (model.parent / CURVE, *sheets) if path.is_file()]

@@ -51,6 +51,8 @@ def choose_sources(
             raise UsageError(f"{data.name}: no image fulfils '{where}'", "--where keeps the images that fulfil it")
     if not all_images:
         manifest, notes = _without_findings(data, manifest)
+    if edited := int(manifest.get("edit", pd.Series(dtype=str)).fillna("").astype(str).ne("").sum()):
+        notes.append(f"{edited:,} of {len(manifest):,} images are edits already, and are edited again")
     if sample is not None and sample < len(manifest):
         notes.append(f"{sample:,} of {len(manifest):,} images are drawn by a hash of their names")
         manifest = manifest[sample_rows(manifest["image_id"], sample, seed=seed)]

@@ -121,7 +121,12 @@ def read_answers(run: RunFolder) -> Iterator[Answer]:
     if run.verb == EVALUATE:
         yield from _evaluated(run)
     elif isinstance(run.summary.get("findings"), list):
-        yield from _audited(run)
+        yield from _audited(run, [finding for finding in run.summary["findings"] if _is_verdict(finding)])
+
+
+def _is_verdict(finding: object) -> bool:
+    """Return whether a finding is an answer about a model; identity lists distances, and readers radiological ones."""
+    return isinstance(finding, dict) and "verdict" in finding
 
 
 def _evaluated(run: RunFolder) -> Iterator[Answer]:
@@ -153,11 +158,11 @@ def _evaluated(run: RunFolder) -> Iterator[Answer]:
         )
 
 
-def _audited(run: RunFolder) -> Iterator[Answer]:
+def _audited(run: RunFolder, findings: Sequence[Mapping[str, Any]]) -> Iterator[Answer]:
     """Yield the findings of an audit."""
     summary = run.summary
-    labels = {str(finding.get("label", "")) for finding in summary["findings"]}
-    for finding in summary["findings"]:
+    labels = {str(finding.get("label", "")) for finding in findings}
+    for finding in findings:
         model = next((str(finding[name]) for name in _MODEL_FIELDS if name in finding), str(summary.get("model", "")))
         label = f" ({finding['label']})" if len(labels) > 1 and finding.get("label") else ""
         yield Answer(

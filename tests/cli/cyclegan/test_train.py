@@ -27,7 +27,7 @@ def test_table_says_how_much_each_direction_changes() -> None:
     lines = result.stdout.splitlines()
     assert " ".join(lines[0].split()) == ("direction mean change of 255 variety kept discriminator loss generator loss")
     assert lines[2].startswith("toward COVID-19 == 1") and lines[3].startswith("toward COVID-19 == 0")
-    assert "trained on from 12, to 12 images in 3 steps" in result.stdout
+    assert "trained on 12 images of --from and 12 of --to in 3 steps" in result.stdout
     assert (Path("run") / "model.safetensors").is_file()
 
 

@@ -30,7 +30,8 @@ def test_result_says_how_much_changes_and_what_is_wrong() -> None:
     assert isinstance(table, Table) and isinstance(text, Text)
     assert list(table.rows[0].values()) == ["toward A == 1", "9.0", "88%", "0.200", "0.310"]
     assert text.text == (
-        "trained on from 12, to 12 images in 2,400 steps; there and back, images differ by 5.1 of 255 on average"
+        "trained on 12 images of --from and 12 of --to in 2,400 steps; there and back, "
+        "images differ by 5.1 of 255 on average"
     )
     assert list(result.notes) == [
         "12 of the 30 training images of --from are used, drawn at random; --per-class takes more",

@@ -1,6 +1,7 @@
 """Plans: which images are edited, and the rows of their edits."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,14 @@ def test_expression_and_sample_choose_further(data: Dataset) -> None:
     assert chosen.manifest["image_id"].tolist() == [wanted]
     sampled, notes = choose_sources(data, sample=2)
     assert len(sampled.manifest) == 2 and notes[-1] == "2 of 6 images are drawn by a hash of their names"
+
+
+def test_edits_that_would_be_edited_again_are_counted(data: Dataset) -> None:
+    edits = data.manifest.assign(edit="sham")
+    edits.loc[edits.index[1:], "edit"] = ""
+    _, notes = choose_sources(replace(data, manifest=edits), all_images=True)
+    assert notes[-1] == f"1 of {len(edits)} images are edits already, and are edited again"
+    assert not any("edits already" in note for note in choose_sources(data, all_images=True)[1])
 
 
 def test_choices_without_an_image_are_refused(data: Dataset) -> None:

@@ -126,6 +126,22 @@ def test_added_finding_itself_stands_beside_the_others(tmp_path: Path) -> None:
     assert result.tables[1].text == "roentmod stress-test: SD; on target: percentile points"
 
 
+def test_findings_that_are_no_verdicts_on_a_model_are_left_out(tmp_path: Path) -> None:
+    swap = audit(tmp_path / "swap", "runs/plain", BEFORE, finding("shortcut", 1.0))
+    readers = finished(
+        tmp_path / "readers", "roentmod readers", arguments={}, summary={"findings": ["Edema"]}, inputs={}, outputs=[]
+    )
+    distances = {"dataset": "edits", "findings": [{"edit": "edema", "kind": kind, "median": 1.0} for kind in "ab"]}
+    identity = finished(
+        tmp_path / "identity", "roentmod identity", arguments={}, summary=distances, inputs={}, outputs=[]
+    )
+    result = audits([swap, readers, identity])
+    assert [line[0] for line in table(result)] == ["swap-test"]
+    assert not any("given again" in note for note in result.notes)
+    with pytest.raises(DataError, match="no evaluation and no audit"):
+        audits([readers, identity])
+
+
 def test_nothing_to_show_is_refused(tmp_path: Path) -> None:
     training = finished(tmp_path / "t", "train", outputs=[])
     with pytest.raises(DataError, match="no evaluation and no audit"):
