@@ -209,7 +209,11 @@ def synthesise(
     scheduler: Annotated[
         str | None,
         option(
-            "--scheduler", text="Scheduler of the steps.", metavar="NAME", panel=GENERATOR, default="the pipeline's"
+            "--scheduler",
+            text="Scheduler of the steps: dpm++, ddim, pndm, unipc, euler or heun.",
+            metavar="NAME",
+            panel=GENERATOR,
+            default="dpm++",
         ),
     ] = None,
     negative: Annotated[

@@ -158,7 +158,9 @@ def tune(
     ] = None,
     scheduler: Annotated[
         str | None,
-        option("--scheduler", text="Scheduler of the steps.", metavar="NAME", panel=GENERATOR, default="dpm++"),
+        option(
+            "--scheduler", text="Scheduler of the steps, as for edit.", metavar="NAME", panel=GENERATOR, default="dpm++"
+        ),
     ] = None,
     negative: Annotated[
         str | None,

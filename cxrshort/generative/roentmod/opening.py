@@ -141,6 +141,22 @@ def check_words(editor: Editor, prompts: Sequence[Prompt]) -> None:
         check([prompt.text for prompt in prompts])
 
 
+def size_notes(editor: Editor, side: int) -> list[str]:
+    """Return what must be known of images of another size than the generator was trained with.
+
+    Args:
+        editor: any; only a generator has a size of its own.
+        side: of the images, in pixels.
+    """
+    native = getattr(editor, "native_side", side)
+    if native == side:
+        return []
+    return [
+        f"the generator makes pictures of {native} pixels, and the images have {side}: build-dataset --size {native} "
+        "gives it what it was trained with"
+    ]
+
+
 def editor_parameters(editor: Editor) -> dict[str, Any]:
     """Return the settings of an editor that stand in every row of its edits."""
     return {name: editor.facts[name] for name in _IN_ROWS if name in editor.facts}

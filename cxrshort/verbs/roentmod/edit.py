@@ -36,6 +36,7 @@ from cxrshort.generative.roentmod.opening import (
     editor_parameters,
     open_editor,
     parse_editor,
+    size_notes,
 )
 from cxrshort.generative.roentmod.phantom import PhantomEditor, check_labels
 from cxrshort.generative.roentmod.plan import choose_sources, plan_edits
@@ -169,6 +170,7 @@ def edit(
     with distributed.process_group(compute), memory:
         opened = open_editor(kind, model, options, data=plan.data, compute=compute)
         check_words(opened, plan.prompts)
+        plan = replace(plan, notes=[*plan.notes, *size_notes(opened, plan.data.pixels.image_shape[-1])])
         rows = edit_rows(plan, opened, repetitions=repetitions, seed=seed)
         if dry_run:
             _, source = _gather(plan, rows, opened, composite=composite)

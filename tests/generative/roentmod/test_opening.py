@@ -1,6 +1,8 @@
 """Editors opened by name: options of their own, refusals before anything is read."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -15,6 +17,7 @@ from cxrshort.generative.roentmod.opening import (
     editor_parameters,
     open_editor,
     parse_editor,
+    size_notes,
 )
 from cxrshort.verbs.build_dataset import build_dataset
 
@@ -81,3 +84,12 @@ def test_diffusion_opens_with_the_numbers_of_the_paper(tmp_path: Path) -> None:
     assert (parameters["strength"], parameters["guidance"], parameters["steps"]) == (0.4, 4.0, 50)
     with pytest.raises(UsageError, match="tokens"):
         check_words(editor, [Prompt("edema", "words " * 1000)])
+
+
+def test_images_of_another_size_than_the_generators_are_noted() -> None:
+    generator: Any = SimpleNamespace(native_side=512)
+    assert size_notes(generator, 512) == [] and size_notes(cast(Any, SimpleNamespace()), 64) == []
+    assert size_notes(generator, 64) == [
+        "the generator makes pictures of 512 pixels, and the images have 64: build-dataset --size 512 gives it what it "
+        "was trained with"
+    ]
