@@ -87,9 +87,6 @@ def parse_editor(text: str, options: EditorOptions) -> tuple[str, str]:
         UsageError: an unknown editor, one without its model, an option of another one, or a number out of range.
     """
     name, sign, model = text.partition(":")
-    if name == CYCLEGAN and name not in EDITORS:
-        others = ", ".join(EDITORS)
-        raise UsageError(f"--editor '{text}' is not built yet: this version has no cyclegan", f"one of: {others}")
     registry.check_name(EDITORS, name, kind="editor")
     if (name == CYCLEGAN) != bool(model) or (sign and not model):
         raise UsageError(f"--editor is '{text}'", "cyclegan:MODEL names its model, the others have none")

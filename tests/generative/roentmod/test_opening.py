@@ -9,7 +9,6 @@ import pytest
 from cxrshort.compute import Compute
 from cxrshort.dataset import load_dataset
 from cxrshort.errors import UsageError
-from cxrshort.generative.roentmod import EDITORS
 from cxrshort.generative.roentmod.contract import Prompt
 from cxrshort.generative.roentmod.opening import (
     EditorOptions,
@@ -52,13 +51,6 @@ def test_swapped_numbers_get_the_hint_that_the_paper_swaps_them() -> None:
     with pytest.raises(UsageError) as caught:
         parse_editor("diffusion", EditorOptions(generator="g", strength=4.0, guidance=0.4))
     assert caught.value.hint.endswith("--strength 0.4 --guidance 4")
-
-
-def test_cyclegan_is_refused_until_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(EDITORS, "cyclegan", raising=False)
-    with pytest.raises(UsageError) as caught:
-        parse_editor("cyclegan:model", EditorOptions())
-    assert caught.value.message == "--editor 'cyclegan:model' is not built yet: this version has no cyclegan"
 
 
 def test_options_that_were_not_asked_for_are_left_to_the_editor() -> None:
