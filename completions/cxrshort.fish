@@ -364,7 +364,7 @@ complete -c cxrshort -n '__fish_seen_subcommand_from roentmod; and __fish_seen_s
 complete -c cxrshort -n '__fish_seen_subcommand_from roentmod; and __fish_seen_subcommand_from edit' -l help -s h -d 'Show the help.'
 complete -c cxrshort -n '__fish_seen_subcommand_from roentmod; and __fish_seen_subcommand_from tune' -l dataset -r -a '(__cxrshort_datasets)' -d 'Dataset: a name, a dataset folder, a manifest file, or - for standard input.'
 complete -c cxrshort -n '__fish_seen_subcommand_from roentmod; and __fish_seen_subcommand_from tune' -l editor -x -d 'What makes the edits: diffusion or phantom.'
-complete -c cxrshort -n '__fish_seen_subcommand_from roentmod; and __fish_seen_subcommand_from tune' -l split -x -a 'test val train all' -d 'Fold to take images of: test, val, train or all.'
+complete -c cxrshort -n '__fish_seen_subcommand_from roentmod; and __fish_seen_subcommand_from tune' -l split -x -a 'test val train all' -d 'Fold to use: test, val, train or all.'
 complete -c cxrshort -n '__fish_seen_subcommand_from roentmod; and __fish_seen_subcommand_from tune' -l replicate -x -d 'Split to take the fold of.'
 complete -c cxrshort -n '__fish_seen_subcommand_from roentmod; and __fish_seen_subcommand_from tune' -l where -x -d 'Edit images that fulfil an expression: view == '\''PA'\'' and age_years >= 18.'
 complete -c cxrshort -n '__fish_seen_subcommand_from roentmod; and __fish_seen_subcommand_from tune' -l all-images -d 'Edit images with findings too, not only those without.'

@@ -31,8 +31,6 @@ EXTRAS = {
 }
 """Optional parts: the distribution, and what needs it."""
 
-NOT_BUILT = "this verb is not built yet"
-
 
 def doctor(model: str | None = None, *, dataset: str | None = None, device: str = "auto") -> Result:
     """Return what is installed, what the machine offers, and which audits are possible.
@@ -246,10 +244,6 @@ def _teachable(name: str, description: Description | None, data: Dataset | None)
     return missing
 
 
-def _later(name: str, description: Description | None, data: Dataset | None) -> list[str]:
-    return [NOT_BUILT, *_scorable(name, description, data)]
-
-
 AUDITS: dict[str, tuple[str, Check]] = {
     "AUC with intervals, on unseen patients": ("evaluate MODEL --dataset D", _scorable),
     "generalization gap to another hospital": ("evaluate MODEL --dataset OWN --dataset D", _comparable),
@@ -259,7 +253,7 @@ AUDITS: dict[str, tuple[str, Check]] = {
     "attribution by region": ("explain MODEL --dataset D", _explainable),
     "exchange of markers and shoulders": ("swap-test MODEL --dataset D", _explainable),
     "counterfactual edits": ("roentmod stress-test MODEL --before D --after EDITS", _scorable),
-    "what distinguishes two groups of images": ("cyclegan audit", _later),
+    "what distinguishes two groups of images": ("cyclegan audit GENERATORS MODEL --dataset D", _scorable),
 }
 """What can be asked of a model and a dataset, the command that does it, and what it needs."""
 

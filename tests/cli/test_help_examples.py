@@ -136,6 +136,9 @@ def test_example_in_help_runs(working_folder: Path, name: str) -> None:
         write_study(working_folder, words)
     if verb != "build-dataset":
         build_phantoms(words)
+    if name == "roentmod identity":
+        build_phantoms(["--dataset", "phantom-III"])
+        succeed("roentmod", "edit", "--dataset", "phantom-III", "--editor", "phantom", "--split", "all", *FAST)
     if verb in (
         "evaluate",
         "explain",

@@ -122,7 +122,7 @@ def identity(
     Embeddings computed elsewhere hold the images of all datasets by image_id: a .npz file with image_id and one array,
     a .csv table with image_id and numbers, or the features of evaluate --features.
 
-    Example: cxrshort roentmod identity --before D --after D-edits --embedding runs/D/densenet121/erm --out identity
+    Example: cxrshort roentmod identity --before phantom-III --after phantom-III-phantom-edits
     """
     check_loudness(quiet=quiet, verbose=verbose)
     first = early.is_first()

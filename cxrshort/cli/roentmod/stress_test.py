@@ -127,8 +127,9 @@ def stress_test(
     not react to when it is added itself. no evidence: anything else. not testable: too few persons, or an output that
     never varies, as that of a model that was not trained on the finding.
 
-    The margin is what 20 models that were trained on phantoms without a shortcut stay below: none was accused, and
-    their largest effect was 23.5 points, between findings that look alike (a mass and edema). Weak shortcuts stay
+    Of 20 models that were trained on phantoms without a shortcut, none got the verdict shortcut, and 0 got suspicious;
+    their largest effect was 23.5 points, between findings that look alike (a mass and edema). suspicious is a p of at
+    most 0.2. Weak shortcuts stay
     unnamed: two findings that come together in training at a correlation of 0.9 were called in 5 of 5 models, at 0.3
     (about 20 points) in none of 5. Findings that hardly differ are called without any shortcut, as a mass and pneumonia
     were in all of 5 other models.

@@ -46,7 +46,7 @@ def tune(
         str,
         option(
             "--split",
-            text="Fold to take images of: test, val, train or all.",
+            text="Fold to use: test, val, train or all.",
             metavar="S",
             panel=DATA,
             default=True,
