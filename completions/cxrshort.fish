@@ -382,7 +382,7 @@ complete -c cxrshort -n '__fish_seen_subcommand_from roentmod; and __fish_seen_s
 complete -c cxrshort -n '__fish_seen_subcommand_from roentmod; and __fish_seen_subcommand_from tune' -l unet -r -d 'Another U-Net.'
 complete -c cxrshort -n '__fish_seen_subcommand_from roentmod; and __fish_seen_subcommand_from tune' -l hub -d 'Take these names as hub ids and download what is missing.'
 complete -c cxrshort -n '__fish_seen_subcommand_from roentmod; and __fish_seen_subcommand_from tune' -l steps -x -d 'Denoising steps of the whole schedule.'
-complete -c cxrshort -n '__fish_seen_subcommand_from roentmod; and __fish_seen_subcommand_from tune' -l scheduler -x -d 'Scheduler of the steps, as for edit.'
+complete -c cxrshort -n '__fish_seen_subcommand_from roentmod; and __fish_seen_subcommand_from tune' -l scheduler -x -d 'Scheduler of the steps: dpm++, ddim, pndm, unipc, euler or heun.'
 complete -c cxrshort -n '__fish_seen_subcommand_from roentmod; and __fish_seen_subcommand_from tune' -l negative -x -d 'Words of what an edit should not show.'
 complete -c cxrshort -n '__fish_seen_subcommand_from roentmod; and __fish_seen_subcommand_from tune' -l fast -d 'Fewer steps from the same start timestep; edits deviate slightly.'
 complete -c cxrshort -n '__fish_seen_subcommand_from roentmod; and __fish_seen_subcommand_from tune' -l out -r -d 'Folder to write to.'

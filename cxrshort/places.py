@@ -63,7 +63,8 @@ def locate_dataset(name: str) -> Path:
     candidates = [Path(name), dataset_folder(name)]
     for candidate in candidates:
         if is_file(candidate / runs.UNFINISHED) and not is_file(candidate / runs.DONE):
-            raise MissingInputError(f"'{candidate}' is not complete", "build-dataset with --resume continues it")
+            verb = runs.record_of(candidate / runs.UNFINISHED).get("verb", "build-dataset")
+            raise MissingInputError(f"'{candidate}' is not complete", f"{verb} with --resume continues it")
         if is_file(candidate / MANIFEST):
             return candidate / MANIFEST
         if is_file(candidate):

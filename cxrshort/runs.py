@@ -111,7 +111,7 @@ class Run:
     def _take_place(self, staging: Path) -> None:
         """Put the complete files of this run in the place of an earlier one's; each of them is the old or the new."""
         with writing(self.folder):
-            earlier = _outputs(_record(self.folder / DONE)) - {path.name for path in staging.iterdir()}
+            earlier = _outputs(record_of(self.folder / DONE)) - {path.name for path in staging.iterdir()}
             # From here on the folder counts as unfinished, and knows its outputs if this is cut short.
             (self.folder / DONE).replace(self.folder / UNFINISHED)
             replace(self, names=self.names | earlier, staging=None).note()
@@ -214,7 +214,7 @@ def start_run(
         if force and not staged:
             _clear(folder)
         _remove(path for path in folder.iterdir() if TEMPORARY.fullmatch(path.name))
-    unfinished = _record(folder / UNFINISHED) if resume and not force else {}
+    unfinished = record_of(folder / UNFINISHED) if resume and not force else {}
     if unfinished.get("verb", verb) != verb:
         raise OutputError(f"'{folder}' holds an unfinished run of '{unfinished['verb']}'", "choose another --out")
     run = Run(folder, verb, json_values(arguments), _hashes(inputs or {}), _now(), _outputs(unfinished))
@@ -254,7 +254,7 @@ def check_series(folder: Path, verb: str) -> None:
     Raises:
         OutputError: it is so.
     """
-    before = _record(folder / DONE) or _record(folder / UNFINISHED)
+    before = record_of(folder / DONE) or record_of(folder / UNFINISHED)
     if before and not (before.get("verb") == verb and SERIES in before):
         raise OutputError(f"'{folder}' holds a run of '{before.get('verb')}', not a series", "choose another --out")
 
@@ -289,7 +289,7 @@ def share_folder(
         folder.mkdir(parents=True, exist_ok=True)
     if (folder / DONE).exists():
         return
-    unfinished = _record(folder / UNFINISHED)
+    unfinished = record_of(folder / UNFINISHED)
     if unfinished and output not in _outputs(unfinished) and not force:
         check_free(folder, verb, force=False, resume=False)
     if output not in _outputs(unfinished):
@@ -341,7 +341,7 @@ def check_free(folder: Path, verb: str, *, inputs: Iterable[Path] = (), force: b
         raise OutputError(f"'{folder}' holds an unfinished run", "--resume continues it, --force starts over")
     if unfinished or (folder / DONE).exists():
         if force:
-            overwriting.refuse_other_verb(folder, _record(folder / DONE) or _record(folder / UNFINISHED), verb)
+            overwriting.refuse_other_verb(folder, record_of(folder / DONE) or record_of(folder / UNFINISHED), verb)
         return
     foreign = sorted(
         name for path in folder.iterdir() if not TEMPORARY.fullmatch(name := path.name) and name != locks.LOCK
@@ -363,7 +363,7 @@ def _clear(folder: Path) -> None:
     if (folder / DONE).exists():
         # From here on the folder counts as unfinished, and still knows its outputs if this is cut short.
         (folder / DONE).replace(folder / UNFINISHED)
-    outputs = _outputs(_record(folder / UNFINISHED))
+    outputs = _outputs(record_of(folder / UNFINISHED))
     _remove(path for path in folder.iterdir() if path.name in outputs)
 
 
@@ -375,8 +375,8 @@ def _remove(paths: Iterable[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _record(path: Path) -> dict[str, Any]:
-    """Return what a record says; a damaged one says nothing, and must not prevent a new start."""
+def record_of(path: Path) -> dict[str, Any]:
+    """Return what a record of a run says; a damaged one says nothing, and must not prevent a new start."""
     try:
         return read_json(path) if path.exists() else {}
     except (DataError, MissingInputError):

@@ -172,6 +172,10 @@ def test_load_refuses_a_folder_whose_build_was_interrupted(elsewhere):
         load_dataset(str(folder))
     assert caught.value.message == f"'{folder}' is not complete"
     assert caught.value.hint == "build-dataset with --resume continues it"
+    (folder / "unfinished.json").write_text('{"verb": "roentmod edit"}')
+    with pytest.raises(MissingInputError) as caught:
+        load_dataset(str(folder))
+    assert caught.value.hint == "roentmod edit with --resume continues it"
 
 
 def test_pixels_refuse_a_cache_that_is_gone(elsewhere):

@@ -26,11 +26,25 @@ from cxrshort.cli.options import (
 from cxrshort.cli.printer import print_result
 from cxrshort.cli.processes import quiet_unless
 from cxrshort.cli.progress import progress
+from cxrshort.cli.roentmod.options import (
+    SHARED,
+    Fast,
+    Generator,
+    Guidance,
+    Hub,
+    KeepNoise,
+    Negative,
+    Scheduler,
+    Severity,
+    Steps,
+    Strength,
+    TextEncoder,
+    Tokenizer,
+    Unet,
+    Vae,
+)
 
 EDITS = "Edits"
-GENERATOR = "Generator (--editor diffusion)"
-PHANTOMS = "Phantoms (--editor phantom)"
-SHARED = "Several machines"
 
 
 def edit(
@@ -131,100 +145,20 @@ def edit(
         ),
     ] = 0.02,
     seed: Annotated[int, seed_option("Random seed of the noise, and of --sample.", panel=EDITS)] = 0,
-    generator: Annotated[
-        str | None,
-        option(
-            "--generator",
-            text="Pipeline in the format of diffusers, such as RoentGen's: a folder, or with --hub a hub id.",
-            metavar="DIR",
-            panel=GENERATOR,
-        ),
-    ] = None,
-    vae: Annotated[
-        str | None,
-        option(
-            "--vae",
-            text="Another autoencoder: a folder, or with --hub a hub id.",
-            metavar="DIR",
-            panel=GENERATOR,
-            default="the pipeline's",
-        ),
-    ] = None,
-    text_encoder: Annotated[
-        str | None,
-        option(
-            "--text-encoder", text="Another text encoder.", metavar="DIR", panel=GENERATOR, default="the pipeline's"
-        ),
-    ] = None,
-    tokenizer: Annotated[
-        str | None,
-        option("--tokenizer", text="Another tokenizer.", metavar="DIR", panel=GENERATOR, default="the pipeline's"),
-    ] = None,
-    unet: Annotated[
-        str | None,
-        option("--unet", text="Another U-Net.", metavar="DIR", panel=GENERATOR, default="the pipeline's"),
-    ] = None,
-    hub: Annotated[
-        bool, option("--hub", text="Take these names as hub ids and download what is missing.", panel=GENERATOR)
-    ] = False,
-    strength: Annotated[
-        float | None,
-        option(
-            "--strength",
-            text="Share of the steps that are made, 0 (round trip) to 1 (a new image).",
-            metavar="S",
-            panel=GENERATOR,
-            default="0.4",
-        ),
-    ] = None,
-    guidance: Annotated[
-        float | None,
-        option(
-            "--guidance",
-            text="Guidance scale: how closely words are followed.",
-            metavar="G",
-            panel=GENERATOR,
-            default="4",
-        ),
-    ] = None,
-    steps: Annotated[
-        int | None,
-        option("--steps", text="Denoising steps of the whole schedule.", metavar="N", panel=GENERATOR, default="50"),
-    ] = None,
-    scheduler: Annotated[
-        str | None,
-        option(
-            "--scheduler",
-            text="Scheduler of the steps: dpm++, ddim, pndm, unipc, euler or heun.",
-            metavar="NAME",
-            panel=GENERATOR,
-            default="dpm++",
-        ),
-    ] = None,
-    negative: Annotated[
-        str | None,
-        option("--negative", text="Words of what an edit should not show.", metavar="WORDS", panel=GENERATOR),
-    ] = None,
-    fast: Annotated[
-        bool,
-        option("--fast", text="Fewer steps from the same start timestep; edits deviate slightly.", panel=GENERATOR),
-    ] = False,
-    severity: Annotated[
-        float | None,
-        option(
-            "--severity",
-            text="Severity of the added findings, above 0 and at most 1.",
-            metavar="S",
-            panel=PHANTOMS,
-            default="0.7",
-        ),
-    ] = None,
-    keep_noise: Annotated[
-        bool,
-        option(
-            "--keep-noise", text="Keep the noise of the original, so that only the finding changes.", panel=PHANTOMS
-        ),
-    ] = False,
+    generator: Generator = None,
+    vae: Vae = None,
+    text_encoder: TextEncoder = None,
+    tokenizer: Tokenizer = None,
+    unet: Unet = None,
+    hub: Hub = False,
+    strength: Strength = None,
+    guidance: Guidance = None,
+    steps: Steps = None,
+    scheduler: Scheduler = None,
+    negative: Negative = None,
+    fast: Fast = False,
+    severity: Severity = None,
+    keep_noise: KeepNoise = False,
     shard: Annotated[
         str | None, option("--shard", text="Make every N-th edit only; see --merge.", metavar="I/N", panel=SHARED)
     ] = None,

@@ -25,9 +25,20 @@ from cxrshort.cli.options import (
 )
 from cxrshort.cli.printer import print_result
 from cxrshort.cli.progress import progress
+from cxrshort.cli.roentmod.options import (
+    Fast,
+    Generator,
+    Hub,
+    Negative,
+    Scheduler,
+    Steps,
+    TextEncoder,
+    Tokenizer,
+    Unet,
+    Vae,
+)
 
 GRID = "Grid and rule"
-GENERATOR = "Generator (--editor diffusion)"
 
 
 def tune(
@@ -116,60 +127,16 @@ def tune(
         ),
     ] = 0.5,
     seed: Annotated[int, seed_option("Seed of the noise, and of the draw of images.", panel=GRID)] = 0,
-    generator: Annotated[
-        str | None,
-        option(
-            "--generator",
-            text="Pipeline in the format of diffusers, such as RoentGen's: a folder, or with --hub a hub id.",
-            metavar="DIR",
-            panel=GENERATOR,
-        ),
-    ] = None,
-    vae: Annotated[
-        str | None,
-        option(
-            "--vae",
-            text="Another autoencoder: a folder, or with --hub a hub id.",
-            metavar="DIR",
-            panel=GENERATOR,
-            default="the pipeline's",
-        ),
-    ] = None,
-    text_encoder: Annotated[
-        str | None,
-        option(
-            "--text-encoder", text="Another text encoder.", metavar="DIR", panel=GENERATOR, default="the pipeline's"
-        ),
-    ] = None,
-    tokenizer: Annotated[
-        str | None,
-        option("--tokenizer", text="Another tokenizer.", metavar="DIR", panel=GENERATOR, default="the pipeline's"),
-    ] = None,
-    unet: Annotated[
-        str | None,
-        option("--unet", text="Another U-Net.", metavar="DIR", panel=GENERATOR, default="the pipeline's"),
-    ] = None,
-    hub: Annotated[
-        bool, option("--hub", text="Take these names as hub ids and download what is missing.", panel=GENERATOR)
-    ] = False,
-    steps: Annotated[
-        int | None,
-        option("--steps", text="Denoising steps of the whole schedule.", metavar="N", panel=GENERATOR, default="50"),
-    ] = None,
-    scheduler: Annotated[
-        str | None,
-        option(
-            "--scheduler", text="Scheduler of the steps, as for edit.", metavar="NAME", panel=GENERATOR, default="dpm++"
-        ),
-    ] = None,
-    negative: Annotated[
-        str | None,
-        option("--negative", text="Words of what an edit should not show.", metavar="WORDS", panel=GENERATOR),
-    ] = None,
-    fast: Annotated[
-        bool,
-        option("--fast", text="Fewer steps from the same start timestep; edits deviate slightly.", panel=GENERATOR),
-    ] = False,
+    generator: Generator = None,
+    vae: Vae = None,
+    text_encoder: TextEncoder = None,
+    tokenizer: Tokenizer = None,
+    unet: Unet = None,
+    hub: Hub = False,
+    steps: Steps = None,
+    scheduler: Scheduler = None,
+    negative: Negative = None,
+    fast: Fast = False,
     out: Out = None,
     force: Force = False,
     resume: Resume = False,

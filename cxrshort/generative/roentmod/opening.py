@@ -1,6 +1,7 @@
 """Editors opened from the options of a command: each takes its own, and refuses those of another one."""
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, cast
@@ -30,7 +31,7 @@ class EditorOptions:
         unet: diffusion: folder or hub id of another U-Net.
         hub: diffusion: whether hub ids may be downloaded.
         strength: diffusion: share of the steps that are made, 0 to 1.
-        guidance: diffusion: guidance scale.
+        guidance: diffusion: guidance scale, 1 or more; 1 is none.
         steps: diffusion: steps of the whole schedule.
         scheduler: diffusion: name of the scheduler.
         negative: diffusion: words of what is not wanted.
@@ -170,7 +171,7 @@ def _check_numbers(options: EditorOptions) -> None:
             f"--strength is '{options.strength:g}', it must be from 0 to 1",
             "the paper's text has the two numbers swapped: --strength 0.4 --guidance 4",
         )
-    if options.guidance is not None and options.guidance < 1:
+    if options.guidance is not None and not 1 <= options.guidance < math.inf:
         raise UsageError(
             f"--guidance is '{options.guidance:g}', it must be 1 or more",
             "the paper's text has the two numbers swapped: --strength 0.4 --guidance 4",

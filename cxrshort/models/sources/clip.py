@@ -277,7 +277,5 @@ def _import_transformers(name: str) -> Any:
     try:
         import transformers
     except ImportError as error:
-        raise UsageError(
-            f"'{name}' needs transformers, which is not installed", "pip install 'cxrshort[clip]'"
-        ) from error
+        raise UsageError(f"'{name}' needs transformers, which is not installed", "pip install transformers") from error
     return transformers

@@ -162,7 +162,7 @@ def synthesise(
             candidates, source = of_synthesis(
                 replace(synthesis, transform=timed), row_of=_row_of(own), phantoms=phantoms
             )
-            candidates = replace(candidates, notes=tuple(plan.notes))
+            candidates = replace(candidates, notes=(*plan.notes, *_size_notes(plan, opened)))
             settings = DatasetSettings(
                 name, plan.recipe, splits="draw", replicates=replicates, seed=seed, facts=_facts(plan, opened)
             )
@@ -205,6 +205,17 @@ def _open_phantoms(plan: SynthesisPlan, options: EditorOptions) -> tuple[Synthes
     synthesis = _assemble(plan, editor, baselines, named)
     edits = synthesis.rows.iloc[plan.images :]
     return synthesis, [*named.values(), *(phantoms.edited(row) for _, row in edits.iterrows())], editor
+
+
+def _size_notes(plan: SynthesisPlan, editor: Editor) -> list[str]:
+    """Return what must be known of films that are drawn at another size than the generator was trained with."""
+    native = getattr(editor, "native_side", plan.full_size)
+    if native == plan.full_size:
+        return []
+    return [
+        f"the generator makes pictures of {native} pixels, and draws films of {plan.full_size} here: "
+        f"--generator-size {native} is what it was trained with"
+    ]
 
 
 def _assemble(
@@ -352,4 +363,4 @@ def _forecast(plan: SynthesisPlan, synthesis: Synthesis, editor: Editor, *, outp
         ("edit", f"{forecasts.significant(seconds[1]):g} s each"),
         ("labels besides", plan.scheme.scheme),
     ]
-    return forecasts.dry_run(summary, facts, notes=list(plan.notes))
+    return forecasts.dry_run(summary, facts, notes=[*plan.notes, *_size_notes(plan, editor)])

@@ -19,6 +19,7 @@ from cxrshort.generative.roentmod.opening import (
     check_words,
     open_editor,
     parse_editor,
+    size_notes,
 )
 from cxrshort.generative.roentmod.phantom import check_labels
 from cxrshort.generative.roentmod.plan import choose_sources
@@ -232,7 +233,7 @@ def _write(
         else []
     )
     failed = sum(int((~cell.read()[1]).sum()) for cell in cells)
-    notes = [*plan.notes, *_notes(plan, scores[0], failed)]
+    notes = [*plan.notes, *_size_notes(plan, editor), *_notes(plan, scores[0], failed)]
     summary = {
         "dataset": plan.data.name,
         "images": plan.sources.manifest["image_id"].tolist(),
@@ -283,6 +284,10 @@ def _notes(plan: TunePlan, scores: GridScores, failed: int) -> list[str]:
     return notes
 
 
+def _size_notes(plan: TunePlan, editor: Editor) -> list[str]:
+    return size_notes(editor, plan.sources.pixels.image_shape[-1])
+
+
 def _forecast(plan: TunePlan, editor: Editor, rows: pd.DataFrame, *, output: Mapping[str, str]) -> Result:
     """Return what a grid would take, from a batch of its first cell."""
     cost = forecast_cells(editor, plan.cells, plan.sources, rows)
@@ -300,4 +305,4 @@ def _forecast(plan: TunePlan, editor: Editor, rows: pd.DataFrame, *, output: Map
         ("images", f"{len(plan.sources.manifest):,} of {plan.data.name}"),
         ("edits", f"{summary['edits']:,}: {len(plan.prompts)} prompts in {len(plan.cells):,} cells"),
     ]
-    return forecasts.dry_run(summary, facts, notes=plan.notes)
+    return forecasts.dry_run(summary, facts, notes=[*plan.notes, *_size_notes(plan, editor)])

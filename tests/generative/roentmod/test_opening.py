@@ -34,6 +34,8 @@ CPU = Compute("cpu", "fp32", 1)
         ("diffusion", {"generator": "g", "strength": 4.0}, "--strength is '4', it must be from 0 to 1"),
         ("diffusion", {"generator": "g", "strength": -0.1}, "--strength is '-0.1', it must be from 0 to 1"),
         ("diffusion", {"generator": "g", "guidance": 0.4}, "--guidance is '0.4', it must be 1 or more"),
+        ("diffusion", {"generator": "g", "guidance": float("nan")}, "--guidance is 'nan', it must be 1 or more"),
+        ("diffusion", {"generator": "g", "guidance": float("inf")}, "--guidance is 'inf', it must be 1 or more"),
         ("diffusion", {"generator": "g", "steps": 0}, "--steps is '0', it must be 1 or more"),
         ("diffusion", {"generator": "g", "severity": 0.5}, "--severity is of the editor 'phantom', not of 'diffusion'"),
         ("phantom", {"strength": 0.0}, "--strength is of the editor 'diffusion', not of 'phantom'"),

@@ -372,4 +372,4 @@ def test_missing_transformers_is_refused_with_the_command_that_installs_it(monke
     error = refused(f"clip:tiny?{QUERY}")
     assert isinstance(error, UsageError)
     assert error.message == "'clip:tiny' needs transformers, which is not installed"
-    assert error.hint == "pip install 'cxrshort[clip]'"
+    assert error.hint == "pip install transformers"

@@ -18,7 +18,7 @@ def save_tiny_clip(folder: Path, *, biases: bool = True, activation: str = "quic
         biases: whether layers have any; positions and the token of the class count as such.
         activation: of the layers.
     """
-    transformers = pytest.importorskip("transformers", reason="needs transformers: pip install 'cxrshort[clip]'")
+    transformers = pytest.importorskip("transformers", reason="needs transformers: pip install transformers")
     vocabulary = save_tokenizer(folder)
     end = vocabulary["<|endoftext|>"]
     layers = {"intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "hidden_act": activation}
