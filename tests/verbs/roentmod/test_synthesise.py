@@ -148,3 +148,16 @@ def test_what_cannot_be_made_is_refused(options: dict[str, Any], message: str, t
         synthesise(out=tmp_path / "out", **{**PHANTOM, **options})
     assert caught.value.message.startswith(message)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("side", "noted"), [(64, False), (32, True)])
+def test_films_of_another_size_than_the_generator_s_are_noted(tmp_path: Path, side: int, noted: bool) -> None:
+    from tests.generative.roentmod.tiny_pipeline import build
+
+    options = EditorOptions(generator=str(build(tmp_path / "pipeline")), steps=5, strength=0.6, batch_size=1)
+    plan = synthesise(
+        editor="diffusion", images=1, prompts=["edema"], size=32, generator_size=side, options=options,
+        out=tmp_path / "out", dry_run=True, **CPU,
+    )  # fmt: skip
+    expected = "the generator makes pictures of 64 pixels, and draws films of 32 here: --generator-size 64"
+    assert any(note.startswith(expected) for note in plan.notes) == noted
