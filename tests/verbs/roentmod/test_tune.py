@@ -63,6 +63,7 @@ def test_generator_is_taken_through_strengths_and_guidances(home: Path, tmp_path
         out=tmp_path / "out",
         **CPU,  # type: ignore[arg-type]
     )
+    assert any("makes pictures of 64 pixels, and the images have 32" in note for note in result.notes)
     cells = pd.read_csv(tmp_path / "out" / "cells.csv")
     edema = cells[cells["edit"] == "edema"].set_index(["strength", "guidance"])
     assert edema["denoising_steps"].tolist() == [0, 0, 4, 4] and edema["start_timestep"].iloc[2] == 399
