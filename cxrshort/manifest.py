@@ -27,6 +27,7 @@ _EXACT = 2**53
 _AGAIN = "mend the row, or run build-dataset again"
 _MAKE = "build-dataset makes a manifest"
 _SPLIT = re.compile(columns.SPLIT_PREFIX + r"(0|[1-9][0-9]{0,3})")
+_NO_LABEL = re.compile(f"{_SPLIT.pattern}|{columns.EDIT_PREFIX}.*", re.DOTALL)
 _LEAVES = re.compile(r"^\s*[/\\]|^\s*[A-Za-z]:|(?:^|[/\\])\s*\.\.\s*(?:[/\\]|$)|[\x00-\x1f]")
 
 
@@ -39,8 +40,7 @@ def read_manifest(source: Path | str | TextIO) -> pd.DataFrame:
     Returns:
         Text columns as ``str`` (missing is the empty string), integers as ``Int64``, other numbers as ``float64``,
         labels as ``float32`` with NaN where empty. Outside the column table a column whose values all lie in [0, 1] is
-        a label, unless its name begins with ``edit_``; every other one stays text, so that writing it again changes
-        nothing.
+        a label, unless its name begins with ``edit_``; others stay text, so that writing them again changes nothing.
 
     Raises:
         DataError: the file breaks a rule of the format; the message names the value.
@@ -126,7 +126,7 @@ def _typed_column(text: pd.Series, name: str) -> pd.Series:
     if column in columns.LABELS:
         return _numbers(text, name).astype("float32")
     if described is None:
-        return text if _is_no_label(column) or not column.strip() else _label_or_text(text)
+        return text if _NO_LABEL.fullmatch(column) or not column.strip() else _label_or_text(text)
     if described.kind == "text":
         return text
     numbers = _numbers(text, name)
@@ -277,12 +277,12 @@ def _compact(manifest: pd.DataFrame) -> pd.DataFrame:
 
 def label_columns(manifest: pd.DataFrame) -> list[str]:
     """Return the label columns: those outside the column table whose values all lie in [0, 1]."""
-    return [name for name in extra_columns(manifest) if not _is_no_label(name) and _is_label(manifest[name])]
+    return [name for name in extra_columns(manifest) if not _NO_LABEL.fullmatch(name) and _is_label(manifest[name])]
 
 
 def has_label(manifest: pd.DataFrame, name: str) -> bool:
     """Return whether the manifest has this label, without looking at any other column."""
-    if name not in manifest or name in columns.BY_NAME or _is_no_label(name):
+    if name not in manifest or name in columns.BY_NAME or _NO_LABEL.fullmatch(name):
         return False
     return _is_label(manifest[name])
 
@@ -293,18 +293,12 @@ def _is_label(values: pd.Series) -> bool:
 
 def extra_columns(manifest: pd.DataFrame) -> list[str]:
     """Return the columns that are neither described in the column table nor splits."""
-    names = [str(name) for name in manifest.columns]
-    return [name for name in names if name not in columns.BY_NAME and not is_split(name)]
+    return [name for name in map(str, manifest.columns) if name not in columns.BY_NAME and not is_split(name)]
 
 
 def is_split(column: str) -> bool:
     """Return whether a column holds the folds of a replicate: ``split_0``, ``split_1``, ..."""
     return _SPLIT.fullmatch(column) is not None
-
-
-def _is_no_label(column: str) -> bool:
-    """Return whether a column outside the column table holds folds or facts of an edit, whatever its values."""
-    return is_split(column) or column.startswith(columns.EDIT_PREFIX)
 
 
 def split_columns(manifest: pd.DataFrame) -> list[str]:

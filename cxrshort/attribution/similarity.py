@@ -10,20 +10,17 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.ndimage import gaussian_filter
 from scipy.stats import rankdata
 
 from cxrshort.attribution.shares import checked_maps
 from cxrshort.errors import DataError
 from cxrshort.stats.midranks import Floats
+from cxrshort.stats.ssim import similarity_map
 
-WINDOW = 1.5
-"""Standard deviation of the Gaussian window in pixels (Wang et al. 2004, section III.B)."""
 CLIP = 99.5
 """Percentile of the absolute map that counts as 1, as in the paper's pictures."""
 MOST_CHANCE = 0.95
 """What chance counts at most: a method that draws the same map for every image is not excused by it."""
-_C1, _C2 = 0.01**2, 0.03**2
 
 Similarity = Callable[[ArrayLike, ArrayLike], Floats]
 
@@ -46,12 +43,7 @@ def structural_similarity(first: ArrayLike, second: ArrayLike) -> Floats:
         1.0
     """
     x, y, usable = _pairs(first, second)
-    x, y = (_scaled(values) for values in (x, y))
-    mean_x, mean_y = _blurred(x), _blurred(y)
-    var_x, var_y = _blurred(x * x) - mean_x**2, _blurred(y * y) - mean_y**2
-    covariance = _blurred(x * y) - mean_x * mean_y
-    similarity = (2 * mean_x * mean_y + _C1) * (2 * covariance + _C2)
-    similarity /= (mean_x**2 + mean_y**2 + _C1) * (var_x + var_y + _C2)
+    similarity = similarity_map(_scaled(x), _scaled(y))
     return np.where(usable, similarity.mean(axis=(1, 2)), 0.0)
 
 
@@ -116,8 +108,3 @@ def _scaled(absolute: Floats) -> Floats:
     tops = np.percentile(absolute, CLIP, axis=(1, 2), keepdims=True) if len(absolute) else np.ones((0, 1, 1))
     tops = np.where(tops > 0, tops, absolute.max(axis=(1, 2), keepdims=True, initial=np.finfo(float).tiny))
     return np.minimum(absolute / tops, 1)
-
-
-def _blurred(values: Floats) -> Floats:
-    blurred: Floats = gaussian_filter(values, (0, WINDOW, WINDOW), truncate=3.5)
-    return blurred

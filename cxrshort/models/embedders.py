@@ -171,11 +171,16 @@ def _open(embedder: Embedder, compute: Compute) -> tuple[Classifier, list[nn.Lin
 
 def small_pixels(data: Dataset) -> npt.NDArray[np.float32]:
     """Return the mean grey in [0, 1] of each of 32 x 32 parts of every image, (N, 1024); fewer of smaller images."""
-    parts = []
-    for start in range(0, len(data.manifest), SCORING_BATCH):
-        places = np.arange(start, min(start + SCORING_BATCH, len(data.manifest)))
-        images: Tensor = torch.from_numpy(data.pixels.take(places)).float() / 255
-        images = images.mean(dim=1) if images.dim() == 4 else images
-        sides = (min(THUMBNAIL, images.shape[-2]), min(THUMBNAIL, images.shape[-1]))
-        parts.append(functional.adaptive_avg_pool2d(images[:, None], sides).flatten(1).numpy())
+    parts = [
+        small_vectors(data.pixels.take(np.arange(start, min(start + SCORING_BATCH, len(data.manifest)))))
+        for start in range(0, len(data.manifest), SCORING_BATCH)
+    ]
     return np.concatenate(parts) if parts else np.zeros((0, THUMBNAIL**2), np.float32)
+
+
+def small_vectors(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return the mean grey in [0, 1] of each of 32 x 32 parts of pictures (N, H, W) or (N, 3, H, W), (N, 1024)."""
+    images: Tensor = torch.from_numpy(np.ascontiguousarray(pictures)).float() / 255
+    images = images.mean(dim=1) if images.dim() == 4 else images
+    sides = (min(THUMBNAIL, images.shape[-2]), min(THUMBNAIL, images.shape[-1]))
+    return np.asarray(functional.adaptive_avg_pool2d(images[:, None], sides).flatten(1).numpy())

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as t_distribution
 
-from cxrshort.errors import DataError, UsageError
+from cxrshort.errors import UsageError
 from cxrshort.stats.changes import Interval, mean_by_person
-from cxrshort.stats.midranks import Floats, number_persons
+from cxrshort.stats.midranks import number_persons
 
 MOST_OFF_TARGET = 0.5
 """Off-target change over target change up to which a cell may be proposed."""
@@ -68,23 +68,6 @@ def mean_interval(values: ArrayLike, persons: ArrayLike, *, level: float = 0.95)
         return Interval(value, math.nan, math.nan)
     half = float(t_distribution.ppf((1 + level) / 2, len(means) - 1) * means.std(ddof=1) / math.sqrt(len(means)))
     return Interval(value, value - half, value + half)
-
-
-def squared_distances(first: ArrayLike, second: ArrayLike) -> Floats:
-    """Return the squared Euclidean distances of pairs of embeddings (N, D), (N,); the paper's pairwise FID.
-
-    Raises:
-        DataError: shapes that differ.
-
-    Example:
-        >>> squared_distances([[0.0, 3.0]], [[4.0, 0.0]])
-        array([25.])
-    """
-    x, y = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    if x.shape != y.shape or x.ndim != 2:
-        raise DataError(f"embeddings {x.shape} and {y.shape} cannot be compared", "take both from one network")
-    distances: Floats = ((x - y) ** 2).sum(axis=1)
-    return distances
 
 
 def score_cell(

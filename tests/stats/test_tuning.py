@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from cxrshort.errors import DataError, UsageError
+from cxrshort.errors import UsageError
 from cxrshort.stats.changes import Interval
-from cxrshort.stats.tuning import CellScore, may_be_proposed, mean_interval, propose_cell, score_cell, squared_distances
+from cxrshort.stats.tuning import CellScore, may_be_proposed, mean_interval, propose_cell, score_cell
 
 NAN = math.nan
 
@@ -25,12 +25,6 @@ def test_persons_count_once() -> None:
     assert interval.value == 4.0 and interval.low < 2 < 6 < interval.high
     assert np.isnan(mean_interval([1.0, 2.0], ["a", "a"]).low)
     assert np.isnan(mean_interval([NAN], ["a"]).value)
-
-
-def test_distances_are_squared_and_of_one_shape() -> None:
-    assert squared_distances([[1.0, 2.0]], [[1.0, 5.0]]).tolist() == [9.0]
-    with pytest.raises(DataError, match=r"embeddings \(1, 2\) and \(1, 3\) cannot be compared"):
-        squared_distances(np.zeros((1, 2)), np.zeros((1, 3)))
 
 
 def test_cell_is_measured_on_and_off_target_and_beyond_the_sham() -> None:

@@ -11,23 +11,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn import functional
 
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError, UsageError
 from cxrshort.generative.roentmod.tuning_pictures import CellPictures, Pictures
 from cxrshort.models import checkpoint
+from cxrshort.models.embedders import small_vectors
 from cxrshort.models.embeddings import last_layers, score_with_features
 from cxrshort.models.scoring import score
 from cxrshort.models.sources.opening import Model, Reference
+from cxrshort.stats.identity_scores import pairwise_frechet
 from cxrshort.stats.midranks import Floats
 from cxrshort.stats.named_draws import named_generator
-from cxrshort.stats.tuning import squared_distances
 
 PIXELS = "pixels"
-THUMBNAIL = 32
-"""Side of the small pictures that are compared without weights."""
 MOST_PAIRS = 50
 SAME_PERSON, TWO_PERSONS = "two real images of one person", "images of two persons"
 
@@ -162,14 +160,6 @@ def find_pairs(data: Dataset, sources: Dataset, *, seed: int) -> RealPairs | Non
     return RealPairs(sources.pixels.take(first), sources.pixels.take(second), TWO_PERSONS)
 
 
-def thumbnails(pictures: Pictures) -> Floats:
-    """Return the mean grey in [0, 1] of each of 32 x 32 parts of pictures (N, H, W), (N, 1024)."""
-    images = torch.from_numpy(np.ascontiguousarray(pictures)).float()[:, None] / 255
-    side = min(THUMBNAIL, *pictures.shape[1:])
-    small = functional.adaptive_avg_pool2d(images, side).flatten(1).numpy()
-    return np.asarray(small, np.float64)
-
-
 def score_pixels(originals: Pictures, cells: Sequence[CellPictures], pairs: RealPairs | None) -> GridScores:
     """Return the distances of small pictures.
 
@@ -178,18 +168,18 @@ def score_pixels(originals: Pictures, cells: Sequence[CellPictures], pairs: Real
         cells: of the grid.
         pairs: that the limit is taken from.
     """
-    reference, distances = thumbnails(originals), []
+    reference, distances = small_vectors(originals), []
     for cell in cells:
         pictures, made = cell.read()
         values = [
-            np.where(own, squared_distances(reference, thumbnails(part)), np.nan)
+            np.where(own, pairwise_frechet(reference, small_vectors(part)), np.nan)
             for part, own in zip(pictures, made, strict=True)
         ]
         distances.append(np.stack(values))
     limit = (
         None
         if pairs is None
-        else float(np.median(squared_distances(thumbnails(pairs.first), thumbnails(pairs.second))))
+        else float(np.median(pairwise_frechet(small_vectors(pairs.first), small_vectors(pairs.second))))
     )
     empty = np.zeros((len(originals), 0))
     after = [np.zeros((*part.shape, 0)) for part in distances]
@@ -236,11 +226,11 @@ def score_model(
         logits, features = judge(pictures.reshape(-1, *pictures.shape[2:]))
         logits[~made.ravel()] = np.nan
         after.append(logits.reshape(*shape, -1))
-        lengths = squared_distances(np.tile(reference, (shape[0], 1)), features)
+        lengths = pairwise_frechet(np.tile(reference, (shape[0], 1)), features)
         distances.append(np.where(made, lengths.reshape(shape), np.nan))
     limit = None
     if pairs is not None and layers:
-        limit = float(np.median(squared_distances(judge(pairs.first)[1], judge(pairs.second)[1])))
+        limit = float(np.median(pairwise_frechet(judge(pairs.first)[1], judge(pairs.second)[1])))
     kind = pairs.kind if pairs is not None and layers else ""
     labels = tuple(model.reference.description.labels)
     return GridScores(model.reference.title, labels, before, after, distances if layers else [], limit, kind)

@@ -11,6 +11,7 @@ from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.errors import DataError
 from cxrshort.generative.roentmod.tuning_grid import Cell
 from cxrshort.generative.roentmod.tuning_pictures import CellPictures
+from cxrshort.models.embedders import small_vectors
 from cxrshort.models.sources.opening import describe_models, open_model
 from cxrshort.verbs.roentmod.tune_scores import (
     SAME_PERSON,
@@ -20,7 +21,6 @@ from cxrshort.verbs.roentmod.tune_scores import (
     find_pairs,
     score_model,
     score_pixels,
-    thumbnails,
 )
 from cxrshort.verbs.train import train
 
@@ -50,8 +50,8 @@ def one_cell(folder: Path, pictures: np.ndarray, made: np.ndarray) -> CellPictur
 def test_thumbnails_are_means_of_squares() -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (2, 64, 64)).astype(np.uint8)
     means = pictures.reshape(2, 32, 2, 32, 2).mean(axis=(2, 4)).reshape(2, -1) / 255
-    np.testing.assert_allclose(thumbnails(pictures), means, atol=1e-6)
-    assert thumbnails(pictures[:, :16, :16]).shape == (2, 256)
+    np.testing.assert_allclose(small_vectors(pictures), means, atol=1e-6)
+    assert small_vectors(pictures[:, :16, :16]).shape == (2, 256)
 
 
 def test_pictures_in_memory_are_a_source() -> None:
