@@ -27,7 +27,7 @@ $(BENCHED): $(DEVELOPED) pyproject.toml
 	touch $@
 
 # The whole arc on the phantom: a marker is planted, a network falls for it, the audits say so, tea-distill cures it, and
-# the same audits of the cured network stand beside the others in one table. About five minutes on two cores.
+# the same audits of the cured network stand beside the others in one table. Under ten minutes on two cores.
 DEMO := cd demo && $(BIN)/cxrshort
 DEMO_BUILD := $(DEMO) build-dataset --size 64 --replicates 1 --force
 DEMO_TRAIN := $(DEMO) train --dataset phantom-I --arch small-cnn --labels COVID-19 --set selection=last --force
