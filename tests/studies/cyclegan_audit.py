@@ -150,7 +150,7 @@ def judge(home: Path, planted: str, seed: int, arguments: argparse.Namespace) ->
     """Train what is missing, audit, and return a row per classifier."""
     confounding = 0.0 if planted == CLEAN else 1.0
     films = draw(home, planted, seed, films=arguments.films, confounding=confounding, tag="planted")
-    other = draw(home, planted, 1000 + seed, films=arguments.films, confounding=0.0, tag="clean")
+    other = draw(home, planted, 1000 + seed, films=arguments.clean_films, confounding=0.0, tag="clean")
     gan = generator_of(films, seed, epochs=arguments.epochs, per_class=arguments.per_class)
     classifiers = {"of these films": classifier_of(films, seed), "clean": classifier_of(other, seed)}
     result = audit(
@@ -205,6 +205,7 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--planted", default=",".join(PLANTED))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--films", type=int, default=1200)
+    parser.add_argument("--clean-films", type=int, default=5000)
     parser.add_argument("--per-class", type=int, default=250)
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--images", type=int, default=60)

@@ -12,7 +12,9 @@ Such an accusation is false only where the model does not react like that. So ev
 six published findings, two of which, pneumonia and a mass, are opacities of one size.
 
 ``counterfactual`` models have the films of the strongest correlation and edits of healthy persons of the train fold:
-200 persons with each finding, labelled with that one alone. They see as many images as the others, in fewer epochs.
+200 persons with each finding, labelled with that one alone (``more``: 600 persons). ``redrawn`` ones have as many
+further films of the same 200 persons in which nothing was added, so that what further films do is told apart from what
+counterfactuals do. All see as many images as the others, in fewer epochs.
 
 A network has to know the findings, or each output rises with any large shadow. Findings are therefore frequent (a
 quarter of the persons), plain (severity from 0.5 on), and alone: nine others of the phantom are left out.
@@ -64,7 +66,7 @@ PAIR = ("Cardiomegaly", "Effusion")
 STRENGTHS = (0.9, 0.6, 0.3)
 MARGINS = (10.0, 15.0, 20.0, 25.0, 30.0)
 COHORTS, SIZE, FILMS, SHARE, MILDEST, EDITED = 2, 64, 6000, 0.25, 0.5, 0.75
-AUDITED, REPEATED, TAUGHT, FRESH_FILMS, FRESH_SEED = 60, 250, 200, 3000, 900
+AUDITED, REPEATED, FRESH_FILMS, FRESH_SEED = 60, 250, 3000, 900
 SHAM = "sham"
 RULE = RULES["roentmod-stress-test"]
 CELLS, AUCS = "cells.csv", "aucs.csv"
@@ -72,7 +74,9 @@ RECIPE: dict[str, Any] = {
     "select_label": None, "selection": "last", "clip_norm": 1.0, "schedule": "one-cycle", "learning_rate": 5e-3,
     "batch_size": 64,
 }  # fmt: skip
-EPOCHS, SEEDS = {"real": 12, "counterfactual": 9}, 5
+COUNTERFACTUAL, MORE, REDRAWN = "counterfactual", "more", "redrawn"
+TAUGHT = {COUNTERFACTUAL: 200, MORE: 600, REDRAWN: 200}
+EPOCHS, SEEDS = {"real": 12, COUNTERFACTUAL: 9, MORE: 6, REDRAWN: 9}, 5
 IDENTITY = ["world", "strength", "training", "number"]
 
 
@@ -129,8 +133,8 @@ def _plain(phantom: Phantom, findings: Sequence[str]) -> tuple[tuple[str, float]
     return tuple((label, MILDEST + (1 - MILDEST) * mild) for label, mild in phantom.findings if label in findings)
 
 
-def draw_edits(films: Path, out: Path, *, findings: Sequence[str], fold: str, persons: int) -> Path:
-    """Draw healthy persons of a fold again with each finding, and once more as they are, once."""
+def draw_edits(films: Path, out: Path, *, findings: Sequence[str], fold: str, persons: int, added: bool = True) -> Path:
+    """Draw healthy persons of a fold again with each finding (or, with other noise, without), and as they are, once."""
 
     def make(folder: Path) -> None:
         data = load_dataset(str(films))
@@ -144,13 +148,14 @@ def draw_edits(films: Path, out: Path, *, findings: Sequence[str], fold: str, pe
         names = [*findings, SHAM]
         rows = edited_rows(manifest, [place for place in places for _ in names], names * len(places))
         for label in findings:
-            rows[label] = (rows["edit"] == label).astype(np.float32)
+            rows[label] = (added & (rows["edit"] == label)).astype(np.float32)
 
         def redraw(sources: np.ndarray, chosen: pd.DataFrame) -> list[np.ndarray]:
             pictures = []
             for source, edit in zip(chosen["source_image_id"], chosen["edit"], strict=True):
-                other = replace(phantoms[source], seed=phantoms[source].seed + 1)
-                edited = other if edit == SHAM else with_finding(other, edit, EDITED)
+                place = 0 if added else names.index(edit)
+                other = replace(phantoms[source], seed=phantoms[source].seed + 1 + place)
+                edited = with_finding(other, edit, EDITED) if added and edit != SHAM else other
                 pictures.append(draw_phantom(edited, size=SIZE).pixels)
             return pictures
 
@@ -182,9 +187,9 @@ def measure(home: Path, task: Task) -> tuple[list[dict[str, Any]], list[dict[str
         fresh, fresh.with_name(f"edits-{fresh.name}"), findings=task.findings, fold="all", persons=REPEATED
     )
     data = films
-    if task.training == "counterfactual":
-        lessons = films.with_name(f"lessons-{films.name}")
-        draw_edits(films, lessons, findings=task.findings, fold="train", persons=TAUGHT)
+    if persons := TAUGHT.get(task.training):
+        lessons, added = films.with_name(f"{task.training}-{films.name}"), task.training != REDRAWN
+        draw_edits(films, lessons, findings=task.findings, fold="train", persons=persons, added=added)
         data = join(films, lessons, lessons / "joined.csv")
     model = home / task.name
     overrides = {**RECIPE, "epochs": EPOCHS[task.training], "labels": ",".join(task.findings)}
@@ -298,38 +303,35 @@ def show_truth(cells: pd.DataFrame) -> None:
 
 
 def show_cure(cells: pd.DataFrame, aucs: pd.DataFrame) -> None:
-    """Print what counterfactuals change, each seed beside its own without them."""
-    say(f"\nCounterfactuals at {STRENGTHS[0]:g}: without, with, difference (means over seeds, 95 % t interval)")
+    """Print what further films change, each seed beside its own without them."""
     planted = cells[(cells["strength"] == STRENGTHS[0]) & (cells["world"] == "distinct")]
-    for added, predicted in itertools.permutations(PAIR):
-        rows = planted[(planted["added"] == added) & (planted["predicted"] == predicted)]
-        for value in ("excess", "repeated_excess"):
-            say(f"  {added} -> {predicted}, {value}: {_paired(rows, value, digits=1)}")
-    for label in PAIR:
-        rows = planted[(planted["added"] == label) & (planted["predicted"] == label)]
-        say(f"  {label}, reaction to itself: {_paired(rows, 'beyond_sham', digits=1)}")
     scored = aucs[(aucs["strength"] == STRENGTHS[0]) & (aucs["world"] == "distinct")]
-    for films in ("internal", "fair", "external"):
-        here = scored[scored["films"] == films]
-        for title, labels in (("the pair", PAIR), ("the others", set(DISTINCT) - set(PAIR))):
-            means = here[here["label"].isin(labels)].groupby(["training", "number"], as_index=False)["auc"].mean()
-            say(f"  AUC, {films}, {title}: {_paired(means, 'auc', digits=3)}")
+    for training in TAUGHT:
+        say(f"\n{training} at {STRENGTHS[0]:g}: without, with, difference (means over seeds, 95 % t interval)")
+        for added, predicted in itertools.permutations(PAIR):
+            rows = planted[(planted["added"] == added) & (planted["predicted"] == predicted)]
+            for value in ("excess", "repeated_excess"):
+                say(f"  {added} -> {predicted}, {value}: {_paired(rows, value, training, digits=1)}")
+        for label in PAIR:
+            rows = planted[(planted["added"] == label) & (planted["predicted"] == label)]
+            say(f"  {label}, reaction to itself: {_paired(rows, 'beyond_sham', training, digits=1)}")
+        for films in ("internal", "fair", "external"):
+            here = scored[scored["films"] == films]
+            for title, labels in (("the pair", PAIR), ("the others", set(DISTINCT) - set(PAIR))):
+                means = here[here["label"].isin(labels)].groupby(["training", "number"], as_index=False)["auc"].mean()
+                say(f"  AUC, {films}, {title}: {_paired(means, 'auc', training, digits=3)}")
 
 
-def _paired(rows: pd.DataFrame, value: str, *, digits: int) -> str:
+def _paired(rows: pd.DataFrame, value: str, training: str, *, digits: int) -> str:
     table = rows.pivot(index="number", columns="training", values=value)
-    if "counterfactual" not in table or len(table := table.dropna()) < 2:
+    if training not in table or len(table := table[["real", training]].dropna()) < 2:
         return "too few models"
-    gain = table["counterfactual"] - table["real"]
+    gain = table[training] - table["real"]
     half = float(student.ppf(0.975, len(gain) - 1)) * gain.std(ddof=1) / len(gain) ** 0.5
-    numbers = [
-        table["real"].mean(),
-        table["counterfactual"].mean(),
-        gain.mean(),
-        gain.mean() - half,
-        gain.mean() + half,
-    ]
-    before, after, mean, low, high = (f"{number:.{digits}f}" for number in numbers)
+    low, high = gain.mean() - half, gain.mean() + half
+    before, after, mean, low, high = (
+        f"{number:.{digits}f}" for number in (table["real"].mean(), table[training].mean(), gain.mean(), low, high)
+    )
     return f"{before}, {after}, {mean} [{low}, {high}], {len(gain)} seeds"
 
 
@@ -364,6 +366,8 @@ def tasks(models: int) -> list[Task]:
         return list(itertools.chain(*zip(*parts, strict=True)))
 
     order = [*rounds(0, 2), *real(0.0, 2, 12), *rounds(2, SEEDS), *real(0.0, 12, models), *real(0.0, 0, SEEDS, "alike")]
+    for training in (MORE, REDRAWN):
+        order += [replace(task, training=training) for task in real(STRENGTHS[0], 0, SEEDS)]
     for last in (SEEDS, 10, models):
         order += itertools.chain(*(real(strength, 0, last) for strength in STRENGTHS))
     return list(dict.fromkeys(order))
