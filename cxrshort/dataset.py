@@ -19,6 +19,7 @@ from cxrshort.images.cache import checksum, open_array
 from cxrshort.json_files import read_record
 from cxrshort.masks.bits import EVERY_BIT
 from cxrshort.masks.file import MaskFile
+from cxrshort.quantities import quantity
 
 MANIFEST = places.MANIFEST
 IMAGES = "images.npy"
@@ -58,7 +59,8 @@ class Pixels:
         without_pixels = manifest["image_id"][manifest["cache_row"].isna() | (manifest["cache"] == "")]
         if len(without_pixels):
             raise DataError(
-                f"{len(without_pixels)} images have no pixels, first '{without_pixels.iloc[0]}'",
+                f"{quantity(len(without_pixels), 'image has', 'images have')} no pixels, first "
+                f"'{without_pixels.iloc[0]}'",
                 "run build-dataset again",
             )
         self.available: npt.NDArray[np.bool_] = manifest[row].notna().to_numpy(dtype=bool)

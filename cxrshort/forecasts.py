@@ -9,6 +9,7 @@ from typing import Any
 
 from cxrshort import runs
 from cxrshort.errors import OutputError
+from cxrshort.quantities import quantity
 from cxrshort.results import Facts, Result, Text
 
 _FATES = {
@@ -98,8 +99,7 @@ def duration_text(hours: float) -> str:
     if hours < 1 / 60:
         return "less than a minute"
     if hours < 1.5:
-        minutes = round(60 * hours)
-        return f"{minutes} minute{'s' if minutes > 1 else ''}"
+        return quantity(round(60 * hours), "minute")
     return f"{hours:,.1f} hours"
 
 

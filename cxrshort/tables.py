@@ -12,6 +12,7 @@ import pandas as pd
 
 from cxrshort import files
 from cxrshort.errors import DataError
+from cxrshort.quantities import quantity
 
 _REPAIR = "mend the file or download it again"
 
@@ -135,7 +136,9 @@ def _full(lines: Iterator[tuple[int, list[str]]], header: list[str], file: str) 
     least = max(place for place, name in enumerate(header, start=1) if name)
     for number, cells in lines:
         if len(cells) < least or (len(cells) > width and any(cells[width:])):
-            raise DataError(f"{file}: line {number} has {len(cells)} cells, the header has {width}", _REPAIR)
+            raise DataError(
+                f"{file}: line {number} has {quantity(len(cells), 'cell')}, the header has {width}", _REPAIR
+            )
         yield cells
 
 

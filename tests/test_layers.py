@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "cxrshort"
 LAYERS = (
     {"errors"},
-    {"registry", "columns"},
+    {"registry", "columns", "quantities"},
     {
         "json_files",
         "runs",

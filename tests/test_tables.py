@@ -76,7 +76,7 @@ def test_read_table_names_a_missing_column(tmp_path):
         (b"\n\n", "t.csv: the table is empty"),
         (b"a,b,a\n1,2,3\n", "t.csv: column 'a' stands in the header 2 times"),
         (b"a,b\n1,2\n1,2,3\n", "t.csv: line 3 has 3 cells, the header has 2"),
-        (b"a,b\n1,2\n1\n", "t.csv: line 3 has 1 cells, the header has 2"),
+        (b"a,b\n1,2\n1\n", "t.csv: line 3 has 1 cell, the header has 2"),
         (b'a,b\n1,"2\n', "t.csv: line 2: unexpected end of data"),
         (b"a,b\n1," + b"x" * 10_000_000 + b"\n", "t.csv: line 2: field larger than field limit (131072)"),
         (b"\x89PNG\r\n\x1a\n\x00\xff", "t.csv: not a text file, or UTF-16 without a byte-order mark"),

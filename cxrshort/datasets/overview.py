@@ -10,6 +10,7 @@ import pandas as pd
 from cxrshort import forecasts, tables
 from cxrshort.dataset import EXCLUDED
 from cxrshort.datasets.repositories import folder as own_folder
+from cxrshort.quantities import quantity
 from cxrshort.results import (
     BRIEF,
     DEFAULT,
@@ -45,7 +46,7 @@ def dataset_result(summary: Mapping[str, Any], folder: Path, *, figures: Sequenc
     shown += [*_accounting(summary), *planting_texts(summary)]
     if published := summary["published"]:
         paper = " of ".join(f"{count:,} {name}" for name, count in published.items())
-        counted = f"{summary['rows']:,} images of {summary['patients']:,} patients"
+        counted = f"{quantity(summary['rows'], 'image')} of {quantity(summary['patients'], 'patient')}"
         shown.append(Text(f"the paper counts {paper}; this dataset has {counted}"))
     if summary["excluded"]:
         shown += _exclusions(summary, folder / EXCLUDED)
@@ -60,7 +61,7 @@ def _accounting(summary: Mapping[str, Any]) -> list[Block]:
         f"{len(summary['splits'])} splits by person; {name}: {count_text(counts)}",
     ]
     if summary["patients"] != summary["people"]:
-        joined = f"{len(summary['same_films'])} pairs of images show one film"
+        joined = quantity(len(summary["same_films"]), "pair of images shows one film", "pairs of images show one film")
         lines.append(f"{summary['patients']} patient ids are {summary['people']} persons: {joined}")
     return [Text("\n".join(lines))]
 
@@ -85,7 +86,7 @@ def _characteristics(table: pd.DataFrame) -> list[Block]:
         text_table(header, rows, counts=right, shown=VERBOSE, blocks=True),
     ]
     if empty := labels_without_values(table):
-        text = f"{len(empty)} labels without values: {', '.join(empty)}"
+        text = f"{quantity(len(empty), 'label')} without values: {', '.join(empty)}"
         shown += [Text(text, folded=True, shown=UNLESS_QUIET), Text("", shown=UNLESS_QUIET)]
     return shown
 

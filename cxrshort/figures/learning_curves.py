@@ -23,6 +23,7 @@ from cxrshort.figures.style import (
     place_text,
     save_figure,
 )
+from cxrshort.quantities import quantity
 
 MOST_PANELS = 12
 """Trainings that a figure shows."""
@@ -77,7 +78,7 @@ def draw_learning_curves(curves: Sequence[LearningCurve], path: Path) -> Path:
     for number, (heading, runs) in enumerate(shown.items()):
         left, top = number % _ACROSS * panel[0] + _LEFT, number // _ACROSS * panel[1] + 0.1
         hours = sum(run.device_hours for run in runs)
-        text = f"{len(runs)} run{'s' if len(runs) > 1 else ''}, {hours:.3g} device-hours"
+        text = f"{quantity(len(runs), 'run')}, {hours:.3g} device-hours"
         place_text(figure, fit(heading, width=_WIDTH, size=SMALL, lines=2), left=left, top=top, size=SMALL)
         place_text(figure, text, left=left, top=top + 0.28, size=SMALL, colour="#777777")
         score = add_axes(figure, left, top + _HEADING, width=_WIDTH, height=_HEIGHT)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from cxrshort.errors import DataError
 from cxrshort.figures.maps import picture_axes, show_picture
 from cxrshort.figures.style import INK, LARGE, SMALL, fit, fit_title, new_figure, place_text, save_figure
+from cxrshort.quantities import quantity
 
 CLIP = 99.5
 EXPECTED, ELSEWHERE, EDGE = "where findings lie", "elsewhere", "border or corner"
@@ -150,7 +151,8 @@ def _check(examples: Sequence[Transformation], most: int) -> tuple[int, int]:
     if not 1 <= len(examples) <= most or len(sizes) != 1:
         shown = " and ".join(f"{width} x {height}" for height, width in sorted(sizes)) or "no size"
         raise DataError(
-            f"{len(examples)} images of {shown} cannot be drawn in one figure: 1 to {most} of one size are needed"
+            f"{quantity(len(examples), 'image')} of {shown} cannot be drawn in one figure: 1 to {most} of one "
+            "size are needed"
         )
     height, width = sizes.pop()
     return height, width

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from cxrshort.errors import DataError
 from cxrshort.masks.bits import to_fields
+from cxrshort.quantities import quantity
 
 
 class PackedMasks:
@@ -49,7 +50,8 @@ class PackedMasks:
         if not self.available[positions].all():
             missing = positions[~self.available[positions]]
             raise DataError(
-                f"{len(missing)} images have no mask, first row {missing[0]}", "select the images that have one"
+                f"{quantity(len(missing), 'image has', 'images have')} no mask, first row {missing[0]}",
+                "select the images that have one",
             )
         bits = np.unpackbits(self._packed[positions], axis=1, count=self._shape[0] * self._shape[1])
         return to_fields(bits).reshape(len(bits), *self._shape)

@@ -28,6 +28,7 @@ from cxrshort.models.foreground import visible_pixels
 from cxrshort.models.outlines import measure_outlines
 from cxrshort.models.scoring import SCORING_BATCH, score
 from cxrshort.models.sources.opening import Model, Reference
+from cxrshort.quantities import quantity
 from cxrshort.stats.predictions import EXTERNAL, IMAGE_COLUMNS, INTERNAL, LOGIT, TARGET
 from cxrshort.targets import read_targets
 
@@ -211,8 +212,8 @@ def check_datasets(loaded: list[Dataset]) -> list[Dataset]:
             shared = data.manifest["image_id"][data.manifest["image_id"].isin(earlier.manifest["image_id"])]
             if len(shared):
                 raise UsageError(
-                    f"'{earlier.name}' and '{data.name}' are of one dataset and share {len(shared)} images, such as "
-                    f"'{shared.iloc[0]}'",
+                    f"'{earlier.name}' and '{data.name}' are of one dataset and share "
+                    f"{quantity(len(shared), 'image')}, such as '{shared.iloc[0]}'",
                     "evaluate each dataset once",
                 )
     return loaded

@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import beta, norm, t
 
 from cxrshort.errors import DataError
+from cxrshort.quantities import quantity
 from cxrshort.stats.auc import auc_covariance
 from cxrshort.stats.changes import mean_by_person
 from cxrshort.stats.midranks import Floats, Integers, check_rows, number_persons
@@ -226,7 +227,7 @@ def false_claim_of_aucs(
     tables = [np.asarray(scores, np.float64) for scores in (first, second)]
     tables = [table[:, None] if table.ndim == 1 else table for table in tables]
     if len(tables[0]) != len(tables[1]):
-        raise DataError(f"{len(tables[0])} and {len(tables[1])} rows of scores: they must be as many")
+        raise DataError(f"{len(tables[0]):,} and {quantity(len(tables[1]), 'row')} of scores: they must be as many")
     counts = [table.shape[1] for table in tables]
     aucs, covariance = auc_covariance(targets, np.concatenate(tables, axis=1), clusters)
     contrast = np.repeat([1 / counts[0], -1 / counts[1]], counts)
@@ -308,7 +309,9 @@ def false_claim_of_pairs(first: ArrayLike, second: ArrayLike, *, clusters: Array
         differences = mean_by_person(differences, number_persons(clusters, len(differences)))
     count = len(differences)
     if count < 2:
-        raise DataError(f"{count} persons: a claim about a mean needs at least two", "use a larger test set")
+        raise DataError(
+            f"{quantity(count, 'person')}: a claim about a mean needs at least two", "use a larger test set"
+        )
     difference, error = float(differences.mean()), float(differences.std(ddof=1)) / math.sqrt(count)
     probability = float(t.cdf(-_ratio(difference, error), count - 1))
     return FalseClaim(probability, difference, error, f"t with {count - 1} degrees of freedom", ONE_SEED)

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from cxrshort.errors import DataError
+from cxrshort.quantities import quantity
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -110,7 +111,9 @@ def check_rows(targets: ArrayLike, scores: ArrayLike, clusters: ArrayLike | None
     table = np.asarray(scores, dtype=np.float64)
     table = table[:, None] if table.ndim == 1 else table
     if truth.ndim != 1 or table.ndim != 2 or len(truth) != len(table):
-        raise DataError(f"{truth.size} targets and {len(table)} rows of scores: they must be as many")
+        raise DataError(
+            f"{quantity(truth.size, 'target')} and {quantity(len(table), 'row')} of scores: they must be as many"
+        )
     if missing := int(np.isnan(table).any(axis=1).sum()):
         raise DataError(f"{missing} of {len(table)} scores are NaN: a score must be a number", "score the images again")
     keep = is_exact(truth)

@@ -24,6 +24,7 @@ from scipy.optimize import brentq
 from scipy.special import gammaln, xlogy
 from scipy.stats import chi2, ncx2, norm, pearson3
 
+from cxrshort.quantities import quantity
 from cxrshort.stats.midranks import Bools, Floats, Integers
 
 DRAWS = 999
@@ -124,18 +125,8 @@ def _why_not(sizes: Integers, positives: int, persons: int) -> str:
     if len(sizes) < 2:
         return "only one value"
     if min(positives, persons - positives) < 2:
-        return f"only {count_persons(min(positives, persons - positives))} in the smaller class"
+        return f"only {quantity(min(positives, persons - positives), 'person')} in the smaller class"
     return "a value for every person" if len(sizes) == persons else ""
-
-
-def count_persons(count: int) -> str:
-    """Return a number of persons as words.
-
-    Example:
-        >>> count_persons(1), count_persons(1200)
-        ('1 person', '1,200 persons')
-    """
-    return f"{count:,} person{'s' if count != 1 else ''}"
 
 
 def table_information(tables: ArrayLike) -> Floats:

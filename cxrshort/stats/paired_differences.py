@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike
 from scipy.stats import binom
 
 from cxrshort.errors import DataError
+from cxrshort.quantities import quantity
 from cxrshort.stats.auc import check_level
 from cxrshort.stats.changes import mean_by_person, smallest_shift
 from cxrshort.stats.midranks import number_persons
-from cxrshort.stats.mutual_information import count_persons
 from cxrshort.stats.signed_rank import SignedRank, signed_rank, smallest_signed_rank_p
 
 
@@ -85,7 +85,9 @@ def paired_differences(
     if persons is not None and pairs:
         values = mean_by_person(values, number_persons(persons, pairs))
     if len(values) < 2:
-        raise DataError(f"differences of {count_persons(len(values))}: a test needs at least two", "use more pairs")
+        raise DataError(
+            f"differences of {quantity(len(values), 'person')}: a test needs at least two", "use more pairs"
+        )
     test = signed_rank(values)
     limits = median_limits(values, level=level)
     low, high = limits or (None, None)

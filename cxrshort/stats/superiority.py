@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import beta, norm, t
 
 from cxrshort.errors import DataError, UsageError
+from cxrshort.quantities import quantity
 from cxrshort.stats.auc import auc_covariance, check_level
 from cxrshort.stats.changes import Interval
 from cxrshort.stats.midranks import Floats, check_rows
@@ -365,9 +366,11 @@ def chance_better(before: ArrayLike, after: ArrayLike, *, level: float = 0.95) -
     check_level(level)
     first, second = (np.asarray(values, np.float64).ravel() for values in (before, after))
     if len(first) != len(second) or not len(first):
-        raise DataError(f"{len(first)} runs before and {len(second)} after: they must be pairs, and at least one")
+        count = quantity(len(first), "run")
+        raise DataError(f"{count} before and {len(second):,} after: they must be pairs, and at least one")
     if wrong := int((~np.isfinite(first - second)).sum()):
-        raise DataError(f"{wrong} of {len(first)} pairs are not finite: each needs two numbers")
+        verb = "is" if wrong == 1 else "are"
+        raise DataError(f"{wrong:,} of {quantity(len(first), 'pair')} {verb} not finite: each needs two numbers")
     pairs, ties = len(first), int((first == second).sum())
     wins, tail = float((second > first).sum()) + ties / 2, (1 - level) / 2
     low = float(beta.ppf(tail, wins, pairs - wins + 1)) if wins > 0 else 0.0

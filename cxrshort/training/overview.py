@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cxrshort import forecasts
+from cxrshort.quantities import quantity
 from cxrshort.results import VERBOSE, Block, Result, Text, count_text, text_table
 from cxrshort.training.cures.overview import cure_blocks
 from cxrshort.training.data.parts import describe_parts
@@ -84,8 +85,8 @@ def _model(summary: Mapping[str, Any]) -> list[Block]:
     if "cure" in summary:
         return [*trials, *cure_blocks(summary)]
     history = _history(summary["history"]) if summary["history"] else []
-    labels, output = len(summary["labels"]), "mask" if "images_without_masks" in summary else "label"
-    outputs = f"{labels} {output}{'s' if labels > 1 else ''}"
+    output = "mask" if "images_without_masks" in summary else "label"
+    outputs = quantity(len(summary["labels"]), output)
     trained = f"{summary['architecture']} with {outputs}, trained on {summary['images']['train']} images"
     return [*trials, *history, Text(f"{trained}\n{_describe_selection(summary)}")]
 

@@ -21,6 +21,7 @@ from cxrshort import manifest as manifests
 from cxrshort.errors import UsageError, WorkFailedError
 from cxrshort.json_files import json_values
 from cxrshort.models import checkpoint, ensemble, factory
+from cxrshort.quantities import quantity
 from cxrshort.settings import parse_value
 from cxrshort.training import METHODS, recipes
 from cxrshort.training.inputs import TrainingJob, hash_manifest, identify
@@ -69,7 +70,7 @@ def check_splits(splits: Sequence[str], *, replicate: int, replicates: int | Non
         return
     option, value = ("--replicate", replicate) if replicates is None else ("--replicates", replicates)
     count = len(splits)
-    number = f"{count} split{'' if count == 1 else 's'}"
+    number = quantity(count, "split")
     last = splits[-1].removeprefix(columns.SPLIT_PREFIX) if splits else ""
     lower = f"choose --replicate from 0 to {last}" if replicates is None else f"--replicates {count}"
     more = f"build-dataset with --replicates {required[-1] + 1}"

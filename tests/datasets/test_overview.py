@@ -54,7 +54,7 @@ def test_dataset_is_accounted_for() -> None:
 def test_joined_patients_and_published_counts_are_named() -> None:
     joined = {**SUMMARY, "people": 2, "same_films": [["a", "b"]], "published": {"images": 1000, "patients": 900}}
     lines = texts(dataset_result(joined, Path("out")))
-    assert lines[0].splitlines()[-1] == "3 patient ids are 2 persons: 1 pairs of images show one film"
+    assert lines[0].splitlines()[-1] == "3 patient ids are 2 persons: 1 pair of images shows one film"
     assert lines[1] == "the paper counts 1,000 images of 900 patients; this dataset has 3 images of 3 patients"
 
 

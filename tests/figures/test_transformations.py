@@ -95,7 +95,7 @@ def test_sheet_shows_every_image_with_its_name_and_first_line(drawn: list[Figure
     [
         ([], "0 images of no size cannot be drawn in one figure: 1 to 8 of one size are needed"),
         ([example()] * 9, "9 images of 30 x 30 cannot be drawn"),
-        ([Transformation("a", "x", BEFORE, BEFORE[:20])], "1 images of 30 x 20 and 30 x 30 cannot be drawn"),
+        ([Transformation("a", "x", BEFORE, BEFORE[:20])], "1 image of 30 x 20 and 30 x 30 cannot be drawn"),
     ],
 )
 def test_no_image_too_many_and_different_sizes_are_refused(examples: list, message: str) -> None:

@@ -20,4 +20,4 @@ def test_image_without_a_mask_is_refused_not_empty() -> None:
     np.testing.assert_array_equal(masks.take([5]) > 0, MASKS[[5]])
     with pytest.raises(DataError) as caught:
         masks.take([5, 4])
-    assert caught.value.message == "1 images have no mask, first row 4"
+    assert caught.value.message == "1 image has no mask, first row 4"

@@ -59,7 +59,7 @@ def test_dataset_of_the_same_identity_is_internal_and_of_unknown_training_neithe
 def test_images_of_one_dataset_are_scored_once():
     apart = [dataset("x"), dataset("y", dataset_id="cc"), dataset("z", images="j")]
     assert check_datasets(apart) is apart
-    with pytest.raises(UsageError, match="'d' and 'e' are of one dataset and share 1 images, such as 'i0'"):
+    with pytest.raises(UsageError, match="'d' and 'e' are of one dataset and share 1 image, such as 'i0'"):
         check_datasets([dataset("x"), dataset("y", name="e")])
 
 

@@ -217,7 +217,7 @@ def test_auc_interval_cautions_where_few_errors_are_expected(positives, errors, 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([0, 1], [0.1]), "2 targets and 1 rows of scores: they must be as many"),
+        (([0, 1], [0.1]), "2 targets and 1 row of scores: they must be as many"),
         (([0, 1], [0.1, np.nan]), "1 of 2 scores are NaN: a score must be a number"),
         (([0, 1], [0.1, 0.2], ["a"]), "1 person ids for 2 rows: they must be as many"),
         (([0, 1, 1], [0.1, 0.2, 1], ["a", None, ""]), "2 of 3 rows have no person: every row needs one"),

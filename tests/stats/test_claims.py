@@ -184,7 +184,7 @@ def test_pairs_are_a_one_sided_t_test_of_persons():
         ),
         (
             lambda: false_claim_of_pairs([1, 2], [1, 3], clusters=["a", "a"]),
-            "1 persons: a claim about a mean needs at least two",
+            "1 person: a claim about a mean needs at least two",
         ),
         (
             lambda: false_claim_of_aucs([1, 1], first=[1, 2], second=[1, 2]),

@@ -14,6 +14,7 @@ from cxrshort.columns import COVID, LABELS
 from cxrshort.datasets.phantom.catalogue import DATASETS
 from cxrshort.datasets.phantom.styles import SHORTCUTS
 from cxrshort.errors import UsageError
+from cxrshort.quantities import quantity
 from cxrshort.registry import check_name
 
 BLOCK_SIZE = 5
@@ -278,7 +279,7 @@ def record_planting(planting: Planting, present: Mapping[str, Sequence[bool]], *
         count = len(present[pair.first])
         sentences.append(
             f"planted comorbidity: {pair.first} and {pair.second}, correlation {pair.strength:g} "
-            f"({measured_text} among these {count:,} patients)"
+            f"({measured_text} among {quantity(count, 'patient')})"
         )
     return {
         "shortcuts": list(planting.shortcuts),

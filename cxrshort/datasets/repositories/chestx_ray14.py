@@ -27,6 +27,7 @@ from cxrshort.datasets.repositories.parsing.layout import (
     locate_names,
 )
 from cxrshort.datasets.repositories.reading import Reading, ReadOptions, Repository, make_reading
+from cxrshort.quantities import quantity
 from cxrshort.tables import read_list, read_table
 
 NAME = "chestx-ray14"
@@ -101,7 +102,10 @@ def _read_editions(folder: Path) -> tuple[pd.DataFrame, list[str]]:
     without_age = int(matched_ages.isna().sum())
     notes = [f"labels and views from {labelled.name}, ages from {aged.name}", *notes]
     if without_age:
-        notes.append(f"{without_age} images are not in {aged.name}: their ages are those of {labelled.name}")
+        notes.append(
+            f"{quantity(without_age, 'image is', 'images are')} not in {aged.name}: their ages are those of "
+            f"{labelled.name}"
+        )
     return new.assign(**{"Patient Age": matched_ages.fillna(new["Patient Age"]).astype(str)}), notes
 
 
@@ -140,7 +144,9 @@ def _test_patients(folder: Path, names: pd.Series, patients: pd.Series) -> tuple
     test = set(patients[listed])
     followers = int((patients.isin(test) & ~listed).sum())
     if followers:
-        return test, [f"{followers} images are not in the official test list but follow their patients into it"]
+        forms = "image is not {} but follows its patient", "images are not {} but follow their patients"
+        where = "in the official test list"
+        return test, [f"{quantity(followers, *(form.format(where) for form in forms))} into it"]
     return test, []
 
 

@@ -14,6 +14,7 @@ from cxrshort.datasets.repositories.parsing.layout import (
 )
 from cxrshort.datasets.repositories.parsing.observations import OBSERVATIONS, read_observations
 from cxrshort.datasets.repositories.reading import Located, Reading, ReadOptions, Repository, make_reading
+from cxrshort.quantities import quantity
 from cxrshort.tables import read_table
 
 NAME = "chexpert"
@@ -68,7 +69,7 @@ def _read_tables(folder: Path) -> tuple[pd.DataFrame, list[str]]:
     for part, path in paths.items():
         table, table_notes = read_table(path, _COLUMNS, optional=OBSERVATIONS)
         tables.append(table.assign(part=part))
-        notes += [*table_notes, f"{len(table)} rows from {path.name}"]
+        notes += [*table_notes, f"{quantity(len(table), 'row')} from {path.name}"]
     return pd.concat(tables, ignore_index=True), notes
 
 

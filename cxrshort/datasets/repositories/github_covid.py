@@ -28,6 +28,7 @@ from cxrshort.datasets.repositories.reading import (
     make_reading,
 )
 from cxrshort.errors import DataError
+from cxrshort.quantities import quantity
 from cxrshort.tables import read_table
 
 NAME = "github-covid"
@@ -96,7 +97,7 @@ def _labels(findings: pd.Series) -> tuple[pd.DataFrame, list[str]]:
     labels = read_labels(findings, github_covid_labels, ("Pneumonia", COVID), otherwise=float("nan"))
     if not (labels[COVID] == 1).any():
         raise DataError(
-            f"metadata.csv: no finding is COVID-19 in {len(findings)} rows",
+            f"metadata.csv: no finding is COVID-19 in {quantity(len(findings), 'row')}",
             "expected words such as 'COVID-19' or 'Pneumonia/Viral/COVID-19'; download the collection again",
         )
     unknown = count_words(findings, lambda text: [] if github_covid_labels(text) else [text])

@@ -17,6 +17,7 @@ from cxrshort.datasets.building.edits import Edited, Pictures, Transform
 from cxrshort.datasets.building.image_source import ImageSource
 from cxrshort.generative.roentmod.transform import is_round_trip
 from cxrshort.images.cache import create_cache
+from cxrshort.quantities import quantity
 
 _AT_LEAST = 0.5
 """Seconds below which a batch is made a second time: the first one loads what the others share."""
@@ -101,4 +102,4 @@ def forecast_text(count: int, seconds_per_image: float) -> str:
     duration = forecasts.duration_text(count * seconds_per_image / 3600)
     about = "" if duration.startswith("less") else "about "
     speed = forecasts.speed_text(1 / max(seconds_per_image, 1e-9))
-    return f"{count:,} edits take {about}{duration}, at {speed}"
+    return f"{quantity(count, 'edit takes', 'edits take')} {about}{duration}, at {speed}"

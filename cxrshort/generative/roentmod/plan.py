@@ -20,6 +20,7 @@ from cxrshort.expressions import select_rows
 from cxrshort.generative.roentmod.contract import Prompt
 from cxrshort.generative.roentmod.prompts import ROUND_TRIP
 from cxrshort.generative.roentmod.seeds import edit_seed
+from cxrshort.quantities import quantity
 
 _ALL_IMAGES = "--all-images edits images with findings too"
 
@@ -52,9 +53,12 @@ def choose_sources(
     if not all_images:
         manifest, notes = _without_findings(data, manifest)
     if edited := int(manifest.get("edit", pd.Series(dtype=str)).fillna("").astype(str).ne("").sum()):
-        notes.append(f"{edited:,} of {len(manifest):,} images are edits already, and are edited again")
+        count = f"of {len(manifest):,} images"
+        repeated = quantity(edited, f"{count} is an edit already, and is", f"{count} are edits already, and are")
+        notes.append(f"{repeated} edited again")
     if sample is not None and sample < len(manifest):
-        notes.append(f"{sample:,} of {len(manifest):,} images are drawn by a hash of their names")
+        count = f"of {len(manifest):,} images"
+        notes.append(f"{quantity(sample, f'{count} is', f'{count} are')} drawn by a hash of their names")
         manifest = manifest[sample_rows(manifest["image_id"], sample, seed=seed)]
     return replace(data, manifest=manifest.reset_index(drop=True)), notes
 
@@ -74,9 +78,12 @@ def _without_findings(data: Dataset, manifest: pd.DataFrame) -> tuple[pd.DataFra
             _ALL_IMAGES,
         )
     partly = int((~filled.all(axis=1) & ~present & filled.any(axis=1)).sum())
-    notes = [f"{int(present.sum()):,} of {len(manifest):,} images have a finding and are not edited ({_ALL_IMAGES})"]
+    count = f"of {len(manifest):,} images"
+    edited = quantity(int(present.sum()), f"{count} has a finding and is", f"{count} have a finding and are")
+    notes = [f"{edited} not edited ({_ALL_IMAGES})"]
     if partly:
-        notes.append(f"{partly:,} of the images that are edited lack some labels, and may have those findings")
+        count = quantity(partly, "of the images that are edited lacks", "of the images that are edited lack")
+        notes.append(f"{count} some labels, and may have those findings")
     return chosen, notes if present.any() else notes[1:]
 
 

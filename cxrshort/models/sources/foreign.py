@@ -34,6 +34,7 @@ from cxrshort.models.classifier import Classifier, InputSpec
 from cxrshort.models.outputs import log_odds
 from cxrshort.models.people import hash_people
 from cxrshort.models.sources.options import Options
+from cxrshort.quantities import quantity
 from cxrshort.registry import Entry
 
 INPUT = ("labels", "size", "mean", "std", "range", "channels", "output")
@@ -240,7 +241,7 @@ def try_network(network: nn.Module, spec: InputSpec, *, name: str) -> Any:
     except Exception as error:  # the network is the user's and may raise anything
         channels = 4 - spec.channels  # 1 for 3, and 3 for 1
         if _takes(network, torch.zeros(2, channels, spec.size, spec.size)):
-            rule = f"takes images of {channels} channel{'s' if channels > 1 else ''}, not of {spec.channels}"
+            rule = f"takes images of {quantity(channels, 'channel')}, not of {spec.channels}"
             raise DataError(f"'{name}' {rule}", f"set channels={channels}") from error
         raise DataError(
             f"'{name}' cannot take images {tuple(images.shape)}: {type(error).__name__}: {error}",

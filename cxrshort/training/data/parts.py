@@ -19,6 +19,7 @@ from cxrshort import manifest as manifests
 from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.errors import DataError, UsageError
 from cxrshort.models.checkpoint import SYNTHETIC_DATASET
+from cxrshort.quantities import quantity
 from cxrshort.training import CURES
 from cxrshort.training.data.mixture import Mixture
 from cxrshort.training.recipes import Recipe
@@ -190,8 +191,8 @@ def describe_parts(counts: Mapping[str, Any]) -> list[str]:
     ]
     if count := parts["held_out_images"]:
         notes.append(
-            f"{count:,} synthetic images of {parts['held_out_persons']:,} persons in val or test of the real dataset "
-            "never train"
+            f"{quantity(count, 'synthetic image')} of {quantity(parts['held_out_persons'], 'person')} in val or test "
+            f"of the real dataset never {'trains' if count == 1 else 'train'}"
         )
     return notes
 

@@ -11,6 +11,7 @@ from cxrshort import manifest as manifests
 from cxrshort.dataset import MANIFEST, Dataset, Pixels
 from cxrshort.figures.edit_sheet import MOST_EDITS, MOST_IMAGES, EditedFilm, draw_edit_sheet
 from cxrshort.generative.roentmod.transform import CHANGE, CHANGED_SHARE
+from cxrshort.quantities import quantity
 from cxrshort.results import DEFAULT, UNLESS_QUIET, VERBOSE, Block, Facts, Text, text_table
 
 SPREAD = "edit_channel_spread"
@@ -92,7 +93,7 @@ def edit_blocks(summary: Mapping[str, Any], table: Sequence[Mapping[str, Any]]) 
     folds = ", ".join(f"{fold} {count:,}" for fold, count in counts.items())
     lines = [
         f"candidates {summary['candidates']:,} = rows {summary['rows']:,} + excluded {excluded:,}",
-        f"{summary['edited_images']:,} images of {summary['people']:,} persons, splits as those of "
+        f"{quantity(summary['edited_images'], 'image')} of {quantity(summary['people'], 'person')}, splits as those of "
         f"{summary['edited_dataset']}; {name}: {folds}",
         f"labels besides the added finding: {summary['off_target']}",
     ]

@@ -20,6 +20,7 @@ from cxrshort.models.embedders import Embedder, describe_embedders, embed_images
 from cxrshort.models.predictions import image_folders
 from cxrshort.models.result_folders import results_folder
 from cxrshort.models.sources.foreign import without_download
+from cxrshort.quantities import quantity
 from cxrshort.registry import check_name
 from cxrshort.results import Result
 from cxrshort.stats.follow_ups import WITHIN_DAYS
@@ -167,7 +168,7 @@ def measure_pairs(
     count = sum(len(part.manifest) for part in images.values())
     columns: dict[str, Any] = {}
     for embedder in embedders:
-        report({"event": "embedding", "text": f"embedding {count:,} images with {embedder.name}"})
+        report({"event": "embedding", "text": f"embedding {quantity(count, 'image')} with {embedder.name}"})
         arrays = embed_images(embedder, list(images.values()), compute)
         if embedder.unit:
             arrays = [to_unit_length(values).astype(values.dtype) for values in arrays]
@@ -178,7 +179,7 @@ def measure_pairs(
             vectors = first[part["first"].to_numpy(np.int64)], second[part["second"].to_numpy(np.int64)]
             distances[part.index] = DISTANCES[settings.distance](*vectors)
         columns[DISTANCE + embedder.name] = distances
-    report({"event": "comparing", "text": f"comparing {len(table):,} pairs pixel by pixel"})
+    report({"event": "comparing", "text": f"comparing {quantity(len(table), 'pair')} pixel by pixel"})
     differences = measure_differences(images, table, mask_bit=settings.mask_bit)
     return pairs.table.assign(**columns).join(differences)
 
@@ -216,7 +217,7 @@ def _training_notes(pairs: IdentityPairs, embedders: Sequence[Embedder]) -> list
         if embedder.reference is not None:
             seen = checkpoint.trained_on(embedder.reference.description, persons)
             if seen:
-                notes.append(f"'{embedder.name}' was trained on {seen:,} of the {len(persons):,} persons")
+                notes.append(f"'{embedder.name}' was trained on {seen:,} of {quantity(len(persons), 'person')}")
     return notes
 
 

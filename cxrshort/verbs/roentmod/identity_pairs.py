@@ -14,6 +14,7 @@ import pandas as pd
 from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError
 from cxrshort.images.cache import checksum
+from cxrshort.quantities import quantity
 from cxrshort.stats.finding_names import canonical, edit_role, label_of
 from cxrshort.stats.follow_ups import WITHIN_DAYS, find_follow_ups
 from cxrshort.stats.identity_scores import derange_persons
@@ -140,7 +141,8 @@ def _originals(data: Dataset, notes: list[str]) -> pd.DataFrame:
     if edited.all():
         raise DataError(f"{data.name}: all images are edits, and none is an original", _EVALUATE)
     if edited.any():
-        notes.append(f"{data.name}: {int(edited.sum()):,} edited images are no originals and left out")
+        count = quantity(int(edited.sum()), "edited image is no original", "edited images are no originals")
+        notes.append(f"{data.name}: {count} and left out")
     rows = np.flatnonzero(~edited)
     kept = manifest.iloc[rows]
     return pd.DataFrame({"image_id": kept["image_id"].to_numpy(), "place": rows, "person_id": kept["person_id"]})
@@ -163,7 +165,9 @@ def _located_edits(before: Dataset, after: Dataset, originals: pd.DataFrame, not
             f"{after.name}: no row has both source_image_id and edit", "edits say what they were made from, and how"
         )
     if not is_edit.all():
-        notes.append(f"{after.name}: {int((~is_edit).sum()):,} rows are no edits and left out")
+        notes.append(
+            f"{after.name}: {quantity(int((~is_edit).sum()), 'row is no edit', 'rows are no edits')} and left out"
+        )
     places = pd.Index(originals["image_id"]).get_indexer(source)
     lonely = source[is_edit & (places < 0)]
     if len(lonely) == int(is_edit.sum()):
@@ -173,7 +177,8 @@ def _located_edits(before: Dataset, after: Dataset, originals: pd.DataFrame, not
         )
     if len(lonely):
         listed = list_names(lonely.unique().tolist())
-        notes.append(f"{len(lonely):,} edits without their original are left out, of images {listed}")
+        without = quantity(len(lonely), "edit without its original is", "edits without their original are")
+        notes.append(f"{without} left out, of {'image' if lonely.nunique() == 1 else 'images'} {listed}")
     rows = np.flatnonzero(is_edit & (places >= 0))
     own = originals.iloc[places[rows]]
     return pd.DataFrame(
@@ -200,8 +205,8 @@ def _persons(data: Dataset, places: Integers, notes: list[str]) -> "pd.Series[st
     if shared.empty:
         return persons
     notes.append(
-        f"{shared['film'].nunique():,} films stand among the originals under {shared['person'].nunique():,} persons "
-        f"({list_names(shared['person'].unique().tolist())}), who count as one"
+        f"{quantity(shared['film'].nunique(), 'film stands', 'films stand')} among the originals under "
+        f"{shared['person'].nunique():,} persons ({list_names(shared['person'].unique().tolist())}), who count as one"
     )
     merged = persons.copy()
     for _, group in shared.groupby("film"):

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cxrshort.quantities import quantity
 from cxrshort.results import DEFAULT, UNLESS_QUIET, VERBOSE, Block, Column, Table, Text, interval_text
 from cxrshort.stats.changes import Interval
 from cxrshort.stats.stress import StressCell
@@ -148,8 +149,8 @@ def _matrix(model: Record, cells: Sequence[Record], controls: Sequence[Record]) 
             texts = {f"cell {cell['predicted']}": _cell_text(cell) for cell in part if cell["added"] == added}
             rows.append({"added": added, **texts})
     title = (
-        f"{model['model']}: median change of the percentile, {model['images']:,} images of "
-        f"{model['persons']:,} persons; "
+        f"{model['model']}: median change of the percentile, {quantity(model['images'], 'image')} of "
+        f"{quantity(model['persons'], 'person')}; "
         "[on target], * p <= 0.05 (signed-rank test, Holm)"
     )
     return Table(heads, rows, title, UNLESS_QUIET, blocks=True)

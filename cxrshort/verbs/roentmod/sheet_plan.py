@@ -13,6 +13,7 @@ import pandas as pd
 
 from cxrshort import manifest as manifests
 from cxrshort.errors import DataError, UsageError
+from cxrshort.quantities import quantity
 from cxrshort.stats.finding_names import canonical, edit_role, label_of
 from cxrshort.stats.named_draws import named_generator
 
@@ -137,7 +138,10 @@ def plan_readings(images: pd.DataFrame, request: SheetRequest) -> pd.DataFrame:
         UsageError: fewer images than readers, or fewer images of a reader than are to be read twice.
     """
     if len(images) < request.readers:
-        raise UsageError(f"{len(images)} images are fewer than {request.readers} readers", "ask fewer readers")
+        raise UsageError(
+            f"{quantity(len(images), 'image is', 'images are')} fewer than {request.readers:,} readers",
+            "ask fewer readers",
+        )
     shares = _assign(len(images), request)
     width = max(3, len(str(len(images) + request.repeats)))
     parts = []

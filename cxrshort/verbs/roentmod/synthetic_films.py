@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from cxrshort.dataset import Dataset
+from cxrshort.quantities import quantity
 from cxrshort.results import DEFAULT, UNLESS_QUIET, Block, Facts, Result, Text, text_table
 from cxrshort.verbs.roentmod.edited_films import draw_sheet, edits_table
 from cxrshort.verbs.roentmod.edited_output import SHEET
@@ -50,7 +51,7 @@ def _blocks(summary: Mapping[str, Any], table: Sequence[Mapping[str, Any]]) -> l
     ]
     lines = [
         f"candidates {summary['candidates']:,} = rows {summary['rows']:,} + excluded {excluded:,}",
-        f"{summary['people']:,} synthetic persons, a film and its edits each; {name}: {folds}",
+        f"{quantity(summary['people'], 'synthetic person')}, a film and its edits each; {name}: {folds}",
         f"labels besides the added finding: {summary['off_target']}",
     ]
     facts = [("editor", str(summary["editor"].get("editor", ""))), ("drawn at", f"{summary['generator_size']} pixels")]

@@ -7,6 +7,7 @@ from typing import Any
 from cxrshort.figures.tuning import Measure, Place, draw_tuning_maps, draw_tuning_sheet
 from cxrshort.files import shell_safe
 from cxrshort.generative.roentmod.tuning_pictures import CellPictures, Pictures
+from cxrshort.quantities import quantity
 
 _MEASURES = {
     "beyond_sham": "target beyond sham, logit",
@@ -42,7 +43,7 @@ def draw_grid(
             pictures = _pictures(cells, number, image)
             figures.append(draw_tuning_sheet(originals[image], pictures, path, proposed=chosen.get(edit), title=title))
         if measures := _measures(summary, edit):
-            title = f"{edit}, judged by {summary['rule']['judge']}: {len(summary['images'])} images"
+            title = f"{edit}, judged by {summary['rule']['judge']}: {quantity(len(summary['images']), 'image')}"
             path = path_of(f"map-{stem}.png")
             figures.append(draw_tuning_maps(measures, path, proposed=chosen.get(edit), title=title))
     return figures

@@ -12,6 +12,7 @@ from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.errors import DataError
 from cxrshort.images.grey_values import Images, border_strips, local_patterns, thumbnails
 from cxrshort.manifest import extra_columns
+from cxrshort.quantities import quantity
 from cxrshort.results import DEFAULT, VERBOSE, Block, Column, Result, Table, Text
 from cxrshort.stats.association import pool_rare
 from cxrshort.stats.attribute_risks import AttributeRisk, attribute_risk, judge_risks
@@ -19,7 +20,7 @@ from cxrshort.stats.auc import check_level
 from cxrshort.stats.confounding import ColumnValues, as_numbers, confounding
 from cxrshort.stats.detectability import Detectability, FoldedFeatures, detectability, fold_features
 from cxrshort.stats.midranks import Floats, Integers, is_exact, number_persons
-from cxrshort.stats.mutual_information import Information, count_persons, draw_one_row
+from cxrshort.stats.mutual_information import Information, draw_one_row
 from cxrshort.stats.named_draws import named_generator
 from cxrshort.stats.out_of_fold import person_folds
 from cxrshort.stats.verdicts import NOT_TESTABLE, VERDICTS
@@ -239,7 +240,7 @@ def _risk(
     targets, rows = probes.rows(str(row["label"]), values)
     smaller = int(min(targets.sum(), len(targets) - targets.sum()))
     if smaller < FEWEST_PERSONS:
-        reason = f"only {count_persons(smaller)} in the smaller class"
+        reason = f"only {quantity(smaller, 'person')} in the smaller class"
         seen = Detectability(Information(None, persons=len(rows), reason=reason), within=True)
         return seen, attribute_risk(utility, seen, level=level)
     levels = values.levels(rows)

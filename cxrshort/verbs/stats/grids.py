@@ -9,6 +9,7 @@ import numpy as np
 
 from cxrshort import places
 from cxrshort.errors import DataError, MissingInputError
+from cxrshort.quantities import quantity
 from cxrshort.stats.comparisons import align_images
 from cxrshort.stats.midranks import Floats, Integers
 from cxrshort.verbs.stats.pairs import IMAGE
@@ -70,7 +71,10 @@ def read_grids(place: Path, *, label: str | None, person: str | None) -> tuple[l
     if not grids:
         raise DataError(f"'{place}': no test set was scored by two models", "evaluate several models on one dataset")
     if lonely:
-        notes.append(f"{lonely} models are alone with their test images, such as a replicate's own fold: left out")
+        notes.append(
+            f"{quantity(lonely, 'model is alone with its', 'models are alone with their')} test images, such as a "
+            "replicate's own fold: left out"
+        )
     return sources, grids, list(dict.fromkeys(notes))
 
 

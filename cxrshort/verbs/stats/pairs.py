@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cxrshort.errors import DataError, UsageError
+from cxrshort.quantities import quantity
 from cxrshort.stats.comparisons import align_images
 from cxrshort.stats.midranks import Floats, Integers
 from cxrshort.stats.predictions import LOGIT, TARGET
@@ -286,7 +287,8 @@ def _contests(
         ]
         contests.append(Contest(facts, before, after, pairs))
         if lonely := sorted((set(before) ^ set(after)) - {run for match in matches for run in match}):
-            notes.append(f"{_name(facts)}: {len(lonely)} runs of one method alone are not paired: {_run_names(lonely)}")
+            count = quantity(len(lonely), "run of one method alone is", "runs of one method alone are")
+            notes.append(f"{_name(facts)}: {count} not paired: {_run_names(lonely)}")
     for name, own, other in ((names[0], *cells), (names[1], *reversed(cells))):
         if left_out := [key for key in own if key not in other]:
             notes.append(f"{len(left_out)} labels and test sets of '{name}' alone are left out")

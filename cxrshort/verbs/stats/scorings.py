@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cxrshort.errors import CxrshortError
+from cxrshort.quantities import quantity
 from cxrshort.stats.predictions import LOGIT, TARGET
 from cxrshort.verbs.stats.run_folders import AUDITS, RunFolder
 from cxrshort.verbs.stats.source import PREDICTIONS, open_source
@@ -109,7 +110,8 @@ def read_test_folds(runs: Sequence[RunFolder], *, label: str | None = None) -> t
             reading.scorings.append(_audited(run, replicates, identities))
     folds = _by_fold(reading)
     if others:
-        reading.notes.append(f"{others:,} runs on training or validation images are not counted")
+        where = "on training or validation images"
+        reading.notes.append(f"{quantity(others, f'run {where} is', f'runs {where} are')} not counted")
     return folds, reading.notes
 
 

@@ -122,7 +122,7 @@ def test_record_planting_states_share_shortcuts_and_measured_correlation() -> No
     assert actual.pop("summary") == [
         "rooms differ in: marker",
         "P(style | class): 80.0 % of a class has its style (50 % is chance; this is --confounding 0.6)",
-        "planted comorbidity: Edema and Mass, correlation 0.5 (1.000 among these 4 patients)",
+        "planted comorbidity: Edema and Mass, correlation 0.5 (1.000 among 4 patients)",
     ]
     assert actual == {
         "shortcuts": ["marker"],
@@ -137,7 +137,7 @@ def test_record_planting_says_whose_style_it_is_and_what_cannot_be_measured() ->
     actual = record_planting(planting, {"Edema": [False], "Mass": [True]}, exchanged=True)
     assert "100.0 % of a class has the other class's style" in actual["summary"][1]
     assert actual["comorbidities"][0]["measured"] is None
-    assert "not measurable among these 1 patients" in actual["summary"][2]
+    assert "not measurable among 1 patient)" in actual["summary"][2]
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_ages_have_their_unit_and_impossible_ones_are_empty(tmp_path):
         "labels, ages and views from Data_Entry_2017.csv",
         "1 ages above 120 years emptied",
         "1 unknown finding strings: Ghost (1)",
-        "1 images are not in the official test list but follow their patients into it",
+        "1 image is not in the official test list but follows its patient into it",
     )
 
 
@@ -112,7 +112,7 @@ def test_labels_of_2020_go_with_ages_of_the_first_release_whatever_the_files_are
     assert rows["Edema"].to_list() == [1, 0] and rows["Mass"].sum() == 0
     assert reading.notes[:2] == (
         f"labels and views from {edition_2020}, ages from {first_release}",
-        f"1 images are not in {first_release}: their ages are those of {edition_2020}",
+        f"1 image is not in {first_release}: their ages are those of {edition_2020}",
     )
     usual = "Data_Entry_2017.csv"
     assert read(tmp_path).notes[0] == f"labels, ages and views from {usual}"

@@ -71,7 +71,7 @@ def test_no_covid_at_all_is_refused(tmp_path):
     write(tmp_path / "github-covid" / "metadata.csv", GITHUB_HEADER + "\n1,0,,,Covid,PA,X-ray,,images,a.jpg,,,\n")
     with pytest.raises(DataError) as caught:
         read(tmp_path)
-    assert caught.value.message == "metadata.csv: no finding is COVID-19 in 1 rows"
+    assert caught.value.message == "metadata.csv: no finding is COVID-19 in 1 row"
     assert caught.value.hint == (
         "expected words such as 'COVID-19' or 'Pneumonia/Viral/COVID-19'; download the collection again"
     )

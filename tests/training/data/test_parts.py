@@ -123,7 +123,7 @@ def test_edit_of_a_held_out_person_never_trains(real: Path, tmp_path: Path, disg
     repeated = {"synthetic": {**counts["synthetic"], "synthetic_per_epoch": 4}}
     assert "4 synthetic ones, drawn from the 3 of leak, some more than once; real" in describe_parts(repeated)[0]
     assert describe_parts(counts)[1] == (
-        "1 synthetic images of 1 persons in val or test of the real dataset never train"
+        "1 synthetic image of 1 person in val or test of the real dataset never trains"
     )
 
 

@@ -139,7 +139,7 @@ def test_film_under_two_persons_counts_as_of_one(films: Dataset, edits: Dataset)
     for column in ("cache", "cache_row", "pixels_crc32"):
         manifest.loc[3, column] = manifest.loc[0, column]
     pairs = pair_images(replace(films, manifest=manifest), edits, None)
-    assert pairs.notes[0] == "1 films stand among the originals under 2 persons ('P0', 'P2'), who count as one"
+    assert pairs.notes[0] == "1 film stands among the originals under 2 persons ('P0', 'P2'), who count as one"
     assert kind(pairs, EDIT)["person_id"].tolist() == ["P0", "P0", "P1", "P0", "P3", "P3"]
     for seed in range(8):
         control = kind(pair_images(replace(films, manifest=manifest), edits, None, seed=seed), CONTROL)

@@ -52,7 +52,7 @@ def test_models_with_images_of_their_own_are_left_out_and_counted(tmp_path: Path
     table.loc[own, "image_id"] += "/other"
     _, grids, notes = read_grids(written(table, tmp_path), label="Edema", person=None)
     assert [len(grid.models) for grid in grids] == [3, 4]
-    assert notes == ["1 models are alone with their test images, such as a replicate's own fold: left out"]
+    assert notes == ["1 model is alone with its test images, such as a replicate's own fold: left out"]
 
 
 def test_what_is_no_grid_is_refused(tmp_path: Path) -> None:

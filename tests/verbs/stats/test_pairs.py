@@ -124,7 +124,7 @@ def test_replicates_of_one_side_are_noted(tmp_path: Path) -> None:
     table = two_trainings(replicates=2)
     table = table[(table["training_id"] == "t") | (table["replicate"] == 0)]
     pairs = read_pairs(written(table, tmp_path), label="Edema")
-    assert pairs.notes[0] == "Edema on hospital-a: 1 runs of one method alone are not paired: replicate 1"
+    assert pairs.notes[0] == "Edema on hospital-a: 1 run of one method alone is not paired: replicate 1"
     assert [list(contest.before) for contest in pairs.contests] == [[(0, 0), (1, 0)], [(0, 0), (1, 0)]]
 
 

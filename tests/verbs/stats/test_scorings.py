@@ -29,7 +29,7 @@ def test_validation_images_do_not_count_and_all_images_do(tmp_path: Path) -> Non
     evaluation(tmp_path / "b", scores(1), split="all")
     folds, notes = folds_below(tmp_path)
     assert [fold.models for fold in folds] == [1]
-    assert notes == ["1 runs on training or validation images are not counted"]
+    assert notes == ["1 run on training or validation images is not counted"]
 
 
 def test_audits_count_for_the_fold_of_their_model(tmp_path: Path) -> None:

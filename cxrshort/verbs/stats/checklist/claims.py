@@ -3,6 +3,7 @@
 import numpy as np
 
 from cxrshort.errors import DataError
+from cxrshort.quantities import quantity
 from cxrshort.stats.claims import false_claim_of_aucs
 from cxrshort.verbs.stats.checklist.metrics import ONE_MODEL
 from cxrshort.verbs.stats.checklist.outcome import FAIL, PASS, WARN, Outcome, combine_outcomes, not_assessable
@@ -226,7 +227,7 @@ def check_consensus(study: Study) -> Outcome:
     if not study.contests:
         return not_assessable(ONE_MODEL if study.tests else NO_PREDICTIONS)
     count = len(study.contests)
-    fact = f"trainings are compared on {count} dataset{'s' if count > 1 else ''}"
+    fact = f"trainings are compared on {quantity(count, 'dataset')}"
     advice = "" if count >= DOZENS else "; dozens are needed, and 5 cannot reach p < 0.05 by Wilcoxon's test"
     return Outcome(PASS if count >= DOZENS else WARN, f"{fact}{advice}", f"{study.tests[0].source}: dataset_id")
 

@@ -43,8 +43,8 @@ def test_chexpert_reads_age_sex_and_notes(tmp_path):
     assert rows.loc[STUDY.format("00001"), ["sex", "age_years", "view"]].to_list() == ["F", 68, "AP"]
     assert reading.notes == (
         "5 rows from train.csv",
-        "1 rows from valid.csv",
-        "1 rows from test.csv",
+        "1 row from valid.csv",
+        "1 row from test.csv",
         "1 unreadable label values emptied: odd (1)",
         "1 unreadable values of sex emptied: Unknown (1)",
     )
