@@ -212,7 +212,13 @@ def measure(home: Path, task: Task) -> tuple[list[dict[str, Any]], list[dict[str
 def _scores(model: Path, before: Path, after: Path, third: Path | None = None, *, split: str) -> list[ScoreRows]:
     """Return what a model says of originals, edits and a third dataset, by the verb's own steps."""
     reference = None if third is None else str(third)
-    test, _ = prepare_scores([str(model)], {"before": str(before), "after": str(after), "reference": reference}, split)
+    test, _ = prepare_scores(
+        [str(model)],
+        {"before": str(before), "after": str(after), "reference": reference},
+        split=split,
+        sham=None,
+        labels=(),
+    )
     compute = choose_compute("cpu", precision="fp32", threads=1)
     scored = score_models(test, compute, batch_size=256, report=runs.ignore_event)
     return [ScoreRows(test.data[role].name, tidy(rows, role)) for role, rows in scored.items()]

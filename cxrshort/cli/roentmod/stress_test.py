@@ -127,16 +127,16 @@ def stress_test(
     not react to when it is added itself. no evidence: anything else. not testable: too few persons, or an output that
     never varies, as that of a model that was not trained on the finding.
 
-    Of 20 models that were trained on phantoms without a shortcut, none got the verdict shortcut, and 0 got suspicious;
-    their largest effect was 23.5 points, between findings that look alike (a mass and edema). suspicious is a p of at
-    most 0.2. Weak shortcuts stay unnamed: two findings that come together in training at a correlation of 0.9 or 0.6
-    were called in 20 of 20 models each, at 0.3 (about 22 points) in 1 of 20. Findings that hardly differ are called
-    without any shortcut, as a mass and pneumonia were in all of 5 other models.
+    Of 20 models that were trained on phantoms without a shortcut, none got the verdict shortcut, and none got
+    suspicious; their largest effect was 23.5 points, between findings that look alike (a mass and edema). Weak
+    shortcuts stay unnamed: two findings that come together in training at a correlation of 0.9 or 0.6 were called in 20
+    of 20 models each, at 0.3 (about 22 points) in 1 of 20. Findings that hardly differ are called without any shortcut,
+    as a mass and pneumonia were in all of 5 other models.
 
-    Predictions of any framework will do: a CSV or Parquet table with image_id and a column logit.LABEL for each
-    finding, edits with source_image_id and edit too. person_id, model and target.LABEL are used if they are there.
-    --expected reads a row for each added finding (column added) and a column for each finding that readers saw, with
-    shares from 0 to 1.
+    Predictions of any framework will do: a CSV or Parquet table with image_id and a column logit.LABEL or
+    probability.LABEL for each finding, edits with source_image_id and edit too. person_id, model and target.LABEL are
+    used if they are there. --expected reads a row for each added finding (column added) and a column for each finding
+    that readers saw, with shares from 0 to 1.
 
     Example: cxrshort roentmod stress-test --before before.csv --after after.csv --expected readers.csv --out stress
     """

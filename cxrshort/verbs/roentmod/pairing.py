@@ -6,11 +6,13 @@ twice, labels that one side alone has, edited images among the originals or in t
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from cxrshort.errors import DataError
+from cxrshort.quantities import quantity
 from cxrshort.registry import check_name
 from cxrshort.stats.cooccurrence import Cooccurrence
 from cxrshort.stats.finding_names import SHAMS, canonical, edit_role, label_of, plain
@@ -20,6 +22,7 @@ from cxrshort.stats.stress import EditedImages, ReferenceCohort
 from cxrshort.verbs.roentmod.scores import ScoreRows, list_names
 
 _EVALUATE = "score originals and edits of the same images"
+_ORIGINAL = "original"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +98,8 @@ def choose_labels(models: Mapping[str, Sequence[ScoreRows]], wanted: Sequence[st
     for label in wanted:
         check_name(shared, label, kind="label of all models")
     where = "every table" if len(models) == 1 else "every table and model"
-    notes = [f"{len(left_out)} labels are not in {where} and left out: {list_names(left_out)}"] if left_out else []
+    lacking = f"{quantity(len(left_out), 'label is', 'labels are')} not in {where} and left out: {list_names(left_out)}"
+    notes = [lacking] if left_out else []
     return [label for label in shared if label in wanted or not wanted], notes
 
 
@@ -121,16 +125,9 @@ def pair_edits(
     Raises:
         DataError: no edit is of an original, an image stands twice, or no edit adds anything.
     """
-    originals, notes = _real(before, "original")
-    edits = _edited(after, notes)
-    source = _locate_sources(originals, edits, notes)
-    edits, source = edits.where(pd.Series(source >= 0)), source[source >= 0]
+    originals, edits, cohort, source, roles, notes = _join(before, after, reference, sham=sham)
     persons = _persons(originals, notes)
-    cohort = originals if reference is None else _real(reference, "image of the reference cohort", notes)[0]
-    roles = {name: edit_role(name, sham) for name in dict.fromkeys(edits.rows["edit"])}
     control = next((name for name, role in _by_role(roles, sham) if role == "sham"), None)
-    if all(role != "edit" for role in roles.values()):
-        raise DataError(f"{after.name}: no edit adds a finding: {list_names(list(roles))}", "edit names what it adds")
     blank = _sham_logits(originals, edits, source, labels, control)
     parts: dict[str, EditedImages] = {}
     logits, edited = originals.logits(labels), edits.logits(labels)
@@ -160,6 +157,45 @@ def pair_edits(
     )
 
 
+def check_pairs(before: ScoreRows, after: ScoreRows, reference: ScoreRows | None, *, sham: str | None = None) -> None:
+    """Refuse images that would make no pairs, before anything is scored.
+
+    Args:
+        before: the rows of originals, as in :func:`pair_edits`, with or without scores.
+        after: those of edits.
+        reference: those of the reference cohort; None takes the originals.
+        sham: the name of the edit that adds nothing.
+
+    Raises:
+        DataError: as :func:`pair_edits`.
+    """
+    _join(before, after, reference, sham=sham)
+
+
+class _Joined(NamedTuple):
+    """Hold the rows of images that make pairs: `source` (E,) says where the original of each edit stands."""
+
+    originals: ScoreRows
+    edits: ScoreRows
+    cohort: ScoreRows
+    source: "np.ndarray[tuple[int], np.dtype[np.int64]]"
+    roles: dict[str, str]
+    notes: list[str]
+
+
+def _join(before: ScoreRows, after: ScoreRows, reference: ScoreRows | None, *, sham: str | None) -> _Joined:
+    """Return the edits that have an original, and what each does."""
+    originals, notes = _real(before, _ORIGINAL)
+    edits = _edited(after, notes)
+    source = _locate_sources(originals, edits, notes)
+    edits, source = edits.where(pd.Series(source >= 0)), source[source >= 0]
+    cohort = originals if reference is None else _real(reference, "image of the reference cohort", notes)[0]
+    roles = {name: edit_role(name, sham) for name in dict.fromkeys(edits.rows["edit"])}
+    if all(role != "edit" for role in roles.values()):
+        raise DataError(f"{after.name}: no edit adds a finding: {list_names(list(roles))}", "edit names what it adds")
+    return _Joined(originals, edits, cohort, source, roles, notes)
+
+
 def _real(table: ScoreRows, noun: str, notes: list[str] | None = None) -> tuple[ScoreRows, list[str]]:
     """Return the rows of real images, and a note on edited ones.
 
@@ -169,9 +205,11 @@ def _real(table: ScoreRows, noun: str, notes: list[str] | None = None) -> tuple[
     notes = [] if notes is None else notes
     edited = (table.rows["edit"] != "") | (table.rows["source_image_id"] != "")
     if edited.all():
-        raise DataError(f"{table.name}: all images are edits, and none is an {noun}", _EVALUATE)
+        hint = "--before takes the originals, --after their edits" if noun == _ORIGINAL else "name a dataset of films"
+        raise DataError(f"{table.name}: all images are edits, and none is an {noun}", hint)
     if edited.any():
-        notes.append(f"{table.name}: {int(edited.sum()):,} edited images are no {noun} and left out")
+        count = quantity(int(edited.sum()), "edited image is", "edited images are")
+        notes.append(f"{table.name}: {count} no {noun} and left out")
     real = table.where(~edited)
     _refuse_repeated(real, real.rows["image_id"])
     return real, notes
@@ -186,10 +224,13 @@ def _edited(after: ScoreRows, notes: list[str]) -> ScoreRows:
     is_edit = (after.rows["edit"] != "") & (after.rows["source_image_id"] != "")
     if not is_edit.any():
         raise DataError(
-            f"{after.name}: no row has both source_image_id and edit", "edits say what they were made from, and how"
+            f"{after.name}: no row has both source_image_id and edit",
+            "--after takes edits, which say what they were made from, and how",
         )
     if not is_edit.all():
-        notes.append(f"{after.name}: {int((~is_edit).sum()):,} rows are no edits and left out")
+        notes.append(
+            f"{after.name}: {quantity(int((~is_edit).sum()), 'row is no edit', 'rows are no edits')} and left out"
+        )
     edits = after.where(is_edit)
     _refuse_repeated(edits, edits.rows["image_id"])
     return edits
@@ -199,7 +240,8 @@ def _refuse_repeated(table: ScoreRows, names: "pd.Series[str]") -> None:
     repeated = names[names.duplicated()].unique()
     if len(repeated):
         raise DataError(
-            f"{table.name}: {len(repeated)} images stand twice for one model: {list_names(repeated.tolist())}",
+            f"{table.name}: {quantity(len(repeated), 'image stands', 'images stand')} twice for one model: "
+            f"{list_names(repeated.tolist())}",
             "score each image once",
         )
 
@@ -222,7 +264,8 @@ def _locate_sources(
         )
     if lonely:
         count = int((source < 0).sum())
-        notes.append(f"{count:,} edits without their original are left out, of images {list_names(lonely)}")
+        without = quantity(count, "edit without its original is", "edits without their original are")
+        notes.append(f"{without} left out, of {'image' if len(lonely) == 1 else 'images'} {list_names(lonely)}")
     return source
 
 
@@ -231,7 +274,11 @@ def _persons(originals: ScoreRows, notes: list[str]) -> "np.ndarray[tuple[int], 
     rows = originals.rows
     names = rows["person_id"].where(rows["person_id"] != "", rows["patient_id"])
     if (names == "").any():
-        notes.append(f"{int((names == '').sum()):,} originals have no person_id and count as of persons of their own")
+        count = int((names == "").sum())
+        ends = "counts as of a person of its own", "count as of persons of their own"
+        notes.append(
+            quantity(count, f"original has no person_id and {ends[0]}", f"originals have no person_id and {ends[1]}")
+        )
     named = names.where(names != "", "image " + rows["image_id"])
     return named.to_numpy(dtype=object)
 
@@ -288,7 +335,8 @@ def _notes(
     with_findings = int((originals.targets(labels)[np.unique(source)] == 1).any(axis=1).sum())
     if with_findings:
         notes.append(
-            f"{with_findings:,} of {len(np.unique(source)):,} originals have a finding already, and can gain less"
+            f"{with_findings:,} of {quantity(len(np.unique(source)), 'original')} "
+            f"{'has' if with_findings == 1 else 'have'} a finding already, and can gain less"
         )
     unlabelled = [part.added for part in edits if not part.label]
     if unlabelled:
@@ -300,7 +348,8 @@ def _notes(
         return notes
     without = sum(int(np.isnan(part.sham).all(axis=1).sum()) for part in edits if part.sham is not None)
     if without:
-        notes.append(f"{without:,} edits are of originals without a sham, and in the published change alone")
+        count = quantity(without, "edit is of an original", "edits are of originals")
+        notes.append(f"{count} without a sham, and in the published change alone")
     return notes
 
 
@@ -309,8 +358,8 @@ def _cohort_notes(cohort: ScoreRows, labels: Sequence[str], *, is_originals: boo
     notes = []
     if is_originals:
         notes.append(
-            f"percentiles are within the {len(cohort.rows):,} originals; --reference D takes a whole cohort, as the "
-            "paper does"
+            f"percentiles are within the {quantity(len(cohort.rows), 'original')}; --reference D takes a whole cohort, "
+            "as the paper does"
         )
     columns = cohort.logits(labels)
     tied = [

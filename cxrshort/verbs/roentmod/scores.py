@@ -1,19 +1,23 @@
 """Scores of originals and of their edits, from predictions that anybody may have made.
 
-A table has ``image_id`` and a ``logit.LABEL`` for each finding; edits have ``source_image_id`` and ``edit`` too.
-Further columns of ``evaluate`` are used where they are there: ``model_id`` and ``model`` tell models apart,
-``person_id`` (else ``patient_id``) says whose image it is, ``target.LABEL`` what is in it.
+A table has ``image_id`` and a ``logit.LABEL`` for each finding, or a ``probability.LABEL``, which is turned into its
+log-odds; edits have ``source_image_id`` and ``edit`` too. Further columns of ``evaluate`` are used where they are
+there: ``model_id`` and ``model`` tell models apart, ``person_id`` (else ``patient_id``) says whose image it is,
+``target.LABEL`` what is in it.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import logit as log_odds
 
 from cxrshort import places, tables
 from cxrshort.errors import DataError, MissingInputError, UsageError
+from cxrshort.quantities import quantity
+from cxrshort.stats.calibration import EDGE
 from cxrshort.stats.percentiles import as_scores
 from cxrshort.stats.predictions import LOGIT, TARGET, disambiguate
 
@@ -23,7 +27,8 @@ TEXTS = ("model", "model_id", "image_id", "source_image_id", "edit", "person_id"
 """Columns of text, empty where a table does not have them; all others that are read are numbers."""
 _NAMED = 3
 """Images that a message names."""
-_FORM = f"cxrshort evaluate writes one; a table of one's own needs image_id and {LOGIT}LABEL"
+PROBABILITY = "probability."
+_FORM = f"cxrshort evaluate writes one; a table of one's own needs image_id and {LOGIT}LABEL, or {PROBABILITY}LABEL"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,11 +39,13 @@ class ScoreRows:
         name: as messages call it.
         rows: :data:`TEXTS`, and ``logit.LABEL`` and ``target.LABEL`` as numbers.
         path: the table; None where models were scored.
+        notes: what must be known of its numbers.
     """
 
     name: str
     rows: pd.DataFrame
     path: Path | None = None
+    notes: Sequence[str] = ()
 
     @property
     def models(self) -> dict[str, str]:
@@ -51,11 +58,11 @@ class ScoreRows:
         """Return the rows of one model; all of them where the table does not tell models apart."""
         if self.models.keys() == {""}:
             return self
-        return ScoreRows(self.name, self.rows[_keys(self.rows) == key].reset_index(drop=True), self.path)
+        return ScoreRows(self.name, self.rows[_keys(self.rows) == key].reset_index(drop=True), self.path, self.notes)
 
     def where(self, rows: "pd.Series[bool]") -> "ScoreRows":
         """Return some of the rows."""
-        return ScoreRows(self.name, self.rows[rows].reset_index(drop=True), self.path)
+        return ScoreRows(self.name, self.rows[rows].reset_index(drop=True), self.path, self.notes)
 
     def labels(self) -> list[str]:
         """Return the labels that have a logit in some row."""
@@ -93,7 +100,7 @@ def is_scores(name: str) -> bool:
 
 
 def _has_logits(columns: Iterable[object]) -> bool:
-    return any(str(name).startswith(LOGIT) for name in columns)
+    return any(str(name).startswith((LOGIT, PROBABILITY)) for name in columns)
 
 
 def read_score_rows(table: str | Path) -> ScoreRows:
@@ -104,7 +111,7 @@ def read_score_rows(table: str | Path) -> ScoreRows:
 
     Raises:
         MissingInputError: there is no such file.
-        DataError: it is no table of predictions, or a logit is no number.
+        DataError: it is no table of predictions, a logit is no number, or a probability lies outside [0, 1].
     """
     path = Path(table)
     if not places.exists(path):
@@ -118,7 +125,41 @@ def read_score_rows(table: str | Path) -> ScoreRows:
         raise DataError(f"{path.name} is no table of predictions: it has no columns image_id and {LOGIT}LABEL", _FORM)
     if rows.empty:
         raise DataError(f"{path.name}: the table is empty", _FORM)
-    return ScoreRows(path.name, tidy(rows, path.name), path)
+    rows, notes = _from_probabilities(rows, path.name)
+    scores = ScoreRows(path.name, tidy(rows, path.name), path, notes)
+    values = scores.logits(scores.labels())
+    if not notes and np.isfinite(values).any() and bool(((values >= 0) & (values <= 1))[np.isfinite(values)].all()):
+        note = f"{path.name}: all logits are in [0, 1], like probabilities; if they are, call them {PROBABILITY}LABEL"
+        return replace(scores, notes=[note])
+    return scores
+
+
+def _from_probabilities(rows: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return a table whose probabilities are logits, and a note on them; a label that has both keeps its logit.
+
+    Raises:
+        DataError: one lies outside [0, 1].
+    """
+    columns = [str(column) for column in rows if str(column).startswith(PROBABILITY)]
+    logits, moved = {}, 0
+    for column in columns:
+        values = _numbers(rows[column], name)
+        wrong = values[(values < 0) | (values > 1)]
+        if len(wrong):
+            raise DataError(
+                f"{name}: column '{column}' holds {quantity(len(wrong), 'value')} outside [0, 1], such as "
+                f"'{wrong.iloc[0]:g}': no {'probability' if len(wrong) == 1 else 'probabilities'}",
+                f"call the column {LOGIT}{column.removeprefix(PROBABILITY)} where it holds logits",
+            )
+        target = LOGIT + column.removeprefix(PROBABILITY)
+        if target not in rows:
+            moved += int(((values < EDGE) | (values > 1 - EDGE)).sum())
+            logits[target] = pd.Series(log_odds(values.clip(EDGE, 1 - EDGE)), rows.index)
+    if not logits:
+        return rows, []
+    note = f"{name}: probabilities of {quantity(len(logits), 'finding')} are taken as their log-odds"
+    note += f", {moved:,} of them moved to {EDGE:g} from 0 or 1" if moved else ""
+    return rows.drop(columns=columns).assign(**logits), [note]
 
 
 def _csv(path: Path) -> pd.DataFrame:
@@ -143,7 +184,7 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 
 def _is_wanted(name: str) -> bool:
-    return name in TEXTS or name.startswith((LOGIT, TARGET))
+    return name in TEXTS or name.startswith((LOGIT, TARGET, PROBABILITY))
 
 
 def tidy(rows: pd.DataFrame, name: str) -> pd.DataFrame:

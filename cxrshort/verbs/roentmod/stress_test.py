@@ -22,11 +22,13 @@ from cxrshort.models.result_folders import results_folder
 from cxrshort.models.scoring import SCORING_BATCH
 from cxrshort.models.sources.foreign import without_download
 from cxrshort.models.sources.opening import Reference, describe_models, open_model
+from cxrshort.quantities import quantity
+from cxrshort.registry import check_name
 from cxrshort.results import Result
 from cxrshort.stats.cooccurrence import Cooccurrence, read_cooccurrence
 from cxrshort.stats.stress import RULE, StressCell, stress_cells
 from cxrshort.verbs.roentmod.matrix import cell_record, finding_record, sort_findings, stress_blocks
-from cxrshort.verbs.roentmod.pairing import ModelPairs, choose_labels, match_models, pair_edits
+from cxrshort.verbs.roentmod.pairing import ModelPairs, check_pairs, choose_labels, match_models, pair_edits
 from cxrshort.verbs.roentmod.scores import ScoreRows, is_scores, read_score_rows, tidy
 
 VERB = "roentmod stress-test"
@@ -124,7 +126,7 @@ def stress_test(
             return _write_results(run, result, None)
     wanted = {"before": before, "after": after, "reference": reference}
     names = [without_download(str(model)) if dry_run else str(model) for model in models]
-    test, tables = prepare_scores(names, wanted, split)
+    test, tables = prepare_scores(names, wanted, split=split, sham=sham, labels=labels)
     folder = out or results_folder(models, [test.data["before"], test.data["after"]], options={}, verb=KIND)
     inputs |= {name: path for model in test.references for name, path in model.files.items()}
     inputs |= {name: path for data in test.data.values() for name, path in _files(data).items()}
@@ -150,18 +152,30 @@ def stress_test(
 
 
 def prepare_scores(
-    names: Sequence[str], wanted: Mapping[str, str | None], split: str
+    names: Sequence[str], wanted: Mapping[str, str | None], *, split: str, sham: str | None, labels: Sequence[str]
 ) -> tuple[StressScores, list[ScoreRows]]:
     """Return what is to be scored; a reference cohort that was scored before is read instead.
 
+    Images that make no pairs, and labels that a model does not have, are refused here, before hours of scoring.
+
+    Args:
+        names: of the models.
+        wanted: datasets or predictions by role.
+        split: the fold.
+        sham: name of the edit that adds nothing.
+        labels: predicted findings that were asked for.
+
     Raises:
-        UsageError: originals or edits are predictions, although there are models, or a model is no classifier.
+        UsageError: originals or edits are predictions, although there are models, a model is no classifier, or not all
+            have a label.
+        DataError: edits of other images, no edits, or no originals.
     """
     references = describe_models(names)
     for model in references:
         if model.description.kind == "segmenter" or model.outputs.name == "regression":
             noun = "segmenter" if model.description.kind == "segmenter" else "regression"
             raise UsageError(f"'{model.title}' is a {noun}, and a stress test takes classifiers", "name a classifier")
+    _check_labels(references, labels)
     for role in ("before", "after"):
         if is_scores(str(wanted[role])):
             raise UsageError(
@@ -177,7 +191,19 @@ def prepare_scores(
         own = [audited_fold(model, part, split) for part in data.values()]
         folds.append([fold for fold, _ in own])
         notes += [note for _, fold_notes in own for note in fold_notes]
+        rows = {
+            role: ScoreRows(part.name, tidy(fold.data.manifest, part.name))
+            for (role, part), fold in zip(data.items(), folds[-1], strict=True)
+        }
+        check_pairs(rows["before"], rows["after"], rows.get("reference"), sham=sham)
     return StressScores(references, data, folds, list(dict.fromkeys(notes))), tables
+
+
+def _check_labels(references: Sequence[Reference], labels: Sequence[str]) -> None:
+    own = [model.description.labels for model in references]
+    shared = [label for label in own[0] if all(label in names for names in own)]
+    for label in labels:
+        check_name(shared, label, kind="label of all models")
 
 
 def score_models(test: StressScores, compute: Compute, *, batch_size: int, report: Report) -> dict[str, pd.DataFrame]:
@@ -188,7 +214,10 @@ def score_models(test: StressScores, compute: Compute, *, batch_size: int, repor
         for role, fold in zip(test.data, folds, strict=True):
             images = len(fold.data.manifest)
             report(
-                {"event": "scoring", "text": f"scoring {images:,} images of {fold.data.name} with {reference.title}"}
+                {
+                    "event": "scoring",
+                    "text": f"scoring {quantity(images, 'image')} of {fold.data.name} with {reference.title}",
+                }
             )
             parts[role].append(predict(model, fold, compute, batch_size=batch_size, shrink=True, report=report))
     return {role: pd.concat(tables, ignore_index=True) for role, tables in parts.items()}
@@ -233,7 +262,8 @@ def judge_scores(
         share = part.stated if expected == TARGETS else None if isinstance(expected, str) else expected
         cells[part.model] = stress_cells(part.edits, chosen, reference=part.reference, cooccurrence=share)
         controls[part.model] = stress_cells(part.controls, chosen, reference=part.reference)
-    notes = [*notes, *dict.fromkeys(note for part in pairs for note in part.notes)]
+    read = [note for part in (before, after, reference) if part is not None for note in part.notes]
+    notes = [*dict.fromkeys(read), *notes, *dict.fromkeys(note for part in pairs for note in part.notes)]
     if expected is None:
         notes.append(
             "nobody has counted what comes along with the added findings: nothing is called more than suspicious; "

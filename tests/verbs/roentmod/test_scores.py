@@ -39,6 +39,40 @@ def test_label_without_a_logit_is_no_label_of_the_table(tmp_path: Path) -> None:
     assert read_score_rows(written(tmp_path, "image_id,logit.Mass,logit.Edema\na,1,\n")).labels() == ["Mass"]
 
 
+def test_probabilities_become_their_log_odds_with_a_note(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, "image_id,probability.Mass,probability.Edema,logit.Edema\na,0.25,0.5,3\nb,1,,\nc,,0.5,-2\n"
+    )
+    scores = read_score_rows(path)
+    assert is_scores(str(path)) and set(scores.labels()) == {"Mass", "Edema"}
+    own = scores.logits(["Mass", "Edema"])
+    np.testing.assert_allclose(own[:, 0], [np.log(0.25 / 0.75), np.log((1 - 1e-6) / 1e-6), np.nan], rtol=1e-6)
+    assert own[[0, 2], 1].tolist() == [3, -2]  # a logit stays as it is
+    (note,) = scores.notes
+    assert note == (
+        "scores.csv: probabilities of 1 finding are taken as their log-odds, 1 of them moved to 1e-06 from 0 or 1"
+    )
+    assert scores.where(pd.Series([True, False, False])).notes == scores.notes == scores.of_model("").notes
+
+
+def test_logits_that_look_like_probabilities_are_noted(tmp_path: Path) -> None:
+    scores = read_score_rows(written(tmp_path, "image_id,logit.Mass,logit.Edema\na,0.2,\nb,0.9,1\n"))
+    assert list(scores.notes) == [
+        "scores.csv: all logits are in [0, 1], like probabilities; if they are, call them probability.LABEL"
+    ]
+    assert not read_score_rows(written(tmp_path, "image_id,logit.Mass\na,0.2\nb,-0.1\n")).notes
+
+
+@pytest.mark.parametrize("cell", ["1.5", "-2"])
+def test_probabilities_outside_of_0_to_1_are_refused(tmp_path: Path, cell: str) -> None:
+    with pytest.raises(CxrshortError) as caught:
+        read_score_rows(written(tmp_path, f"image_id,probability.Mass\na,{cell}\nb,0.5\n"))
+    assert caught.value.message == (
+        f"scores.csv: column 'probability.Mass' holds 1 value outside [0, 1], such as '{cell}': no probability"
+    )
+    assert caught.value.hint == "call the column logit.Mass where it holds logits"
+
+
 def test_folder_of_evaluate_is_read_too(tmp_path: Path) -> None:
     before, _, _ = predictions(tmp_path)
     (tmp_path / "run").mkdir()

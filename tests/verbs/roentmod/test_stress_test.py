@@ -53,6 +53,30 @@ def test_table_of_readers_explains_what_comes_along(tmp_path: Path) -> None:
     assert accused(judged(tmp_path, shortcut=1.9)) == [("after", "edema", "Hernia")]
 
 
+def test_probabilities_give_the_verdicts_of_their_logits(tmp_path: Path) -> None:
+    whole = judged(tmp_path, shortcut=1.2)
+    for path in map(Path, predictions(tmp_path, shortcut=1.2)):
+        table = pd.read_csv(path, keep_default_na=False)
+        for name in NAMES:
+            table[f"probability.{name}"] = 1 / (1 + np.exp(-table.pop(f"logit.{name}").astype(float)))
+        table.to_csv(path, index=False, float_format="%.12f")
+    result = stress_test(
+        before=str(tmp_path / "before.csv"),
+        after=str(tmp_path / "after.csv"),
+        reference=str(tmp_path / "cohort.csv"),
+        expected="targets",
+    )
+    assert [row["verdict"] for row in result.summary["findings"]] == [
+        row["verdict"] for row in whole.summary["findings"]
+    ]
+    for own, logits in zip(result.summary["cells"], whole.summary["cells"], strict=True):
+        assert own["change"] == pytest.approx(logits["change"], abs=1e-6)
+        assert own["probability_after"] == pytest.approx(logits["probability_after"], abs=1e-6)
+    assert [note for note in result.notes if "log-odds" in note] == [
+        f"{name}.csv: probabilities of 4 findings are taken as their log-odds" for name in ("before", "after", "cohort")
+    ]
+
+
 def test_nothing_is_accused_where_nobody_has_counted_and_the_note_says_so(tmp_path: Path) -> None:
     result = judged(tmp_path, shortcut=1.9, expected=None)
     assert accused(result) == [] and result.verdicts[0] == "suspicious"
@@ -153,6 +177,32 @@ def test_originals_are_not_both_scored_and_to_be_scored(home: Path, tmp_path: Pa
     with pytest.raises(CxrshortError) as caught:
         of_models(home, before=str(before))
     assert caught.value.message == f"--before '{before}' is a table of predictions, and models score datasets"
+
+
+REFUSALS: list[tuple[dict[str, object], str, str]] = [
+    ({"before": "edits", "after": "films"}, "edits: all images are edits, and none is an original",
+     "--before takes the originals, --after their edits"),
+    ({"after": "films"}, "films: no row has both source_image_id and edit",
+     "--after takes edits, which say what they were made from, and how"),
+    ({"reference": "edits"}, "edits: all images are edits, and none is an image of the reference cohort",
+     "name a dataset of films"),
+    ({"sham": "covid-19", "after": "edits"}, "edits: no edit adds a finding: 'covid-19', 'sham'",
+     "edit names what it adds"),
+    ({"labels": ["Edma"]}, "'Edma' is not a known label of all models", "did you mean 'Edema'?"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "message", "hint"), REFUSALS)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_what_makes_no_pairs_is_refused_before_anything_is_scored(
+    home: Path, tmp_path: Path, options: dict[str, object], message: str, hint: str, dry_run: bool
+) -> None:
+    events: list[object] = []
+    paths = {name: str(home / str(value)) for name, value in options.items() if value in ("films", "edits")}
+    with pytest.raises(CxrshortError) as caught:
+        of_models(home, **{**options, **paths}, out=tmp_path / "out", dry_run=dry_run, report=events.append)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+    assert not events and not (tmp_path / "out").exists()
 
 
 def test_reference_cohort_may_be_a_dataset(home: Path, tmp_path: Path) -> None:
