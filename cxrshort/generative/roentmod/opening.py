@@ -4,12 +4,13 @@ import inspect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, cast
 
-from cxrshort import registry
+from cxrshort import places, registry
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
-from cxrshort.errors import UsageError
+from cxrshort.errors import MissingInputError, UsageError
 from cxrshort.generative.roentmod import EDITORS
 from cxrshort.generative.roentmod.contract import Editor, Prompt
 
@@ -101,6 +102,31 @@ def parse_editor(text: str, options: EditorOptions) -> tuple[str, str]:
     if options.batch_size is not None and options.batch_size < 1:
         raise UsageError(f"--batch-size is '{options.batch_size}', it must be 1 or more", "leave it out")
     return name, model
+
+
+def check_files(name: str, model: str, options: EditorOptions) -> None:
+    """Refuse a model or a generator that is not there, before a dataset is read; what the hub has is looked up later.
+
+    Args:
+        name: of :data:`cxrshort.generative.roentmod.EDITORS`.
+        model: of an editor that has one.
+        options: of this editor.
+
+    Raises:
+        MissingInputError: nothing is there.
+        DataError: it is damaged, or no generator.
+        UsageError: it is a model of another kind.
+    """
+    if name == CYCLEGAN:
+        from cxrshort.generative.cyclegan.model import describe_cyclegan
+
+        if not places.exists(Path(model)):
+            raise MissingInputError(f"'{model}' does not exist", "cxrshort cyclegan train makes one")
+        describe_cyclegan(model)
+    if name == DIFFUSION and not options.hub:
+        from cxrshort.generative.roentmod.generator_files import PARTS, find_generator
+
+        find_generator(options.generator, {part: getattr(options, part) for part in PARTS})
 
 
 def open_editor(name: str, model: str, options: EditorOptions, *, data: Dataset, compute: Compute) -> Editor:

@@ -32,6 +32,7 @@ from cxrshort.generative.roentmod.opening import (
     DIFFUSION,
     PHANTOM,
     EditorOptions,
+    check_files,
     check_words,
     editor_parameters,
     open_editor,
@@ -138,6 +139,7 @@ def edit(
     if part is not None and merge:
         raise UsageError("--shard and --merge exclude each other", "--merge when all shards are made")
     kind, model = parse_editor(editor, options)
+    check_files(kind, model, options)
     compute = distributed.with_rank(choose_compute(device, precision=precision, threads=threads))
     data = load_dataset(dataset)
     plan = choose_edits(

@@ -23,6 +23,7 @@ from cxrshort.generative.roentmod.opening import (
     DIFFUSION,
     PHANTOM,
     EditorOptions,
+    check_files,
     check_words,
     editor_parameters,
     open_editor,
@@ -133,6 +134,7 @@ def synthesise(
         kind, real, images=images, repetitions=repetitions, seed=seed, sham=sham, size=size,
         generator_size=generator_size, prompts=(prompts, prompt_table), off_target=off_target,
     )  # fmt: skip
+    check_files(kind, model, options)
     folder = out or places.dataset_folder(f"synthetic-{kind}")
     name = name or folder.resolve().name
     arguments = _arguments(plan, editor, name, options) | {"replicates": replicates, **compute.record()}

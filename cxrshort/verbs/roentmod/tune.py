@@ -16,6 +16,7 @@ from cxrshort.generative.roentmod.opening import (
     DIFFUSION,
     PHANTOM,
     EditorOptions,
+    check_files,
     check_words,
     open_editor,
     parse_editor,
@@ -31,6 +32,7 @@ from cxrshort.manifest import write_table
 from cxrshort.models.predictions import image_folders
 from cxrshort.models.sources.foreign import without_download
 from cxrshort.models.sources.opening import Reference, describe_models, open_model
+from cxrshort.quantities import quantity
 from cxrshort.results import Result
 from cxrshort.stats.tuning import MOST_OFF_TARGET
 from cxrshort.verbs.roentmod.tune_drawing import draw_grid
@@ -128,6 +130,7 @@ def tune(
     options = options or EditorOptions()
     kind, _ = parse_editor(editor, options)
     _check_options(options, most_off_target)
+    check_files(kind, "", options)
     compute = choose_compute(device, precision=precision, threads=threads)
     names = [without_download(str(model)) if dry_run else str(model) for model in models]
     plan = _plan(
@@ -205,7 +208,7 @@ def _score(
     pairs = find_pairs(plan.data, plan.sources, seed=seed)
     scores = []
     for reference in plan.references:
-        report({"event": "scoring", "text": f"scoring {len(cells):,} cells with {reference.title}"})
+        report({"event": "scoring", "text": f"scoring {quantity(len(cells), 'cell')} with {reference.title}"})
         scores.append(score_model(open_model(reference, compute), originals, cells, pairs, compute))
     return [*scores, score_pixels(originals, cells, pairs)]
 
@@ -274,12 +277,12 @@ def _notes(plan: TunePlan, scores: GridScores, failed: int) -> list[str]:
     """Return what must be known of the numbers."""
     notes = []
     if failed:
-        notes.append(f"{failed:,} edits could not be made; their cells rest on the others")
+        notes.append(f"{quantity(failed, 'edit')} could not be made; their cells rest on the others")
     if scores.labels:
         count = len(plan.sources.manifest)
         notes.append(
-            f"proposals rest on {count:,} images and on what {scores.name} takes for a finding; do not stress-test it "
-            "on the same images"
+            f"proposals rest on {quantity(count, 'image')} and on what {scores.name} takes for a finding; do not "
+            "stress-test it on the same images"
         )
     return notes
 
@@ -303,6 +306,9 @@ def _forecast(plan: TunePlan, editor: Editor, rows: pd.DataFrame, *, output: Map
     }
     facts = [
         ("images", f"{len(plan.sources.manifest):,} of {plan.data.name}"),
-        ("edits", f"{summary['edits']:,}: {len(plan.prompts)} prompts in {len(plan.cells):,} cells"),
+        (
+            "edits",
+            f"{summary['edits']:,}: {quantity(len(plan.prompts), 'prompt')} in {quantity(len(plan.cells), 'cell')}",
+        ),
     ]
     return forecasts.dry_run(summary, facts, notes=[*plan.notes, *_size_notes(plan, editor)])

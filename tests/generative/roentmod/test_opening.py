@@ -8,10 +8,11 @@ import pytest
 
 from cxrshort.compute import Compute
 from cxrshort.dataset import load_dataset
-from cxrshort.errors import UsageError
+from cxrshort.errors import DataError, MissingInputError, UsageError
 from cxrshort.generative.roentmod.contract import Prompt
 from cxrshort.generative.roentmod.opening import (
     EditorOptions,
+    check_files,
     check_words,
     editor_parameters,
     open_editor,
@@ -19,7 +20,9 @@ from cxrshort.generative.roentmod.opening import (
     size_notes,
 )
 from cxrshort.verbs.build_dataset import build_dataset
+from cxrshort.verbs.train import train
 
+from ...training.tiny import tiny_dataset
 from .tiny_pipeline import build
 
 CPU = Compute("cpu", "fp32", 1)
@@ -58,6 +61,27 @@ def test_swapped_numbers_get_the_hint_that_the_paper_swaps_them() -> None:
 def test_options_that_were_not_asked_for_are_left_to_the_editor() -> None:
     assert EditorOptions().chosen() == {}
     assert EditorOptions(strength=0.0, fast=True).chosen() == {"strength": 0.0, "fast": True}
+
+
+def test_model_and_generator_that_are_not_there_are_refused_before_a_dataset_is_read(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError) as caught:
+        check_files("cyclegan", str(tmp_path / "nowhere"), EditorOptions())
+    assert (caught.value.message, caught.value.hint) == (
+        f"'{tmp_path / 'nowhere'}' does not exist",
+        "cxrshort cyclegan train makes one",
+    )
+    tiny_dataset(tmp_path / "films", name="films", people=4, size=32)
+    train(str(tmp_path / "films"), arch="small-cnn", overrides={"epochs": 1}, out=tmp_path / "model", device="cpu")
+    with pytest.raises(UsageError, match="is a classifier, not a cyclegan"):
+        check_files("cyclegan", str(tmp_path / "model"), EditorOptions())
+    with pytest.raises(DataError, match="is not a diffusers pipeline"):
+        check_files("diffusion", "", EditorOptions(generator=str(tmp_path / "films")))
+    generator = str(build(tmp_path / "generator"))
+    check_files("diffusion", "", EditorOptions(generator=generator))
+    with pytest.raises(MissingInputError, match="'other' does not exist"):
+        check_files("diffusion", "", EditorOptions(generator=generator, vae="other"))
+    check_files("diffusion", "", EditorOptions(generator="somebody/generator", hub=True))
+    check_files("phantom", "", EditorOptions())
 
 
 def test_phantom_opens_with_its_options(tmp_path: Path) -> None:

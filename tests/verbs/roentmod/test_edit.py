@@ -10,7 +10,7 @@ import pytest
 from cxrshort.dataset import load_dataset
 from cxrshort.datasets.phantom.drawing import draw_phantom
 from cxrshort.datasets.phantom.parameters import Phantom
-from cxrshort.errors import CxrshortError, DataError, OutputError, UsageError
+from cxrshort.errors import CxrshortError, DataError, MissingInputError, OutputError, UsageError
 from cxrshort.generative.roentmod.opening import EditorOptions
 from cxrshort.verbs.roentmod.edit import choose_edits, edit
 from cxrshort.verbs.roentmod.stress_test import stress_test
@@ -238,7 +238,8 @@ def test_a_model_is_stress_tested_on_the_edits_and_the_sham_is_taken(source: Pat
         ({"prompts": ["edemma"]}, UsageError, "--prompt 'edemma' is no built-in prompt"),
         ({"prompts": ["edema", "edema"]}, UsageError, "two prompts are called 'edema'"),
         ({"prompts": ["x=scoliosis"]}, UsageError, "the phantom has no finding 'x'"),
-        ({"editor": "cyclegan:m"}, UsageError, "--editor 'cyclegan' makes one edit, the way to its other side, and 6 "),
+        ({"editor": "cyclegan:nowhere"}, MissingInputError, "'nowhere' does not exist"),
+        ({"editor": "diffusion", "options": EditorOptions(generator="nowhere")}, MissingInputError, "'nowhere' does "),
         ({"editor": "fantom"}, UsageError, "'fantom' is not a known editor"),
         ({"editor": "diffusion"}, UsageError, "--generator is missing"),
         ({"options": EditorOptions(severity=2)}, UsageError, "--severity is '2', it must be above 0 and at most 1"),
