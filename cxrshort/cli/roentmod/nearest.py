@@ -73,7 +73,8 @@ def nearest(
     dataset's own persons are compared with the others.
 
     Writes nearest.csv (a row for each synthetic image, the most suspicious first), nearest.png (the nearest pairs),
-    distances.png, summary.json and run.json into results/D/D2-nearest (or --out).
+    distances.png, summary.json and run.json into results/D/D2-nearest (or --out). Edits of one film are mostly near to
+    the same real image: the picture and the printed table show the closest pair of each film.
 
     Example: cxrshort roentmod nearest --dataset phantom-external --compare-with phantom-III --out nearest
     """

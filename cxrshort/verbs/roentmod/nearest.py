@@ -30,11 +30,20 @@ from cxrshort.models.embedders import Embedder, describe_embedders, embed_images
 from cxrshort.models.predictions import image_folders
 from cxrshort.models.result_folders import results_folder
 from cxrshort.models.sources.foreign import without_download
+from cxrshort.quantities import quantity
 from cxrshort.results import Result
 from cxrshort.stats.identity_scores import to_unit_length
 from cxrshort.stats.leakage import VERDICTS
 from cxrshort.stats.nearest import SAME_PERSON, judge_nearest, nearest_rows, shares_as_near
-from cxrshort.verbs.roentmod.nearest_tables import DISTANCE, IMAGE, SHARE, Measures, nearest_blocks, summarise_nearest
+from cxrshort.verbs.roentmod.nearest_tables import (
+    DISTANCE,
+    IMAGE,
+    SHARE,
+    Measures,
+    closest_pairs,
+    nearest_blocks,
+    summarise_nearest,
+)
 
 VERB = "roentmod nearest"
 KIND = "nearest"
@@ -46,7 +55,7 @@ SIDE = 64
 YARDSTICK = 2000
 """Real films that the yardstick takes at most; they are drawn by a hash and compared with all others."""
 MOST_SHOWN = 12
-"""Pairs on the sheet."""
+"""Pairs on the sheet, one of each film."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +176,12 @@ def find_nearest(
     real, notes = _without_edits(real)
     side = min(SIDE, *synthetic.pixels.image_shape[-2:], *real.pixels.image_shape[-2:])
     chosen = _draw(real.manifest["image_id"].tolist(), YARDSTICK)
-    report({"event": "comparing", "text": f"comparing {len(synthetic.manifest):,} images with {len(real.manifest):,}"})
+    report(
+        {
+            "event": "comparing",
+            "text": f"comparing {quantity(len(synthetic.manifest), 'image')} with {len(real.manifest):,}",
+        }
+    )
     films = reduce_images(synthetic.pixels, side), reduce_images(real.pixels, side)
     neighbours = {HASH: _by_hash(films, _persons(synthetic, real), chosen)}
     if (neighbours[HASH].places < 0).any():
@@ -190,7 +204,8 @@ def find_nearest(
     apart = real_correlations < SAME_PERSON
     if copies := int((~apart).sum()):
         notes.append(
-            f"{copies:,} real images of {real.name} fit one of another person as one film does: they are no yardstick"
+            f"{quantity(copies, 'real image')} of {real.name} fit one of another person as one film does: they are no "
+            "yardstick"
         )
     measures = {name: (own.distances, own.yardstick[apart]) for name, own in neighbours.items()}
     facts = {"side": side, "real_images": len(real.manifest), "yardstick_images": int(apart.sum()), "copies": copies}
@@ -212,7 +227,9 @@ def _without_edits(real: Dataset) -> tuple[Dataset, list[str]]:
     kept = real.manifest.loc[~edited].reset_index(drop=True)
     if kept.empty:
         raise DataError(f"{real.name} holds edits alone", "--compare-with takes real images")
-    return replace(real, manifest=kept), [f"{int(edited.sum()):,} edits of {real.name} are left out"]
+    return replace(real, manifest=kept), [
+        f"{quantity(int(edited.sum()), f'edit of {real.name} is', f'edits of {real.name} are')} left out"
+    ]
 
 
 def _persons(*parts: Dataset) -> list[npt.NDArray[Any]]:
@@ -323,7 +340,7 @@ def write_nearest(run: runs.Run, compared: NearestImages, synthetic: Dataset, re
 
     summary = summarise_nearest(compared.table, compared.measures, compared.facts, names=(synthetic.name, real.name))
     manifests.write_table(compared.table.drop(columns=["place", "nearest_place"]), run.path(TABLE))
-    draw_pairs(compared.table.head(MOST_SHOWN), synthetic, real, path=run.path(SHEET))
+    draw_pairs(closest_pairs(compared.table).head(MOST_SHOWN), synthetic, real, path=run.path(SHEET))
     title = f"{synthetic.name}: distance to the nearest real image of {real.name}"
     draw_distances(compared.measures, run.path(FIGURE), title=title)
     notes = [*compared.notes, _MEMORY]

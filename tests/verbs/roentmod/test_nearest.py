@@ -86,7 +86,7 @@ def test_own_person_and_edits_are_no_neighbours(parts: tuple[Dataset, Dataset]) 
     edited = replace(real, manifest=real.manifest.assign(edit=np.where(np.arange(60) == COPIED, "edema", "")))
     compared = find_nearest(synthetic, edited, describe_embedders([]), CPU)
     assert real.manifest["image_id"][COPIED] not in set(compared.table["nearest_image_id"])
-    assert compared.notes[0] == "1 edits of real are left out"
+    assert compared.notes[0] == "1 edit of real is left out"
     with pytest.raises(DataError, match="real holds edits alone"):
         find_nearest(synthetic, replace(real, manifest=real.manifest.assign(edit="x")), describe_embedders([]), CPU)
     alone = replace(real, manifest=real.manifest.assign(person_id=synthetic.manifest["person_id"].iloc[0]))
