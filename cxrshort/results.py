@@ -43,6 +43,7 @@ class Table:
         title: a line above.
         shown: with which of ``--quiet``, neither and ``--verbose`` it is printed.
         blocks: whether columns for which the terminal has no room follow below, after those that tell rows apart.
+        keys: how many leading columns stand before them there; 0 for the fewest that tell rows apart.
     """
 
     columns: Sequence[Column]
@@ -50,6 +51,7 @@ class Table:
     title: str = ""
     shown: Sequence[Loudness] = ALWAYS
     blocks: bool = False
+    keys: int = 0
 
 
 @dataclass(frozen=True)

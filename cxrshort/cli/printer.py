@@ -58,6 +58,7 @@ def _print_table(shown: Table, *, is_last: bool) -> None:
         least={place: width for place, width in least.items() if width},
         same=[place for place, column in columns.items() if column.folds],
         blocks=shown.blocks,
+        keys=shown.keys,
     )
     headings, rows = [column.heading for column in shown.columns], [_cells(row, shown) for row in shown.rows]
     table(headings, rows, look, is_last=is_last)

@@ -37,12 +37,14 @@ class Columns:
             every row.
         blocks: whether columns for which the terminal has no room follow below, the columns that tell rows
             apart repeated, before any word or number is broken.
+        keys: how many leading columns are repeated there; 0 for the fewest that tell rows apart.
     """
 
     right: Sequence[int] = ()
     least: Mapping[int, int] = field(default_factory=dict)
     same: Sequence[int] = ()
     blocks: bool = False
+    keys: int = 0
 
 
 def line(text: str) -> None:
@@ -133,7 +135,8 @@ def table(
     widths = {place: width for place, width in _widths(header, cells).items() if place in chosen}
     floors = _floors(widths, header, cells, look)
     printed_blocks = []
-    for block in _blocks(widths, floors, keys=_keys(cells, chosen), room=console.width) if look.blocks else [chosen]:
+    keys = chosen[: look.keys] or _keys(cells, chosen)
+    for block in _blocks(widths, floors, keys=keys, room=console.width) if look.blocks else [chosen]:
         room = console.width - _GAP * len(block) + _GAP
         fitting = _fit({place: widths[place] for place in block}, floors, room=room)
         with console.capture() as text:  # printed by rich itself, a closed pipe (| head) would end in exit code 1

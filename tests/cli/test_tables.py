@@ -133,6 +133,16 @@ def test_last_table_ends_without_an_empty_line(capsys):
     assert lines == ["name", "────", "a", "", "name", "────", "a", ""]
 
 
+def test_blocks_below_repeat_the_columns_that_are_named(capsys, monkeypatch):
+    monkeypatch.setattr(tables, "_PIPED_WIDTH", 50)
+    header, interval = ["edit", "images", "pixels", "features"], "0.836 [0.789, 0.873]"
+    rows = [["edema", 24, interval, interval], ["mass", 8, interval, interval]]
+    table(header, rows, Columns(right=[1], least={2: 20, 3: 20}, blocks=True, keys=2))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line]
+    assert [line for line in lines if line[0] == "edit"] == [["edit", "images", name] for name in header[2:]]
+    assert lines.count(["mass", "8", *interval.split()]) == 2
+
+
 def test_blocks_below_repeat_as_many_columns_as_tell_the_rows_apart(capsys, monkeypatch):
     monkeypatch.setattr(tables, "_PIPED_WIDTH", 60)
     header = ["training", "matched", "AUC inside", "AUC outside", "gap"]

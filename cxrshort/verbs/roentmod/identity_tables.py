@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cxrshort.models.embedders import Embedder
+from cxrshort.quantities import quantity
 from cxrshort.results import ALWAYS, DEFAULT, UNLESS_QUIET, VERBOSE, Block, Column, Facts, Table, interval_text
 from cxrshort.stats.clustered_medians import clustered_median
 from cxrshort.stats.identity_scores import (
@@ -52,6 +53,7 @@ _MEANINGS = {
     REAL_CONTROL: "another person's follow-up",
 }
 _NONE = "no such pair"
+_SHARE_WIDTH = len("0.583 [0.325, 0.812] undecided")
 
 
 def shown_edits(pairs: IdentityPairs) -> list[str]:
@@ -193,7 +195,7 @@ def disagreements(comparisons: Sequence[Record]) -> list[str]:
         count = max(row["images"] for row in comparisons if row["than"] == REAL_CONTROL)
         notes.append(
             f"by {list_names(unsure)} a person's own follow-up is not nearer than another person's beyond doubt "
-            f"({count:,} pairs): what it says of identity may mean little"
+            f"({quantity(count, 'pair')}): what it says of identity may mean little"
         )
     if len({row["embedding"] for row in comparisons}) == 1:
         notes.append(
@@ -251,11 +253,11 @@ def _comparison_table(comparisons: Sequence[Record], names: Sequence[str]) -> Ta
     )
     columns = [
         Column("edit", "edit"),
-        Column("comparison", "comparison", least=15),
+        Column("comparison", "comparison", least=len(f"{REAL} < {REAL_CONTROL}")),
         Column("images", "images", "count"),
-        *(Column(name, DISTANCE + name, least=28) for name in names),
+        *(Column(name, DISTANCE + name, least=_SHARE_WIDTH) for name in names),
     ]
-    return Table(columns, shown, title, ALWAYS, blocks=True)
+    return Table(columns, shown, title, ALWAYS, blocks=True, keys=3)
 
 
 def _share_text(row: Record) -> str:
@@ -275,7 +277,7 @@ def _distance_table(findings: Sequence[Record], names: Sequence[str]) -> Table:
         *(Column(name, DISTANCE + name, least=26) for name in names),
     ]
     title = "Distance to the original: median with 95 % interval (interquartile range)"
-    return Table(columns, rows, title, UNLESS_QUIET, blocks=True)
+    return Table(columns, rows, title, UNLESS_QUIET, blocks=True, keys=3)
 
 
 def _distance_text(row: Record) -> str:
@@ -288,7 +290,7 @@ def _distance_text(row: Record) -> str:
 def _difference_tables(differences: Sequence[Record]) -> list[Table]:
     """Return pixel differences of all edits together, and of each where the user wants to see everything."""
     columns = [
-        Column("edit", "edit"),
+        Column("edit", "edit", folds=True),
         Column("pair", "kind", least=12),
         Column("SSIM", "ssim_text", "count"),
         Column("inside", "ssim_inside_text", "count"),
@@ -296,7 +298,6 @@ def _difference_tables(differences: Sequence[Record]) -> list[Table]:
         Column("difference", "difference_text", "count"),
         Column("inside", "difference_inside_text", "count"),
         Column("outside", "difference_outside_text", "count"),
-        Column("region", "region"),
     ]
     rows = [
         {**row, **{f"{name}_text": "" if row[name] is None else f"{row[name]:.4f}" for name in MEASURES}}
@@ -304,4 +305,10 @@ def _difference_tables(differences: Sequence[Record]) -> list[Table]:
     ]
     title = "Structural similarity and mean absolute difference of grey in [0, 1]: medians over pairs"
     brief = [row for row in rows if row["edit"] == rows[-1]["edit"]]
-    return [Table(columns, brief, title, DEFAULT), Table(columns, rows, title, VERBOSE)]
+    regions = " or ".join(dict.fromkeys(row["region"] for row in brief if row["region"]))
+    inside = f", of whole pictures, and inside and outside of what is edited ({regions})" if regions else ""
+    every = [*columns, Column("region", "region")]
+    return [
+        Table(columns, brief, f"{title}{inside}", DEFAULT, blocks=True, keys=2),
+        Table(every, rows, title, VERBOSE, blocks=True, keys=2),
+    ]

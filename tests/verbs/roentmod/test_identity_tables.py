@@ -151,6 +151,16 @@ def test_differences_have_regions_only_where_pictures_lie_on_each_other() -> Non
     assert (control["ssim"], control["ssim_inside"], control["region"]) == (0.4, None, "")
 
 
+def test_tables_repeat_counts_on_narrow_terminals_and_name_the_region_once() -> None:
+    comparisons, distances, brief, every, _ = identity_blocks(summary(pairs()))
+    assert all(isinstance(table, Table) and table.blocks for table in (comparisons, distances, brief, every))
+    assert [column.heading for column in comparisons.columns[: comparisons.keys]] == ["edit", "comparison", "images"]
+    assert [column.heading for column in distances.columns[: distances.keys]] == ["edit", "pair", "pairs"]
+    assert brief.title.endswith("of whole pictures, and inside and outside of what is edited (lungs)")
+    assert [column.heading for column in every.columns][-1] == "region" and len(every.columns) == len(brief.columns) + 1
+    assert len(every.rows) > len(brief.rows) and {row["edit"] for row in brief.rows} == {ALL_EDITS}
+
+
 def test_embeddings_stand_side_by_side_in_exact_text() -> None:
     document = summary(pairs(edits=("edema",)))
     comparisons, distances, *_ = identity_blocks(document)
