@@ -61,6 +61,10 @@ def fail_on_option(text: str, *, metavar: str = "VERDICT") -> Any:
     return option("--fail-on", text=text, metavar=metavar, panel=TERMINAL, default="never")
 
 
+def _threads_option(text: str) -> Any:
+    return option("--threads", text=text, metavar="N", panel=MACHINE, default="all cores", least=1, most=4096)
+
+
 def argument(metavar: str, text: str) -> Any:
     """Return a positional argument of a command.
 
@@ -120,18 +124,9 @@ Device = Annotated[
     str, option("--device", text="auto, cpu, cuda, cuda:N or mps.", metavar="DEVICE", panel=MACHINE, default=True)
 ]
 Precision = Annotated[str, option("--precision", text="auto, fp32 or bf16.", metavar="P", panel=MACHINE, default=True)]
-Threads = Annotated[
-    int | None,
-    option(
-        "--threads",
-        text="CPU threads of torch; train --resume needs the same number.",
-        metavar="N",
-        panel=MACHINE,
-        default="all cores",
-        least=1,
-        most=4096,
-    ),
-]
+Threads = Annotated[int | None, _threads_option("CPU threads of torch.")]
+ThreadsKept = Annotated[int | None, _threads_option("CPU threads of torch; --resume needs the same number.")]
+"""Of commands whose numbers depend on the threads, so that an interrupted run goes on with its own."""
 Jobs = Annotated[
     int | None,
     option(

@@ -25,7 +25,7 @@ def _of_commands(group: Any, *before: str) -> dict[str, dict[str, object]]:
 
 
 def test_option_of_one_name_says_the_same_in_every_command() -> None:
-    shared = ("--out", "--device", "--precision", "--threads", "--json", "--quiet", "--verbose", "--force", "--resume")
+    shared = ("--out", "--device", "--precision", "--json", "--quiet", "--verbose", "--force", "--resume")
     by_command = parameters()
     for name in (*shared, "--jobs", "--dry-run", "--split", "--regions"):
         texts = {command[name].help for command in by_command.values() if name in command}  # type: ignore[attr-defined]
@@ -35,6 +35,19 @@ def test_option_of_one_name_says_the_same_in_every_command() -> None:
     }
     assert gates["explain"].help == gates["swap-test"].help  # the others judge other things than regions
     assert all("exit with code 3 if" in gate.help.lower() for gate in gates.values())
+
+
+def test_threads_say_where_resume_needs_the_same_number() -> None:
+    threads: dict[str, Any] = {
+        words: command["--threads"] for words, command in parameters().items() if "--threads" in command
+    }
+    kept = {words for words, threads_option in threads.items() if "--resume" in threads_option.help}
+    assert kept == {"train", "tea-distill", "cyclegan train", "explain", "swap-test"}
+    assert all("--resume" in parameters()[words] for words in kept)
+    assert {threads_option.help for threads_option in threads.values()} == {
+        "CPU threads of torch.",
+        "CPU threads of torch; --resume needs the same number.",
+    }
 
 
 def test_every_option_has_a_heading_a_phrase_and_a_placeholder_for_its_value() -> None:

@@ -6,7 +6,6 @@ from typing import Annotated
 from cxrshort.cli import early
 from cxrshort.cli.options import (
     DATA,
-    MACHINE,
     Dataset,
     Device,
     DryRun,
@@ -28,12 +27,16 @@ from cxrshort.cli.processes import quiet_unless
 from cxrshort.cli.progress import progress
 from cxrshort.cli.roentmod.options import (
     SHARED,
+    AllImages,
+    BatchSize,
     Fast,
     Generator,
     Guidance,
     Hub,
     KeepNoise,
+    Merge,
     Negative,
+    Replicate,
     Scheduler,
     Severity,
     Steps,
@@ -42,6 +45,7 @@ from cxrshort.cli.roentmod.options import (
     Tokenizer,
     Unet,
     Vae,
+    Where,
 )
 
 EDITS = "Edits"
@@ -60,25 +64,13 @@ def edit(
         ),
     ] = "diffusion",
     split: Split = "test",
-    replicate: Annotated[
-        int, option("--replicate", text="Split to take the fold of.", metavar="R", panel=DATA, default=True, least=0)
-    ] = 0,
-    where: Annotated[
-        str,
-        option(
-            "--where",
-            text="Edit the images that fulfil an expression: view == 'PA' and age_years >= 18.",
-            metavar="EXPR",
-            panel=DATA,
-        ),
-    ] = "",
+    replicate: Replicate = 0,
+    where: Where = "",
     sample: Annotated[
         int | None,
         option("--sample", text="Edit at most N images, drawn by a hash.", metavar="N", panel=DATA, default="all"),
     ] = None,
-    all_images: Annotated[
-        bool, option("--all-images", text="Edit images with findings too, not only those without.", panel=DATA)
-    ] = False,
+    all_images: AllImages = False,
     name: Annotated[
         str | None,
         option(
@@ -162,17 +154,12 @@ def edit(
     shard: Annotated[
         str | None, option("--shard", text="Make every N-th edit only; see --merge.", metavar="I/N", panel=SHARED)
     ] = None,
-    merge: Annotated[bool, option("--merge", text="Write the dataset from its N shards.", panel=SHARED)] = False,
+    merge: Merge = False,
     out: Out = None,
     force: Force = False,
     resume: Resume = False,
     dry_run: DryRun = False,
-    batch_size: Annotated[
-        int | None,
-        option(
-            "--batch-size", text="Edits made at a time.", metavar="N", panel=MACHINE, default="the editor's", least=1
-        ),
-    ] = None,
+    batch_size: BatchSize = None,
     device: Device = "auto",
     precision: Precision = "auto",
     threads: Threads = None,

@@ -1,13 +1,33 @@
-"""Options of editors that the sub-commands of ``roentmod`` share, under the headings of their help."""
+"""Options that the sub-commands of ``roentmod`` share, under the headings of their help."""
 
 from typing import Annotated
 
-from cxrshort.cli.options import option
+from cxrshort.cli.options import DATA, MACHINE, option
 
 GENERATOR = "Generator (--editor diffusion)"
 PHANTOMS = "Phantoms (--editor phantom)"
 SHARED = "Several machines"
 
+Replicate = Annotated[
+    int, option("--replicate", text="Split to take the fold of.", metavar="R", panel=DATA, default=True, least=0)
+]
+Where = Annotated[
+    str,
+    option(
+        "--where",
+        text="Edit the images that fulfil an expression: view == 'PA' and age_years >= 18.",
+        metavar="EXPR",
+        panel=DATA,
+    ),
+]
+AllImages = Annotated[
+    bool, option("--all-images", text="Edit images with findings too, not only those without.", panel=DATA)
+]
+Merge = Annotated[bool, option("--merge", text="Write the dataset from its N shards.", panel=SHARED)]
+BatchSize = Annotated[
+    int | None,
+    option("--batch-size", text="Images made at a time.", metavar="N", panel=MACHINE, default="the editor's", least=1),
+]
 Generator = Annotated[
     str | None,
     option(

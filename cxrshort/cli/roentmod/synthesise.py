@@ -6,7 +6,6 @@ from typing import Annotated
 from cxrshort.cli import early, gate
 from cxrshort.cli.options import (
     DATA,
-    MACHINE,
     Device,
     DryRun,
     Force,
@@ -28,11 +27,13 @@ from cxrshort.cli.progress import progress
 from cxrshort.cli.roentmod.options import (
     GENERATOR,
     SHARED,
+    BatchSize,
     Fast,
     Generator,
     Guidance,
     Hub,
     KeepNoise,
+    Merge,
     Negative,
     Scheduler,
     Severity,
@@ -181,17 +182,12 @@ def synthesise(
         str | None,
         option("--shard", text="Make every N-th film with its edits only; see --merge.", metavar="I/N", panel=SHARED),
     ] = None,
-    merge: Annotated[bool, option("--merge", text="Write the dataset from its N shards.", panel=SHARED)] = False,
+    merge: Merge = False,
     out: Out = None,
     force: Force = False,
     resume: Resume = False,
     dry_run: DryRun = False,
-    batch_size: Annotated[
-        int | None,
-        option(
-            "--batch-size", text="Images made at a time.", metavar="N", panel=MACHINE, default="the editor's", least=1
-        ),
-    ] = None,
+    batch_size: BatchSize = None,
     device: Device = "auto",
     precision: Precision = "auto",
     threads: Threads = None,

@@ -6,7 +6,6 @@ from typing import Annotated
 from cxrshort.cli import early
 from cxrshort.cli.options import (
     DATA,
-    MACHINE,
     Dataset,
     Device,
     DryRun,
@@ -26,16 +25,20 @@ from cxrshort.cli.options import (
 from cxrshort.cli.printer import print_result
 from cxrshort.cli.progress import progress
 from cxrshort.cli.roentmod.options import (
+    AllImages,
+    BatchSize,
     Fast,
     Generator,
     Hub,
     Negative,
+    Replicate,
     Scheduler,
     Steps,
     TextEncoder,
     Tokenizer,
     Unet,
     Vae,
+    Where,
 )
 
 GRID = "Grid and rule"
@@ -63,21 +66,9 @@ def tune(
             default=True,
         ),
     ] = "val",
-    replicate: Annotated[
-        int, option("--replicate", text="Split to take the fold of.", metavar="R", panel=DATA, default=True, least=0)
-    ] = 0,
-    where: Annotated[
-        str,
-        option(
-            "--where",
-            text="Edit images that fulfil an expression: view == 'PA' and age_years >= 18.",
-            metavar="EXPR",
-            panel=DATA,
-        ),
-    ] = "",
-    all_images: Annotated[
-        bool, option("--all-images", text="Edit images with findings too, not only those without.", panel=DATA)
-    ] = False,
+    replicate: Replicate = 0,
+    where: Where = "",
+    all_images: AllImages = False,
     images: Annotated[
         int,
         option("--images", text="Images that are edited, drawn by a hash.", metavar="N", panel=DATA, default=True),
@@ -141,12 +132,7 @@ def tune(
     force: Force = False,
     resume: Resume = False,
     dry_run: DryRun = False,
-    batch_size: Annotated[
-        int | None,
-        option(
-            "--batch-size", text="Edits made at a time.", metavar="N", panel=MACHINE, default="the editor's", least=1
-        ),
-    ] = None,
+    batch_size: BatchSize = None,
     device: Device = "auto",
     precision: Precision = "auto",
     threads: Threads = None,

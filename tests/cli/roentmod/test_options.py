@@ -1,4 +1,4 @@
-"""Options of the editors that sub-commands of ``roentmod`` share."""
+"""Options that sub-commands of ``roentmod`` share."""
 
 from typing import Any
 
@@ -24,6 +24,16 @@ def test_option_of_an_editor_says_the_same_in_every_sub_command() -> None:
                 texts.setdefault(name, set()).add((parameter.help, parameter.rich_help_panel))
     assert {"--generator", "--scheduler", "--severity"} <= set(texts)
     assert all(len(wordings) == 1 for wordings in texts.values())
+
+
+def test_option_of_images_and_shards_is_the_same_in_every_sub_command_that_has_it() -> None:
+    for name in ("--replicate", "--where", "--all-images", "--merge", "--batch-size"):
+        own = [options_of(verb)[name] for verb in VERBS if name in options_of(verb)]
+        assert len(own) > 1
+        assert (
+            len({(option.help, option.metavar, option.rich_help_panel, str(option.show_default)) for option in own})
+            == 1
+        )
 
 
 def test_help_names_the_schedulers_and_the_one_that_is_taken_without_the_option() -> None:
