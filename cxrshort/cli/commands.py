@@ -7,6 +7,7 @@ the panels are written here, with the plain formatter.
 import inspect
 import re
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,14 +58,14 @@ class PanelCommand(TyperCommand):
         for text in filter(None, [*first, example]):
             formatter.write_paragraph()
             with formatter.indentation():
-                formatter.write_text(text)
+                _write_folded(formatter, text)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the other paragraphs."""
         del ctx
         if notes := self._paragraphs()[1]:
             with formatter.section("Notes"):
-                formatter.write_text("\n\n".join(notes))
+                _write_folded(formatter, *notes)
 
     def _paragraphs(self) -> tuple[list[str], list[str], str]:
         """Return the first two paragraphs of the description, the others, and the example."""
@@ -90,6 +91,23 @@ class PanelCommand(TyperCommand):
         for title, records in sorted(panels.items(), key=lambda panel: panel[0] == _DEFAULT_PANEL):
             with formatter.section(title):
                 formatter.write_dl(padded(records, widest), col_max=_TERM)
+
+
+def _write_folded(formatter: Any, *paragraphs: str) -> None:
+    """Write paragraphs folded between words; names such as phantom-III and --per-edit stay whole, to be copied."""
+    indent = " " * formatter.current_indent
+    folded = [
+        textwrap.fill(
+            " ".join(text.split()),
+            formatter.width,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+        for text in paragraphs
+    ]
+    formatter.write("\n\n".join(folded) + "\n")
 
 
 _TERM = 28

@@ -115,6 +115,16 @@ def test_help_begins_with_what_a_command_does_and_its_example() -> None:
     assert list(actual)[1:4] == ["Data", "Output files", "Rows and splits"]
 
 
+def test_names_and_options_are_not_broken_at_their_hyphens() -> None:
+    variables = {**environment(), "COLUMNS": "80"}
+    for command in ("identity", "reader-sheets", "edit"):
+        words = [*COMMAND, "roentmod", command, "--help"]
+        page = subprocess.run(words, env=variables, capture_output=True, text=True, check=True).stdout
+        text = page[page.index("  Example:") : page.index("\nData:")]
+        assert not [line for line in text.splitlines() if line.endswith("-")]
+        assert max(map(len, page.splitlines())) <= 80
+
+
 @pytest.mark.parametrize(
     ("command", "option", "setting"),
     [("train", "--momentum", "momentum"), ("train", "--step-factor", "step_factor"),
