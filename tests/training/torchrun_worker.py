@@ -29,6 +29,7 @@ from cxrshort.targets import label_matrix
 from cxrshort.training import recipes
 from cxrshort.training.checkpointing import Checkpoint
 from cxrshort.training.data.batches import Batches
+from cxrshort.training.data.mixture import Mixture
 from cxrshort.training.data.sampling import balanced_sampling_weights
 from cxrshort.training.loop import FitConfig, fit
 from cxrshort.training.objectives.contract import make_objective
@@ -63,6 +64,7 @@ CASES: dict[str, dict[str, Any]] = {
         "settings": "background=black,co_train=true,warm_up_epochs=1",
         "clip_norm": 0.05,
     },
+    "mixed": {"mix": 0.3},
     "batch-norm": {},
 }
 
@@ -93,7 +95,10 @@ def network(*, frozen: bool, draws: bool, seed: int = 1) -> Classifier:
 
 
 def learn(name: str, data: Dataset, compute: Compute, out: Path) -> dict[str, torch.Tensor]:
-    """Train one case and return the weights, the loss of each epoch and the logits of all images."""
+    """Train one case and return the weights, the loss of each epoch and the logits of all images.
+
+    Where images are mixed, every third one counts as synthetic.
+    """
     recipe = recipes.load_recipe("standard", overrides={**SGD, **CASES[name]})
     targets = label_matrix(data.manifest, LABELS)
     groups = (np.arange(len(targets)) // 2 % 2).astype(np.int64)
@@ -111,6 +116,7 @@ def learn(name: str, data: Dataset, compute: Compute, out: Path) -> dict[str, to
         groups=groups,
         masks=Lungs(),
         sampling_weights=chances,
+        mixture=Mixture(np.arange(len(targets)) % 3 == 0, recipe.mix) if recipe.mix else None,
         rank=compute.rank,
         processes=compute.processes,
     )
