@@ -3,14 +3,18 @@
 Random weights of Stable Diffusion 1.x, 512 px, strength 0.4. The floor is the networks' own work: encoder, U-Net on
 pairs (with and without the prompt), decoder, without an editor around them. Times on a CPU are the processor's, of one
 thread in fp32, so that neighbours on the machine count little; 2 of 5 steps, since the 20 of an edit take 5 minutes, so
-that what surrounds the U-Net has a larger share than in an edit. Where there is an accelerator, whole edits are timed.
+that what surrounds the U-Net has a larger share than in an edit. The whole verb reads such a pipeline from disk and
+phantoms from a dataset folder, and writes a dataset; its floor is every picture encoded once, a pair of the U-Net for
+each step of each edit, and every edit and round trip decoded. Where there is an accelerator, whole edits are timed.
 
-The fast mode's speed follows from the passes that it makes. How far it leads from the 20 steps is measured on networks
-whose noise is known in closed form, see ``tests/generative/roentmod/known_noise.py``: random weights do not denoise.
+The fast mode's speed follows from the passes that it makes, and is measured on one whole edit. How far it leads from
+the 20 steps is measured on networks whose noise is known in closed form, see
+``tests/generative/roentmod/known_noise.py``: random weights do not denoise.
 """
 
 import contextlib
 import itertools
+import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -27,12 +31,37 @@ from cxrshort.generative.roentmod.components import Components
 from cxrshort.generative.roentmod.diffusion import FAST_UNGUIDED, DiffusionEditor
 from cxrshort.generative.roentmod.generator_files import GeneratorFiles, Part
 from cxrshort.generative.roentmod.noise_schedule import NoiseSchedule, noise_settings, schedule_edit
+from cxrshort.generative.roentmod.opening import EditorOptions, open_editor
+from cxrshort.verbs.build_dataset import build_dataset
+from cxrshort.verbs.roentmod import edit as verb
 
 from ..generative.roentmod.known_noise import CASES, deviation
-from ..generative.roentmod.tiny_pipeline import NOISE, clip
+from ..generative.roentmod.tiny_pipeline import NOISE, build, clip
 from .turns import in_turns
 
 SIZE, STEPS = 512, 5
+UNET = {
+    "sample_size": SIZE // 8,
+    "block_out_channels": (320, 640, 1280, 1280),
+    "layers_per_block": 2,
+    "down_block_types": ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
+    "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+    "cross_attention_dim": 768,
+    "attention_head_dim": 8,
+    "norm_num_groups": 32,
+}
+VAE = {
+    "block_out_channels": (128, 256, 512, 512),
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "layers_per_block": 2,
+    "norm_num_groups": 32,
+    "sample_size": SIZE,
+    "scaling_factor": 0.18215,
+}
+TEXT_ENCODER = {"width": 768, "layers": 12, "heads": 12}
+IMAGES, PROMPTS = 2, ("edema",)
+"""Of the whole verb, which adds a sham edit and a round trip of each image."""
 ROWS = {"edit": "edema", "edit_prompt": "edema", "edit_seed": 1}
 
 
@@ -40,16 +69,8 @@ def components(compute: Compute) -> Components:
     """Return networks of the size of Stable Diffusion 1.x."""
     import diffusers
 
-    unet = diffusers.UNet2DConditionModel(sample_size=64, cross_attention_dim=768)
-    vae = diffusers.AutoencoderKL(
-        block_out_channels=(128, 256, 512, 512),
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        layers_per_block=2,
-        sample_size=SIZE,
-        scaling_factor=0.18215,
-    )
-    tokenizer, encoder = clip(width=768, layers=12, heads=12)
+    unet, vae = diffusers.UNet2DConditionModel(**UNET), diffusers.AutoencoderKL(**VAE)
+    tokenizer, encoder = clip(**TEXT_ENCODER)
     assert sum(value.numel() for value in unet.parameters()) == 859_520_964
     assert sum(value.numel() for value in vae.parameters()) == 83_653_863
     dtype = torch.bfloat16 if compute.precision == "bf16" else torch.float32
@@ -104,6 +125,32 @@ class Passes:
         self.seconds[name] = (time.process_time() - start) / count
 
 
+class TimedOpening:
+    """Open the editor as the verb does, and time that and every pass of its networks by the processor's clock."""
+
+    def __init__(self) -> None:
+        self.seconds, self.editor = 0.0, None
+        self.passes: dict[str, list[float]] = {"encode": [], "pair": [], "decode": []}
+
+    def __call__(self, *arguments: Any, **options: Any) -> DiffusionEditor:
+        start = time.process_time()
+        opened = open_editor(*arguments, **options)
+        self.seconds, self.editor = time.process_time() - start, opened
+        vae, unet = opened.components.vae, opened.components.unet
+        vae.encode, vae.decode = self._timed("encode", vae.encode), self._timed("decode", vae.decode)
+        unet.forward = self._timed("pair", unet.forward)
+        return opened
+
+    def _timed(self, name: str, work: Any) -> Any:
+        def timed(*arguments: Any, **options: Any) -> Any:
+            start = time.process_time()
+            made = work(*arguments, **options)
+            self.passes[name].append(time.process_time() - start)
+            return made
+
+        return timed
+
+
 def sources(count: int) -> Any:
     return np.random.default_rng(0).integers(0, 256, (count, SIZE, SIZE), dtype=np.uint8)
 
@@ -138,6 +185,66 @@ def test_overhead_of_an_edit_on_a_cpu(benchmark, capsys):
             f"{seconds['pair']:.1f} s, decode {seconds['decode']:.1f} s)\nfast mode / 20 steps, by these passes: "
             f"{speed:.2f}; it differs from 20 steps by "
             f"{', '.join(f'{100 * share:.1f} % ({name})' for name, share in far.items())} of what the edit changes\n"
+        )
+
+
+def test_overhead_of_the_whole_verb_on_a_cpu(benchmark, capsys, tmp_path, monkeypatch):
+    generator = build(tmp_path / "generator", unet=UNET, vae=VAE, encoder=TEXT_ENCODER)
+    films, cpu = tmp_path / "films", {"device": "cpu", "precision": "fp32", "threads": 1}
+    build_dataset("phantom-III", out=films, number_of_images=20, size=SIZE, jobs=1, replicates=1)
+    opening = TimedOpening()
+    monkeypatch.setattr(verb, "open_editor", opening)
+    start = time.process_time()
+    made = verb.edit(
+        str(films),
+        prompts=PROMPTS,
+        split="all",
+        all_images=True,
+        sample=IMAGES,
+        options=EditorOptions(generator=str(generator), steps=STEPS),
+        out=tmp_path / "edits",
+        **cpu,
+    )
+    whole = time.process_time() - start
+    assert opening.editor is not None and made.summary["rows"] == IMAGES * (len(PROMPTS) + 2)
+    edits, steps = IMAGES * (len(PROMPTS) + 1), opening.editor.calls_per_edit
+    needed = {"encode": IMAGES, "pair": edits * steps, "decode": edits + IMAGES}
+    # By the passes of the verb itself: bare ones minutes later differ by more than what is measured.
+    means = {name: statistics.mean(seconds) for name, seconds in opening.passes.items()}
+    calls = {name: len(seconds) for name, seconds in opening.passes.items()}
+    floor = sum(count * means[name] for name, count in needed.items())
+    overhead = (whole - opening.seconds) / floor - 1
+    passes = Passes(opening.editor.components)
+    passes(1)
+    bare = sum(count * passes.seconds[name] for name, count in needed.items())
+    benchmark.pedantic(lambda: None, rounds=1)
+    benchmark.extra_info.update(overhead=overhead, loading=opening.seconds, whole=whole, floor=floor, bare=bare)
+    with capsys.disabled():
+        sys.stderr.write(
+            f"\nfp32, one thread, the whole verb: {edits} edits of {steps} steps and {IMAGES} round trips at {SIZE} px "
+            f"{whole:.1f} s, of which opening the generator {opening.seconds:.1f} s; the passes that are needed "
+            f"({', '.join(f'{count} x {name} {means[name]:.1f} s' for name, count in needed.items())}) {floor:.1f} s, "
+            f"made {calls}, overhead without the opening {100 * overhead:+.1f} %; the same passes of the bare "
+            f"networks afterwards {bare:.1f} s\n"
+        )
+
+
+def test_fast_mode_of_a_whole_edit_on_a_cpu(benchmark, capsys):
+    """One edit of 20 steps and one of the fast mode, about 8 minutes."""
+    compute = choose_compute("cpu", precision="fp32", threads=1)
+    parts, seconds = components(compute), {}
+    for number, fast in enumerate((False, True)):
+        edit = editor(parts, compute, steps=50, fast=fast)
+        edit.round_trip(sources(1)[:, :64, :64])
+        start = time.process_time()
+        edit(sources(1), pd.DataFrame([{"source_image_id": str(number), **ROWS}]))
+        seconds["fast" if fast else "usual"] = time.process_time() - start
+    benchmark.pedantic(lambda: None, rounds=1)
+    benchmark.extra_info.update(**seconds, ratio=seconds["usual"] / seconds["fast"])
+    with capsys.disabled():
+        sys.stderr.write(
+            f"\nfp32, one thread, a whole edit at {SIZE} px: 20 steps {seconds['usual']:.1f} s, fast mode "
+            f"{seconds['fast']:.1f} s, ratio {seconds['usual'] / seconds['fast']:.2f}\n"
         )
 
 

@@ -8,6 +8,7 @@ told, since a radiograph has no colour.
 A round trip changes every picture, also where nothing is edited; what an edit did is its difference from that.
 """
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,8 +25,9 @@ from cxrshort.generative.roentmod.contract import Picture
 from cxrshort.images.raster import ImageError
 
 SPREAD, IN_FP32 = "edit_channel_spread", "edit_vae_fp32"
-_KEPT_LATENTS = 32
-"""Pictures whose latents are kept; all edits of a picture stand beside each other."""
+_KEPT_LATENTS = 1024
+"""Pictures whose latents are kept, 64 KiB each at 512 px: edits of a picture stand beside each other, and all round
+trips behind all edits, where a second encoding took 3 % of the time of two edits of two steps."""
 
 
 @dataclass(frozen=True)
@@ -66,18 +68,18 @@ class Autoencoding:
         """Return the sides of the latents of a picture."""
         return -(-height // self.downscaling), -(-width // self.downscaling)
 
-    def encode(self, pixels: npt.NDArray[np.uint8], *, name: Any) -> Latents | ImageError:
-        """Return the latents of a picture (H, W), computed once while its edits stand beside each other.
+    def encode(self, pixels: npt.NDArray[np.uint8]) -> Latents | ImageError:
+        """Return the latents of a picture (H, W), computed once for its edits and its round trip.
 
         Args:
             pixels: of the picture.
-            name: of image and content.
         """
-        if name not in self._kept:
-            self._kept[name] = self._encode(pixels)
+        content = (pixels.shape, hashlib.sha256(np.ascontiguousarray(pixels)).digest())
+        if content not in self._kept:
+            self._kept[content] = self._encode(pixels)
             if len(self._kept) > _KEPT_LATENTS:
                 self._kept.popitem(last=False)
-        return self._kept[name]
+        return self._kept[content]
 
     @torch.inference_mode()
     def _encode(self, pixels: npt.NDArray[np.uint8]) -> Latents | ImageError:

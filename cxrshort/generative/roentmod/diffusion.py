@@ -37,7 +37,6 @@ from cxrshort.generative.roentmod.noise_schedule import (
     schedule_edit,
 )
 from cxrshort.generative.roentmod.text_conditioning import TextConditioning
-from cxrshort.images.cache import checksum
 from cxrshort.images.raster import ImageError
 from cxrshort.stats.finding_names import ROUND_TRIPS, plain
 
@@ -223,17 +222,11 @@ class DiffusionEditor:
             WorkFailedError: memory ran out.
         """
         self.check_prompts(rows["edit_prompt"].unique().tolist())
-        names = [
-            (name, checksum(pixels)) for name, pixels in zip(rows["source_image_id"].tolist(), sources, strict=True)
-        ]
         pictures: list[Picture | ImageError] = []
         with self._careful():
             for start in range(0, len(rows), self.batch_size):
                 chosen = slice(start, start + self.batch_size)
-                latents = [
-                    self._vae.encode(pixels, name=name)
-                    for pixels, name in zip(sources[chosen], names[chosen], strict=True)
-                ]
+                latents = [self._vae.encode(pixels) for pixels in sources[chosen]]
                 pictures += self._edit(latents, rows.iloc[chosen])
         return pictures
 
@@ -244,7 +237,7 @@ class DiffusionEditor:
             sources: (n, H, W) uint8.
         """
         with self._careful():
-            return [self._decode(self._vae.encode(pixels, name=("", checksum(pixels)))) for pixels in sources]
+            return [self._decode(self._vae.encode(pixels)) for pixels in sources]
 
     def generate(self, rows: pd.DataFrame, size: int | tuple[int, int]) -> list[Picture | ImageError]:
         """Return pictures from noise alone.

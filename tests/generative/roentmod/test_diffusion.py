@@ -109,10 +109,25 @@ def test_noise_is_that_of_the_seed_whatever_the_prompt(editor):
         handle.remove()
     first, second = seen[0], seen[editor.calls_per_edit]
     assert torch.equal(first, second)
-    latents = editor._vae.encode(sources(1)[0], name="x").values
+    latents = editor._vae.encode(sources(1)[0]).values
     noise = torch.randn((4, 8, 8), generator=seeded_generator(7))
     image_share, noise_share = editor.schedule.shares()
     torch.testing.assert_close(first[0], image_share * latents + noise_share * noise, rtol=1e-4, atol=1e-4)
+
+
+def test_a_picture_is_encoded_once_for_its_edits_and_its_round_trip(folder):
+    fresh, calls = opened(folder), []
+    handle = fresh.components.vae.encoder.register_forward_pre_hook(lambda module, inputs: calls.append(1))
+    try:
+        own = sources(40)
+        table = pd.concat([THREE.iloc[:1]] * 40).assign(source_image_id=range(40))
+        for place in range(40):
+            fresh(own[[place, place]], pd.concat([table.iloc[[place]], table.iloc[[place]].assign(edit_prompt="x")]))
+        for place in range(40):
+            fresh.round_trip(own[place : place + 1])
+        assert len(calls) == 40
+    finally:
+        handle.remove()
 
 
 def test_strength_0_and_round_trips_decode_what_was_encoded(folder, editor):
@@ -146,7 +161,7 @@ def test_bytes_depend_on_the_batch_by_rounding_alone(folder):
 
 def test_latents_before_rounding_agree_between_batches(folder):
     one, three = opened(folder), opened(folder, batch_size=3)
-    latents = torch.stack([one._vae.encode(picture, name=n).values for n, picture in enumerate(sources(3))])
+    latents = torch.stack([one._vae.encode(picture).values for picture in sources(3)])
     together = three._denoise(latents, THREE, (8, 8))
     alone = torch.cat([one._denoise(latents[n : n + 1], THREE.iloc[n : n + 1], (8, 8)) for n in range(3)])
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-4)

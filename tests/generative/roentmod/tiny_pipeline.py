@@ -23,6 +23,7 @@ def build(
     folder: Path,
     *,
     text: str = "clip",
+    encoder: dict[str, int] | None = None,
     without: tuple[str, ...] = (),
     unet: dict[str, Any] | None = None,
     vae: dict[str, Any] | None = None,
@@ -34,6 +35,7 @@ def build(
     Args:
         folder: where to.
         text: the text encoder, "clip" or "bert" (as RadEdit's).
+        encoder: sizes of a "clip" off their default: width, layers, heads.
         without: what is left out: names of folders, or ``model_index.json``.
         unet: settings of the U-Net off their default, such as ``{"in_channels": 8}``.
         vae: settings of the VAE off their default.
@@ -45,11 +47,11 @@ def build(
     folder = Path(folder)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        tokenizer, encoder = clip() if text == "clip" else bert()
+        tokenizer, text_encoder = clip(**(encoder or {})) if text == "clip" else bert()
         parts = {
             "unet": diffusers.UNet2DConditionModel(**{**_unet(), **(unet or {})}),
             "vae": diffusers.AutoencoderKL(**{**_vae(), **(vae or {})}),
-            "text_encoder": encoder,
+            "text_encoder": text_encoder,
             "tokenizer": tokenizer,
             "scheduler": diffusers.DDIMScheduler(
                 **{**NOISE, "clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1, **(scheduler or {})}
