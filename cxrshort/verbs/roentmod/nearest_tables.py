@@ -16,6 +16,8 @@ IMAGE, DISTANCE, SHARE = "nearest.", "distance.", "share_as_near."
 ALIKE = "images_alike"
 """How many images of a film, which is edited more than once, have the same nearest real image."""
 _LISTED = 10
+_LONGEST_NAME = 40
+"""Characters of a name that stay in one line on a narrow terminal."""
 _QUANTILES = (0.0, 0.01, 0.05, 0.5)
 
 Measures = Mapping[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]
@@ -93,17 +95,19 @@ def nearest_blocks(summary: Mapping[str, Any]) -> list[Block]:
         [{name: _short(value) for name, value in row.items()} for row in summary["measures"]],
         shown=UNLESS_QUIET,
     )
+    names = [str(row["image_id"]) for row in summary["nearest"]]
     pairs = Table(
         [
-            Column("synthetic image", "image_id"),
+            Column("synthetic image", "image_id", least=min(_LONGEST_NAME, max(map(len, names), default=0))),
             Column("nearest real image", "nearest_image_id"),
             Column("images", ALIKE, "count"),
-            Column("correlation", "shown", "count"),
+            Column("r", "shown", "count"),
             Column("verdict", "verdict"),
             Column("why", "why"),
         ],
         [{**row, "shown": f"{row['correlation']:.2f}"} for row in summary["nearest"]],
-        title="the nearest pairs, one of each film; images: the film's images that have this neighbour",
+        title="the nearest pairs, one of each film; images: the film's images that have this neighbour; r: correlation "
+        "of fine structure",
         shown=ALWAYS,
         blocks=True,
     )

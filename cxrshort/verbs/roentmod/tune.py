@@ -130,6 +130,7 @@ def tune(
     options = options or EditorOptions()
     kind, _ = parse_editor(editor, options)
     _check_options(options, most_off_target)
+    cells = list_cells(kind, strengths, guidances)
     check_files(kind, "", options)
     compute = choose_compute(device, precision=precision, threads=threads)
     names = [without_download(str(model)) if dry_run else str(model) for model in models]
@@ -138,7 +139,7 @@ def tune(
         kind,
         names=names,
         prompts=(prompts, prompt_table),
-        grid=(strengths, guidances),
+        cells=cells,
         split=(split, replicate),
         choices={"where": where, "all_images": all_images, "sample": images, "seed": seed},
     )
@@ -183,12 +184,11 @@ def _plan(
     *,
     names: Sequence[str],
     prompts: tuple[Sequence[str], Path | None],
-    grid: tuple[str | None, str | None],
+    cells: Sequence[Cell],
     split: tuple[str, int],
     choices: Mapping[str, Any],
 ) -> TunePlan:
     """Return the images, prompts, cells and models, once they fit each other."""
-    cells = list_cells(editor, *grid)
     references = describe_models(names)
     sources, notes = choose_sources(data.fold(split[0], replicate=split[1]), **choices)
     findings, sham = choose_prompts(*prompts, labels=data.labels)

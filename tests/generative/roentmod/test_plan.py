@@ -34,7 +34,7 @@ def test_images_with_findings_are_left_out_unless_asked(data: Dataset) -> None:
     chosen, notes = choose_sources(data)
     assert chosen.manifest["image_id"].tolist() == data.manifest["image_id"][1:7].tolist()
     assert notes == [
-        "1 of 8 images have a finding and are not edited (--all-images edits images with findings too)",
+        "1 of 8 images has a finding and is not edited (--all-images edits images with findings too)",
         "1 of the images that are edited lack some labels, and may have those findings",
     ]
     every, notes = choose_sources(data, all_images=True)
