@@ -73,8 +73,10 @@ def _without_findings(data: Dataset, manifest: pd.DataFrame) -> tuple[pd.DataFra
     if chosen.empty:
         unlabelled = int((~filled.any(axis=1)).sum())
         rest = f", {unlabelled:,} without any label" if unlabelled else ""
+        count = f"of {len(manifest):,}"
         raise DataError(
-            f"{data.name}: no image without findings, {int(present.sum()):,} of {len(manifest):,} have one{rest}",
+            f"{data.name}: no image without findings, "
+            f"{quantity(int(present.sum()), f'{count} has one', f'{count} have one')}{rest}",
             _ALL_IMAGES,
         )
     partly = int((~filled.all(axis=1) & ~present & filled.any(axis=1)).sum())

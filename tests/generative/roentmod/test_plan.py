@@ -35,7 +35,7 @@ def test_images_with_findings_are_left_out_unless_asked(data: Dataset) -> None:
     assert chosen.manifest["image_id"].tolist() == data.manifest["image_id"][1:7].tolist()
     assert notes == [
         "1 of 8 images has a finding and is not edited (--all-images edits images with findings too)",
-        "1 of the images that are edited lack some labels, and may have those findings",
+        "1 of the images that are edited lacks some labels, and may have those findings",
     ]
     every, notes = choose_sources(data, all_images=True)
     assert len(every.manifest) == 8 and notes == []
@@ -53,15 +53,15 @@ def test_edits_that_would_be_edited_again_are_counted(data: Dataset) -> None:
     edits = data.manifest.assign(edit="sham")
     edits.loc[edits.index[1:], "edit"] = ""
     _, notes = choose_sources(replace(data, manifest=edits), all_images=True)
-    assert notes[-1] == f"1 of {len(edits)} images are edits already, and are edited again"
-    assert not any("edits already" in note for note in choose_sources(data, all_images=True)[1])
+    assert notes[-1] == f"1 of {len(edits)} images is an edit already, and is edited again"
+    assert not any("already" in note for note in choose_sources(data, all_images=True)[1])
 
 
 def test_choices_without_an_image_are_refused(data: Dataset) -> None:
     sick = Dataset("films", data.manifest.iloc[[0, 7]].reset_index(drop=True), data.path, data.recipe)
     with pytest.raises(DataError) as caught:
         choose_sources(sick)
-    assert caught.value.message == "films: no image without findings, 1 of 2 have one, 1 without any label"
+    assert caught.value.message == "films: no image without findings, 1 of 2 has one, 1 without any label"
     with pytest.raises(UsageError, match="no image fulfils 'view == \"LATERAL\"'"):
         choose_sources(data, where='view == "LATERAL"')
     with pytest.raises(UsageError, match="--sample is '0'"):
