@@ -141,7 +141,8 @@ def _from_probabilities(rows: pd.DataFrame, name: str) -> tuple[pd.DataFrame, li
         DataError: one lies outside [0, 1].
     """
     columns = [str(column) for column in rows if str(column).startswith(PROBABILITY)]
-    logits, moved = {}, 0
+    logits: dict[str, pd.Series[float]] = {}
+    moved = 0
     for column in columns:
         values = _numbers(rows[column], name)
         wrong = values[(values < 0) | (values > 1)]
