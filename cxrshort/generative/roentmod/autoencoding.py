@@ -74,7 +74,7 @@ class Autoencoding:
         Args:
             pixels: of the picture.
         """
-        content = (pixels.shape, hashlib.sha256(np.ascontiguousarray(pixels)).digest())
+        content = (pixels.shape, hashlib.sha256(pixels.tobytes()).digest())
         if content not in self._kept:
             self._kept[content] = self._encode(pixels)
             if len(self._kept) > _KEPT_LATENTS:
