@@ -130,7 +130,7 @@ def tune(
     options = options or EditorOptions()
     kind, _ = parse_editor(editor, options)
     _check_options(options, most_off_target)
-    cells = list_cells(kind, strengths, guidances)
+    grid = list_cells(kind, strengths, guidances)
     check_files(kind, "", options)
     compute = choose_compute(device, precision=precision, threads=threads)
     names = [without_download(str(model)) if dry_run else str(model) for model in models]
@@ -139,7 +139,7 @@ def tune(
         kind,
         names=names,
         prompts=(prompts, prompt_table),
-        cells=cells,
+        cells=grid,
         split=(split, replicate),
         choices={"where": where, "all_images": all_images, "sample": images, "seed": seed},
     )
