@@ -40,11 +40,13 @@ def test_two_processes_mix_the_images_of_one(tmp_path: Path, monkeypatch: pytest
     assert (alone.exit_code, together.returncode) == (0, 0), together.stderr
     (first, own, epochs), (second, other, others) = run(tmp_path / "one"), run(tmp_path / "two")
     assert first["synthetic"] == second["synthetic"] and first["synthetic"]["synthetic_per_epoch"] > 0
-    assert first["images"] == second["images"] and json.loads(together.stdout)["images"] == first["images"]
+    assert first["images"] == second["images"]
     assert own.recipe["mix"] == 0.3 and own.recipe == other.recipe
     assert (own.labels, own.spec, own.dataset) == (other.labels, other.spec, other.dataset)
-    shows = "an epoch shows "
-    assert alone.stderr.count(shows) == together.stderr.count(shows) == 1  # one process has printed
+    documents = [
+        json.loads(completed.stdout) for completed in (alone, together)
+    ]  # one each, so one process has printed
+    assert documents[0]["images"] == documents[1]["images"] == first["images"]
     assert tree(tmp_path / "one").keys() == tree(tmp_path / "two").keys()
     losses = np.array([[epoch["loss"] for epoch in part] for part in (epochs, others)])
     assert losses.shape == (2, 2) and np.isfinite(losses).all()
