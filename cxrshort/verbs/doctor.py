@@ -7,14 +7,18 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
-from cxrshort import __version__, contention, forecasts, places
+from cxrshort import __version__, contention, forecasts, places, runs
 from cxrshort import manifest as manifests
 from cxrshort.compute import choose_compute
 from cxrshort.dataset import REGIONS, Dataset, load_dataset
 from cxrshort.errors import CxrshortError
+from cxrshort.generative.cyclegan.audit_edits import check_size
+from cxrshort.generative.cyclegan.audit_images import FROM, TO, choose_images
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
+from cxrshort.models.schema import CYCLEGAN
 from cxrshort.models.sources import opening
+from cxrshort.models.sources.foreign import is_foreign
 from cxrshort.results import Facts, Result, Text
 
 REQUIRED = (
@@ -44,7 +48,7 @@ def doctor(model: str | None = None, *, dataset: str | None = None, device: str 
         MissingInputError: the model or the dataset is not there.
         DataError: one of them cannot be read.
     """
-    described = opening.describe_model(opening.expand_name(model)[0]).description if model is not None else None
+    described = None if model is None else _read_description(opening.expand_name(model)[0])
     data = load_dataset(dataset) if dataset is not None else None
     summary = {
         "versions": {"cxrshort": __version__, "python": platform.python_version(), **_versions(REQUIRED)},
@@ -54,7 +58,16 @@ def doctor(model: str | None = None, *, dataset: str | None = None, device: str 
         "dataset": None if data is None else _describe_dataset(data),
         "audits": _audits(model or "", described, data),
     }
-    return Result(summary, _tables(summary), kind="doctor")
+    notes = summary["model"].get("diagnosis", []) if summary["model"] else []
+    return Result(summary, _tables(summary), notes=notes, kind="doctor")
+
+
+def _read_description(name: str) -> Description:
+    """Return what a model is; a cyclegan too, which no verb opens as a classifier."""
+    description = None if is_foreign(name) else checkpoint.read_description(Path(name))
+    if description is not None and description.kind == CYCLEGAN:
+        return description
+    return opening.describe_model(name).description
 
 
 def _tables(summary: Mapping[str, Any]) -> list[Facts | Text]:
@@ -92,11 +105,15 @@ def _describe_machine(machine: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _describe_input(facts: Mapping[str, Any]) -> str:
     """Return what is to be said of a model or a dataset, in one line."""
     shown = {"name", "kind", "architecture", "rows", "splits"}
+    shown -= {"architecture"} if facts.get("architecture") == facts.get("kind") else set()
     parts = [f"{key.replace('_', ' ')} {value}" for key, value in facts.items() if key in shown and value != ""]
     if facts.get("trained_on"):
         parts.append(f"trained on {facts['trained_on']}, replicate {facts['replicate']}")
     if "masks" in facts:
         parts.append("with masks" if facts["masks"] else "without masks")
+    if "sides" in facts:
+        sizes = f"images of {facts['size']} x {facts['size']}, width {facts['width']}, blocks {facts['blocks']}"
+        return ", ".join([*parts, sizes, f"from '{facts['sides']['from']}' to '{facts['sides']['to']}'"])
     return ", ".join([*parts, f"labels: {', '.join(facts['labels'])}"])
 
 
@@ -143,6 +160,7 @@ def _machine(device: str) -> dict[str, Any]:
 
 
 def _describe_model(name: str, description: Description) -> dict[str, Any]:
+    facts = _describe_cyclegan(name, description) if description.kind == CYCLEGAN else {}
     return {
         "name": name,
         "kind": description.kind,
@@ -150,6 +168,19 @@ def _describe_model(name: str, description: Description) -> dict[str, Any]:
         "trained_on": description.dataset,
         "replicate": description.replicate,
         "labels": list(description.labels),
+        **facts,
+    }
+
+
+def _describe_cyclegan(name: str, description: Description) -> dict[str, Any]:
+    """Return the sides of a cyclegan, its sizes, and what its run folder says of the training."""
+    summary = runs.record_of(checkpoint.locate_model(name).parent / runs.DONE).get("summary", {})
+    return {
+        "sides": dict(zip(("from", "to"), description.labels, strict=True)),
+        "size": description.spec.size,
+        "width": description.recipe["width"],
+        "blocks": description.recipe["blocks"],
+        "diagnosis": [str(sentence) for sentence in summary.get("diagnosis", [])],
     }
 
 
@@ -182,6 +213,8 @@ def _scorable(name: str, description: Description | None, data: Dataset | None) 
         return [
             requirement for requirement, value in (("a MODEL", description), ("--dataset D", data)) if value is None
         ]
+    if description.kind == CYCLEGAN:
+        return ["a classifier"]
     missing = []
     try:
         checkpoint.check_pixels(name, description, dataset=data.name, pixels=data.recipe)
@@ -206,14 +239,14 @@ def _comparable(name: str, description: Description | None, data: Dataset | None
     missing = _scorable(name, description, data)
     if description is None or data is None:
         return missing
-    if description.kind == "segmenter":
+    if description.kind in ("segmenter", CYCLEGAN):
         return ["a classifier"]
     own = [] if data.name != description.dataset else ["a dataset of another hospital than the training dataset"]
     return [*missing, *own]
 
 
 def _explainable(name: str, description: Description | None, data: Dataset | None) -> list[str]:
-    if description is not None and description.kind == "segmenter":
+    if description is not None and description.kind in ("segmenter", CYCLEGAN):
         return ["a classifier"]
     return _scorable(name, description, data)
 
@@ -235,13 +268,35 @@ def _groupable(name: str, description: Description | None, data: Dataset | None)
 
 
 def _teachable(name: str, description: Description | None, data: Dataset | None) -> list[str]:
-    if description is not None and description.kind == "segmenter":
+    if description is not None and description.kind in ("segmenter", CYCLEGAN):
         return ["a classifier"]
     missing = _scorable(name, description, data)
     masked = description is not None and description.kind == "classifier" and bool(description.background)
     if masked and data is not None and not _has_masks(data):
         missing.append("masks of every image: build-dataset --masks; or --segmenter MODEL")
     return missing
+
+
+def _transformable(name: str, description: Description | None, data: Dataset | None) -> list[str]:
+    """Return what stands in the way of transforming the dataset's test fold from one side to the other."""
+    if description is None or data is None or description.kind != CYCLEGAN:
+        wrong = description is None or description.kind != CYCLEGAN
+        return [*(["a model of cyclegan train"] if wrong else []), *(["--dataset D"] if data is None else [])]
+    sides = {FROM: description.labels[0], TO: description.labels[1]}
+    if "cache" not in data.manifest:
+        return ["images: the dataset was built with --metadata-only"]
+    try:
+        check_size(description.spec.size, data.name, data.pixels.image_shape[-2:])
+        choose_images(data, {name: description}, split="test", expressions=sides, images=None, seed=0)
+    except CxrshortError as error:
+        return [error.message]
+    return []
+
+
+def _distinguishable(name: str, description: Description | None, data: Dataset | None) -> list[str]:
+    if description is not None and description.kind == CYCLEGAN:
+        return _transformable(name, description, data)
+    return _scorable(name, description, data)
 
 
 AUDITS: dict[str, tuple[str, Check]] = {
@@ -253,7 +308,11 @@ AUDITS: dict[str, tuple[str, Check]] = {
     "attribution by region": ("explain MODEL --dataset D", _explainable),
     "exchange of markers and shoulders": ("swap-test MODEL --dataset D", _explainable),
     "counterfactual edits": ("roentmod stress-test MODEL --before D --after EDITS", _scorable),
-    "what distinguishes two groups of images": ("cyclegan audit GENERATORS MODEL --dataset D", _scorable),
+    "what distinguishes two groups of images": ("cyclegan audit GENERATORS MODEL --dataset D", _distinguishable),
+    "images of one group that look like another": (
+        "cyclegan transform GENERATORS --dataset D --direction to",
+        _transformable,
+    ),
 }
 """What can be asked of a model and a dataset, the command that does it, and what it needs."""
 

@@ -5,15 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from cxrshort.dataset import load_dataset
+from cxrshort.models.people import hash_people
 from cxrshort.verbs import doctor as verb
 from cxrshort.verbs.doctor import AUDITS, EXTRAS, doctor
 
 from ..cli.console import cxrshort_here
 from ..training.teacher_files import classifier, pipeline_of, save, segmenter
 from ..training.tiny import tiny_dataset
+from .cyclegan.test_audit import save_gan
 
 CPU = ("--device", "cpu", "--precision", "fp32", "--threads", 1)
-AUC, GAP, MASKS, GROUPS, STUDENT, EXPLAIN, SWAP, STRESS, CYCLEGAN = AUDITS
+AUC, GAP, MASKS, GROUPS, STUDENT, EXPLAIN, SWAP, STRESS, CYCLEGAN, TRANSFORM = AUDITS
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +68,43 @@ def test_doctor_counts_patients_of_the_model(working_folder: Path, tmp_path: Pat
     (tmp_path / "all.csv").write_text("\n".join(moved) + "\n")
     actual = missing(doctor(str(working_folder / "run"), dataset=str(tmp_path / "all.csv"), device="cpu").summary)
     assert actual[AUC][0].startswith("patients of its own: the model was trained on ")
+
+
+def test_doctor_describes_a_cyclegan_and_what_it_allows(working_folder: Path, tmp_path: Path) -> None:
+    gan = save_gan(tmp_path / "gan")
+    record = {"state": "done", "summary": {"diagnosis": ["the generator toward 'COVID-19 == 1' has collapsed"]}}
+    (gan / "run.json").write_text(json.dumps(record))
+    result = doctor(str(gan), dataset=str(working_folder / "tiny"), device="cpu")
+    model, allowed = result.summary["model"], missing(result.summary)
+    assert model["sides"] == {"from": "COVID-19 == 0", "to": "COVID-19 == 1"}
+    assert (model["kind"], model["size"], model["width"], model["blocks"]) == ("cyclegan", 32, 4, 1)
+    assert list(result.notes) == model["diagnosis"] == record["summary"]["diagnosis"]
+    assert verb._describe_input(model) == (
+        f"name {gan}, kind cyclegan, trained on other, replicate 0, images of 32 x 32, width 4, blocks 1, from "
+        "'COVID-19 == 0' to 'COVID-19 == 1'"
+    )
+    assert allowed[CYCLEGAN] == allowed[TRANSFORM] == []
+    assert [allowed[audit] for audit in (AUC, GAP, STUDENT, EXPLAIN, SWAP, STRESS)] == [["a classifier"]] * 6
+    assert doctor(str(gan / "model.safetensors"), device="cpu").summary["model"]["diagnosis"] == model["diagnosis"]
+
+
+def test_doctor_says_what_a_cyclegan_lacks(working_folder: Path, tmp_path: Path) -> None:
+    data = working_folder / "tiny"
+    persons = load_dataset(str(data)).fold("test", replicate=0).manifest["person_id"]
+    large = tiny_dataset(tmp_path / "large", size=48)
+    cases = [
+        ({"training_people": hash_people(persons)}, data, "was trained on 6 of the 6 patients of tiny (test)"),
+        ({}, large, "has images of 48 x 48 pixels, and the CycleGAN was trained on 32 x 32"),
+        ({"labels": ("view == 'PA'", "view == 'LL'")}, data, "no image of tiny (test) is on the side 'view == 'LL''"),
+    ]
+    for number, (changes, images, said) in enumerate(cases):
+        gan = save_gan(tmp_path / str(number), **changes)
+        (reason,) = missing(doctor(str(gan), dataset=str(images), device="cpu").summary)[TRANSFORM]
+        assert said in reason
+    assert missing(doctor(str(working_folder / "run"), device="cpu").summary)[TRANSFORM] == [
+        "a model of cyclegan train",
+        "--dataset D",
+    ]
 
 
 def test_extra_that_is_absent_has_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,7 @@ def transform_images(
         DataError: images of another size than the generator takes, or transformed images that are all the same.
     """
     pixels: Source = images.data.pixels
-    check_size(generator, images.data.name, pixels.image_shape)
+    check_size(generator.size, images.data.name, pixels.image_shape)
 
     def work(tensors: Tensor, positions: Indices) -> Bytes:
         del tensors
@@ -142,18 +142,17 @@ def transform_images(
     return Edits(direction, rows, before, after, transformed[:, 1] if cycle else None)
 
 
-def check_size(generator: Transformer, name: str, shape: tuple[int, ...]) -> None:
+def check_size(size: int, name: str, shape: tuple[int, ...]) -> None:
     """Refuse images of another size than the generator was trained on.
 
     Raises:
         DataError: they are.
     """
-    if shape != (generator.size, generator.size):
+    if shape != (size, size):
         height, width = shape
         raise DataError(
-            f"{name} has images of {width} x {height} pixels, and the CycleGAN was trained on {generator.size} x "
-            f"{generator.size}",
-            f"build the dataset with --size {generator.size}",
+            f"{name} has images of {width} x {height} pixels, and the CycleGAN was trained on {size} x {size}",
+            f"build the dataset with --size {size}",
         )
 
 

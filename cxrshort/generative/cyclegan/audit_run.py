@@ -104,7 +104,7 @@ def run_networks(
         DataError: images of another size than the generator takes, or a generator that makes one image of all.
     """
     images, size = plan.images, settings["batch_size"]
-    check_size(generator, plan.data.name, images.data.pixels.image_shape)
+    check_size(generator.size, plan.data.name, images.data.pixels.image_shape)
     transform = partial(transform_images, generator, images, compute=compute, batch_size=size, report=report)
     edits: dict[Direction, Edits] = {}
     cut: dict[Direction, PackedRegions] = {}

@@ -29,7 +29,7 @@ SIZE, SIGNAL = 32, 25
 def description(**changes: object) -> Description:
     """Return the description of a CycleGAN that was trained on nobody."""
     fields: dict = {"dataset": "other", "recipe": {"width": 4, "blocks": 1, "discriminator_width": 4}, **changes}
-    labels = (EXPRESSIONS["from"], EXPRESSIONS["to"])
+    labels = fields.pop("labels", (EXPRESSIONS["from"], EXPRESSIONS["to"]))
     return Description("cyclegan", "cyclegan", labels, InputSpec(SIZE, 1, (0.5,), (0.5,)), **fields)
 
 
