@@ -102,7 +102,8 @@ def draw_intervals(
     axes.set(xlim=_bounds(rows, reference), ylim=(height, 0), yticks=[])
     axes.locator_params(axis="x", nbins=_TICKS)
     if reference is not None:
-        axes.axvline(reference, color=FAINT, linewidth=1, zorder=0)
+        first = 0.0 if rows[0].heading == "" else _HEADING
+        axes.plot([reference, reference], [first, height], color=FAINT, linewidth=1, zorder=0)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(wrap(measure, 60, lines=1), size=NORMAL, color=INK, labelpad=2, parse_math=False)
     return save_figure(figure, path)

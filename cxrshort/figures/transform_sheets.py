@@ -13,10 +13,10 @@ from cxrshort.figures.style import DPI, NORMAL, SMALL, fit, new_figure, place_te
 
 _SIDE = 128
 """Pixels of the figure that an image is wide at least; it is enlarged by a whole number."""
-_GAP, _LABEL, _HEADING = 6, 118, 30
+_GAP, _LABEL, _HEADING = 6, 132, 32
 _GAIN = 2.0
 """Factor by which differences are drawn stronger than they are; half of the range of grey is full colour."""
-_ROWS = ("original", "transformed", "difference", "and back")
+_ROWS = ("original", "transformed", f"difference,\n±{255 / _GAIN:.0f} of 255", "and back")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +60,8 @@ def draw_transform_sheet(rows: Sequence[TransformRow], path: Path) -> Path:
         bands = (row.originals, row.transformed, _differences(row), row.returned)
         for line, (name, images) in enumerate(zip(_ROWS, bands, strict=True)):
             top = block * height + _HEADING + line * (side + _GAP)
-            place_text(figure, name, left=8 / DPI, top=(top + side / 2 - 8) / DPI, size=SMALL, colour="#dddddd")
+            text = place_text(figure, name, left=8 / DPI, top=(top + side / 2) / DPI, size=SMALL, colour="#dddddd")
+            text.set_verticalalignment("center")
             for column, image in enumerate(images):
                 left = _LABEL + column * (side + _GAP)
                 canvas[top : top + side, left : left + side] = _colours(image).repeat(zoom, 0).repeat(zoom, 1)

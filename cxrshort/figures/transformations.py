@@ -26,7 +26,7 @@ from cxrshort.figures.style import INK, LARGE, SMALL, fit, fit_title, new_figure
 from cxrshort.quantities import quantity
 
 CLIP = 99.5
-EXPECTED, ELSEWHERE, EDGE = "where findings lie", "elsewhere", "border or corner"
+EXPECTED, ELSEWHERE, EDGE = "region where findings lie", "region where no finding lies", "border or corner"
 """Kinds of boxes."""
 LineStyle = Literal["-"] | tuple[float, Sequence[float]]
 _COLOURS = {EXPECTED: "#4f9dff", ELSEWHERE: "#ff4b3a", EDGE: "#ff4b3a"}
@@ -36,6 +36,7 @@ DIFFERENCE = LinearSegmentedColormap.from_list(
 )
 MOST_EXAMPLES, MOST_TILES = 8, 24
 _SIDE, _BETWEEN, _WORDS, _LEFT = 1.75, 0.1, 1.75, 0.15
+_KEY = 2.0
 _TILE, _TILE_GAP, _TILE_COLUMNS = 0.95, 0.04, 3
 _SMALLEST_SCALE = 4 / 255
 """The least end of the scale, so that rounding is not shown as if it were a change."""
@@ -87,7 +88,7 @@ def draw_transformations(examples: Sequence[Transformation], path: Path, *, titl
     heading, above = fit_title(title, across)
     above += 0.22
     step = tall + 0.16
-    figure = new_figure(across, above + len(examples) * step + 0.3)
+    figure = new_figure(across, above + len(examples) * step + 0.45)
     place_text(figure, heading, left=_LEFT, top=0.12, size=LARGE)
     left = _LEFT + _WORDS
     for column, name in enumerate(("original", "transformed", "difference")):
@@ -204,13 +205,11 @@ def _write_key(figure: Figure, examples: Sequence[Transformation], *, top: float
     used = [kind for kind in _COLOURS if any(kind == box for example in examples for box, _ in example.boxes)]
     across, down = figure.get_size_inches()
     for number, kind in enumerate(used):
-        left, y = _LEFT + 1.55 * number, 1 - (top + 0.08) / down
+        left, y = _LEFT + _KEY * number, 1 - (top + 0.08) / down
         line = Line2D([left / across, (left + 0.25) / across], [y, y], color=_COLOURS[kind], linewidth=1.8)
         line.set_linestyle(_DASHED[kind])
         figure.add_artist(line)
         place_text(figure, kind, left=left + 0.31, top=top + 0.02, size=SMALL)
-    if used:
-        place_text(
-            figure, "changed most in the image; scale in grey values of 255", left=_LEFT + 1.55 * len(used),
-            top=top + 0.02, size=SMALL,
-        )  # fmt: skip
+    words = "boxes: the most changed regions; " if used else ""
+    below = top + 0.02 + (0.19 if used else 0)
+    place_text(figure, f"{words}differences in grey values of 255", left=_LEFT, top=below, size=SMALL)

@@ -66,6 +66,15 @@ def test_axis_holds_every_limit_and_the_reference() -> None:
     assert low < 0.05 and high > 0.91
 
 
+def test_reference_line_begins_below_the_first_heading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(intervals, "save_figure", lambda figure, path: drawn.append(figure) or path)
+    for heading, start in (("Edema", intervals._HEADING), ("", 0.0)):
+        draw_intervals([Estimate("PA", heading, 0.6, 0.5, 0.7)], tmp_path / "a.png", measure="AUC", reference=0.5)
+        line = drawn[-1].axes[0].lines[-1]
+        assert line.get_xdata().tolist() == [0.5, 0.5] and line.get_ydata()[0] == start
+
+
 def test_no_number_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no number to draw: the table has none"):
         draw_intervals([], tmp_path / "a.png", measure="AUC")

@@ -213,3 +213,27 @@ def model_title(name: str) -> str:
     """
     path = Path(name)
     return str(path.parent) if path.name == checkpoint.FILE else name
+
+
+def short_titles(titles: Sequence[str]) -> dict[str, str]:
+    """Return what figures call models: the path below ``runs``, else the last folders that tell them apart.
+
+    Args:
+        titles: as :func:`model_title` returns them.
+
+    Example:
+        >>> short_titles(["/home/me/runs/before", "/home/me/runs/I/erm/replicate-0"])
+        {'/home/me/runs/before': 'before', '/home/me/runs/I/erm/replicate-0': 'I/erm/replicate-0'}
+        >>> list(short_titles(["/data/a/net", "/data/b/net", "py:zoo:make"]).values())
+        ['a/net', 'b/net', 'py:zoo:make']
+    """
+    parts = {title: (title,) if ":" in title or "?" in title else Path(title).parts for title in titles}
+    shown = {}
+    for title, own in parts.items():
+        others = [other for name, other in parts.items() if name != title]
+        below = len(own) - own.index("runs") - 1 if "runs" in own[:-1] else 1
+        lengths = range(min(below, len(own)), len(own))
+        apart = (length for length in lengths if all(other[-length:] != own[-length:] for other in others))
+        length = next(apart, len(own))
+        shown[title] = "/".join(own[-length:]) if length < len(own) else title
+    return shown

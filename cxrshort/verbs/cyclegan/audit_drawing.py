@@ -1,7 +1,7 @@
 """The figures of an audit by a CycleGAN: transformed images, the largest changes, regions and flips."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,14 @@ from cxrshort.figures.transformations import (
     draw_change_sheet,
     draw_transformations,
 )
+from cxrshort.generative.cyclegan.audit_classifiers import HALF
 from cxrshort.generative.cyclegan.audit_edits import Edits
 from cxrshort.generative.cyclegan.audit_images import SIDES, AuditedImages
 from cxrshort.generative.cyclegan.audit_regions import PackedRegions
 from cxrshort.generative.cyclegan.audit_results import BOTH, ScoredClassifier
 from cxrshort.generative.cyclegan.networks import Direction
 from cxrshort.generative.cyclegan.region_changes import MeasuredEdits
+from cxrshort.models.sources.opening import short_titles
 from cxrshort.regions import CORNERS, EDGES
 
 EDITS, LARGEST, REGIONS, CARRIED, FLIPS = (
@@ -75,39 +77,52 @@ def draw_audit(path_of: Callable[[str], Path], drawn: DrawnAudit, summary: Mappi
         drawn: the images.
         summary: the numbers.
     """
-    typical = [
-        _transformation(drawn, direction, row) for direction in SIDES[::-1] for row in _typical(drawn.edits[direction])
-    ]
-    first = summary["classifiers"][0]
-    label = first["label"]
-    by_first = f" by {first['classifier']}" if len(drawn.scored) > 1 else ""
-    names = "; ".join(f"{number}: {entry.classifier.title}" for number, entry in enumerate(drawn.scored, start=1))
-    by_all = f" by {names}" if len(drawn.scored) > 1 else ""
-    figures = [
-        draw_transformations(
-            typical[:MOST_EXAMPLES],
-            path_of(EDITS),
-            title=f"Images that change little, typically and much; log-odds of {label}{by_all}",
-        )
-    ]
-    count = sum(len(edits.rows) for edits in drawn.edits.values())
-    largest = [
-        _transformation(drawn, direction, int(row))
-        for direction in SIDES[::-1]
-        for row in np.argsort(-drawn.edits[direction].changes, kind="stable")[: MOST_TILES // 2]
-    ]
-    title = f"The {len(largest)} largest of {count} changes, of both directions; log-odds of {label}{by_first}"
-    figures.append(draw_change_sheet(largest, path_of(LARGEST), title=title))
+    names = short_titles([entry["classifier"] for entry in summary["classifiers"]])
+    figures = [_draw_typical(drawn, path_of(EDITS), names=names), _draw_largest(drawn, path_of(LARGEST), names=names)]
     changed = [row for row in summary["regions"] if row["direction"] == BOTH and row["ratio"] is not None]
     if changed:
         measure = "share of the difference over share of the area"
         figures.append(draw_intervals(_ratios(changed), path_of(REGIONS), measure=measure, reference=1.0))
-    carried = _carried(summary)
+    carried = _carried(summary, names)
     if carried:
         measure = "share of the whole change that the region alone brings about"
         figures.append(draw_intervals(carried, path_of(CARRIED), measure=measure, reference=0.0))
-    figures.append(draw_intervals(_flips(summary), path_of(FLIPS), measure="share of images whose decision flips"))
+    figures.append(
+        draw_intervals(_flips(summary, names), path_of(FLIPS), measure="share of images whose decision flips")
+    )
     return figures
+
+
+def _draw_typical(drawn: DrawnAudit, path: Path, *, names: Mapping[str, str]) -> Path:
+    """Draw images of small, typical and large changes, with the log-odds of every classifier."""
+    typical = [
+        _transformation(drawn, direction, row) for direction in SIDES[::-1] for row in _typical(drawn.edits[direction])
+    ]
+    numbered = "; ".join(f"{number}: {name}" for number, name in enumerate(names.values(), start=1))
+    title = f"Images that change little, typically and much; log-odds of {_label(drawn)} by {numbered}"
+    return draw_transformations(
+        typical[:MOST_EXAMPLES], path, title=title if len(names) > 1 else title.replace(" by 1: ", " by ")
+    )
+
+
+def _draw_largest(drawn: DrawnAudit, path: Path, *, names: Mapping[str, str]) -> Path:
+    """Draw the largest changes of both directions, with the log-odds of the first classifier."""
+    first = replace(drawn, scored=drawn.scored[:1])
+    count = sum(len(edits.rows) for edits in drawn.edits.values())
+    largest = [
+        _transformation(first, direction, int(row))
+        for direction in SIDES[::-1]
+        for row in np.argsort(-drawn.edits[direction].changes, kind="stable")[: MOST_TILES // 2]
+    ]
+    title = (
+        f"The {len(largest)} largest of {count} changes, of both directions; log-odds of {_label(drawn)} by "
+        f"{next(iter(names.values()))}"
+    )
+    return draw_change_sheet(largest, path, title=title)
+
+
+def _label(drawn: DrawnAudit) -> str:
+    return drawn.scored[0].classifier.label
 
 
 def _typical(edits: Edits) -> list[int]:
@@ -126,20 +141,16 @@ def _transformation(drawn: DrawnAudit, direction: Direction, row: int) -> Transf
         title = f" (classifier {number})" if len(drawn.scored) > 1 else ""
         lines.append(f"{signed(float(before))} → {signed(float(after))}{title}")
     lines.append(f"mean difference {255 * edits.changes[row]:.1f} of 255")
-    return Transformation(
-        name,
-        drawn.images.goal(direction),
-        edits.before[row],
-        edits.after[row],
-        lines,
-        changed_boxes(drawn.measured[direction].means[row], drawn.regions[direction], row, mean=edits.changes[row]),
-    )
+    regions = drawn.regions[direction]
+    changed = most_changed(drawn.measured[direction].means[row], regions, row, mean=edits.changes[row])
+    if changed:
+        lines += ["", f"most changed: {', '.join(regions.names[number].replace('_', ' ') for number in changed)}"]
+    goal, boxes = drawn.images.goal(direction), outline_regions(changed, regions, row)
+    return Transformation(name, goal, edits.before[row], edits.after[row], lines, boxes)
 
 
-def changed_boxes(
-    means: npt.NDArray[np.float64], regions: PackedRegions, row: int, *, mean: float
-) -> list[tuple[str, Box]]:
-    """Return boxes around the regions of an image that changed most, and more than the whole image, by kind.
+def most_changed(means: npt.NDArray[np.float64], regions: PackedRegions, row: int, *, mean: float) -> list[int]:
+    """Return the regions of an image that changed most, and more than the whole image, without what others show.
 
     Args:
         means: (R,) mean absolute difference within each region; NaN where it is unknown or empty.
@@ -156,7 +167,13 @@ def changed_boxes(
         if regions.names[number] == BORDER or any(_share(areas[number], areas[other]) > _SHARED for other in chosen):
             continue
         chosen.append(number)
-    return [(_kind(regions.names[number]), box) for number in chosen for box in _part_boxes(areas[number])]
+    return chosen
+
+
+def outline_regions(numbers: Sequence[int], regions: PackedRegions, row: int) -> list[tuple[str, Box]]:
+    """Return boxes around regions of an image, by kind; of a region of several parts around the largest of them."""
+    areas = regions.image(row)
+    return [(_kind(regions.names[number]), box) for number in numbers for box in _part_boxes(areas[number])]
 
 
 def _share(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> float:
@@ -188,13 +205,13 @@ def _ratios(changed: Sequence[Mapping[str, Any]]) -> list[Estimate]:
     ]
 
 
-def _carried(summary: Mapping[str, Any]) -> list[Estimate]:
+def _carried(summary: Mapping[str, Any], names: Mapping[str, str]) -> list[Estimate]:
     rows = [row for row in summary["carried"] if row["direction"] == BOTH and row["share"] is not None]
     rows.sort(key=lambda row: -row["share"])
     return [
         Estimate(
             str(row["region"]).replace("_", " "),
-            f"{row['classifier']}: {row['label']}",
+            f"{names[row['classifier']]}: {row['label']}",
             row["share"],
             row["share_low"],
             row["share_high"],
@@ -203,14 +220,18 @@ def _carried(summary: Mapping[str, Any]) -> list[Estimate]:
     ]
 
 
-def _flips(summary: Mapping[str, Any]) -> list[Estimate]:
+def _flips(summary: Mapping[str, Any], names: Mapping[str, str]) -> list[Estimate]:
     return [
         Estimate(
-            f"to {row['goal']}, {row['decision']}",
-            f"{row['classifier']}: {row['label']}",
+            f"to {row['goal']}, {_decision(row['decision'])}",
+            f"{names[row['classifier']]}: {row['label']}",
             row["flips"],
             row["flips_low"],
             row["flips_high"],
         )
         for row in summary["population"]
     ]
+
+
+def _decision(name: str) -> str:
+    return "at p = 0.5" if name == HALF else f"at {name}'s threshold"

@@ -5,12 +5,14 @@ from typing import Any
 
 from cxrshort.generative.cyclegan.audit_classifiers import HALF
 from cxrshort.generative.cyclegan.audit_results import BOTH, Record
-from cxrshort.results import UNLESS_QUIET, VERBOSE, Block, Column, Table, interval_text
+from cxrshort.results import UNLESS_QUIET, VERBOSE, Block, Column, Table, Text, interval_text
 from cxrshort.stats.verdicts import NOT_TESTABLE, Rule
 
 SHOWN_REGIONS = 8
 """Regions that are printed, from the one that changed most; ``--verbose`` prints all."""
 _INTERVAL, _SHARE = len("-0.500 [-1.000, -0.250]"), len("100 % [83, 100]")
+_WHY = 40
+"""Characters of the reason for a verdict below which it stands in a table of its own."""
 _FEW_FLIPS = 0.5
 
 
@@ -23,7 +25,7 @@ def audit_blocks(summary: Mapping[str, Any], *, rule: Rule) -> list[Block]:
     """
     is_comparison = len(summary["classifiers"]) > 1
     return [
-        _verdicts(summary["findings"], is_comparison=is_comparison, rule=rule),
+        *(block for entry in summary["classifiers"] for block in _verdicts(summary, entry["classifier"], rule=rule)),
         _flips(summary["population"], is_comparison=is_comparison),
         *_regions(summary),
         _quality(summary["cycle"]),
@@ -53,14 +55,15 @@ def audit_notes(summary: Mapping[str, Any]) -> list[str]:
     return [*notes, *dict.fromkeys(missing)]
 
 
-def _verdicts(findings: Sequence[Record], *, is_comparison: bool, rule: Rule) -> Table:
+def _verdicts(summary: Mapping[str, Any], classifier: str, *, rule: Rule) -> list[Block]:
+    """Return the verdicts on one classifier; regions that are not testable for the same reason share a line below."""
+    findings = [row for row in summary["findings"] if row["classifier"] == classifier]
     heads = [
-        *([Column("classifier", "classifier")] if is_comparison else []),
-        Column("region", "region"),
+        Column("region", "region", least=max((len(row["region"]) for row in findings), default=0)),
         Column("verdict", "verdict", least=len(NOT_TESTABLE)),
         Column("effect", "shown_effect", least=_INTERVAL),
         Column("p (Holm)", "shown_p", "count"),
-        Column("why", "why"),
+        Column("why", "why", least=_WHY),
     ]
     rows = [
         {
@@ -69,13 +72,21 @@ def _verdicts(findings: Sequence[Record], *, is_comparison: bool, rule: Rule) ->
             "shown_p": _p(row["p"]),
         }
         for row in findings
+        if row["verdict"] != NOT_TESTABLE
     ]
+    untested: dict[str, list[str]] = {}
+    for row in findings:
+        if row["verdict"] == NOT_TESTABLE:
+            untested.setdefault(row["why"], []).append(row["region"])
     label = findings[0]["label"] if findings else ""
+    by = f" by {classifier}" if len(summary["classifiers"]) > 1 else ""
     title = (
-        f"{label}: effects are median changes by the region alone, as predicted, in {rule.unit}; the margin is "
+        f"{label}{by}: effects are median changes by the region alone, as predicted, in {rule.unit}; the margin is "
         f"{rule.margin:g}"
     )
-    return Table(heads, rows, title)
+    lines = [f"{NOT_TESTABLE}: {', '.join(names)} ({reason})" for reason, names in untested.items()]
+    table = [Table(heads, rows, title, blocks=True)] if rows else [Text(f"{label}{by}: no region could be tested")]
+    return [*table, *([Text("\n".join(lines) + "\n")] if lines else [])]
 
 
 def _flips(population: Sequence[Record], *, is_comparison: bool) -> Table:
@@ -175,8 +186,9 @@ def _distances(distances: Sequence[Record]) -> Table:
         Column("images", "set"),
         Column("KID", "shown_distance", least=_INTERVAL),
     ]
-    rows = [{**row, "shown_distance": _interval(row, "kid") or f"none: {row['reason']}"} for row in distances]
-    return Table(heads, rows, "Kernel distance to real images of the goal, 0 where sets are alike", UNLESS_QUIET)
+    rows = [{**row, "shown_distance": _small(row, "kid") or f"none: {row['reason']}"} for row in distances]
+    title = "Kernel distance to real images of the goal, 0 where sets are alike, in the units of its features"
+    return Table(heads, rows, title, UNLESS_QUIET)
 
 
 def _carried(row: Record | None) -> str:
@@ -190,6 +202,14 @@ def _interval(row: Mapping[str, Any], name: str, *, low: str = "", high: str = "
     if value is None:
         return ""
     return f"{value:z.3f}" if least is None or most is None else interval_text(value, least, most)
+
+
+def _small(row: Mapping[str, Any], name: str) -> str:
+    """Return a number with its limits, of two significant digits: it may be small in the units that it has."""
+    value, least, most = (row.get(f"{name}{end}") for end in ("", "_low", "_high"))
+    if value is None:
+        return ""
+    return f"{value:.2g}" if least is None or most is None else f"{value:.2g} [{least:.2g}, {most:.2g}]"
 
 
 def _share(row: Mapping[str, Any], name: str) -> str:

@@ -14,7 +14,14 @@ from cxrshort.errors import DataError, MissingInputError, UsageError
 from cxrshort.models import checkpoint, factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
-from cxrshort.models.sources.opening import describe_model, describe_models, expand_name, model_title, open_model
+from cxrshort.models.sources.opening import (
+    describe_model,
+    describe_models,
+    expand_name,
+    model_title,
+    open_model,
+    short_titles,
+)
 
 from .own_network import INPUT
 
@@ -146,3 +153,19 @@ def test_foreign_model_is_identified_by_its_weights_and_what_its_name_says(name:
     reference = describe_model(f"{module}?{INPUT}&weights=w.safetensors")
     assert reference.title == reference.name == f"{module}?{INPUT}&weights=w.safetensors"
     assert list(reference.files.values()) == [Path("w.safetensors")]
+
+
+@pytest.mark.parametrize(
+    ("titles", "shown"),
+    [
+        (["runs/before", "runs/after"], ["before", "after"]),
+        (["/home/me/runs/I/erm/replicate-0"], ["I/erm/replicate-0"]),
+        (["/data/a/net", "/data/b/net", "/data/b/other"], ["a/net", "b/net", "other"]),
+        (["/one/runs/before", "/two/runs/before"], ["one/runs/before", "two/runs/before"]),
+        (["net", "/net"], ["net", "/net"]),
+        (["py:zoo.nets:make", "nets/net.onnx?labels=A"], ["py:zoo.nets:make", "nets/net.onnx?labels=A"]),
+        (["here"], ["here"]),
+    ],
+)
+def test_short_titles_tell_models_apart(titles: list[str], shown: list[str]) -> None:
+    assert list(short_titles(titles).values()) == shown

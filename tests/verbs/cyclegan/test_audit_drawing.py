@@ -4,7 +4,7 @@ import numpy as np
 
 from cxrshort.figures.transformations import EDGE, ELSEWHERE, EXPECTED
 from cxrshort.generative.cyclegan.audit_regions import PackedRegions
-from cxrshort.verbs.cyclegan.audit_drawing import changed_boxes
+from cxrshort.verbs.cyclegan.audit_drawing import most_changed, outline_regions
 
 NAMES = ("lungs", "marker", "border", "border_top", "shoulders", "unknown")
 
@@ -20,8 +20,9 @@ def cut() -> PackedRegions:
 
 
 def test_regions_are_outlined_by_kind_from_the_most_changed_on() -> None:
-    means = np.array([0.2, 0.3, 0.9, 0.25, 0.28, np.nan])
-    assert changed_boxes(means, cut(), 0, mean=0.1) == [
+    chosen = most_changed(np.array([0.2, 0.3, 0.9, 0.25, 0.28, np.nan]), cut(), 0, mean=0.1)
+    assert [NAMES[number] for number in chosen] == ["marker", "border_top", "lungs"]
+    assert outline_regions(chosen, cut(), 0) == [
         (ELSEWHERE, (15, 1, 19, 4)),
         (EDGE, (0, 0, 20, 2)),
         (EXPECTED, (3, 6, 8, 14)),
@@ -30,9 +31,9 @@ def test_regions_are_outlined_by_kind_from_the_most_changed_on() -> None:
 
 
 def test_region_that_holds_another_one_is_left_out_and_the_whole_border_too() -> None:
-    kinds = [box for _, box in changed_boxes(np.array([0, 0.3, 0.9, 0, 0.28, np.nan]), cut(), 0, mean=0.1)]
-    assert kinds == [(15, 1, 19, 4)]
+    chosen = most_changed(np.array([0, 0.3, 0.9, 0, 0.28, np.nan]), cut(), 0, mean=0.1)
+    assert [NAMES[number] for number in chosen] == ["marker"]
 
 
 def test_regions_that_changed_less_than_the_image_have_no_box() -> None:
-    assert changed_boxes(np.full(6, 0.1), cut(), 0, mean=0.1) == []
+    assert most_changed(np.full(6, 0.1), cut(), 0, mean=0.1) == []

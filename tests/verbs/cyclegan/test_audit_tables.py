@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cxrshort.results import Table
+from cxrshort.results import Table, Text
 from cxrshort.stats.verdicts import RULES
 from cxrshort.verbs.cyclegan.audit_tables import SHOWN_REGIONS, audit_blocks, audit_notes
 
@@ -99,11 +99,30 @@ def test_share_that_is_missing_says_why() -> None:
 
 
 def test_classifiers_are_told_apart_where_there_are_two() -> None:
-    document = summary(classifiers=[{"classifier": name, "label": "COVID-19"} for name in ("runs/a", "runs/b")])
+    names = ("runs/a", "runs/b")
+    findings = [{**row, "classifier": name} for name in names for row in summary()["findings"]]
+    classifiers = [{"classifier": name, "label": "COVID-19"} for name in names]
+    document = summary(classifiers=classifiers, findings=findings)
     shown = tables(document)
-    assert [column.heading for column in shown[0].columns][0] == "classifier"
-    assert "carried by 1: runs/a, 2: runs/b" in shown[2].title
-    assert [column.heading for column in tables(summary())[0].columns][0] == "region"
+    assert [table.title.partition(":")[0] for table in shown[:2]] == ["COVID-19 by runs/a", "COVID-19 by runs/b"]
+    assert [len(table.rows) for table in shown[:2]] == [1, 1]
+    assert "carried by 1: runs/a, 2: runs/b" in shown[3].title
+    assert [column.heading for column in shown[2].columns][0] == "classifier"
+    assert [column.heading for column in tables(summary())[1].columns][0] == "to"
+
+
+def test_regions_that_are_not_testable_share_a_line_by_reason() -> None:
+    row = {**summary()["findings"][0], "verdict": "not testable", "effect": None, "low": None, "high": None, "p": None}
+    untested = [{**row, "region": name, "why": "the finding may lie there"} for name in ("lungs", "heart")]
+    few = {**row, "region": "marker", "why": "too few persons"}
+    blocks = audit_blocks(summary(findings=[*summary()["findings"], *untested, few]), rule=RULE)
+    assert isinstance(blocks[0], Table) and len(blocks[0].rows) == 1
+    assert isinstance(blocks[1], Text) and blocks[1].text == (
+        "not testable: lungs, heart (the finding may lie there)\nnot testable: marker (too few persons)\n"
+    )
+    (first, second, *_) = audit_blocks(summary(findings=untested), rule=RULE)
+    assert isinstance(first, Text) and first.text == "COVID-19: no region could be tested"
+    assert isinstance(second, Text) and second.text.startswith("not testable: lungs, heart")
 
 
 def test_distances_are_printed_where_there_are_any() -> None:
@@ -113,7 +132,9 @@ def test_distances_are_printed_where_there_are_any() -> None:
     ]
     assert len(tables(summary())) == 4
     shown = tables(summary(distances=rows))[4].rows
-    assert [row["shown_distance"] for row in shown] == ["0.200 [0.100, 0.300]", "none: too few"]
+    assert [row["shown_distance"] for row in shown] == ["0.2 [0.1, 0.3]", "none: too few"]
+    small = [{**rows[0], **limits("kid", 1.3e-4, -2.2e-5, 3.1e-4)}]
+    assert tables(summary(distances=small))[4].rows[0]["shown_distance"] == "0.00013 [-2.2e-05, 0.00031]"
     assert audit_notes(summary(distances=rows)) == ["no kernel distance to 'x == 1': too few"]
 
 
