@@ -19,6 +19,7 @@ from cxrshort.cli.options import (
     Precision,
     Quiet,
     RegionBoxes,
+    Resume,
     Split,
     Threads,
     Verbose,
@@ -91,6 +92,7 @@ def audit(
     seed: Annotated[int, seed_option("Random seed of samples, places and intervals.", panel=CHANGES)] = 0,
     out: Out = None,
     force: Force = False,
+    resume: Resume = False,
     dry_run: DryRun = False,
     batch_size: Annotated[
         int,
@@ -172,6 +174,7 @@ def audit(
             threads=threads,
             dry_run=dry_run,
             force=force,
+            resume=resume,
             report=report,
         )
     if first:

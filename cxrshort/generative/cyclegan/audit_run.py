@@ -4,7 +4,7 @@ What would invalidate what follows from it: see :mod:`cxrshort.generative.cycleg
 images, and :mod:`cxrshort.generative.cyclegan.region_changes` for the sham, which is of images that need no change.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,12 +25,15 @@ from cxrshort.generative.cyclegan.audit_features import (
 from cxrshort.generative.cyclegan.audit_images import SIDES, AuditedImages
 from cxrshort.generative.cyclegan.audit_regions import PackedRegions, TransformedRegions
 from cxrshort.generative.cyclegan.audit_results import Record, ScoredClassifier, distance_rows, persons_of
-from cxrshort.generative.cyclegan.audit_scores import score_parts
+from cxrshort.generative.cyclegan.audit_scores import PartStore, score_parts
 from cxrshort.generative.cyclegan.networks import Direction
 from cxrshort.generative.cyclegan.region_changes import MeasuredEdits, measure_edits
 from cxrshort.models.blocks import Report
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.sources.opening import Reference
+
+PARTS = "parts-{number}-{direction}.npy"
+"""Log-odds of a classifier, counted from 1: of each image before and after, and of its parts, region by region."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +47,7 @@ class AuditPlan:
         labels: of each classifier, whose log-odds count.
         data: the whole dataset.
         images: those that are transformed.
+        inception: weights of Inception-v3; None takes the classifiers' own features.
     """
 
     name: str
@@ -52,6 +56,7 @@ class AuditPlan:
     labels: Sequence[str]
     data: Dataset
     images: AuditedImages
+    inception: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +88,13 @@ def run_networks(
     compute: Compute,
     settings: Mapping[str, int],
     not_judged: Mapping[str, str],
-    inception: Path | None,
     report: Report,
+    store: Callable[[str], PartStore] | None = None,
 ) -> AuditedEdits:
     """Transform the images of both sides, and score them and their parts by each classifier.
 
-    Several processes transform and score a share each, and all return the whole.
+    Several processes transform and score a share each, and all return the whole, but for scores that are kept in a run
+    folder, which the first one has.
 
     Args:
         plan: what is audited.
@@ -97,8 +103,8 @@ def run_networks(
         compute: device, precision and processes.
         settings: ``places``, ``batch_size`` and ``seed``.
         not_judged: regions that are compared with no other places, and why.
-        inception: weights of Inception-v3; None takes the classifiers' own features.
         report: takes events.
+        store: where an array of that name is kept; None keeps none.
 
     Raises:
         DataError: images of another size than the generator takes, or a generator that makes one image of all.
@@ -123,7 +129,7 @@ def run_networks(
         )
     compared = [name for name in regions.names if name not in not_judged]
     scored = list[ScoredClassifier]()
-    for reference, label in zip(plan.references, plan.labels, strict=True):
+    for number, (reference, label) in enumerate(zip(plan.references, plan.labels, strict=True), start=1):
         report({"event": "scoring", "text": f"scoring images and their parts with {reference.title}"})
         opened = open_classifier(
             reference,
@@ -135,11 +141,12 @@ def run_networks(
             batch_size=size,
         )
         score = partial(score_parts, opened.scorer, compared=compared, seed=settings["seed"], report=report)
-        parts = {
-            direction: score(edits[direction], cut[direction], places=settings["places"]) for direction in SIDES[::-1]
-        }
+        parts = {}
+        for direction in SIDES[::-1]:
+            kept = store(PARTS.format(number=number, direction=direction)) if store else None
+            parts[direction] = score(edits[direction], cut[direction], places=settings["places"], store=kept)
         scored.append(ScoredClassifier(opened, parts))
-    distances = _distances(plan, edits, [entry.classifier for entry in scored], inception, compute=compute)
+    distances = _distances(plan, edits, [entry.classifier for entry in scored], compute=compute)
     return AuditedEdits(edits, cut, measured, shams, scored, distances)
 
 
@@ -147,15 +154,14 @@ def _distances(
     plan: AuditPlan,
     edits: Mapping[Direction, Edits],
     classifiers: Sequence[AuditedClassifier],
-    inception: Path | None,
     *,
     compute: Compute,
 ) -> list[Record]:
     """Return how far transformed images are from real ones by Inception, or else by each classifier's own features."""
     images, pixels = plan.images, plan.images.data.pixels
     extract: dict[str, Any] = {}
-    if inception is not None:
-        network, title = load_inception(inception)
+    if plan.inception is not None:
+        network, title = load_inception(plan.inception)
         extract[title] = partial(inception_features, network, compute=compute)
     else:
         for classifier in classifiers:

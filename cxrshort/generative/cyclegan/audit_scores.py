@@ -7,8 +7,9 @@ What would invalidate the scores: parts that are pasted without their surroundin
 same shape transformed in other places of the image has such edges too, which is what a region is compared with.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from cxrshort.generative.cyclegan.audit_edits import Edits
 from cxrshort.generative.cyclegan.audit_regions import PackedRegions
 from cxrshort.images.prefetch import Indices, Source
 from cxrshort.interventions.trial_scores import LabelScore
-from cxrshort.models.blocks import Report
+from cxrshort.models.blocks import BlockArray, Report, fill_blocks
 from cxrshort.models.foreground import Foreground
 from cxrshort.models.scoring import SCORING_BATCH, score
 
@@ -123,6 +124,23 @@ def forward_passes(images: int, *, regions: int, compared: int, places: int = EL
     return images * (2 + 2 * regions + places * compared)
 
 
+@dataclass(frozen=True)
+class PartStore:
+    """Hold where the scores of parts are kept, so that an interrupted audit goes on where it has stopped.
+
+    Args:
+        run: the run folder.
+        name: of the array in it.
+        settings: everything that the scores depend on and that is not stated elsewhere, as JSON values.
+        resume: go on where an interrupted run has stopped.
+    """
+
+    run: runs.Run
+    name: str
+    settings: Mapping[str, Any]
+    resume: bool = False
+
+
 def score_parts(
     scorer: PartScorer,
     edits: Edits,
@@ -131,6 +149,7 @@ def score_parts(
     compared: Collection[str],
     seed: int,
     places: int = ELSEWHERE,
+    store: PartStore | None = None,
     report: Report = runs.ignore_event,
 ) -> PartScores:
     """Score images before and after, with each region transformed alone, all but it, and its shape elsewhere.
@@ -142,25 +161,39 @@ def score_parts(
         compared: regions whose shape is transformed elsewhere, too.
         seed: of the places.
         places: how many of them for each image and region.
+        store: where scores are kept; None keeps none, and all processes get the whole; else the first one does.
         report: takes an event before each group of images.
     """
-    count, names = len(edits.rows), regions.names
-    before, after = np.zeros(count), np.zeros(count)
-    only, rest = np.full((count, len(names)), np.nan), np.full((count, len(names)), np.nan)
-    elsewhere = np.full((count, len(names), places), np.nan)
+    names = regions.names
     tested = [place for place, name in enumerate(names) if name in compared]
-    for start in range(0, count, _IMAGES_AT_ONCE):
-        report({"event": "images scored in parts", "done": start, "of": count})
-        group = range(start, min(start + _IMAGES_AT_ONCE, count))
+
+    def work(positions: Indices) -> Floats:
+        group = range(int(positions[0]), int(positions[-1]) + 1)
         parts = [_parts(edits, regions, row, tested=tested, seed=seed, places=places) for row in group]
         scores = iter(_score_distinct(scorer, edits, parts, group))
-        for row, (_, present) in zip(group, parts, strict=True):
-            before[row], after[row] = next(scores), next(scores)
+        rows = np.full((len(group), 2 + len(names) * (2 + places)), np.nan)
+        for row, (_, present) in zip(rows, parts, strict=True):
+            row[:2] = next(scores), next(scores)
+            by_region = row[2:].reshape(len(names), 2 + places)
             for place in present:
-                only[row, place], rest[row, place] = next(scores), next(scores)
-                if place in tested:
-                    elsewhere[row, place] = [next(scores) for _ in range(places)]
-    return PartScores(before, after, only, rest, elsewhere)
+                count = 2 + (places if place in tested else 0)
+                by_region[place, :count] = [next(scores) for _ in range(count)]
+        return rows
+
+    shape = (len(edits.rows), 2 + len(names) * (2 + places))
+    if store is None:
+        groups = np.split(np.arange(shape[0]), range(_IMAGES_AT_ONCE, shape[0], _IMAGES_AT_ONCE))
+        rows = np.concatenate([work(group) for group in groups])
+    else:
+        array = BlockArray(store.name, shape, block=_IMAGES_AT_ONCE, unit="images scored in parts")
+        stated = {"regions": list(names), "compared": list(compared), "places": places, "seed": seed}
+        settings = {**store.settings, **stated, **scorer.compute.record(), "batch_size": scorer.batch_size}
+        filled = fill_blocks(
+            store.run, array, work, settings=settings, compute=scorer.compute, resume=store.resume, report=report
+        )
+        rows = np.array(filled, np.float64)
+    by_region = rows[:, 2:].reshape(len(rows), len(names), 2 + places)
+    return PartScores(rows[:, 0], rows[:, 1], by_region[..., 0], by_region[..., 1], by_region[..., 2:])
 
 
 def _parts(

@@ -14,6 +14,7 @@ from cxrshort.attribution.explained_regions import EXPECTED, RegionSources, read
 from cxrshort.compute import Compute, choose_compute, enough_memory
 from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.generative.cyclegan.audit_classifiers import AuditedClassifier, choose_label
+from cxrshort.generative.cyclegan.audit_edits import check_size
 from cxrshort.generative.cyclegan.audit_features import check_weights
 from cxrshort.generative.cyclegan.audit_images import FROM, SIDES, TO, choose_images
 from cxrshort.generative.cyclegan.audit_regions import TransformedRegions
@@ -27,12 +28,13 @@ from cxrshort.generative.cyclegan.audit_results import (
     population_rows,
     region_rows,
 )
-from cxrshort.generative.cyclegan.audit_run import AuditedEdits, AuditPlan, run_networks
-from cxrshort.generative.cyclegan.audit_scores import ELSEWHERE, forward_passes
+from cxrshort.generative.cyclegan.audit_run import PARTS, AuditedEdits, AuditPlan, run_networks
+from cxrshort.generative.cyclegan.audit_scores import ELSEWHERE, PartStore, forward_passes
 from cxrshort.generative.cyclegan.model import describe_cyclegan, load_cyclegan
 from cxrshort.generative.cyclegan.networks import Direction
+from cxrshort.interventions.trial_scores import image_digest
 from cxrshort.json_files import write_json
-from cxrshort.models.blocks import Report
+from cxrshort.models.blocks import BlockArray, Report, forget_blocks
 from cxrshort.models.forecast import forecast
 from cxrshort.models.predictions import Fold, image_folders
 from cxrshort.models.result_folders import results_folder
@@ -81,6 +83,7 @@ def audit(
     threads: int | None = None,
     dry_run: bool = False,
     force: bool = False,
+    resume: bool = False,
     report: Report = runs.ignore_event,
 ) -> Result:
     """Transform images of both sides of a CycleGAN, and return what changed, what classifiers say, and verdicts.
@@ -109,6 +112,7 @@ def audit(
         threads: CPU threads.
         dry_run: say what would be done, write nothing.
         force: overwrite an earlier result.
+        resume: go on where an interrupted run has stopped to score; the files are the same, byte for byte.
         report: takes events.
 
     Raises:
@@ -122,6 +126,8 @@ def audit(
     compute = distributed.with_rank(choose_compute(device, precision=precision, threads=threads))
     names = [without_download(str(name)) if dry_run else str(name) for name in classifiers]
     plan = _plan(str(model), names, dataset, split=split, label=label, images=images, seed=seed)
+    plan = replace(plan, inception=inception)
+    check_size(plan.generator.spec.size, plan.data.name, plan.images.data.pixels.image_shape)
     sources = RegionSources(masks, segmenter, regions)
     options = {"split": split, "label": label, "regions": regions, "inception": inception}
     arguments = {
@@ -130,16 +136,18 @@ def audit(
         **{"batch_size": batch_size, "seed": seed, **compute.record()},
     }
     folder = out or _default_folder(model, classifiers, plan.data, options=options)
+    if resume and not dry_run and (complete := runs.finished_summary(folder, arguments=arguments)):
+        return _complete(complete, folder)
     inputs = _inputs(plan, sources, inception)
     memory = partial(enough_memory, compute, images=batch_size, hint="--batch-size takes fewer images at a time")
     if dry_run:
-        fate = forecasts.preview_folder(folder, VERB, inputs=inputs.values(), force=force, resume=None)
+        fate = forecasts.preview_folder(folder, VERB, inputs=inputs.values(), force=force, resume=resume)
         names_of_regions = read_regions(plan.images.data, RegionSources(masks, None, regions), compute=compute)[0].names
         return _forecast(plan, names_of_regions, compute=compute, places=places, output=fate)
     with (
         distributed.process_group(compute),
         runs.open_run(
-            folder, VERB, arguments=arguments, inputs=inputs, compute=compute, force=force, resume=None
+            folder, VERB, arguments=arguments, inputs=inputs, compute=compute, force=force, resume=resume
         ) as run,
     ):
         rank_report = runs.ignore_event if compute.rank else report
@@ -150,11 +158,16 @@ def audit(
             work = partial(run_networks, plan, generator, TransformedRegions(cut, plan.images.rows))
             settings = {"places": places, "batch_size": batch_size, "seed": seed}
             audited = work(
-                compute=compute, settings=settings, not_judged=reasons, inception=inception, report=rank_report
+                compute=compute,
+                settings=settings,
+                not_judged=reasons,
+                report=rank_report,
+                store=lambda name: PartStore(run, name, _identity(run, plan), resume),
             )
         if run.read_only:
             return Result()
         result = _write_results(run, plan, audited, not_judged=reasons, notes=notes, seed=seed)
+        _forget_journals(run)
         run.finish({"summary": result.summary})
     return result
 
@@ -194,6 +207,29 @@ def _inputs(plan: AuditPlan, sources: RegionSources, inception: Path | None) -> 
     table = {} if plan.data.path is None else {"dataset": plan.data.path}
     weights = {} if inception is None else {"inception": inception}
     return {**files, **table, **weights, **sources.files, **image_folders(plan.data)}
+
+
+def _identity(run: runs.Run, plan: AuditPlan) -> dict[str, Any]:
+    """Return what an interrupted run is continued with only if it is still the same."""
+    return {
+        "dataset": plan.data.dataset_id,
+        "labels": list(plan.labels),
+        "split": plan.images.split,
+        "images": image_digest(plan.images.data.manifest["image_id"].astype(str).tolist()),
+        **{f"sha256 of {name}": checksum for name, checksum in run.inputs.items()},
+    }
+
+
+def _forget_journals(run: runs.Run) -> None:
+    arrays = run.folder.glob(PARTS.format(number="*", direction="*"))
+    forget_blocks(run, *(BlockArray(path.name, ()) for path in arrays))
+
+
+def _complete(summary: Mapping[str, Any], folder: Path) -> Result:
+    """Return the result of a run that is complete already, as ``--resume`` finds it."""
+    words = [str(finding["verdict"]) for finding in summary["findings"]]
+    notes = ["the run is complete already; nothing was done", *audit_notes(summary)]
+    return Result(summary, audit_blocks(summary, rule=RULE), (), notes, folder, kind=KIND, verdicts=words)
 
 
 def _write_results(

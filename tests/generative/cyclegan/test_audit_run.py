@@ -26,7 +26,6 @@ def run(home: Path, plan: AuditPlan, painter: Painter, settings: Mapping[str, in
         compute=COMPUTE,
         settings=settings,
         not_judged=REASONS,
-        inception=None,
         report=ignore_event,
     )
 

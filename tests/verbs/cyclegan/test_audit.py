@@ -1,7 +1,10 @@
 """A whole audit by a CycleGAN's model file: files, document, sameness, and bad input in one sentence."""
 
 import json
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -20,6 +23,7 @@ from ...training.tiny import png_signature, tiny_dataset, tree
 
 TABLES = ["carried.csv", "changes.csv", "distances.csv", "findings.csv", "population.csv", "regions.csv"]
 FIGURES = ["carried.png", "edits.png", "flips.png", "largest-changes.png", "regions.png"]
+PARTS = ["parts-1-from.npy", "parts-1-to.npy"]
 FEW = {"images": 8, "places": 2}
 
 
@@ -55,7 +59,7 @@ def done(home: Path) -> tuple[Path, Result]:
 def test_result_folder_is_complete(done: tuple[Path, Result]) -> None:
     folder, result = done
     figures = [name for name in FIGURES if name != "carried.png" or (folder / name).exists()]
-    assert sorted(tree(folder)) == sorted([*TABLES, *figures, "run.json", "summary.json"])
+    assert sorted(tree(folder)) == sorted([*TABLES, *PARTS, *figures, "run.json", "summary.json"])
     assert all(png_signature(folder / name) for name in figures)
     document = json.loads((folder / "summary.json").read_text())
     assert document["schema"] == "cxrshort.cyclegan-audit/1" == result.document["schema"]
@@ -86,6 +90,37 @@ def test_existing_results_are_kept_unless_forced(done: tuple[Path, Result], home
     before = tree(done[0], without=["run.json"])
     judge(home, done[0], force=True)
     assert tree(done[0], without=["run.json"]) == before
+
+
+def test_interrupted_audit_scores_only_what_is_left_and_ends_in_the_same_bytes(
+    done: tuple[Path, Result], home: Path, tmp_path: Path
+) -> None:
+    events: list[tuple[int, int]] = []
+
+    def watch(event: Mapping[str, Any], *, stop: bool = False) -> None:
+        if event["event"] == "images scored in parts":
+            events.append((event["done"], event["of"]))
+            if stop and event["done"] == event["of"]:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        judge(home, tmp_path / "out", report=partial(watch, stop=True))
+    assert events == [(0, 8), (8, 8)] and (tmp_path / "out" / "unfinished.json").exists()
+    with pytest.raises(UsageError, match=r"--resume with other settings .* places was '2' and is '3'"):
+        judge(home, tmp_path / "out", resume=True, places=3)
+    events.clear()
+    result = judge(home, tmp_path / "out", resume=True, report=watch)
+    assert events == [(8, 8), (0, 8), (8, 8)] and list(result.verdicts) == list(done[1].verdicts)
+    assert tree(tmp_path / "out", without=["run.json"]) == tree(done[0], without=["run.json"])
+
+
+def test_complete_audit_is_shown_again_by_resume(done: tuple[Path, Result], home: Path) -> None:
+    before = tree(done[0])
+    again = judge(home, done[0], resume=True)
+    assert tree(done[0]) == before and again.summary == done[1].summary
+    assert again.notes[0] == "the run is complete already; nothing was done"
+    with pytest.raises(UsageError, match="was made with other arguments: places was '2' and is '3'"):
+        judge(home, done[0], resume=True, places=3)
 
 
 def test_expected_regions_are_the_users(home: Path, tmp_path: Path) -> None:
