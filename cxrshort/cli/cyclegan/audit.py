@@ -111,8 +111,9 @@ def audit(
     Each region gets a verdict per classifier: shortcut, suspicious, no evidence (with the smallest detectable effect),
     or not testable. Writes findings.csv (the verdicts), population.csv (flips and changes of the log-odds), regions.csv
     (where images changed), carried.csv (what each region carries of the change), changes.csv (one row per image),
-    distances.csv (kernel distances), figures, summary.json and run.json into results/MODELS/DATASET-cyclegan-audit (or
-    --out).
+    distances.csv (kernel distances), parts-N-to.npy and parts-N-from.npy (the log-odds of every part by classifier N),
+    figures, summary.json and run.json into results/MODELS/DATASET-cyclegan-audit (or --out). --resume scores what an
+    interruption left.
 
     Images are those of the fold that no model was trained on: of the side --from of the training in the direction to
     the other, and the reverse. Decisions are compared at a probability of 0.5, and at Youden's threshold of the

@@ -105,7 +105,7 @@ class _Running:
             checkpoint.step += 1
             last = checkpoint.step == len(self.batches)
             stop = self._on_any_rank(self.config.interrupted())
-            look = self.number % self.config.look_every == 0 or last and self._is_last_epoch()
+            look = self._is_look()
             if not (stop or look or last or len(self.unchecked) == _STEPS_PER_CHECK):
                 continue
             self._check()
@@ -119,8 +119,13 @@ class _Running:
                     "the same command with --resume continues",
                 )
 
-    def _is_last_epoch(self) -> bool:
-        return self.checkpoint.epoch + 1 == self.learner.recipe.epochs
+    def _is_look(self) -> bool:
+        """Return whether there is a look after this step; the last one takes in a rest of less than half a distance.
+
+        Losses of a few steps would end the curves in a leap that is chance.
+        """
+        rest = self.learner.recipe.epochs * len(self.batches) - self.number
+        return rest == 0 or self.number % self.config.look_every == 0 and 2 * rest >= self.config.look_every
 
     def _on_any_rank(self, flag: bool) -> bool:
         """Return whether one process has a flag, so that all stop, or save, after the same step."""

@@ -278,6 +278,10 @@ def _write_results(
         "carried": carried,
         "cycle": cycle_rows(images, audited.edits, seed=seed),
         "distances": list(audited.distances),
+        "parts": {
+            "columns": "before, after, and of each region in turn: alone, all but it, its shape in other places",
+            "regions": list(names),
+        },
     }
     all_notes += [*audit_notes(summary), *overlap_notes(findings, audited.regions[TO])]
     drawn = DrawnAudit(images, audited.edits, audited.regions, audited.measured, scored)

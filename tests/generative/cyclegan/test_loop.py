@@ -48,6 +48,13 @@ def test_looks_come_every_so_many_steps_and_at_the_end(tmp_path: Path) -> None:
     assert [(event["epoch"], event["step"]) for event in events if event["event"] == "step"] == [(1, 3), (2, 1), (2, 3)]
 
 
+@pytest.mark.parametrize(("every", "expected"), [(1, [1, 2, 3, 4, 5, 6]), (4, [4, 6]), (5, [6]), (9, [6])])
+def test_last_look_takes_in_a_short_rest(tmp_path: Path, every: int, expected: list[int]) -> None:
+    config = LoopConfig(lambda number: NOTHING, every)
+    checkpoint, _ = run(tmp_path, config=config, checkpoint=Checkpoint(tmp_path / "state"))
+    assert [record["number"] for record in checkpoint.history] == expected
+
+
 def test_means_are_of_the_steps_since_the_last_look(tmp_path: Path) -> None:
     whole, _ = run(tmp_path / "a", config=LoopConfig(lambda number: NOTHING, 6), checkpoint=Checkpoint(tmp_path / "1"))
     every, _ = run(tmp_path / "b", config=LoopConfig(lambda number: NOTHING, 1), checkpoint=Checkpoint(tmp_path / "2"))

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -64,6 +65,10 @@ def test_result_folder_is_complete(done: tuple[Path, Result]) -> None:
     document = json.loads((folder / "summary.json").read_text())
     assert document["schema"] == "cxrshort.cyclegan-audit/1" == result.document["schema"]
     assert {**document, "figures": result.document["figures"], "folder": str(folder)} == result.document
+    scored, regions = np.load(folder / PARTS[1]), document["parts"]["regions"]
+    changes = pd.read_csv(folder / "changes.csv").query("direction == 'to'")
+    assert scored.shape == (8, 2 + len(regions) * (2 + FEW["places"]))
+    assert np.allclose(scored[:, :2], changes[["before", "after"]], rtol=1e-6)
     record = json.loads((folder / "run.json").read_text())
     assert record["state"] == "done" and "dataset" in record["inputs"] and len(record["inputs"]) >= 4
     assert record["arguments"]["images"] == 8
