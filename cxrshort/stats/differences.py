@@ -37,6 +37,29 @@ class Difference:
     p: float
 
 
+def difference_limits(
+    first: tuple[float, float, float], second: tuple[float, float, float], *, correlation: float = 0.0
+) -> tuple[float, float]:
+    """Return the limits of a difference from those of both numbers.
+
+    Args:
+        first: the number and its limits, (value, low, high).
+        second: likewise; it is subtracted.
+        correlation: of the two estimates; 0 for those of different persons.
+
+    Example:
+        >>> [round(limit, 9) for limit in difference_limits((0.9, 0.6, 1.2), (0.8, 0.4, 1.2))]
+        [-0.4, 0.6]
+    """
+    value = first[0] - second[0]
+    down, up = first[0] - first[1], first[2] - first[0]
+    fall, rise = second[0] - second[1], second[2] - second[0]
+    squares = down**2 + rise**2 - 2 * correlation * down * rise, up**2 + fall**2 - 2 * correlation * up * fall
+    # Not max(0.0, square), which makes 0 of a limit that is missing.
+    below, above = (math.sqrt(0.0 if square < 0 else square) for square in squares)
+    return value - below, value + above
+
+
 def compare_numbers(
     first: tuple[float, Limits], second: tuple[float, Limits], *, correlation: float, level: float
 ) -> Difference:
@@ -62,13 +85,8 @@ def compare_numbers(
     value = first[0] - second[0]
 
     def limits(coverage: float) -> tuple[float, float]:
-        (low, high), (below, above) = first[1](coverage), second[1](coverage)
-        down, up = first[0] - low, high - first[0]
-        fall, rise = second[0] - below, above - second[0]
-        return (
-            value - math.sqrt(max(0.0, down**2 + rise**2 - 2 * correlation * down * rise)),
-            value + math.sqrt(max(0.0, up**2 + fall**2 - 2 * correlation * up * fall)),
-        )
+        both = (first[0], *first[1](coverage)), (second[0], *second[1](coverage))
+        return difference_limits(*both, correlation=correlation)
 
     return Difference(value, *limits(level), _p_value(value, limits))
 

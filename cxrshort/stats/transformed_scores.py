@@ -6,7 +6,9 @@ those of all regions need not either: read both.
 
 What would invalidate the numbers: images that the classifier or the generator was trained on, a direction chosen after
 looking, or a spread of other images than those that were transformed. The evidence compares a region with the same
-shape elsewhere in the same image, since any part of a picture that is replaced may move a score.
+shape elsewhere in the same image, since any part of a picture that is replaced may move a score; and the change of
+whole images stands beside that of a sham, images that were of the other side already, since any generator leaves traces
+that move a score.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +22,7 @@ from cxrshort.errors import DataError
 from cxrshort.stats.bootstrap import percentile_interval, resample
 from cxrshort.stats.changes import DRAWS, Interval, rate_interval
 from cxrshort.stats.clustered_medians import clustered_median
+from cxrshort.stats.differences import difference_limits
 from cxrshort.stats.midranks import Floats, number_persons
 from cxrshort.stats.named_draws import named_generator
 from cxrshort.stats.overlap import mean_interval
@@ -61,6 +64,21 @@ class TransformedScores:
     def change(self) -> Floats:
         """Return the change of the whole image, after minus before, (N,)."""
         return self.after - self.before
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShamScores:
+    """Hold the log-odds of images that need no change, transformed by the same generator.
+
+    Args:
+        before: (N,) of the images as they are.
+        after: (N,) of the transformed images.
+        persons: (N,) whose images they are.
+    """
+
+    before: Floats
+    after: Floats
+    persons: Texts
 
 
 def join_scores(parts: Sequence[TransformedScores]) -> TransformedScores:
@@ -114,6 +132,31 @@ def change_record(scores: TransformedScores, *, spread: float, rng: np.random.Ge
     return {
         **_limits("mean_change", Interval(mean.mean, mean.low, mean.high)),
         **_limits("median_change", clustered_median(changes, scores.persons)),
+    }
+
+
+def sham_record(scores: TransformedScores, sham: ShamScores, *, spread: float) -> dict[str, Any]:
+    """Return the median change of a sham, in standard deviations of the original logits, and the change beyond it.
+
+    Args:
+        scores: of one direction.
+        sham: of images that were of the side already that this direction leads to.
+        spread: standard deviation of the logits of the original images, above 0.
+
+    Returns:
+        ``sham_images``; ``sham_change``, their median change with limits over persons; and ``beyond_sham``, the median
+        change of the transformed images minus it, with limits from those of both (few persons are of both sides, and
+        the limits take them for different ones).
+    """
+    change = clustered_median(scores.change / spread, scores.persons)
+    sham_change = clustered_median((sham.after - sham.before) / spread, sham.persons)
+    low, high = difference_limits(
+        (change.value, change.low, change.high), (sham_change.value, sham_change.low, sham_change.high)
+    )
+    return {
+        "sham_images": len(sham.before),
+        **_limits("sham_change", sham_change),
+        **_limits("beyond_sham", Interval(change.value - sham_change.value, low, high)),
     }
 
 

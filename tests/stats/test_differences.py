@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from cxrshort.stats.changes import binomial_limits
-from cxrshort.stats.differences import SMALLEST_P, Limits, compare_numbers
+from cxrshort.stats.differences import SMALLEST_P, Limits, compare_numbers, difference_limits
 
 
 def symmetric(value: float, error: float) -> Limits:
@@ -14,6 +14,11 @@ def symmetric(value: float, error: float) -> Limits:
         return value - half, value + half
 
     return limits
+
+
+def test_uneven_limits_are_recovered_on_their_own_side() -> None:
+    """Zou and Donner 2008, equation 7, by hand: 0.5 - sqrt(0.1^2 + 0.3^2), 0.5 + sqrt(0.2^2 + 0.05^2)."""
+    assert difference_limits((0.8, 0.7, 1.0), (0.3, 0.25, 0.6)) == pytest.approx((0.5 - 0.1**0.5, 0.5 + 0.0425**0.5))
 
 
 @pytest.mark.parametrize("correlation", [-0.5, 0.0, 0.7])

@@ -6,12 +6,14 @@ import pytest
 from cxrshort.errors import DataError
 from cxrshort.stats.transformed_scores import (
     NOT_TOLD_APART,
+    ShamScores,
     TransformedScores,
     carried_evidence,
     carried_records,
     change_record,
     flip_record,
     join_scores,
+    sham_record,
 )
 from cxrshort.stats.verdicts import Rule, judge_regions
 
@@ -73,6 +75,23 @@ def test_changes_are_in_standard_deviations() -> None:
     assert record["mean_change"] == pytest.approx(scores.change.mean() / 0.5)
     assert record["median_change"] == pytest.approx(np.median(scores.change) / 0.5)
     assert record["mean_change_low"] < record["mean_change"] < record["mean_change_high"]
+
+
+def test_change_beyond_the_sham_is_a_difference_of_medians_with_the_limits_of_both() -> None:
+    scores, rng = made_up(), np.random.default_rng(6)
+    before = rng.normal(size=30)
+    sham = ShamScores(before, before + rng.normal(0.5, 0.1, 30), np.array([f"q{number}" for number in range(30)]))
+    record = sham_record(scores, sham, spread=0.5)
+    change = change_record(scores, spread=0.5, rng=rng)
+    assert record["sham_images"] == 30
+    assert record["sham_change"] == pytest.approx(np.median(sham.after - sham.before) / 0.5)
+    assert record["beyond_sham"] == pytest.approx(change["median_change"] - record["sham_change"])
+    down = change["median_change"] - change["median_change_low"], record["sham_change_high"] - record["sham_change"]
+    assert record["beyond_sham"] - record["beyond_sham_low"] == pytest.approx(np.hypot(*down))
+    alike = sham_record(scores, ShamScores(scores.before, scores.after, scores.persons), spread=0.5)
+    assert alike["beyond_sham_low"] < alike["beyond_sham"] == 0 < alike["beyond_sham_high"]
+    few = ShamScores(sham.before[:2], sham.after[:2], sham.persons[:2])
+    assert sham_record(scores, few, spread=0.5)["beyond_sham_low"] is None
 
 
 @pytest.mark.parametrize("direction", ["increase", "decrease", "either"])

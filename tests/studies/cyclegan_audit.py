@@ -189,7 +189,12 @@ def _of_classifier(summary: dict[str, Any], name: str, path: Path, home: Path) -
     }
     flips = {f"reached_{row['predicted']}": row["reached"] for row in own}
     changes = {f"change_{row['predicted']}": row["median_change"] for row in own}
-    return {"classifier": name, "auc": auc, **flips, **changes, **words}
+    names = "sham_change", "beyond_sham", "beyond_sham_low", "beyond_sham_high"
+    shams = {f"{part}_{row['predicted']}": row[part] for part in names for row in own}
+    effects = {f"effect_{row['region']}": row["effect"] for row in findings if row["effect"] is not None}
+    largest = max(effects, key=lambda region: effects[region], default="")
+    strongest = {"strongest": largest.removeprefix("effect_"), "effect": effects.get(largest)}
+    return {"classifier": name, "auc": auc, **flips, **changes, **shams, **words, **strongest}
 
 
 def report(path: Path) -> None:

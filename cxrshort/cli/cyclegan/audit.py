@@ -117,7 +117,8 @@ def audit(
 
     Images are those of the fold that no model was trained on: of the side --from of the training in the direction to
     the other, and the reverse. Decisions are compared at a probability of 0.5, and at Youden's threshold of the
-    validation fold.
+    validation fold. Beside each change of the log-odds stands that of a sham, images that were of the other side
+    already: what the traces of the generator do, whatever tells the sides apart.
 
     Where images changed: the share of the absolute difference that lies in a region, over the share of its area. It is
     tested against whole maps of differences shifted over the image, and against a sham: images that need no change,

@@ -22,12 +22,14 @@ from cxrshort.stats.kernel_distance import KernelDistance, kernel_distance
 from cxrshort.stats.named_draws import named_generator
 from cxrshort.stats.overlap import mean_interval
 from cxrshort.stats.transformed_scores import (
+    ShamScores,
     TransformedScores,
     carried_evidence,
     carried_records,
     change_record,
     flip_record,
     join_scores,
+    sham_record,
 )
 from cxrshort.stats.verdicts import MUCH_SHARED, OFTEN_SHARED, SHORTCUT, SUSPICIOUS, Rule, Verdict, judge_regions
 
@@ -43,10 +45,12 @@ class ScoredClassifier:
     Args:
         classifier: it.
         parts: log-odds of the images and their parts.
+        shams: log-odds of images that need no change.
     """
 
     classifier: AuditedClassifier
     parts: Mapping[Direction, PartScores]
+    shams: Mapping[Direction, ShamScores]
 
     @property
     def about(self) -> Record:
@@ -106,7 +110,10 @@ def change_table(
 def population_rows(
     images: AuditedImages, scored: Sequence[ScoredClassifier], regions: tuple[str, ...], *, seed: int
 ) -> list[Record]:
-    """Return ``population.csv``: how often each classifier flips in each direction at each of its thresholds."""
+    """Return ``population.csv``: how often each classifier flips in each direction at each of its thresholds.
+
+    Beside the change of the log-odds stands that of the sham, images that were of the other side already.
+    """
     rows = []
     for entry in scored:
         for direction in SIDES[::-1]:
@@ -120,6 +127,7 @@ def population_rows(
             rng = named_generator(seed, entry.classifier.title, direction)
             spread = entry.classifier.spread
             change = change_record(scores, spread=spread, rng=rng) if spread > 0 else {}
+            change |= sham_record(scores, entry.shams[direction], spread=spread) if spread > 0 else {}
             for name, threshold in entry.classifier.thresholds.items():
                 decided = {"decision": name, "threshold": probability(threshold)}
                 rows.append({**about, **decided, **flip_record(scores, threshold=threshold), **change})

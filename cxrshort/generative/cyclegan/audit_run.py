@@ -25,12 +25,13 @@ from cxrshort.generative.cyclegan.audit_features import (
 from cxrshort.generative.cyclegan.audit_images import SIDES, AuditedImages
 from cxrshort.generative.cyclegan.audit_regions import PackedRegions, TransformedRegions
 from cxrshort.generative.cyclegan.audit_results import Record, ScoredClassifier, distance_rows, persons_of
-from cxrshort.generative.cyclegan.audit_scores import PartStore, score_parts
+from cxrshort.generative.cyclegan.audit_scores import PartScorer, PartStore, score_parts
 from cxrshort.generative.cyclegan.networks import Direction
 from cxrshort.generative.cyclegan.region_changes import MeasuredEdits, measure_edits
 from cxrshort.models.blocks import Report
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.sources.opening import Reference
+from cxrshort.stats.transformed_scores import ShamScores
 
 PARTS = "parts-{number}-{direction}.npy"
 """Log-odds of a classifier, counted from 1: of each image before and after, and of its parts, region by region."""
@@ -116,6 +117,7 @@ def run_networks(
     cut: dict[Direction, PackedRegions] = {}
     measured: dict[Direction, MeasuredEdits] = {}
     shams: dict[Direction, MeasuredEdits] = {}
+    unneeded: dict[Direction, Edits] = {}
     for direction in SIDES[::-1]:
         goal = images.goal(direction)
         report({"event": "transforming", "text": f"transforming images to '{goal}', and images that are so already"})
@@ -123,9 +125,9 @@ def run_networks(
         edits[direction] = transform(direction, rows=rows)
         cut[direction] = regions.packed(rows, direction)
         measured[direction] = measure_edits(edits[direction].differences, cut[direction], persons_of(images, rows))
-        sham = transform(direction, rows=needless, cycle=False)
+        unneeded[direction] = transform(direction, rows=needless, cycle=False)
         shams[direction] = measure_edits(
-            sham.differences, regions.packed(needless, direction), persons_of(images, needless)
+            unneeded[direction].differences, regions.packed(needless, direction), persons_of(images, needless)
         )
     compared = [name for name in regions.names if name not in not_judged]
     scored = list[ScoredClassifier]()
@@ -145,9 +147,16 @@ def run_networks(
         for direction in SIDES[::-1]:
             kept = store(PARTS.format(number=number, direction=direction)) if store else None
             parts[direction] = score(edits[direction], cut[direction], places=settings["places"], store=kept)
-        scored.append(ScoredClassifier(opened, parts))
+        own = {direction: _score_sham(opened.scorer, images, sham) for direction, sham in unneeded.items()}
+        scored.append(ScoredClassifier(opened, parts, own))
     distances = _distances(plan, edits, [entry.classifier for entry in scored], compute=compute)
     return AuditedEdits(edits, cut, measured, shams, scored, distances)
+
+
+def _score_sham(scorer: PartScorer, images: AuditedImages, sham: Edits) -> ShamScores:
+    """Return the log-odds of images before and after a transformation that they do not need."""
+    before, after = (scorer.log_odds(pixels, sham.rows) for pixels in (sham.before, sham.after))
+    return ShamScores(before, after, persons_of(images, sham.rows))
 
 
 def _distances(

@@ -49,10 +49,29 @@ def audit_notes(summary: Mapping[str, Any]) -> list[str]:
         f"'{classifier}' follows few of the images ({', '.join(shares)}): much of what it relies on was not changed"
         for classifier, shares in few.items()
     ]
+    traces: dict[str, list[str]] = {}
+    for row in summary["population"]:
+        if row["decision"] == HALF and _is_trace(row):
+            numbers = f"{row['median_change']:.2f} SD to '{row['goal']}', sham {row['sham_change']:.2f}"
+            traces.setdefault(row["classifier"], []).append(numbers)
+    notes += [
+        f"'{classifier}' changes no more than where images need no change ({'; '.join(numbers)}): the traces that the "
+        "generator leaves in any image move it as much, and its flips do not show that it relies on what tells the "
+        "sides apart"
+        for classifier, numbers in traces.items()
+    ]
     missing = [
         f"no kernel distance to '{row['goal']}': {row['reason']}" for row in summary["distances"] if row["reason"]
     ]
     return [*notes, *dict.fromkeys(missing)]
+
+
+def _is_trace(row: Mapping[str, Any]) -> bool:
+    """Return whether a change in the predicted direction is not shown to exceed that of the sham."""
+    sign = {"increase": 1, "decrease": -1}.get(row["predicted"])
+    if sign is None or row.get("beyond_sham_low") is None or sign * row["median_change"] <= 0:
+        return False
+    return bool(row["beyond_sham_low"] <= 0 if sign > 0 else row["beyond_sham_high"] >= 0)
 
 
 def _verdicts(summary: Mapping[str, Any], classifier: str, *, rule: Rule) -> list[Block]:
@@ -99,6 +118,7 @@ def _flips(population: Sequence[Record], *, is_comparison: bool) -> Table:
         Column("flips", "shown_flips", least=_SHARE),
         Column("reach the class", "shown_reached", least=_SHARE),
         Column("median change, SD", "shown_change", least=_INTERVAL),
+        Column("sham, SD", "shown_sham", least=_INTERVAL),
     ]
     rows = [
         {
@@ -108,10 +128,12 @@ def _flips(population: Sequence[Record], *, is_comparison: bool) -> Table:
             "shown_flips": _share(row, "flips"),
             "shown_reached": _share(row, "reached"),
             "shown_change": _interval(row, "median_change"),
+            "shown_sham": _interval(row, "sham_change"),
         }
         for row in population
     ]
-    return Table(heads, rows, "Decisions before and after the images were transformed", UNLESS_QUIET, blocks=True)
+    title = "Decisions before and after images were transformed; sham: images that were of that side already"
+    return Table(heads, rows, title, UNLESS_QUIET, blocks=True)
 
 
 def _regions(summary: Mapping[str, Any]) -> list[Block]:

@@ -35,7 +35,6 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[AuditPlan, AuditedEd
         compute=COMPUTE,
         settings=settings,
         not_judged={},
-        inception=None,
         report=ignore_event,
     )
     return plan, audited
@@ -69,6 +68,17 @@ def test_population_has_a_row_for_each_direction_and_threshold(done: tuple[Audit
     assert rows[0]["flips"] == np.mean((own["before"] >= 0) != (own["after"] >= 0))
     assert rows[0]["median_change"] == pytest.approx(own["change"].median() / audited.scored[0].classifier.spread)
     assert rows[0]["threshold"] == 0.5 and rows[0]["persons"] == own["person_id"].nunique()
+
+
+def test_change_stands_beside_that_of_images_that_need_none(done: tuple[AuditPlan, AuditedEdits]) -> None:
+    plan, audited = done
+    rows = population_rows(plan.images, audited.scored, audited.regions["to"].names, seed=0)
+    assert [row["sham_images"] for row in rows] == [
+        len(plan.images.rows[side]) for side in ("to", "to", "from", "from")
+    ]
+    assert rows[0]["median_change"] > 0 == rows[0]["sham_change"]
+    assert rows[2]["median_change"] < 0 == rows[2]["sham_change"]
+    assert rows[0]["beyond_sham_low"] > 0 > rows[2]["beyond_sham_high"]
 
 
 def test_regions_are_ranked_within_each_direction(done: tuple[AuditPlan, AuditedEdits]) -> None:

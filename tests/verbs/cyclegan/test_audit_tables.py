@@ -16,10 +16,13 @@ def limits(name: str, value: float | None, low: float | None = None, high: float
 def flips(classifier: str = "runs/a", **other: object) -> dict[str, Any]:
     return {
         **{"classifier": classifier, "label": "COVID-19", "direction": "to", "goal": "COVID-19 == 1"},
-        **{"decision": "p 0.5", "threshold": 0.5, "images": 40, "positive_before": 0.1, "positive_after": 0.9},
+        **{"predicted": "increase", "decision": "p 0.5", "threshold": 0.5, "images": 40},
+        **{"positive_before": 0.1, "positive_after": 0.9},
         **limits("flips", 0.85, 0.7, 0.94),
         **limits("reached", 0.9, 0.8, 0.97),
         **limits("median_change", 2.5, 2.0, 3.0),
+        **limits("sham_change", 0.25, 0.1, 0.5),
+        **limits("beyond_sham", 2.25, 1.7, 2.8),
         **other,
     }
 
@@ -78,6 +81,7 @@ def test_flips_are_shares_with_limits() -> None:
         "85 % [70, 94]",
         "90 % [80, 97]",
     )
+    assert row["shown_sham"] == "0.250 [0.100, 0.500]"
     youden = summary(population=[flips(decision="Youden", threshold=0.31, reached=None)])
     row = tables(youden)[1].rows[0]
     assert (row["shown_decision"], row["shown_reached"]) == ("Youden (0.31)", "")
@@ -144,4 +148,18 @@ def test_classifier_that_follows_few_images_is_noted_once() -> None:
     assert audit_notes(summary(population=rows)) == [
         "'runs/a' follows few of the images (10 % to 'COVID-19 == 1', 10 % to 'COVID-19 == 0'): much of what it relies "
         "on was not changed"
+    ]
+
+
+def test_change_that_does_not_exceed_the_sham_is_noted_as_traces_of_the_generator() -> None:
+    alike = {**limits("sham_change", 2.0, 1.5, 2.5), **limits("beyond_sham", 0.5, -0.1, 1.1)}
+    down = {"predicted": "decrease", "goal": "COVID-19 == 0", **limits("median_change", -2.5, -3.0, -2.0)}
+    against = {**down, "predicted": "increase"}
+    beyond = {**down, **limits("beyond_sham", -0.5, -1.1, -0.1)}
+    rows = [flips(), flips(**alike), flips("runs/b", **{**alike, **down}), flips("runs/c", **against), flips(**beyond)]
+    assert audit_notes(summary(population=rows)) == [
+        f"'{name}' changes no more than where images need no change ({numbers}, sham 2.00): the traces that the "
+        "generator leaves in any image move it as much, and its flips do not show that it relies on what tells the "
+        "sides apart"
+        for name, numbers in (("runs/a", "2.50 SD to 'COVID-19 == 1'"), ("runs/b", "-2.50 SD to 'COVID-19 == 0'"))
     ]
