@@ -28,7 +28,7 @@ def run(folder: Path) -> tuple[dict[str, Any], Description, list[dict[str, Any]]
     record = json.loads((folder / "run.json").read_text())
     events = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     description = checkpoint.read_description(folder / checkpoint.FILE)
-    return record["summary"], description, [event for event in events if "loss" in event]
+    return record["summary"], description, [event for event in events if event["event"] == "epoch"]
 
 
 def test_two_processes_mix_the_images_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,9 +43,8 @@ def test_two_processes_mix_the_images_of_one(tmp_path: Path, monkeypatch: pytest
     assert first["images"] == second["images"]
     assert own.recipe["mix"] == 0.3 and own.recipe == other.recipe
     assert (own.labels, own.spec, own.dataset) == (other.labels, other.spec, other.dataset)
-    documents = [
-        json.loads(completed.stdout) for completed in (alone, together)
-    ]  # one each, so one process has printed
+    # One document each, so one process has printed.
+    documents = [json.loads(completed.stdout) for completed in (alone, together)]
     assert documents[0]["images"] == documents[1]["images"] == first["images"]
     assert tree(tmp_path / "one").keys() == tree(tmp_path / "two").keys()
     losses = np.array([[epoch["loss"] for epoch in part] for part in (epochs, others)])

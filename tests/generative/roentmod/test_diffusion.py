@@ -116,7 +116,7 @@ def test_noise_is_that_of_the_seed_whatever_the_prompt(editor):
 
 
 def test_a_picture_is_encoded_once_for_its_edits_and_its_round_trip(folder):
-    fresh, calls = opened(folder), []
+    fresh, calls = opened(folder, steps=3), []
     handle = fresh.components.vae.encoder.register_forward_pre_hook(lambda module, inputs: calls.append(1))
     try:
         own = sources(40)
