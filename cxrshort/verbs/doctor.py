@@ -50,16 +50,16 @@ def doctor(model: str | None = None, *, dataset: str | None = None, device: str 
     """
     described = None if model is None else _read_description(opening.expand_name(model)[0])
     data = load_dataset(dataset) if dataset is not None else None
+    about = None if described is None else _describe_model(model or "", described)
     summary = {
         "versions": {"cxrshort": __version__, "python": platform.python_version(), **_versions(REQUIRED)},
         "extras": [_extra(name, *entry) for name, entry in EXTRAS.items()],
         "machine": _machine(device),
-        "model": None if described is None else _describe_model(model or "", described),
+        "model": about,
         "dataset": None if data is None else _describe_dataset(data),
         "audits": _audits(model or "", described, data),
     }
-    notes = summary["model"].get("diagnosis", []) if summary["model"] else []
-    return Result(summary, _tables(summary), notes=notes, kind="doctor")
+    return Result(summary, _tables(summary), notes=about.get("diagnosis", []) if about else [], kind="doctor")
 
 
 def _read_description(name: str) -> Description:

@@ -70,7 +70,7 @@ def choose_sides(
             raise UsageError(
                 f"--{direction} '{expressions[direction]}' holds for none of the {len(fold.manifest)} training images "
                 f"of {data.name} (split_{replicate})",
-                "cxrshort paths shows the columns of a dataset; write an expression that holds for some rows",
+                f"see the columns of {data.path or 'its manifest'}, and write an expression that holds for some rows",
             )
     _check_apart(fold.manifest, chosen["from"], chosen["to"], name=data.name)
     rows = {direction: np.flatnonzero(chosen[direction]) for direction in DIRECTIONS}

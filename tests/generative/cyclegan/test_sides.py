@@ -41,6 +41,7 @@ def test_side_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         choose_sides(data, {**SIDES, "to": "COVID-19 == 0.5"}, replicate=0)
     assert caught.value.message == ("--to 'COVID-19 == 0.5' holds for none of the 24 training images of tiny (split_0)")
+    assert caught.value.hint == f"see the columns of {data.path}, and write an expression that holds for some rows"
 
 
 def test_image_on_both_sides_is_refused(tmp_path: Path) -> None:

@@ -12,12 +12,14 @@ import pytest
 import torch
 
 from cxrshort.dataset import load_dataset
-from cxrshort.errors import CxrshortError, DataError, UsageError
+from cxrshort.errors import CxrshortError, DataError, OutputError, UsageError
 from cxrshort.generative.cyclegan.model import save_cyclegan
 from cxrshort.generative.cyclegan.networks import Generator, Pair, Sizes
 from cxrshort.models.people import hash_people
 from cxrshort.results import Result
 from cxrshort.verbs.cyclegan.audit import audit
+from cxrshort.verbs.cyclegan.transform import transform
+from cxrshort.verbs.train import train
 
 from ...generative.cyclegan.audited import CPU, description, make_home
 from ...training.tiny import png_signature, tiny_dataset, tree
@@ -158,6 +160,40 @@ def test_models_of_the_audited_patients_are_refused(home: Path, tmp_path: Path) 
     )
     error = fails(home, tmp_path / "out", split="all")
     assert "patients of tiny (all)" in error.message
+
+
+def test_classifier_of_transformed_test_patients_is_refused(home: Path, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    transform(str(home / "gan"), dataset=str(home / "tiny"), direction="to", split="test", where="", out=made, **CPU)
+    manifest = pd.read_csv(made / "manifest.csv", dtype=str)
+    persons = manifest["person_id"].unique()
+    manifest["split_0"] = np.where(manifest["person_id"].isin(persons[:3]), "val", "train")
+    manifest.to_csv(made / "manifest.csv", index=False)
+    train(str(made), arch="small-cnn", overrides={"epochs": 1}, out=tmp_path / "run", **CPU)
+    error = fails(home, tmp_path / "out", classifiers=[tmp_path / "run"])
+    assert isinstance(error, DataError) and error.message.endswith(
+        f"was trained on {len(persons)} of the {len(persons)} patients of tiny (test)"
+    )
+
+
+def test_full_disk_is_one_clear_error_and_resume_ends_the_audit(
+    done: tuple[Path, Result], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: object) -> int:
+        del content
+        raise OSError(28, "No space left on device", str(path))
+
+    def fill(event: Mapping[str, Any]) -> None:
+        if event["event"] == "images scored in parts" and event["done"] == event["of"]:
+            monkeypatch.setattr(Path, "write_bytes", full)
+
+    out = tmp_path / "out"
+    with pytest.raises(OutputError, match="cannot be written: no space left on device") as caught:
+        judge(home, out, report=fill)
+    monkeypatch.undo()
+    assert caught.value.exit_code == 73 and not (out / "run.json").exists()
+    judge(home, out, resume=True)
+    assert tree(out, without=["run.json"]) == tree(done[0], without=["run.json"])
 
 
 def test_other_kinds_of_models_are_refused(home: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The verb ``cyclegan transform``: a dataset of transformed images, its bytes, and what is refused."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from cxrshort import runs
 from cxrshort.dataset import load_dataset
-from cxrshort.errors import DataError, ResumableError, UsageError
+from cxrshort.errors import DataError, OutputError, ResumableError, UsageError
 from cxrshort.generative.cyclegan.model import load_cyclegan, save_cyclegan
 from cxrshort.generative.cyclegan.networks import Sizes, make_networks
 from cxrshort.models import checkpoint
@@ -130,6 +131,26 @@ def test_collapsed_generator_is_said(home: Path, tmp_path: Path) -> None:
         )
         for note in result.notes
     )
+
+
+def test_full_disk_is_one_clear_error_and_resume_ends_the_dataset(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: object) -> int:
+        del content
+        raise OSError(28, "No space left on device", str(path))
+
+    def fill(event: Mapping[str, Any]) -> None:
+        if event["event"] == "images" and event["done"] == event["of"]:
+            monkeypatch.setattr(Path, "write_bytes", full)
+
+    with pytest.raises(OutputError, match="cannot be written: no space left on device"):
+        run(home, tmp_path / "out", report=fill)
+    monkeypatch.undo()
+    assert not (tmp_path / "out" / "run.json").exists()
+    run(home, tmp_path / "out", resume=True)
+    run(home, tmp_path / "unbroken")
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "unbroken")
 
 
 def test_images_of_another_size_are_refused(home: Path, tmp_path: Path) -> None:
