@@ -199,7 +199,7 @@ def _rule_on(evidence: Evidence, rule: Rule) -> tuple[str, str]:
         return NOT_TESTABLE, evidence.reason
     if effect is None or p is None:
         raise DataError(f"'{evidence.region}' has no effect or no p-value, and no reason why it cannot be tested")
-    significant, shown = p <= rule.level, f"an effect of {effect:.3f}"
+    significant, shown = p <= rule.level, f"an effect of {effect:z.3f}"
     at_least = f"is at least the margin of {rule.margin:g}"
     if significant and effect >= rule.margin and evidence.missing:
         return SUSPICIOUS, f"{shown} {at_least}, p = {p:.2g}, but {evidence.missing}"

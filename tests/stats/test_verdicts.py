@@ -15,6 +15,7 @@ RULE = Rule(unit="SD of the logits", margin=0.2)
         (1.5, 0.4, "no evidence", "an effect of 1.500 may be chance, p = 0.4; 0.15 would have been seen"),
         (-0.2, 0.01, "suspicious", "an effect of -0.200 goes against what a shortcut predicts, p = 0.01"),
         (0.199, 1e-9, "no evidence", "an effect of 0.199 is below the margin of 0.2; 0.15 would have been seen"),
+        (-0.0004, 0.5, "no evidence", "an effect of 0.000 is below the margin of 0.2; 0.15 would have been seen"),
         (-0.3, 0.5, "no evidence", "an effect of -0.300 is below the margin of 0.2; 0.15 would have been seen"),
     ],
 )
