@@ -7,14 +7,14 @@ from pathlib import Path
 
 from cxrshort.workers import tethered
 
-from .cli.console import start
+from .cli.console import start_anew
 
 
 def test_workers_of_a_killed_build_end_with_it(tmp_path: Path) -> None:
     command = ["build-dataset", "--dataset", "phantom-I", "--images", 2000, "--size", 64, "--jobs", 2, "--out", "out"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "start_new_session": True}
     journal = tmp_path / "out" / ".journal.jsonl"
-    with start(*command, cwd=tmp_path, **pipes) as process:
+    with start_anew(*command, cwd=tmp_path, **pipes) as process:
         try:
             while not (journal.exists() and journal.read_text().count("\n") >= 3):
                 assert process.poll() is None

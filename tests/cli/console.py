@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,6 +12,8 @@ from typer.testing import CliRunner, Result
 
 import cxrshort
 from cxrshort.cli.app import app
+
+from .forks import Fork
 
 COMMAND = [sys.executable, "-m", "cxrshort"]
 _LISTING_IMPORTS = """
@@ -42,12 +45,29 @@ def environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
-def start(*arguments: object, cwd: Path, **options: Any) -> "subprocess.Popen[str]":
-    """Start a command in a process of its own."""
+def start(*arguments: object, cwd: Path, variables: Mapping[str, str] | None = None, **options: Any) -> Any:
+    """Start a command in a process of its own, forked where torch is imported already; elsewhere than on Linux anew.
+
+    Args:
+        arguments: words of the command.
+        cwd: folder in which it runs.
+        variables: what its environment has besides the usual.
+        options: ``stdout``, ``stderr`` and ``start_new_session`` of :class:`subprocess.Popen`.
+    """
+    words = [str(argument) for argument in arguments]
+    if sys.platform != "linux":
+        return start_anew(*words, cwd=cwd, variables=variables, **options)
+    return Fork(words, cwd=cwd, environment={**environment(), **(variables or {})}, **options)
+
+
+def start_anew(
+    *arguments: object, cwd: Path, variables: Mapping[str, str] | None = None, **options: Any
+) -> "subprocess.Popen[str]":
+    """Start a command as a shell does, with an interpreter of its own; the arguments are those of :func:`start`."""
     command = [*COMMAND, *[str(argument) for argument in arguments]]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
     settings = {**pipes, "preexec_fn": _heed_signals, **options}
-    return subprocess.Popen(command, cwd=cwd, env=environment(), text=True, **settings)
+    return subprocess.Popen(command, cwd=cwd, env={**environment(), **(variables or {})}, text=True, **settings)
 
 
 def _heed_signals() -> None:

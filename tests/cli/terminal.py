@@ -5,12 +5,13 @@ import os
 import pty
 import re
 import struct
-import subprocess
 import termios
 from collections.abc import Mapping
 from pathlib import Path
 
-from .console import COMMAND, environment
+import pytest
+
+from .console import start
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -19,12 +20,12 @@ def watch(*arguments: object, cwd: Path, columns: int = 120, settings: Mapping[s
     """Run a command whose stdout and stderr are a terminal of that width, and return all bytes that it wrote there."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    kept = {name: value for name, value in environment().items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
-    command = [*COMMAND, *map(str, arguments)]
-    variables = {**kept, "TERM": "xterm-256color", **(settings or {})}
-    with subprocess.Popen(
-        command, cwd=cwd, env=variables, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, close_fds=True
-    ) as process:
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("COLUMNS", "LINES", "NO_COLOR"):
+            patched.delenv(name, raising=False)
+        variables = {"TERM": "xterm-256color", **(settings or {})}
+        process = start(*arguments, cwd=cwd, variables=variables, stdout=theirs, stderr=theirs)
+    with process:
         os.close(theirs)
         written = _read_all(ours)
     os.close(ours)

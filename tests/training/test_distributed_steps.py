@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from cxrshort.models import checkpoint
 from cxrshort.training import recipes
 from cxrshort.training.distributed_steps import check_batch_size
 
-from ..cli.console import COMMAND, environment
+from ..cli.console import environment, start
 from . import torchrun_worker
 from .tiny import tiny_dataset, tree
 from .torchrun_worker import CASES
@@ -189,21 +190,20 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-def start_two(*arguments: str, cwd: Path) -> "list[subprocess.Popen[str]]":
+def start_two(*arguments: str, cwd: Path) -> list[Any]:
     """Start the command twice as torchrun would, so that each exit code can be seen."""
     shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     return [
-        subprocess.Popen(
-            [*COMMAND, *arguments],
-            cwd=cwd,
-            env=environment() | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-        )
-        for rank in (0, 1)
+        start(*arguments, cwd=cwd, variables=shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}) for rank in (0, 1)
     ]
+
+
+def run_two(*arguments: str, cwd: Path) -> tuple[str, str]:
+    """Run the command twice as torchrun would, to an end without error, and return what both wrote together."""
+    processes = start_two(*arguments, cwd=cwd)
+    outputs = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    return outputs[0][0] + outputs[1][0], outputs[0][1] + outputs[1][1]
 
 
 def begun(log: Path) -> bool:
@@ -229,8 +229,6 @@ def test_signal_to_one_process_stops_all_and_resume_ends_in_the_bytes_of_torchru
     assert outputs[0][1].splitlines()[-1] == "hint: the same command with --resume continues"
     assert outputs[1] == ("", "")
 
-    processes = start_two(*options, "--out", "broken", "--resume", cwd=tmp_path)
-    outputs = [process.communicate() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
+    run_two(*options, "--out", "broken", "--resume", cwd=tmp_path)
     models = [(tmp_path / name / checkpoint.FILE).read_bytes() for name in ("whole", "broken")]
     assert models[0] == models[1]

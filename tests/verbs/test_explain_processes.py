@@ -1,5 +1,6 @@
-"""Explaining by two processes under torchrun, and after kill -9: the files of one unbroken process."""
+"""Explaining by two processes, as torchrun starts them, and after kill -9: the files of one unbroken process."""
 
+import contextlib
 import json
 import shutil
 import signal
@@ -13,8 +14,8 @@ from cxrshort.models.blocks import BlockArray
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
 
-from ..cli.console import COMMAND, start
-from ..training.test_distributed_steps import TORCHRUN, launch
+from ..cli.console import cxrshort_here, start
+from ..training.test_distributed_steps import run_two
 from ..training.tiny import tiny_dataset, tree
 
 CPU = ["--device", "cpu", "--precision", "fp32", "--threads", "1"]
@@ -34,8 +35,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "run").mkdir()
     model = factory.build_model(MODEL, seed=1)
     checkpoint.save_model(model, folder / "run" / "model.safetensors", description=MODEL)
-    completed = launch([*COMMAND, *OPTIONS, "--out", "one"], cwd=folder)
-    assert completed.returncode == 0, completed.stderr
+    with contextlib.chdir(folder):
+        completed = cxrshort_here(*OPTIONS, "--out", "one")
+    assert completed.exit_code == 0, completed.stderr
     (folder / "one.json").write_text(completed.stdout)
     return folder
 
@@ -45,9 +47,8 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_two_processes_write_the_files_of_one(home: Path) -> None:
-    completed = launch([*TORCHRUN, "-m", "cxrshort", *OPTIONS, "--out", "two"], cwd=home)
-    assert completed.returncode == 0, completed.stderr
-    document = json.loads(completed.stdout)  # one document, so one process has printed
+    stdout, _ = run_two(*OPTIONS, "--out", "two", cwd=home)
+    document = json.loads(stdout)  # one document, so one process has printed
     assert {**document, "folder": "one"} == json.loads((home / "one.json").read_text())
     assert files(home / "two") == files(home / "one")
     assert {"maps.npy", "sanity.csv", "visible.csv"} <= set(files(home / "two"))
@@ -70,14 +71,18 @@ def interrupted(home: Path) -> Path:
     return home / "killed"
 
 
-def test_interrupted_run_with_other_settings_is_refused(home: Path, interrupted: Path) -> None:
-    completed = launch([*COMMAND, *OPTIONS, "--out", interrupted.name, "--resume", "--seed", "5"], cwd=home)
-    assert completed.returncode == 2
+def test_interrupted_run_with_other_settings_is_refused(
+    home: Path, interrupted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    completed = cxrshort_here(*OPTIONS, "--out", interrupted.name, "--resume", "--seed", "5")
+    assert completed.exit_code == 2
     assert "--resume with other settings would change the result: seed was '0' and is '5'" in completed.stdout
 
 
-def test_killed_run_goes_on_to_the_same_bytes(home: Path, interrupted: Path) -> None:
+def test_killed_run_goes_on_to_the_same_bytes(home: Path, interrupted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
     shutil.copytree(interrupted, home / "resumed")
-    completed = launch([*COMMAND, *OPTIONS, "--out", "resumed", "--resume"], cwd=home)
-    assert completed.returncode == 0, completed.stderr
+    completed = cxrshort_here(*OPTIONS, "--out", "resumed", "--resume")
+    assert completed.exit_code == 0, completed.stderr
     assert files(home / "resumed") == files(home / "one")

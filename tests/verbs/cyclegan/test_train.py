@@ -10,7 +10,7 @@ from cxrshort.generative.cyclegan.model import load_cyclegan
 from cxrshort.verbs.cyclegan.train import train
 
 from ...generative.cyclegan.small import CPU, SMALL
-from ...training.test_distributed_steps import TORCHRUN, launch
+from ...training.test_distributed_steps import run_two
 from ...training.tiny import tiny_dataset, tiny_manifest, write_dataset
 
 HERE = {"device": "cpu", "precision": "fp32", "threads": 1}
@@ -52,8 +52,7 @@ def test_two_processes_train_the_model_of_one(tmp_path: Path) -> None:
     tiny_dataset(tmp_path / "tiny", signal=50)
     words = ["cyclegan", "train", "--dataset", "tiny", "--from", SIDES["from_side"], "--to", SIDES["to_side"]]
     words += [*OPTIONS, "--device", "cpu", "--precision", "fp32", "--threads", "1", "--out"]
-    result = launch([*TORCHRUN, "-m", "cxrshort", *words, "two"], cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
+    run_two(*words, "two", cwd=tmp_path)
     train(str(tmp_path / "tiny"), **SIDES, overrides=SMALL, out=tmp_path / "one", **HERE)
     pixels = load_dataset(str(tmp_path / "tiny")).pixels.take(range(8))
     alone, shared = (load_cyclegan(tmp_path / name, CPU).transform_pixels(pixels, "to") for name in ("one", "two"))

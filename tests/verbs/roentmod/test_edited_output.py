@@ -1,5 +1,6 @@
-"""Edits by two processes under torchrun, and after kill -9: the bytes of one unbroken process."""
+"""Edits by two processes, as torchrun starts them, and after kill -9: the bytes of one unbroken process."""
 
+import contextlib
 import json
 import signal
 import time
@@ -9,8 +10,8 @@ import pytest
 
 from cxrshort.verbs.roentmod.edited_output import VERB, EditOutput
 
-from ...cli.console import COMMAND, start
-from ...training.test_distributed_steps import TORCHRUN, launch
+from ...cli.console import cxrshort_here, start
+from ...training.test_distributed_steps import run_two
 from .edited import contents, phantoms
 
 OPTIONS = ["roentmod", "edit", "--dataset", "films", "--editor", "phantom", "--split", "all", "--name", "edits"]
@@ -22,16 +23,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with phantoms and what one process made of them."""
     home = tmp_path_factory.mktemp("edits")
     phantoms(home / "films", images=60, size=64)
-    completed = launch([*COMMAND, *OPTIONS, "--out", "one"], cwd=home)
-    assert completed.returncode == 0, completed.stderr
+    with contextlib.chdir(home):
+        completed = cxrshort_here(*OPTIONS, "--out", "one")
+    assert completed.exit_code == 0, completed.stderr
     (home / "one.json").write_text(completed.stdout)
     return home
 
 
 def test_two_processes_write_the_bytes_of_one(home: Path) -> None:
-    completed = launch([*TORCHRUN, "-m", "cxrshort", *OPTIONS, "--out", "two"], cwd=home)
-    assert completed.returncode == 0, completed.stderr
-    document = json.loads(completed.stdout)  # one document, so one process has printed
+    stdout, _ = run_two(*OPTIONS, "--out", "two", cwd=home)
+    document = json.loads(stdout)  # one document, so one process has printed
     assert {**document, "folder": "one"} == json.loads((home / "one.json").read_text())
     assert contents(home / "two") == contents(home / "one")
     assert not (home / "two" / ".shards").exists()
@@ -45,8 +46,9 @@ def test_killed_edits_go_on_to_the_same_bytes(home: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.communicate()
     assert process.returncode == -signal.SIGKILL and not (home / "killed" / "run.json").exists()
-    completed = launch([*COMMAND, *OPTIONS, "--out", "killed", "--resume"], cwd=home)
-    assert completed.returncode == 0, completed.stderr
+    with contextlib.chdir(home):
+        completed = cxrshort_here(*OPTIONS, "--out", "killed", "--resume")
+    assert completed.exit_code == 0, completed.stderr
     assert contents(home / "killed") == contents(home / "one")
 
 
