@@ -68,9 +68,10 @@ story: demo
 	done
 	@$(DEMO) stats audits results/evaluation results/before results/after --out results/audits --force
 
-# One worker per core with one torch thread each: twice as fast as one process whose threads wait for each other.
+# One worker per core with one torch thread each: twice as fast as one process whose threads wait for each other. Each
+# takes neighbouring tests until the other runs out of its own, so that few fixtures of a file are made twice.
 test: $(DEVELOPED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m '$(SLOW)'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m '$(SLOW)'
 
 check: $(DEVELOPED) lint types test pages-current wheel
 

@@ -1,6 +1,7 @@
 """Shared fixtures."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,14 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 def caches(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep caches away from the home folder, in processes of their own too."""
     os.environ["CXRSHORT_CACHE"] = str(tmp_path_factory.mktemp("caches"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def unsynchronised_files() -> Iterator[None]:
+    """Leave what this process writes to the system: a test ends long before a power failure could lose it."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -58,6 +58,7 @@ class Fork:
         arguments: words behind ``cxrshort``.
         cwd: folder in which it runs.
         environment: its variables.
+        stdin: ``subprocess.DEVNULL`` or a descriptor.
         stdout: ``subprocess.PIPE``, ``subprocess.DEVNULL`` or a descriptor.
         stderr: likewise.
         start_new_session: whether it leads a group of processes, as for ``os.killpg``.
@@ -69,6 +70,7 @@ class Fork:
         *,
         cwd: Path,
         environment: Mapping[str, str],
+        stdin: int = subprocess.DEVNULL,
         stdout: int = subprocess.PIPE,
         stderr: int = subprocess.PIPE,
         start_new_session: bool = False,
@@ -85,8 +87,8 @@ class Fork:
         self._report, report = os.pipe()
         self.stdout, out = _stream(stdout, null)
         self.stderr, error = _stream(stderr, null)
-        server = _server(environment["PYTHONPATH"])
-        socket.send_fds(server, [json.dumps(order).encode()], [null, out, error, report])
+        descriptors = [null if stdin == subprocess.DEVNULL else stdin, out, error, report]
+        socket.send_fds(_server(environment["PYTHONPATH"]), [json.dumps(order).encode()], descriptors)
         for descriptor in {null, report, *(out, error)} - {stdout, stderr}:
             os.close(descriptor)
         self.pid = self._number()

@@ -1,6 +1,7 @@
 """Streams that are closed, full or not read, and signals: no work is lost, nothing ends with 0 without its output."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -24,8 +25,23 @@ def shell(line: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(["bash", "-c", text], cwd=cwd, env=environment(), capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("redirection", ["2>&1 >/dev/null | true", "2>&-", "2>/dev/full", ">&- 2>&-"])
-def test_progress_that_nobody_reads_does_not_end_the_work(tmp_path: Path, redirection: str) -> None:
+@pytest.mark.parametrize("reader", ["closed pipe", "full disk"])
+def test_progress_that_nobody_can_read_does_not_end_the_work(tmp_path: Path, reader: str) -> None:
+    tiny_dataset(tmp_path / "tiny")
+    if reader == "closed pipe":
+        read, progress = os.pipe()
+        os.close(read)
+    else:
+        progress = os.open("/dev/full", os.O_WRONLY)
+    with start(*TRAIN, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=progress) as process:
+        os.close(progress)
+    assert process.returncode == 0
+    assert (tmp_path / "run" / "model.safetensors").is_file()
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["state"] == "done"
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", ">&- 2>&-"])
+def test_closed_streams_do_not_end_the_work(tmp_path: Path, redirection: str) -> None:
     tiny_dataset(tmp_path / "tiny")
     completed = shell(f"cxrshort {' '.join(TRAIN)} {redirection}", tmp_path)
     assert completed.returncode == (73 if ">&- " in redirection else 0), completed.stderr
