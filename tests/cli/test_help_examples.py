@@ -1,6 +1,6 @@
 """Every command that the help pages and README.md show is run, on little data, in a folder of its own.
 
-A command of README.md may be made smaller by its own documented options (images, size, epochs, weights), which are put
+A command of README.md may be made smaller by its own documented options (images, size, epochs, weights, looks), which are put
 behind those that it has. Where the output's default name would then change, ``--out`` names what it would have been.
 """
 
@@ -32,6 +32,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 README = REPOSITORY / "README.md"
 GROUP: Any = typer.main.get_command(app)
 FAST = ("--device", "cpu", "--threads", "1")
+SMALL = ("--width", "4", "--set", "blocks=1", "--set", "discriminator_width=4", "--sample-every", "10")
+"""A CycleGAN of few channels that draws its figures twice an epoch, which takes longer than the epoch."""
 
 
 def commands(group: Any, *before: str) -> dict[str, Any]:
@@ -150,7 +152,7 @@ def test_example_in_help_runs(working_folder: Path, name: str) -> None:
             succeed("train", *training, "--out", model, *FAST)
     if verb == "cyclegan":
         write_models(words)
-        words += ["--width", "4", "--set", "blocks=1", *FAST] if words[0] == "train" else FAST
+        words += [*SMALL, *FAST] if words[0] == "train" else FAST
     succeed(verb, *words)
 
 
@@ -158,7 +160,7 @@ def write_models(words: Sequence[str]) -> None:
     """Train what an example of cyclegan reads: a cyclegan, and classifiers of the same dataset behind it."""
     models = [word for word in words if word.startswith("runs/")]
     dataset = ("--dataset", values(words, "--dataset")[0], "--epochs", "1", *FAST)
-    sides = ("--from", "COVID-19 == 0", "--to", "COVID-19 == 1", "--width", "4", "--set", "blocks=1")
+    sides = ("--from", "COVID-19 == 0", "--to", "COVID-19 == 1", *SMALL)
     for model in models[:1]:
         succeed("cyclegan", "train", *dataset, *sides, "--out", model)
     for model in models[1:]:
@@ -202,7 +204,9 @@ def smaller(line: str) -> str:
     if verb == "tea-distill":
         return f"{line} --epochs 1 --device cpu --threads 1"
     if verb == "cyclegan":
-        return f"{line} --device cpu --threads 1" + (" --epochs 1" if words[0] == "train" else " --images 6")
+        return f"{line} --device cpu --threads 1" + (
+            " --epochs 1 --sample-every 10" if words[0] == "train" else " --images 6"
+        )
     scoring = verb == "evaluate" or (verb == "roentmod" and words[0] != "reader-sheets")
     return f"{line} --device cpu --threads 1" if scoring else line
 

@@ -15,6 +15,7 @@ from ...training.tiny import tiny_dataset, tiny_manifest, write_dataset
 
 HERE = {"device": "cpu", "precision": "fp32", "threads": 1}
 OPTIONS = ["--width", "4", "--set", "blocks=1", "--set", "discriminator_width=4", "--batch-size", "4", "--epochs", "2"]
+OPTIONS += ["--sample-every", "3"]
 SIDES = {"from_side": "COVID-19 == 0", "to_side": "COVID-19 == 1"}
 
 
@@ -53,7 +54,7 @@ def test_two_processes_train_the_model_of_one(tmp_path: Path) -> None:
     words = ["cyclegan", "train", "--dataset", "tiny", "--from", SIDES["from_side"], "--to", SIDES["to_side"]]
     words += [*OPTIONS, "--device", "cpu", "--precision", "fp32", "--threads", "1", "--out"]
     run_two(*words, "two", cwd=tmp_path)
-    train(str(tmp_path / "tiny"), **SIDES, overrides=SMALL, out=tmp_path / "one", **HERE)
+    train(str(tmp_path / "tiny"), **SIDES, overrides=SMALL, sample_every=3, out=tmp_path / "one", **HERE)
     pixels = load_dataset(str(tmp_path / "tiny")).pixels.take(range(8))
     alone, shared = (load_cyclegan(tmp_path / name, CPU).transform_pixels(pixels, "to") for name in ("one", "two"))
     assert abs(alone.astype(int) - shared.astype(int)).max() <= 2
