@@ -58,7 +58,8 @@ def test_all_gradients_are_those_of_torch(inputs, outputs, kernel, options, dtyp
 
 @pytest.mark.parametrize(("inputs", "outputs", "kernel", "options"), CASES)
 def test_input_gradient_can_be_differentiated_by_gradient_and_weight(inputs, outputs, kernel, options):
-    image, weight, _ = leaves(inputs, outputs, kernel, options, dtype=torch.float64)
+    images, weight, _ = leaves(inputs, outputs, kernel, options, dtype=torch.float64)
+    image = images[:1]  # every number of it is moved
     call = ConvolutionCall.of((image, weight), options)
     assert call is not None
     above = draw(*functional.conv2d(image, weight, **options).shape, seed=3).requires_grad_()

@@ -1,7 +1,8 @@
 """Every command that the help pages and README.md show is run, on little data, in a folder of its own.
 
-A command of README.md may be made smaller by its own documented options (images, size, epochs, weights, looks), which are put
-behind those that it has. Where the output's default name would then change, ``--out`` names what it would have been.
+A command of README.md may be made smaller by its own documented options (images, size, epochs, weights, looks), which
+are put behind those that it has. Where the output's default name would then change, ``--out`` names what it would have
+been.
 """
 
 import re
