@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from ...verbs.stats.test_floors import model_table
+from ...verbs.stats.test_floors import model_table, trees_grown_once
 from ..console import cxrshort_here, failure, run_and_list_imports
+
+__all__ = ["trees_grown_once"]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from cxrshort.errors import DataError, UsageError
 from cxrshort.results import Result
 from cxrshort.stats.floors import FLOORS
-from cxrshort.stats.out_of_fold import out_of_fold_auc
+from cxrshort.stats.out_of_fold import out_of_fold_auc, out_of_fold_ranks
 from cxrshort.verbs.build_dataset import build_dataset
 from cxrshort.verbs.stats.floors import floors
 
@@ -35,6 +35,25 @@ def model_table(folder: Path, dataset: Path, *, effect: float, images: int = 160
     folder.mkdir(exist_ok=True)
     predictions.to_csv(folder / "predictions.csv", index=False)
     return folder
+
+
+LEARNED: dict[tuple[Any, ...], Any] = {}
+
+
+@pytest.fixture(autouse=True)
+def trees_grown_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Grow the trees of the same images and folds once: the 3,000 of a phantom take longer than all else of a test.
+
+    What :func:`out_of_fold_ranks` returns is a function of what it takes; that is tested beside it.
+    """
+    monkeypatch.setattr("cxrshort.verbs.stats.floors.out_of_fold_ranks", _remembered)
+
+
+def _remembered(features: Any, targets: Any, folds: Any, learn: Any) -> Any:
+    key = (features.shape, features.tobytes(), targets.tobytes(), folds.tobytes(), learn)
+    if key not in LEARNED:
+        LEARNED[key] = out_of_fold_ranks(features, targets, folds, learn)
+    return LEARNED[key].copy()
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +94,10 @@ def test_numbers_are_those_of_the_scores_that_are_written(planted_phantom: Path,
     assert len(pd.read_csv(tmp_path / "out" / "floors.csv")) == 3 * len(FLOORS)
 
 
-def test_same_seed_gives_the_same_floors(planted_phantom: Path, planted_floors: Result) -> None:
+def test_same_seed_gives_the_same_floors(
+    planted_phantom: Path, planted_floors: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # nothing is remembered
     again, other = (floors(str(planted_phantom), seed=seed).summary["floors"] for seed in (0, 1))
     assert planted_floors.summary["floors"] == again != other
 
