@@ -191,7 +191,7 @@ def test_help_in_the_place_of_a_value_lists_what_there_is() -> None:
 
 def test_interrupted_run_exits_with_75_and_resumes_to_the_same_bytes(here: Path, tmp_path: Path) -> None:
     words = ("tea-distill", "--dataset", "tiny", "--arch", "small-cnn", "--teacher", "pipe", *CPU)
-    long = (*words, "--epochs", 30, "--batch-size", 12)
+    long = (*words, "--epochs", 15, "--batch-size", 12)
     with start(*long, "--out", tmp_path / "run", cwd=here) as process:
         log, deadline = tmp_path / "run" / "log.jsonl", time.monotonic() + 120
         while not (log.exists() and '"epoch"' in log.read_text()) and time.monotonic() < deadline:
