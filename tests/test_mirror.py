@@ -9,6 +9,7 @@ PACKAGE = TESTS.parent / "cxrshort"
 
 WITHOUT_MODULE = {
     "cli/test_catalogue": "what help in the place of a value lists, of several commands",
+    "cli/test_forks": "commands that are forked, and those of a new interpreter",
     "cli/test_help_examples": "every command in help pages and README.md is run",
     "cli/test_printed_text": "the exact text of the commands' results",
     "cli/test_terminal": "commands at a terminal",
