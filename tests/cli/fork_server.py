@@ -30,10 +30,16 @@ def serve(channel: socket.socket) -> dict[str, Any] | None:
         if os.fork() == 0:
             channel.close()
             report = descriptors.pop()
+            begun, begins = os.pipe()
             if process := os.fork():
-                guard(process, report, descriptors)
-            os.close(report)
-            return begin(json.loads(order), descriptors)
+                os.close(begins)
+                os.read(begun, 1)  # ends when the process has its session, so that nobody looks before
+                guard(process, report, [*descriptors, begun])
+            for descriptor in (report, begun):
+                os.close(descriptor)
+            orders = begin(json.loads(order), descriptors)
+            os.close(begins)
+            return orders
         for descriptor in descriptors:
             os.close(descriptor)
 

@@ -391,7 +391,7 @@ def test_decode_into_gives_the_same_bytes_from_a_dask_cluster(tmp_path, films):
     distributed = pytest.importorskip("distributed", reason="distributed is not installed (extra dask)")
     whole, reasons = decode_films(tmp_path / "one.npy", films)
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
         joblib.parallel_config(backend="dask"),
     ):

@@ -256,7 +256,7 @@ def test_cluster_gives_the_bytes_of_one_machine(
     build_dataset("folder", out=tmp_path / "whole", **options)
     monkeypatch.setitem(os.environ, "PYTHONPATH", environment()["PYTHONPATH"])
     monkeypatch.chdir(tmp_path)  # a relative --out means the same to workers, whose folders are others
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         build_dataset("folder", out=Path("out"), scheduler=cluster.scheduler_address, **options)
         ran = cluster.scheduler.transition_log
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")

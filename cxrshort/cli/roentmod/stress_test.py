@@ -127,7 +127,7 @@ def stress_test(
     not react to when it is added itself. no evidence: anything else. not testable: too few persons, or an output that
     never varies, as that of a model that was not trained on the finding.
 
-    Of 20 models that were trained on phantoms without a shortcut, none got the verdict shortcut, and none got
+    Of 20 models that were trained on phantoms without a shortcut, none got the verdict shortcut, and 0 got
     suspicious; their largest effect was 23.5 points, between findings that look alike (a mass and edema). Weak
     shortcuts stay unnamed: two findings that come together in training at a correlation of 0.9 or 0.6 were called in 20
     of 20 models each, at 0.3 (about 22 points) in 1 of 20. Findings that hardly differ are called without any shortcut,

@@ -68,7 +68,7 @@ def audit_notes(summary: Mapping[str, Any]) -> list[str]:
 
 def _is_trace(row: Mapping[str, Any]) -> bool:
     """Return whether a change in the predicted direction is not shown to exceed that of the sham."""
-    sign = {"increase": 1, "decrease": -1}.get(row["predicted"])
+    sign = {"increase": 1, "decrease": -1}.get(row.get("predicted", ""))
     if sign is None or row.get("beyond_sham_low") is None or sign * row["median_change"] <= 0:
         return False
     return bool(row["beyond_sham_low"] <= 0 if sign > 0 else row["beyond_sham_high"] >= 0)
