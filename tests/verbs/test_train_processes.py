@@ -1,4 +1,4 @@
-"""Training on real and synthetic images by two processes under torchrun: the run of one.
+"""Training on real and synthetic images by two processes with the variables of torchrun: the run of one.
 
 Weights are compared case by case in ``tests/training/test_distributed_steps.py``, "mixed" among them, with networks
 without dropout, of which every process draws its own. Here the command itself is compared: what an epoch shows, what
@@ -16,7 +16,7 @@ from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 
 from ..cli.console import cxrshort_here
-from ..training.test_distributed_steps import TORCHRUN, launch
+from ..training.test_distributed_steps import run_two
 from ..training.tiny import tiny_dataset, tree
 
 TRAIN = ["train", "--dataset", "real+made", "--arch", "small-cnn", "--mix", "0.3", "--epochs", "2"]
@@ -36,15 +36,15 @@ def test_two_processes_mix_the_images_of_one(tmp_path: Path, monkeypatch: pytest
     tiny_dataset(tmp_path / "made", name="made", people=40, seed=1, signal=55)
     monkeypatch.chdir(tmp_path)
     alone = cxrshort_here(*TRAIN, "--out", "one")
-    together = launch([*TORCHRUN, "-m", "cxrshort", *TRAIN, "--out", "two"], cwd=tmp_path)
-    assert (alone.exit_code, together.returncode) == (0, 0), together.stderr
+    together, _ = run_two(*TRAIN, "--out", "two", cwd=tmp_path)
+    assert alone.exit_code == 0, alone.output
     (first, own, epochs), (second, other, others) = run(tmp_path / "one"), run(tmp_path / "two")
     assert first["synthetic"] == second["synthetic"] and first["synthetic"]["synthetic_per_epoch"] > 0
     assert first["images"] == second["images"]
     assert own.recipe["mix"] == 0.3 and own.recipe == other.recipe
     assert (own.labels, own.spec, own.dataset) == (other.labels, other.spec, other.dataset)
     # One document each, so one process has printed.
-    documents = [json.loads(completed.stdout) for completed in (alone, together)]
+    documents = [json.loads(text) for text in (alone.stdout, together)]
     assert documents[0]["images"] == documents[1]["images"] == first["images"]
     assert tree(tmp_path / "one").keys() == tree(tmp_path / "two").keys()
     losses = np.array([[epoch["loss"] for epoch in part] for part in (epochs, others)])

@@ -1,4 +1,4 @@
-"""Synthetic films by two processes under torchrun, and in shards: the bytes of one process."""
+"""Synthetic films by two processes with the variables of torchrun, and in shards: the bytes of one process."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from ...cli.console import cxrshort_here
 from ...generative.roentmod.tiny_pipeline import build
-from ...training.test_distributed_steps import TORCHRUN, launch
+from ...training.test_distributed_steps import run_two
 from .edited import contents, phantoms
 
 CPU = ["--device", "cpu", "--precision", "fp32", "--threads", "1", "--json"]
@@ -29,9 +29,9 @@ def test_two_processes_and_two_shards_write_the_bytes_of_one(
     options = [*FILMS, *EDITORS[editor], *CPU]
     monkeypatch.chdir(tmp_path)
     alone = cxrshort_here(*options, "--out", "one")
-    together = launch([*TORCHRUN, "-m", "cxrshort", *options, "--out", "two"], cwd=tmp_path)
-    assert (alone.exit_code, together.returncode) == (0, 0), together.stderr
-    first, second = (json.loads(completed.stdout) for completed in (alone, together))
+    together, _ = run_two(*options, "--out", "two", cwd=tmp_path)
+    assert alone.exit_code == 0, alone.output
+    first, second = json.loads(alone.stdout), json.loads(together)
     assert {**second, "folder": ""} == {**first, "folder": ""} and first["rows"] == 4 * 5
     for number in ("2/2", "1/2"):
         assert cxrshort_here(*options, "--out", "parts", "--shard", number).exit_code == 0
