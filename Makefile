@@ -58,7 +58,7 @@ demo: $(INSTALLED)
 	@echo "findings added:         demo/datasets/edits/edits.png  demo/results/after/stress-test"
 	@echo "student and teacher:    demo/runs/after/agreement.png"
 
-# The longer version: what a CycleGAN makes of the marker, and what it does to both networks; an hour on two cores.
+# The longer version: what a CycleGAN makes of the marker, and what it does to both networks; ten minutes more.
 story: demo
 	$(DEMO) cyclegan train --dataset phantom-I --from "COVID-19 == 0" --to "COVID-19 == 1" --width 12 --set blocks=2 \
 	  --set discriminator_width=16 --per-class 300 --epochs 14 --lr 5e-4 --out runs/cyclegan --force
@@ -125,7 +125,7 @@ study-digits: $(DEVELOPED)
 study-stress: $(INSTALLED)
 	$(BIN)/python tests/studies/stress_test.py --out study/stress
 
-# Whether the audit by a CycleGAN finds what was planted; five minutes of one core for each row.
+# Whether the audit by a CycleGAN finds what was planted; two hours of one core, a CycleGAN and two audits at a time.
 study-cyclegan: $(INSTALLED)
 	$(BIN)/python tests/studies/cyclegan_audit.py --epochs 32 --per-class 250 --images 50 --out study/cyclegan
 
