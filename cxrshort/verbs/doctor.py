@@ -12,8 +12,8 @@ from cxrshort import manifest as manifests
 from cxrshort.compute import choose_compute
 from cxrshort.dataset import REGIONS, Dataset, load_dataset
 from cxrshort.errors import CxrshortError
-from cxrshort.generative.cyclegan.audit_edits import check_size
-from cxrshort.generative.cyclegan.audit_images import FROM, TO, choose_images
+from cxrshort.generative.cyclegan.audit.edits import check_size
+from cxrshort.generative.cyclegan.audit.images import FROM, TO, choose_images
 from cxrshort.models import checkpoint
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.schema import CYCLEGAN

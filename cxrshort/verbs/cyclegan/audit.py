@@ -13,12 +13,12 @@ from cxrshort import manifest as manifests
 from cxrshort.attribution.explained_regions import EXPECTED, RegionSources, read_regions, why_not_judged
 from cxrshort.compute import Compute, choose_compute, enough_memory
 from cxrshort.dataset import Dataset, load_dataset
-from cxrshort.generative.cyclegan.audit_classifiers import AuditedClassifier, choose_label
-from cxrshort.generative.cyclegan.audit_edits import check_size
-from cxrshort.generative.cyclegan.audit_features import check_weights
-from cxrshort.generative.cyclegan.audit_images import FROM, SIDES, TO, choose_images
-from cxrshort.generative.cyclegan.audit_regions import TransformedRegions
-from cxrshort.generative.cyclegan.audit_results import (
+from cxrshort.generative.cyclegan.audit.classifiers import AuditedClassifier, choose_label
+from cxrshort.generative.cyclegan.audit.edits import check_size
+from cxrshort.generative.cyclegan.audit.features import check_weights
+from cxrshort.generative.cyclegan.audit.images import FROM, SIDES, TO, choose_images
+from cxrshort.generative.cyclegan.audit.regions import TransformedRegions
+from cxrshort.generative.cyclegan.audit.results import (
     Record,
     carried_rows,
     change_table,
@@ -28,8 +28,8 @@ from cxrshort.generative.cyclegan.audit_results import (
     population_rows,
     region_rows,
 )
-from cxrshort.generative.cyclegan.audit_run import PARTS, AuditedEdits, AuditPlan, run_networks
-from cxrshort.generative.cyclegan.audit_scores import ELSEWHERE, PartStore, forward_passes
+from cxrshort.generative.cyclegan.audit.run import PARTS, AuditedEdits, AuditPlan, run_networks
+from cxrshort.generative.cyclegan.audit.scores import ELSEWHERE, PartStore, forward_passes
 from cxrshort.generative.cyclegan.model import describe_cyclegan, load_cyclegan
 from cxrshort.generative.cyclegan.networks import Direction
 from cxrshort.interventions.trial_scores import image_digest

@@ -24,13 +24,13 @@ from cxrshort.figures.transformations import (
     draw_change_sheet,
     draw_transformations,
 )
-from cxrshort.generative.cyclegan.audit_classifiers import HALF
-from cxrshort.generative.cyclegan.audit_edits import Edits
-from cxrshort.generative.cyclegan.audit_images import SIDES, AuditedImages
-from cxrshort.generative.cyclegan.audit_regions import PackedRegions
-from cxrshort.generative.cyclegan.audit_results import BOTH, ScoredClassifier
+from cxrshort.generative.cyclegan.audit.classifiers import HALF
+from cxrshort.generative.cyclegan.audit.edits import Edits
+from cxrshort.generative.cyclegan.audit.images import SIDES, AuditedImages
+from cxrshort.generative.cyclegan.audit.region_changes import MeasuredEdits
+from cxrshort.generative.cyclegan.audit.regions import PackedRegions
+from cxrshort.generative.cyclegan.audit.results import BOTH, ScoredClassifier
 from cxrshort.generative.cyclegan.networks import Direction
-from cxrshort.generative.cyclegan.region_changes import MeasuredEdits
 from cxrshort.models.sources.opening import short_titles
 from cxrshort.regions import CORNERS, EDGES
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cxrshort.generative.cyclegan.audit_classifiers import HALF
-from cxrshort.generative.cyclegan.audit_results import BOTH, Record
+from cxrshort.generative.cyclegan.audit.classifiers import HALF
+from cxrshort.generative.cyclegan.audit.results import BOTH, Record
 from cxrshort.results import UNLESS_QUIET, VERBOSE, Block, Column, Table, Text, interval_text
 from cxrshort.stats.verdicts import NOT_TESTABLE, Rule
 

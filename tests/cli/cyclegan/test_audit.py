@@ -12,7 +12,7 @@ from cxrshort.models import checkpoint, factory
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
 
-from ...generative.cyclegan.audited import description
+from ...generative.cyclegan.audit.audited import description
 from ...training.tiny import tiny_dataset
 from ..console import cxrshort_here, failure
 

@@ -21,7 +21,7 @@ from cxrshort.verbs.cyclegan.audit import audit
 from cxrshort.verbs.cyclegan.transform import transform
 from cxrshort.verbs.train import train
 
-from ...generative.cyclegan.audited import CPU, description, make_home
+from ...generative.cyclegan.audit.audited import CPU, description, make_home
 from ...training.tiny import png_signature, tiny_dataset, tree
 
 TABLES = ["carried.csv", "changes.csv", "distances.csv", "findings.csv", "population.csv", "regions.csv"]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cxrshort.figures.transformations import EDGE, ELSEWHERE, EXPECTED
-from cxrshort.generative.cyclegan.audit_regions import PackedRegions
+from cxrshort.generative.cyclegan.audit.regions import PackedRegions
 from cxrshort.verbs.cyclegan.audit_drawing import most_changed, outline_regions
 
 NAMES = ("lungs", "marker", "border", "border_top", "shoulders", "unknown")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cxrshort.attribution.explained_regions import PARTS
-from cxrshort.generative.cyclegan.audit_images import SIDES, Indices
+from cxrshort.generative.cyclegan.audit.images import SIDES, Indices
 from cxrshort.generative.cyclegan.networks import Direction
 from cxrshort.regions import RegionBatch
 

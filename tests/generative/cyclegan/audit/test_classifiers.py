@@ -9,7 +9,7 @@ import torch
 
 from cxrshort.dataset import load_dataset
 from cxrshort.errors import UsageError
-from cxrshort.generative.cyclegan.audit_classifiers import (
+from cxrshort.generative.cyclegan.audit.classifiers import (
     HALF,
     YOUDEN,
     AuditedClassifier,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cxrshort.errors import DataError
-from cxrshort.generative.cyclegan.audit_edits import check_collapse, transform_images
+from cxrshort.generative.cyclegan.audit.edits import check_collapse, transform_images
 
-from ...training.tiny import tiny_dataset
+from ....training.tiny import tiny_dataset
 from .audited import COMPUTE, choose
 
 OPTIONS = {"compute": COMPUTE, "batch_size": 4}

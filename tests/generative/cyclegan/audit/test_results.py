@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxrshort.generative.cyclegan.audit_regions import PackedRegions
-from cxrshort.generative.cyclegan.audit_results import (
+from cxrshort.generative.cyclegan.audit.regions import PackedRegions
+from cxrshort.generative.cyclegan.audit.results import (
     BOTH,
     carried_rows,
     change_table,
@@ -16,7 +16,7 @@ from cxrshort.generative.cyclegan.audit_results import (
     population_rows,
     region_rows,
 )
-from cxrshort.generative.cyclegan.audit_run import AuditedEdits, AuditPlan, run_networks
+from cxrshort.generative.cyclegan.audit.run import AuditedEdits, AuditPlan, run_networks
 from cxrshort.runs import ignore_event
 from cxrshort.stats.kernel_distance import kernel_distance
 

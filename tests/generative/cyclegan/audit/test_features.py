@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torchvision.models import inception_v3
 
 from cxrshort.errors import DataError, MissingInputError
-from cxrshort.generative.cyclegan.audit_features import (
+from cxrshort.generative.cyclegan.audit.features import (
     classifier_features,
     has_features,
     inception_features,

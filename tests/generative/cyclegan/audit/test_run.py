@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from cxrshort.errors import DataError
-from cxrshort.generative.cyclegan.audit_results import BOTH, judge_classifier, region_rows
-from cxrshort.generative.cyclegan.audit_run import AuditedEdits, AuditPlan, run_networks
+from cxrshort.generative.cyclegan.audit.results import BOTH, judge_classifier, region_rows
+from cxrshort.generative.cyclegan.audit.run import AuditedEdits, AuditPlan, run_networks
 from cxrshort.runs import ignore_event
 from cxrshort.stats.verdicts import RULES
 

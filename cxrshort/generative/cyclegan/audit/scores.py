@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from cxrshort import runs
 from cxrshort.compute import Compute
-from cxrshort.generative.cyclegan.audit_edits import Edits
-from cxrshort.generative.cyclegan.audit_regions import PackedRegions
+from cxrshort.generative.cyclegan.audit.edits import Edits
+from cxrshort.generative.cyclegan.audit.regions import PackedRegions
 from cxrshort.images.prefetch import Indices, Source
 from cxrshort.interventions.trial_scores import LabelScore
 from cxrshort.models.blocks import BlockArray, Report, fill_blocks

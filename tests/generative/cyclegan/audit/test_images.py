@@ -8,10 +8,10 @@ import pytest
 
 from cxrshort.dataset import load_dataset
 from cxrshort.errors import DataError, UsageError
-from cxrshort.generative.cyclegan.audit_images import AuditedImages, predicted_direction
+from cxrshort.generative.cyclegan.audit.images import AuditedImages, predicted_direction
 from cxrshort.models.people import hash_people
 
-from ...training.tiny import tiny_dataset
+from ....training.tiny import tiny_dataset
 from .audited import choose, description
 
 

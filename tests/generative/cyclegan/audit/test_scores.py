@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cxrshort.generative.cyclegan.audit_edits import Edits
-from cxrshort.generative.cyclegan.audit_regions import PackedRegions
-from cxrshort.generative.cyclegan.audit_scores import PartScorer, PixelStack, forward_passes, move_shape, score_parts
+from cxrshort.generative.cyclegan.audit.edits import Edits
+from cxrshort.generative.cyclegan.audit.regions import PackedRegions
+from cxrshort.generative.cyclegan.audit.scores import PartScorer, PixelStack, forward_passes, move_shape, score_parts
 from cxrshort.masks.bits import select_bits
 from cxrshort.models.foreground import Foreground
 

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from cxrshort.generative.cyclegan.audit_regions import PackedRegions
-from cxrshort.generative.cyclegan.region_changes import (
+from cxrshort.generative.cyclegan.audit.region_changes import (
     MeasuredEdits,
     change_records,
     join_edits,
     measure_edits,
     unchanged_regions,
 )
+from cxrshort.generative.cyclegan.audit.regions import PackedRegions
 from cxrshort.stats.verdicts import Rule
 
 SIDE, COUNT = 16, 12

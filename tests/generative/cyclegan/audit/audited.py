@@ -9,15 +9,15 @@ import pandas as pd
 from cxrshort.attribution.explained_regions import RegionSources, read_regions
 from cxrshort.compute import Compute
 from cxrshort.dataset import load_dataset
-from cxrshort.generative.cyclegan.audit_images import AuditedImages, choose_images
-from cxrshort.generative.cyclegan.audit_regions import TransformedRegions
-from cxrshort.generative.cyclegan.audit_run import AuditPlan
+from cxrshort.generative.cyclegan.audit.images import AuditedImages, choose_images
+from cxrshort.generative.cyclegan.audit.regions import TransformedRegions
+from cxrshort.generative.cyclegan.audit.run import AuditPlan
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.classifier import InputSpec
 from cxrshort.models.sources.opening import describe_model
 from cxrshort.verbs.train import train
 
-from ...training.tiny import tiny_dataset
+from ....training.tiny import tiny_dataset
 
 COMPUTE = Compute("cpu", "fp32", 1)
 CPU = {"device": "cpu", "precision": "fp32", "threads": 1}

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from numpy.typing import ArrayLike
 
 from cxrshort.attribution.shares import RegionShares, concatenate_shares, region_shares
-from cxrshort.generative.cyclegan.audit_regions import PackedRegions
+from cxrshort.generative.cyclegan.audit.regions import PackedRegions
 from cxrshort.stats.bootstrap import percentile_interval, resample
 from cxrshort.stats.changes import DRAWS
 from cxrshort.stats.midranks import number_persons

@@ -19,7 +19,7 @@ from torch.nn import functional
 from cxrshort.compute import Compute
 from cxrshort.errors import DataError, MissingInputError, UsageError
 from cxrshort.files import sha256
-from cxrshort.generative.cyclegan.audit_scores import PixelStack
+from cxrshort.generative.cyclegan.audit.scores import PixelStack
 from cxrshort.images.prefetch import Indices
 from cxrshort.models.embeddings import last_layers, refuse_without_features, score_with_features
 from cxrshort.models.scoring import SCORING_BATCH, scan

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cxrshort.generative.cyclegan.audit_regions import PackedRegions, TransformedRegions
+from cxrshort.generative.cyclegan.audit.regions import PackedRegions, TransformedRegions
 from cxrshort.regions import RegionBatch
 
 ROWS = {"from": np.arange(0, 20), "to": np.arange(20, 40)}

@@ -17,8 +17,8 @@ from cxrshort import columns, registry
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.errors import UsageError
-from cxrshort.generative.cyclegan.audit_images import AuditedImages
-from cxrshort.generative.cyclegan.audit_scores import PartScorer
+from cxrshort.generative.cyclegan.audit.images import AuditedImages
+from cxrshort.generative.cyclegan.audit.scores import PartScorer
 from cxrshort.interventions.trial_scores import LabelScore
 from cxrshort.models import checkpoint
 from cxrshort.models.foreground import visible_pixels

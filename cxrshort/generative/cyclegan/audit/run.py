@@ -1,7 +1,8 @@
 """The networks of an audit: images of both sides are transformed, and scored whole and in part by each classifier.
 
-What would invalidate what follows from it: see :mod:`cxrshort.generative.cyclegan.audit_images` for the choice of
-images, and :mod:`cxrshort.generative.cyclegan.region_changes` for the sham, which is of images that need no change.
+What would invalidate what follows from it: see :mod:`cxrshort.generative.cyclegan.audit.images` for the choice of
+images, and :mod:`cxrshort.generative.cyclegan.audit.region_changes` for the sham, which is of images that need no
+change.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,20 +15,20 @@ import numpy as np
 
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
-from cxrshort.generative.cyclegan.audit_classifiers import AuditedClassifier, open_classifier
-from cxrshort.generative.cyclegan.audit_edits import Edits, Transformer, check_size, transform_images
-from cxrshort.generative.cyclegan.audit_features import (
+from cxrshort.generative.cyclegan.audit.classifiers import AuditedClassifier, open_classifier
+from cxrshort.generative.cyclegan.audit.edits import Edits, Transformer, check_size, transform_images
+from cxrshort.generative.cyclegan.audit.features import (
     classifier_features,
     has_features,
     inception_features,
     load_inception,
 )
-from cxrshort.generative.cyclegan.audit_images import SIDES, AuditedImages
-from cxrshort.generative.cyclegan.audit_regions import PackedRegions, TransformedRegions
-from cxrshort.generative.cyclegan.audit_results import Record, ScoredClassifier, distance_rows, persons_of
-from cxrshort.generative.cyclegan.audit_scores import PartScorer, PartStore, score_parts
+from cxrshort.generative.cyclegan.audit.images import SIDES, AuditedImages
+from cxrshort.generative.cyclegan.audit.region_changes import MeasuredEdits, measure_edits
+from cxrshort.generative.cyclegan.audit.regions import PackedRegions, TransformedRegions
+from cxrshort.generative.cyclegan.audit.results import Record, ScoredClassifier, distance_rows, persons_of
+from cxrshort.generative.cyclegan.audit.scores import PartScorer, PartStore, score_parts
 from cxrshort.generative.cyclegan.networks import Direction
-from cxrshort.generative.cyclegan.region_changes import MeasuredEdits, measure_edits
 from cxrshort.models.blocks import Report
 from cxrshort.models.checkpoint import Description
 from cxrshort.models.sources.opening import Reference

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from cxrshort import runs
 from cxrshort.compute import Compute
 from cxrshort.errors import DataError
-from cxrshort.generative.cyclegan.audit_images import OTHER, AuditedImages, Indices
+from cxrshort.generative.cyclegan.audit.images import OTHER, AuditedImages, Indices
 from cxrshort.generative.cyclegan.networks import Direction
 from cxrshort.images.prefetch import Source
 from cxrshort.models.blocks import Report

@@ -11,13 +11,18 @@ import pandas as pd
 
 from cxrshort.attribution.explained_regions import BORDER
 from cxrshort.errors import DataError
-from cxrshort.generative.cyclegan.audit_classifiers import AuditedClassifier, probability
-from cxrshort.generative.cyclegan.audit_edits import Edits
-from cxrshort.generative.cyclegan.audit_images import SIDES, AuditedImages, predicted_direction
-from cxrshort.generative.cyclegan.audit_regions import PackedRegions
-from cxrshort.generative.cyclegan.audit_scores import PartScores
+from cxrshort.generative.cyclegan.audit.classifiers import AuditedClassifier, probability
+from cxrshort.generative.cyclegan.audit.edits import Edits
+from cxrshort.generative.cyclegan.audit.images import SIDES, AuditedImages, predicted_direction
+from cxrshort.generative.cyclegan.audit.region_changes import (
+    MeasuredEdits,
+    change_records,
+    join_edits,
+    unchanged_regions,
+)
+from cxrshort.generative.cyclegan.audit.regions import PackedRegions
+from cxrshort.generative.cyclegan.audit.scores import PartScores
 from cxrshort.generative.cyclegan.networks import Direction
-from cxrshort.generative.cyclegan.region_changes import MeasuredEdits, change_records, join_edits, unchanged_regions
 from cxrshort.stats.kernel_distance import KernelDistance, kernel_distance
 from cxrshort.stats.named_draws import named_generator
 from cxrshort.stats.overlap import mean_interval

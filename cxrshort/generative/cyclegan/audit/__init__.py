@@ -1,0 +1,1 @@
+"""The audit of a CycleGAN: what it changed, where, and what classifiers make of it."""
