@@ -135,9 +135,8 @@ def audit(
     0.2, or without these changes, or against the predicted direction. no evidence: anything else. not testable: lungs,
     heart, mediastinum and diaphragm, where findings lie, and regions of too few persons.
 
-    The margin is provisional. Of 4 models that were trained on phantoms without a shortcut, none got the verdict
-    shortcut, and 0 got suspicious; of two that were trained with a marker or border in every film of a class, both got
-    it for that region.
+    Of 25 models that were trained on phantoms without a shortcut, none got the verdict shortcut, and 0 got suspicious;
+    of ten that were trained with a marker or border in every film of a class, all got shortcut for that region.
 
     A CycleGAN need not change all that a classifier relies on: a region without a verdict is not acquitted. Changes of
     the whole image, such as exposure, have no region.
