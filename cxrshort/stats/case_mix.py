@@ -30,7 +30,7 @@ from scipy.stats import norm
 from cxrshort.errors import DataError
 from cxrshort.stats.auc import AucInterval, auc_interval, check_level
 from cxrshort.stats.auc_limits import auc_limits
-from cxrshort.stats.gap import Gap, MeanAuc, difference_limits, mean_of_side, spread_of_parts
+from cxrshort.stats.gap import Gap, MeanAuc, gap_limits, mean_of_side, spread_of_parts
 from cxrshort.stats.midranks import (
     CheckedRows,
     Components,
@@ -171,7 +171,7 @@ def _gap(kept: Sequence[_Kept], level: float) -> Gap:
         singles[place] = _weighted_interval(singles[place], rows[place], parts[place], kept[place].weights)
     spread = spread_of_parts(parts, rows, 2)
     inside, outside = (mean_of_side(singles[side * replicates :][:replicates], spread, side) for side in (0, 1))
-    limits = difference_limits(inside, outside, spread.correlation)
+    limits = gap_limits(inside, outside, spread.correlation)
     difference = None if inside.mean is None or outside.mean is None else inside.mean - outside.mean
     reason = _reason(inside.reason, outside.reason)
     return Gap(inside, outside, difference, *limits, spread.correlation, replicates, level, reason)

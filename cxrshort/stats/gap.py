@@ -31,6 +31,7 @@ from scipy.special import ndtri, stdtrit
 from cxrshort.errors import DataError, UsageError
 from cxrshort.stats.auc import AucInterval, auc_interval, check_level
 from cxrshort.stats.auc_limits import auc_limits, hanley_mcneil_error
+from cxrshort.stats.differences import difference_limits
 from cxrshort.stats.midranks import CheckedRows, Components, Floats, auc_components, covariance_of, number_jointly
 from cxrshort.stats.midranks import Sample as Sample
 
@@ -154,7 +155,7 @@ def generalization_gap(internal: Sequence[Sample], external: Sequence[Sample], *
     )
     if inside.mean is None or outside.mean is None:
         return Gap(inside, outside, None, None, None, correlation, len(internal), level, reason)
-    low, high = difference_limits(inside, outside, correlation)
+    low, high = gap_limits(inside, outside, correlation)
     return Gap(inside, outside, inside.mean - outside.mean, low, high, correlation, len(internal), level, reason)
 
 
@@ -273,18 +274,13 @@ def _without_negative_part(covariance: Floats) -> Floats:
     return nearest
 
 
-def difference_limits(inside: MeanAuc, outside: MeanAuc, correlation: float) -> tuple[float | None, float | None]:
-    """Combine the two intervals into one of their difference (Zou & Donner 2008, with correlation)."""
-    if inside.mean is None or outside.mean is None or inside.low is None or outside.low is None:
+def gap_limits(inside: MeanAuc, outside: MeanAuc, correlation: float) -> tuple[float | None, float | None]:
+    """Combine the two intervals into one of their difference; None where a side has none."""
+    sides = [(side.mean, side.low, side.high) for side in (inside, outside)]
+    first, second = ([number for number in side if number is not None] for side in sides)
+    if len(first) < 3 or len(second) < 3:
         return None, None
-    if inside.high is None or outside.high is None:
-        return None, None
-    down, up = inside.mean - inside.low, inside.high - inside.mean
-    below, above = outside.mean - outside.low, outside.high - outside.mean
-    difference = inside.mean - outside.mean
-    low = difference - math.sqrt(max(0.0, down**2 + above**2 - 2 * correlation * down * above))
-    high = difference + math.sqrt(max(0.0, up**2 + below**2 - 2 * correlation * up * below))
-    return low, high
+    return difference_limits((first[0], first[1], first[2]), (second[0], second[1], second[2]), correlation=correlation)
 
 
 def mann_whitney(first: ArrayLike, second: ArrayLike) -> MannWhitney:

@@ -366,11 +366,9 @@ def chance_better(before: ArrayLike, after: ArrayLike, *, level: float = 0.95) -
     check_level(level)
     first, second = (np.asarray(values, np.float64).ravel() for values in (before, after))
     if len(first) != len(second) or not len(first):
-        count = quantity(len(first), "run")
-        raise DataError(f"{count} before and {len(second):,} after: they must be pairs, and at least one")
+        raise DataError(f"{quantity(len(first), 'run')} before and {len(second):,} after: they must be pairs")
     if wrong := int((~np.isfinite(first - second)).sum()):
-        verb = "is" if wrong == 1 else "are"
-        raise DataError(f"{wrong:,} of {quantity(len(first), 'pair')} {verb} not finite: each needs two numbers")
+        raise DataError(f"{wrong:,} of {quantity(len(first), 'pair')} without two finite numbers")
     pairs, ties = len(first), int((first == second).sum())
     wins, tail = float((second > first).sum()) + ties / 2, (1 - level) / 2
     low = float(beta.ppf(tail, wins, pairs - wins + 1)) if wins > 0 else 0.0

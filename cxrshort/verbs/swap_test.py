@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxrshort import columns, distributed, forecasts, registry, runs
+from cxrshort import distributed, forecasts, runs
 from cxrshort import manifest as manifests
 from cxrshort.compute import Compute, choose_compute, enough_memory
 from cxrshort.dataset import Dataset, load_dataset
-from cxrshort.errors import UsageError
 from cxrshort.interventions.pairs import Candidates, choose_candidates
 from cxrshort.interventions.presets import presets_of
 from cxrshort.interventions.random_patches import PATCHES
@@ -32,6 +31,7 @@ from cxrshort.interventions.swap_tables import finding_tables, plan_notes
 from cxrshort.interventions.trial_scores import LabelScore, Scorer, fill_null, image_digest, null_array, score_trials
 from cxrshort.json_files import write_json
 from cxrshort.models.audited_folds import audited_fold
+from cxrshort.models.audited_labels import audited_label
 from cxrshort.models.blocks import Report, forget_blocks
 from cxrshort.models.foreground import visible_pixels
 from cxrshort.models.predictions import Fold, image_folders, predict
@@ -150,7 +150,7 @@ def swap_test(
     name = without_download(str(model)) if dry_run else str(model)
     reference, data = describe_model(name), load_dataset(dataset)
     sources = BoxSources(regions, original_pixels, presets_of(preset), masks, segmenter)
-    chosen = choose_label(reference, label)
+    chosen = audited_label(reference, label, audit="swap-test")
     options = {"split": split, "label": label, "regions": regions, "preset": preset, "intervention": intervention}
     folder = out or default_folder(model, data, options)
     settings = {"pairs": pairs, "patches": patches, "to": to, "batch_size": batch_size, "seed": seed}
@@ -181,22 +181,6 @@ def swap_test(
             result = _write_results(run, test, changes, scorer=scorer, settings=settings)
             run.finish({"summary": result.summary})
     return result
-
-
-def choose_label(reference: Reference, label: str | None) -> str:
-    """Return the label whose logit is the score: COVID-19 unless the user names another, else the model's first.
-
-    Raises:
-        UsageError: the model has no such label, or its outputs are no log-odds.
-    """
-    if reference.description.kind == "segmenter" or reference.outputs.name == "regression":
-        noun = "segmenter" if reference.description.kind == "segmenter" else "regression"
-        raise UsageError(f"'{reference.title}' is a {noun}, and swap-test takes classifiers", "name a classifier")
-    names = reference.description.labels
-    if label is None:
-        return columns.COVID if columns.COVID in names else names[0]
-    registry.check_name(names, label, kind="label of this model")
-    return label
 
 
 def default_folder(model: str | Path, data: Dataset, options: Mapping[str, Any]) -> Path:

@@ -13,7 +13,7 @@ from cxrshort import manifest as manifests
 from cxrshort.attribution.explained_regions import EXPECTED, RegionSources, read_regions, why_not_judged
 from cxrshort.compute import Compute, choose_compute, enough_memory
 from cxrshort.dataset import Dataset, load_dataset
-from cxrshort.generative.cyclegan.audit.classifiers import AuditedClassifier, choose_label
+from cxrshort.generative.cyclegan.audit.classifiers import AuditedClassifier
 from cxrshort.generative.cyclegan.audit.edits import check_size
 from cxrshort.generative.cyclegan.audit.features import check_weights
 from cxrshort.generative.cyclegan.audit.images import FROM, SIDES, TO, choose_images
@@ -34,6 +34,7 @@ from cxrshort.generative.cyclegan.model import describe_cyclegan, load_cyclegan
 from cxrshort.generative.cyclegan.networks import Direction
 from cxrshort.interventions.trial_scores import image_digest
 from cxrshort.json_files import write_json
+from cxrshort.models.audited_labels import audited_label
 from cxrshort.models.blocks import BlockArray, Report, forget_blocks
 from cxrshort.models.forecast import forecast
 from cxrshort.models.predictions import Fold, image_folders
@@ -125,9 +126,7 @@ def audit(
         check_weights(inception)
     compute = distributed.with_rank(choose_compute(device, precision=precision, threads=threads))
     names = [without_download(str(name)) if dry_run else str(name) for name in classifiers]
-    plan = _plan(str(model), names, dataset, split=split, label=label, images=images, seed=seed)
-    plan = replace(plan, inception=inception)
-    check_size(plan.generator.spec.size, plan.data.name, plan.images.data.pixels.image_shape)
+    plan = _plan(str(model), names, dataset, split=split, label=label, images=images, seed=seed, inception=inception)
     sources = RegionSources(masks, segmenter, regions)
     options = {"split": split, "label": label, "regions": regions, "inception": inception}
     arguments = {
@@ -181,16 +180,18 @@ def _plan(
     label: str | None,
     images: int | None,
     seed: int,
+    inception: Path | None,
 ) -> AuditPlan:
     """Describe models and choose images, and refuse what cannot be audited."""
     _, generator = describe_cyclegan(model)
     references = describe_models(classifiers)
-    labels = [choose_label(reference, label) for reference in references]
+    labels = [audited_label(reference, label, audit="the audit") for reference in references]
     data = load_dataset(dataset)
     described = {model: generator, **{reference.name: reference.description for reference in references}}
     expressions: dict[Direction, str] = {FROM: generator.labels[0], TO: generator.labels[1]}
     chosen = choose_images(data, described, split=split, expressions=expressions, images=images, seed=seed)
-    return AuditPlan(model, generator, references, labels, data, chosen)
+    check_size(generator.spec.size, data.name, chosen.data.pixels.image_shape)
+    return AuditPlan(model, generator, references, labels, data, chosen, inception)
 
 
 def _default_folder(

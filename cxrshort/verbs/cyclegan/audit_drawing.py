@@ -98,11 +98,10 @@ def _draw_typical(drawn: DrawnAudit, path: Path, *, names: Mapping[str, str]) ->
     typical = [
         _transformation(drawn, direction, row) for direction in SIDES[::-1] for row in _typical(drawn.edits[direction])
     ]
-    numbered = "; ".join(f"{number}: {name}" for number, name in enumerate(names.values(), start=1))
-    title = f"Images that change little, typically and much; log-odds of {_label(drawn)} by {numbered}"
-    return draw_transformations(
-        typical[:MOST_EXAMPLES], path, title=title if len(names) > 1 else title.replace(" by 1: ", " by ")
-    )
+    numbers = [f"{number}: " if len(names) > 1 else "" for number in range(1, len(names) + 1)]
+    listed = "; ".join(f"{number}{name}" for number, name in zip(numbers, names.values(), strict=True))
+    title = f"Images that change little, typically and much; log-odds of {_label(drawn)} by {listed}"
+    return draw_transformations(typical[:MOST_EXAMPLES], path, title=title)
 
 
 def _draw_largest(drawn: DrawnAudit, path: Path, *, names: Mapping[str, str]) -> Path:

@@ -38,7 +38,7 @@ def audit_notes(summary: Mapping[str, Any]) -> list[str]:
 
     Example:
         >>> row = {"classifier": "a", "goal": "x == 1", "decision": "p 0.5", "reached": 0.2, "reached_high": 0.3}
-        >>> audit_notes({"population": [row], "distances": []})[0].partition(":")[0]
+        >>> audit_notes({"population": [{**row, "predicted": "increase"}], "distances": []})[0].partition(":")[0]
         "'a' follows few of the images (20 % to 'x == 1')"
     """
     few: dict[str, list[str]] = {}
@@ -68,7 +68,7 @@ def audit_notes(summary: Mapping[str, Any]) -> list[str]:
 
 def _is_trace(row: Mapping[str, Any]) -> bool:
     """Return whether a change in the predicted direction is not shown to exceed that of the sham."""
-    sign = {"increase": 1, "decrease": -1}.get(row.get("predicted", ""))
+    sign = {"increase": 1, "decrease": -1}.get(row["predicted"])
     if sign is None or row.get("beyond_sham_low") is None or sign * row["median_change"] <= 0:
         return False
     return bool(row["beyond_sham_low"] <= 0 if sign > 0 else row["beyond_sham_high"] >= 0)

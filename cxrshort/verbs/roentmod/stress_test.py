@@ -15,6 +15,7 @@ from cxrshort.dataset import Dataset, load_dataset
 from cxrshort.errors import UsageError
 from cxrshort.json_files import write_json
 from cxrshort.models.audited_folds import audited_fold
+from cxrshort.models.audited_labels import refuse_other_models
 from cxrshort.models.blocks import Report
 from cxrshort.models.forecast import forecast
 from cxrshort.models.predictions import Fold, image_folders, predict
@@ -163,7 +164,7 @@ def prepare_scores(
         wanted: datasets or predictions by role.
         split: the fold.
         sham: name of the edit that adds nothing.
-        labels: predicted findings that were asked for.
+        labels: predicted findings that every model must have; none takes all that they share.
 
     Raises:
         UsageError: originals or edits are predictions, although there are models, a model is no classifier, or not all
@@ -172,9 +173,7 @@ def prepare_scores(
     """
     references = describe_models(names)
     for model in references:
-        if model.description.kind == "segmenter" or model.outputs.name == "regression":
-            noun = "segmenter" if model.description.kind == "segmenter" else "regression"
-            raise UsageError(f"'{model.title}' is a {noun}, and a stress test takes classifiers", "name a classifier")
+        refuse_other_models(model, "a stress test")
     _check_labels(references, labels)
     for role in ("before", "after"):
         if is_scores(str(wanted[role])):

@@ -17,6 +17,7 @@ from cxrshort.dataset import Dataset
 from cxrshort.errors import DataError, UsageError
 from cxrshort.generative.roentmod.tuning_pictures import CellPictures, Pictures
 from cxrshort.models import checkpoint
+from cxrshort.models.audited_labels import refuse_other_models
 from cxrshort.models.embedders import small_vectors
 from cxrshort.models.embeddings import last_layers, score_with_features
 from cxrshort.models.scoring import score
@@ -97,9 +98,7 @@ def check_models(
     notes = []
     for model in references:
         description = model.description
-        if description.kind == "segmenter" or model.outputs.name == "regression":
-            noun = "segmenter" if description.kind == "segmenter" else "regression"
-            raise UsageError(f"'{model.title}' is a {noun}, and tune takes classifiers", "name a classifier")
+        refuse_other_models(model, "tune")
         if description.kind == "classifier" and description.background:
             raise UsageError(
                 f"'{model.title}' sees the foreground of the dataset's masks alone, and edits have none",

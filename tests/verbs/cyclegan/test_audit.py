@@ -22,6 +22,7 @@ from cxrshort.verbs.cyclegan.transform import transform
 from cxrshort.verbs.train import train
 
 from ...generative.cyclegan.audit.audited import CPU, description, make_home
+from ...training.test_distributed_steps import run_two
 from ...training.tiny import png_signature, tiny_dataset, tree
 
 TABLES = ["carried.csv", "changes.csv", "distances.csv", "findings.csv", "population.csv", "regions.csv"]
@@ -89,6 +90,20 @@ def test_same_seed_gives_the_same_files(done: tuple[Path, Result], home: Path, t
     assert tree(tmp_path / "again", without=["run.json"]) == tree(done[0], without=["run.json"])
     judge(home, tmp_path / "other", seed=1)
     assert tree(tmp_path / "other")["changes.csv"] != tree(done[0])["changes.csv"]
+
+
+def test_two_processes_write_the_files_of_one(done: tuple[Path, Result], home: Path) -> None:
+    words = ["cyclegan", "audit", "gan", "run", "--dataset", "tiny", "--regions", "boxes.csv", "--images", "8"]
+    words += ["--places", "2", "--device", "cpu", "--precision", "fp32", "--threads", "1", "--json"]
+    stdout, _ = run_two(*words, "--out", "two", cwd=home)
+    assert json.loads(stdout)["findings"]  # one document, so one process has printed
+    one, two = (pd.read_csv(home / name / "changes.csv") for name in ("out", "two"))
+    names = one.columns.drop("classifier")  # a path here, a name there
+    pd.testing.assert_frame_equal(one[names], two[names], check_exact=True)
+    for name in PARTS:
+        assert (home / "out" / name).read_bytes() == (home / "two" / name).read_bytes()
+    shams = [pd.read_csv(home / name / "population.csv")["sham_change"].tolist() for name in ("out", "two")]
+    assert shams[0] == shams[1]
 
 
 def test_existing_results_are_kept_unless_forced(done: tuple[Path, Result], home: Path) -> None:

@@ -13,10 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cxrshort import columns, registry
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
-from cxrshort.errors import UsageError
 from cxrshort.generative.cyclegan.audit.images import AuditedImages
 from cxrshort.generative.cyclegan.audit.scores import PartScorer
 from cxrshort.interventions.trial_scores import LabelScore
@@ -64,22 +62,6 @@ class AuditedClassifier:
     def spread(self) -> float:
         """Return the standard deviation of the log-odds of the original images; 0 where they do not vary."""
         return float(self.logits.std(ddof=1)) if len(self.logits) > 1 else 0.0
-
-
-def choose_label(reference: Reference, label: str | None) -> str:
-    """Return the label whose log-odds count: COVID-19 unless the user names another, else the model's first.
-
-    Raises:
-        UsageError: the model has no such label, or is no classifier.
-    """
-    if reference.description.kind == "segmenter" or reference.outputs.name == "regression":
-        noun = "segmenter" if reference.description.kind == "segmenter" else "regression"
-        raise UsageError(f"'{reference.title}' is a {noun}, and the audit takes classifiers", "name a classifier")
-    names = reference.description.labels
-    if label is None:
-        return columns.COVID if columns.COVID in names else names[0]
-    registry.check_name(names, label, kind="label of this model")
-    return label
 
 
 def open_classifier(

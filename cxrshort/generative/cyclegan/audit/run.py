@@ -16,7 +16,7 @@ import numpy as np
 from cxrshort.compute import Compute
 from cxrshort.dataset import Dataset
 from cxrshort.generative.cyclegan.audit.classifiers import AuditedClassifier, open_classifier
-from cxrshort.generative.cyclegan.audit.edits import Edits, Transformer, check_size, transform_images
+from cxrshort.generative.cyclegan.audit.edits import Edits, Transformer, transform_images
 from cxrshort.generative.cyclegan.audit.features import (
     classifier_features,
     has_features,
@@ -112,7 +112,6 @@ def run_networks(
         DataError: images of another size than the generator takes, or a generator that makes one image of all.
     """
     images, size = plan.images, settings["batch_size"]
-    check_size(generator.size, plan.data.name, images.data.pixels.image_shape)
     transform = partial(transform_images, generator, images, compute=compute, batch_size=size, report=report)
     edits: dict[Direction, Edits] = {}
     cut: dict[Direction, PackedRegions] = {}

@@ -8,17 +8,14 @@ import pytest
 import torch
 
 from cxrshort.dataset import load_dataset
-from cxrshort.errors import UsageError
 from cxrshort.generative.cyclegan.audit.classifiers import (
     HALF,
     YOUDEN,
     AuditedClassifier,
-    choose_label,
     open_classifier,
     probability,
 )
 from cxrshort.models import factory
-from cxrshort.models.outputs import Task
 from cxrshort.models.people import hash_people
 from cxrshort.models.sources.opening import Reference, describe_model
 
@@ -82,26 +79,6 @@ def test_without_such_images_decisions_are_at_a_half_alone(home: Path) -> None:
     ):
         assert list(classifier.thresholds) == [HALF]
         assert [note.partition("alone: ")[2] for note in classifier.notes] == [reason]
-
-
-def test_label_is_covid_or_the_users_or_the_first(home: Path) -> None:
-    reference = describe_model(str(home / "run"))
-    assert choose_label(reference, None) == "COVID-19" and choose_label(reference, "Edema") == "Edema"
-    first = replace(reference, description=replace(reference.description, labels=("Mass", "Edema")))
-    assert choose_label(first, None) == "Mass"
-    with pytest.raises(UsageError, match="'Masse' is not a known label of this model"):
-        choose_label(first, "Masse")
-
-
-def test_segmenters_and_regressions_are_refused(home: Path) -> None:
-    reference = describe_model(str(home / "run"))
-    recipe = {**reference.description.recipe, "task": Task("regression").name}
-    for kind, changed in (
-        ("segmenter", replace(reference.description, kind="segmenter")),
-        ("regression", replace(reference.description, recipe=recipe)),
-    ):
-        with pytest.raises(UsageError, match=f"is a {kind}, and the audit takes classifiers"):
-            choose_label(replace(reference, description=changed), None)
 
 
 def test_probability_of_extreme_log_odds_is_a_number() -> None:
